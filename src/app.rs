@@ -1,0 +1,108 @@
+//! The server as a whole: built from a [`Config`], served on a listener until it is told to stop.
+
+mod connections;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use chrono::{DateTime, Utc};
+use thiserror::Error;
+use tokio::net::TcpListener;
+
+use crate::clock::Clock;
+use crate::domain::BackendName;
+use crate::http::extract::Strictness;
+use crate::http::{Services, router, runner};
+use crate::service::fixtures::{self, Fixtures, FixturesError};
+use crate::service::turns::Settings;
+use crate::service::{Access, Archive, Turns, Worlds};
+use crate::store::{Store, StoreError};
+
+/// What a server is built from.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `sqlite://FILE` or `sqlite::memory:`.
+    pub database: String,
+    /// A folder of fixtures; the built-in ones without.
+    pub fixtures: Option<std::path::PathBuf>,
+    /// Overrides every deployment's own backend.
+    pub backend: Option<BackendName>,
+    /// How fast words are streamed where a rule does not say.
+    pub pace: Duration,
+    /// Where ids and chance come from.
+    pub seed: u64,
+    /// Where every clock stands still; without, clocks run with the system's.
+    pub clock: Option<DateTime<Utc>>,
+    /// Whether unknown fields are refused.
+    pub strictness: Strictness,
+    /// How the Runner API renders what its documents leave open.
+    pub runner: runner::Style,
+}
+
+/// Why a server could not be built or served.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AppError {
+    /// The fixtures are at fault.
+    #[error(transparent)]
+    Fixtures(#[from] FixturesError),
+    /// The database is at fault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A server that is ready to serve.
+pub struct App {
+    router: Router,
+    turns: Turns,
+    store: Store,
+    worlds: Arc<Worlds>,
+    fixtures: Arc<Fixtures>,
+}
+
+impl App {
+    /// Opens the database, reads the fixtures and puts the server together.
+    pub async fn build(config: &Config) -> Result<Self, AppError> {
+        let checked = match &config.fixtures {
+            Some(folder) => fixtures::read(folder)?,
+            None => fixtures::built_in()?,
+        };
+        for warning in &checked.warnings {
+            tracing::warn!("fixtures: {warning}");
+        }
+        let fixtures = Arc::new(checked.fixtures);
+        let store = Store::open(&config.database).await?;
+        let clock = || config.clock.map_or_else(Clock::system, Clock::frozen);
+        let worlds = Arc::new(Worlds::open(&fixtures, &store, config.seed, clock).await?);
+        let settings = Settings { backend: config.backend, pace: config.pace, seed: config.seed };
+        let turns = Turns::new(store.clone(), settings);
+        let router = router(Services {
+            access: Access::new(Arc::clone(&worlds), Arc::clone(&fixtures)),
+            turns: turns.clone(),
+            archive: Archive::new(store.clone()),
+            strictness: config.strictness,
+            runner: config.runner,
+            strangers: Services::strangers(config.seed),
+        });
+        Ok(Self { router, turns, store, worlds, fixtures })
+    }
+
+    /// The accounts, with their clocks.
+    pub fn worlds(&self) -> &Arc<Worlds> {
+        &self.worlds
+    }
+
+    /// What the accounts started with.
+    pub fn fixtures(&self) -> &Fixtures {
+        &self.fixtures
+    }
+
+    /// Answers requests on `listener` until `stop` comes; then takes no new connections, lets
+    /// running answers and streams finish within `grace`, and stores what was acknowledged.
+    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>, grace: Duration) {
+        connections::serve(listener, self.router, stop, grace).await;
+        self.turns.finish().await;
+        self.store.close().await;
+    }
+}

@@ -1,0 +1,101 @@
+//! Who answers: a prompt in, a stream of text and the usage out.
+//!
+//! A [`Backend`] knows nothing of HTTP, streams on the wire, conversations or storage. It is given
+//! all that a model is shown and gives text in pieces of any size; `service/turns.rs` cuts them
+//! into words and paces them.
+
+pub mod canned;
+mod echo;
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream, StreamExt as _};
+use serde_json::{Value, json};
+use thiserror::Error;
+
+pub use self::canned::Canned;
+pub use self::echo::Echo;
+use crate::domain::rule::Pace;
+use crate::domain::{OutputMode, Prompt};
+
+/// Something that answers prompts.
+pub trait Backend: Send + Sync {
+    /// Begins an answer. Dropping the answer's pieces stops its making.
+    fn answer(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, BackendError>>;
+}
+
+/// A prompt, and what the account asking brings along.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// What the model is shown.
+    pub prompt: Arc<Prompt>,
+    /// The account's canned rules, with its place in each.
+    pub rules: Arc<canned::RuleBook>,
+    /// The server's seed, for backends that choose by chance.
+    pub seed: u64,
+}
+
+/// An answer that has begun.
+pub struct Answer {
+    /// The name it suggests for a conversation it starts.
+    pub name: Option<String>,
+    /// How the model came to it.
+    pub thoughts: Option<String>,
+    /// How fast it wants to be streamed; the server's pace otherwise.
+    pub pace: Option<Pace>,
+    /// Its text, in pieces of any size, and its usage where the backend knows it.
+    pub pieces: BoxStream<'static, Result<Piece, BackendError>>,
+}
+
+/// A piece of an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// More text.
+    Text(String),
+    /// What the model says it used; parts it does not tell are counted.
+    Usage(Usage),
+}
+
+/// Tokens used, as far as they are known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Tokens the model was shown.
+    pub input_tokens: Option<u64>,
+    /// Tokens of the answer.
+    pub output_tokens: Option<u64>,
+}
+
+/// Why a backend gave no answer, or stopped in the middle of one.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BackendError {
+    /// A fixture's template went wrong on this prompt.
+    #[error("the reply of rule `{rule}` could not be rendered")]
+    Template {
+        /// The rule.
+        rule: String,
+        /// What the template engine said.
+        source: minijinja::Error,
+    },
+}
+
+impl Answer {
+    /// An answer that is all there.
+    pub fn whole(text: String, usage: Usage) -> Self {
+        let pieces = [Ok(Piece::Text(text)), Ok(Piece::Usage(usage))];
+        Self { name: None, thoughts: None, pace: None, pieces: stream::iter(pieces).boxed() }
+    }
+}
+
+/// `text` in the form that `output` asks for: a structured answer is the JSON text of an object,
+/// and text that is none becomes the value of `key` in one.
+fn in_output_mode(output: OutputMode, text: String, key: &str) -> String {
+    match output {
+        OutputMode::Text => text,
+        OutputMode::Structured => match serde_json::from_str(&text) {
+            Ok(Value::Object(_)) => text,
+            _ => json!({ key: text }).to_string(),
+        },
+    }
+}

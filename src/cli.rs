@@ -1,0 +1,224 @@
+//! The command line: what can be asked of `mynah`, with every option as an environment variable.
+
+mod fixtures;
+mod healthcheck;
+mod serve;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::app::Config;
+use crate::domain::BackendName;
+use crate::http::extract::Strictness;
+use crate::http::runner::{ErrorStyle, MessageContent, Style};
+
+/// A stand-in server for the Runner API and the Characters API.
+///
+/// Without a command it serves. Start it and copy the lines it prints:
+///
+///   mynah                                     keeps its data in ./mynah.db
+///   mynah --database sqlite::memory: --port 0 throw-away, on a free port
+///   mynah --backend echo --pace 0             every answer is the question, at once
+///   mynah --seed 1 --clock 2026-01-01T00:00:00Z   the same ids and times, run after run
+#[derive(Debug, Parser)]
+#[command(name = "mynah", version, verbatim_doc_comment)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves both APIs on one port (what `mynah` does without a command).
+    Serve(Serve),
+    /// Checks fixture files, or writes the built-in ones out.
+    #[command(subcommand)]
+    Fixtures(Fixtures),
+    /// Asks a running server whether it is well: exit code 0 if so, else 1.
+    ///
+    /// For container images without a shell. Reads the same host and port settings as the server.
+    Healthcheck(Address),
+}
+
+#[derive(Debug, Subcommand)]
+enum Fixtures {
+    /// Names every fault in a folder's fixture files, with file, line and what was expected.
+    ///
+    /// Warns of rules that can never answer. Exit code 1 if there are faults.
+    Check {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// Writes the built-in fixtures into a folder, as a starting point for your own.
+    Export {
+        /// The folder; it is made if need be, and no file in it is overwritten.
+        dir: PathBuf,
+    },
+}
+
+/// Where the server listens.
+#[derive(Debug, Clone, Args)]
+struct Address {
+    /// The address to listen on; 0.0.0.0 for all of the machine's.
+    #[arg(long, env = "MYNAH_HOST", default_value = "127.0.0.1", value_name = "IP")]
+    host: IpAddr,
+    /// The port to listen on; 0 takes a free one and prints it.
+    #[arg(long, env = "MYNAH_PORT", default_value_t = 4310)]
+    port: u16,
+}
+
+#[derive(Debug, Clone, Args)]
+struct Serve {
+    #[command(flatten)]
+    address: Address,
+    /// Where data is kept: sqlite://FILE, or sqlite::memory: to forget it at the end.
+    #[arg(long, env = "MYNAH_DATABASE", default_value = "sqlite://mynah.db", value_name = "URL")]
+    database: String,
+    /// A folder of fixtures in place of the built-in ones (see `mynah fixtures export`).
+    #[arg(long, env = "MYNAH_FIXTURES", value_name = "DIR")]
+    fixtures: Option<PathBuf>,
+    /// Who answers, whatever a deployment says.
+    #[arg(long, env = "MYNAH_BACKEND", value_enum)]
+    backend: Option<BackendArg>,
+    /// Milliseconds between two words of a stream; 0 is as fast as the client reads.
+    #[arg(long, env = "MYNAH_PACE", default_value_t = 20, value_name = "MS")]
+    pace: u64,
+    /// Makes ids and chance repeatable: the same requests get the same ids, account by account.
+    #[arg(long, env = "MYNAH_SEED", value_name = "N")]
+    seed: Option<u64>,
+    /// Starts the clock at this time and lets it stand still.
+    #[arg(long, env = "MYNAH_CLOCK", value_name = "RFC3339", value_parser = time)]
+    clock: Option<DateTime<Utc>>,
+    /// Refuses fields that the documents do not have (they are ignored otherwise).
+    #[arg(long, env = "MYNAH_STRICT")]
+    strict: bool,
+    /// Which of the documented error envelopes the Runner API uses.
+    #[arg(long, env = "MYNAH_RUNNER_ERRORS", value_enum, default_value = "openai")]
+    runner_errors: ErrorsArg,
+    /// How the Runner API shows stored messages: as text where they are text alone, or always as
+    /// content parts.
+    #[arg(long, env = "MYNAH_MESSAGE_CONTENT", value_enum, default_value = "text")]
+    message_content: ContentArg,
+    /// The URL that clients reach this server under, for links in answers (behind a proxy or in a
+    /// container); without it, what they send as `Host`.
+    #[arg(long, env = "MYNAH_PUBLIC_URL", value_name = "URL")]
+    public_url: Option<url::Url>,
+    /// Seconds that running answers get to finish when the server is stopped.
+    #[arg(long, env = "MYNAH_GRACE", default_value_t = 10, value_name = "SECONDS")]
+    grace: u64,
+    /// How the log is written, to standard error.
+    #[arg(long, env = "MYNAH_LOG_FORMAT", value_enum, default_value = "text")]
+    log_format: LogFormat,
+    /// What is logged: error, warn, info (a line a request), debug; or a filter for parts of it.
+    #[arg(long, env = "MYNAH_LOG", default_value = "info", value_name = "FILTER")]
+    log: String,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum BackendArg {
+    /// Gives the last message back.
+    Echo,
+    /// Answers by fixture rule, else plausibly.
+    Canned,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ErrorsArg {
+    /// {"error": {"type", "message", "param", "code"}}
+    Openai,
+    /// {"detail": …}, 422 for validation
+    Fastapi,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ContentArg {
+    /// A string for text alone, parts for a message with a file.
+    Text,
+    /// Always an array of parts.
+    Parts,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+fn time(text: &str) -> Result<DateTime<Utc>, String> {
+    DateTime::parse_from_rfc3339(text)
+        .map(|time| time.to_utc())
+        .map_err(|_| "expected a time like 2026-03-24T09:00:00Z".to_owned())
+}
+
+impl Cli {
+    /// Does what was asked; an error is one sentence for the user.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command.unwrap_or(Command::Serve(self.serve)) {
+            Command::Serve(options) => serve::serve(&options),
+            Command::Fixtures(Fixtures::Check { dir }) => fixtures::check(&dir),
+            Command::Fixtures(Fixtures::Export { dir }) => fixtures::export(&dir),
+            Command::Healthcheck(address) => Ok(healthcheck::healthcheck(&address)),
+        }
+    }
+}
+
+impl Serve {
+    fn config(&self, seed: u64) -> Config {
+        Config {
+            database: self.database.clone(),
+            fixtures: self.fixtures.clone(),
+            backend: self.backend.map(|backend| match backend {
+                BackendArg::Echo => BackendName::Echo,
+                BackendArg::Canned => BackendName::Canned,
+            }),
+            pace: Duration::from_millis(self.pace),
+            seed,
+            clock: self.clock,
+            strictness: if self.strict { Strictness::Strict } else { Strictness::Lenient },
+            runner: Style {
+                errors: match self.runner_errors {
+                    ErrorsArg::Openai => ErrorStyle::OpenAi,
+                    ErrorsArg::Fastapi => ErrorStyle::FastApi,
+                },
+                message_content: match self.message_content {
+                    ContentArg::Text => MessageContent::Text,
+                    ContentArg::Parts => MessageContent::Parts,
+                },
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_has_its_environment_variable() {
+        for argument in Cli::command().get_arguments().filter(|arg| arg.get_long().is_some()) {
+            let name = argument.get_long().unwrap();
+            if ["help", "version"].contains(&name) {
+                continue;
+            }
+            let variable = format!("MYNAH_{}", name.replace('-', "_").to_uppercase());
+            assert_eq!(argument.get_env().unwrap(), variable.as_str());
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! `mynah serve`: log, database, listener, banner, and an end in good order.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::{LogFormat, Serve};
+use crate::app::App;
+use crate::ids::random_seed;
+use crate::tokens;
+
+/// Runs the server until SIGINT or SIGTERM.
+pub(super) fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
+    start_log(options)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(run(options))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn run(options: &Serve) -> anyhow::Result<()> {
+    let stop = stop_signal().context("cannot listen for signals")?;
+    let config = options.config(options.seed.unwrap_or_else(random_seed));
+    let app = App::build(&config).await?;
+    let wanted = SocketAddr::new(options.address.host, options.address.port);
+    let listener = TcpListener::bind(wanted)
+        .await
+        .with_context(|| format!("cannot listen on {wanted}"))?;
+    let address = listener.local_addr().context("cannot tell the port")?;
+    let banner = banner(options, address, &app);
+    let server = tokio::spawn(app.serve(listener, stop, Duration::from_secs(options.grace)));
+    // The listener is bound, so whoever reads the banner is answered. A closed standard output is
+    // no reason to stop.
+    let _ = std::io::stdout().write_all(banner.as_bytes());
+    tokio::task::spawn_blocking(tokens::warm_up);
+    server.await.context("the server failed")
+}
+
+fn start_log(options: &Serve) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&options.log)
+        .with_context(|| format!("`{}` is no log filter", options.log))?;
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    match options.log_format {
+        LogFormat::Text => log.with_target(false).init(),
+        LogFormat::Json => log.json().flatten_event(true).with_target(false).init(),
+    }
+    Ok(())
+}
+
+/// Comes with the first SIGINT or SIGTERM.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt: Signal = signal(SignalKind::interrupt())?;
+    let mut terminate: Signal = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+fn banner(options: &Serve, address: SocketAddr, app: &App) -> String {
+    let base = match &options.public_url {
+        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+        None => format!("http://{}", reachable(address)),
+    };
+    let fixtures = app.fixtures();
+    let key_of = |id: &str| {
+        let account = fixtures.accounts.iter().find(|account| account.id.as_str() == id);
+        account.and_then(|account| account.keys.first()).map(|key| key.reveal().to_owned())
+    };
+    let keys: Vec<String> = fixtures
+        .accounts
+        .iter()
+        .filter_map(|account| {
+            let keys: Vec<&str> = account.keys.iter().map(|key| key.reveal()).collect();
+            (!keys.is_empty())
+                .then(|| format!("    {:<12} {}\n", account.id.as_str(), keys.join(", ")))
+        })
+        .collect();
+    let samples = fixtures
+        .deployments
+        .values()
+        .rev()
+        .find_map(|deployment| Some((deployment, key_of(deployment.owner.as_str())?)));
+    let curl = samples.map_or_else(String::new, |(deployment, key)| {
+        let start = format!("{base}/v1/runner/{}", deployment.id);
+        let headers =
+            format!("-H 'content-type: application/json' -H 'x-api-key: {key}'");
+        let body = |text| format!("-d '{{\"content\":[{{\"type\":\"text\",\"text\":\"{text}\"}}]}}'");
+        format!(
+            "  Try it\n    curl {start} {headers} {}\n    curl -N {start}/stream {headers} {}\n\n",
+            body("Your input message here."),
+            body("Tell me a story."),
+        )
+    });
+    format!(
+        "Mynah {version}\n\n  Runner API      {base}/v1/runner\n  Health          {base}/_mynah/health\n  \
+         Database        {database}\n\n  Keys\n{keys}\n{curl}Ready on {base}\n",
+        version = env!("CARGO_PKG_VERSION"),
+        database = options.database,
+        keys = keys.concat(),
+    )
+}
+
+/// An address that a client on this machine can use.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let mut address = address;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    address
+}

@@ -1,0 +1,166 @@
+//! Time as an argument: what an account's world calls now, and how it waits.
+//!
+//! One [`Clock`] serves production and tests. It runs with the system's time until it is frozen,
+//! set or advanced. Waiting ([`Clock::sleep`]) takes real time, frozen or not, so that a paced
+//! stream never hangs; advancing the clock ends the waits that it passes over.
+//!
+//! Nothing else in the crate reads a system clock or sleeps (`clippy.toml` holds this).
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+/// A clock that runs, stands still, or jumps, at its owner's word.
+#[derive(Debug)]
+pub struct Clock {
+    mode: Mutex<Mode>,
+    /// The sum of all advances so far: sleepers compare it with what it was when they lay down.
+    advanced: watch::Sender<Duration>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Mode {
+    Running { ahead_of_system: TimeDelta },
+    Frozen { at: DateTime<Utc> },
+}
+
+impl Clock {
+    /// A clock that runs with the system's time.
+    pub fn system() -> Self {
+        Self::in_mode(Mode::Running { ahead_of_system: TimeDelta::zero() })
+    }
+
+    /// A clock that stands still at `at`.
+    pub fn frozen(at: DateTime<Utc>) -> Self {
+        Self::in_mode(Mode::Frozen { at })
+    }
+
+    fn in_mode(mode: Mode) -> Self {
+        Self { mode: Mutex::new(mode), advanced: watch::Sender::new(Duration::ZERO) }
+    }
+
+    /// What this clock says.
+    pub fn now(&self) -> DateTime<Utc> {
+        match *self.mode.lock() {
+            Mode::Running { ahead_of_system } => system_now() + ahead_of_system,
+            Mode::Frozen { at } => at,
+        }
+    }
+
+    /// Moves the clock forward by `by`, and ends every wait that this passes over.
+    pub fn advance(&self, by: Duration) {
+        let step = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);
+        let mut mode = self.mode.lock();
+        *mode = match *mode {
+            Mode::Running { ahead_of_system } => Mode::Running {
+                ahead_of_system: ahead_of_system.checked_add(&step).unwrap_or(ahead_of_system),
+            },
+            Mode::Frozen { at } => {
+                Mode::Frozen { at: at.checked_add_signed(step).unwrap_or(DateTime::<Utc>::MAX_UTC) }
+            }
+        };
+        drop(mode);
+        self.advanced.send_modify(|total| *total = total.saturating_add(by));
+    }
+
+    /// Returns once `wait` of real time has passed, or the clock was advanced by the rest of it.
+    pub async fn sleep(&self, wait: Duration) {
+        if wait.is_zero() {
+            return;
+        }
+        let mut advanced = self.advanced.subscribe();
+        let advanced_before = *advanced.borrow_and_update();
+        let lay_down = tokio::time::Instant::now();
+        loop {
+            let skipped = advanced.borrow_and_update().saturating_sub(advanced_before);
+            let Some(rest) = wait.checked_sub(skipped) else { return };
+            tokio::select! {
+                () = tokio::time::sleep_until(lay_down + rest) => return,
+                changed = advanced.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
+fn system_now() -> DateTime<Utc> {
+    Utc::now()
+}
+
+/// Measures real time from its making, for latencies and time limits on the wire.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(std::time::Instant);
+
+impl Stopwatch {
+    /// Starts one.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
+    pub fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    /// Real time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// `2026-03-24T09:00:00Z`: RFC 3339, UTC, whole seconds, as every sample in the documents.
+pub fn rfc3339(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn nine_o_clock() -> DateTime<Utc> {
+        "2026-03-24T09:00:00Z".parse().unwrap()
+    }
+
+    #[test]
+    fn a_frozen_clock_moves_only_when_it_is_advanced() {
+        let clock = Clock::frozen(nine_o_clock());
+        assert_eq!(clock.now(), clock.now());
+        clock.advance(Duration::from_secs(61));
+        assert_eq!(rfc3339(clock.now()), "2026-03-24T09:01:01Z");
+    }
+
+    #[test]
+    fn a_running_clock_that_is_advanced_is_ahead_of_the_system() {
+        let clock = Clock::system();
+        let before = clock.now();
+        clock.advance(Duration::from_secs(3600));
+        assert!(clock.now() - before >= TimeDelta::seconds(3600));
+    }
+
+    #[test]
+    fn an_advance_past_the_end_of_time_stops_there() {
+        let clock = Clock::frozen(nine_o_clock());
+        clock.advance(Duration::MAX);
+        assert_eq!(clock.now(), DateTime::<Utc>::MAX_UTC);
+    }
+
+    #[tokio::test]
+    async fn an_advance_ends_the_waits_it_passes_over_and_no_others() {
+        let clock = Arc::new(Clock::frozen(nine_o_clock()));
+        let hour = Duration::from_secs(3600);
+        let mut wait = tokio_test_wait(&clock, hour);
+        assert!(futures::poll!(&mut wait).is_pending());
+        clock.advance(hour / 2);
+        assert!(futures::poll!(&mut wait).is_pending());
+        clock.advance(hour / 2);
+        wait.await;
+    }
+
+    fn tokio_test_wait(
+        clock: &Arc<Clock>,
+        wait: Duration,
+    ) -> std::pin::Pin<Box<dyn Future<Output = ()>>> {
+        let clock = Arc::clone(clock);
+        Box::pin(async move { clock.sleep(wait).await })
+    }
+}

@@ -1,0 +1,110 @@
+//! Who uses the APIs: accounts, their keys, plans and money.
+
+use std::fmt;
+
+use crate::ids::{AccountId, ProjectId};
+
+/// An account as the fixtures describe it. Everything a client makes belongs to one.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// The project whose deployments it may use.
+    pub project: ProjectId,
+    /// The plan that sets its limits.
+    pub plan: Plan,
+    /// The credits it starts with.
+    pub balance: Credits,
+    /// The keys that open it, in either API.
+    pub keys: Vec<ApiKey>,
+}
+
+/// A plan: how many requests a minute an account may make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Its id: `free`, `pro`.
+    pub id: String,
+    /// Requests a minute to the Characters API (characters.txt, plans and limits).
+    pub requests_per_minute: u32,
+    /// Requests a minute to the Runner API. No limit is documented there, so none by default.
+    pub runner_requests_per_minute: Option<u32>,
+}
+
+/// A key as a client sends it. Never shown: `Debug` prints no part of it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ApiKey(String);
+
+impl ApiKey {
+    /// The key spelt `key`.
+    pub fn new(key: impl Into<String>) -> Self {
+        Self(key.into())
+    }
+
+    /// The key in clear, for comparing and for the start-up banner.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::borrow::Borrow<str> for ApiKey {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(…)")
+    }
+}
+
+/// Money, in whole millionths of a credit: sums are exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Credits(i64);
+
+impl Credits {
+    const MILLIONTHS: i64 = 1_000_000;
+
+    /// `millionths` of a credit.
+    pub fn from_millionths(millionths: i64) -> Self {
+        Self(millionths)
+    }
+
+    /// Credits written as decimal text with at most six places: `12.5`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole) || !digits(fraction) || fraction.len() > 6 {
+            return None;
+        }
+        let millionths: i64 = format!("{fraction:0<6}").parse().ok()?;
+        let whole: i64 = whole.parse().ok()?;
+        whole.checked_mul(Self::MILLIONTHS)?.checked_add(millionths).map(Self)
+    }
+
+    /// How many millionths of a credit.
+    pub fn millionths(self) -> i64 {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_never_printed() {
+        assert_eq!(format!("{:?}", ApiKey::new("YOUR_API_KEY")), "ApiKey(…)");
+    }
+
+    #[test]
+    fn credits_are_read_from_decimal_text_to_the_millionth() {
+        let millionths = |text| Credits::parse(text).map(Credits::millionths);
+        assert_eq!(millionths("12.5"), Some(12_500_000));
+        assert_eq!(millionths("0.000001"), Some(1));
+        assert_eq!(millionths("1000000"), Some(1_000_000_000_000));
+        for wrong in ["", "-1", "1.", ".5", "1.0000001", "1e3", "99999999999999"] {
+            assert_eq!(millionths(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What an account can call upon: deployments (models and agents join them with their API).
+
+use serde_json::Value;
+
+use super::allowlist::Allowlist;
+use super::conversation::Variables;
+use crate::ids::{AccountId, DeploymentId, ProjectId};
+
+/// A deployment of the Runner API.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// Its id, as it stands in the path.
+    pub id: DeploymentId,
+    /// The account that owns it, to which use without a key is attributed.
+    pub owner: AccountId,
+    /// The project that its owner belongs to; keys of other projects are refused.
+    pub project: ProjectId,
+    /// The name of the model that answers are said to come from.
+    pub model: String,
+    /// System instructions, with `{{NAME}}` slots.
+    pub instructions: String,
+    /// Whether answers are text or an object.
+    pub output: OutputMode,
+    /// Who answers.
+    pub backend: BackendName,
+    /// `Some` when no key is needed, with the origins that may call.
+    pub public: Option<Allowlist>,
+}
+
+impl Deployment {
+    /// The system instructions with their slots filled from `variables`.
+    pub fn instructions_with(&self, variables: &Variables) -> String {
+        fill_slots(&self.instructions, variables)
+    }
+}
+
+/// Whether a model answers with text or with a JSON object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OutputMode {
+    /// Plain text.
+    #[default]
+    Text,
+    /// An object ("structured output"); streamed and stored as its JSON text.
+    Structured,
+}
+
+/// Which backend answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackendName {
+    /// Fixture rules, then a plausible fallback.
+    Canned,
+    /// The last message, given back.
+    Echo,
+}
+
+/// Fills every `{{NAME}}` in `text` whose name is spelt `[A-Za-z_][A-Za-z0-9_]*`. A slot without a
+/// value is left blank; values are never read as slots again.
+fn fill_slots(text: &str, variables: &Variables) -> String {
+    let mut filled = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("{{") {
+        filled.push_str(before);
+        match after.split_once("}}").filter(|(name, _)| is_slot_name(name)) {
+            Some((name, tail)) => {
+                filled.push_str(&variables.get(name).map(as_text).unwrap_or_default());
+                rest = tail;
+            }
+            None => {
+                // Not a slot: one brace is plain text, the next may open a slot (`{{{NAME}}`).
+                filled.push('{');
+                rest = rest.get(before.len() + 1..).unwrap_or_default();
+            }
+        }
+    }
+    filled.push_str(rest);
+    filled
+}
+
+fn is_slot_name(name: &str) -> bool {
+    let mut characters = name.chars();
+    characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && characters.all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// A scalar as its text, nothing for null, anything nested as JSON.
+pub fn as_text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        scalar_or_nested => scalar_or_nested.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn filled(text: &str, variables: Value) -> String {
+        let Value::Object(variables) = variables else { panic!("variables are an object") };
+        fill_slots(text, &variables)
+    }
+
+    #[test]
+    fn slots_take_their_values_and_a_slot_without_one_is_left_blank() {
+        let text = "Tone {{TONE}}; tier {{CUSTOMER_TIER}}; name {{customer_name}}.";
+        assert_eq!(filled(text, json!({"TONE": "warm"})), "Tone warm; tier ; name .");
+    }
+
+    #[test]
+    fn names_must_match_exactly() {
+        assert_eq!(filled("{{TONE}}|{{ TONE }}|{{Tone}}", json!({"TONE": "x"})), "x|{{ TONE }}|");
+    }
+
+    #[test]
+    fn scalars_are_rendered_as_text_and_nested_values_as_json() {
+        let variables = json!({"N": 7, "B": true, "O": {"a": [1]}, "Z": null});
+        assert_eq!(filled("{{N}} {{B}} {{O}} {{Z}}", variables), r#"7 true {"a":[1]} "#);
+    }
+
+    #[test]
+    fn a_value_is_never_read_as_a_slot_again() {
+        assert_eq!(filled("{{A}}{{B}}", json!({"A": "{{B}}", "B": "b"})), "{{B}}b");
+    }
+
+    #[test]
+    fn braces_that_open_no_slot_stay() {
+        assert_eq!(filled("{{{A}}} {{ {{} }}", json!({"A": 1})), "{1} {{ {{} }}");
+    }
+}

@@ -1,0 +1,260 @@
+//! What is said, and what a model is shown of it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::catalog::OutputMode;
+use crate::ids::{AccountId, ConversationId, DeploymentId, MessageId};
+
+/// Values for the slots of system instructions, by name.
+pub type Variables = serde_json::Map<String, Value>;
+
+/// A client's labels on a conversation: a flat object.
+pub type Meta = serde_json::Map<String, Value>;
+
+/// One part of a message (runner-overview.txt, "Content Types").
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Part {
+    /// Text.
+    Text {
+        /// The text.
+        text: String,
+    },
+    /// A picture.
+    Image(File),
+    /// A film.
+    Video(File),
+    /// A recording.
+    Audio(File),
+    /// Any other document, a PDF for instance.
+    Url(File),
+}
+
+/// A file that a message points to. It is never fetched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// `type/subtype`.
+    pub mime_type: String,
+    /// An absolute `http`, `https`, `gs` or `data` URI.
+    pub file_uri: String,
+}
+
+impl Part {
+    /// A text part.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Text { text: text.into() }
+    }
+
+    /// The `type` it has on the wire.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Text { .. } => "text",
+            Self::Image(_) => "image",
+            Self::Video(_) => "video",
+            Self::Audio(_) => "audio",
+            Self::Url(_) => "url",
+        }
+    }
+
+    /// Its text, when it is a text part.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text { text } => Some(text),
+            Self::Image(_) | Self::Video(_) | Self::Audio(_) | Self::Url(_) => None,
+        }
+    }
+
+    /// Its file, when it is no text part.
+    pub fn as_file(&self) -> Option<&File> {
+        match self {
+            Self::Text { .. } => None,
+            Self::Image(file) | Self::Video(file) | Self::Audio(file) | Self::Url(file) => {
+                Some(file)
+            }
+        }
+    }
+}
+
+/// The texts of `parts`, joined by line breaks.
+pub fn text_of(parts: &[Part]) -> Cow<'_, str> {
+    let mut texts = parts.iter().filter_map(Part::as_text);
+    match (texts.next(), texts.next()) {
+        (None, _) => Cow::Borrowed(""),
+        (Some(only), None) => Cow::Borrowed(only),
+        (Some(first), Some(second)) => {
+            let all: Vec<&str> = [first, second].into_iter().chain(texts).collect();
+            Cow::Owned(all.join("\n"))
+        }
+    }
+}
+
+/// Who speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Instructions among the messages (Characters API).
+    System,
+    /// The client's user.
+    User,
+    /// The model: `assistant` in the Runner API, `agent` in the Characters API.
+    Assistant,
+}
+
+/// One message as the model is shown it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// Who spoke.
+    pub role: Role,
+    /// What was said.
+    pub parts: Vec<Part>,
+}
+
+/// Which of the two APIs a request came through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Api {
+    /// The Runner API.
+    Runner,
+    /// The Characters API.
+    Characters,
+}
+
+/// Everything a model is shown, and what stands around it for rules to look at.
+#[derive(Debug, Clone)]
+pub struct Prompt {
+    /// System instructions, slots filled.
+    pub instructions: String,
+    /// The history sent, oldest first.
+    pub history: Vec<Turn>,
+    /// The new message.
+    pub message: Vec<Part>,
+    /// Text or an object.
+    pub output: OutputMode,
+    /// Where the request came in; never part of what the model sees.
+    pub scene: Scene,
+}
+
+/// The circumstances of a prompt: rules may ask for them, models never see them.
+#[derive(Debug, Clone)]
+pub struct Scene {
+    /// The API.
+    pub api: Api,
+    /// The deployment, in the Runner API.
+    pub deployment: Option<DeploymentId>,
+    /// The name or id of the model.
+    pub model: String,
+    /// The account.
+    pub account: AccountId,
+    /// Which turn of its conversation this is, counted from 1.
+    pub turn: u64,
+    /// The conversation's or the request's variables.
+    pub variables: Arc<Variables>,
+    /// The conversation's meta.
+    pub meta: Arc<Meta>,
+}
+
+/// A stored conversation, without its messages.
+#[derive(Debug, Clone)]
+pub struct Conversation {
+    /// Its id.
+    pub id: ConversationId,
+    /// How many conversations its account had made when it was made, itself included.
+    pub ordinal: u64,
+    /// The deployment it runs on.
+    pub deployment: DeploymentId,
+    /// Its name.
+    pub name: String,
+    /// The client's labels.
+    pub meta: Meta,
+    /// What the slots of the instructions were filled with at its start.
+    pub variables: Variables,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When something last happened in it.
+    pub updated_at: DateTime<Utc>,
+    /// How many messages it holds.
+    pub message_count: u64,
+}
+
+/// A stored message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// Its id.
+    pub id: MessageId,
+    /// Who spoke.
+    pub role: Role,
+    /// What was said.
+    pub parts: Vec<Part>,
+    /// When.
+    pub created_at: DateTime<Utc>,
+    /// Whether it was cut short, because the client went away.
+    pub aborted: bool,
+}
+
+/// A conversation's name drawn from its first message: the first words of the first text, at most
+/// 60 characters, cut at a word, without trailing punctuation; `New conversation` without a text.
+pub fn name_from(parts: &[Part]) -> String {
+    const LONGEST: usize = 60;
+    const UNNAMED: &str = "New conversation";
+    let text = parts.iter().find_map(Part::as_text).unwrap_or_default();
+    let mut name = String::new();
+    let mut length = 0;
+    for word in text.split_whitespace() {
+        let needed = word.chars().count() + usize::from(length > 0);
+        if length + needed > LONGEST {
+            break;
+        }
+        if length > 0 {
+            name.push(' ');
+        }
+        name.push_str(word);
+        length += needed;
+    }
+    if name.is_empty() {
+        // One word longer than a name may be: there is no place to cut but inside it.
+        name = text.split_whitespace().next().unwrap_or_default().chars().take(LONGEST).collect();
+    }
+    let name = name.trim_end_matches(|c: char| !c.is_alphanumeric() && !matches!(c, ')' | ']' | '"'));
+    if name.is_empty() { UNNAMED.to_owned() } else { name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn name(text: &str) -> String {
+        name_from(&[Part::text(text)])
+    }
+
+    #[test]
+    fn a_name_is_the_first_words_without_trailing_punctuation() {
+        assert_eq!(name("Hello! I need help with my order."), "Hello! I need help with my order");
+        assert_eq!(
+            name("one two three four five six seven eight nine ten eleven twelve thirteen"),
+            "one two three four five six seven eight nine ten eleven"
+        );
+    }
+
+    #[test]
+    fn a_conversation_without_text_has_a_neutral_name() {
+        let file = File { mime_type: "image/png".into(), file_uri: "https://e.org/a.png".into() };
+        assert_eq!(name_from(&[Part::Image(file)]), "New conversation");
+        assert_eq!(name("..."), "New conversation");
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_is_never_empty_nor_longer_than_60_characters(text in any::<String>()) {
+            let name = name(&text);
+            prop_assert!(!name.is_empty());
+            prop_assert!(name.chars().count() <= 60);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Why an act was refused, knowing nothing of HTTP.
+//!
+//! Each room turns these reasons into its documented statuses and envelopes, in one `match`.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::ids::{ConversationId, DeploymentId};
+
+/// Why an act was refused or failed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A field of the request is wrong.
+    #[error("{0}")]
+    Field(FieldError),
+    /// No key where one is needed.
+    #[error("no API key was sent")]
+    MissingKey,
+    /// A key that opens no account.
+    #[error("the API key is not known")]
+    UnknownKey,
+    /// A deployment of another project.
+    #[error("the API key belongs to another project than deployment `{0}`")]
+    ForbiddenDeployment(DeploymentId),
+    /// A page that a public deployment does not serve.
+    #[error("the origin is not on the allowlist of deployment `{0}`")]
+    OriginNotAllowed(DeploymentId),
+    /// No such deployment.
+    #[error("there is no deployment `{0}`")]
+    UnknownDeployment(DeploymentId),
+    /// No such conversation in the caller's account.
+    #[error("there is no conversation `{0}`")]
+    UnknownConversation(ConversationId),
+    /// A conversation of another deployment of the same account.
+    #[error("conversation `{conversation}` belongs to deployment `{belongs_to}`")]
+    DeploymentMismatch {
+        /// The conversation.
+        conversation: ConversationId,
+        /// The deployment that it runs on.
+        belongs_to: DeploymentId,
+    },
+    /// The plan's limit is used up until the window ends.
+    #[error("the rate limit of {limit} requests a minute is reached; retry in {retry_after:?}")]
+    RateLimited {
+        /// Requests a window.
+        limit: u32,
+        /// Time until the window ends.
+        retry_after: Duration,
+    },
+    /// The server is at fault; the client only learns that.
+    #[error("internal error")]
+    Internal(#[source] Box<dyn StdError + Send + Sync>),
+}
+
+impl Error {
+    /// A failure that is the server's own.
+    pub fn internal(source: impl StdError + Send + Sync + 'static) -> Self {
+        Self::Internal(Box::new(source))
+    }
+}
+
+impl From<FieldError> for Error {
+    fn from(field: FieldError) -> Self {
+        Self::Field(field)
+    }
+}
+
+/// One wrong field of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct FieldError {
+    /// Where it stands.
+    pub place: Place,
+    /// Its path: `content`, `content[1].file_uri`, `history_limit`. Empty for the body as a whole.
+    pub field: String,
+    /// What kind of fault.
+    pub fault: Fault,
+    /// The whole sentence: names the field, and what is wrong with it.
+    pub message: String,
+}
+
+impl FieldError {
+    /// `field` is wrong in the way of `fault`; `message` is the whole sentence.
+    pub fn new(field: impl Into<String>, fault: Fault, message: impl Into<String>) -> Self {
+        Self { place: Place::Body, field: field.into(), fault, message: message.into() }
+    }
+
+    /// The same, standing elsewhere than in the body.
+    #[must_use]
+    pub fn in_the(self, place: Place) -> Self {
+        Self { place, ..self }
+    }
+
+    /// `field` is required and missing.
+    pub fn missing(field: impl Into<String>) -> Self {
+        let field = field.into();
+        let message = format!("{field} is required");
+        Self::new(field, Fault::Missing, message)
+    }
+}
+
+/// Where in a request a field can stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the body.
+    Body,
+    /// In the query of the URL.
+    Query,
+}
+
+/// The kinds of fault a field can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It is required and not there.
+    Missing,
+    /// It has another JSON type.
+    WrongType,
+    /// Its value is out of range or not understood.
+    BadValue,
+    /// An array that needs an item has none.
+    EmptyArray,
+    /// It is not allowed here.
+    NotAllowed,
+}

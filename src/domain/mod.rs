@@ -1,0 +1,15 @@
+//! What both APIs talk about: pure types and rules. No I/O, no HTTP, no SQL, no async.
+
+pub mod account;
+pub mod allowlist;
+pub mod catalog;
+pub mod conversation;
+pub mod error;
+pub mod rule;
+pub mod words;
+
+pub use account::{Account, ApiKey, Credits, Plan};
+pub use allowlist::Allowlist;
+pub use catalog::{BackendName, Deployment, OutputMode};
+pub use conversation::{Part, Prompt, Role, Turn};
+pub use error::Error;

@@ -1,0 +1,270 @@
+//! What clients send, taken apart so that whatever is wrong is named.
+//!
+//! [`Body`] reads a JSON object within bounds, says where broken JSON breaks, and gives the path
+//! of a wrong field. [`Object`] holds a JSON object and nothing else (serde's derive would
+//! take an array of the fields too). [`Segment`] is a part of the path, [`Json`] an answer.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{FromRef, FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+use super::failure::Failure;
+use crate::domain::error::{Fault, FieldError};
+
+/// The largest body, in bytes.
+const LARGEST_BODY: usize = 10 * 1024 * 1024;
+/// How long a client may take to send its body.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Whether fields that are not documented are refused (`--strict`) or ignored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strictness {
+    /// Refused.
+    Strict,
+    /// Ignored.
+    Lenient,
+}
+
+/// A request's body: a JSON object read as `T`.
+#[derive(Debug)]
+pub(super) struct Body<T>(pub(super) T);
+
+impl<S, T> FromRequest<S> for Body<T>
+where
+    S: Sync,
+    Strictness: FromRef<S>,
+    T: for<'de> Deserialize<'de>,
+{
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        if !is_json(request.headers()) {
+            return Err(Failure::NotJson);
+        }
+        let bytes = tokio::time::timeout(BODY_PATIENCE, read(request))
+            .await
+            .map_err(|_| Failure::BodyTooSlow)??;
+        parse(&bytes, Strictness::from_ref(state)).map(Self)
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = sent.unwrap_or_default().split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}
+
+async fn read(request: Request) -> Result<Bytes, Failure> {
+    let too_large = Failure::TooLarge { limit: LARGEST_BODY };
+    let announced = request.headers().get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > LARGEST_BODY) {
+        return Err(too_large);
+    }
+    match Limited::new(request.into_body(), LARGEST_BODY).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(fault) if fault.is::<LengthLimitError>() => Err(too_large),
+        Err(_) => Err(Failure::BodyBroken),
+    }
+}
+
+fn parse<T: for<'de> Deserialize<'de>>(bytes: &[u8], strict: Strictness) -> Result<T, Failure> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let mut unknown = None;
+    let read: Result<Object<T>, _> = match strict {
+        Strictness::Lenient => serde_path_to_error::deserialize(&mut json),
+        Strictness::Strict => {
+            let mut note = |path: serde_ignored::Path<'_>| {
+                unknown.get_or_insert_with(|| path_of(&path));
+            };
+            serde_path_to_error::deserialize(serde_ignored::Deserializer::new(&mut json, &mut note))
+        }
+    };
+    let Object(value) = read.map_err(|fault| wrong(fault.path().to_string(), fault.inner()))?;
+    json.end().map_err(|fault| broken(&fault))?;
+    match unknown {
+        None => Ok(value),
+        Some(field) => {
+            let message = format!("{field} is not a documented field");
+            Err(FieldError::new(field, Fault::NotAllowed, message).into())
+        }
+    }
+}
+
+/// The path of an unknown field, as paths are written in errors: `content[1].colour`.
+fn path_of(path: &serde_ignored::Path<'_>) -> String {
+    use serde_ignored::Path;
+    match path {
+        Path::Root => String::new(),
+        Path::Seq { parent, index } => format!("{}[{index}]", path_of(parent)),
+        Path::Map { parent, key } => match path_of(parent) {
+            parent if parent.is_empty() => key.clone(),
+            parent => format!("{parent}.{key}"),
+        },
+        Path::Some { parent }
+        | Path::NewtypeStruct { parent }
+        | Path::NewtypeVariant { parent } => path_of(parent),
+    }
+}
+
+fn broken(fault: &serde_json::Error) -> Failure {
+    Failure::BrokenJson {
+        reason: without_place(fault),
+        line: fault.line(),
+        column: fault.column(),
+    }
+}
+
+/// What serde says is wrong, as a failure that names the field.
+fn wrong(path: String, fault: &serde_json::Error) -> Failure {
+    if !fault.is_data() {
+        return broken(fault);
+    }
+    let path = if path == "." { String::new() } else { path };
+    let said = without_place(fault);
+    let quoted = |rest: &str| rest.split('`').nth(1).unwrap_or_default().to_owned();
+    if let Some(rest) = said.strip_prefix("missing field") {
+        return FieldError::missing(joined(&path, &quoted(rest))).into();
+    }
+    if let Some(rest) = said.strip_prefix("duplicate field") {
+        let field = joined(&path, &quoted(rest));
+        let message = format!("{field} is given more than once");
+        return FieldError::new(field, Fault::BadValue, message).into();
+    }
+    let subject = if path.is_empty() { "the body" } else { &path };
+    let type_fault = said.strip_prefix("invalid type: ");
+    let value_fault = said.strip_prefix("invalid value: ");
+    let kind = if type_fault.is_some() { Fault::WrongType } else { Fault::BadValue };
+    let message = match type_fault.or(value_fault).and_then(|rest| rest.rsplit_once(", expected "))
+    {
+        Some((found, expected)) => {
+            format!("{subject} must be {}, not {}", in_json_words(expected), shortened(found))
+        }
+        None => format!("{subject}: {said}"),
+    };
+    FieldError::new(path, kind, message).into()
+}
+
+fn joined(path: &str, field: &str) -> String {
+    if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") }
+}
+
+/// serde's message without ` at line 1 column 2`.
+fn without_place(fault: &serde_json::Error) -> String {
+    let said = fault.to_string();
+    said.rsplit_once(" at line ").map_or(said.as_str(), |(before, _)| before).to_owned()
+}
+
+fn in_json_words(expected: &str) -> &str {
+    match expected {
+        "a sequence" => "an array",
+        "a map" => "an object",
+        "a boolean" => "true or false",
+        other => other,
+    }
+}
+
+/// What was found, without repeating a client's text back at length.
+fn shortened(found: &str) -> &str {
+    if found.starts_with("string ") {
+        return "a string";
+    }
+    match found {
+        "sequence" => "an array",
+        "map" => "an object",
+        other => other,
+    }
+}
+
+/// A JSON object read as `T`, and nothing but an object.
+#[derive(Debug)]
+pub(super) struct Object<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+    }
+}
+
+/// A whole number, written as one or as `5.0`; anything that is none names what was expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WholeNumber(pub(super) i64);
+
+impl<'de> Deserialize<'de> for WholeNumber {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WholeNumberVisitor)
+    }
+}
+
+struct WholeNumberVisitor;
+
+impl Visitor<'_> for WholeNumberVisitor {
+    type Value = WholeNumber;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number")
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<WholeNumber, E> {
+        Ok(WholeNumber(number))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<WholeNumber, E> {
+        Ok(WholeNumber(i64::try_from(number).unwrap_or(i64::MAX)))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<WholeNumber, E> {
+        // Whole floats print without a fraction, so their text is the number.
+        let whole = (number.fract() == 0.0).then(|| format!("{number:.0}").parse());
+        match whole {
+            Some(Ok(number)) => Ok(WholeNumber(number)),
+            Some(Err(_)) => Ok(WholeNumber(if number < 0.0 { i64::MIN } else { i64::MAX })),
+            None => Err(E::invalid_value(serde::de::Unexpected::Float(number), &self)),
+        }
+    }
+}
+
+/// The part of the path that the route calls `name`.
+pub(super) async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> String {
+    let params = RawPathParams::from_request_parts(parts, state).await.ok();
+    let found = params.as_ref().and_then(|params| params.iter().find(|(key, _)| *key == name));
+    // What is not UTF-8 once decoded names nothing that exists.
+    found.map(|(_, value)| value.to_owned()).unwrap_or_default()
+}
+
+/// An answer in JSON.
+pub(super) struct Json<T>(pub(super) T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        const JSON: HeaderValue = HeaderValue::from_static("application/json");
+        match serde_json::to_vec(&self.0) {
+            Ok(bytes) => ([(header::CONTENT_TYPE, JSON)], bytes).into_response(),
+            Err(fault) => Failure::Refused(crate::domain::Error::internal(fault)).into_response(),
+        }
+    }
+}

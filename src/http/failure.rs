@@ -1,0 +1,93 @@
+//! What can go wrong on the way, before a room gives it its envelope.
+//!
+//! Handlers and extractors fail with a [`Failure`]. As a response it is blank: it travels in the
+//! response's extensions to the room's outermost layer, which renders it.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use thiserror::Error;
+
+use crate::domain::Error as Refusal;
+use crate::domain::error::FieldError;
+
+/// Why a request gets no ordinary answer.
+#[derive(Debug, Error)]
+pub(super) enum Failure {
+    /// The act itself was refused, or failed.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The body is no JSON.
+    #[error("the body is not valid JSON: {reason} at line {line}, column {column}")]
+    BrokenJson {
+        /// What the parser says.
+        reason: String,
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+    },
+    /// The body is of another type than JSON.
+    #[error("the body must be sent as `Content-Type: application/json`")]
+    NotJson,
+    /// The body is larger than allowed.
+    #[error("the body is larger than {} MiB", limit / (1024 * 1024))]
+    TooLarge {
+        /// The most bytes allowed.
+        limit: usize,
+    },
+    /// The client stopped sending in the middle of its body.
+    #[error("the body did not arrive in time")]
+    BodyTooSlow,
+    /// The body broke off.
+    #[error("the body could not be read to its end")]
+    BodyBroken,
+    /// There is nothing at this path.
+    #[error("there is nothing at this path")]
+    NoSuchPath,
+    /// There is something at this path, but not for this method.
+    #[error("this path does not answer to this method")]
+    WrongMethod,
+    /// A handler panicked.
+    #[error("internal error")]
+    Panicked,
+}
+
+impl Failure {
+    /// The response for a panic; what was in it goes to the log, never to the client.
+    pub(super) fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
+        let said = panic.downcast_ref::<String>().map(String::as_str);
+        let said = said.or_else(|| panic.downcast_ref::<&str>().copied());
+        tracing::error!(panic = said.unwrap_or("(no message)"), "a handler panicked");
+        Self::Panicked.into_response()
+    }
+
+    /// The failure that `response` carries.
+    pub(super) fn taken_from(response: &mut Response) -> Option<Arc<Self>> {
+        response.extensions_mut().remove::<Arc<Self>>()
+    }
+
+    /// Logs what is the server's own fault, with everything that led to it.
+    pub(super) fn log(&self) {
+        if let Self::Refused(refusal @ Refusal::Internal(_)) = self {
+            tracing::error!(error = refusal as &dyn std::error::Error, "a request failed");
+        }
+    }
+}
+
+impl From<FieldError> for Failure {
+    fn from(field: FieldError) -> Self {
+        Self::Refused(field.into())
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        response.extensions_mut().insert(Arc::new(self));
+        response
+    }
+}

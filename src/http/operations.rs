@@ -1,0 +1,37 @@
+//! What is neither of the two APIs: health, and the answer where there is nothing.
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use serde::Serialize;
+
+use super::extract::Json;
+
+/// The routes under `/_mynah`.
+pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new().route("/health", get(health))
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    version: &'static str,
+}
+
+/// `GET /_mynah/health`: 200 as soon as requests are answered.
+async fn health() -> Json<Health> {
+    Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
+}
+
+#[derive(Serialize)]
+struct Nothing {
+    error: &'static str,
+}
+
+/// Paths that belong to neither API.
+pub(super) async fn nothing_here() -> Response {
+    let error = "there is nothing at this path; the Runner API is under /v1/runner, the \
+                 Characters API under /api/v1, health at /_mynah/health";
+    (StatusCode::NOT_FOUND, Json(Nothing { error })).into_response()
+}

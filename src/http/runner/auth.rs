@@ -1,0 +1,91 @@
+//! Who calls the Runner API: `x-api-key`, or the origin of a web page (notes.md,
+//! "Authentication"). Checked before the body is read.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, header};
+
+use crate::http::extract::segment;
+use crate::http::failure::Failure;
+use crate::http::scope::Scope;
+use crate::service::access::{Reader, admit_to_runner};
+use crate::service::{Access, Caller, World};
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// The caller of the deployment in the path.
+pub(super) struct AtDeployment(pub(super) Caller);
+
+/// The account of the key.
+pub(super) struct Account(pub(super) Arc<World>);
+
+/// Someone who wants to read a conversation, with a key or without.
+pub(super) struct MayRead(pub(super) Reader);
+
+impl<S: Send + Sync> FromRequestParts<S> for AtDeployment
+where
+    Access: FromRef<S>,
+{
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let id = segment(parts, state, "deployment_id").await;
+        let headers = &parts.headers;
+        let caller = Access::from_ref(state).caller(&id, key(headers), origin(headers))?;
+        admit(parts, &caller.world)?;
+        Ok(Self(caller))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Account
+where
+    Access: FromRef<S>,
+{
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let world = Access::from_ref(state).account(key(&parts.headers))?;
+        admit(parts, &world)?;
+        Ok(Self(world))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for MayRead
+where
+    Access: FromRef<S>,
+{
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let headers = &parts.headers;
+        let reader = Access::from_ref(state).reader(key(headers), origin(headers));
+        if let Some(world) = &reader.world {
+            admit(parts, world)?;
+        }
+        Ok(Self(reader))
+    }
+}
+
+/// The request is `world`'s, and counts against its limit where its plan has one.
+fn admit(parts: &Parts, world: &World) -> Result<(), Failure> {
+    let scope = Scope::of(parts);
+    scope.attribute_to(world);
+    let (verdict, outcome) = admit_to_runner(world);
+    if let Some(verdict) = verdict {
+        scope.limited(verdict);
+    }
+    Ok(outcome?)
+}
+
+fn key(headers: &HeaderMap) -> Option<&str> {
+    // A key that is no text is a key all the same, and an unknown one.
+    headers.get(API_KEY).map(|key| key.to_str().unwrap_or_default())
+}
+
+/// `Origin`, else `Referer`.
+fn origin(headers: &HeaderMap) -> Option<&str> {
+    let sent = headers.get(header::ORIGIN).or_else(|| headers.get(header::REFERER))?;
+    sent.to_str().ok()
+}

@@ -1,0 +1,266 @@
+//! Conversations (runner-overview.txt, "Conversation API"; runner-conversation-rest.txt): start,
+//! continue, continue in a stream, messages, lists.
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::auth::{Account, AtDeployment, MayRead};
+use super::content::{ContentBody, content, history_limit, meta, meta_filter, variables};
+use super::run::content_of;
+use super::{MessageContent, Style};
+use crate::clock::rfc3339;
+use crate::domain::conversation::{Conversation, Message, Meta, Variables, text_of};
+use crate::domain::error::{Fault, FieldError};
+use crate::domain::{Part, Role};
+use crate::http::extract::{Body, Json, WholeNumber, segment};
+use crate::http::failure::Failure;
+use crate::http::pages::ListQuery;
+use crate::http::scope::KnownId;
+use crate::http::stream::Streamed;
+use crate::ids::{ConversationId, DeploymentId, MessageId, RequestId};
+use crate::service::archive::{Page, Slice};
+use crate::service::turns::{Said, Spoken};
+use crate::service::{Archive, Turns};
+use crate::store::conversations::Filter;
+
+/// Items a page where the query does not say.
+const PAGE_SIZE: u64 = 20;
+
+/// What a first message and a continuation take.
+#[derive(Debug, Deserialize)]
+pub(super) struct SayBody {
+    conversation_id: Option<ConversationId>,
+    content: ContentBody,
+    history_limit: Option<WholeNumber>,
+    variables: Option<Variables>,
+    meta: Option<Meta>,
+}
+
+/// A body that was checked: one of the two things it can be.
+enum Saying {
+    First { said: Said, meta: Meta },
+    Next { id: ConversationId, parts: Vec<Part>, history_limit: u64 },
+}
+
+impl SayBody {
+    fn checked(self) -> Result<Saying, FieldError> {
+        let parts = content(self.content)?;
+        let history_limit = history_limit(self.history_limit)?;
+        let Some(id) = self.conversation_id else {
+            let said = Said { parts, variables: variables(self.variables) };
+            return Ok(Saying::First { said, meta: meta(self.meta)? });
+        };
+        for (field, given) in
+            [("variables", self.variables.is_some()), ("meta", self.meta.is_some())]
+        {
+            if given {
+                let message = format!("{field} is allowed with the first message only");
+                return Err(FieldError::new(field, Fault::NotAllowed, message));
+            }
+        }
+        Ok(Saying::Next { id, parts, history_limit })
+    }
+}
+
+/// The answer to a message.
+#[derive(Serialize)]
+pub(super) struct SayAnswer {
+    conversation_id: ConversationId,
+    name: String,
+    content: Box<RawValue>,
+    input_tokens: u64,
+    output_tokens: u64,
+    model: String,
+    request_id: RequestId,
+    created_at: String,
+    updated_at: String,
+}
+
+/// One page of a list.
+#[derive(Serialize)]
+pub(super) struct ListAnswer<T> {
+    items: Vec<T>,
+    total: u64,
+    page: u64,
+    page_size: u64,
+    has_more: bool,
+}
+
+/// A conversation in a list.
+#[derive(Serialize)]
+pub(super) struct ConversationItem {
+    id: ConversationId,
+    name: String,
+    meta: Meta,
+    created_at: String,
+    updated_at: String,
+    message_count: u64,
+}
+
+/// A message in a list.
+#[derive(Serialize)]
+pub(super) struct MessageItem {
+    id: MessageId,
+    role: &'static str,
+    content: MessageItemContent,
+    created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Metadata>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum MessageItemContent {
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+#[derive(Serialize)]
+struct Metadata {
+    finish_reason: &'static str,
+}
+
+impl<T> ListAnswer<T> {
+    fn new<U>(page: Page, slice: Slice<U>, item: impl FnMut(U) -> T) -> Self {
+        Self {
+            items: slice.items.into_iter().map(item).collect(),
+            total: slice.total,
+            page: page.page,
+            page_size: page.page_size,
+            has_more: page.has_more(slice.total),
+        }
+    }
+}
+
+impl From<Conversation> for ConversationItem {
+    fn from(conversation: Conversation) -> Self {
+        Self {
+            id: conversation.id,
+            name: conversation.name,
+            meta: conversation.meta,
+            created_at: rfc3339(conversation.created_at),
+            updated_at: rfc3339(conversation.updated_at),
+            message_count: conversation.message_count,
+        }
+    }
+}
+
+impl MessageItem {
+    fn new(message: Message, style: MessageContent) -> Self {
+        let text_alone = message.parts.iter().all(|part| part.as_text().is_some());
+        let content = match style {
+            MessageContent::Text if text_alone => {
+                MessageItemContent::Text(text_of(&message.parts).into_owned())
+            }
+            MessageContent::Text | MessageContent::Parts => {
+                MessageItemContent::Parts(message.parts)
+            }
+        };
+        Self {
+            id: message.id,
+            role: match message.role {
+                Role::System => "system",
+                Role::User => "user",
+                Role::Assistant => "assistant",
+            },
+            content,
+            created_at: rfc3339(message.created_at),
+            metadata: message.aborted.then_some(Metadata { finish_reason: "aborted" }),
+        }
+    }
+}
+
+/// `POST /v1/runner/{deployment_id}/conversation`: a first message, or with `conversation_id` a
+/// further one.
+pub(super) async fn say(
+    AtDeployment(caller): AtDeployment,
+    KnownId(request_id): KnownId,
+    State(turns): State<Turns>,
+    Body(body): Body<SayBody>,
+) -> Result<Json<SayAnswer>, Failure> {
+    let Spoken { conversation, answer } = match body.checked()? {
+        Saying::First { said, meta } => turns.start(&caller, said, meta).await?,
+        Saying::Next { id, parts, history_limit } => {
+            turns.proceed(&caller, id, parts, history_limit).await?
+        }
+    };
+    Ok(Json(SayAnswer {
+        content: content_of(&answer)?,
+        conversation_id: conversation.id,
+        name: conversation.name,
+        input_tokens: answer.input_tokens,
+        output_tokens: answer.output_tokens,
+        model: answer.model,
+        request_id,
+        created_at: rfc3339(conversation.created_at),
+        updated_at: rfc3339(conversation.updated_at),
+    }))
+}
+
+/// `POST /v1/runner/{deployment_id}/conversation/stream`: a further message, answered word by
+/// word.
+pub(super) async fn say_streamed(
+    AtDeployment(caller): AtDeployment,
+    State(turns): State<Turns>,
+    Body(body): Body<SayBody>,
+) -> Result<Streamed, Failure> {
+    match body.checked()? {
+        Saying::First { .. } => Err(FieldError::missing("conversation_id").into()),
+        Saying::Next { id, parts, history_limit } => {
+            Ok(Streamed(turns.proceed_stream(&caller, id, parts, history_limit).await?))
+        }
+    }
+}
+
+/// The conversation in the path.
+pub(super) struct InPath(ConversationId);
+
+impl<S: Send + Sync> FromRequestParts<S> for InPath {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let id = segment(parts, state, "conversation_id").await;
+        Ok(Self(ConversationId::from(id)))
+    }
+}
+
+/// `GET /v1/runner/conversation/{conversation_id}/messages`: oldest first.
+pub(super) async fn messages(
+    MayRead(reader): MayRead,
+    InPath(id): InPath,
+    State(archive): State<Archive>,
+    State(style): State<Style>,
+    query: ListQuery,
+) -> Result<Json<ListAnswer<MessageItem>>, Failure> {
+    let (page, _) = query.page(PAGE_SIZE)?;
+    let slice = archive.messages(reader, id, page).await?;
+    let item = |message| MessageItem::new(message, style.message_content);
+    Ok(Json(ListAnswer::new(page, slice, item)))
+}
+
+/// `GET /v1/runner/conversations`: those of all deployments, newest activity first.
+pub(super) async fn list(
+    Account(world): Account,
+    State(archive): State<Archive>,
+    query: ListQuery,
+) -> Result<Json<ListAnswer<ConversationItem>>, Failure> {
+    let (page, labels) = query.page(PAGE_SIZE)?;
+    let filter = Filter { deployment: None, meta: meta_filter(labels)? };
+    let slice = archive.conversations(&world, filter, page).await?;
+    Ok(Json(ListAnswer::new(page, slice, ConversationItem::from)))
+}
+
+/// `GET /v1/runner/{deployment_id}/conversations`: those of one deployment, newest activity first.
+pub(super) async fn list_of_deployment(
+    AtDeployment(caller): AtDeployment,
+    State(archive): State<Archive>,
+    query: ListQuery,
+) -> Result<Json<ListAnswer<ConversationItem>>, Failure> {
+    let (page, labels) = query.page(PAGE_SIZE)?;
+    let deployment: DeploymentId = caller.deployment.id.clone();
+    let filter = Filter { deployment: Some(deployment), meta: meta_filter(labels)? };
+    let slice = archive.conversations(&caller.world, filter, page).await?;
+    Ok(Json(ListAnswer::new(page, slice, ConversationItem::from)))
+}

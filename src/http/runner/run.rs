@@ -1,0 +1,76 @@
+//! `POST /v1/runner/{deployment_id}` and `…/stream` (runner-overview.txt, "Standard API",
+//! "Streaming API").
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::auth::AtDeployment;
+use super::content::{ContentBody, content, variables};
+use crate::domain::conversation::Variables;
+use crate::domain::{Error, OutputMode};
+use crate::http::extract::{Body, Json};
+use crate::http::failure::Failure;
+use crate::http::scope::KnownId;
+use crate::http::stream::Streamed;
+use crate::ids::RequestId;
+use crate::service::Turns;
+use crate::service::turns::{Completed, Said};
+
+/// What both take.
+#[derive(Debug, Deserialize)]
+pub(super) struct RunBody {
+    content: ContentBody,
+    variables: Option<Variables>,
+}
+
+impl RunBody {
+    fn said(self) -> Result<Said, Failure> {
+        Ok(Said { parts: content(self.content)?, variables: variables(self.variables) })
+    }
+}
+
+/// The answer of a run.
+#[derive(Serialize)]
+pub(super) struct RunAnswer {
+    content: Box<RawValue>,
+    model: String,
+    output_tokens: u64,
+    input_tokens: u64,
+    request_id: RequestId,
+}
+
+/// An answer's `content`: a string, or the object of a structured answer.
+pub(super) fn content_of(answer: &Completed) -> Result<Box<RawValue>, Error> {
+    match answer.output {
+        OutputMode::Text => serde_json::value::to_raw_value(&answer.text),
+        OutputMode::Structured => RawValue::from_string(answer.text.clone()),
+    }
+    .map_err(Error::internal)
+}
+
+/// Answers in one piece.
+pub(super) async fn run(
+    AtDeployment(caller): AtDeployment,
+    KnownId(request_id): KnownId,
+    State(turns): State<Turns>,
+    Body(body): Body<RunBody>,
+) -> Result<Json<RunAnswer>, Failure> {
+    let answer = turns.run(&caller, body.said()?).await?;
+    Ok(Json(RunAnswer {
+        content: content_of(&answer)?,
+        model: answer.model,
+        output_tokens: answer.output_tokens,
+        input_tokens: answer.input_tokens,
+        request_id,
+    }))
+}
+
+/// Answers word by word.
+pub(super) async fn stream(
+    AtDeployment(caller): AtDeployment,
+    State(turns): State<Turns>,
+    Body(body): Body<RunBody>,
+) -> Result<Streamed, Failure> {
+    Ok(Streamed(turns.stream(&caller, body.said()?).await?))
+}

@@ -1,0 +1,58 @@
+//! Words in, flushed chunks out.
+//!
+//! Each word becomes one chunk of the transfer coding and is flushed at once. A fault after the
+//! first word can only break the connection, and does: the body ends in an error, so the chunk
+//! that would end it cleanly is never sent.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use futures::stream::{Stream, StreamExt as _};
+
+use crate::domain::Error;
+use crate::service::turns::WordStream;
+
+/// A streamed answer (runner-overview.txt, "Streaming API": plain text, word by word).
+pub(super) struct Streamed(pub(super) WordStream);
+
+impl IntoResponse for Streamed {
+    fn into_response(self) -> Response {
+        const PLAIN_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+        const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+        const NO_BUFFERING: HeaderValue = HeaderValue::from_static("no");
+        let headers = [
+            (header::CONTENT_TYPE, PLAIN_TEXT),
+            (header::CACHE_CONTROL, NO_STORE),
+            (HeaderName::from_static("x-accel-buffering"), NO_BUFFERING),
+        ];
+        let chunks = Chunks { words: self.0, flushing: false };
+        (headers, Body::from_stream(chunks)).into_response()
+    }
+}
+
+/// Gives the connection a chance to flush after each word: it writes out what it holds whenever
+/// its body has nothing more to give for the moment.
+struct Chunks {
+    words: WordStream,
+    flushing: bool,
+}
+
+impl Stream for Chunks {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if std::mem::take(&mut self.flushing) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let word = ready!(self.words.poll_next_unpin(context));
+        if let Some(Err(fault)) = &word {
+            tracing::error!(error = fault as &dyn std::error::Error, "a stream broke off");
+        }
+        self.flushing = matches!(word, Some(Ok(_)));
+        Poll::Ready(word.map(|word| word.map(Bytes::from)))
+    }
+}

@@ -1,0 +1,277 @@
+//! Ids, and everything else that is drawn by chance.
+//!
+//! A [`Minter`] belongs to one account. What it mints is a pure function of (seed, account, kind,
+//! ordinal), so the same account making the same requests gets the same ids, whatever other
+//! accounts do meanwhile. How many of each kind were made is counted here; the store keeps the
+//! counts of what it keeps (see `store/accounts.rs`), so that a restart goes on where it stopped.
+
+use std::fmt;
+use std::hash::Hasher as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::{Deserialize, Serialize};
+use siphasher::sip128::{Hasher128 as _, SipHasher24};
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// The id as it is written on the wire.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl<T: Into<Arc<str>>> From<T> for $name {
+            fn from(text: T) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+id!(
+    /// An account, as fixtures name it: `demo`.
+    AccountId
+);
+id!(
+    /// A project: the accounts of one project share its deployments.
+    ProjectId
+);
+id!(
+    /// A deployment of the Runner API: `YOUR_DEPLOYMENT_ID`.
+    DeploymentId
+);
+id!(
+    /// A conversation of either API: a UUID for the Runner API, `conv_…` for the Characters API.
+    ConversationId
+);
+id!(
+    /// A message of either API: `msg_…`.
+    MessageId
+);
+id!(
+    /// One request and its answer: `req_…`, or what the client sent as `x-request-id`.
+    RequestId
+);
+
+/// What ids are made for, and what an account counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(usize)]
+pub enum Kind {
+    /// A request to either API.
+    Request,
+    /// A conversation of either API.
+    Conversation,
+    /// A message of either API, stored or not.
+    Message,
+    /// A change to a conversation: puts changes of the same second in order. Never an id.
+    Activity,
+}
+
+impl Kind {
+    /// Every kind, in the order of [`Counters`].
+    pub const ALL: [Self; 4] = [Self::Request, Self::Conversation, Self::Message, Self::Activity];
+
+    /// The name under which the store keeps the count, and which goes into every id.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Request => "request",
+            Self::Conversation => "conversation",
+            Self::Message => "message",
+            Self::Activity => "activity",
+        }
+    }
+
+    fn counter(self, counters: &Counters) -> &AtomicU64 {
+        let [request, conversation, message, activity] = &counters.0;
+        match self {
+            Self::Request => request,
+            Self::Conversation => conversation,
+            Self::Message => message,
+            Self::Activity => activity,
+        }
+    }
+}
+
+/// How many of each [`Kind`] an account has made.
+#[derive(Debug, Default)]
+struct Counters([AtomicU64; Kind::ALL.len()]);
+
+/// Mints one account's ids.
+#[derive(Debug)]
+pub struct Minter {
+    draw: Draw,
+    made: Counters,
+}
+
+impl Minter {
+    /// A minter that has made nothing yet.
+    pub fn new(seed: u64, account: &AccountId) -> Self {
+        Self { draw: Draw::new(seed, account.as_str()), made: Counters::default() }
+    }
+
+    /// How many of `kind` were made.
+    pub fn made(&self, kind: Kind) -> u64 {
+        kind.counter(&self.made).load(Ordering::Relaxed)
+    }
+
+    /// Goes on after `made` of `kind`, as the store remembers them.
+    pub fn resume(&self, kind: Kind, made: u64) {
+        kind.counter(&self.made).store(made, Ordering::Relaxed);
+    }
+
+    /// The ordinal of the next one of `kind`, counted from 1.
+    pub fn next(&self, kind: Kind) -> u64 {
+        kind.counter(&self.made).fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// A fresh request id: `req_` and 20 base-62 characters.
+    pub fn request(&self) -> RequestId {
+        let ordinal = self.next(Kind::Request);
+        RequestId::from(format!("req_{}", base62(self.draw.number(Kind::Request.name(), ordinal))))
+    }
+
+    /// A fresh message id: `msg_` and 20 base-62 characters.
+    pub fn message(&self) -> MessageId {
+        let ordinal = self.next(Kind::Message);
+        MessageId::from(format!("msg_{}", base62(self.draw.number(Kind::Message.name(), ordinal))))
+    }
+
+    /// The id of the account's conversation number `ordinal` in the Runner API: a UUID v4.
+    pub fn runner_conversation(&self, ordinal: u64) -> ConversationId {
+        let random = self.draw.number(Kind::Conversation.name(), ordinal).to_be_bytes();
+        let uuid = uuid::Builder::from_random_bytes(random).into_uuid();
+        ConversationId::from(uuid.hyphenated().to_string())
+    }
+
+    /// Chance for the account: the same draws for the same seed and account.
+    pub fn draw(&self) -> Draw {
+        self.draw
+    }
+}
+
+/// Chance that can be repeated: numbers derived from a seed and an account by keyed hashing.
+#[derive(Debug, Clone, Copy)]
+pub struct Draw {
+    seed: u64,
+    account: u64,
+}
+
+impl Draw {
+    /// Chance for `account` under `seed`.
+    pub fn new(seed: u64, account: &str) -> Self {
+        let mut hasher = SipHasher24::new_with_keys(seed, 0);
+        hasher.write(account.as_bytes());
+        Self { seed, account: hasher.finish128().h1 }
+    }
+
+    /// The number that stands for draw `ordinal` of `what`.
+    pub fn number(&self, what: &str, ordinal: u64) -> u128 {
+        let mut hasher = SipHasher24::new_with_keys(self.seed, self.account);
+        hasher.write(what.as_bytes());
+        hasher.write_u8(0);
+        hasher.write(&ordinal.to_le_bytes());
+        hasher.finish128().as_u128()
+    }
+
+    /// Draw `ordinal` of `what`, evenly from `0..=most`.
+    pub fn up_to(&self, most: u64, what: &str, ordinal: u64) -> u64 {
+        let range = u128::from(most) + 1;
+        u64::try_from(self.number(what, ordinal) % range).unwrap_or(most)
+    }
+}
+
+/// A seed that nobody can know beforehand, for servers started without `--seed`.
+#[expect(clippy::disallowed_methods, reason = "the one place where chance comes from outside")]
+pub fn random_seed() -> u64 {
+    let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
+    high ^ low.rotate_left(1)
+}
+
+/// 20 base-62 characters: 119 of the number's 128 bits.
+fn base62(mut number: u128) -> String {
+    const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    const LENGTH: usize = 20;
+    (0..LENGTH)
+        .map(|_| {
+            let digit = usize::try_from(number % 62).unwrap_or_default();
+            number /= 62;
+            char::from(DIGITS.get(digit).copied().unwrap_or(b'0'))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minter(seed: u64, account: &str) -> Minter {
+        Minter::new(seed, &AccountId::from(account))
+    }
+
+    #[test]
+    fn the_same_seed_and_account_mint_the_same_ids() {
+        let (one, two) = (minter(7, "demo"), minter(7, "demo"));
+        assert_eq!(one.message(), two.message());
+        assert_eq!(one.request(), two.request());
+        assert_eq!(one.runner_conversation(3), two.runner_conversation(3));
+    }
+
+    #[test]
+    fn seed_account_kind_and_ordinal_each_change_the_id() {
+        let first = minter(7, "demo").message();
+        assert_ne!(first, minter(8, "demo").message());
+        assert_ne!(first, minter(7, "demo-free").message());
+        assert_ne!(
+            first.as_str().trim_start_matches("msg_"),
+            minter(7, "demo").request().as_str().trim_start_matches("req_")
+        );
+        let demo = minter(7, "demo");
+        assert_ne!(demo.message(), demo.message());
+    }
+
+    #[test]
+    fn request_ids_are_req_and_20_base_62_characters() {
+        let id = minter(1, "demo").request();
+        let random = id.as_str().strip_prefix("req_").unwrap();
+        assert_eq!(random.len(), 20);
+        assert!(random.chars().all(|c| c.is_ascii_alphanumeric()));
+    }
+
+    #[test]
+    fn runner_conversation_ids_are_uuids_of_version_4() {
+        let id = minter(1, "demo").runner_conversation(1);
+        let uuid: uuid::Uuid = id.as_str().parse().unwrap();
+        assert_eq!(uuid.get_version_num(), 4);
+    }
+
+    #[test]
+    fn minted_ids_stay_the_same_from_version_to_version() {
+        assert_eq!(minter(42, "demo").message().as_str(), "msg_PINNED");
+    }
+
+    #[test]
+    fn draws_stay_in_their_range() {
+        let draw = Draw::new(1, "demo");
+        assert!((0..1000).all(|n| draw.up_to(9, "jitter", n) <= 9));
+        assert_eq!(draw.up_to(0, "jitter", 1), 0);
+    }
+}

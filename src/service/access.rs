@@ -1,0 +1,145 @@
+//! Who calls, and what they may use.
+//!
+//! Source: notes.md, "Authentication (Runner API)"; contract, "Authentication".
+
+use std::sync::Arc;
+
+use super::fixtures::Fixtures;
+use super::limits::Verdict;
+use super::worlds::{World, Worlds};
+use crate::domain::{Deployment, Error};
+use crate::ids::DeploymentId;
+
+/// Tells who calls and what they may use.
+#[derive(Debug, Clone)]
+pub struct Access {
+    worlds: Arc<Worlds>,
+    fixtures: Arc<Fixtures>,
+}
+
+/// Someone who may use a deployment.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The account that the use is attributed to.
+    pub world: Arc<World>,
+    /// The deployment.
+    pub deployment: Arc<Deployment>,
+}
+
+/// Someone who may read conversations.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    /// The account of the key, when a known one was sent.
+    pub world: Option<Arc<World>>,
+    /// Public deployments, with their owners: their conversations can be read without a key.
+    pub public: Vec<PublicDeployment>,
+    /// What to answer when neither holds the conversation.
+    key_sent: bool,
+}
+
+/// A public deployment as seen from the reader's web page.
+#[derive(Debug, Clone)]
+pub struct PublicDeployment {
+    /// The account that owns it.
+    pub owner: Arc<World>,
+    /// Its id.
+    pub id: DeploymentId,
+    /// Whether its allowlist has the reader's origin.
+    pub origin_allowed: bool,
+}
+
+impl Reader {
+    /// Why a conversation that is nowhere to be seen is refused: for want of a good key, or
+    /// because it is not there.
+    pub fn refusal(&self, not_there: Error) -> Error {
+        match (&self.world, self.key_sent) {
+            (Some(_), _) => not_there,
+            (None, true) => Error::UnknownKey,
+            (None, false) => Error::MissingKey,
+        }
+    }
+}
+
+impl Access {
+    /// Access to the accounts of `worlds` and the deployments of `fixtures`.
+    pub fn new(worlds: Arc<Worlds>, fixtures: Arc<Fixtures>) -> Self {
+        Self { worlds, fixtures }
+    }
+
+    /// The account that `key` opens.
+    pub fn account(&self, key: Option<&str>) -> Result<Arc<World>, Error> {
+        let key = key.ok_or(Error::MissingKey)?;
+        self.worlds.by_key(key).cloned().ok_or(Error::UnknownKey)
+    }
+
+    /// The caller who sent `key` and `origin` to deployment `id`.
+    ///
+    /// A key must be of the deployment's project. A public deployment asks for no key but for an
+    /// origin on its allowlist; its use is the account's whose key was sent all the same, if that
+    /// is one of the project, else the owner's.
+    pub fn caller(
+        &self,
+        id: &str,
+        key: Option<&str>,
+        origin: Option<&str>,
+    ) -> Result<Caller, Error> {
+        let Some(deployment) = self.fixtures.deployments.get(id) else {
+            // Only who has a key learns which deployments there are.
+            self.account(key)?;
+            return Err(Error::UnknownDeployment(DeploymentId::from(id)));
+        };
+        let deployment = Arc::clone(deployment);
+        if let Some(allowlist) = &deployment.public {
+            if !allowlist.allows(origin) {
+                return Err(Error::OriginNotAllowed(deployment.id.clone()));
+            }
+            let of_project = key
+                .and_then(|key| self.worlds.by_key(key))
+                .filter(|world| world.account.project == deployment.project);
+            let world = match of_project {
+                Some(world) => Arc::clone(world),
+                None => self.owner(&deployment)?,
+            };
+            return Ok(Caller { world, deployment });
+        }
+        let world = self.account(key)?;
+        if world.account.project != deployment.project {
+            return Err(Error::ForbiddenDeployment(deployment.id.clone()));
+        }
+        Ok(Caller { world, deployment })
+    }
+
+    /// Whose conversations someone with `key`, on a web page of `origin`, may read.
+    pub fn reader(&self, key: Option<&str>, origin: Option<&str>) -> Reader {
+        let world = key.and_then(|key| self.worlds.by_key(key)).cloned();
+        let public = self.fixtures.deployments.values().filter_map(|deployment| {
+            let allowlist = deployment.public.as_ref()?;
+            Some(PublicDeployment {
+                owner: self.owner(deployment).ok()?,
+                id: deployment.id.clone(),
+                origin_allowed: allowlist.allows(origin),
+            })
+        });
+        Reader { world, public: public.collect(), key_sent: key.is_some() }
+    }
+
+    fn owner(&self, deployment: &Deployment) -> Result<Arc<World>, Error> {
+        let owner = self.worlds.by_id(&deployment.owner).cloned();
+        owner.ok_or_else(|| Error::UnknownDeployment(deployment.id.clone()))
+    }
+}
+
+/// Counts a Runner API request of `world` against its plan's limit, where there is one.
+pub fn admit_to_runner(world: &World) -> (Option<Verdict>, Result<(), Error>) {
+    let Some(limiter) = &world.runner_limit else { return (None, Ok(())) };
+    let verdict = limiter.admit(world.clock.now());
+    let outcome = if verdict.admitted {
+        Ok(())
+    } else {
+        Err(Error::RateLimited {
+            limit: verdict.limit,
+            retry_after: std::time::Duration::from_secs(verdict.seconds_left),
+        })
+    };
+    (Some(verdict), outcome)
+}

@@ -1,0 +1,163 @@
+//! The plan's limit: so many requests in each window of a minute.
+//!
+//! One [`Limiter`] an account. It is governor's, on a clock that ticks in whole windows: inside a
+//! window nothing refills, at the next one everything does. (A plain per-minute quota refills all
+//! the time and lets nine of five through in the first minute.)
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use governor::clock::Clock;
+use governor::middleware::StateInformationMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use parking_lot::Mutex;
+
+/// The length of a window, in seconds.
+const WINDOW: i64 = 60;
+const WINDOW_LENGTH: Duration = Duration::from_secs(60);
+
+/// Lets so many requests a window through.
+#[derive(Debug)]
+pub struct Limiter {
+    limit: NonZeroU32,
+    /// The window the last request fell into: its beginning, in Unix seconds.
+    window: Mutex<Option<i64>>,
+    ticks: WindowTicks,
+    governor: RateLimiter<NotKeyed, InMemoryState, WindowTicks, StateInformationMiddleware>,
+}
+
+/// What the limiter says of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// Whether it may pass.
+    pub admitted: bool,
+    /// Requests a window.
+    pub limit: u32,
+    /// Requests left in this window, this one counted.
+    pub remaining: u32,
+    /// When the window ends, in Unix seconds.
+    pub window_ends: i64,
+    /// How long until then, in whole seconds, at least one.
+    pub seconds_left: u64,
+}
+
+impl Limiter {
+    /// A limiter of `limit` requests a window; `None` for a limit of 0, which admits nobody anyway.
+    pub fn new(limit: u32) -> Option<Self> {
+        let limit = NonZeroU32::new(limit)?;
+        let ticks = WindowTicks::default();
+        // As many periods as the limit fit into one tick, so each tick refills all of it.
+        let quota = Quota::with_period(WINDOW_LENGTH / limit.get())?.allow_burst(limit);
+        let governor = RateLimiter::direct_with_clock(quota, ticks.clone())
+            .with_middleware::<StateInformationMiddleware>();
+        Some(Self { limit, window: Mutex::new(None), ticks, governor })
+    }
+
+    /// Counts a request that comes at `now`.
+    pub fn admit(&self, now: DateTime<Utc>) -> Verdict {
+        let now = now.timestamp();
+        let begins = now - now.rem_euclid(WINDOW);
+        let window_ends = begins + WINDOW;
+        let mut window = self.window.lock();
+        if window.replace(begins) != Some(begins) {
+            // Another window, be it a later one or, on a clock set back, an earlier one.
+            self.ticks.0.fetch_add(1, Ordering::Relaxed);
+        }
+        let outcome = self.governor.check();
+        drop(window);
+        Verdict {
+            admitted: outcome.is_ok(),
+            limit: self.limit.get(),
+            remaining: outcome.map_or(0, |state| state.remaining_burst_capacity()),
+            window_ends,
+            seconds_left: u64::try_from(window_ends - now).unwrap_or(1),
+        }
+    }
+}
+
+/// How many windows have begun: governor's time.
+#[derive(Debug, Clone, Default)]
+struct WindowTicks(Arc<AtomicU64>);
+
+impl Clock for WindowTicks {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        let windows = u32::try_from(self.0.load(Ordering::Relaxed)).unwrap_or(u32::MAX);
+        Nanos::from(WINDOW_LENGTH.saturating_mul(windows))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp(1_700_000_040 + seconds, 0).unwrap()
+    }
+
+    #[test]
+    fn a_window_lets_exactly_the_limit_through_and_counts_down() {
+        for limit in [1, 5, 7, 100, 999] {
+            let limiter = Limiter::new(limit).unwrap();
+            for window in 0..3 {
+                let left: Vec<u32> =
+                    (0..limit).map(|_| limiter.admit(at(60 * window)).remaining).collect();
+                assert_eq!(left, (0..limit).rev().collect::<Vec<_>>(), "limit {limit}");
+                let refused = limiter.admit(at(60 * window + 59));
+                assert_eq!((refused.admitted, refused.remaining), (false, 0));
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_refills_inside_a_window() {
+        let limiter = Limiter::new(5).unwrap();
+        for second in [0, 12, 24, 36, 48] {
+            assert!(limiter.admit(at(second)).admitted);
+        }
+        assert!(!limiter.admit(at(59)).admitted);
+        assert!(limiter.admit(at(60)).admitted);
+    }
+
+    #[test]
+    fn the_window_ends_at_the_full_minute() {
+        let verdict = Limiter::new(5).unwrap().admit(at(13));
+        assert_eq!(verdict.window_ends, at(60).timestamp());
+        assert_eq!(verdict.seconds_left, 47);
+    }
+
+    #[test]
+    fn a_clock_set_back_starts_a_fresh_window() {
+        let limiter = Limiter::new(1).unwrap();
+        assert!(limiter.admit(at(0)).admitted);
+        assert!(!limiter.admit(at(1)).admitted);
+        assert!(limiter.admit(at(-3600)).admitted);
+    }
+
+    #[test]
+    fn many_threads_share_one_window_without_gap_or_repeat() {
+        let limiter = Limiter::new(100).unwrap();
+        let mut left: Vec<u32> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8)
+                .map(|_| {
+                    scope.spawn(|| {
+                        (0..40).map(|_| limiter.admit(at(0))).filter(|v| v.admitted).collect()
+                    })
+                })
+                .collect();
+            threads
+                .into_iter()
+                .flat_map(|thread| -> Vec<Verdict> { thread.join().unwrap() })
+                .map(|verdict| verdict.remaining)
+                .collect()
+        });
+        left.sort_unstable();
+        assert_eq!(left, (0..100).collect::<Vec<_>>());
+    }
+}

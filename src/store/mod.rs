@@ -1,0 +1,207 @@
+//! All SQL, and nothing else: `sqlx` is spelt under this folder only.
+//!
+//! [`Store`] opens the database and gives two ways in. [`Store::write`] queues an act for the one
+//! writer (see [`writer`]), which commits whatever has queued up together; its answer comes after
+//! the commit. [`Store::read`] runs beside it. The functions in the sibling modules take a
+//! [`Connection`], the owner (account row) and arguments, and return domain types.
+
+pub mod accounts;
+pub mod conversations;
+mod writer;
+
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::ConnectOptions as _;
+use thiserror::Error;
+
+use self::writer::Writer;
+
+/// One connection to the database, inside a transaction when it writes.
+pub type Connection = SqliteConnection;
+
+/// The row of an account: the owner that every function here takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AccountRow(i64);
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// How long a statement waits for another process that holds the database.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Connections for reading beside the writer: SQLite answers from memory, more do not help.
+const READERS: u32 = 4;
+
+/// Why the database could not be opened, read or written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Not a database URL that Mynah knows.
+    #[error("`{url}` is no SQLite address; write sqlite://FILE or sqlite::memory:")]
+    Address {
+        /// What was given.
+        url: String,
+    },
+    /// The file cannot be opened as a database.
+    #[error("cannot open the database {url}")]
+    Open {
+        /// The address.
+        url: String,
+        /// What SQLite said.
+        source: sqlx::Error,
+    },
+    /// The file holds migrations that this version does not know.
+    #[error("the database {url} was made by a newer Mynah (its schema has step {step})")]
+    Newer {
+        /// The address.
+        url: String,
+        /// The first unknown migration.
+        step: i64,
+    },
+    /// The schema could not be brought up to date.
+    #[error("cannot bring the database {url} up to date")]
+    Migrate {
+        /// The address.
+        url: String,
+        /// What went wrong.
+        source: Box<sqlx::migrate::MigrateError>,
+    },
+    /// A statement failed.
+    #[error("a statement failed")]
+    Statement(#[source] sqlx::Error),
+    /// A row holds what Mynah never writes.
+    #[error("nonsense in {table}.{column} of `{id}`")]
+    Inconsistent {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// Which row.
+        id: String,
+    },
+    /// The transaction that held this act could not be committed.
+    #[error("the transaction was not committed: {0}")]
+    NotCommitted(String),
+    /// The store is closing.
+    #[error("the database is being closed")]
+    Closed,
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(source: sqlx::Error) -> Self {
+        Self::Statement(source)
+    }
+}
+
+/// The database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    writer: Writer,
+    readers: Readers,
+}
+
+#[derive(Debug, Clone)]
+enum Readers {
+    /// A file: connections of their own, which see what is committed.
+    Pool(SqlitePool),
+    /// In memory there is only one connection, the writer's: reads queue up with the writes.
+    Writer,
+}
+
+impl Store {
+    /// Opens (and makes, if need be) the database at `url`, and brings its schema up to date.
+    pub async fn open(url: &str) -> Result<Self, StoreError> {
+        let options = options(url)?;
+        let in_memory = is_in_memory(url);
+        let open = |source| StoreError::Open { url: url.to_owned(), source };
+        let mut connection = options.connect().await.map_err(open)?;
+        migrate(&mut connection, url).await?;
+        let readers = if in_memory {
+            Readers::Writer
+        } else {
+            let pool = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);
+            Readers::Pool(pool.connect_lazy_with(options.read_only(true)))
+        };
+        Ok(Self { writer: Writer::start(connection), readers })
+    }
+
+    /// Runs `act` in a transaction of the one writer; returns after the commit.
+    pub async fn write<T, F>(&self, act: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
+    {
+        self.writer.run(act).await
+    }
+
+    /// Runs `look`, which writes nothing, on what is committed.
+    pub async fn read<T, F>(&self, look: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
+    {
+        match &self.readers {
+            Readers::Pool(pool) => look(&mut *pool.acquire().await?).await,
+            Readers::Writer => self.writer.run(look).await,
+        }
+    }
+
+    /// Commits what is queued and closes the database.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        if let Readers::Pool(pool) = &self.readers {
+            pool.close().await;
+        }
+    }
+}
+
+fn is_in_memory(url: &str) -> bool {
+    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+    path.is_empty() || path.starts_with(":memory:") || path.contains("mode=memory")
+}
+
+fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
+    if !url.starts_with("sqlite:") {
+        return Err(StoreError::Address { url: url.to_owned() });
+    }
+    let options = if is_in_memory(url) {
+        SqliteConnectOptions::new().in_memory(true)
+    } else {
+        SqliteConnectOptions::from_str(url)
+            .map_err(|_| StoreError::Address { url: url.to_owned() })?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+    };
+    Ok(options
+        .foreign_keys(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        // In WAL mode this loses nothing to a crash of the process; only a loss of power may
+        // take the last commits with it, which a stand-in server can bear.
+        .synchronous(SqliteSynchronous::Normal)
+        .disable_statement_logging())
+}
+
+async fn migrate(connection: &mut Connection, url: &str) -> Result<(), StoreError> {
+    use sqlx::migrate::MigrateError;
+    MIGRATIONS.run_direct(None, connection, false).await.map_err(|fault| match fault {
+        MigrateError::VersionMissing(step) => StoreError::Newer { url: url.to_owned(), step },
+        MigrateError::Execute(source) => StoreError::Open { url: url.to_owned(), source },
+        other => StoreError::Migrate { url: url.to_owned(), source: Box::new(other) },
+    })
+}
+
+/// A count or an ordinal as SQLite keeps it.
+fn to_sql(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A count or an ordinal out of a row that never holds negative ones.
+fn from_sql(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}
