@@ -100,7 +100,12 @@ impl App {
 
     /// Answers requests on `listener` until `stop` comes; then takes no new connections, lets
     /// running answers and streams finish within `grace`, and stores what was acknowledged.
-    pub async fn serve(self, listener: TcpListener, stop: impl Future<Output = ()>, grace: Duration) {
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()>,
+        grace: Duration,
+    ) {
         connections::serve(listener, self.router, stop, grace).await;
         self.turns.finish().await;
         self.store.close().await;

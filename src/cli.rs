@@ -26,6 +26,7 @@ use crate::http::runner::{ErrorStyle, MessageContent, Style};
 ///   mynah --backend echo --pace 0             every answer is the question, at once
 ///   mynah --seed 1 --clock 2026-01-01T00:00:00Z   the same ids and times, run after run
 #[derive(Debug, Parser)]
+#[expect(clippy::doc_markdown, reason = "this is the text of --help")]
 #[command(name = "mynah", version, verbatim_doc_comment)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Cli {
@@ -76,6 +77,7 @@ struct Address {
 }
 
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::doc_markdown, reason = "this is the text of --help")]
 struct Serve {
     #[command(flatten)]
     address: Address,

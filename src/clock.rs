@@ -75,7 +75,9 @@ impl Clock {
         let lay_down = tokio::time::Instant::now();
         loop {
             let skipped = advanced.borrow_and_update().saturating_sub(advanced_before);
-            let Some(rest) = wait.checked_sub(skipped) else { return };
+            let Some(rest) = wait.checked_sub(skipped) else {
+                return;
+            };
             tokio::select! {
                 () = tokio::time::sleep_until(lay_down + rest) => return,
                 changed = advanced.changed() => if changed.is_err() { return },
@@ -133,7 +135,7 @@ mod tests {
     fn a_running_clock_that_is_advanced_is_ahead_of_the_system() {
         let clock = Clock::system();
         let before = clock.now();
-        clock.advance(Duration::from_secs(3600));
+        clock.advance(Duration::from_hours(1));
         assert!(clock.now() - before >= TimeDelta::seconds(3600));
     }
 
@@ -147,7 +149,7 @@ mod tests {
     #[tokio::test]
     async fn an_advance_ends_the_waits_it_passes_over_and_no_others() {
         let clock = Arc::new(Clock::frozen(nine_o_clock()));
-        let hour = Duration::from_secs(3600);
+        let hour = Duration::from_hours(1);
         let mut wait = tokio_test_wait(&clock, hour);
         assert!(futures::poll!(&mut wait).is_pending());
         clock.advance(hour / 2);

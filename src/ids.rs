@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn minted_ids_stay_the_same_from_version_to_version() {
-        assert_eq!(minter(42, "demo").message().as_str(), "msg_PINNED");
+        assert_eq!(minter(42, "demo").message().as_str(), "msg_61paJfFeIeuIKM7gZP0N");
     }
 
     #[test]

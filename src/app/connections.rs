@@ -69,7 +69,10 @@ fn connection(
         .serve_connection(TokioIo::new(socket), TowerToHyperService::new(router))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the wire's own waiting; no account's clock is meant")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the wire's own waiting; no account's clock is meant"
+)]
 async fn rest() {
     tokio::time::sleep(OUT_OF_SOCKETS).await;
 }

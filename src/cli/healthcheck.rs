@@ -35,10 +35,7 @@ fn status_line(server: SocketAddr) -> std::io::Result<String> {
     let mut socket = TcpStream::connect_timeout(&server, PATIENCE)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.set_write_timeout(Some(PATIENCE))?;
-    write!(
-        socket,
-        "GET /_mynah/health HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\n\r\n"
-    )?;
+    write!(socket, "GET /_mynah/health HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\n\r\n")?;
     let mut answer = Vec::new();
     socket.take(LONGEST).read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer);

@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{LogFormat, Serve};
 use crate::app::App;
+use crate::domain::ApiKey;
 use crate::ids::random_seed;
 use crate::tokens;
 
@@ -31,9 +32,8 @@ async fn run(options: &Serve) -> anyhow::Result<()> {
     let config = options.config(options.seed.unwrap_or_else(random_seed));
     let app = App::build(&config).await?;
     let wanted = SocketAddr::new(options.address.host, options.address.port);
-    let listener = TcpListener::bind(wanted)
-        .await
-        .with_context(|| format!("cannot listen on {wanted}"))?;
+    let listener =
+        TcpListener::bind(wanted).await.with_context(|| format!("cannot listen on {wanted}"))?;
     let address = listener.local_addr().context("cannot tell the port")?;
     let banner = banner(options, address, &app);
     let server = tokio::spawn(app.serve(listener, stop, Duration::from_secs(options.grace)));
@@ -81,7 +81,7 @@ fn banner(options: &Serve, address: SocketAddr, app: &App) -> String {
         .accounts
         .iter()
         .filter_map(|account| {
-            let keys: Vec<&str> = account.keys.iter().map(|key| key.reveal()).collect();
+            let keys: Vec<&str> = account.keys.iter().map(ApiKey::reveal).collect();
             (!keys.is_empty())
                 .then(|| format!("    {:<12} {}\n", account.id.as_str(), keys.join(", ")))
         })
@@ -93,9 +93,9 @@ fn banner(options: &Serve, address: SocketAddr, app: &App) -> String {
         .find_map(|deployment| Some((deployment, key_of(deployment.owner.as_str())?)));
     let curl = samples.map_or_else(String::new, |(deployment, key)| {
         let start = format!("{base}/v1/runner/{}", deployment.id);
-        let headers =
-            format!("-H 'content-type: application/json' -H 'x-api-key: {key}'");
-        let body = |text| format!("-d '{{\"content\":[{{\"type\":\"text\",\"text\":\"{text}\"}}]}}'");
+        let headers = format!("-H 'content-type: application/json' -H 'x-api-key: {key}'");
+        let body =
+            |text| format!("-d '{{\"content\":[{{\"type\":\"text\",\"text\":\"{text}\"}}]}}'");
         format!(
             "  Try it\n    curl {start} {headers} {}\n    curl -N {start}/stream {headers} {}\n\n",
             body("Your input message here."),

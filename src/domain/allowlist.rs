@@ -15,8 +15,8 @@ impl Allowlist {
         for entry in entries {
             let entry = entry.as_ref().trim();
             let host = host_of(entry).to_ascii_lowercase();
-            let host = host.strip_prefix("www.").unwrap_or(&host).to_owned();
-            if !host.is_empty() && !hosts.contains(&host) {
+            let host = host.trim_start_matches("www.").to_owned();
+            if is_host(&host) && !hosts.contains(&host) {
                 hosts.push(host);
             }
         }
@@ -49,16 +49,27 @@ fn covers(entry: &str, host: &str) -> bool {
     }
 }
 
+/// Whether `text` can be a host: letters (of any script), digits, `-`, `_`, `.`; an IPv6 address
+/// in brackets.
+fn is_host(text: &str) -> bool {
+    let ipv6 = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is = |also: &'static str| move |c: char| c.is_alphanumeric() || also.contains(c);
+    match ipv6 {
+        Some(address) => !address.is_empty() && address.chars().all(is(":.")),
+        None => !text.is_empty() && text.chars().all(is("-_.")),
+    }
+}
+
 /// The host in a URL, an origin or a bare `host:port/path`.
 fn host_of(url: &str) -> &str {
     let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = after_scheme.split(['/', '?', '#', '\\']).next().unwrap_or_default();
     let host_and_port = authority.rsplit_once('@').map_or(authority, |(_, rest)| rest);
-    if let Some(bracketed) = host_and_port.strip_prefix('[') {
-        return bracketed.split(']').next().unwrap_or_default();
+    if host_and_port.starts_with('[') {
+        return host_and_port.split_inclusive(']').next().unwrap_or_default();
     }
     let host = host_and_port.split(':').next().unwrap_or_default();
-    host.strip_suffix('.').unwrap_or(host)
+    host.trim_end_matches('.')
 }
 
 #[cfg(test)]
@@ -87,8 +98,15 @@ mod tests {
 
     #[test]
     fn entries_are_normalised_and_duplicates_removed() {
-        let list = Allowlist::new(["https://www.Example.com:8443/path", "example.com", " ", "b.org."]);
+        let list =
+            Allowlist::new(["https://www.Example.com:8443/path", "example.com", " ", "b.org."]);
         assert_eq!(list.hosts(), ["example.com", "b.org"]);
+    }
+
+    #[test]
+    fn an_ipv6_address_stands_in_brackets() {
+        assert!(allows("http://[::1]:3000", "http://[::1]:8080/page"));
+        assert!(!allows("[::1]", "http://[::2]"));
     }
 
     #[test]

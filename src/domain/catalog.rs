@@ -60,16 +60,14 @@ fn fill_slots(text: &str, variables: &Variables) -> String {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("{{") {
         filled.push_str(before);
-        match after.split_once("}}").filter(|(name, _)| is_slot_name(name)) {
-            Some((name, tail)) => {
-                filled.push_str(&variables.get(name).map(as_text).unwrap_or_default());
-                rest = tail;
-            }
-            None => {
-                // Not a slot: one brace is plain text, the next may open a slot (`{{{NAME}}`).
-                filled.push('{');
-                rest = rest.get(before.len() + 1..).unwrap_or_default();
-            }
+        let slot = after.split_once("}}").filter(|(name, _)| is_slot_name(name));
+        if let Some((name, tail)) = slot {
+            filled.push_str(&variables.get(name).map(as_text).unwrap_or_default());
+            rest = tail;
+        } else {
+            // Not a slot: one brace is plain text, the next may open a slot (`{{{NAME}}`).
+            filled.push('{');
+            rest = rest.get(before.len() + 1..).unwrap_or_default();
         }
     }
     filled.push_str(rest);

@@ -219,7 +219,8 @@ pub fn name_from(parts: &[Part]) -> String {
         // One word longer than a name may be: there is no place to cut but inside it.
         name = text.split_whitespace().next().unwrap_or_default().chars().take(LONGEST).collect();
     }
-    let name = name.trim_end_matches(|c: char| !c.is_alphanumeric() && !matches!(c, ')' | ']' | '"'));
+    let name =
+        name.trim_end_matches(|c: char| !c.is_alphanumeric() && !matches!(c, ')' | ']' | '"'));
     if name.is_empty() { UNNAMED.to_owned() } else { name.to_owned() }
 }
 

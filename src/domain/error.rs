@@ -56,6 +56,18 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error with everything that led to it, for the log: never for a client.
+    pub fn with_sources(&self) -> String {
+        let mut said = self.to_string();
+        let mut source = self.source();
+        while let Some(cause) = source {
+            said.push_str(": ");
+            said.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        said
+    }
+
     /// A failure that is the server's own.
     pub fn internal(source: impl StdError + Send + Sync + 'static) -> Self {
         Self::Internal(Box::new(source))

@@ -56,6 +56,7 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    #[expect(clippy::needless_pass_by_value, reason = "the layer hands it over by value")]
     /// The response for a panic; what was in it goes to the log, never to the client.
     pub(super) fn panicked(panic: Box<dyn std::any::Any + Send>) -> Response {
         let said = panic.downcast_ref::<String>().map(String::as_str);
@@ -72,7 +73,7 @@ impl Failure {
     /// Logs what is the server's own fault, with everything that led to it.
     pub(super) fn log(&self) {
         if let Self::Refused(refusal @ Refusal::Internal(_)) = self {
-            tracing::error!(error = refusal as &dyn std::error::Error, "a request failed");
+            tracing::error!(error = refusal.with_sources(), "a request failed");
         }
     }
 }

@@ -58,10 +58,8 @@ impl Services {
 
 /// Everything the server answers.
 pub fn router(services: Services) -> Router {
-    let observed = axum::middleware::from_fn_with_state(
-        Arc::clone(&services.strangers),
-        observe::observe,
-    );
+    let observed =
+        axum::middleware::from_fn_with_state(Arc::clone(&services.strangers), observe::observe);
     let rooms = Router::new()
         .nest("/v1/runner", runner::router::<Services>(services.runner))
         .layer(from_fn(drain::drain))

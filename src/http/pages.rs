@@ -45,8 +45,7 @@ impl ListQuery {
                 return Err(bad(&name, format!("{name} is given more than once")));
             }
         }
-        let page =
-            Page { page: page.unwrap_or(1), page_size: page_size.unwrap_or(default_size) };
+        let page = Page { page: page.unwrap_or(1), page_size: page_size.unwrap_or(default_size) };
         Ok((page, others))
     }
 }
@@ -57,10 +56,13 @@ fn whole_number(name: &str, value: &str, most: u64) -> Result<u64, Failure> {
         Ok(number) if digits && (1..=most).contains(&number) => Ok(number),
         // Further than any list reaches: the same empty page.
         Err(_) if digits && most == u64::MAX => Ok(u64::MAX),
-        Ok(_) | Err(_) => Err(bad(name, match most {
-            u64::MAX => format!("{name} must be a whole number of 1 or more"),
-            most => format!("{name} must be a whole number from 1 to {most}"),
-        })),
+        Ok(_) | Err(_) => Err(bad(
+            name,
+            match most {
+                u64::MAX => format!("{name} must be a whole number of 1 or more"),
+                most => format!("{name} must be a whole number from 1 to {most}"),
+            },
+        )),
     }
 }
 

@@ -50,7 +50,7 @@ impl Stream for Chunks {
         }
         let word = ready!(self.words.poll_next_unpin(context));
         if let Some(Err(fault)) = &word {
-            tracing::error!(error = fault as &dyn std::error::Error, "a stream broke off");
+            tracing::error!(error = fault.with_sources(), "a stream broke off");
         }
         self.flushing = matches!(word, Some(Ok(_)));
         Poll::Ready(word.map(|word| word.map(Bytes::from)))

@@ -131,7 +131,9 @@ impl Access {
 
 /// Counts a Runner API request of `world` against its plan's limit, where there is one.
 pub fn admit_to_runner(world: &World) -> (Option<Verdict>, Result<(), Error>) {
-    let Some(limiter) = &world.runner_limit else { return (None, Ok(())) };
+    let Some(limiter) = &world.runner_limit else {
+        return (None, Ok(()));
+    };
     let verdict = limiter.admit(world.clock.now());
     let outcome = if verdict.admitted {
         Ok(())

@@ -9,8 +9,8 @@ use super::worlds::World;
 use crate::domain::Error;
 use crate::domain::conversation::{Conversation, Message};
 use crate::ids::ConversationId;
-use crate::store::conversations::{self, Filter, Window};
 use crate::store::Store;
+use crate::store::conversations::{self, Filter, Window};
 
 /// Shows what is stored.
 #[derive(Debug, Clone)]
@@ -91,9 +91,10 @@ impl Archive {
         for public in &reader.public {
             let found = self.look(&public.owner, &id, page).await?;
             if let Some((_, slice)) = found.filter(|(of, _)| of.deployment == public.id) {
-                return match public.origin_allowed {
-                    true => Ok(slice),
-                    false => Err(Error::OriginNotAllowed(public.id.clone())),
+                return if public.origin_allowed {
+                    Ok(slice)
+                } else {
+                    Err(Error::OriginNotAllowed(public.id.clone()))
                 };
             }
         }

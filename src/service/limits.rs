@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 
 /// The length of a window, in seconds.
 const WINDOW: i64 = 60;
-const WINDOW_LENGTH: Duration = Duration::from_secs(60);
+const WINDOW_LENGTH: Duration = Duration::from_mins(1);
 
 /// Lets so many requests a window through.
 #[derive(Debug)]

@@ -165,8 +165,7 @@ impl Turns {
         parts: Vec<Part>,
         history_limit: u64,
     ) -> Result<Spoken, Error> {
-        let (mut conversation, asked) =
-            self.asked_again(caller, id, parts, history_limit).await?;
+        let (mut conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
         let Given { completed, .. } = self.complete(caller, &asked).await?;
         let turn = NewTurn::answered(caller, &asked, &completed.text);
         let world = Arc::clone(&caller.world);
@@ -236,8 +235,7 @@ impl Turns {
                         return Ok(None);
                     };
                     let shown = history_window(found.message_count, history_limit);
-                    let history =
-                        conversations::messages(db, owner, found.ordinal, shown).await?;
+                    let history = conversations::messages(db, owner, found.ordinal, shown).await?;
                     Ok(Some((found, history)))
                 }
                 .boxed()
@@ -340,8 +338,7 @@ fn history_window(messages: u64, turns: u64) -> Window {
 fn tokens_shown(prompt: &Prompt) -> u64 {
     let history = prompt.history.iter().flat_map(|turn| &turn.parts);
     let parts = history.chain(&prompt.message);
-    let said: u64 =
-        parts.map(|part| part.as_text().map_or(FILE_TOKENS, tokens::count)).sum();
+    let said: u64 = parts.map(|part| part.as_text().map_or(FILE_TOKENS, tokens::count)).sum();
     tokens::count(&prompt.instructions) + said
 }
 

@@ -48,11 +48,8 @@ impl Worlds {
         clock: impl Fn() -> Clock,
     ) -> Result<Self, StoreError> {
         let mut worlds = Self::default();
-        let ids: Vec<Minter> = fixtures
-            .accounts
-            .iter()
-            .map(|account| Minter::new(seed, &account.id))
-            .collect();
+        let ids: Vec<Minter> =
+            fixtures.accounts.iter().map(|account| Minter::new(seed, &account.id)).collect();
         let settled = settle(Arc::clone(fixtures), ids, store).await?;
         for (account, (row, ids)) in fixtures.accounts.iter().zip(settled) {
             let world = Arc::new(World {

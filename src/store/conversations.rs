@@ -1,5 +1,7 @@
 //! Conversations and their messages.
 
+use std::fmt::Write as _;
+
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -298,12 +300,13 @@ impl Plan {
             sql.push_str(" AND c.deployment = $2");
         }
         for index in (0..filter.meta.len()).filter(|index| Some(*index) != gathered) {
-            sql.push_str(&format!(
+            let _ = write!(
+                sql,
                 " AND EXISTS (SELECT 1 FROM conversation_meta m{index}
                               WHERE m{index}.account = $1 AND m{index}.{}
                               AND m{index}.conversation = c.ordinal)",
                 label(index)
-            ));
+            );
         }
         sql
     }

@@ -14,10 +14,7 @@ const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 /// The bucket of `token`, below [`BUCKETS`]. Any change makes the table unreadable.
 pub(crate) fn bucket(token: &[u8]) -> usize {
     let (words, rest) = token.as_chunks::<8>();
-    let tail = rest
-        .iter()
-        .rev()
-        .fold(0, |word, byte| (word << 8) | u64::from(*byte));
+    let tail = rest.iter().rev().fold(0, |word, byte| (word << 8) | u64::from(*byte));
     let length = u64::try_from(token.len()).unwrap_or(u64::MAX);
     let mixed = words
         .iter()

@@ -8,7 +8,7 @@ use std::iter::successors;
 use super::vocabulary;
 
 /// Bytes of a piece that are merged at a time. Words never come near it; it bounds the memory (some
-/// 3 MB) and keeps in the cache what somebody sends who holds a key down.
+/// 2 MB) and keeps in the cache what somebody sends who holds a key down.
 const WINDOW: usize = 1 << 16;
 
 /// Merges pieces; the memory for one piece is used again for the next.
@@ -89,12 +89,11 @@ impl Merger {
     fn merge(&mut self, piece: &[u8]) {
         self.queue.clear();
         self.parts.clear();
-        self.parts
-            .extend((0..u32::MAX).zip(piece).map(|(begin, _)| Part {
-                previous: begin.saturating_sub(1),
-                end: begin + 1,
-                union: None,
-            }));
+        self.parts.extend((0..u32::MAX).zip(piece).map(|(begin, _)| Part {
+            previous: begin.saturating_sub(1),
+            end: begin + 1,
+            union: None,
+        }));
         for (begin, _) in (0..u32::MAX).zip(piece) {
             self.weigh(piece, begin);
         }

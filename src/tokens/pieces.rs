@@ -67,12 +67,10 @@ impl<'t> Iterator for Pieces<'t> {
 fn length(text: &str, first: char) -> usize {
     let after = first.len_utf8();
     match Class::of(first) {
-        Class::Upper | Class::Lower | Class::Caseless => lower_word(text, 0)
-            .or_else(|| upper_word(text, 0))
-            .unwrap_or(after),
-        Class::Mark => lower_word(text, after)
-            .or_else(|| lower_word(text, 0))
-            .unwrap_or(after),
+        Class::Upper | Class::Lower | Class::Caseless => {
+            lower_word(text, 0).or_else(|| upper_word(text, 0)).unwrap_or(after)
+        }
+        Class::Mark => lower_word(text, after).or_else(|| lower_word(text, 0)).unwrap_or(after),
         Class::Number => text
             .char_indices()
             .take(3)
@@ -83,9 +81,7 @@ fn length(text: &str, first: char) -> usize {
         Class::Space => word_after(text, after)
             .or_else(|| punctuation(text, after).filter(|_| first == ' '))
             .unwrap_or_else(|| white_space(text)),
-        Class::Other => word_after(text, after)
-            .or_else(|| punctuation(text, 0))
-            .unwrap_or(after),
+        Class::Other => word_after(text, after).or_else(|| punctuation(text, 0)).unwrap_or(after),
     }
 }
 
@@ -134,9 +130,7 @@ fn contraction(text: &str, begin: usize) -> usize {
 
 /// End of the run of punctuation that begins at `begin`, with the newlines and slashes after it.
 fn punctuation(text: &str, begin: usize) -> Option<usize> {
-    let end = run(text, begin, |class| {
-        matches!(class, Class::Other | Class::Mark)
-    });
+    let end = run(text, begin, |class| matches!(class, Class::Other | Class::Mark));
     (end > begin).then(|| {
         let rest = text.get(end..).unwrap_or_default();
         end + rest.len() - rest.trim_start_matches(['\r', '\n', '/']).len()
@@ -145,9 +139,7 @@ fn punctuation(text: &str, begin: usize) -> Option<usize> {
 
 /// Bytes of the piece at the beginning of a text that begins with white space.
 fn white_space(text: &str) -> usize {
-    let end = run(text, 0, |class| {
-        matches!(class, Class::Space | Class::Newline)
-    });
+    let end = run(text, 0, |class| matches!(class, Class::Space | Class::Newline));
     let white = text.get(..end).unwrap_or_default();
     if let Some(newline) = white.rfind(['\r', '\n']) {
         return newline + 1;
@@ -162,10 +154,7 @@ fn white_space(text: &str) -> usize {
 /// End of the run of such characters that begins at `begin`.
 fn run(text: &str, begin: usize, belongs: impl Fn(Class) -> bool) -> usize {
     let rest = text.get(begin..).unwrap_or_default();
-    begin
-        + rest
-            .find(|char| !belongs(Class::of(char)))
-            .unwrap_or(rest.len())
+    begin + rest.find(|char| !belongs(Class::of(char))).unwrap_or(rest.len())
 }
 
 impl Class {

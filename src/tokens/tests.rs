@@ -60,11 +60,7 @@ fn a_megabyte_without_a_break_is_counted_in_a_moment() {
     for (unit, tokens) in [("a", 131_072), ("1", 349_526)] {
         let (done, answer) = mpsc::channel();
         thread::spawn(move || done.send(count(&unit.repeat(1 << 20))));
-        assert_eq!(
-            answer.recv_timeout(Duration::from_secs(30)),
-            Ok(tokens),
-            "{unit:?}"
-        );
+        assert_eq!(answer.recv_timeout(Duration::from_secs(30)), Ok(tokens), "{unit:?}");
     }
 }
 
@@ -85,11 +81,7 @@ fn windows_count_as_the_whole_does() {
         let mut fitting = 0;
         for window in (2..300).step_by(5) {
             if let Some(tokens) = merger.count_in_windows(piece.as_bytes(), window) {
-                assert_eq!(
-                    Some(tokens),
-                    whole,
-                    "{piece:.20} in windows of {window} bytes"
-                );
+                assert_eq!(Some(tokens), whole, "{piece:.20} in windows of {window} bytes");
                 fitting += 1;
             }
         }

@@ -38,12 +38,7 @@ pub(super) fn rank(token: &[u8]) -> Option<u32> {
 
 /// Reads one byte of every page of the table.
 pub(super) fn touch() {
-    std::hint::black_box(
-        TABLE
-            .iter()
-            .step_by(PAGE_BYTES)
-            .fold(0, |sum, byte| sum ^ byte),
-    );
+    std::hint::black_box(TABLE.iter().step_by(PAGE_BYTES).fold(0, |sum, byte| sum ^ byte));
 }
 
 fn entries(bucket: usize) -> Option<&'static [u8]> {

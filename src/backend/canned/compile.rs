@@ -11,10 +11,10 @@ use regex::Regex;
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::domain::Prompt;
 use crate::domain::catalog::as_text;
 use crate::domain::conversation::{Role, text_of};
 use crate::domain::rule::{Pace, Reply, Rule, When};
-use crate::domain::Prompt;
 
 /// Every rule of the fixtures, in order: the first match wins.
 #[derive(Debug, Default)]
@@ -115,9 +115,9 @@ impl CompiledRule {
             })
             && model.as_deref().is_none_or(|model| model == scene.model)
             && equals.as_deref().is_none_or(|text| text == shown.text)
-            && parts.iter().all(|kind| {
-                shown.prompt.message.iter().any(|part| part.kind() == kind.name())
-            })
+            && parts
+                .iter()
+                .all(|kind| shown.prompt.message.iter().any(|part| part.kind() == kind.name()))
             && variables.iter().all(|(name, value)| holds(&scene.variables, name, value))
             && meta.iter().all(|(name, value)| holds(&scene.meta, name, value))
             && self.contains.as_deref().is_none_or(|text| shown.lower_case().contains(text))

@@ -13,8 +13,8 @@ use std::sync::Arc;
 use futures::future::{BoxFuture, FutureExt as _, ready};
 use parking_lot::Mutex;
 
-pub use self::compile::{RuleFault, RuleSet};
 use self::compile::{CompiledReply, Shown};
+pub use self::compile::{RuleFault, RuleSet};
 use super::{Answer, Ask, Backend, BackendError, Usage, in_output_mode};
 
 /// Answers by the first rule that matches, else by the fallback.
@@ -36,8 +36,7 @@ fn answer(ask: &Ask) -> Result<Answer, BackendError> {
     };
     let failed = |source| BackendError::Template { rule: rule.to_owned(), source };
     let text = reply.body.render(&shown).map_err(failed)?;
-    let usage =
-        Usage { input_tokens: reply.input_tokens, output_tokens: reply.output_tokens };
+    let usage = Usage { input_tokens: reply.input_tokens, output_tokens: reply.output_tokens };
     let thoughts = reply.thoughts.as_ref().map(|thoughts| thoughts.render(&shown));
     Ok(Answer {
         name: reply.name.clone(),

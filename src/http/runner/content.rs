@@ -57,8 +57,7 @@ fn checked(part: PartBody, index: usize, alone: bool) -> Result<Part, FieldError
         "audio" => Part::Audio,
         "url" => Part::Url,
         _ => {
-            let message =
-                format!("{} must be one of text, image, video, audio, url", at("type"));
+            let message = format!("{} must be one of text, image, video, audio, url", at("type"));
             return Err(FieldError::new(at("type"), Fault::BadValue, message));
         }
     };
@@ -69,8 +68,7 @@ fn checked(part: PartBody, index: usize, alone: bool) -> Result<Part, FieldError
         return Err(FieldError::new(at("mime_type"), Fault::BadValue, message));
     }
     if !is_file_uri(&file_uri) {
-        let message =
-            format!("{} must be an absolute http, https, gs or data URI", at("file_uri"));
+        let message = format!("{} must be an absolute http, https, gs or data URI", at("file_uri"));
         return Err(FieldError::new(at("file_uri"), Fault::BadValue, message));
     }
     Ok(kind(File { mime_type, file_uri }))
@@ -137,7 +135,9 @@ pub(super) fn meta_filter(
 
 /// Checks `history_limit`: 0–1000, 5 by default.
 pub(super) fn history_limit(limit: Option<WholeNumber>) -> Result<u64, FieldError> {
-    let Some(WholeNumber(limit)) = limit else { return Ok(DEFAULT_HISTORY) };
+    let Some(WholeNumber(limit)) = limit else {
+        return Ok(DEFAULT_HISTORY);
+    };
     u64::try_from(limit).ok().filter(|limit| *limit <= MOST_HISTORY).ok_or_else(|| {
         let message = format!("history_limit must be a whole number from 0 to {MOST_HISTORY}");
         FieldError::new("history_limit", Fault::BadValue, message)

@@ -47,7 +47,9 @@ fn told(failure: &Failure) -> Told {
         Failure::BodyTooSlow => Told::new(Status::REQUEST_TIMEOUT, INVALID, "request_timeout"),
         Failure::BodyBroken => Told::new(Status::BAD_REQUEST, INVALID, "incomplete_body"),
         Failure::NoSuchPath => Told::new(Status::NOT_FOUND, INVALID, "not_found"),
-        Failure::WrongMethod => Told::new(Status::METHOD_NOT_ALLOWED, INVALID, "method_not_allowed"),
+        Failure::WrongMethod => {
+            Told::new(Status::METHOD_NOT_ALLOWED, INVALID, "method_not_allowed")
+        }
         Failure::Panicked => Told::new(Status::INTERNAL_SERVER_ERROR, API, "internal_error"),
     }
 }
@@ -96,7 +98,9 @@ pub(super) async fn render(
     next: Next,
 ) -> Response {
     let mut response = next.run(request).await;
-    let Some(failure) = Failure::taken_from(&mut response) else { return response };
+    let Some(failure) = Failure::taken_from(&mut response) else {
+        return response;
+    };
     failure.log();
     let told = told(&failure);
     let mut rendered = match style {

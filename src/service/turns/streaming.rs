@@ -79,12 +79,14 @@ where
     let (hand_over, end) = oneshot::channel::<Taken>();
     tasks.spawn(async move {
         // The sender is handed over at the end or in the drop: it cannot be lost.
-        let Ok(Taken { text, stored }) = end.await else { return };
+        let Ok(Taken { text, stored }) = end.await else {
+            return;
+        };
         let outcome = store(text, stored.is_none()).await;
         if let Some(stored) = stored {
             let _ = stored.send(outcome);
         } else if let Err(fault) = outcome {
-            tracing::error!(error = &fault as &dyn std::error::Error, "an aborted turn is lost");
+            tracing::error!(error = fault.with_sources(), "an aborted turn is lost");
         }
     });
     Recorded { words, text: String::new(), state: State::Open(hand_over) }.boxed()

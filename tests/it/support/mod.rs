@@ -1,0 +1,280 @@
+//! A server in one line, and ways to speak to it.
+//!
+//! [`TestApp`] serves on a free port with a database in memory, a fixed seed, a clock that stands
+//! still and streams without pause; each can be changed with the builder. [`Answer`] is what came
+//! back, [`raw`] speaks HTTP byte by byte where chunks and broken connections matter.
+
+pub mod raw;
+
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use mynah::app::{App, Config};
+use mynah::clock::Clock;
+use mynah::domain::BackendName;
+use mynah::http::extract::Strictness;
+use mynah::http::runner::{ErrorStyle, MessageContent, Style};
+use mynah::ids::AccountId;
+use mynah::service::Worlds;
+use reqwest::header::HeaderMap;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// The demo account's key, as printed in the documents.
+pub const KEY: &str = "YOUR_API_KEY";
+/// The deployment of the samples.
+pub const DEPLOYMENT: &str = "YOUR_DEPLOYMENT_ID";
+/// The conversation of the samples.
+pub const CONVERSATION: &str = "550e8400-e29b-41d4-a716-446655440000";
+/// Where the clock stands.
+pub const NOW: &str = "2026-05-01T12:00:00Z";
+
+/// A server of one's own. It stops when it is dropped.
+pub struct TestApp {
+    pub address: SocketAddr,
+    client: reqwest::Client,
+    worlds: Arc<Worlds>,
+    stop: Option<oneshot::Sender<()>>,
+    server: Option<JoinHandle<()>>,
+    /// A 5xx that no test asked for was seen.
+    unexpected: AtomicBool,
+}
+
+/// How a test's server differs from the usual one.
+pub struct Setup(Config);
+
+impl TestApp {
+    /// The usual server.
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// A server with something changed: `TestApp::with(|config| config.pace = …)`.
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut setup = Setup::usual();
+        change(&mut setup.0);
+        setup.start().await
+    }
+
+    /// A server that reads these fixture files (name and text) instead of the built-in ones.
+    pub async fn with_fixtures(files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let path = folder.path().to_owned();
+        Self::with(|config| config.fixtures = Some(path)).await
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// The clock of an account.
+    pub fn clock(&self, account: &str) -> Arc<Clock> {
+        let world = self.worlds.by_id(&AccountId::from(account)).expect("an account of that name");
+        Arc::clone(&world.clock)
+    }
+
+    /// A request that can be changed before it is sent.
+    pub fn request(&self, method: Method, path: &str) -> Request<'_> {
+        Request { app: self, builder: self.client.request(method, self.url(path)) }
+    }
+
+    /// `GET` with the demo account's key.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.request(Method::GET, path).key(KEY).send().await
+    }
+
+    /// `POST` of a JSON body with the demo account's key.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.request(Method::POST, path).key(KEY).json(body).send().await
+    }
+
+    /// Runs `text` on a deployment, with the demo account's key.
+    pub async fn run(&self, deployment: &str, text: &str) -> Answer {
+        self.post(&format!("/v1/runner/{deployment}"), &said(text)).await
+    }
+
+    /// Starts a conversation and gives its id.
+    pub async fn start_conversation(&self, deployment: &str, text: &str) -> String {
+        let answer = self.post(&format!("/v1/runner/{deployment}/conversation"), &said(text)).await;
+        answer.good()["conversation_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Goes on with a conversation, without streaming.
+    pub async fn go_on(&self, deployment: &str, conversation: &str, text: &str) -> Answer {
+        let mut body = said(text);
+        body["conversation_id"] = json!(conversation);
+        self.post(&format!("/v1/runner/{deployment}/conversation"), &body).await
+    }
+
+    /// All messages of a conversation, oldest first.
+    pub async fn messages(&self, conversation: &str) -> Vec<Value> {
+        let path = format!("/v1/runner/conversation/{conversation}/messages?page_size=100");
+        self.get(&path).await.good()["items"].as_array().unwrap().clone()
+    }
+
+    /// Stops the server as SIGTERM does, and waits until it has.
+    pub async fn stop(mut self) {
+        let _ = self.stop.take().unwrap().send(());
+        self.server.take().unwrap().await.unwrap();
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        let seen = self.unexpected.load(Ordering::Relaxed);
+        assert!(std::thread::panicking() || !seen, "the server answered with an unexpected 5xx");
+    }
+}
+
+impl Setup {
+    fn usual() -> Self {
+        Self(Config {
+            database: "sqlite::memory:".to_owned(),
+            fixtures: None,
+            backend: None::<BackendName>,
+            pace: Duration::ZERO,
+            seed: 1,
+            clock: Some(NOW.parse().unwrap()),
+            strictness: Strictness::Lenient,
+            runner: Style { errors: ErrorStyle::OpenAi, message_content: MessageContent::Text },
+        })
+    }
+
+    async fn start(self) -> TestApp {
+        let app = App::build(&self.0).await.expect("the server can be built");
+        let worlds = Arc::clone(app.worlds());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let stopped = async move {
+            let _ = stopped.await;
+        };
+        let server = tokio::spawn(app.serve(listener, stopped, Duration::from_secs(10)));
+        TestApp {
+            address,
+            client: reqwest::Client::new(),
+            worlds,
+            stop: Some(stop),
+            server: Some(server),
+            unexpected: AtomicBool::new(false),
+        }
+    }
+}
+
+/// A body that says `text`.
+pub fn said(text: &str) -> Value {
+    json!({ "content": [{ "type": "text", "text": text }] })
+}
+
+/// A request on its way.
+pub struct Request<'a> {
+    app: &'a TestApp,
+    builder: reqwest::RequestBuilder,
+}
+
+impl Request<'_> {
+    pub fn key(self, key: &str) -> Self {
+        self.header("x-api-key", key)
+    }
+
+    pub fn header(self, name: &str, value: impl Display) -> Self {
+        Self { builder: self.builder.header(name, value.to_string()), ..self }
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        Self { builder: self.builder.json(body), ..self }
+    }
+
+    /// A body as it is, said to be JSON.
+    pub fn body(self, body: impl Into<reqwest::Body>) -> Self {
+        let builder = self.builder.header("content-type", "application/json").body(body);
+        Self { builder, ..self }
+    }
+
+    /// A body as it is, with no content type of ours.
+    pub fn plain_body(self, body: impl Into<reqwest::Body>) -> Self {
+        Self { builder: self.builder.body(body), ..self }
+    }
+
+    pub async fn send(self) -> Answer {
+        let app = self.app;
+        let answer = self.send_expecting_5xx().await;
+        if answer.status.is_server_error() {
+            app.unexpected.store(true, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    /// Sends where a 5xx is what the test is about.
+    pub async fn send_expecting_5xx(self) -> Answer {
+        let response = self.builder.send().await.expect("the server answers");
+        Answer {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: response.text().await.expect("the answer has an end"),
+        }
+    }
+}
+
+/// What the server answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    /// The body of a 200.
+    #[track_caller]
+    pub fn good(&self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.body);
+        self.json()
+    }
+
+    /// The text of a 200 that is no JSON.
+    #[track_caller]
+    pub fn text(&self) -> &str {
+        assert_eq!(self.status, 200, "{}", self.body);
+        &self.body
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        assert_eq!(self.header("content-type"), Some("application/json"));
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.body))
+    }
+
+    /// A refusal in the Runner API's first envelope, all four keys there; gives the `error`.
+    #[track_caller]
+    pub fn refused(&self, status: u16, kind: &str, code: &str) -> Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        let body = self.json();
+        let error = body["error"].as_object().unwrap_or_else(|| panic!("no envelope: {body}"));
+        let keys: Vec<&str> = error.keys().map(String::as_str).collect();
+        assert_eq!(keys, ["type", "message", "param", "code"], "{body}");
+        assert_eq!((&error["type"], &error["code"]), (&json!(kind), &json!(code)), "{body}");
+        body["error"].clone()
+    }
+
+    /// A 400 `invalid_request_error` at `param`; gives the message.
+    #[track_caller]
+    pub fn invalid(&self, code: &str, param: &str) -> String {
+        let error = self.refused(400, "invalid_request_error", code);
+        assert_eq!(error["param"], json!(param), "{error}");
+        error["message"].as_str().unwrap().to_owned()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}

@@ -1,0 +1,84 @@
+//! HTTP byte by byte: what a client that looks closely sees of chunks and broken connections.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+
+/// One connection.
+pub struct Raw {
+    socket: BufReader<TcpStream>,
+}
+
+/// What came next in a chunked body.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A chunk.
+    Chunk(String),
+    /// The chunk of length 0 that ends the body cleanly.
+    End,
+    /// The connection closed before the end.
+    Broken,
+}
+
+impl Raw {
+    pub async fn connect(address: SocketAddr) -> Self {
+        Self { socket: BufReader::new(TcpStream::connect(address).await.unwrap()) }
+    }
+
+    /// Sends bytes as they are.
+    pub async fn send(&mut self, bytes: &[u8]) {
+        self.socket.get_mut().write_all(bytes).await.unwrap();
+    }
+
+    /// Sends a POST of JSON with the demo account's key.
+    pub async fn post(&mut self, path: &str, body: &serde_json::Value) {
+        let body = body.to_string();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: mynah\r\nx-api-key: {}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            super::KEY,
+            body.len()
+        );
+        self.send(format!("{head}{body}").as_bytes()).await;
+    }
+
+    /// The head of the answer: status and the lines after it, in lower case.
+    pub async fn head(&mut self) -> (u16, Vec<String>) {
+        let status = self.line().await.expect("a status line");
+        let status = status.split(' ').nth(1).unwrap().parse().unwrap();
+        let mut headers = Vec::new();
+        while let Some(line) = self.line().await.filter(|line| !line.is_empty()) {
+            headers.push(line.to_lowercase());
+        }
+        (status, headers)
+    }
+
+    /// The next chunk of the body.
+    pub async fn next(&mut self) -> Next {
+        let Some(length) = self.line().await else { return Next::Broken };
+        let length = usize::from_str_radix(&length, 16).unwrap();
+        let mut chunk = vec![0; length + 2];
+        if self.socket.read_exact(&mut chunk).await.is_err() {
+            return Next::Broken;
+        }
+        assert_eq!(chunk.split_off(length), b"\r\n");
+        if length == 0 { Next::End } else { Next::Chunk(String::from_utf8(chunk).unwrap()) }
+    }
+
+    /// A body of known length.
+    pub async fn body(&mut self, length: usize) -> String {
+        let mut body = vec![0; length];
+        self.socket.read_exact(&mut body).await.unwrap();
+        String::from_utf8(body).unwrap()
+    }
+
+    /// One line; nothing when the connection has ended.
+    async fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        match self.socket.read_line(&mut line).await {
+            Ok(0) | Err(_) => None,
+            Ok(_) => Some(line.trim_end().to_owned()),
+        }
+    }
+}
