@@ -20,10 +20,13 @@ CREATE TABLE conversations (
     account         BIGINT  NOT NULL REFERENCES accounts (account) ON DELETE CASCADE,
     ordinal         BIGINT  NOT NULL,
     id              TEXT    NOT NULL,
-    deployment      TEXT    NOT NULL,
+    api             TEXT    NOT NULL CHECK (api IN ('runner', 'characters')),
+    target          TEXT    NOT NULL,           -- who answers: a deployment's or an LLM's id
     name            TEXT    NOT NULL,
     meta            TEXT    NOT NULL,           -- a flat JSON object
     variables       TEXT    NOT NULL,           -- a JSON object
+    system_prompt   TEXT    NOT NULL,
+    agent           TEXT,                       -- an agent's id
     created_at      BIGINT  NOT NULL,
     updated_at      BIGINT  NOT NULL,
     activity        BIGINT  NOT NULL,           -- puts changes of one second in order
@@ -33,9 +36,9 @@ CREATE TABLE conversations (
 );
 
 CREATE INDEX conversations_by_activity
-    ON conversations (account, updated_at DESC, activity DESC);
-CREATE INDEX conversations_by_deployment
-    ON conversations (account, deployment, updated_at DESC, activity DESC);
+    ON conversations (account, api, updated_at DESC, activity DESC);
+CREATE INDEX conversations_by_target
+    ON conversations (account, api, target, updated_at DESC, activity DESC);
 
 -- One row a label, for filters: the value as its text.
 CREATE TABLE conversation_meta (
@@ -49,8 +52,8 @@ CREATE TABLE conversation_meta (
 
 CREATE INDEX conversation_meta_by_conversation ON conversation_meta (account, conversation);
 
--- How many conversations an account has in all, of each deployment, and with each label, so that
--- a page can tell the total without counting rows.
+-- How many Runner conversations an account has in all, of each deployment, and with each label, so
+-- that a page can tell the total without counting rows.
 CREATE TABLE conversation_tallies (
     account         BIGINT  NOT NULL REFERENCES accounts (account) ON DELETE CASCADE,
     scope           TEXT    NOT NULL,           -- 'all', 'deployment' or 'meta'
@@ -67,6 +70,7 @@ CREATE TABLE messages (
     id              TEXT    NOT NULL,
     role            TEXT    NOT NULL CHECK (role IN ('system', 'user', 'assistant')),
     parts           TEXT    NOT NULL,           -- a JSON array of content parts
+    image           TEXT,                       -- an image's id, for a message that is one
     created_at      BIGINT  NOT NULL,
     aborted         BOOLEAN NOT NULL,
     PRIMARY KEY (account, conversation, position),

@@ -13,10 +13,10 @@ use tokio::net::TcpListener;
 use crate::clock::Clock;
 use crate::domain::BackendName;
 use crate::http::extract::Strictness;
-use crate::http::{Services, router, runner};
+use crate::http::{Observer, PublicUrl, ResetStyle, Services, router, runner};
 use crate::service::fixtures::{self, Fixtures, FixturesError};
 use crate::service::turns::Settings;
-use crate::service::{Access, Archive, Turns, Worlds};
+use crate::service::{Access, Archive, Studio, Turns, Worlds};
 use crate::store::{Store, StoreError};
 
 /// What a server is built from.
@@ -38,6 +38,10 @@ pub struct Config {
     pub strictness: Strictness,
     /// How the Runner API renders what its documents leave open.
     pub runner: runner::Style,
+    /// How the end of a limit's window is told.
+    pub reset: ResetStyle,
+    /// The URL that clients reach the server under, if it is not what they send as `Host`.
+    pub public_url: Option<url::Url>,
 }
 
 /// Why a server could not be built or served.
@@ -76,14 +80,17 @@ impl App {
         let clock = || config.clock.map_or_else(Clock::system, Clock::frozen);
         let worlds = Arc::new(Worlds::open(&fixtures, &store, config.seed, clock).await?);
         let settings = Settings { backend: config.backend, pace: config.pace, seed: config.seed };
-        let turns = Turns::new(store.clone(), settings);
+        let turns = Turns::new(store.clone(), Arc::clone(&fixtures), settings);
         let router = router(Services {
             access: Access::new(Arc::clone(&worlds), Arc::clone(&fixtures)),
             turns: turns.clone(),
             archive: Archive::new(store.clone()),
+            studio: Studio::new(store.clone(), Arc::clone(&fixtures)),
+            fixtures: Arc::clone(&fixtures),
             strictness: config.strictness,
             runner: config.runner,
-            strangers: Services::strangers(config.seed),
+            observer: Observer::new(config.seed, config.reset),
+            public_url: PublicUrl::new(config.public_url.as_ref()),
         });
         Ok(Self { router, turns, store, worlds, fixtures })
     }

@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::Config;
 use crate::domain::BackendName;
+use crate::http::ResetStyle;
 use crate::http::extract::Strictness;
 use crate::http::runner::{ErrorStyle, MessageContent, Style};
 
@@ -113,6 +114,9 @@ struct Serve {
     /// container); without it, what they send as `Host`.
     #[arg(long, env = "MYNAH_PUBLIC_URL", value_name = "URL")]
     public_url: Option<url::Url>,
+    /// What `X-RateLimit-Reset` tells: the Unix time at which the window ends, or the seconds left.
+    #[arg(long, env = "MYNAH_RATE_LIMIT_RESET", value_enum, default_value = "unix")]
+    rate_limit_reset: ResetArg,
     /// Seconds that running answers get to finish when the server is stopped.
     #[arg(long, env = "MYNAH_GRACE", default_value_t = 10, value_name = "SECONDS")]
     grace: u64,
@@ -146,6 +150,14 @@ enum ContentArg {
     Text,
     /// Always an array of parts.
     Parts,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ResetArg {
+    /// Unix time in seconds.
+    Unix,
+    /// Seconds to go.
+    Delta,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -186,6 +198,11 @@ impl Serve {
             pace: Duration::from_millis(self.pace),
             seed,
             clock: self.clock,
+            reset: match self.rate_limit_reset {
+                ResetArg::Unix => ResetStyle::Unix,
+                ResetArg::Delta => ResetStyle::Delta,
+            },
+            public_url: self.public_url.clone(),
             strictness: if self.strict { Strictness::Strict } else { Strictness::Lenient },
             runner: Style {
                 errors: match self.runner_errors {

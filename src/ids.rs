@@ -64,6 +64,22 @@ id!(
     ConversationId
 );
 id!(
+    /// A language model of the Characters API: `model_abc123`.
+    LlmId
+);
+id!(
+    /// A picture model (stable diffusion) of the Characters API: `sd_model_456abc`.
+    SdModelId
+);
+id!(
+    /// An agent of the Characters API: `agent_…`.
+    AgentId
+);
+id!(
+    /// An image of the Characters API: `img_…`.
+    ImageId
+);
+id!(
     /// A message of either API: `msg_…`.
     MessageId
 );
@@ -84,11 +100,22 @@ pub enum Kind {
     Message,
     /// A change to a conversation: puts changes of the same second in order. Never an id.
     Activity,
+    /// An agent.
+    Agent,
+    /// An image.
+    Image,
 }
 
 impl Kind {
     /// Every kind, in the order of [`Counters`].
-    pub const ALL: [Self; 4] = [Self::Request, Self::Conversation, Self::Message, Self::Activity];
+    pub const ALL: [Self; 6] = [
+        Self::Request,
+        Self::Conversation,
+        Self::Message,
+        Self::Activity,
+        Self::Agent,
+        Self::Image,
+    ];
 
     /// The name under which the store keeps the count, and which goes into every id.
     pub fn name(self) -> &'static str {
@@ -97,16 +124,20 @@ impl Kind {
             Self::Conversation => "conversation",
             Self::Message => "message",
             Self::Activity => "activity",
+            Self::Agent => "agent",
+            Self::Image => "image",
         }
     }
 
     fn counter(self, counters: &Counters) -> &AtomicU64 {
-        let [request, conversation, message, activity] = &counters.0;
+        let [request, conversation, message, activity, agent, image] = &counters.0;
         match self {
             Self::Request => request,
             Self::Conversation => conversation,
             Self::Message => message,
             Self::Activity => activity,
+            Self::Agent => agent,
+            Self::Image => image,
         }
     }
 }
@@ -145,14 +176,36 @@ impl Minter {
 
     /// A fresh request id: `req_` and 20 base-62 characters.
     pub fn request(&self) -> RequestId {
-        let ordinal = self.next(Kind::Request);
-        RequestId::from(format!("req_{}", base62(self.draw.number(Kind::Request.name(), ordinal))))
+        self.fresh("req_", Kind::Request).into()
     }
 
     /// A fresh message id: `msg_` and 20 base-62 characters.
     pub fn message(&self) -> MessageId {
-        let ordinal = self.next(Kind::Message);
-        MessageId::from(format!("msg_{}", base62(self.draw.number(Kind::Message.name(), ordinal))))
+        self.fresh("msg_", Kind::Message).into()
+    }
+
+    /// A fresh agent id: `agent_` and 20 base-62 characters.
+    pub fn agent(&self) -> AgentId {
+        self.fresh("agent_", Kind::Agent).into()
+    }
+
+    fn fresh(&self, prefix: &str, kind: Kind) -> String {
+        self.id(prefix, kind, self.next(kind))
+    }
+
+    fn id(&self, prefix: &str, kind: Kind, ordinal: u64) -> String {
+        format!("{prefix}{}", base62(self.draw.number(kind.name(), ordinal)))
+    }
+
+    /// The id of the account's image number `ordinal`: `img_` and 20 base-62 characters.
+    pub fn image(&self, ordinal: u64) -> ImageId {
+        self.id("img_", Kind::Image, ordinal).into()
+    }
+
+    /// The id of the account's conversation number `ordinal` in the Characters API: `conv_` and 20
+    /// base-62 characters.
+    pub fn characters_conversation(&self, ordinal: u64) -> ConversationId {
+        self.id("conv_", Kind::Conversation, ordinal).into()
     }
 
     /// The id of the account's conversation number `ordinal` in the Runner API: a UUID v4.

@@ -14,7 +14,8 @@ impl Backend for Echo {
     fn answer(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, BackendError>> {
         let text = echo(&ask.prompt.message);
         let text = in_output_mode(ask.prompt.output, text, "echo");
-        ready(Ok(Answer::whole(text, Usage::default()))).boxed()
+        let thoughts = ask.thoughts.then(|| "I give the last message back as it is.".to_owned());
+        ready(Ok(Answer { thoughts, ..Answer::whole(text, Usage::default()) })).boxed()
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Ask {
     pub prompt: Arc<Prompt>,
     /// The account's canned rules, with its place in each.
     pub rules: Arc<canned::RuleBook>,
+    /// Whether the model is to say how it comes to its answer.
+    pub thoughts: bool,
     /// The server's seed, for backends that choose by chance.
     pub seed: u64,
 }
@@ -40,10 +42,12 @@ pub struct Ask {
 pub struct Answer {
     /// The name it suggests for a conversation it starts.
     pub name: Option<String>,
-    /// How the model came to it.
+    /// How the model came to it, if that was asked for.
     pub thoughts: Option<String>,
     /// How fast it wants to be streamed; the server's pace otherwise.
     pub pace: Option<Pace>,
+    /// Which of a rule's replies it is, where they are served in turn.
+    pub served: Option<canned::Served>,
     /// Its text, in pieces of any size, and its usage where the backend knows it.
     pub pieces: BoxStream<'static, Result<Piece, BackendError>>,
 }
@@ -84,7 +88,8 @@ impl Answer {
     /// An answer that is all there.
     pub fn whole(text: String, usage: Usage) -> Self {
         let pieces = [Ok(Piece::Text(text)), Ok(Piece::Usage(usage))];
-        Self { name: None, thoughts: None, pace: None, pieces: stream::iter(pieces).boxed() }
+        let pieces = stream::iter(pieces).boxed();
+        Self { name: None, thoughts: None, pace: None, served: None, pieces }
     }
 }
 

@@ -88,6 +88,18 @@ impl Credits {
     }
 }
 
+impl fmt::Display for Credits {
+    /// Decimal text without needless zeros: `12.5`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, fraction) = (self.0 / Self::MILLIONTHS, self.0 % Self::MILLIONTHS);
+        let fraction = format!("{:06}", fraction.abs());
+        match fraction.trim_end_matches('0') {
+            "" => write!(f, "{whole}"),
+            fraction => write!(f, "{whole}.{fraction}"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

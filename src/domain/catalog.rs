@@ -1,10 +1,12 @@
-//! What an account can call upon: deployments (models and agents join them with their API).
+//! What an account can call upon: deployments, models, agents; and the images it has made.
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use super::account::Credits;
 use super::allowlist::Allowlist;
 use super::conversation::Variables;
-use crate::ids::{AccountId, DeploymentId, ProjectId};
+use crate::ids::{AccountId, AgentId, DeploymentId, ImageId, LlmId, ProjectId, SdModelId};
 
 /// A deployment of the Runner API.
 #[derive(Debug, Clone)]
@@ -32,6 +34,81 @@ impl Deployment {
     pub fn instructions_with(&self, variables: &Variables) -> String {
         fill_slots(&self.instructions, variables)
     }
+}
+
+/// A language model of the Characters API.
+#[derive(Debug, Clone)]
+pub struct LlmModel {
+    /// Its id.
+    pub id: LlmId,
+    /// Its name.
+    pub name: String,
+    /// How many tokens it can be shown.
+    pub max_context: u64,
+    /// What a thousand tokens cost, shown or answered.
+    pub cost_per_1k_tokens: Credits,
+    /// Who answers.
+    pub backend: BackendName,
+}
+
+impl LlmModel {
+    /// What `tokens` cost, to the millionth, the last one begun counting whole.
+    pub fn cost(&self, tokens: u64) -> Credits {
+        let price = u128::try_from(self.cost_per_1k_tokens.millionths()).unwrap_or_default();
+        let millionths = (u128::from(tokens) * price).div_ceil(1000);
+        Credits::from_millionths(i64::try_from(millionths).unwrap_or(i64::MAX))
+    }
+}
+
+/// A picture model (stable diffusion) of the Characters API.
+#[derive(Debug, Clone)]
+pub struct SdModel {
+    /// Its id.
+    pub id: SdModelId,
+    /// Its name.
+    pub name: String,
+    /// What an image or avatar costs.
+    pub cost_per_image: Credits,
+}
+
+/// An agent of the Characters API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agent {
+    /// Its id.
+    pub id: AgentId,
+    /// Its name.
+    pub name: String,
+    /// What it looks like, its age first.
+    pub appearance_prompt: String,
+    /// What it is like.
+    pub personality_prompt: String,
+    /// What it is for.
+    pub description: String,
+    /// What its avatar is drawn with, if it has one.
+    pub sd_model: Option<SdModelId>,
+}
+
+impl Agent {
+    /// What its avatar shows.
+    pub fn avatar_prompt(&self) -> String {
+        match self.appearance_prompt.as_str() {
+            "" => format!("Portrait of {}", self.name),
+            appearance => format!("Portrait of {}: {appearance}", self.name),
+        }
+    }
+}
+
+/// An image of the Characters API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Its id.
+    pub id: ImageId,
+    /// What it shows.
+    pub prompt: String,
+    /// What it is drawn with.
+    pub sd_model: SdModelId,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
 }
 
 /// Whether a model answers with text or with a JSON object.
@@ -98,6 +175,21 @@ mod tests {
     fn filled(text: &str, variables: Value) -> String {
         let Value::Object(variables) = variables else { panic!("variables are an object") };
         fill_slots(text, &variables)
+    }
+
+    #[test]
+    fn a_cost_is_exact_to_the_millionth() {
+        let llm = |price| LlmModel {
+            id: "m".into(),
+            name: "M".to_owned(),
+            max_context: 1,
+            cost_per_1k_tokens: Credits::parse(price).unwrap(),
+            backend: BackendName::Echo,
+        };
+        assert_eq!(llm("0.06").cost(579).to_string(), "0.03474");
+        assert_eq!(llm("0.000001").cost(1).to_string(), "0.000001");
+        assert_eq!(llm("0").cost(u64::MAX).millionths(), 0);
+        assert_eq!(llm("1000000").cost(u64::MAX).millionths(), i64::MAX);
     }
 
     #[test]

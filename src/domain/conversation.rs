@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::catalog::OutputMode;
-use crate::ids::{AccountId, ConversationId, DeploymentId, MessageId};
+use crate::ids::{AccountId, AgentId, ConversationId, DeploymentId, ImageId, LlmId, MessageId};
 
 /// Values for the slots of system instructions, by name.
 pub type Variables = serde_json::Map<String, Value>;
@@ -114,6 +114,17 @@ pub struct Turn {
     pub parts: Vec<Part>,
 }
 
+impl Role {
+    /// What it is called in the Runner API, in rules and in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+        }
+    }
+}
+
 /// Which of the two APIs a request came through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -122,6 +133,16 @@ pub enum Api {
     Runner,
     /// The Characters API.
     Characters,
+}
+
+impl Api {
+    /// Its name in fixtures and in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Runner => "runner",
+            Self::Characters => "characters",
+        }
+    }
 }
 
 /// Everything a model is shown, and what stands around it for rules to look at.
@@ -156,6 +177,8 @@ pub struct Scene {
     pub variables: Arc<Variables>,
     /// The conversation's meta.
     pub meta: Arc<Meta>,
+    /// The name of the agent that speaks, in the Characters API.
+    pub agent: Option<String>,
 }
 
 /// A stored conversation, without its messages.
@@ -165,20 +188,59 @@ pub struct Conversation {
     pub id: ConversationId,
     /// How many conversations its account had made when it was made, itself included.
     pub ordinal: u64,
-    /// The deployment it runs on.
-    pub deployment: DeploymentId,
-    /// Its name.
+    /// Who answers in it.
+    pub target: Target,
+    /// Its name, or title.
     pub name: String,
-    /// The client's labels.
+    /// The client's labels (Runner API).
     pub meta: Meta,
-    /// What the slots of the instructions were filled with at its start.
+    /// What the slots of the instructions were filled with at its start (Runner API).
     pub variables: Variables,
+    /// Its own instructions (Characters API).
+    pub system_prompt: String,
+    /// The agent that speaks in it (Characters API).
+    pub agent: Option<AgentId>,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When something last happened in it.
     pub updated_at: DateTime<Utc>,
     /// How many messages it holds.
     pub message_count: u64,
+}
+
+/// Who answers in a conversation: this also tells which API it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A deployment of the Runner API.
+    Deployment(DeploymentId),
+    /// A language model of the Characters API.
+    Llm(LlmId),
+}
+
+impl Target {
+    /// The API that it belongs to.
+    pub fn api(&self) -> Api {
+        match self {
+            Self::Deployment(_) => Api::Runner,
+            Self::Llm(_) => Api::Characters,
+        }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Deployment(id) => id.as_str(),
+            Self::Llm(id) => id.as_str(),
+        }
+    }
+
+    /// What stands in `api` under `id`.
+    pub fn of(api: Api, id: String) -> Self {
+        match api {
+            Api::Runner => Self::Deployment(id.into()),
+            Api::Characters => Self::Llm(id.into()),
+        }
+    }
 }
 
 /// A stored message.
@@ -190,6 +252,8 @@ pub struct Message {
     pub role: Role,
     /// What was said.
     pub parts: Vec<Part>,
+    /// The image that it shows, for a message that is nothing else.
+    pub image: Option<ImageId>,
     /// When.
     pub created_at: DateTime<Utc>,
     /// Whether it was cut short, because the client went away.

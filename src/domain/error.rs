@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::ids::{ConversationId, DeploymentId};
+use super::account::Credits;
+use crate::ids::{AgentId, ConversationId, DeploymentId, LlmId, SdModelId};
 
 /// Why an act was refused or failed.
 #[derive(Debug, Error)]
@@ -34,6 +35,24 @@ pub enum Error {
     /// No such conversation in the caller's account.
     #[error("there is no conversation `{0}`")]
     UnknownConversation(ConversationId),
+    /// No such language model.
+    #[error("there is no LLM `{0}`")]
+    UnknownLlm(LlmId),
+    /// No such picture model.
+    #[error("there is no SD model `{0}`")]
+    UnknownSdModel(SdModelId),
+    /// No such agent in the caller's account.
+    #[error("there is no agent `{0}`")]
+    UnknownAgent(AgentId),
+    /// No picture of that name.
+    #[error("there is no picture `{0}`")]
+    UnknownPicture(String),
+    /// The balance does not cover the cost.
+    #[error("insufficient account balance: this costs {cost} credits")]
+    InsufficientBalance {
+        /// What it would have cost.
+        cost: Credits,
+    },
     /// A conversation of another deployment of the same account.
     #[error("conversation `{conversation}` belongs to deployment `{belongs_to}`")]
     DeploymentMismatch {

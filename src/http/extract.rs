@@ -2,8 +2,9 @@
 //!
 //! [`Body`] reads a JSON object within bounds, says where broken JSON breaks, and gives the path
 //! of a wrong field. [`Object`] holds a JSON object and nothing else (serde's derive would
-//! take an array of the fields too). [`Segment`] is a part of the path, [`Json`] an answer.
+//! take an array of the fields too). [`InPath`] is a part of the path, [`Json`] an answer.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -250,6 +251,21 @@ pub(super) async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S, name: 
     let found = params.as_ref().and_then(|params| params.iter().find(|(key, _)| *key == name));
     // What is not UTF-8 once decoded names nothing that exists.
     found.map(|(_, value)| value.to_owned()).unwrap_or_default()
+}
+
+/// The one part of the path that the route leaves open.
+#[derive(Debug)]
+pub(super) struct InPath<T>(pub(super) T);
+
+impl<S: Send + Sync, T: From<String>> FromRequestParts<S> for InPath<T> {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let params = RawPathParams::from_request_parts(parts, state).await.ok();
+        let open = params.as_ref().and_then(|params| params.iter().next());
+        let value = open.map(|(_, value)| value.to_owned()).unwrap_or_default();
+        Ok(Self(T::from(value)))
+    }
 }
 
 /// An answer in JSON.

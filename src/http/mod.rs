@@ -8,6 +8,8 @@
 //! 4. A room's rendering of failures: everything inside may fail without knowing an envelope.
 //! 5. Panics become failures, so that they are rendered like any other.
 
+mod base_url;
+pub mod characters;
 mod drain;
 pub mod extract;
 mod failure;
@@ -23,14 +25,15 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::FromRef;
 use axum::http::{HeaderName, Method, header};
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowMethods, Any, CorsLayer, ExposeHeaders};
 
+pub use self::base_url::PublicUrl;
 use self::failure::Failure;
-use crate::ids::{AccountId, Minter};
-use crate::service::{Access, Archive, Turns};
+pub use self::observe::{Observer, ResetStyle};
+use crate::service::{Access, Archive, Fixtures, Studio, Turns};
 
 /// What rooms may ask for; each names what it needs in its signature.
 #[derive(Clone, FromRef)]
@@ -41,27 +44,27 @@ pub struct Services {
     pub turns: Turns,
     /// Shows what is stored.
     pub archive: Archive,
+    /// Makes agents and pictures.
+    pub studio: Studio,
+    /// The models there are.
+    pub fixtures: Arc<Fixtures>,
     /// Whether unknown fields are refused.
     pub strictness: extract::Strictness,
     /// How the Runner API renders what the documents leave open.
     pub runner: runner::Style,
-    /// Ids for requests that no account is known for.
-    pub strangers: Arc<Minter>,
-}
-
-impl Services {
-    /// Ids for requests of nobody in particular.
-    pub fn strangers(seed: u64) -> Arc<Minter> {
-        Arc::new(Minter::new(seed, &AccountId::from("")))
-    }
+    /// Gives requests their ids and their log lines.
+    pub observer: Observer,
+    /// The URL that clients reach the server under, if it is not what they send as `Host`.
+    pub public_url: PublicUrl,
 }
 
 /// Everything the server answers.
 pub fn router(services: Services) -> Router {
-    let observed =
-        axum::middleware::from_fn_with_state(Arc::clone(&services.strangers), observe::observe);
+    let observed = from_fn_with_state(services.observer.clone(), observe::observe);
     let rooms = Router::new()
         .nest("/v1/runner", runner::router::<Services>(services.runner))
+        .nest("/api/v1", characters::router(&services))
+        .nest("/images", characters::pictures())
         .layer(from_fn(drain::drain))
         .layer(cors());
     Router::new()

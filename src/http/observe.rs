@@ -9,14 +9,38 @@ use axum::response::Response;
 
 use super::scope::Scope;
 use crate::clock::Stopwatch;
-use crate::ids::{Minter, RequestId};
+use crate::ids::{AccountId, Minter, RequestId};
+
+/// What `X-RateLimit-Reset` tells: the documents do not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ResetStyle {
+    /// The Unix time, in seconds, at which the window ends.
+    Unix,
+    /// The seconds until the window ends.
+    Delta,
+}
+
+/// What the layer needs.
+#[derive(Debug, Clone)]
+pub struct Observer {
+    /// Ids for requests that no account is known for.
+    strangers: Arc<Minter>,
+    reset: ResetStyle,
+}
+
+impl Observer {
+    /// An observer that draws ids from `seed`.
+    pub fn new(seed: u64, reset: ResetStyle) -> Self {
+        Self { strangers: Arc::new(Minter::new(seed, &AccountId::from(""))), reset }
+    }
+}
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Answers with `x-request-id` and the limiter's verdict, and writes one line a request: never a
 /// key or a body.
 pub(super) async fn observe(
-    State(strangers): State<Arc<Minter>>,
+    State(observer): State<Observer>,
     mut request: Request,
     next: Next,
 ) -> Response {
@@ -26,14 +50,15 @@ pub(super) async fn observe(
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(scope.clone());
     let mut response = next.run(request).await;
-    add_headers(&scope, &strangers, &mut response);
+    let strangers = &observer.strangers;
+    add_headers(&scope, strangers, observer.reset, &mut response);
     tracing::info!(
         %method,
         route = route.as_ref().map_or("-", MatchedPath::as_str),
         status = response.status().as_u16(),
         latency_us = u64::try_from(stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX),
         account = scope.account().map_or("-", |account| account.as_str()),
-        request_id = scope.id(&strangers).as_str(),
+        request_id = scope.id(strangers).as_str(),
     );
     response
 }
@@ -46,7 +71,7 @@ fn clients_own_id(request: &Request) -> Option<RequestId> {
     (visible && (1..=LONGEST).contains(&sent.len())).then(|| RequestId::from(sent))
 }
 
-fn add_headers(scope: &Scope, strangers: &Minter, response: &mut Response) {
+fn add_headers(scope: &Scope, strangers: &Minter, reset: ResetStyle, response: &mut Response) {
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(scope.id(strangers).as_str()) {
         headers.insert(REQUEST_ID, id);
@@ -54,7 +79,11 @@ fn add_headers(scope: &Scope, strangers: &Minter, response: &mut Response) {
     if let Some(verdict) = scope.verdict() {
         headers.insert("x-ratelimit-limit", verdict.limit.into());
         headers.insert("x-ratelimit-remaining", verdict.remaining.into());
-        headers.insert("x-ratelimit-reset", verdict.window_ends.into());
+        let reset = match reset {
+            ResetStyle::Unix => verdict.window_ends.into(),
+            ResetStyle::Delta => verdict.seconds_left.into(),
+        };
+        headers.insert("x-ratelimit-reset", reset);
         if !verdict.admitted {
             headers.insert(header::RETRY_AFTER, verdict.seconds_left.into());
         }

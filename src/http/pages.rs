@@ -26,6 +26,16 @@ impl<S: Send + Sync> FromRequestParts<S> for ListQuery {
 }
 
 impl ListQuery {
+    /// The parameter `name`, which may be given once.
+    pub(super) fn one(self, name: &str) -> Result<Option<String>, Failure> {
+        let mut values = self.parameters.into_iter().filter(|(found, _)| found == name);
+        let value = values.next().map(|(_, value)| value);
+        match values.next() {
+            None => Ok(value),
+            Some(_) => Err(bad(name, format!("{name} is given more than once"))),
+        }
+    }
+
     /// The page asked for, and every other parameter.
     pub(super) fn page(self, default_size: u64) -> Result<(Page, Vec<(String, String)>), Failure> {
         const LARGEST_PAGE: u64 = 100;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::fixtures::Fixtures;
 use super::limits::Verdict;
 use super::worlds::{World, Worlds};
+use crate::domain::conversation::Api;
 use crate::domain::{Deployment, Error};
 use crate::ids::DeploymentId;
 
@@ -129,19 +130,13 @@ impl Access {
     }
 }
 
-/// Counts a Runner API request of `world` against its plan's limit, where there is one.
-pub fn admit_to_runner(world: &World) -> (Option<Verdict>, Result<(), Error>) {
-    let Some(limiter) = &world.runner_limit else {
-        return (None, Ok(()));
-    };
-    let verdict = limiter.admit(world.clock.now());
-    let outcome = if verdict.admitted {
-        Ok(())
-    } else {
-        Err(Error::RateLimited {
-            limit: verdict.limit,
-            retry_after: std::time::Duration::from_secs(verdict.seconds_left),
-        })
-    };
-    (Some(verdict), outcome)
+impl World {
+    /// Counts a request to `api` against the plan's limit, where it has one for that API.
+    pub fn admit(&self, api: Api) -> Option<Verdict> {
+        let limiter = match api {
+            Api::Runner => &self.runner_limit,
+            Api::Characters => &self.characters_limit,
+        };
+        limiter.as_ref().map(|limiter| limiter.admit(self.clock.now()))
+    }
 }

@@ -7,10 +7,10 @@ use futures::FutureExt as _;
 use super::access::Reader;
 use super::worlds::World;
 use crate::domain::Error;
-use crate::domain::conversation::{Conversation, Message};
+use crate::domain::conversation::{Api, Conversation, Message};
 use crate::ids::ConversationId;
-use crate::store::Store;
 use crate::store::conversations::{self, Filter, Window};
+use crate::store::{self, Store};
 
 /// Shows what is stored.
 #[derive(Debug, Clone)]
@@ -90,7 +90,7 @@ impl Archive {
         }
         for public in &reader.public {
             let found = self.look(&public.owner, &id, page).await?;
-            if let Some((_, slice)) = found.filter(|(of, _)| of.deployment == public.id) {
+            if let Some((_, slice)) = found.filter(|(of, _)| of.target.id() == public.id.as_str()) {
                 return if public.origin_allowed {
                     Ok(slice)
                 } else {
@@ -99,6 +99,41 @@ impl Archive {
             }
         }
         Err(reader.refusal(Error::UnknownConversation(id)))
+    }
+
+    /// The account's conversations in the Characters API, latest first.
+    pub async fn dialogues(&self, world: &World) -> Result<Vec<Conversation>, Error> {
+        let owner = world.row;
+        let look = store::act(move |db| {
+            async move { conversations::all(db, owner, Api::Characters).await }.boxed()
+        });
+        self.store.read(look).await.map_err(Error::internal)
+    }
+
+    /// One of them.
+    pub async fn dialogue(&self, world: &World, id: ConversationId) -> Result<Conversation, Error> {
+        let (owner, wanted) = (world.row, id.clone());
+        let look = store::act(move |db| {
+            async move { conversations::find(db, owner, Api::Characters, &wanted).await }.boxed()
+        });
+        let found = self.store.read(look).await.map_err(Error::internal)?;
+        found.ok_or(Error::UnknownConversation(id))
+    }
+
+    /// All messages of one of them, oldest first.
+    pub async fn lines(&self, world: &World, id: ConversationId) -> Result<Vec<Message>, Error> {
+        let (owner, wanted) = (world.row, id.clone());
+        let look = store::act(move |db| {
+            async move {
+                let found = conversations::find(db, owner, Api::Characters, &wanted).await?;
+                let Some(found) = found else { return Ok(None) };
+                let all = Window { skip: 0, take: found.message_count };
+                conversations::messages(db, owner, found.ordinal, all).await.map(Some)
+            }
+            .boxed()
+        });
+        let found = self.store.read(look).await.map_err(Error::internal)?;
+        found.ok_or(Error::UnknownConversation(id))
     }
 
     async fn look(
@@ -111,7 +146,9 @@ impl Archive {
         self.store
             .read(move |db| {
                 async move {
-                    let Some(conversation) = conversations::find(db, owner, &id).await? else {
+                    let Some(conversation) =
+                        conversations::find(db, owner, Api::Runner, &id).await?
+                    else {
                         return Ok(None);
                     };
                     let items =

@@ -1,32 +1,38 @@
-//! What every account starts with: plans, accounts, deployments, rules, conversations.
+//! What every account starts with: plans, accounts, deployments, models, rules, conversations,
+//! agents, images.
 //!
 //! Fixtures are TOML files, built in or in a folder of the user's. [`read`] takes the files,
-//! [`forms`] says what is in them, [`check`] makes domain types of it and finds every fault,
-//! [`rules`] finds rules that can never answer. [`Fixtures::seed`] gives an account its copy.
+//! [`forms`] says what is in them, [`check`] and [`seeds`] make domain types of it and find
+//! every fault, [`rules`] finds rules that can never answer. [`Fixtures::seed`] gives an account its copy.
 
 mod check;
 mod forms;
 pub mod reader;
 mod rules;
+mod seeds;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use thiserror::Error;
+use thiserror::Error as ThisError;
 
 pub use self::reader::Fault;
 use crate::backend::canned::RuleSet;
+use crate::domain::catalog::{Agent, Image, LlmModel, SdModel};
 use crate::domain::conversation::{Conversation, Message};
-use crate::domain::{Account, Deployment};
-use crate::ids::{DeploymentId, Kind, Minter};
-use crate::store::{AccountRow, Connection, StoreError, accounts, conversations};
+use crate::domain::error::{Fault as FieldFault, FieldError};
+use crate::domain::{Account, Deployment, Error};
+use crate::ids::{DeploymentId, Kind, LlmId, Minter, SdModelId};
+use crate::store::{AccountRow, Connection, StoreError, accounts, agents, conversations, images};
 
 /// The built-in fixtures: name and text of each file.
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 6] = [
     ("accounts.toml", include_str!("../../fixtures/accounts.toml")),
     ("conversations.toml", include_str!("../../fixtures/conversations.toml")),
     ("deployments.toml", include_str!("../../fixtures/deployments.toml")),
+    ("models.toml", include_str!("../../fixtures/models.toml")),
+    ("studio.toml", include_str!("../../fixtures/studio.toml")),
     ("replies.toml", include_str!("../../fixtures/replies.toml")),
 ];
 
@@ -37,10 +43,18 @@ pub struct Fixtures {
     pub accounts: Vec<Account>,
     /// The deployments of all of them.
     pub deployments: BTreeMap<DeploymentId, Arc<Deployment>>,
+    /// The language models of the Characters API, in the order of the files.
+    pub llms: Vec<Arc<LlmModel>>,
+    /// Its picture models, in the order of the files.
+    pub sd_models: Vec<Arc<SdModel>>,
     /// The canned rules.
     pub rules: Arc<RuleSet>,
     /// The conversations that each account gets a copy of.
     pub conversations: Vec<(Conversation, Vec<Message>)>,
+    /// The agents that each account gets a copy of.
+    pub agents: Vec<Agent>,
+    /// The images that each account gets a copy of, newest first.
+    pub images: Vec<Image>,
 }
 
 /// Fixtures that were read, with what is doubtful about them.
@@ -53,7 +67,7 @@ pub struct Checked {
 }
 
 /// Why fixtures cannot be used.
-#[derive(Debug, Error)]
+#[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum FixturesError {
     /// The folder or one of its files cannot be read or written.
@@ -138,6 +152,30 @@ pub fn export(folder: &Path) -> Result<Vec<PathBuf>, FixturesError> {
 }
 
 impl Fixtures {
+    /// The language model `id`, which a request names in `field`.
+    pub fn llm(&self, id: &LlmId, field: &str) -> Result<Arc<LlmModel>, Error> {
+        if let Some(llm) = self.llms.iter().find(|llm| llm.id == *id) {
+            return Ok(Arc::clone(llm));
+        }
+        if self.sd_models.iter().any(|sd| sd.id.as_str() == id.as_str()) {
+            let message = format!("{field} must be the id of an LLM, and `{id}` is an SD model");
+            return Err(FieldError::new(field, FieldFault::BadValue, message).into());
+        }
+        Err(Error::UnknownLlm(id.clone()))
+    }
+
+    /// The picture model `id`, which a request names in `field`.
+    pub fn sd_model(&self, id: &SdModelId, field: &str) -> Result<Arc<SdModel>, Error> {
+        if let Some(sd) = self.sd_models.iter().find(|sd| sd.id == *id) {
+            return Ok(Arc::clone(sd));
+        }
+        if self.llms.iter().any(|llm| llm.id.as_str() == id.as_str()) {
+            let message = format!("{field} must be the id of an SD model, and `{id}` is an LLM");
+            return Err(FieldError::new(field, FieldFault::BadValue, message).into());
+        }
+        Err(Error::UnknownSdModel(id.clone()))
+    }
+
     /// Gives a new account its own copy of the conversations.
     pub async fn seed(
         &self,
@@ -150,14 +188,17 @@ impl Fixtures {
             let activity = ids.next(Kind::Activity);
             let copy = Conversation { ordinal, ..conversation.clone() };
             conversations::insert(db, owner, &copy, activity).await?;
-            for turn in messages.chunks_exact(2) {
-                if let [said, answered] = turn {
-                    let turn = [said, answered];
-                    conversations::append_turn(db, owner, ordinal, turn, activity).await?;
-                }
-            }
+            conversations::append(db, owner, ordinal, messages, activity).await?;
             conversations::touch(db, owner, ordinal, conversation.updated_at, activity).await?;
         }
-        accounts::save_counters(db, owner, ids).await
+        for agent in &self.agents {
+            agents::insert(db, owner, agent, ids.next(Kind::Agent)).await?;
+        }
+        // Images stand in the files newest first, as lists show them.
+        for image in self.images.iter().rev() {
+            images::insert(db, owner, image, ids.next(Kind::Image)).await?;
+        }
+        let made = [Kind::Conversation, Kind::Activity, Kind::Agent, Kind::Image];
+        accounts::save_counters(db, owner, ids, &made).await
     }
 }

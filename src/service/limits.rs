@@ -17,6 +17,8 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use parking_lot::Mutex;
 
+use crate::domain::Error;
+
 /// The length of a window, in seconds.
 const WINDOW: i64 = 60;
 const WINDOW_LENGTH: Duration = Duration::from_mins(1);
@@ -44,6 +46,17 @@ pub struct Verdict {
     pub window_ends: i64,
     /// How long until then, in whole seconds, at least one.
     pub seconds_left: u64,
+}
+
+impl Verdict {
+    /// The refusal, if it is one.
+    pub fn outcome(&self) -> Result<(), Error> {
+        if self.admitted {
+            return Ok(());
+        }
+        let retry_after = Duration::from_secs(self.seconds_left);
+        Err(Error::RateLimited { limit: self.limit, retry_after })
+    }
 }
 
 impl Limiter {

@@ -1,18 +1,21 @@
 //! What both APIs mean: one method an act, one transaction an act.
 //!
 //! [`access`] tells who calls and what they may use, [`limits`] counts requests, [`turns`] makes
-//! answers and stores them, [`archive`] shows what is stored, [`worlds`] holds what hangs on an
+//! answers and stores them, [`studio`] makes agents and pictures, [`archive`] shows what is stored, [`worlds`] holds what hangs on an
 //! account, [`fixtures`] is what they all start with.
 
 pub mod access;
 pub mod archive;
 pub mod fixtures;
 pub mod limits;
+mod paint;
+pub mod studio;
 pub mod turns;
 pub mod worlds;
 
 pub use self::access::{Access, Caller};
 pub use self::archive::Archive;
 pub use self::fixtures::Fixtures;
+pub use self::studio::Studio;
 pub use self::turns::Turns;
 pub use self::worlds::{World, Worlds};

@@ -29,6 +29,8 @@ pub struct World {
     pub rules: Arc<RuleBook>,
     /// Its limit in the Runner API, where its plan sets one.
     pub runner_limit: Option<Limiter>,
+    /// Its limit in the Characters API.
+    pub characters_limit: Option<Limiter>,
 }
 
 /// Every account, found by key or id.
@@ -58,6 +60,7 @@ impl Worlds {
                 clock: Arc::new(clock()),
                 rules: Arc::new(RuleBook::new(Arc::clone(&fixtures.rules))),
                 runner_limit: account.plan.runner_requests_per_minute.and_then(Limiter::new),
+                characters_limit: Limiter::new(account.plan.requests_per_minute),
                 account: account.clone(),
             });
             for key in &account.keys {

@@ -1,5 +1,7 @@
 //! Accounts: their rows and what they have made.
 
+use sqlx::QueryBuilder;
+
 use super::{AccountRow, Connection, StoreError, from_sql, to_sql};
 use crate::domain::Credits;
 use crate::ids::{AccountId, Kind, Minter};
@@ -48,25 +50,43 @@ pub async fn resume_ids(
     Ok(())
 }
 
-/// Remembers how many conversations, messages and changes the account has made.
+/// Remembers how many of each of `kinds` the account has made.
 pub async fn save_counters(
     db: &mut Connection,
     owner: AccountRow,
     ids: &Minter,
+    kinds: &[Kind],
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO counters (account, kind, made)
-         VALUES ($1, $2, $3), ($1, $4, $5), ($1, $6, $7)
-         ON CONFLICT (account, kind) DO UPDATE SET made = excluded.made",
+    let mut upsert = QueryBuilder::new("INSERT INTO counters (account, kind, made) ");
+    upsert.push_values(kinds, |mut row, kind| {
+        row.push_bind(owner.0).push_bind(kind.name()).push_bind(to_sql(ids.made(*kind)));
+    });
+    upsert.push(" ON CONFLICT (account, kind) DO UPDATE SET made = excluded.made");
+    upsert.build().execute(db).await?;
+    Ok(())
+}
+
+/// Takes `cost` off the account's balance, if the balance covers it; tells whether it did.
+pub async fn charge(
+    db: &mut Connection,
+    owner: AccountRow,
+    cost: Credits,
+) -> Result<bool, StoreError> {
+    let charged = sqlx::query(
+        "UPDATE accounts SET balance = balance - $2 WHERE account = $1 AND balance >= $2",
     )
     .bind(owner.0)
-    .bind(Kind::Conversation.name())
-    .bind(to_sql(ids.made(Kind::Conversation)))
-    .bind(Kind::Message.name())
-    .bind(to_sql(ids.made(Kind::Message)))
-    .bind(Kind::Activity.name())
-    .bind(to_sql(ids.made(Kind::Activity)))
+    .bind(cost.millionths())
     .execute(db)
     .await?;
-    Ok(())
+    Ok(charged.rows_affected() == 1)
+}
+
+/// The account's balance.
+pub async fn balance(db: &mut Connection, owner: AccountRow) -> Result<Credits, StoreError> {
+    let millionths: i64 = sqlx::query_scalar("SELECT balance FROM accounts WHERE account = $1")
+        .bind(owner.0)
+        .fetch_one(db)
+        .await?;
+    Ok(Credits::from_millionths(millionths))
 }

@@ -5,12 +5,15 @@ use std::fmt::Write as _;
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, QueryBuilder};
 
 use super::{AccountRow, Connection, StoreError, from_sql, to_sql};
 use crate::domain::catalog::as_text;
-use crate::domain::conversation::{Conversation, Message, Role};
-use crate::ids::{ConversationId, DeploymentId, MessageId};
+use crate::domain::conversation::{Api, Conversation, Message, Role, Target};
+use crate::ids::{AgentId, ConversationId, DeploymentId, ImageId, MessageId};
+
+/// Rows of messages in one statement: SQLite takes 32,766 parameters, a row has nine.
+const MESSAGES_A_STATEMENT: usize = 500;
 
 /// A page of a list: how many to skip, how many to give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,24 +41,42 @@ pub async fn insert(
     activity: u64,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO conversations (account, ordinal, id, deployment, name, meta, variables,
-                                    created_at, updated_at, activity, message_count)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0)",
+        "INSERT INTO conversations (account, ordinal, id, api, target, name, meta, variables,
+                                    system_prompt, agent, created_at, updated_at, activity,
+                                    message_count)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0)",
     )
     .bind(owner.0)
     .bind(to_sql(conversation.ordinal))
     .bind(conversation.id.as_str())
-    .bind(conversation.deployment.as_str())
+    .bind(conversation.target.api().name())
+    .bind(conversation.target.id())
     .bind(&conversation.name)
     .bind(json(&conversation.meta))
     .bind(json(&conversation.variables))
+    .bind(&conversation.system_prompt)
+    .bind(conversation.agent.as_ref().map(AgentId::as_str))
     .bind(conversation.created_at.timestamp())
     .bind(conversation.updated_at.timestamp())
     .bind(to_sql(activity))
     .execute(&mut *db)
     .await?;
-    tally(db, owner, "all", "", "").await?;
-    tally(db, owner, "deployment", conversation.deployment.as_str(), "").await?;
+    match &conversation.target {
+        Target::Deployment(deployment) => {
+            tally(db, owner, "all", "", "").await?;
+            tally(db, owner, "deployment", deployment.as_str(), "").await?;
+            label(db, owner, conversation).await
+        }
+        Target::Llm(_) => Ok(()),
+    }
+}
+
+/// One row for each label, and its tally.
+async fn label(
+    db: &mut Connection,
+    owner: AccountRow,
+    conversation: &Conversation,
+) -> Result<(), StoreError> {
     for (name, value) in &conversation.meta {
         let value = as_text(value);
         sqlx::query(
@@ -94,49 +115,50 @@ async fn tally(
     Ok(())
 }
 
-/// Adds a turn, a user's message and its answer, at the end of conversation `ordinal`, in
-/// neighbouring places, and moves its time of last activity.
-pub async fn append_turn(
+/// Adds `messages`, at least one, at the end of conversation `ordinal`, in neighbouring places,
+/// and moves its time of last activity to that of the last one.
+pub async fn append(
     db: &mut Connection,
     owner: AccountRow,
     ordinal: u64,
-    turn: [&Message; 2],
+    messages: &[Message],
     activity: u64,
 ) -> Result<(), StoreError> {
-    let [said, answered] = turn;
+    let Some(last) = messages.last() else { return Ok(()) };
+    let added = i64::try_from(messages.len()).unwrap_or(i64::MAX);
     let count: Option<i64> = sqlx::query_scalar(
         "UPDATE conversations
-         SET message_count = message_count + 2, activity = $3, updated_at = $4
+         SET message_count = message_count + $5, activity = $3, updated_at = $4
          WHERE account = $1 AND ordinal = $2
          RETURNING message_count",
     )
     .bind(owner.0)
     .bind(to_sql(ordinal))
     .bind(to_sql(activity))
-    .bind(answered.created_at.timestamp())
+    .bind(last.created_at.timestamp())
+    .bind(added)
     .fetch_optional(&mut *db)
     .await?;
     let count = count.ok_or_else(|| inconsistent("conversations", "ordinal", &ordinal))?;
-    sqlx::query(
-        "INSERT INTO messages (account, conversation, position, id, role, parts, created_at, aborted)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8), ($1, $2, $9, $10, $11, $12, $13, $14)",
-    )
-    .bind(owner.0)
-    .bind(to_sql(ordinal))
-    .bind(count - 2)
-    .bind(said.id.as_str())
-    .bind(role_name(said.role))
-    .bind(json(&said.parts))
-    .bind(said.created_at.timestamp())
-    .bind(said.aborted)
-    .bind(count - 1)
-    .bind(answered.id.as_str())
-    .bind(role_name(answered.role))
-    .bind(json(&answered.parts))
-    .bind(answered.created_at.timestamp())
-    .bind(answered.aborted)
-    .execute(db)
-    .await?;
+    let mut places = count - added..;
+    for messages in messages.chunks(MESSAGES_A_STATEMENT) {
+        let mut insert = QueryBuilder::new(
+            "INSERT INTO messages (account, conversation, position, id, role, parts, image,
+                                   created_at, aborted) ",
+        );
+        insert.push_values(messages, |mut row, message| {
+            row.push_bind(owner.0)
+                .push_bind(to_sql(ordinal))
+                .push_bind(places.next())
+                .push_bind(message.id.as_str())
+                .push_bind(message.role.name())
+                .push_bind(json(&message.parts))
+                .push_bind(message.image.as_ref().map(ImageId::as_str))
+                .push_bind(message.created_at.timestamp())
+                .push_bind(message.aborted);
+        });
+        insert.build().execute(&mut *db).await?;
+    }
     Ok(())
 }
 
@@ -165,28 +187,49 @@ pub async fn touch(
 }
 
 /// The columns of [`ConversationRow`], in a query where `conversations` is called `c`.
-const COLUMNS: &str = "c.id, c.ordinal, c.deployment, c.name, c.meta, c.variables, c.created_at, \
-                       c.updated_at, c.message_count";
+const COLUMNS: &str = "c.id, c.ordinal, c.api, c.target, c.name, c.meta, c.variables, \
+                       c.system_prompt, c.agent, c.created_at, c.updated_at, c.message_count";
 
-/// The owner's conversation `id`.
+/// The owner's conversation `id` in `api`.
 pub async fn find(
     db: &mut Connection,
     owner: AccountRow,
+    api: Api,
     id: &ConversationId,
 ) -> Result<Option<Conversation>, StoreError> {
     let row: Option<ConversationRow> = sqlx::query_as(
-        "SELECT c.id, c.ordinal, c.deployment, c.name, c.meta, c.variables, c.created_at,
-                c.updated_at, c.message_count
-         FROM conversations c WHERE c.account = $1 AND c.id = $2",
+        "SELECT c.id, c.ordinal, c.api, c.target, c.name, c.meta, c.variables,
+                c.system_prompt, c.agent, c.created_at, c.updated_at, c.message_count
+         FROM conversations c WHERE c.account = $1 AND c.id = $2 AND c.api = $3",
     )
     .bind(owner.0)
     .bind(id.as_str())
+    .bind(api.name())
     .fetch_optional(db)
     .await?;
     row.map(ConversationRow::into_domain).transpose()
 }
 
-/// One page of the owner's conversations, the newest activity first, and how many there are.
+/// All of the owner's conversations in `api`, the newest activity first.
+pub async fn all(
+    db: &mut Connection,
+    owner: AccountRow,
+    api: Api,
+) -> Result<Vec<Conversation>, StoreError> {
+    let rows: Vec<ConversationRow> = sqlx::query_as(
+        "SELECT c.id, c.ordinal, c.api, c.target, c.name, c.meta, c.variables,
+                c.system_prompt, c.agent, c.created_at, c.updated_at, c.message_count
+         FROM conversations c WHERE c.account = $1 AND c.api = $2
+         ORDER BY c.updated_at DESC, c.activity DESC",
+    )
+    .bind(owner.0)
+    .bind(api.name())
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(ConversationRow::into_domain).collect()
+}
+
+/// One page of the owner's Runner conversations, the newest activity first, and how many there are.
 pub async fn list(
     db: &mut Connection,
     owner: AccountRow,
@@ -284,7 +327,9 @@ impl Plan {
             format!("name = ${name} AND m{index}.value = ${}", name + 1)
         };
         let (mut sql, gathered) = match self {
-            Self::Walk { .. } => ("conversations c WHERE c.account = $1".to_owned(), None),
+            Self::Walk { .. } => {
+                ("conversations c WHERE c.account = $1 AND c.api = 'runner'".to_owned(), None)
+            }
             Self::Gather { rarest, .. } => (
                 // CROSS JOIN keeps SQLite to this order: labels first.
                 format!(
@@ -297,7 +342,7 @@ impl Plan {
             ),
         };
         if filter.deployment.is_some() {
-            sql.push_str(" AND c.deployment = $2");
+            sql.push_str(" AND c.target = $2");
         }
         for index in (0..filter.meta.len()).filter(|index| Some(*index) != gathered) {
             let _ = write!(
@@ -345,7 +390,7 @@ pub async fn messages(
     window: Window,
 ) -> Result<Vec<Message>, StoreError> {
     let rows: Vec<MessageRow> = sqlx::query_as(
-        "SELECT id, role, parts, created_at, aborted FROM messages
+        "SELECT id, role, parts, image, created_at, aborted FROM messages
          WHERE account = $1 AND conversation = $2 AND position >= $3 AND position < $4
          ORDER BY position",
     )
@@ -363,10 +408,13 @@ pub async fn messages(
 struct ConversationRow {
     id: String,
     ordinal: i64,
-    deployment: String,
+    api: String,
+    target: String,
     name: String,
     meta: String,
     variables: String,
+    system_prompt: String,
+    agent: Option<String>,
     created_at: i64,
     updated_at: i64,
     message_count: i64,
@@ -374,17 +422,24 @@ struct ConversationRow {
 
 impl ConversationRow {
     fn into_domain(self) -> Result<Conversation, StoreError> {
-        let wrong = |column| inconsistent("conversations", column, &self.id);
+        let id = self.id.clone();
+        let wrong = |column| inconsistent("conversations", column, &id);
         Ok(Conversation {
             ordinal: from_sql(self.ordinal),
+            target: match self.api.as_str() {
+                "runner" => Target::of(Api::Runner, self.target),
+                "characters" => Target::of(Api::Characters, self.target),
+                _ => return Err(wrong("api")),
+            },
             meta: parse(&self.meta).ok_or_else(|| wrong("meta"))?,
             variables: parse(&self.variables).ok_or_else(|| wrong("variables"))?,
             created_at: time(self.created_at).ok_or_else(|| wrong("created_at"))?,
             updated_at: time(self.updated_at).ok_or_else(|| wrong("updated_at"))?,
             message_count: from_sql(self.message_count),
             id: ConversationId::from(self.id),
-            deployment: DeploymentId::from(self.deployment),
             name: self.name,
+            system_prompt: self.system_prompt,
+            agent: self.agent.map(AgentId::from),
         })
     }
 }
@@ -395,6 +450,7 @@ struct MessageRow {
     id: String,
     role: String,
     parts: String,
+    image: Option<String>,
     created_at: i64,
     aborted: bool,
 }
@@ -406,22 +462,15 @@ impl MessageRow {
             role: role_named(&self.role).ok_or_else(|| wrong("role"))?,
             parts: parse(&self.parts).ok_or_else(|| wrong("parts"))?,
             created_at: time(self.created_at).ok_or_else(|| wrong("created_at"))?,
+            image: self.image.map(ImageId::from),
             aborted: self.aborted,
             id: MessageId::from(self.id),
         })
     }
 }
 
-fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::System => "system",
-        Role::User => "user",
-        Role::Assistant => "assistant",
-    }
-}
-
 fn role_named(name: &str) -> Option<Role> {
-    [Role::System, Role::User, Role::Assistant].into_iter().find(|role| role_name(*role) == name)
+    [Role::System, Role::User, Role::Assistant].into_iter().find(|role| role.name() == name)
 }
 
 fn json(value: &impl serde::Serialize) -> String {

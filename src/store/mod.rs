@@ -6,7 +6,9 @@
 //! [`Connection`], the owner (account row) and arguments, and return domain types.
 
 pub mod accounts;
+pub mod agents;
 pub mod conversations;
+pub mod images;
 mod writer;
 
 use std::str::FromStr as _;
@@ -159,6 +161,15 @@ impl Store {
             pool.close().await;
         }
     }
+}
+
+/// `act` itself: tells the compiler that a closure is meant for [`Store::write`] or
+/// [`Store::read`], which it cannot see where the closure is only being named.
+pub fn act<T, F>(act: F) -> F
+where
+    F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
+{
+    act
 }
 
 fn is_in_memory(url: &str) -> bool {

@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::domain::Prompt;
 use crate::domain::catalog::as_text;
-use crate::domain::conversation::{Role, text_of};
+use crate::domain::conversation::text_of;
 use crate::domain::rule::{Pace, Reply, Rule, When};
 
 /// Every rule of the fixtures, in order: the first match wins.
@@ -261,11 +261,7 @@ impl<'p> Shown<'p> {
     fn context(&self) -> minijinja::Value {
         let Prompt { instructions, history, message, scene, .. } = self.prompt;
         let turns = history.iter().map(|turn| {
-            let role = match turn.role {
-                Role::System => "system",
-                Role::User => "user",
-                Role::Assistant => "assistant",
-            };
+            let role = turn.role.name();
             context! { role, text => text_of(&turn.parts) }
         });
         context! {
@@ -277,6 +273,7 @@ impl<'p> Shown<'p> {
             variables => minijinja::Value::from(Serde(&*scene.variables)),
             meta => minijinja::Value::from(Serde(&*scene.meta)),
             instructions,
+            agent => &scene.agent,
             account => scene.account.as_str(),
             deployment => scene.deployment.as_ref().map(ToString::to_string),
             model => &scene.model,

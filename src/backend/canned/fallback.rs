@@ -66,6 +66,20 @@ pub(super) fn answer(prompt: &Prompt, seed: u64) -> String {
     }
 }
 
+/// A plausible plan of the answer.
+pub(super) fn thoughts(prompt: &Prompt) -> String {
+    let subject = subject(&prompt.message);
+    let context = match prompt.history.len() {
+        0 => "There is nothing before it that I need to take into account.".to_owned(),
+        1 => "One earlier message gives it context.".to_owned(),
+        many => format!("{many} earlier messages give it context."),
+    };
+    format!(
+        "The message is about {subject}. {context} I will answer the main point first, briefly, \
+         and offer to go into detail."
+    )
+}
+
 /// What was asked, in quotes and cut at a word; else what was sent.
 fn subject(message: &[Part]) -> String {
     let text = text_of(message);

@@ -30,18 +30,24 @@ impl Backend for Canned {
 fn answer(ask: &Ask) -> Result<Answer, BackendError> {
     let prompt = &ask.prompt;
     let shown = Shown::new(prompt);
-    let Some((rule, reply)) = ask.rules.reply_to(&shown) else {
+    let Some(Due { rule, reply, served }) = ask.rules.reply_to(&shown) else {
         let text = fallback::answer(prompt, ask.seed);
-        return Ok(Answer::whole(text, Usage::default()));
+        let thoughts = ask.thoughts.then(|| fallback::thoughts(prompt));
+        return Ok(Answer { thoughts, ..Answer::whole(text, Usage::default()) });
     };
     let failed = |source| BackendError::Template { rule: rule.to_owned(), source };
     let text = reply.body.render(&shown).map_err(failed)?;
     let usage = Usage { input_tokens: reply.input_tokens, output_tokens: reply.output_tokens };
-    let thoughts = reply.thoughts.as_ref().map(|thoughts| thoughts.render(&shown));
+    let thoughts = match (&reply.thoughts, ask.thoughts) {
+        (_, false) => None,
+        (Some(thoughts), true) => Some(thoughts.render(&shown).map_err(failed)?),
+        (None, true) => Some(fallback::thoughts(prompt)),
+    };
     Ok(Answer {
         name: reply.name.clone(),
-        thoughts: thoughts.transpose().map_err(failed)?,
+        thoughts,
         pace: reply.pace,
+        served,
         ..Answer::whole(in_output_mode(prompt.output, text, "answer"), usage)
     })
 }
@@ -60,20 +66,45 @@ impl RuleBook {
         Self { rules, served: Mutex::default() }
     }
 
-    /// The first rule that matches, by name, and the reply whose turn it is.
-    fn reply_to(&self, shown: &Shown<'_>) -> Option<(&str, &CompiledReply)> {
+    /// The first rule that matches, and the reply whose turn it is.
+    fn reply_to(&self, shown: &Shown<'_>) -> Option<Due<'_>> {
         let (index, rule) = self.rules.first_match(shown)?;
         let last = rule.replies.len().saturating_sub(1);
-        let turn = if last == 0 { 0 } else { self.serve(index, last) };
-        Some((&rule.name, rule.replies.get(turn)?))
+        let served = (last > 0).then(|| self.serve(index));
+        let turn = served.map_or(0, |served| served.turn.min(last));
+        Some(Due { rule: &rule.name, reply: rule.replies.get(turn)?, served })
     }
 
-    /// Which reply is due, served in turn, the last one staying.
-    fn serve(&self, rule: usize, last: usize) -> usize {
+    /// Takes a turn in `rule`'s replies.
+    fn serve(&self, rule: usize) -> Served {
         let mut served = self.served.lock();
         let count = served.entry(rule).or_default();
-        let due = (*count).min(last);
-        *count = due + 1;
-        due
+        let turn = *count;
+        *count += 1;
+        Served { rule, turn }
     }
+
+    /// Makes a reply count as not served, unless another was served since.
+    pub fn give_back(&self, served: Served) {
+        let mut counts = self.served.lock();
+        if let Some(count) = counts.get_mut(&served.rule).filter(|count| **count == served.turn + 1)
+        {
+            *count = served.turn;
+        }
+    }
+}
+
+/// A reply that is due.
+struct Due<'b> {
+    /// The rule's name.
+    rule: &'b str,
+    reply: &'b CompiledReply,
+    served: Option<Served>,
+}
+
+/// Which of a rule's replies was served, where they are served in turn, the last one staying.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Served {
+    rule: usize,
+    turn: usize,
 }

@@ -7,10 +7,11 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
 
+use crate::domain::conversation::Api;
 use crate::http::extract::segment;
 use crate::http::failure::Failure;
 use crate::http::scope::Scope;
-use crate::service::access::{Reader, admit_to_runner};
+use crate::service::access::Reader;
 use crate::service::{Access, Caller, World};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -72,11 +73,11 @@ where
 fn admit(parts: &Parts, world: &World) -> Result<(), Failure> {
     let scope = Scope::of(parts);
     scope.attribute_to(world);
-    let (verdict, outcome) = admit_to_runner(world);
-    if let Some(verdict) = verdict {
+    if let Some(verdict) = world.admit(Api::Runner) {
         scope.limited(verdict);
+        verdict.outcome()?;
     }
-    Ok(outcome?)
+    Ok(())
 }
 
 fn key(headers: &HeaderMap) -> Option<&str> {

@@ -1,8 +1,7 @@
 //! Conversations (runner-overview.txt, "Conversation API"; runner-conversation-rest.txt): start,
 //! continue, continue in a stream, messages, lists.
 
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -11,17 +10,17 @@ use super::content::{ContentBody, content, history_limit, meta, meta_filter, var
 use super::run::content_of;
 use super::{MessageContent, Style};
 use crate::clock::rfc3339;
+use crate::domain::Part;
 use crate::domain::conversation::{Conversation, Message, Meta, Variables, text_of};
 use crate::domain::error::{Fault, FieldError};
-use crate::domain::{Part, Role};
-use crate::http::extract::{Body, Json, WholeNumber, segment};
+use crate::http::extract::{Body, InPath, Json, WholeNumber};
 use crate::http::failure::Failure;
 use crate::http::pages::ListQuery;
 use crate::http::scope::KnownId;
 use crate::http::stream::Streamed;
 use crate::ids::{ConversationId, DeploymentId, MessageId, RequestId};
 use crate::service::archive::{Page, Slice};
-use crate::service::turns::{Said, Spoken};
+use crate::service::turns::runner::{Said, Spoken};
 use crate::service::{Archive, Turns};
 use crate::store::conversations::Filter;
 
@@ -160,11 +159,7 @@ impl MessageItem {
         };
         Self {
             id: message.id,
-            role: match message.role {
-                Role::System => "system",
-                Role::User => "user",
-                Role::Assistant => "assistant",
-            },
+            role: message.role.name(),
             content,
             created_at: rfc3339(message.created_at),
             metadata: message.aborted.then_some(Metadata { finish_reason: "aborted" }),
@@ -214,22 +209,10 @@ pub(super) async fn say_streamed(
     }
 }
 
-/// The conversation in the path.
-pub(super) struct InPath(ConversationId);
-
-impl<S: Send + Sync> FromRequestParts<S> for InPath {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
-        let id = segment(parts, state, "conversation_id").await;
-        Ok(Self(ConversationId::from(id)))
-    }
-}
-
 /// `GET /v1/runner/conversation/{conversation_id}/messages`: oldest first.
 pub(super) async fn messages(
     MayRead(reader): MayRead,
-    InPath(id): InPath,
+    InPath(id): InPath<ConversationId>,
     State(archive): State<Archive>,
     State(style): State<Style>,
     query: ListQuery,

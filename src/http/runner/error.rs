@@ -73,6 +73,14 @@ fn told_refusal(refusal: &Refusal) -> Told {
         Refusal::UnknownConversation(_) => {
             Told::new(Status::NOT_FOUND, INVALID, "conversation_not_found")
         }
+        // The other API's reasons, which nothing here gives.
+        Refusal::UnknownLlm(_)
+        | Refusal::UnknownSdModel(_)
+        | Refusal::UnknownAgent(_)
+        | Refusal::UnknownPicture(_) => Told::new(Status::NOT_FOUND, INVALID, "not_found"),
+        Refusal::InsufficientBalance { .. } => {
+            Told::new(Status::PAYMENT_REQUIRED, INVALID, "insufficient_balance")
+        }
         Refusal::DeploymentMismatch { .. } => {
             Told::new(Status::CONFLICT, INVALID, "deployment_mismatch")
         }

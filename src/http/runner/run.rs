@@ -15,7 +15,8 @@ use crate::http::scope::KnownId;
 use crate::http::stream::Streamed;
 use crate::ids::RequestId;
 use crate::service::Turns;
-use crate::service::turns::{Completed, Said};
+use crate::service::turns::Completed;
+use crate::service::turns::runner::Said;
 
 /// What both take.
 #[derive(Debug, Deserialize)]

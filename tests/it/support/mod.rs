@@ -15,6 +15,7 @@ use std::time::Duration;
 use mynah::app::{App, Config};
 use mynah::clock::Clock;
 use mynah::domain::BackendName;
+use mynah::http::ResetStyle;
 use mynah::http::extract::Strictness;
 use mynah::http::runner::{ErrorStyle, MessageContent, Style};
 use mynah::ids::AccountId;
@@ -145,6 +146,8 @@ impl Setup {
             seed: 1,
             clock: Some(NOW.parse().unwrap()),
             strictness: Strictness::Lenient,
+            reset: ResetStyle::Unix,
+            public_url: None,
             runner: Style { errors: ErrorStyle::OpenAi, message_content: MessageContent::Text },
         })
     }

@@ -1,0 +1,49 @@
+//! Where clients reach the server, for links in answers.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::header;
+use axum::http::request::Parts;
+use url::Url;
+
+/// The URL of `--public-url`, without a slash at its end, if there is one.
+#[derive(Debug, Clone, Default)]
+pub struct PublicUrl(Option<Arc<str>>);
+
+impl PublicUrl {
+    /// The URL under which clients reach the server, if it was told.
+    pub fn new(url: Option<&Url>) -> Self {
+        Self(url.map(|url| url.as_str().trim_end_matches('/').into()))
+    }
+}
+
+/// The URL that links in this request's answer begin with: the public one, else the request's
+/// `Host`.
+#[derive(Debug, Clone)]
+pub(super) struct BaseUrl(Arc<str>);
+
+impl BaseUrl {
+    /// The URL of the picture `id`.
+    pub(super) fn picture(&self, id: &str) -> String {
+        format!("{}/images/{id}.png", self.0)
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for BaseUrl
+where
+    PublicUrl: FromRef<S>,
+{
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        if let PublicUrl(Some(url)) = PublicUrl::from_ref(state) {
+            return Ok(Self(url));
+        }
+        // Only what is an authority makes a link: `Host` is the client's to write.
+        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let host = host.filter(|host| host.parse::<axum::http::uri::Authority>().is_ok());
+        Ok(Self(format!("http://{}", host.unwrap_or("localhost")).into()))
+    }
+}

@@ -1,0 +1,76 @@
+//! Who calls the Characters API: `Authorization: Bearer …`, and the plan's limit.
+//!
+//! The limit's headers stand on every answer to a known key, whatever becomes of the request, so
+//! requests are counted by a layer around the whole room; handlers ask for the [`Account`] it
+//! found.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::domain::Error;
+use crate::domain::conversation::Api;
+use crate::http::failure::Failure;
+use crate::http::scope::Scope;
+use crate::service::{Access, World};
+
+/// The account of the key. Checked before the body is read.
+pub(super) struct Account(pub(super) Arc<World>);
+
+/// What the layer found out about the key.
+#[derive(Clone)]
+enum Found {
+    Account(Arc<World>),
+    NoKey,
+    UnknownKey,
+}
+
+/// Finds the account, counts the request against its limit, and refuses what goes beyond.
+pub(super) async fn count(
+    State(access): State<Access>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let found = match access.account(bearer(request.headers())) {
+        Ok(world) => {
+            let scope = request.extensions().get::<Scope>().cloned().unwrap_or_default();
+            scope.attribute_to(&world);
+            if let Some(verdict) = world.admit(Api::Characters) {
+                scope.limited(verdict);
+                if let Err(refusal) = verdict.outcome() {
+                    return Failure::Refused(refusal).into_response();
+                }
+            }
+            Found::Account(world)
+        }
+        Err(Error::MissingKey) => Found::NoKey,
+        Err(_) => Found::UnknownKey,
+    };
+    request.extensions_mut().insert(found);
+    next.run(request).await
+}
+
+impl<S: Sync> FromRequestParts<S> for Account {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        match parts.extensions.get::<Found>() {
+            Some(Found::Account(world)) => Ok(Self(Arc::clone(world))),
+            Some(Found::UnknownKey) => Err(Error::UnknownKey.into()),
+            Some(Found::NoKey) | None => Err(Error::MissingKey.into()),
+        }
+    }
+}
+
+/// The token of `Authorization: Bearer …`, the scheme in any case.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let sent = headers.get(header::AUTHORIZATION)?;
+    // A header that is no text holds a token all the same, and an unknown one.
+    let Ok(sent) = sent.to_str() else { return Some("") };
+    let (scheme, token) = sent.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}

@@ -1,0 +1,167 @@
+//! Conversations and their messages (characters.txt, "Manage ongoing conversations", "Manage
+//! messages within a conversation").
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::auth::Account;
+use super::completions::{MessageBody, ReplyAnswer, messages as checked_messages, role_name};
+use crate::clock::rfc3339;
+use crate::domain::conversation::{Conversation, Message, text_of};
+use crate::domain::error::{Fault, FieldError};
+use crate::http::base_url::BaseUrl;
+use crate::http::extract::{Body, InPath, Json, Object};
+use crate::http::failure::Failure;
+use crate::ids::{AgentId, ConversationId, LlmId, MessageId};
+use crate::service::turns::characters::{Addressed, Begun};
+use crate::service::{Archive, Turns};
+
+/// The longest title, in characters.
+const LONGEST_TITLE: usize = 200;
+
+/// A conversation to begin.
+#[derive(Debug, Deserialize)]
+pub(super) struct CreateBody {
+    title: String,
+    system_prompt: Option<String>,
+    llm_id: LlmId,
+    agent_id: Option<AgentId>,
+    messages: Option<Vec<Object<MessageBody>>>,
+}
+
+/// A message to answer.
+#[derive(Debug, Deserialize)]
+pub(super) struct SayBody {
+    content: String,
+    llm_id: Option<LlmId>,
+    verbose: Option<bool>,
+}
+
+/// A conversation.
+#[derive(Serialize)]
+pub(super) struct ConversationItem {
+    id: ConversationId,
+    title: String,
+    system_prompt: String,
+    llm_id: String,
+    last_message_at: String,
+    agent_id: Option<AgentId>,
+}
+
+/// A message in a list.
+#[derive(Serialize)]
+pub(super) struct MessageItem {
+    id: MessageId,
+    content: String,
+    role: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_url: Option<String>,
+    created_at: String,
+}
+
+impl CreateBody {
+    fn checked(self) -> Result<Begun, FieldError> {
+        if !(1..=LONGEST_TITLE).contains(&self.title.chars().count()) {
+            let message = format!("title must have 1 to {LONGEST_TITLE} characters");
+            return Err(FieldError::new("title", Fault::BadValue, message));
+        }
+        Ok(Begun {
+            title: self.title,
+            system_prompt: self.system_prompt.unwrap_or_default(),
+            llm: self.llm_id,
+            agent: self.agent_id,
+            messages: checked_messages(self.messages.unwrap_or_default())?,
+        })
+    }
+}
+
+impl SayBody {
+    fn checked(self, conversation: ConversationId) -> Result<Addressed, FieldError> {
+        if self.content.is_empty() {
+            let message = "content must not be empty";
+            return Err(FieldError::new("content", Fault::BadValue, message));
+        }
+        Ok(Addressed {
+            conversation,
+            content: self.content,
+            llm: self.llm_id,
+            verbose: self.verbose.unwrap_or_default(),
+        })
+    }
+}
+
+impl From<Conversation> for ConversationItem {
+    fn from(conversation: Conversation) -> Self {
+        Self {
+            id: conversation.id,
+            title: conversation.name,
+            system_prompt: conversation.system_prompt,
+            llm_id: conversation.target.id().to_owned(),
+            last_message_at: rfc3339(conversation.updated_at),
+            agent_id: conversation.agent,
+        }
+    }
+}
+
+impl MessageItem {
+    fn new(message: Message, base: &BaseUrl) -> Self {
+        Self {
+            content: text_of(&message.parts).into_owned(),
+            role: role_name(message.role),
+            image_url: message.image.map(|id| base.picture(id.as_str())),
+            created_at: rfc3339(message.created_at),
+            id: message.id,
+        }
+    }
+}
+
+/// `GET /api/v1/conversations`: latest first.
+pub(super) async fn list(
+    Account(world): Account,
+    State(archive): State<Archive>,
+) -> Result<Json<Vec<ConversationItem>>, Failure> {
+    let found = archive.dialogues(&world).await?;
+    Ok(Json(found.into_iter().map(ConversationItem::from).collect()))
+}
+
+/// `POST /api/v1/conversations`.
+pub(super) async fn create(
+    Account(world): Account,
+    State(turns): State<Turns>,
+    Body(body): Body<CreateBody>,
+) -> Result<(StatusCode, Json<ConversationItem>), Failure> {
+    let conversation = turns.begin(&world, body.checked()?).await?;
+    Ok((StatusCode::CREATED, Json(conversation.into())))
+}
+
+/// `GET /api/v1/conversations/{id}`.
+pub(super) async fn show(
+    Account(world): Account,
+    InPath(id): InPath<ConversationId>,
+    State(archive): State<Archive>,
+) -> Result<Json<ConversationItem>, Failure> {
+    Ok(Json(archive.dialogue(&world, id).await?.into()))
+}
+
+/// `GET /api/v1/conversations/{conversation_id}/messages`: oldest first.
+pub(super) async fn messages(
+    Account(world): Account,
+    InPath(id): InPath<ConversationId>,
+    State(archive): State<Archive>,
+    base: BaseUrl,
+) -> Result<Json<Vec<MessageItem>>, Failure> {
+    let found = archive.lines(&world, id).await?;
+    Ok(Json(found.into_iter().map(|message| MessageItem::new(message, &base)).collect()))
+}
+
+/// `POST /api/v1/conversations/{conversation_id}/messages`: the agent's answer.
+pub(super) async fn say(
+    Account(world): Account,
+    InPath(id): InPath<ConversationId>,
+    State(turns): State<Turns>,
+    Body(body): Body<SayBody>,
+) -> Result<(StatusCode, Json<ReplyAnswer>), Failure> {
+    let replied = turns.say(&world, body.checked(id)?).await?;
+    Ok((StatusCode::CREATED, Json(replied.into())))
+}

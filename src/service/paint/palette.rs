@@ -1,0 +1,75 @@
+//! The colours of a picture, and the words that ask for them.
+
+use super::Dice;
+use super::brush::{ink, mix};
+use tiny_skia::Color;
+
+/// Colours that go together.
+#[derive(Clone, Copy)]
+pub(super) struct Palette {
+    /// From the zenith down to the horizon.
+    pub(super) sky: [Color; 3],
+    /// What stands farthest away; things grow from this towards `near`.
+    pub(super) far: Color,
+    /// What stands in front.
+    pub(super) near: Color,
+    /// Sun, moon and windows.
+    pub(super) light: Color,
+}
+
+/// Words that ask for the colours; then zenith, middle, horizon, far, near, light.
+type Row = (&'static [&'static str], [u32; 6]);
+
+const DAY: Row = (
+    &["day", "sunny", "summer", "blue", "beach"],
+    [0x3d8bd4, 0x86c3ec, 0xe6f5f5, 0x7db5ae, 0x1d535c, 0xfff8d6],
+);
+
+const PALETTES: [Row; 9] = [
+    (
+        &["sunset", "dusk", "evening", "golden", "romantic"],
+        [0x351f5b, 0xb64679, 0xffb56f, 0x7f3c6c, 0x211338, 0xffe6ae],
+    ),
+    (
+        &["neon", "cyber", "futur", "robot", "sci fi", "synth"],
+        [0x140b33, 0x4f1f80, 0xe44793, 0x402074, 0x0d0822, 0x6cf2fa],
+    ),
+    (
+        &["night", "moon", "star ", "stars ", "space", "galaxy", "dark"],
+        [0x0b1133, 0x1e2d63, 0x54639c, 0x2c396d, 0x0a0e25, 0xf7efcf],
+    ),
+    (
+        &["snow", "winter", "ice ", "frost", "arctic"],
+        [0x5a7ca8, 0xa6c2de, 0xf0f5f8, 0x9cb6d0, 0x2c4769, 0xffffff],
+    ),
+    (
+        &["autumn", "fall ", "desert", "canyon", "mars "],
+        [0xc2663a, 0xeaa95c, 0xfce6ba, 0xbb6940, 0x471e1b, 0xfff4d2],
+    ),
+    (
+        &["forest", "green", "spring", "jungle", "garden"],
+        [0x3f867c, 0x9fccae, 0xf4f0cb, 0x7dae90, 0x14382c, 0xfff3ba],
+    ),
+    (
+        &["dawn", "sunrise", "morning", "pastel", "soft "],
+        [0x7b93d6, 0xf2bfcb, 0xffeed6, 0xc08fb0, 0x4b355e, 0xfff8e0],
+    ),
+    (
+        &["rose", "love", "pink", "flower", "candy"],
+        [0x7a2f62, 0xdf7f9b, 0xfddfd6, 0xb05a83, 0x3c153a, 0xfff0e2],
+    ),
+    DAY,
+];
+
+/// The palette the words ask for, or a rolled one, a little off towards another so that two
+/// pictures of one palette are not twins.
+pub(super) fn choose(dice: &mut Dice, words: &str) -> Palette {
+    let rolled = dice.pick(&PALETTES, DAY);
+    let asked = PALETTES.iter().find(|(asks, _)| super::scene::mentions(words, asks));
+    let (_, main) = asked.copied().unwrap_or(rolled);
+    let (_, other) = dice.pick(&PALETTES, DAY);
+    let off = dice.between(0.0, 0.18);
+    let mut colors = main.iter().zip(&other).map(|(a, b)| mix(ink(*a), ink(*b), off));
+    let mut next = || colors.next().unwrap_or(Color::WHITE);
+    Palette { sky: [next(), next(), next()], far: next(), near: next(), light: next() }
+}

@@ -1,0 +1,238 @@
+//! Agents, images and the pictures of both (characters.txt, agents and images).
+//!
+//! A picture is a pure function of prompt and model, so it is drawn when it is first asked for,
+//! off the async runtime, and the latest ones are kept in memory: the answer to a POST waits for
+//! no drawing, and after a restart the same URL gives the same bytes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use super::archive::{Page, Slice};
+use super::fixtures::Fixtures;
+use super::paint::paint;
+use super::worlds::World;
+use crate::domain::catalog::{Agent, Image};
+use crate::domain::conversation::{Api, Message};
+use crate::domain::{Error, Role};
+use crate::ids::{AgentId, ConversationId, Kind, SdModelId};
+use crate::store::{self, Store, accounts, agents, conversations, images};
+
+/// Pictures drawn at once: drawing is processor time, and requests need some too.
+const DRAWING_AT_ONCE: usize = 2;
+/// Pictures kept in memory, about 80 KB each.
+const KEPT: usize = 32;
+
+/// Makes agents, images and their pictures.
+#[derive(Debug, Clone)]
+pub struct Studio {
+    store: Store,
+    fixtures: Arc<Fixtures>,
+    drawing: Arc<Semaphore>,
+    kept: Arc<Mutex<VecDeque<(String, Bytes)>>>,
+}
+
+/// An agent to be made.
+#[derive(Debug, Clone)]
+pub struct NewAgent {
+    /// Its name.
+    pub name: String,
+    /// What it looks like, its age first.
+    pub appearance_prompt: String,
+    /// What it is like.
+    pub personality_prompt: String,
+    /// What it is for.
+    pub description: String,
+    /// What its avatar is drawn with.
+    pub sd_model: SdModelId,
+}
+
+/// An image to be made.
+#[derive(Debug, Clone)]
+pub struct NewImage {
+    /// What it shows.
+    pub prompt: String,
+    /// What it is drawn with.
+    pub sd_model: SdModelId,
+    /// The conversation that it enters as a message, if any.
+    pub conversation: Option<ConversationId>,
+}
+
+/// What a charged act came to.
+enum Paid<T> {
+    Done(T),
+    NoSuchConversation,
+    NoMoney,
+}
+
+impl Studio {
+    /// A studio with the models of `fixtures`, whose work is kept in `store`.
+    pub fn new(store: Store, fixtures: Arc<Fixtures>) -> Self {
+        let drawing = Arc::new(Semaphore::new(DRAWING_AT_ONCE));
+        Self { store, fixtures, drawing, kept: Arc::default() }
+    }
+
+    /// The account's agents, in the order of their making.
+    pub async fn agents(&self, world: &World) -> Result<Vec<Agent>, Error> {
+        let owner = world.row;
+        let look = store::act(move |db| async move { agents::all(db, owner).await }.boxed());
+        self.store.read(look).await.map_err(Error::internal)
+    }
+
+    /// One of the account's agents.
+    pub async fn agent(&self, world: &World, id: AgentId) -> Result<Agent, Error> {
+        let (owner, wanted) = (world.row, id.clone());
+        let look =
+            store::act(move |db| async move { agents::find(db, owner, &wanted).await }.boxed());
+        let found = self.store.read(look).await.map_err(Error::internal)?;
+        found.ok_or(Error::UnknownAgent(id))
+    }
+
+    /// Makes an agent, and charges for its avatar.
+    pub async fn make_agent(&self, world: &Arc<World>, new: NewAgent) -> Result<Agent, Error> {
+        let cost = self.fixtures.sd_model(&new.sd_model, "sd_model_id")?.cost_per_image;
+        let world = Arc::clone(world);
+        let act = store::act(move |db| {
+            async move {
+                if !accounts::charge(db, world.row, cost).await? {
+                    return Ok(None);
+                }
+                let agent = Agent {
+                    id: world.ids.agent(),
+                    name: new.name,
+                    appearance_prompt: new.appearance_prompt,
+                    personality_prompt: new.personality_prompt,
+                    description: new.description,
+                    sd_model: Some(new.sd_model),
+                };
+                agents::insert(db, world.row, &agent, world.ids.made(Kind::Agent)).await?;
+                accounts::save_counters(db, world.row, &world.ids, &[Kind::Agent]).await?;
+                Ok(Some(agent))
+            }
+            .boxed()
+        });
+        let made = self.store.write(act).await.map_err(Error::internal)?;
+        made.ok_or(Error::InsufficientBalance { cost })
+    }
+
+    /// A page of the account's images, newest first.
+    pub async fn images(&self, world: &World, page: Page) -> Result<Slice<Image>, Error> {
+        let owner = world.row;
+        let look = store::act(move |db| {
+            async move {
+                let (items, total) = images::list(db, owner, page.window()).await?;
+                Ok(Slice { items, total })
+            }
+            .boxed()
+        });
+        self.store.read(look).await.map_err(Error::internal)
+    }
+
+    /// Makes an image, charges for it, and puts it into its conversation.
+    pub async fn make_image(&self, world: &Arc<World>, new: NewImage) -> Result<Image, Error> {
+        let cost = self.fixtures.sd_model(&new.sd_model, "sd_model_id")?.cost_per_image;
+        let (payer, wanted) = (Arc::clone(world), new.conversation.clone());
+        let act = store::act(move |db| {
+            async move {
+                let mut conversation = None;
+                if let Some(id) = &new.conversation {
+                    let api = Api::Characters;
+                    conversation = conversations::find(db, payer.row, api, id).await?;
+                    if conversation.is_none() {
+                        return Ok(Paid::NoSuchConversation);
+                    }
+                }
+                if !accounts::charge(db, payer.row, cost).await? {
+                    return Ok(Paid::NoMoney);
+                }
+                let ordinal = payer.ids.next(Kind::Image);
+                let image = Image {
+                    id: payer.ids.image(ordinal),
+                    prompt: new.prompt,
+                    sd_model: new.sd_model,
+                    created_at: payer.clock.now(),
+                };
+                images::insert(db, payer.row, &image, ordinal).await?;
+                let mut made = vec![Kind::Image];
+                if let Some(conversation) = conversation {
+                    let message = shown(&payer, &image);
+                    let activity = payer.ids.next(Kind::Activity);
+                    let ordinal = conversation.ordinal;
+                    conversations::append(db, payer.row, ordinal, &[message], activity).await?;
+                    made.extend([Kind::Message, Kind::Activity]);
+                }
+                accounts::save_counters(db, payer.row, &payer.ids, &made).await?;
+                Ok(Paid::Done(image))
+            }
+            .boxed()
+        });
+        match self.store.write(act).await.map_err(Error::internal)? {
+            Paid::Done(image) => Ok(image),
+            Paid::NoMoney => Err(Error::InsufficientBalance { cost }),
+            Paid::NoSuchConversation => {
+                Err(Error::UnknownConversation(wanted.unwrap_or_else(|| "".into())))
+            }
+        }
+    }
+
+    /// The picture `id`, of an image or of an agent, as a PNG. Needs no account.
+    pub async fn picture(&self, id: String) -> Result<Bytes, Error> {
+        if let Some(png) = self.kept(&id) {
+            return Ok(png);
+        }
+        let wanted = id.clone();
+        let look = store::act(move |db| {
+            async move {
+                if let Some(image) = images::find_anywhere(db, &wanted).await? {
+                    return Ok(Some((image.prompt, image.sd_model)));
+                }
+                let agent = agents::find_anywhere(db, &wanted).await?;
+                Ok(agent.and_then(|agent| Some((agent.avatar_prompt(), agent.sd_model?))))
+            }
+            .boxed()
+        });
+        let found = self.store.read(look).await.map_err(Error::internal)?;
+        let Some((prompt, model)) = found else { return Err(Error::UnknownPicture(id)) };
+        let png = self.draw(prompt, model).await?;
+        self.keep(id, &png);
+        Ok(png)
+    }
+
+    async fn draw(&self, prompt: String, model: SdModelId) -> Result<Bytes, Error> {
+        let _place = self.drawing.acquire().await.map_err(Error::internal)?;
+        tokio::task::spawn_blocking(move || paint(&prompt, model.as_str()))
+            .await
+            .map_err(Error::internal)?
+            .map(Bytes::from)
+            .map_err(Error::internal)
+    }
+
+    fn kept(&self, id: &str) -> Option<Bytes> {
+        let kept = self.kept.lock();
+        kept.iter().find(|(of, _)| of == id).map(|(_, png)| png.clone())
+    }
+
+    fn keep(&self, id: String, png: &Bytes) {
+        let mut kept = self.kept.lock();
+        if kept.len() == KEPT {
+            kept.pop_front();
+        }
+        kept.push_back((id, png.clone()));
+    }
+}
+
+/// The message that an image is in its conversation: no text, just the image.
+fn shown(world: &World, image: &Image) -> Message {
+    Message {
+        id: world.ids.message(),
+        role: Role::Assistant,
+        parts: Vec::new(),
+        image: Some(image.id.clone()),
+        created_at: image.created_at,
+        aborted: false,
+    }
+}

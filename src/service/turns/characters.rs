@@ -1,0 +1,315 @@
+//! The turns of the Characters API: completions, and messages in a conversation.
+//!
+//! Both are paid for: the charge and what is stored commit together or not at all.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
+
+use super::{Asked, Given, NewTurn, Turns, message, tokens_of, tokens_shown};
+use crate::backend::canned::Served;
+use crate::domain::catalog::{Agent, LlmModel};
+use crate::domain::conversation::{
+    Api, Conversation, File, Message, Meta, Prompt, Scene, Target, Turn, Variables,
+};
+use crate::domain::error::{Fault, FieldError};
+use crate::domain::{Credits, Error, OutputMode, Part, Role};
+use crate::ids::{AgentId, ConversationId, Kind, LlmId, MessageId};
+use crate::service::worlds::World;
+use crate::store::conversations::{self, Window};
+use crate::store::{self, accounts, agents};
+use crate::tokens;
+
+/// How many messages are fetched at a time while the history is filled, newest first.
+const HISTORY_STEP: u64 = 50;
+
+/// Messages to be completed.
+#[derive(Debug, Clone)]
+pub struct Unfinished {
+    /// The messages, at least one; the last is answered.
+    pub messages: Vec<Turn>,
+    /// The model.
+    pub llm: LlmId,
+    /// The agent that answers, if any.
+    pub agent: Option<AgentId>,
+}
+
+/// A conversation to be begun.
+#[derive(Debug, Clone)]
+pub struct Begun {
+    /// Its title.
+    pub title: String,
+    /// Its own instructions.
+    pub system_prompt: String,
+    /// The model that answers in it.
+    pub llm: LlmId,
+    /// The agent that speaks in it.
+    pub agent: Option<AgentId>,
+    /// What was said before, stored as it comes.
+    pub messages: Vec<Turn>,
+}
+
+/// A message for a conversation.
+#[derive(Debug, Clone)]
+pub struct Addressed {
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// The message.
+    pub content: String,
+    /// The model that answers this message only, instead of the conversation's.
+    pub llm: Option<LlmId>,
+    /// Whether the model is to say how it comes to its answer.
+    pub verbose: bool,
+}
+
+/// An agent's answer.
+#[derive(Debug, Clone)]
+pub struct Replied {
+    /// Its id.
+    pub id: MessageId,
+    /// Its text.
+    pub content: String,
+    /// When it was given.
+    pub created_at: DateTime<Utc>,
+    /// How the model came to it, if that was asked for.
+    pub thoughts: Option<String>,
+}
+
+impl Turns {
+    /// Completes messages; charges for it and stores nothing else.
+    pub async fn complete_messages(
+        &self,
+        world: &Arc<World>,
+        unfinished: Unfinished,
+    ) -> Result<Replied, Error> {
+        let llm = self.fixtures.llm(&unfinished.llm, "llm_id")?;
+        let agent = self.agent(world, unfinished.agent).await?;
+        let mut history = unfinished.messages;
+        let message = history.pop().map(|turn| turn.parts).unwrap_or_default();
+        let instructions = instructions(agent.as_ref(), "");
+        let turn = history.iter().filter(|turn| turn.role == Role::User).count();
+        let turn = u64::try_from(turn).unwrap_or(u64::MAX).saturating_add(1);
+        let scene = scene(world, &llm, agent.as_ref(), turn);
+        let output = OutputMode::Text;
+        let prompt = Prompt { instructions, history, message, output, scene };
+        fits(&llm, tokens_shown(&prompt), "messages")?;
+        let asked = asked(world, &llm, prompt, false);
+        let Given { completed, served, .. } = self.complete(world, &asked).await?;
+        let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
+        let created_at = world.clock.now();
+        let payer = Arc::clone(world);
+        let act = store::act(move |db| {
+            async move {
+                if !accounts::charge(db, payer.row, cost).await? {
+                    return Ok(None);
+                }
+                let id = payer.ids.message();
+                accounts::save_counters(db, payer.row, &payer.ids, &[Kind::Message]).await?;
+                Ok(Some(id))
+            }
+            .boxed()
+        });
+        let id = self.store.write(act).await.map_err(Error::internal)?;
+        let id = id.ok_or_else(|| refused_for_money(world, served, cost))?;
+        Ok(Replied { id, content: completed.text, created_at, thoughts: None })
+    }
+
+    /// Answers a message in a conversation, charges for it and stores both.
+    pub async fn say(&self, world: &Arc<World>, addressed: Addressed) -> Result<Replied, Error> {
+        let conversation = self.conversation(world, addressed.conversation).await?;
+        let llm = match &addressed.llm {
+            Some(id) => self.fixtures.llm(id, "llm_id")?,
+            None => self.fixtures.llm(&LlmId::from(conversation.target.id()), "llm_id")?,
+        };
+        let agent = self.agent(world, conversation.agent.clone()).await?;
+        let instructions = instructions(agent.as_ref(), &conversation.system_prompt);
+        let message = vec![Part::text(addressed.content)];
+        let needed = tokens::count(&instructions).saturating_add(tokens_of(&message));
+        fits(&llm, needed, "content")?;
+        let history = self.newest(world, &conversation, llm.max_context - needed).await?;
+        let scene = scene(world, &llm, agent.as_ref(), conversation.message_count / 2 + 1);
+        let output = OutputMode::Text;
+        let prompt = Prompt { instructions, history, message, output, scene };
+        let asked = asked(world, &llm, prompt, addressed.verbose);
+        let Given { completed, served, .. } = self.complete(world, &asked).await?;
+        let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
+        let turn = NewTurn::answered(world, &asked, completed.text.clone());
+        let (payer, ordinal) = (Arc::clone(world), conversation.ordinal);
+        let act = store::act(move |db| {
+            async move {
+                if !accounts::charge(db, payer.row, cost).await? {
+                    return Ok(None);
+                }
+                turn.store(db, &payer, ordinal).await.map(Some)
+            }
+            .boxed()
+        });
+        let stored = self.store.write(act).await.map_err(Error::internal)?;
+        let stored = stored.ok_or_else(|| refused_for_money(world, served, cost))?;
+        Ok(Replied {
+            id: stored.id,
+            content: completed.text,
+            created_at: stored.created_at,
+            thoughts: completed.thoughts,
+        })
+    }
+
+    /// Begins a conversation, which costs nothing; gives it as stored.
+    pub async fn begin(&self, world: &Arc<World>, begun: Begun) -> Result<Conversation, Error> {
+        let llm = self.fixtures.llm(&begun.llm, "llm_id")?;
+        self.agent(world, begun.agent.clone()).await?;
+        let (world, now) = (Arc::clone(world), world.clock.now());
+        let act = store::act(move |db| {
+            async move {
+                let ordinal = world.ids.next(Kind::Conversation);
+                let conversation = Conversation {
+                    id: world.ids.characters_conversation(ordinal),
+                    ordinal,
+                    target: Target::Llm(llm.id.clone()),
+                    name: begun.title,
+                    meta: Meta::new(),
+                    variables: Variables::new(),
+                    system_prompt: begun.system_prompt,
+                    agent: begun.agent,
+                    created_at: now,
+                    updated_at: now,
+                    message_count: 0,
+                };
+                let activity = world.ids.next(Kind::Activity);
+                conversations::insert(db, world.row, &conversation, activity).await?;
+                let initial: Vec<Message> = begun
+                    .messages
+                    .into_iter()
+                    .map(|turn| message(&world, turn.role, turn.parts, now))
+                    .collect();
+                conversations::append(db, world.row, ordinal, &initial, activity).await?;
+                let made = [Kind::Conversation, Kind::Message, Kind::Activity];
+                accounts::save_counters(db, world.row, &world.ids, &made).await?;
+                Ok(conversation)
+            }
+            .boxed()
+        });
+        self.store.write(act).await.map_err(Error::internal)
+    }
+
+    async fn conversation(&self, world: &World, id: ConversationId) -> Result<Conversation, Error> {
+        let (owner, wanted) = (world.row, id.clone());
+        let look = store::act(move |db| {
+            async move { conversations::find(db, owner, Api::Characters, &wanted).await }.boxed()
+        });
+        let found = self.store.read(look).await.map_err(Error::internal)?;
+        found.ok_or(Error::UnknownConversation(id))
+    }
+
+    async fn agent(&self, world: &World, id: Option<AgentId>) -> Result<Option<Agent>, Error> {
+        let Some(id) = id else { return Ok(None) };
+        let (owner, wanted) = (world.row, id.clone());
+        let look =
+            store::act(move |db| async move { agents::find(db, owner, &wanted).await }.boxed());
+        let found = self.store.read(look).await.map_err(Error::internal)?;
+        found.map(Some).ok_or(Error::UnknownAgent(id))
+    }
+
+    /// The newest messages that fit into `budget` tokens, oldest first.
+    async fn newest(
+        &self,
+        world: &World,
+        conversation: &Conversation,
+        budget: u64,
+    ) -> Result<Vec<Turn>, Error> {
+        let (owner, ordinal, count) = (world.row, conversation.ordinal, conversation.message_count);
+        let look = store::act(move |db| {
+            async move {
+                let mut fitting = Vec::new();
+                let (mut left, mut end) = (budget, count);
+                while end > 0 {
+                    let skip = end.saturating_sub(HISTORY_STEP);
+                    let window = Window { skip, take: end - skip };
+                    let older = conversations::messages(db, owner, ordinal, window).await?;
+                    for message in older.into_iter().rev() {
+                        let turn = shown(message);
+                        let tokens = tokens_of(&turn.parts);
+                        if tokens > left {
+                            return Ok(fitting);
+                        }
+                        left -= tokens;
+                        fitting.push(turn);
+                    }
+                    end = skip;
+                }
+                Ok(fitting)
+            }
+            .boxed()
+        });
+        let mut history = self.store.read(look).await.map_err(Error::internal)?;
+        history.reverse();
+        Ok(history)
+    }
+}
+
+/// The balance does not cover `cost`: the rule's reply that was served counts as not served.
+fn refused_for_money(world: &World, served: Option<Served>, cost: Credits) -> Error {
+    if let Some(served) = served {
+        world.rules.give_back(served);
+    }
+    Error::InsufficientBalance { cost }
+}
+
+/// A stored message as the model is shown it: an image is a file part.
+fn shown(message: Message) -> Turn {
+    let mut parts = message.parts;
+    if let Some(image) = message.image {
+        let file_uri = format!("/images/{image}.png");
+        parts.push(Part::Image(File { mime_type: "image/png".to_owned(), file_uri }));
+    }
+    Turn { role: message.role, parts }
+}
+
+/// The agent's name, personality and description, then the conversation's own instructions.
+fn instructions(agent: Option<&Agent>, system_prompt: &str) -> String {
+    let mut lines = Vec::new();
+    if let Some(agent) = agent {
+        lines.push(format!("You are {}.", agent.name));
+        if !agent.personality_prompt.is_empty() {
+            lines.push(format!("Personality: {}", agent.personality_prompt));
+        }
+        if !agent.description.is_empty() {
+            lines.push(format!("Description: {}", agent.description));
+        }
+    }
+    if !system_prompt.is_empty() {
+        lines.push(system_prompt.to_owned());
+    }
+    lines.join("\n")
+}
+
+fn scene(world: &World, llm: &LlmModel, agent: Option<&Agent>, turn: u64) -> Scene {
+    Scene {
+        api: Api::Characters,
+        deployment: None,
+        model: llm.id.to_string(),
+        account: world.account.id.clone(),
+        turn,
+        variables: Arc::new(Variables::new()),
+        meta: Arc::new(Meta::new()),
+        agent: agent.map(|agent| agent.name.clone()),
+    }
+}
+
+fn asked(world: &World, llm: &LlmModel, prompt: Prompt, thoughts: bool) -> Asked {
+    let asked_at = world.clock.now();
+    Asked { prompt: Arc::new(prompt), backend: llm.backend, thoughts, asked_at }
+}
+
+/// Whether `tokens` fit into what the model can be shown.
+fn fits(llm: &LlmModel, tokens: u64, field: &str) -> Result<(), FieldError> {
+    if tokens <= llm.max_context {
+        return Ok(());
+    }
+    let message = format!(
+        "{field} must fit into the {} tokens that {} can be shown, not come to {tokens}",
+        llm.max_context, llm.name
+    );
+    Err(FieldError::new(field, Fault::BadValue, message))
+}

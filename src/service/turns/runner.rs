@@ -1,0 +1,231 @@
+//! The turns of the Runner API: run, stream, start a conversation, go on with it.
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+
+use super::{Asked, Completed, Given, NewTurn, Turns, WordStream, streaming};
+use crate::domain::conversation::{
+    Api, Conversation, Meta, Prompt, Scene, Target, Turn, Variables, name_from,
+};
+use crate::domain::{Error, Part};
+use crate::ids::{ConversationId, Kind};
+use crate::service::access::Caller;
+use crate::service::worlds::World;
+use crate::store::conversations::{self, Window};
+use crate::store::{self, Connection, StoreError};
+
+/// What a client said.
+#[derive(Debug, Clone)]
+pub struct Said {
+    /// The message.
+    pub parts: Vec<Part>,
+    /// Values for the slots of the instructions.
+    pub variables: Variables,
+}
+
+/// A turn that is complete and stored, and its conversation after it.
+#[derive(Debug, Clone)]
+pub struct Spoken {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// The answer.
+    pub answer: Completed,
+}
+
+impl Turns {
+    /// Answers, and stores nothing.
+    pub async fn run(&self, caller: &Caller, said: Said) -> Result<Completed, Error> {
+        let asked = asked_first(caller, said, Meta::new());
+        Ok(self.complete(&caller.world, &asked).await?.completed)
+    }
+
+    /// Streams an answer, and stores nothing.
+    pub async fn stream(&self, caller: &Caller, said: Said) -> Result<WordStream, Error> {
+        let asked = asked_first(caller, said, Meta::new());
+        let answer = self.ask(&caller.world, &asked).await?;
+        Ok(self.words(&caller.world, answer))
+    }
+
+    /// Starts a conversation with its first turn.
+    pub async fn start(&self, caller: &Caller, said: Said, meta: Meta) -> Result<Spoken, Error> {
+        let variables = said.variables.clone();
+        let asked = asked_first(caller, said, meta.clone());
+        let Given { completed, name, .. } = self.complete(&caller.world, &asked).await?;
+        let turn = NewTurn::answered(&caller.world, &asked, completed.text.clone());
+        let (world, deployment) = (Arc::clone(&caller.world), caller.deployment.id.clone());
+        let name = name.unwrap_or_else(|| name_from(&asked.prompt.message));
+        let act = store::act(move |db| {
+            async move {
+                let ordinal = world.ids.next(Kind::Conversation);
+                let mut conversation = Conversation {
+                    id: world.ids.runner_conversation(ordinal),
+                    ordinal,
+                    target: Target::Deployment(deployment),
+                    name,
+                    meta,
+                    variables,
+                    system_prompt: String::new(),
+                    agent: None,
+                    created_at: turn.asked_at,
+                    updated_at: turn.asked_at,
+                    message_count: 0,
+                };
+                conversations::insert(db, world.row, &conversation, 0).await?;
+                go_on(db, &world, turn, &mut conversation).await?;
+                Ok(conversation)
+            }
+            .boxed()
+        });
+        let conversation = self.store.write(act).await.map_err(Error::internal)?;
+        Ok(Spoken { conversation, answer: completed })
+    }
+
+    /// Goes on with a conversation, showing the model its last `history_limit` turns.
+    pub async fn proceed(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        parts: Vec<Part>,
+        history_limit: u64,
+    ) -> Result<Spoken, Error> {
+        let (mut conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
+        let Given { completed, .. } = self.complete(&caller.world, &asked).await?;
+        let turn = NewTurn::answered(&caller.world, &asked, completed.text.clone());
+        let world = Arc::clone(&caller.world);
+        let act = store::act(move |db| {
+            async move {
+                go_on(db, &world, turn, &mut conversation).await?;
+                Ok(conversation)
+            }
+            .boxed()
+        });
+        let conversation = self.store.write(act).await.map_err(Error::internal)?;
+        Ok(Spoken { conversation, answer: completed })
+    }
+
+    /// Goes on with a conversation in a stream, which ends when the turn is stored.
+    pub async fn proceed_stream(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        parts: Vec<Part>,
+        history_limit: u64,
+    ) -> Result<WordStream, Error> {
+        let (conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
+        let answer = self.ask(&caller.world, &asked).await?;
+        let words = self.words(&caller.world, answer);
+        let (database, world) = (self.store.clone(), Arc::clone(&caller.world));
+        Ok(streaming::recorded(words, &self.tasks, move |text, aborted| async move {
+            let turn = NewTurn { aborted, ..NewTurn::answered(&world, &asked, text) };
+            let act = store::act(move |db| {
+                async move { turn.store(db, &world, conversation.ordinal).await.map(drop) }.boxed()
+            });
+            database.write(act).await.map_err(Error::internal)
+        }))
+    }
+
+    /// Finds the conversation and puts together what the model is shown of it.
+    async fn asked_again(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        parts: Vec<Part>,
+        history_limit: u64,
+    ) -> Result<(Conversation, Asked), Error> {
+        let owner = caller.world.row;
+        let wanted = id.clone();
+        let look = store::act(move |db| {
+            async move {
+                let found = conversations::find(db, owner, Api::Runner, &wanted).await?;
+                let Some(found) = found else { return Ok(None) };
+                let shown = history_window(found.message_count, history_limit);
+                let history = conversations::messages(db, owner, found.ordinal, shown).await?;
+                Ok(Some((found, history)))
+            }
+            .boxed()
+        });
+        let found = self.store.read(look).await.map_err(Error::internal)?;
+        let Some((conversation, history)) = found else {
+            return Err(Error::UnknownConversation(id));
+        };
+        if conversation.target.id() != caller.deployment.id.as_str() {
+            let belongs_to = conversation.target.id().into();
+            return Err(Error::DeploymentMismatch { conversation: id, belongs_to });
+        }
+        let turn = conversation.message_count / 2 + 1;
+        let (variables, meta) = (conversation.variables.clone(), conversation.meta.clone());
+        let history = history
+            .into_iter()
+            .map(|message| Turn { role: message.role, parts: message.parts })
+            .collect();
+        let said = Said { parts, variables };
+        Ok((conversation, asked(caller, said, meta, history, turn)))
+    }
+}
+
+/// A first message: nothing came before it.
+fn asked_first(caller: &Caller, said: Said, meta: Meta) -> Asked {
+    asked(caller, said, meta, Vec::new(), 1)
+}
+
+fn asked(caller: &Caller, said: Said, meta: Meta, history: Vec<Turn>, turn: u64) -> Asked {
+    let Caller { world, deployment } = caller;
+    let prompt = Prompt {
+        instructions: deployment.instructions_with(&said.variables),
+        history,
+        message: said.parts,
+        output: deployment.output,
+        scene: Scene {
+            api: Api::Runner,
+            deployment: Some(deployment.id.clone()),
+            model: deployment.model.clone(),
+            account: world.account.id.clone(),
+            turn,
+            variables: Arc::new(said.variables),
+            meta: Arc::new(meta),
+            agent: None,
+        },
+    };
+    Asked {
+        prompt: Arc::new(prompt),
+        backend: deployment.backend,
+        thoughts: false,
+        asked_at: world.clock.now(),
+    }
+}
+
+/// Where the last `turns` turns of a conversation of `messages` messages lie.
+fn history_window(messages: u64, turns: u64) -> Window {
+    let take = turns.saturating_mul(2).min(messages);
+    Window { skip: messages - take, take }
+}
+
+/// Stores `turn` at the end of `conversation`, and tells `conversation` so.
+async fn go_on(
+    db: &mut Connection,
+    world: &World,
+    turn: NewTurn,
+    conversation: &mut Conversation,
+) -> Result<(), StoreError> {
+    let answer = turn.store(db, world, conversation.ordinal).await?;
+    conversation.updated_at = answer.created_at;
+    conversation.message_count += 2;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn history_is_the_last_turns_and_no_more(turns in 0_u64..2000, limit in 0_u64..=1000) {
+            let window = history_window(turns * 2, limit);
+            prop_assert_eq!(window.take, turns.min(limit) * 2);
+            prop_assert_eq!(window.skip + window.take, turns * 2);
+        }
+    }
+}

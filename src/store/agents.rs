@@ -1,0 +1,95 @@
+//! Agents of the Characters API.
+
+use super::{AccountRow, Connection, StoreError, to_sql};
+use crate::domain::catalog::Agent;
+use crate::ids::{AgentId, SdModelId};
+
+/// Stores an agent; `ordinal` is how many its account has made with it.
+pub async fn insert(
+    db: &mut Connection,
+    owner: AccountRow,
+    agent: &Agent,
+    ordinal: u64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO agents (account, ordinal, id, name, appearance_prompt, personality_prompt,
+                             description, sd_model)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    )
+    .bind(owner.0)
+    .bind(to_sql(ordinal))
+    .bind(agent.id.as_str())
+    .bind(&agent.name)
+    .bind(&agent.appearance_prompt)
+    .bind(&agent.personality_prompt)
+    .bind(&agent.description)
+    .bind(agent.sd_model.as_ref().map(SdModelId::as_str))
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// All of the owner's agents, in the order of their making.
+pub async fn all(db: &mut Connection, owner: AccountRow) -> Result<Vec<Agent>, StoreError> {
+    let rows: Vec<AgentRow> = sqlx::query_as(
+        "SELECT id, name, appearance_prompt, personality_prompt, description, sd_model
+         FROM agents WHERE account = $1 ORDER BY ordinal",
+    )
+    .bind(owner.0)
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(AgentRow::into_domain).collect())
+}
+
+/// The owner's agent `id`.
+pub async fn find(
+    db: &mut Connection,
+    owner: AccountRow,
+    id: &AgentId,
+) -> Result<Option<Agent>, StoreError> {
+    let row: Option<AgentRow> = sqlx::query_as(
+        "SELECT id, name, appearance_prompt, personality_prompt, description, sd_model
+         FROM agents WHERE account = $1 AND id = $2",
+    )
+    .bind(owner.0)
+    .bind(id.as_str())
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(AgentRow::into_domain))
+}
+
+/// Anyone's agent `id`: avatars are shown without a key.
+pub async fn find_anywhere(db: &mut Connection, id: &str) -> Result<Option<Agent>, StoreError> {
+    let row: Option<AgentRow> = sqlx::query_as(
+        "SELECT id, name, appearance_prompt, personality_prompt, description, sd_model
+         FROM agents WHERE id = $1 ORDER BY account LIMIT 1",
+    )
+    .bind(id)
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(AgentRow::into_domain))
+}
+
+/// A row of `agents`.
+#[derive(sqlx::FromRow)]
+struct AgentRow {
+    id: String,
+    name: String,
+    appearance_prompt: String,
+    personality_prompt: String,
+    description: String,
+    sd_model: Option<String>,
+}
+
+impl AgentRow {
+    fn into_domain(self) -> Agent {
+        Agent {
+            id: self.id.into(),
+            name: self.name,
+            appearance_prompt: self.appearance_prompt,
+            personality_prompt: self.personality_prompt,
+            description: self.description,
+            sd_model: self.sd_model.map(SdModelId::from),
+        }
+    }
+}

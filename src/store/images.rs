@@ -1,0 +1,88 @@
+//! Images of the Characters API.
+
+use chrono::DateTime;
+
+use super::conversations::Window;
+use super::{AccountRow, Connection, StoreError, from_sql, to_sql};
+use crate::domain::catalog::Image;
+
+/// Stores an image; `ordinal` is how many its account has made with it.
+pub async fn insert(
+    db: &mut Connection,
+    owner: AccountRow,
+    image: &Image,
+    ordinal: u64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO images (account, ordinal, id, prompt, sd_model, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(owner.0)
+    .bind(to_sql(ordinal))
+    .bind(image.id.as_str())
+    .bind(&image.prompt)
+    .bind(image.sd_model.as_str())
+    .bind(image.created_at.timestamp())
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// One page of the owner's images, newest first, and how many there are.
+pub async fn list(
+    db: &mut Connection,
+    owner: AccountRow,
+    window: Window,
+) -> Result<(Vec<Image>, u64), StoreError> {
+    let total: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM images WHERE account = $1")
+        .bind(owner.0)
+        .fetch_one(&mut *db)
+        .await?;
+    let rows: Vec<ImageRow> = sqlx::query_as(
+        "SELECT id, prompt, sd_model, created_at FROM images WHERE account = $1
+         ORDER BY created_at DESC, ordinal DESC LIMIT $2 OFFSET $3",
+    )
+    .bind(owner.0)
+    .bind(to_sql(window.take))
+    .bind(to_sql(window.skip))
+    .fetch_all(db)
+    .await?;
+    let images = rows.into_iter().map(ImageRow::into_domain).collect::<Result<_, _>>()?;
+    Ok((images, from_sql(total)))
+}
+
+/// Anyone's image `id`: pictures are shown without a key.
+pub async fn find_anywhere(db: &mut Connection, id: &str) -> Result<Option<Image>, StoreError> {
+    let row: Option<ImageRow> = sqlx::query_as(
+        "SELECT id, prompt, sd_model, created_at FROM images WHERE id = $1
+         ORDER BY account LIMIT 1",
+    )
+    .bind(id)
+    .fetch_optional(db)
+    .await?;
+    row.map(ImageRow::into_domain).transpose()
+}
+
+/// A row of `images`.
+#[derive(sqlx::FromRow)]
+struct ImageRow {
+    id: String,
+    prompt: String,
+    sd_model: String,
+    created_at: i64,
+}
+
+impl ImageRow {
+    fn into_domain(self) -> Result<Image, StoreError> {
+        let created_at = DateTime::from_timestamp(self.created_at, 0).ok_or_else(|| {
+            let id = self.id.clone();
+            StoreError::Inconsistent { table: "images", column: "created_at", id }
+        })?;
+        Ok(Image {
+            id: self.id.into(),
+            prompt: self.prompt,
+            sd_model: self.sd_model.into(),
+            created_at,
+        })
+    }
+}
