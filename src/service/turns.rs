@@ -78,7 +78,7 @@ struct Asked {
     backend: BackendName,
     /// Whether the model is to say how it comes to its answer.
     thoughts: bool,
-    asked_at: DateTime<Utc>,
+    at: DateTime<Utc>,
 }
 
 /// An answer that is all there.
@@ -179,7 +179,7 @@ impl NewTurn {
     fn answered(world: &World, asked: &Asked, text: String) -> Self {
         Self {
             said: asked.prompt.message.clone(),
-            asked_at: asked.asked_at,
+            asked_at: asked.at,
             text,
             answered_at: world.clock.now(),
             aborted: false,

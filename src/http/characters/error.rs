@@ -38,12 +38,12 @@ fn status_of_refusal(refusal: &Refusal) -> StatusCode {
         | Refusal::UnknownLlm(_)
         | Refusal::UnknownSdModel(_)
         | Refusal::UnknownAgent(_)
-        | Refusal::UnknownPicture(_) => StatusCode::NOT_FOUND,
+        | Refusal::UnknownPicture(_)
+        | Refusal::UnknownDeployment(_) => StatusCode::NOT_FOUND,
         Refusal::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Refusal::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         // The other API's reasons, which nothing here gives.
         Refusal::ForbiddenDeployment(_) | Refusal::OriginNotAllowed(_) => StatusCode::FORBIDDEN,
-        Refusal::UnknownDeployment(_) => StatusCode::NOT_FOUND,
         Refusal::DeploymentMismatch { .. } => StatusCode::CONFLICT,
     }
 }

@@ -298,8 +298,8 @@ fn scene(world: &World, llm: &LlmModel, agent: Option<&Agent>, turn: u64) -> Sce
 }
 
 fn asked(world: &World, llm: &LlmModel, prompt: Prompt, thoughts: bool) -> Asked {
-    let asked_at = world.clock.now();
-    Asked { prompt: Arc::new(prompt), backend: llm.backend, thoughts, asked_at }
+    let at = world.clock.now();
+    Asked { prompt: Arc::new(prompt), backend: llm.backend, thoughts, at }
 }
 
 /// Whether `tokens` fit into what the model can be shown.

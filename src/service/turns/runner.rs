@@ -191,7 +191,7 @@ fn asked(caller: &Caller, said: Said, meta: Meta, history: Vec<Turn>, turn: u64)
         prompt: Arc::new(prompt),
         backend: deployment.backend,
         thoughts: false,
-        asked_at: world.clock.now(),
+        at: world.clock.now(),
     }
 }
 
