@@ -62,7 +62,7 @@ pub struct Services {
 pub fn router(services: Services) -> Router {
     let observed = from_fn_with_state(services.observer.clone(), observe::observe);
     let rooms = Router::new()
-        .nest("/v1/runner", runner::router::<Services>(services.runner))
+        .nest("/v1/runner", runner::router(&services))
         .nest("/api/v1", characters::router(&services))
         .nest("/images", characters::pictures())
         .layer(from_fn(drain::drain))
