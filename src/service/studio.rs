@@ -95,27 +95,30 @@ impl Studio {
     /// Makes an agent, and charges for its avatar.
     pub async fn make_agent(&self, world: &Arc<World>, new: NewAgent) -> Result<Agent, Error> {
         let cost = self.fixtures.sd_model(&new.sd_model, "sd_model_id")?.cost_per_image;
-        let world = Arc::clone(world);
+        let generation = world.generation();
+        let (payer, world) = (world, Arc::clone(world));
         let act = store::act(move |db| {
             async move {
                 if !accounts::charge(db, world.row, cost).await? {
                     return Ok(None);
                 }
-                let agent = Agent {
-                    id: world.ids.agent(),
+                let ordinal = world.ids.next(Kind::Agent);
+                let mut agent = Agent {
+                    id: "".into(),
                     name: new.name,
                     appearance_prompt: new.appearance_prompt,
                     personality_prompt: new.personality_prompt,
                     description: new.description,
                     sd_model: Some(new.sd_model),
                 };
-                agents::insert(db, world.row, &agent, world.ids.made(Kind::Agent)).await?;
+                agent.id = world.ids.agent(ordinal, &agent.avatar_prompt());
+                agents::insert(db, world.row, &agent, ordinal).await?;
                 accounts::save_counters(db, world.row, &world.ids, &[Kind::Agent]).await?;
                 Ok(Some(agent))
             }
             .boxed()
         });
-        let made = self.store.write(act).await.map_err(Error::internal)?;
+        let made = payer.write(&self.store, generation, act).await?;
         made.ok_or(Error::InsufficientBalance { cost })
     }
 
@@ -135,6 +138,7 @@ impl Studio {
     /// Makes an image, charges for it, and puts it into its conversation.
     pub async fn make_image(&self, world: &Arc<World>, new: NewImage) -> Result<Image, Error> {
         let cost = self.fixtures.sd_model(&new.sd_model, "sd_model_id")?.cost_per_image;
+        let generation = world.generation();
         let (payer, wanted) = (Arc::clone(world), new.conversation.clone());
         let act = store::act(move |db| {
             async move {
@@ -151,7 +155,7 @@ impl Studio {
                 }
                 let ordinal = payer.ids.next(Kind::Image);
                 let image = Image {
-                    id: payer.ids.image(ordinal),
+                    id: payer.ids.image(ordinal, &format!("{} {}", new.sd_model, new.prompt)),
                     prompt: new.prompt,
                     sd_model: new.sd_model,
                     created_at: payer.clock.now(),
@@ -170,7 +174,7 @@ impl Studio {
             }
             .boxed()
         });
-        match self.store.write(act).await.map_err(Error::internal)? {
+        match world.write(&self.store, generation, act).await? {
             Paid::Done(image) => Ok(image),
             Paid::NoMoney => Err(Error::InsufficientBalance { cost }),
             Paid::NoSuchConversation => {

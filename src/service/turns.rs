@@ -79,6 +79,8 @@ struct Asked {
     /// Whether the model is to say how it comes to its answer.
     thoughts: bool,
     at: DateTime<Utc>,
+    /// The account's generation when it was asked.
+    generation: u64,
 }
 
 /// An answer that is all there.

@@ -9,19 +9,22 @@ mod making;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
-use parking_lot::RwLock;
+use futures::future::BoxFuture;
+use parking_lot::{Mutex, RwLock};
 
 pub use self::making::{Changes, NewAccount};
 use super::fixtures::Fixtures;
 use super::limits::{Limiter, Verdict};
 use crate::backend::canned::RuleBook;
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
 use crate::domain::conversation::Api;
-use crate::domain::{Account, ApiKey, Credits, Plan};
+use crate::domain::{ApiKey, Credits, Error, Plan};
 use crate::ids::{AccountId, Minter, ProjectId};
-use crate::store::{self, AccountRow, Connection, Store, StoreError, accounts};
+use crate::store::{self, AccountRow, Connection, Store, StoreError};
 
 /// One account at run time, and everything that is its own.
 #[derive(Debug)]
@@ -44,9 +47,13 @@ pub struct World {
     pub made_from: Option<AccountId>,
     /// The credits that it starts with, and starts with again.
     balance: Credits,
+    /// How long it may be unused before it goes.
+    ttl: Option<Duration>,
     terms: RwLock<Arc<Terms>>,
     /// Goes up with every reset: what was begun before belongs to a world that is no more.
     generation: AtomicU64,
+    /// Runs since it was last used.
+    used: Mutex<Stopwatch>,
 }
 
 /// What an account's plan comes to at present.
@@ -66,29 +73,6 @@ impl Terms {
 }
 
 impl World {
-    fn new(
-        account: &Account,
-        made_from: Option<AccountId>,
-        row: AccountRow,
-        ids: Minter,
-        clock: Clock,
-        rules: RuleBook,
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            id: account.id.clone(),
-            project: account.project.clone(),
-            row,
-            clock: Arc::new(clock),
-            ids,
-            rules: Arc::new(rules),
-            keys: account.keys.clone(),
-            made_from,
-            balance: account.balance,
-            terms: RwLock::new(Terms::new(account.plan.clone())),
-            generation: AtomicU64::new(0),
-        })
-    }
-
     /// The plan as it is now.
     pub fn plan(&self) -> Plan {
         self.terms.read().plan.clone()
@@ -104,6 +88,52 @@ impl World {
         limiter.as_ref().map(|limiter| limiter.admit(self.clock.now()))
     }
 
+    fn renew_terms(&self, plan: Plan) {
+        *self.terms.write() = Terms::new(plan);
+    }
+
+    /// A request came for it.
+    pub fn use_now(&self) {
+        if self.ttl.is_some() {
+            *self.used.lock() = Stopwatch::start();
+        }
+    }
+
+    fn expired(&self) -> bool {
+        self.ttl.is_some_and(|ttl| self.used.lock().elapsed() >= ttl)
+    }
+
+    /// What was begun until now is no longer stored.
+    fn outdate(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Runs `act` in a transaction of `store`, unless the account was reset or removed since it
+    /// was of `generation`: then nothing is stored.
+    pub async fn write<T, F>(
+        self: &Arc<Self>,
+        store: &Store,
+        generation: u64,
+        act: F,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
+    {
+        let world = Arc::clone(self);
+        let guarded = store::act(move |db| {
+            async move {
+                if world.generation() != generation {
+                    return Ok(None);
+                }
+                act(db).await.map(Some)
+            }
+            .boxed()
+        });
+        store.write(guarded).await.map_err(Error::internal)?.ok_or(Error::WorldEnded)
+    }
+
     /// How often the account was reset.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
@@ -116,6 +146,8 @@ pub struct Worlds {
     fixtures: Arc<Fixtures>,
     store: Store,
     settings: Settings,
+    /// The number of the account made last.
+    made: AtomicU64,
     found: RwLock<Found>,
 }
 
@@ -125,7 +157,7 @@ pub struct Settings {
     /// Where ids come from.
     pub seed: u64,
     /// Where every clock stands still at first; without, clocks run with the system's.
-    pub clock: Option<chrono::DateTime<chrono::Utc>>,
+    pub clock: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Default)]
@@ -140,5 +172,36 @@ impl Found {
             self.by_key.insert(key.clone(), Arc::clone(world));
         }
         self.by_id.insert(world.id.clone(), Arc::clone(world));
+    }
+
+    fn remove(&mut self, world: &World) {
+        for key in &world.keys {
+            self.by_key.remove(key);
+        }
+        self.by_id.remove(&world.id);
+    }
+}
+
+impl Worlds {
+    /// The account that `key` opens.
+    pub fn by_key(&self, key: &str) -> Option<Arc<World>> {
+        self.found.read().by_key.get(key).cloned()
+    }
+
+    /// The account called `id`.
+    pub fn by_id(&self, id: &AccountId) -> Option<Arc<World>> {
+        self.found.read().by_id.get(id).cloned()
+    }
+
+    /// The account called `id`, or the refusal that there is none.
+    pub fn named(&self, id: &AccountId) -> Result<Arc<World>, Error> {
+        self.by_id(id).ok_or_else(|| Error::UnknownAccount(id.clone()))
+    }
+
+    /// All of them, in the order of their making.
+    pub fn all(&self) -> Vec<Arc<World>> {
+        let mut all: Vec<_> = self.found.read().by_id.values().cloned().collect();
+        all.sort_by_key(|world| world.row);
+        all
     }
 }

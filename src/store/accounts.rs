@@ -31,6 +31,11 @@ impl Saved {
         AccountRow(self.account)
     }
 
+    /// Its row's number.
+    pub fn number(&self) -> u64 {
+        from_sql(self.account)
+    }
+
     /// Its own seed, if it was given one.
     pub fn seed(&self) -> Option<u64> {
         self.seed.map(i64::cast_unsigned)
@@ -61,6 +66,16 @@ pub async fn all(db: &mut Connection) -> Result<Vec<Saved>, StoreError> {
          FROM accounts ORDER BY account",
     );
     Ok(rows.fetch_all(db).await?)
+}
+
+/// The account in row `owner`.
+pub async fn find(db: &mut Connection, owner: AccountRow) -> Result<Saved, StoreError> {
+    let row = sqlx::query_as(
+        "SELECT account, id, made_from, api_key, seed, ttl, plan, requests_per_minute,
+                runner_requests_per_minute, first_balance
+         FROM accounts WHERE account = $1",
+    );
+    Ok(row.bind(owner.0).fetch_one(db).await?)
 }
 
 /// An account to be made.
@@ -160,23 +175,18 @@ pub async fn set_terms(
     Ok(())
 }
 
-/// Lets `ids` go on after what the account has made and stored.
-pub async fn resume_ids(
+/// How many of each kind the account has made and stored.
+pub async fn counters(
     db: &mut Connection,
     owner: AccountRow,
-    ids: &Minter,
-) -> Result<(), StoreError> {
+) -> Result<Vec<(Kind, u64)>, StoreError> {
     let rows: Vec<(String, i64)> =
         sqlx::query_as("SELECT kind, made FROM counters WHERE account = $1")
             .bind(owner.0)
             .fetch_all(db)
             .await?;
-    for (name, made) in rows {
-        if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name() == name) {
-            ids.resume(kind, from_sql(made));
-        }
-    }
-    Ok(())
+    let kind = |name: &str| Kind::ALL.into_iter().find(|kind| kind.name() == name);
+    Ok(rows.into_iter().filter_map(|(name, made)| Some((kind(&name)?, from_sql(made)))).collect())
 }
 
 /// Remembers how many of each of `kinds` the account has made.

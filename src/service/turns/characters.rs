@@ -110,7 +110,7 @@ impl Turns {
             }
             .boxed()
         });
-        let id = self.store.write(act).await.map_err(Error::internal)?;
+        let id = world.write(&self.store, asked.generation, act).await?;
         let id = id.ok_or_else(|| refused_for_money(world, served, cost))?;
         Ok(Replied { id, content: completed.text, created_at, thoughts: None })
     }
@@ -145,7 +145,7 @@ impl Turns {
             }
             .boxed()
         });
-        let stored = self.store.write(act).await.map_err(Error::internal)?;
+        let stored = world.write(&self.store, asked.generation, act).await?;
         let stored = stored.ok_or_else(|| refused_for_money(world, served, cost))?;
         Ok(Replied {
             id: stored.id,
@@ -159,6 +159,7 @@ impl Turns {
     pub async fn begin(&self, world: &Arc<World>, begun: Begun) -> Result<Conversation, Error> {
         let llm = self.fixtures.llm(&begun.llm, "llm_id")?;
         self.agent(world, begun.agent.clone()).await?;
+        let (asker, generation) = (world, world.generation());
         let (world, now) = (Arc::clone(world), world.clock.now());
         let act = store::act(move |db| {
             async move {
@@ -190,7 +191,7 @@ impl Turns {
             }
             .boxed()
         });
-        self.store.write(act).await.map_err(Error::internal)
+        asker.write(&self.store, generation, act).await
     }
 
     async fn conversation(&self, world: &World, id: ConversationId) -> Result<Conversation, Error> {
@@ -289,7 +290,7 @@ fn scene(world: &World, llm: &LlmModel, agent: Option<&Agent>, turn: u64) -> Sce
         api: Api::Characters,
         deployment: None,
         model: llm.id.to_string(),
-        account: world.account.id.clone(),
+        account: world.id.clone(),
         turn,
         variables: Arc::new(Variables::new()),
         meta: Arc::new(Meta::new()),
@@ -298,8 +299,8 @@ fn scene(world: &World, llm: &LlmModel, agent: Option<&Agent>, turn: u64) -> Sce
 }
 
 fn asked(world: &World, llm: &LlmModel, prompt: Prompt, thoughts: bool) -> Asked {
-    let at = world.clock.now();
-    Asked { prompt: Arc::new(prompt), backend: llm.backend, thoughts, at }
+    let (at, generation) = (world.clock.now(), world.generation());
+    Asked { prompt: Arc::new(prompt), backend: llm.backend, thoughts, at, generation }
 }
 
 /// Whether `tokens` fit into what the model can be shown.

@@ -77,7 +77,7 @@ impl Turns {
             }
             .boxed()
         });
-        let conversation = self.store.write(act).await.map_err(Error::internal)?;
+        let conversation = caller.world.write(&self.store, asked.generation, act).await?;
         Ok(Spoken { conversation, answer: completed })
     }
 
@@ -100,7 +100,7 @@ impl Turns {
             }
             .boxed()
         });
-        let conversation = self.store.write(act).await.map_err(Error::internal)?;
+        let conversation = caller.world.write(&self.store, asked.generation, act).await?;
         Ok(Spoken { conversation, answer: completed })
     }
 
@@ -118,10 +118,11 @@ impl Turns {
         let (database, world) = (self.store.clone(), Arc::clone(&caller.world));
         Ok(streaming::recorded(words, &self.tasks, move |text, aborted| async move {
             let turn = NewTurn { aborted, ..NewTurn::answered(&world, &asked, text) };
+            let stored = Arc::clone(&world);
             let act = store::act(move |db| {
-                async move { turn.store(db, &world, conversation.ordinal).await.map(drop) }.boxed()
+                async move { turn.store(db, &stored, conversation.ordinal).await.map(drop) }.boxed()
             });
-            database.write(act).await.map_err(Error::internal)
+            world.write(&database, asked.generation, act).await
         }))
     }
 
@@ -180,7 +181,7 @@ fn asked(caller: &Caller, said: Said, meta: Meta, history: Vec<Turn>, turn: u64)
             api: Api::Runner,
             deployment: Some(deployment.id.clone()),
             model: deployment.model.clone(),
-            account: world.account.id.clone(),
+            account: world.id.clone(),
             turn,
             variables: Arc::new(said.variables),
             meta: Arc::new(meta),
@@ -192,6 +193,7 @@ fn asked(caller: &Caller, said: Said, meta: Meta, history: Vec<Turn>, turn: u64)
         backend: deployment.backend,
         thoughts: false,
         at: world.clock.now(),
+        generation: world.generation(),
     }
 }
 

@@ -15,9 +15,9 @@ use std::time::Duration;
 use mynah::app::{App, Config};
 use mynah::clock::Clock;
 use mynah::domain::BackendName;
-use mynah::http::ResetStyle;
 use mynah::http::extract::Strictness;
 use mynah::http::runner::{ErrorStyle, MessageContent, Style};
+use mynah::http::{ResetStyle, control};
 use mynah::ids::AccountId;
 use mynah::service::Worlds;
 use reqwest::header::HeaderMap;
@@ -148,6 +148,7 @@ impl Setup {
             strictness: Strictness::Lenient,
             reset: ResetStyle::Unix,
             public_url: None,
+            control: control::Access::ThisMachine,
             runner: Style { errors: ErrorStyle::OpenAi, message_content: MessageContent::Text },
         })
     }
