@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::fixtures::Fixtures;
-use super::worlds::{World, Worlds};
+use super::worlds::{Visit, World, Worlds};
 use crate::domain::{Deployment, Error};
 use crate::ids::DeploymentId;
 
@@ -19,8 +19,8 @@ pub struct Access {
 /// Someone who may use a deployment.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// The account that the use is attributed to.
-    pub world: Arc<World>,
+    /// The visit to the account that the use is attributed to.
+    pub visit: Visit,
     /// The deployment.
     pub deployment: Arc<Deployment>,
 }
@@ -99,13 +99,13 @@ impl Access {
                 Some(world) => world,
                 None => self.owner(&deployment)?,
             };
-            return Ok(Caller { world, deployment });
+            return Ok(Caller { visit: Visit::new(world), deployment });
         }
         let world = self.account(key)?;
         if world.project != deployment.project {
             return Err(Error::ForbiddenDeployment(deployment.id.clone()));
         }
-        Ok(Caller { world, deployment })
+        Ok(Caller { visit: Visit::new(world), deployment })
     }
 
     /// Whose conversations someone with `key`, on a web page of `origin`, may read.

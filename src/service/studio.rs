@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use super::archive::{Page, Slice};
 use super::fixtures::Fixtures;
 use super::paint::paint;
-use super::worlds::World;
+use super::worlds::{Visit, World};
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::{Api, Message};
 use crate::domain::{Error, Role};
@@ -93,10 +93,9 @@ impl Studio {
     }
 
     /// Makes an agent, and charges for its avatar.
-    pub async fn make_agent(&self, world: &Arc<World>, new: NewAgent) -> Result<Agent, Error> {
+    pub async fn make_agent(&self, visit: &Visit, new: NewAgent) -> Result<Agent, Error> {
         let cost = self.fixtures.sd_model(&new.sd_model, "sd_model_id")?.cost_per_image;
-        let generation = world.generation();
-        let (payer, world) = (world, Arc::clone(world));
+        let world = visit.world();
         let act = store::act(move |db| {
             async move {
                 if !accounts::charge(db, world.row, cost).await? {
@@ -118,7 +117,7 @@ impl Studio {
             }
             .boxed()
         });
-        let made = payer.write(&self.store, generation, act).await?;
+        let made = visit.write(&self.store, act).await?;
         made.ok_or(Error::InsufficientBalance { cost })
     }
 
@@ -136,10 +135,9 @@ impl Studio {
     }
 
     /// Makes an image, charges for it, and puts it into its conversation.
-    pub async fn make_image(&self, world: &Arc<World>, new: NewImage) -> Result<Image, Error> {
+    pub async fn make_image(&self, visit: &Visit, new: NewImage) -> Result<Image, Error> {
         let cost = self.fixtures.sd_model(&new.sd_model, "sd_model_id")?.cost_per_image;
-        let generation = world.generation();
-        let (payer, wanted) = (Arc::clone(world), new.conversation.clone());
+        let (payer, wanted) = (visit.world(), new.conversation.clone());
         let act = store::act(move |db| {
             async move {
                 let mut conversation = None;
@@ -174,7 +172,7 @@ impl Studio {
             }
             .boxed()
         });
-        match world.write(&self.store, generation, act).await? {
+        match visit.write(&self.store, act).await? {
             Paid::Done(image) => Ok(image),
             Paid::NoMoney => Err(Error::InsufficientBalance { cost }),
             Paid::NoSuchConversation => {

@@ -7,6 +7,7 @@
 mod making;
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -54,6 +55,56 @@ pub struct World {
     generation: AtomicU64,
     /// Runs since it was last used.
     used: Mutex<Stopwatch>,
+}
+
+/// One request's stay in a world: from when its account was known until its answer is given.
+#[derive(Debug, Clone)]
+pub struct Visit {
+    world: Arc<World>,
+    /// The world's generation when the visit began.
+    generation: u64,
+}
+
+impl Visit {
+    /// A visit to `world` that begins now.
+    pub fn new(world: Arc<World>) -> Self {
+        let generation = world.generation();
+        Self { world, generation }
+    }
+
+    /// The world, to be held on to.
+    pub fn world(&self) -> Arc<World> {
+        Arc::clone(&self.world)
+    }
+
+    /// Runs `act` in a transaction of `store`, unless the account was reset or removed since the
+    /// visit began: then nothing is stored.
+    pub async fn write<T, F>(&self, store: &Store, act: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
+    {
+        let Self { world, generation } = self.clone();
+        let guarded = store::act(move |db| {
+            async move {
+                if world.generation() != generation {
+                    return Ok(None);
+                }
+                act(db).await.map(Some)
+            }
+            .boxed()
+        });
+        store.write(guarded).await.map_err(Error::internal)?.ok_or(Error::WorldEnded)
+    }
+}
+
+impl Deref for Visit {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
 }
 
 /// What an account's plan comes to at present.
@@ -108,34 +159,7 @@ impl World {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Runs `act` in a transaction of `store`, unless the account was reset or removed since it
-    /// was of `generation`: then nothing is stored.
-    pub async fn write<T, F>(
-        self: &Arc<Self>,
-        store: &Store,
-        generation: u64,
-        act: F,
-    ) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
-    {
-        let world = Arc::clone(self);
-        let guarded = store::act(move |db| {
-            async move {
-                if world.generation() != generation {
-                    return Ok(None);
-                }
-                act(db).await.map(Some)
-            }
-            .boxed()
-        });
-        store.write(guarded).await.map_err(Error::internal)?.ok_or(Error::WorldEnded)
-    }
-
-    /// How often the account was reset.
-    pub fn generation(&self) -> u64 {
+    fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
 }
