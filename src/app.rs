@@ -116,8 +116,19 @@ impl App {
         stop: impl Future<Output = ()>,
         grace: Duration,
     ) {
+        let sweeping = tokio::spawn(sweep(Arc::clone(&self.worlds)));
         connections::serve(listener, self.router, stop, grace).await;
+        sweeping.abort();
         self.turns.finish().await;
         self.store.close().await;
+    }
+}
+
+/// Removes accounts that were made to last only so long without use, as their time comes.
+async fn sweep(worlds: Arc<Worlds>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tick.tick().await;
+        worlds.sweep().await;
     }
 }

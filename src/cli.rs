@@ -41,7 +41,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serves both APIs on one port (what `mynah` does without a command).
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Checks fixture files, or writes the built-in ones out.
     #[command(subcommand)]
     Fixtures(Fixtures),
@@ -183,7 +183,7 @@ fn time(text: &str) -> Result<DateTime<Utc>, String> {
 impl Cli {
     /// Does what was asked; an error is one sentence for the user.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        match self.command.unwrap_or(Command::Serve(self.serve)) {
+        match self.command.unwrap_or(Command::Serve(Box::new(self.serve))) {
             Command::Serve(options) => serve::serve(&options),
             Command::Fixtures(Fixtures::Check { dir }) => fixtures::check(&dir),
             Command::Fixtures(Fixtures::Export { dir }) => fixtures::export(&dir),

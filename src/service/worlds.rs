@@ -17,7 +17,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
 
-pub use self::making::{Changes, NewAccount};
+pub use self::making::{Changes, LimitChange, NewAccount};
 use super::fixtures::Fixtures;
 use super::limits::{Limiter, Verdict};
 use crate::backend::canned::RuleBook;

@@ -14,7 +14,7 @@ use crate::domain::{ApiKey, Credits};
 use crate::http::extract::{Body, InPath, Json, WholeNumber};
 use crate::http::failure::Failure;
 use crate::ids::AccountId;
-use crate::service::worlds::{Changes, NewAccount};
+use crate::service::worlds::{Changes, LimitChange, NewAccount};
 use crate::service::{World, Worlds};
 
 /// An account to make; everything may be left out.
@@ -33,10 +33,10 @@ pub(super) struct NewAccountBody {
 pub(super) struct ChangesBody {
     plan: Option<String>,
     balance: Option<String>,
-    #[serde(default, deserialize_with = "given")]
-    requests_per_minute: Option<Option<WholeNumber>>,
-    #[serde(default, deserialize_with = "given")]
-    runner_requests_per_minute: Option<Option<WholeNumber>>,
+    #[serde(default)]
+    requests_per_minute: LimitBody,
+    #[serde(default)]
+    runner_requests_per_minute: LimitBody,
 }
 
 /// An account as it is.
@@ -56,13 +56,32 @@ pub(super) struct AccountAnswer {
     clock: ClockAnswer,
 }
 
-/// Tells `null` from a field that is not there.
-fn given<'de, D, T>(deserializer: D) -> Result<Option<Option<T>>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Option::deserialize(deserializer).map(Some)
+/// A limit in a body, where `null` is something else than nothing at all.
+#[derive(Debug, Default)]
+enum LimitBody {
+    #[default]
+    Absent,
+    Null,
+    Number(WholeNumber),
+}
+
+impl<'de> Deserialize<'de> for LimitBody {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(|given| given.map_or(Self::Null, Self::Number))
+    }
+}
+
+impl LimitBody {
+    fn checked(&self, field: &str) -> Result<LimitChange, FieldError> {
+        Ok(match self {
+            Self::Absent => LimitChange::Keep,
+            Self::Null => LimitChange::Usual,
+            Self::Number(number) => {
+                let number = number.within(1..=u64::from(u32::MAX), field)?;
+                LimitChange::To(u32::try_from(number).unwrap_or(u32::MAX))
+            }
+        })
+    }
 }
 
 fn credits(text: Option<String>) -> Result<Option<Credits>, FieldError> {
@@ -73,18 +92,6 @@ fn credits(text: Option<String>) -> Result<Option<Credits>, FieldError> {
         })
     })
     .transpose()
-}
-
-fn limit(
-    limit: Option<Option<WholeNumber>>,
-    field: &str,
-) -> Result<Option<Option<u32>>, FieldError> {
-    let Some(limit) = limit else { return Ok(None) };
-    let number = |limit: WholeNumber| {
-        let number = limit.within(1..=u64::from(u32::MAX), field)?;
-        Ok(u32::try_from(number).unwrap_or(u32::MAX))
-    };
-    limit.map(number).transpose().map(Some)
 }
 
 impl NewAccountBody {
@@ -114,11 +121,10 @@ impl ChangesBody {
         Ok(Changes {
             plan: self.plan,
             balance: credits(self.balance)?,
-            requests_per_minute: limit(self.requests_per_minute, "requests_per_minute")?,
-            runner_requests_per_minute: limit(
-                self.runner_requests_per_minute,
-                "runner_requests_per_minute",
-            )?,
+            requests_per_minute: self.requests_per_minute.checked("requests_per_minute")?,
+            runner_requests_per_minute: self
+                .runner_requests_per_minute
+                .checked("runner_requests_per_minute")?,
         })
     }
 }

@@ -41,10 +41,22 @@ pub struct Changes {
     pub plan: Option<String>,
     /// Another balance.
     pub balance: Option<Credits>,
-    /// Another limit to the Characters API than the plan's, or the plan's again.
-    pub requests_per_minute: Option<Option<u32>>,
-    /// Another limit to the Runner API than the plan's, or the plan's again.
-    pub runner_requests_per_minute: Option<Option<u32>>,
+    /// The limit to the Characters API.
+    pub requests_per_minute: LimitChange,
+    /// The limit to the Runner API.
+    pub runner_requests_per_minute: LimitChange,
+}
+
+/// What is to change about a limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LimitChange {
+    /// Nothing.
+    #[default]
+    Keep,
+    /// It is the plan's again.
+    Usual,
+    /// It is another than the plan's.
+    To(u32),
 }
 
 impl Worlds {
@@ -182,11 +194,17 @@ impl Worlds {
             plan = self.fixtures.plan(id, "plan")?.clone();
         }
         let usual = self.fixtures.plan(&plan.id, "plan")?;
-        if let Some(limit) = changes.requests_per_minute {
-            plan.requests_per_minute = limit.unwrap_or(usual.requests_per_minute);
+        match changes.requests_per_minute {
+            LimitChange::Keep => {}
+            LimitChange::Usual => plan.requests_per_minute = usual.requests_per_minute,
+            LimitChange::To(limit) => plan.requests_per_minute = limit,
         }
-        if let Some(limit) = changes.runner_requests_per_minute {
-            plan.runner_requests_per_minute = limit.or(usual.runner_requests_per_minute);
+        match changes.runner_requests_per_minute {
+            LimitChange::Keep => {}
+            LimitChange::Usual => {
+                plan.runner_requests_per_minute = usual.runner_requests_per_minute;
+            }
+            LimitChange::To(limit) => plan.runner_requests_per_minute = Some(limit),
         }
         let (owner, new) = (world.row, plan.clone());
         let limits_change = plan != world.plan();
