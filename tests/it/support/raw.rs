@@ -54,6 +54,28 @@ impl Raw {
         (status, headers)
     }
 
+    /// An answer of known length: status, the lines after it, and the body.
+    pub async fn answer(&mut self) -> (u16, Vec<String>, String) {
+        let (status, headers) = self.head().await;
+        let length = headers.iter().find_map(|line| line.strip_prefix("content-length: "));
+        let body = self.body(length.map_or(0, |length| length.parse().unwrap())).await;
+        (status, headers, body)
+    }
+
+    /// The chunks of a stream that is answered with 200 and ends cleanly.
+    pub async fn stream(&mut self) -> Vec<String> {
+        let (status, _) = self.head().await;
+        assert_eq!(status, 200);
+        let mut chunks = Vec::new();
+        loop {
+            match self.next().await {
+                Next::Chunk(chunk) => chunks.push(chunk),
+                Next::End => return chunks,
+                Next::Broken => panic!("the stream broke after {chunks:?}"),
+            }
+        }
+    }
+
     /// The next chunk of the body.
     pub async fn next(&mut self) -> Next {
         let Some(length) = self.line().await else { return Next::Broken };
