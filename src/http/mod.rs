@@ -60,8 +60,12 @@ impl Services {
 pub fn router(services: Services) -> Router {
     let observed =
         axum::middleware::from_fn_with_state(Arc::clone(&services.strangers), observe::observe);
+    let runner = runner::router::<Services>(services.runner);
     let rooms = Router::new()
-        .nest("/v1/runner", runner::router::<Services>(services.runner))
+        .nest("/v1/runner", runner.clone())
+        // `nest` leaves out the prefix with nothing but a slash behind it: a client with an empty
+        // deployment id asks for it, and is to be told in the room's own envelope.
+        .route_service("/v1/runner/", runner.with_state(services.clone()))
         .layer(from_fn(drain::drain))
         .layer(cors());
     Router::new()
