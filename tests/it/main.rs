@@ -15,3 +15,4 @@
 mod layers;
 mod runner_samples;
 mod support;
+mod wire;

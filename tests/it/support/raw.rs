@@ -33,11 +33,14 @@ impl Raw {
 
     /// Sends a POST of JSON with the demo account's key.
     pub async fn post(&mut self, path: &str, body: &serde_json::Value) {
-        let body = body.to_string();
+        let headers = format!("x-api-key: {}\r\ncontent-type: application/json\r\n", super::KEY);
+        self.request("POST", path, &headers, &body.to_string()).await;
+    }
+
+    /// Sends a request with these header lines, each with its line end, and a body.
+    pub async fn request(&mut self, method: &str, path: &str, headers: &str, body: &str) {
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: mynah\r\nx-api-key: {}\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            super::KEY,
+            "{method} {path} HTTP/1.1\r\nhost: mynah\r\n{headers}content-length: {}\r\n\r\n",
             body.len()
         );
         self.send(format!("{head}{body}").as_bytes()).await;
