@@ -14,5 +14,6 @@
 
 mod layers;
 mod runner_samples;
+mod strict;
 mod support;
 mod wire;

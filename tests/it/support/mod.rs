@@ -76,23 +76,39 @@ impl TestApp {
 
     /// A server that reads these fixture files (name and text) instead of the built-in ones.
     pub async fn with_fixtures(files: &[(&str, &str)]) -> Self {
+        Self::with_fixtures_and(files, |_| {}).await
+    }
+
+    /// The same, with something else changed besides.
+    pub async fn with_fixtures_and(
+        files: &[(&str, &str)],
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
-        let path = folder.path().to_owned();
-        Self::with(|config| config.fixtures = Some(path)).await
+        Self::with(|config| {
+            config.fixtures = Some(folder.path().to_owned());
+            change(config);
+        })
+        .await
     }
 
     /// A server with the built-in accounts and deployments, and these rules (or whatever else is
     /// written in fixtures) in place of the rest.
     pub async fn with_rules(rules: &str) -> Self {
+        Self::with_rules_and(rules, |_| {}).await
+    }
+
+    /// The same, with something else changed besides.
+    pub async fn with_rules_and(rules: &str, change: impl FnOnce(&mut Config)) -> Self {
         let files = [
             ("accounts.toml", ACCOUNTS),
             ("deployments.toml", DEPLOYMENTS),
             ("replies.toml", rules),
         ];
-        Self::with_fixtures(&files).await
+        Self::with_fixtures_and(&files, change).await
     }
 
     /// A server whose Pro plan lets `limit` requests a minute through to the Runner API.
