@@ -13,6 +13,7 @@
 )]
 
 mod layers;
+mod runner_auth;
 mod runner_samples;
 mod strict;
 mod support;
