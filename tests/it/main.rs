@@ -14,6 +14,7 @@
 
 mod layers;
 mod runner_auth;
+mod runner_errors;
 mod runner_samples;
 mod strict;
 mod support;
