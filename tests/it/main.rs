@@ -14,8 +14,10 @@
 
 mod layers;
 mod runner_auth;
+mod runner_content;
 mod runner_errors;
 mod runner_samples;
+mod runner_variables;
 mod strict;
 mod support;
 mod wire;
