@@ -18,6 +18,7 @@ mod runner_content;
 mod runner_errors;
 mod runner_run;
 mod runner_samples;
+mod runner_stream;
 mod runner_variables;
 mod strict;
 mod support;

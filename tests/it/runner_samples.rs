@@ -430,7 +430,7 @@ async fn sdk_load_messages() {
     assert_eq!(sdk_get(&app, &path).await, printed_messages());
 }
 
-/// runner-conversation-sdk.txt, "conversation.start("conv_existing_123")": an id need not be a
+/// runner-conversation-sdk.txt, `conversation.start("conv_existing_123")`: an id need not be a
 /// UUID for a saved conversation to be resumed and its messages loaded.
 #[tokio::test]
 async fn sdk_resume_an_existing_conversation() {

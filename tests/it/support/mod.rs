@@ -175,6 +175,26 @@ impl TestApp {
         self.get(&path).await.good()["items"].as_array().unwrap().clone()
     }
 
+    /// The same, as soon as there are so many: for turns that are stored behind the client's back.
+    pub async fn messages_once_there_are(&self, conversation: &str, count: usize) -> Vec<Value> {
+        let look = async {
+            loop {
+                let messages = self.messages(conversation).await;
+                if messages.len() >= count {
+                    return messages;
+                }
+            }
+        };
+        let patience = Duration::from_secs(10);
+        tokio::time::timeout(patience, look).await.expect("the messages come in the end")
+    }
+
+    /// Lets the server go on as far as it can. It shares the test's one thread, so whatever was
+    /// ready to run before this round trip has run when it is over.
+    pub async fn settle(&self) {
+        self.request(Method::GET, "/_mynah/health").send().await.good();
+    }
+
     /// The conversations of a list: their ids, in its order.
     pub async fn listed(&self, path: &str) -> Vec<String> {
         let list = self.get(path).await.good();
@@ -317,13 +337,6 @@ impl Answer {
     pub fn good(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.body);
         self.json()
-    }
-
-    /// The text of a 200 that is no JSON.
-    #[track_caller]
-    pub fn text(&self) -> &str {
-        assert_eq!(self.status, 200, "{}", self.body);
-        &self.body
     }
 
     #[track_caller]
