@@ -15,6 +15,7 @@
 mod layers;
 mod runner_auth;
 mod runner_content;
+mod runner_conversations;
 mod runner_errors;
 mod runner_run;
 mod runner_samples;
