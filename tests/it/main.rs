@@ -17,6 +17,7 @@ mod runner_auth;
 mod runner_content;
 mod runner_conversations;
 mod runner_errors;
+mod runner_limits;
 mod runner_lists;
 mod runner_run;
 mod runner_samples;
