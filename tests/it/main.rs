@@ -12,6 +12,7 @@
     reason = "helpers fail as loudly as the tests they serve, and nothing here is published"
 )]
 
+mod canned;
 mod layers;
 mod runner_auth;
 mod runner_content;
