@@ -13,6 +13,7 @@
 )]
 
 mod canned;
+mod determinism;
 mod layers;
 mod runner_auth;
 mod runner_content;
