@@ -13,7 +13,9 @@
 )]
 
 mod canned;
+mod concurrency;
 mod determinism;
+mod isolation;
 mod layers;
 mod runner_auth;
 mod runner_content;
