@@ -141,6 +141,25 @@ async fn a_refused_client_is_never_asked_for_its_body() {
     }
 }
 
+#[tokio::test]
+async fn a_refusal_does_not_wait_for_the_body_and_leaves_the_connection_usable() {
+    let app = TestApp::start().await;
+    let mut raw = Raw::connect(app.address).await;
+    let body = said("Hi").to_string();
+    let (half, rest) = body.split_at(10);
+    let head = format!(
+        "POST /v1/runner/{DEPLOYMENT} HTTP/1.1\r\nhost: mynah\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    raw.send(format!("{head}{half}").as_bytes()).await;
+    let patience = std::time::Duration::from_secs(5);
+    let answer = tokio::time::timeout(patience, raw.answer()).await;
+    assert_eq!(answer.expect("an answer before the body is there").0, 401);
+    raw.send(rest.as_bytes()).await;
+    raw.post(&format!("/v1/runner/{DEPLOYMENT}"), &said("Hi")).await;
+    assert_eq!(raw.answer().await.0, 200);
+}
+
 // --- public deployments --------------------------------------------------------------------------
 
 /// A run of the public deployment with these headers.

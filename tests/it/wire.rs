@@ -162,6 +162,18 @@ async fn a_large_body_is_413_too_when_its_length_is_not_announced() {
     }
 }
 
+/// A client that sends everything before it looks for an answer.
+#[tokio::test]
+async fn a_body_many_times_too_large_is_413_too_and_no_broken_connection() {
+    let app = TestApp::start().await;
+    let mut raw = Raw::connect(app.address).await;
+    let headers = "x-api-key: YOUR_API_KEY\r\ncontent-type: application/json\r\n";
+    raw.request("POST", RUN, headers, &"x".repeat(4 * TEN_MIB)).await;
+    assert_eq!(raw.answer().await.0, 413);
+    raw.post(RUN, &said("Hello")).await;
+    assert_eq!(raw.answer().await.0, 200);
+}
+
 #[tokio::test]
 async fn broken_json_is_400_and_names_line_and_column() {
     let app = TestApp::start().await;
