@@ -14,6 +14,7 @@
 
 mod canned;
 mod concurrency;
+mod default_fixtures;
 mod determinism;
 mod isolation;
 mod layers;
