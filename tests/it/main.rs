@@ -18,6 +18,7 @@ mod default_fixtures;
 mod determinism;
 mod isolation;
 mod layers;
+mod ledger;
 mod options;
 mod runner_auth;
 mod runner_content;
