@@ -1,6 +1,7 @@
 //! What the default fixtures hold, as far as the Runner API shows it.
 
-use mynah::domain::Credits;
+use mynah::domain::{ApiKey, Credits};
+use mynah::ids::DeploymentId;
 use mynah::service::fixtures;
 use reqwest::Method;
 use serde_json::json;
@@ -19,7 +20,7 @@ fn the_accounts_have_their_plans_projects_balances_and_keys() {
     let told: Vec<_> = accounts
         .iter()
         .map(|account| {
-            let keys: Vec<&str> = account.keys.iter().map(|key| key.reveal()).collect();
+            let keys: Vec<&str> = account.keys.iter().map(ApiKey::reveal).collect();
             (account.id.as_str(), account.plan.id.as_str(), account.project.as_str(), keys)
         })
         .collect();
@@ -66,7 +67,7 @@ async fn the_deployments_are_those_of_the_contract() {
     let other = app.request(Method::POST, &format!("/v1/runner/{OTHER}")).key("other_api_key");
     other.json(&said("Hi")).send().await.good();
     let fixtures = fixtures::built_in().unwrap().fixtures;
-    let ids: Vec<&str> = fixtures.deployments.keys().map(|id| id.as_str()).collect();
+    let ids: Vec<&str> = fixtures.deployments.keys().map(DeploymentId::as_str).collect();
     assert_eq!(ids, [ECHO, JSON, OTHER, PUBLIC, DEPLOYMENT]);
     let public = fixtures.deployments[PUBLIC].public.as_ref().unwrap();
     assert_eq!(public.hosts(), ["example.com", "localhost"]);

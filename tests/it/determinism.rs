@@ -34,7 +34,7 @@ async fn dialogue(app: &TestApp, key: &str, between: impl AsyncFn()) -> Vec<(Str
         }
         let answer = request.send().await;
         if step == 3 {
-            conversation = answer.good()["conversation_id"].as_str().unwrap().to_owned();
+            answer.good()["conversation_id"].as_str().unwrap().clone_into(&mut conversation);
         }
         heard.push((answer.header("x-request-id").unwrap().to_owned(), answer.body));
     }

@@ -39,13 +39,13 @@ fn rows() -> Vec<Row> {
     for (index, line) in text.lines().enumerate().filter(|(_, line)| line.starts_with('|')) {
         let masked = line.replace("\\|", "\u{0}");
         let cells: Vec<&str> = masked.trim_matches('|').split('|').map(str::trim).collect();
-        let [fact, source, test] = cells[..] else {
+        let [fact, source, held_by] = cells[..] else {
             panic!("line {}: a row has three columns: {line}", index + 1);
         };
         if fact == "Fact" || fact.starts_with("---") {
             continue;
         }
-        let tests = test.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        let tests = held_by.split('`').skip(1).step_by(2).map(str::to_owned).collect();
         let (fact, source) = (fact.to_owned(), source.to_owned());
         rows.push(Row { line: index + 1, fact, source, tests });
     }

@@ -19,10 +19,10 @@ struct Binary {
 }
 
 impl Binary {
-    async fn start(options: &[&str]) -> Self {
+    async fn start(options: &str) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_mynah"))
             .args(["--database", "sqlite::memory:", "--port", "0", "--log", "error"])
-            .args(options)
+            .args(options.split_whitespace())
             .env_clear()
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -67,7 +67,7 @@ async fn strict_is_an_option() {
     let mut body = said("Hi");
     body["colour"] = json!("red");
     let path = format!("/v1/runner/{DEPLOYMENT}");
-    for (options, status) in [(&["--strict"] as &[&str], 400), (&[], 200)] {
+    for (options, status) in [("--strict", 400), ("", 200)] {
         let binary = Binary::start(options).await;
         assert_eq!(binary.post(&path, &body).await.status(), status);
     }
@@ -75,7 +75,7 @@ async fn strict_is_an_option() {
 
 #[tokio::test]
 async fn runner_errors_fastapi_is_an_option() {
-    let binary = Binary::start(&["--runner-errors", "fastapi"]).await;
+    let binary = Binary::start("--runner-errors fastapi").await;
     let answer = binary.post(&format!("/v1/runner/{DEPLOYMENT}"), &json!({})).await;
     assert_eq!(answer.status(), 422);
     assert!(answer.json::<Value>().await.unwrap()["detail"].is_array());
@@ -83,7 +83,7 @@ async fn runner_errors_fastapi_is_an_option() {
 
 #[tokio::test]
 async fn message_content_parts_is_an_option() {
-    let binary = Binary::start(&["--message-content", "parts"]).await;
+    let binary = Binary::start("--message-content parts").await;
     let path = format!("{}/v1/runner/conversation/{CONVERSATION}/messages", binary.base);
     let request = binary.client.get(path).header("x-api-key", KEY);
     let messages: Value = request.send().await.unwrap().json().await.unwrap();
@@ -93,9 +93,9 @@ async fn message_content_parts_is_an_option() {
 #[tokio::test]
 async fn pace_is_an_option() {
     let path = format!("/v1/runner/{ECHO}/stream");
-    let fast = Binary::start(&["--pace", "0"]).await;
+    let fast = Binary::start("--pace 0").await;
     assert_eq!(fast.post(&path, &said("one two")).await.text().await.unwrap(), "one two");
-    let slow = Binary::start(&["--pace", "3600000"]).await;
+    let slow = Binary::start("--pace 3600000").await;
     let mut answer = slow.post(&path, &said("one two")).await;
     assert_eq!(answer.chunk().await.unwrap().unwrap(), "one ");
 }
@@ -103,7 +103,7 @@ async fn pace_is_an_option() {
 #[tokio::test]
 async fn a_seed_repeats_ids_from_process_to_process_and_none_does_not() {
     let mut ids = Vec::new();
-    for options in [&["--seed", "7"] as &[&str], &["--seed", "7"], &[], &[]] {
+    for options in ["--seed 7", "--seed 7", "", ""] {
         let binary = Binary::start(options).await;
         let answer: Value = binary.run(ECHO, "Hi").await.json().await.unwrap();
         ids.push(answer["request_id"].as_str().unwrap().to_owned());
