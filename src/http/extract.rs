@@ -121,7 +121,11 @@ fn path_of(path: &serde_ignored::Path<'_>) -> String {
 }
 
 fn broken(fault: &serde_json::Error) -> Failure {
-    Failure::BrokenJson { reason: without_place(fault), line: fault.line(), column: fault.column() }
+    Failure::BrokenJson {
+        reason: without_place(fault),
+        line: fault.line(),
+        column: fault.column().max(1),
+    }
 }
 
 /// What serde says is wrong, as a failure that names the field.

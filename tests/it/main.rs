@@ -3,7 +3,35 @@
 //! `support` starts a server in one line and speaks to it; each other file keeps one part of the
 //! contract. Test names are sentences; `docs/contract.md` names them.
 
+#![expect(
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers fail as loudly as the tests they serve, and nothing here is published"
+)]
+
+mod canned;
+mod concurrency;
 mod control;
+mod default_fixtures;
+mod determinism;
+mod isolation;
 mod layers;
+mod ledger;
+mod options;
+mod runner_auth;
+mod runner_content;
+mod runner_conversations;
+mod runner_errors;
+mod runner_limits;
+mod runner_lists;
+mod runner_run;
 mod runner_samples;
+mod runner_stream;
+mod runner_variables;
+mod strict;
 mod support;
+mod tokens;
+mod wire;
