@@ -15,7 +15,7 @@ use crate::http::extract::Strictness;
 use crate::http::{Observer, PublicUrl, ResetStyle, Services, control, router, runner};
 use crate::service::fixtures::{self, Fixtures, FixturesError};
 use crate::service::turns::Settings;
-use crate::service::{Access, Archive, Studio, Turns, Worlds, worlds};
+use crate::service::{Access, Archive, Snapshots, Studio, Turns, Worlds, worlds};
 use crate::store::{Store, StoreError};
 
 /// What a server is built from.
@@ -89,6 +89,7 @@ impl App {
             studio: Studio::new(store.clone(), Arc::clone(&fixtures)),
             fixtures: Arc::clone(&fixtures),
             worlds: Arc::clone(&worlds),
+            snapshots: Snapshots::new(store.clone(), Arc::clone(&worlds)),
             control: config.control.clone(),
             strictness: config.strictness,
             runner: config.runner,

@@ -34,7 +34,7 @@ use tower_http::cors::{AllowHeaders, AllowMethods, Any, CorsLayer, ExposeHeaders
 pub use self::base_url::PublicUrl;
 use self::failure::Failure;
 pub use self::observe::{Observer, ResetStyle};
-use crate::service::{Access, Archive, Fixtures, Studio, Turns, Worlds};
+use crate::service::{Access, Archive, Fixtures, Snapshots, Studio, Turns, Worlds};
 
 /// What rooms may ask for; each names what it needs in its signature.
 #[derive(Clone, FromRef)]
@@ -53,6 +53,8 @@ pub struct Services {
     pub strictness: extract::Strictness,
     /// Every account.
     pub worlds: Arc<Worlds>,
+    /// Their state as documents.
+    pub snapshots: Snapshots,
     /// Who may use the control plane.
     pub control: control::Access,
     /// How the Runner API renders what the documents leave open.

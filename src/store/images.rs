@@ -51,6 +51,26 @@ pub async fn list(
     Ok((images, from_sql(total)))
 }
 
+/// All of the owner's images, each with its ordinal, in the order of their making.
+pub async fn all_with_ordinals(
+    db: &mut Connection,
+    owner: AccountRow,
+) -> Result<Vec<(u64, Image)>, StoreError> {
+    let ordinals: Vec<i64> =
+        sqlx::query_scalar("SELECT ordinal FROM images WHERE account = $1 ORDER BY ordinal")
+            .bind(owner.0)
+            .fetch_all(&mut *db)
+            .await?;
+    let rows: Vec<ImageRow> = sqlx::query_as(
+        "SELECT id, prompt, sd_model, created_at FROM images WHERE account = $1 ORDER BY ordinal",
+    )
+    .bind(owner.0)
+    .fetch_all(db)
+    .await?;
+    let images = rows.into_iter().map(ImageRow::into_domain).collect::<Result<Vec<_>, _>>()?;
+    Ok(ordinals.into_iter().map(from_sql).zip(images).collect())
+}
+
 /// Anyone's image `id`: pictures are shown without a key.
 pub async fn find_anywhere(db: &mut Connection, id: &str) -> Result<Option<Image>, StoreError> {
     let row: Option<ImageRow> = sqlx::query_as(

@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod agents;
 pub mod conversations;
 pub mod images;
+pub mod snapshots;
 mod writer;
 
 use std::str::FromStr as _;

@@ -5,6 +5,7 @@ mod accounts;
 mod auth;
 mod clock;
 mod error;
+mod snapshots;
 
 use std::sync::Arc;
 
@@ -17,13 +18,14 @@ pub use self::auth::Access;
 use super::catch_panics;
 use super::extract::Strictness;
 use super::failure::Failure;
-use crate::service::Worlds;
+use crate::service::{Snapshots, Worlds};
 
 /// The routes, below `/_mynah`.
 pub(super) fn router<S>(state: &S) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     Arc<Worlds>: FromRef<S>,
+    Snapshots: FromRef<S>,
     Access: FromRef<S>,
     Strictness: FromRef<S>,
 {
@@ -36,6 +38,8 @@ where
         .route("/accounts/{id}/reset", post(accounts::reset))
         .route("/accounts/{id}/clock", get(clock::show).put(clock::set))
         .route("/accounts/{id}/clock/advance", post(clock::advance))
+        .route("/accounts/{id}/snapshot", get(snapshots::take).put(snapshots::restore))
+        .route("/accounts/{id}/fork", post(snapshots::fork))
         .method_not_allowed_fallback(async || Failure::WrongMethod)
         .layer(catch_panics())
         .layer(from_fn_with_state(Access::from_ref(state), auth::guard))

@@ -15,6 +15,7 @@ use crate::domain::{Account, ApiKey, Credits, Error};
 use crate::ids::{self, AccountId, Minter};
 use crate::service::fixtures::Fixtures;
 use crate::store::accounts::{self, NewRow, Saved};
+use crate::store::snapshots::{self, Holdings};
 use crate::store::{self, Store, StoreError};
 
 /// An account to be made at run time. What is not said is as in the account it is copied from.
@@ -206,23 +207,59 @@ impl Worlds {
             }
             LimitChange::To(limit) => plan.runner_requests_per_minute = Some(limit),
         }
-        let (owner, new) = (world.row, plan.clone());
-        let limits_change = plan != world.plan();
+        if let Some(balance) = changes.balance {
+            let owner = world.row;
+            let act = store::act(move |db| {
+                async move { accounts::set_balance(db, owner, balance).await }.boxed()
+            });
+            self.store.write(act).await.map_err(Error::internal)?;
+        }
+        if plan != world.plan() {
+            let limits = (plan.requests_per_minute, plan.runner_requests_per_minute);
+            self.set_terms(&world, &plan.id, limits).await?;
+        }
+        Ok(world)
+    }
+
+    /// Puts `holdings` in the place of all that an account holds. What is still being answered is
+    /// dropped, not stored.
+    pub async fn replace(&self, world: &Arc<World>, holdings: Holdings) -> Result<(), Error> {
+        let replaced = Arc::clone(world);
         let act = store::act(move |db| {
             async move {
-                if let Some(balance) = changes.balance {
-                    accounts::set_balance(db, owner, balance).await?;
-                }
+                replaced.outdate();
+                replaced.ids.restart();
+                replaced.ids.resume(&holdings.made);
+                snapshots::write(db, replaced.row, &holdings).await
+            }
+            .boxed()
+        });
+        self.store.write(act).await.map_err(Error::internal)?;
+        world.rules.restart();
+        Ok(())
+    }
+
+    /// Sets the account's plan and its limits, to the Characters API and to the Runner API. They
+    /// start a window.
+    pub async fn set_terms(
+        &self,
+        world: &World,
+        plan: &str,
+        limits: (u32, Option<u32>),
+    ) -> Result<(), Error> {
+        let mut plan = self.fixtures.plan(plan, "plan")?.clone();
+        (plan.requests_per_minute, plan.runner_requests_per_minute) = limits;
+        let (owner, new) = (world.row, plan.clone());
+        let act = store::act(move |db| {
+            async move {
                 let limits = (Some(new.requests_per_minute), new.runner_requests_per_minute);
                 accounts::set_terms(db, owner, &new.id, limits).await
             }
             .boxed()
         });
         self.store.write(act).await.map_err(Error::internal)?;
-        if limits_change {
-            world.renew_terms(plan);
-        }
-        Ok(world)
+        world.renew_terms(plan);
+        Ok(())
     }
 
     /// The account's balance.
