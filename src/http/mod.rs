@@ -61,9 +61,12 @@ pub struct Services {
 /// Everything the server answers.
 pub fn router(services: Services) -> Router {
     let observed = from_fn_with_state(services.observer.clone(), observe::observe);
+    let characters = characters::router(&services);
     let rooms = Router::new()
         .nest("/v1/runner", runner::router::<Services>(services.runner))
-        .nest("/api/v1", characters::router(&services))
+        .nest("/api/v1", characters.clone())
+        // `nest` leaves out the prefix with nothing but a slash behind it.
+        .route_service("/api/v1/", characters.with_state(services.clone()))
         .nest("/images", characters::pictures())
         .layer(from_fn(drain::drain))
         .layer(cors());
