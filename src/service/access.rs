@@ -137,6 +137,6 @@ impl World {
             Api::Runner => &self.runner_limit,
             Api::Characters => &self.characters_limit,
         };
-        limiter.as_ref().map(|limiter| limiter.admit(self.clock.now()))
+        limiter.as_ref().map(|limiter| limiter.admit(|| self.clock.now()))
     }
 }
