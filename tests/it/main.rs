@@ -14,6 +14,8 @@
 
 mod characters_auth;
 mod characters_errors;
+mod characters_limits;
+mod characters_models;
 mod characters_samples;
 mod layers;
 mod runner_samples;
