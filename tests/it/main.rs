@@ -13,6 +13,8 @@
 )]
 
 mod characters_auth;
+mod characters_completions;
+mod characters_conversations;
 mod characters_errors;
 mod characters_limits;
 mod characters_models;
