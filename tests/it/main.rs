@@ -12,12 +12,17 @@
     reason = "helpers fail as loudly as the tests they serve, and nothing here is published"
 )]
 
+mod characters_agents;
 mod characters_auth;
+mod characters_balance;
 mod characters_completions;
 mod characters_conversations;
 mod characters_errors;
+mod characters_images;
+mod characters_isolation;
 mod characters_limits;
 mod characters_models;
+mod characters_money;
 mod characters_samples;
 mod layers;
 mod runner_samples;
