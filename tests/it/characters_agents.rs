@@ -6,7 +6,8 @@ use crate::support::TestApp;
 
 fn agent(more: Value) -> Value {
     let mut agent = json!({"name": "Ada", "sd_model_id": "sd_model_456abc"});
-    agent.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let Value::Object(more) = more else { panic!("an object") };
+    agent.as_object_mut().unwrap().extend(more);
     agent
 }
 

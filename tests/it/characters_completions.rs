@@ -17,7 +17,9 @@ fn user(text: &str) -> Value {
 }
 
 fn body(llm: &str, messages: Value) -> Value {
-    json!({"messages": messages, "llm_id": llm})
+    let mut body = json!({"llm_id": llm});
+    body["messages"] = messages;
+    body
 }
 
 #[tokio::test]

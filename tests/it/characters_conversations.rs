@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{NOW, TestApp};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// A rule that shows what the model was shown, and one that shows only how much.
 const MIRROR: &str = r#"

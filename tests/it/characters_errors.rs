@@ -120,14 +120,10 @@ async fn a_body_that_is_no_object_is_400() {
 }
 
 /// Path, body, and the whole sentence.
-fn faulty() -> Vec<(&'static str, Value, &'static str)> {
+type Faulty = (&'static str, Value, &'static str);
+
+fn faulty_talk() -> Vec<Faulty> {
     let message = |message: Value| json!({"messages": [message], "llm_id": "model_abc123"});
-    let agent = |field: &str, value: Value| {
-        let mut agent = json!({"name": "Ada", "sd_model_id": "sd_model_456abc"});
-        agent[field] = value;
-        agent
-    };
-    let age = "age must be a whole number of 18 or more";
     let title = "title must have 1 to 200 characters";
     vec![
         ("/completions", json!({}), "messages is required"),
@@ -211,6 +207,17 @@ fn faulty() -> Vec<(&'static str, Value, &'static str)> {
             json!({"content": "Hi", "llm_id": 4}),
             "llm_id must be a string, not integer `4`",
         ),
+    ]
+}
+
+fn faulty_studio() -> Vec<Faulty> {
+    let agent = |field: &str, value: Value| {
+        let mut agent = json!({"name": "Ada", "sd_model_id": "sd_model_456abc"});
+        agent[field] = value;
+        agent
+    };
+    let age = "age must be a whole number of 18 or more";
+    vec![
         ("/agents", json!({"sd_model_id": "sd_model_456abc"}), "name is required"),
         ("/agents", json!({"name": "Ada"}), "sd_model_id is required"),
         ("/agents", agent("name", json!("")), "name must not be empty"),
@@ -248,7 +255,7 @@ fn faulty() -> Vec<(&'static str, Value, &'static str)> {
 #[tokio::test]
 async fn a_wrong_field_is_400_that_names_it_and_what_is_wrong() {
     let app = TestApp::start().await;
-    for (path, body, said) in faulty() {
+    for (path, body, said) in faulty_talk().into_iter().chain(faulty_studio()) {
         assert_eq!(app.characters().post(path, &body).await.wrong(400), said, "{path} {body}");
     }
 }

@@ -95,7 +95,7 @@ async fn an_image_enters_its_conversation_as_a_message_without_text_and_moves_it
     let app = TestApp::start().await;
     let newer = json!({"title": "T", "llm_id": "model_echo"});
     app.characters().post("/conversations", &newer).await.created();
-    app.clock("demo").advance(Duration::from_secs(60));
+    app.clock("demo").advance(Duration::from_mins(1));
     let mut body = image("A hill", "sd_model_456abc");
     body["conversation_id"] = json!("conv_123abc");
     let made = app.characters().post("/images", &body).await.created();
@@ -146,7 +146,7 @@ async fn the_pages_hold_every_image_once_whatever_their_size() {
         let mut seen = Vec::new();
         for page in 1..=pages {
             // One's own limit is a hundred requests a minute.
-            app.clock("demo").advance(Duration::from_secs(60));
+            app.clock("demo").advance(Duration::from_mins(1));
             let path = format!("/images?page={page}&page_size={size}");
             let answer = app.characters().get(&path).await.good();
             let next = (page < pages).then_some(page + 1);

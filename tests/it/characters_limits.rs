@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::support::characters::{BEARER, Characters};
 use crate::support::{Answer, TestApp};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// The end of the window in which `support::NOW` lies.
 fn window_end() -> i64 {
