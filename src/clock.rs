@@ -49,6 +49,15 @@ impl Clock {
         }
     }
 
+    /// What this clock says, unless it says what the system's clock does.
+    pub fn now_if_not_the_systems(&self) -> Option<DateTime<Utc>> {
+        match *self.mode.lock() {
+            Mode::Running { ahead_of_system } if ahead_of_system.is_zero() => None,
+            Mode::Running { ahead_of_system } => Some(system_now() + ahead_of_system),
+            Mode::Frozen { at } => Some(at),
+        }
+    }
+
     /// Moves the clock forward by `by`, and ends every wait that this passes over.
     pub fn advance(&self, by: Duration) {
         let step = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);

@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -18,6 +19,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::failure::Failure;
 use crate::domain::error::{Fault, FieldError};
@@ -207,41 +209,37 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// A whole number, written as one or as `5.0`; anything that is none names what was expected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct WholeNumber(pub(super) i64);
+/// A field that should hold a whole number (`5`, or `5.0`), whatever it does hold.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct WholeNumber(Value);
 
 impl<'de> Deserialize<'de> for WholeNumber {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(WholeNumberVisitor)
+        Value::deserialize(deserializer).map(Self)
     }
 }
 
-struct WholeNumberVisitor;
-
-impl Visitor<'_> for WholeNumberVisitor {
-    type Value = WholeNumber;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a whole number")
-    }
-
-    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<WholeNumber, E> {
-        Ok(WholeNumber(number))
-    }
-
-    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<WholeNumber, E> {
-        Ok(WholeNumber(i64::try_from(number).unwrap_or(i64::MAX)))
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<WholeNumber, E> {
-        // Whole floats print without a fraction, so their text is the number.
-        let whole = (number.fract() == 0.0).then(|| format!("{number:.0}").parse());
-        match whole {
-            Some(Ok(number)) => Ok(WholeNumber(number)),
-            Some(Err(_)) => Ok(WholeNumber(if number < 0.0 { i64::MIN } else { i64::MAX })),
-            None => Err(E::invalid_value(serde::de::Unexpected::Float(number), &self)),
-        }
+impl WholeNumber {
+    /// The number, if it is one in `range`; else a fault that says which numbers `field` takes.
+    pub(super) fn within(
+        &self,
+        range: RangeInclusive<u64>,
+        field: &str,
+    ) -> Result<u64, FieldError> {
+        let number = self.0.as_u64().or_else(|| {
+            let float = self.0.as_f64().filter(|float| float.fract() == 0.0)?;
+            // A whole float prints without a fraction, so its text is the number.
+            format!("{float:.0}").parse().ok()
+        });
+        number.filter(|number| range.contains(number)).ok_or_else(|| {
+            let (least, most) = (range.start(), range.end());
+            let which = match *most {
+                u64::MAX => format!("of {least} or more"),
+                most => format!("from {least} to {most}"),
+            };
+            let fault = if self.0.is_number() { Fault::BadValue } else { Fault::WrongType };
+            FieldError::new(field, fault, format!("{field} must be a whole number {which}"))
+        })
     }
 }
 

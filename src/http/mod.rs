@@ -61,12 +61,15 @@ pub struct Services {
 /// Everything the server answers.
 pub fn router(services: Services) -> Router {
     let observed = from_fn_with_state(services.observer.clone(), observe::observe);
+    let runner = runner::router(&services);
     let characters = characters::router(&services);
     let rooms = Router::new()
-        .nest("/v1/runner", runner::router::<Services>(services.runner))
-        .nest("/api/v1", characters.clone())
-        // `nest` leaves out the prefix with nothing but a slash behind it.
-        .route_service("/api/v1/", characters.with_state(services.clone()))
+        // `nest` leaves out the prefix with nothing but a slash behind it: a client with an empty
+        // id asks for it, and is to be told in the room's own envelope.
+        .route_service("/v1/runner/", runner.clone().with_state(services.clone()))
+        .route_service("/api/v1/", characters.clone().with_state(services.clone()))
+        .nest("/v1/runner", runner)
+        .nest("/api/v1", characters)
         .nest("/images", characters::pictures())
         .layer(from_fn(drain::drain))
         .layer(cors());

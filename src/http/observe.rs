@@ -6,6 +6,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 
 use super::scope::Scope;
 use crate::clock::Stopwatch;
@@ -57,7 +58,7 @@ pub(super) async fn observe(
         route = route.as_ref().map_or("-", MatchedPath::as_str),
         status = response.status().as_u16(),
         latency_us = u64::try_from(stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX),
-        account = scope.account().map_or("-", |account| account.as_str()),
+        account = scope.world().map_or("-", |world| world.account.id.as_str()),
         request_id = scope.id(strangers).as_str(),
     );
     response
@@ -76,6 +77,13 @@ fn add_headers(scope: &Scope, strangers: &Minter, reset: ResetStyle, response: &
     if let Ok(id) = HeaderValue::from_str(scope.id(strangers).as_str()) {
         headers.insert(REQUEST_ID, id);
     }
+    // On a clock of its own an account's answers are dated by it, so that a client can set the
+    // limiter's times against it.
+    if let Some(now) = scope.world().and_then(|world| world.clock.now_if_not_the_systems())
+        && let Ok(date) = HeaderValue::from_str(&http_date(now))
+    {
+        headers.insert(header::DATE, date);
+    }
     if let Some(verdict) = scope.verdict() {
         headers.insert("x-ratelimit-limit", verdict.limit.into());
         headers.insert("x-ratelimit-remaining", verdict.remaining.into());
@@ -88,4 +96,9 @@ fn add_headers(scope: &Scope, strangers: &Minter, reset: ResetStyle, response: &
             headers.insert(header::RETRY_AFTER, verdict.seconds_left.into());
         }
     }
+}
+
+/// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7).
+fn http_date(time: DateTime<Utc>) -> String {
+    time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }

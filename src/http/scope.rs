@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
-use crate::ids::{AccountId, Minter, RequestId};
+use crate::ids::{Minter, RequestId};
 use crate::service::World;
 use crate::service::limits::Verdict;
 
@@ -17,7 +17,7 @@ pub(super) struct Scope(Arc<Notes>);
 #[derive(Debug, Default)]
 struct Notes {
     id: OnceLock<RequestId>,
-    account: OnceLock<AccountId>,
+    world: OnceLock<Arc<World>>,
     verdict: OnceLock<Verdict>,
 }
 
@@ -32,8 +32,8 @@ impl Scope {
     }
 
     /// The request is `world`'s: it is logged so, and gets its id from there if it has none.
-    pub(super) fn attribute_to(&self, world: &World) {
-        let _ = self.0.account.set(world.account.id.clone());
+    pub(super) fn attribute_to(&self, world: &Arc<World>) {
+        let _ = self.0.world.set(Arc::clone(world));
         self.0.id.get_or_init(|| world.ids.request());
     }
 
@@ -47,8 +47,8 @@ impl Scope {
         self.0.id.get_or_init(|| strangers.request())
     }
 
-    pub(super) fn account(&self) -> Option<&AccountId> {
-        self.0.account.get()
+    pub(super) fn world(&self) -> Option<&World> {
+        self.0.world.get().map(Arc::as_ref)
     }
 
     pub(super) fn verdict(&self) -> Option<&Verdict> {

@@ -146,11 +146,14 @@ impl Turns {
         Ok(Given { completed, name: answer.name, served: answer.served })
     }
 
-    fn words(&self, world: &Arc<World>, answer: Answer) -> WordStream {
+    /// The answer as words in time. Waits for its beginning, so that a backend that fails before
+    /// it says anything is an ordinary failure.
+    async fn words(&self, world: &Arc<World>, answer: Answer) -> Result<WordStream, Error> {
+        let pieces = streaming::begun(answer.pieces).await?;
         let word_ms = u64::try_from(self.settings.pace.as_millis()).unwrap_or(u64::MAX);
         let default = Pace { first_ms: 0, word_ms, jitter_ms: 0 };
         let pace = answer.pace.unwrap_or(default);
-        streaming::paced(answer.pieces, pace, Arc::clone(&world.clock), world.ids.draw())
+        Ok(streaming::paced(pieces, pace, Arc::clone(&world.clock), world.ids.draw()))
     }
 }
 

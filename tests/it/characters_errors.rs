@@ -230,13 +230,9 @@ fn faulty_studio() -> Vec<Faulty> {
         ("/agents", agent("age", json!(0)), age),
         ("/agents", agent("age", json!(-35)), age),
         ("/agents", agent("age", json!(17.0)), age),
-        (
-            "/agents",
-            agent("age", json!(35.5)),
-            "age must be a whole number, not floating point `35.5`",
-        ),
-        ("/agents", agent("age", json!("35")), "age must be a whole number, not a string"),
-        ("/agents", agent("age", json!(true)), "age must be a whole number, not boolean `true`"),
+        ("/agents", agent("age", json!(35.5)), age),
+        ("/agents", agent("age", json!("35")), age),
+        ("/agents", agent("age", json!(true)), age),
         ("/images", json!({"sd_model_id": "sd_model_456abc"}), "prompt is required"),
         ("/images", json!({"prompt": "A hill"}), "sd_model_id is required"),
         (

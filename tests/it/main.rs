@@ -12,6 +12,7 @@
     reason = "helpers fail as loudly as the tests they serve, and nothing here is published"
 )]
 
+mod canned;
 mod characters_agents;
 mod characters_auth;
 mod characters_balance;
@@ -24,6 +25,24 @@ mod characters_limits;
 mod characters_models;
 mod characters_money;
 mod characters_samples;
+mod concurrency;
+mod default_fixtures;
+mod determinism;
+mod isolation;
 mod layers;
+mod ledger;
+mod options;
+mod runner_auth;
+mod runner_content;
+mod runner_conversations;
+mod runner_errors;
+mod runner_limits;
+mod runner_lists;
+mod runner_run;
 mod runner_samples;
+mod runner_stream;
+mod runner_variables;
+mod strict;
 mod support;
+mod tokens;
+mod wire;

@@ -15,7 +15,7 @@ use crate::service::Studio;
 use crate::service::studio::NewAgent;
 
 /// The youngest an agent may be, in years.
-const YOUNGEST: i64 = 18;
+const YOUNGEST: u64 = 18;
 
 /// An agent to make.
 #[derive(Debug, Deserialize)]
@@ -47,14 +47,11 @@ impl AgentBody {
             return Err(FieldError::new("name", Fault::BadValue, message));
         }
         let appearance = self.appearance_prompt.unwrap_or_default();
-        let appearance_prompt = match self.age {
+        let age = self.age.map(|age| age.within(YOUNGEST..=u64::MAX, "age")).transpose()?;
+        let appearance_prompt = match age {
             None => appearance,
-            Some(WholeNumber(age)) if age < YOUNGEST => {
-                let message = format!("age must be a whole number of {YOUNGEST} or more");
-                return Err(FieldError::new("age", Fault::BadValue, message));
-            }
-            Some(WholeNumber(age)) if appearance.is_empty() => format!("{age} years old"),
-            Some(WholeNumber(age)) => format!("{age} years old, {appearance}"),
+            Some(age) if appearance.is_empty() => format!("{age} years old"),
+            Some(age) => format!("{age} years old, {appearance}"),
         };
         Ok(NewAgent {
             name: self.name,

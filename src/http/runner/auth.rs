@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRef, FromRequestParts};
+use axum::extract::{FromRef, FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
+use axum::middleware::Next;
+use axum::response::Response;
 
 use crate::domain::conversation::Api;
 use crate::http::extract::segment;
@@ -24,6 +26,19 @@ pub(super) struct Account(pub(super) Arc<World>);
 
 /// Someone who wants to read a conversation, with a key or without.
 pub(super) struct MayRead(pub(super) Reader);
+
+/// Whose key was sent, if it is a known one: even a refused request is that account's.
+pub(super) async fn attribute(
+    State(access): State<Access>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if let Ok(world) = access.account(key(request.headers())) {
+        let scope = request.extensions().get::<Scope>().cloned().unwrap_or_default();
+        scope.attribute_to(&world);
+    }
+    next.run(request).await
+}
 
 impl<S: Send + Sync> FromRequestParts<S> for AtDeployment
 where
@@ -70,7 +85,7 @@ where
 }
 
 /// The request is `world`'s, and counts against its limit where its plan has one.
-fn admit(parts: &Parts, world: &World) -> Result<(), Failure> {
+fn admit(parts: &Parts, world: &Arc<World>) -> Result<(), Failure> {
     let scope = Scope::of(parts);
     scope.attribute_to(world);
     if let Some(verdict) = world.admit(Api::Runner) {

@@ -84,14 +84,18 @@ fn is_mime_type(text: &str) -> bool {
     essence.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype))
 }
 
+/// Absolute and as it would be sent: the parser alone would mend `https:host` and trim white space.
 fn is_file_uri(text: &str) -> bool {
-    match Url::parse(text) {
-        Ok(url) => match url.scheme() {
-            "http" | "https" | "gs" => url.has_host(),
-            "data" => url.path().contains(','),
-            _ => false,
-        },
-        Err(_) => false,
+    let clean = !text.contains(|c: char| c.is_whitespace() || c.is_control());
+    let (Ok(url), Some((_, rest)), true) = (Url::parse(text), text.split_once(':'), clean) else {
+        return false;
+    };
+    match url.scheme() {
+        "http" | "https" | "gs" => {
+            url.has_host() && rest.starts_with("//") && !rest.starts_with("///")
+        }
+        "data" => rest.contains(','),
+        _ => false,
     }
 }
 
@@ -134,14 +138,8 @@ pub(super) fn meta_filter(
 }
 
 /// Checks `history_limit`: 0–1000, 5 by default.
-pub(super) fn history_limit(limit: Option<WholeNumber>) -> Result<u64, FieldError> {
-    let Some(WholeNumber(limit)) = limit else {
-        return Ok(DEFAULT_HISTORY);
-    };
-    u64::try_from(limit).ok().filter(|limit| *limit <= MOST_HISTORY).ok_or_else(|| {
-        let message = format!("history_limit must be a whole number from 0 to {MOST_HISTORY}");
-        FieldError::new("history_limit", Fault::BadValue, message)
-    })
+pub(super) fn history_limit(limit: Option<&WholeNumber>) -> Result<u64, FieldError> {
+    limit.map_or(Ok(DEFAULT_HISTORY), |limit| limit.within(0..=MOST_HISTORY, "history_limit"))
 }
 
 /// `variables`, absent or null when there are none.

@@ -45,7 +45,7 @@ pub enum MessageContent {
 }
 
 /// The routes, below `/v1/runner`.
-pub(super) fn router<S>(style: Style) -> Router<S>
+pub(super) fn router<S>(state: &S) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     Access: FromRef<S>,
@@ -65,5 +65,6 @@ where
         .fallback(async || Failure::NoSuchPath)
         .method_not_allowed_fallback(async || Failure::WrongMethod)
         .layer(catch_panics())
-        .layer(from_fn_with_state(style.errors, error::render))
+        .layer(from_fn_with_state(Access::from_ref(state), auth::attribute))
+        .layer(from_fn_with_state(Style::from_ref(state).errors, error::render))
 }

@@ -44,7 +44,7 @@ impl Turns {
     pub async fn stream(&self, caller: &Caller, said: Said) -> Result<WordStream, Error> {
         let asked = asked_first(caller, said, Meta::new());
         let answer = self.ask(&caller.world, &asked).await?;
-        Ok(self.words(&caller.world, answer))
+        self.words(&caller.world, answer).await
     }
 
     /// Starts a conversation with its first turn.
@@ -114,7 +114,7 @@ impl Turns {
     ) -> Result<WordStream, Error> {
         let (conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
         let answer = self.ask(&caller.world, &asked).await?;
-        let words = self.words(&caller.world, answer);
+        let words = self.words(&caller.world, answer).await?;
         let (database, world) = (self.store.clone(), Arc::clone(&caller.world));
         Ok(streaming::recorded(words, &self.tasks, move |text, aborted| async move {
             let turn = NewTurn { aborted, ..NewTurn::answered(&world, &asked, text) };

@@ -2,11 +2,12 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_stream::try_stream;
-use futures::stream::{BoxStream, Stream, StreamExt as _};
+use futures::future::ready;
+use futures::stream::{self, BoxStream, Stream, StreamExt as _};
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
@@ -21,13 +22,20 @@ use crate::ids::Draw;
 /// ends it early. Dropping it stops the making of the answer.
 pub type WordStream = BoxStream<'static, Result<String, Error>>;
 
+/// The pieces of an answer as a backend gives them.
+type Pieces = BoxStream<'static, Result<Piece, BackendError>>;
+
+/// `pieces`, once the first has come, or the failure that came instead.
+pub(super) async fn begun(mut pieces: Pieces) -> Result<Pieces, Error> {
+    match pieces.next().await {
+        Some(Err(fault)) => Err(Error::internal(fault)),
+        Some(Ok(first)) => Ok(stream::once(ready(Ok(first))).chain(pieces).boxed()),
+        None => Ok(pieces),
+    }
+}
+
 /// Cuts `pieces` into words and waits before each as `pace` says.
-pub(super) fn paced(
-    pieces: BoxStream<'static, Result<Piece, BackendError>>,
-    pace: Pace,
-    clock: Arc<Clock>,
-    draw: Draw,
-) -> WordStream {
+pub(super) fn paced(pieces: Pieces, pace: Pace, clock: Arc<Clock>, draw: Draw) -> WordStream {
     let words = try_stream! {
         let mut nth = 0;
         for await word in cut(pieces) {
@@ -41,9 +49,7 @@ pub(super) fn paced(
 }
 
 /// The words of `pieces`, each as soon as it is complete.
-fn cut(
-    mut pieces: BoxStream<'static, Result<Piece, BackendError>>,
-) -> impl Stream<Item = Result<String, Error>> {
+fn cut(mut pieces: Pieces) -> impl Stream<Item = Result<String, Error>> {
     try_stream! {
         let mut words = Words::default();
         while let Some(piece) = pieces.next().await {
@@ -133,7 +139,7 @@ impl Stream for Recorded {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
             match &mut self.state {
-                State::Open(_) => match ready!(self.words.poll_next_unpin(context)) {
+                State::Open(_) => match std::task::ready!(self.words.poll_next_unpin(context)) {
                     Some(Ok(word)) => {
                         self.text.push_str(&word);
                         return Poll::Ready(Some(Ok(word)));
@@ -145,7 +151,7 @@ impl Stream for Recorded {
                     None => self.hand_over(true),
                 },
                 State::Storing(stored) => {
-                    let outcome = ready!(Pin::new(stored).poll(context));
+                    let outcome = std::task::ready!(Pin::new(stored).poll(context));
                     self.state = State::Over;
                     return Poll::Ready(match outcome {
                         Ok(Ok(())) => None,
