@@ -104,6 +104,11 @@ impl App {
         &self.worlds
     }
 
+    /// What the accounts have made and what they own, balances among it.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// What the accounts started with.
     pub fn fixtures(&self) -> &Fixtures {
         &self.fixtures

@@ -13,6 +13,18 @@
 )]
 
 mod canned;
+mod characters_agents;
+mod characters_auth;
+mod characters_balance;
+mod characters_completions;
+mod characters_conversations;
+mod characters_errors;
+mod characters_images;
+mod characters_isolation;
+mod characters_limits;
+mod characters_models;
+mod characters_money;
+mod characters_samples;
 mod concurrency;
 mod control;
 mod default_fixtures;

@@ -4,6 +4,7 @@
 //! still and streams without pause; each can be changed with the builder. [`Answer`] is what came
 //! back, [`raw`] speaks HTTP byte by byte where chunks and broken connections matter.
 
+pub mod characters;
 pub mod raw;
 
 use std::fmt::Display;
@@ -20,6 +21,7 @@ use mynah::http::runner::{ErrorStyle, MessageContent, Style};
 use mynah::http::{ResetStyle, control};
 use mynah::ids::AccountId;
 use mynah::service::Worlds;
+use mynah::store::Store;
 use raw::Raw;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
@@ -53,6 +55,7 @@ pub struct TestApp {
     pub address: SocketAddr,
     client: reqwest::Client,
     worlds: Arc<Worlds>,
+    store: Store,
     stop: Option<oneshot::Sender<()>>,
     server: Option<JoinHandle<()>>,
     /// A 5xx that no test asked for was seen.
@@ -237,6 +240,7 @@ impl Setup {
     async fn start(self) -> TestApp {
         let app = App::build(&self.0).await.expect("the server can be built");
         let worlds = Arc::clone(app.worlds());
+        let store = app.store().clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -248,6 +252,7 @@ impl Setup {
             address,
             client: reqwest::Client::new(),
             worlds,
+            store,
             stop: Some(stop),
             server: Some(server),
             unexpected: AtomicBool::new(false),
