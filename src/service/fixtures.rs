@@ -210,9 +210,9 @@ impl Fixtures {
             agents::insert(db, owner, agent, ids.next(Kind::Agent)).await?;
         }
         // Images stand in the files newest first, as lists show them.
-        for image in self.images.iter().rev() {
-            images::insert(db, owner, image, ids.next(Kind::Image)).await?;
-        }
+        let images = self.images.iter().rev();
+        let images: Vec<_> = images.map(|image| (ids.next(Kind::Image), image.clone())).collect();
+        images::insert(db, owner, &images).await?;
         let made = [Kind::Conversation, Kind::Activity, Kind::Agent, Kind::Image];
         accounts::save_counters(db, owner, ids, &made).await
     }

@@ -140,6 +140,7 @@ impl Snapshots {
             snapshot.plan.clone(),
             (snapshot.requests_per_minute, snapshot.runner_requests_per_minute),
         );
+        self.worlds.plan(&plan)?;
         let holdings = snapshot.holdings()?;
         self.worlds.replace(&world, holdings).await?;
         self.worlds.set_terms(&world, &plan, limits).await?;

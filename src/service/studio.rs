@@ -158,7 +158,9 @@ impl Studio {
                     sd_model: new.sd_model,
                     created_at: payer.clock.now(),
                 };
-                images::insert(db, payer.row, &image, ordinal).await?;
+                let image = [(ordinal, image)];
+                images::insert(db, payer.row, &image).await?;
+                let [(_, image)] = image;
                 let mut made = vec![Kind::Image];
                 if let Some(conversation) = conversation {
                     let message = shown(&payer, &image);

@@ -1,30 +1,35 @@
 //! Images of the Characters API.
 
 use chrono::DateTime;
+use sqlx::QueryBuilder;
 
 use super::conversations::Window;
 use super::{AccountRow, Connection, StoreError, from_sql, to_sql};
 use crate::domain::catalog::Image;
 
-/// Stores an image; `ordinal` is how many its account has made with it.
+/// Images in one statement: SQLite takes 32,766 parameters, a row has six.
+const IMAGES_A_STATEMENT: usize = 500;
+
+/// Stores images, each with its ordinal: how many its account has made with it.
 pub async fn insert(
     db: &mut Connection,
     owner: AccountRow,
-    image: &Image,
-    ordinal: u64,
+    images: &[(u64, Image)],
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO images (account, ordinal, id, prompt, sd_model, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(owner.0)
-    .bind(to_sql(ordinal))
-    .bind(image.id.as_str())
-    .bind(&image.prompt)
-    .bind(image.sd_model.as_str())
-    .bind(image.created_at.timestamp())
-    .execute(db)
-    .await?;
+    for images in images.chunks(IMAGES_A_STATEMENT) {
+        let mut insert = QueryBuilder::new(
+            "INSERT INTO images (account, ordinal, id, prompt, sd_model, created_at) ",
+        );
+        insert.push_values(images, |mut row, (ordinal, image)| {
+            row.push_bind(owner.0)
+                .push_bind(to_sql(*ordinal))
+                .push_bind(image.id.as_str())
+                .push_bind(&image.prompt)
+                .push_bind(image.sd_model.as_str())
+                .push_bind(image.created_at.timestamp());
+        });
+        insert.build().execute(&mut *db).await?;
+    }
     Ok(())
 }
 

@@ -73,8 +73,5 @@ pub async fn write(
     for (ordinal, agent) in &holdings.agents {
         agents::insert(db, owner, agent, *ordinal).await?;
     }
-    for (ordinal, image) in &holdings.images {
-        images::insert(db, owner, image, *ordinal).await?;
-    }
-    Ok(())
+    images::insert(db, owner, &holdings.images).await
 }

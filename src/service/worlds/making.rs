@@ -11,7 +11,8 @@ use parking_lot::{Mutex, RwLock};
 use super::{Found, Settings, Terms, World, Worlds};
 use crate::backend::canned::RuleBook;
 use crate::clock::{Clock, Stopwatch};
-use crate::domain::{Account, ApiKey, Credits, Error};
+use crate::domain::error::FieldError;
+use crate::domain::{Account, ApiKey, Credits, Error, Plan};
 use crate::ids::{self, AccountId, Minter};
 use crate::service::fixtures::Fixtures;
 use crate::store::accounts::{self, NewRow, Saved};
@@ -260,6 +261,11 @@ impl Worlds {
         self.store.write(act).await.map_err(Error::internal)?;
         world.renew_terms(plan);
         Ok(())
+    }
+
+    /// The plan called `id`.
+    pub fn plan(&self, id: &str) -> Result<&Plan, FieldError> {
+        self.fixtures.plan(id, "plan")
     }
 
     /// The account's balance.
