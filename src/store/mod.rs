@@ -88,6 +88,9 @@ pub enum StoreError {
     /// The transaction that held this act could not be committed.
     #[error("the transaction was not committed: {0}")]
     NotCommitted(String),
+    /// The act panicked, and was undone.
+    #[error("an act of the store panicked")]
+    Panicked,
     /// The store is closing.
     #[error("the database is being closed")]
     Closed,
