@@ -159,10 +159,11 @@ impl Store {
 
     /// Commits what is queued and closes the database.
     pub async fn close(&self) {
-        self.writer.close().await;
+        // Readers first: the last connection to go puts everything into the one file.
         if let Readers::Pool(pool) = &self.readers {
             pool.close().await;
         }
+        self.writer.close().await;
     }
 }
 
