@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::Config;
@@ -101,7 +102,7 @@ struct Serve {
     #[arg(long, env = "MYNAH_CLOCK", value_name = "RFC3339", value_parser = time)]
     clock: Option<DateTime<Utc>>,
     /// Refuses fields that the documents do not have (they are ignored otherwise).
-    #[arg(long, env = "MYNAH_STRICT")]
+    #[arg(long, env = "MYNAH_STRICT", value_parser = BoolishValueParser::new())]
     strict: bool,
     /// Which of the documented error envelopes the Runner API uses.
     #[arg(long, env = "MYNAH_RUNNER_ERRORS", value_enum, default_value = "openai")]
