@@ -1,6 +1,6 @@
 //! `mynah healthcheck`: one plain HTTP request, quick to start and with nothing to load.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -21,6 +21,9 @@ pub(super) fn healthcheck(address: &Address) -> ExitCode {
     match status_line(server) {
         Ok(line) if line.split(' ').nth(1) == Some("200") => ExitCode::SUCCESS,
         Ok(line) => unwell(server, &format!("answers `{line}`")),
+        Err(fault) if matches!(fault.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            unwell(server, &format!("no answer within {PATIENCE:?}"))
+        }
         Err(fault) => unwell(server, &fault.to_string()),
     }
 }
