@@ -1,6 +1,6 @@
 //! `mynah serve`: log, database, listener, banner, and an end in good order.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -47,11 +47,24 @@ async fn run(options: &Serve) -> anyhow::Result<()> {
 fn start_log(options: &Serve) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&options.log)
         .with_context(|| format!("`{}` is no log filter", options.log))?;
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    let colours = std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
+    let log = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(colours)
+        // A fault in writing the log would be told on standard error, which is the log: with nobody
+        // left to read it, that is a panic in the middle of a request.
+        .log_internal_errors(false)
+        .with_env_filter(filter);
     match options.log_format {
         LogFormat::Text => log.with_target(false).init(),
         LogFormat::Json => log.json().flatten_event(true).with_target(false).init(),
     }
+    // One line, in the log's own form, in place of several on standard error.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, panic = panic.payload_as_str().unwrap_or("(no message)"), "a panic");
+    }));
     Ok(())
 }
 
