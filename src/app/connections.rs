@@ -56,6 +56,7 @@ pub(super) async fn serve(
         }
     }
     drop(listener);
+    tracing::info!("stopping: no new connections, running answers have {grace:?} to finish");
     if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
         tracing::warn!("connections were still busy after {grace:?} and are cut off");
     }
