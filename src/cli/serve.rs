@@ -116,7 +116,7 @@ fn banner(options: &Serve, address: SocketAddr, app: &App) -> String {
         )
     });
     format!(
-        "Mynah {version}\n\n  Runner API      {base}/v1/runner\n  Health          {base}/_mynah/health\n  \
+        "Mynah {version}\n\n  Runner API      {base}/v1/runner\n  Characters API  {base}/api/v1\n  Health          {base}/_mynah/health\n  \
          Database        {database}\n\n  Keys\n{keys}\n{curl}Ready on {base}\n",
         version = env!("CARGO_PKG_VERSION"),
         database = options.database,

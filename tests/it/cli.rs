@@ -22,6 +22,7 @@ async fn the_banner_tells_urls_keys_and_database_and_ends_with_ready() {
     let base = server.url("");
     for part in [
         format!("{base}/v1/runner\n"),
+        format!("{base}/api/v1\n"),
         format!("{base}/_mynah/health\n"),
         "sqlite::memory:\n".to_owned(),
         "YOUR_API_KEY, your_api_key_here\n".to_owned(),
