@@ -16,5 +16,6 @@ mod cli;
 mod durability;
 mod layers;
 mod operations;
+mod readme;
 mod runner_samples;
 mod support;
