@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::{LogFormat, Serve};
 use crate::app::App;
 use crate::domain::ApiKey;
 use crate::ids::random_seed;
-use crate::tokens;
+use crate::{store, tokens};
 
 /// Runs the server until SIGINT or SIGTERM.
 pub(super) fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
@@ -119,9 +120,20 @@ fn banner(options: &Serve, address: SocketAddr, app: &App) -> String {
         "Mynah {version}\n\n  Runner API      {base}/v1/runner\n  Characters API  {base}/api/v1\n  Health          {base}/_mynah/health\n  \
          Database        {database}\n\n  Keys\n{keys}\n{curl}Ready on {base}\n",
         version = env!("CARGO_PKG_VERSION"),
-        database = options.database,
+        database = whereabouts(&options.database),
         keys = keys.concat(),
     )
+}
+
+/// Where a database is, for whoever looks for the file: a relative path with its folder.
+fn whereabouts(url: &str) -> String {
+    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+    match std::env::current_dir() {
+        Ok(here) if !store::is_in_memory(url) && Path::new(path).is_relative() => {
+            format!("{url} in {}", here.display())
+        }
+        _ => url.to_owned(),
+    }
 }
 
 /// An address that a client on this machine can use.

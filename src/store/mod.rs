@@ -176,7 +176,8 @@ where
     act
 }
 
-fn is_in_memory(url: &str) -> bool {
+/// Whether the database at `url` is forgotten when it is closed.
+pub fn is_in_memory(url: &str) -> bool {
     let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
     path.is_empty() || path.starts_with(":memory:") || path.contains("mode=memory")
 }

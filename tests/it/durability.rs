@@ -160,7 +160,9 @@ async fn without_options_data_are_kept_in_mynah_db_in_the_current_folder() {
     let mut command = crate::support::binary::command(&["--port", "0"]);
     command.current_dir(folder.path());
     let server = Binary::of(command).await;
-    assert!(server.banner.contains("mynah.db"), "{}", server.banner);
+    let place =
+        format!("sqlite://mynah.db in {}\n", folder.path().canonicalize().unwrap().display());
+    assert!(server.banner.contains(&place), "{}", server.banner);
     server.stop().await;
     assert_eq!(files(folder.path()), ["mynah.db"]);
 }
