@@ -38,7 +38,10 @@ fn status_line(server: SocketAddr) -> std::io::Result<String> {
     let mut socket = TcpStream::connect_timeout(&server, PATIENCE)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.set_write_timeout(Some(PATIENCE))?;
-    write!(socket, "GET /_mynah/health HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\n\r\n")?;
+    // In one piece: whoever answers after the first of several and closes takes its answer back.
+    let request =
+        format!("GET /_mynah/health HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     socket.take(LONGEST).read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer);

@@ -662,7 +662,10 @@ async fn healthcheck_is_1_when_someone_else_answers() {
     let port = other.local_addr().unwrap().port().to_string();
     tokio::spawn(async move {
         let (mut socket, _) = other.accept().await.unwrap();
-        let _ = socket.read(&mut [0; 1024]).await.unwrap();
+        let mut asked = Vec::new();
+        while !asked.ends_with(b"\r\n\r\n") {
+            assert!(socket.read_buf(&mut asked).await.unwrap() > 0, "the whole request");
+        }
         socket.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await.unwrap();
     });
     let unwell = sentence(&output(&["healthcheck", "--port", &port]).await);
