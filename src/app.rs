@@ -10,13 +10,12 @@ use chrono::{DateTime, Utc};
 use thiserror::Error;
 use tokio::net::TcpListener;
 
-use crate::clock::Clock;
 use crate::domain::BackendName;
 use crate::http::extract::Strictness;
-use crate::http::{Observer, PublicUrl, ResetStyle, Services, router, runner};
+use crate::http::{Observer, PublicUrl, ResetStyle, Services, control, router, runner};
 use crate::service::fixtures::{self, Fixtures, FixturesError};
 use crate::service::turns::Settings;
-use crate::service::{Access, Archive, Studio, Turns, Worlds};
+use crate::service::{Access, Archive, Studio, Turns, Worlds, worlds};
 use crate::store::{Store, StoreError};
 
 /// What a server is built from.
@@ -38,6 +37,8 @@ pub struct Config {
     pub strictness: Strictness,
     /// How the Runner API renders what its documents leave open.
     pub runner: runner::Style,
+    /// Who may use the control plane.
+    pub control: control::Access,
     /// How the end of a limit's window is told.
     pub reset: ResetStyle,
     /// The URL that clients reach the server under, if it is not what they send as `Host`.
@@ -77,8 +78,8 @@ impl App {
         }
         let fixtures = Arc::new(checked.fixtures);
         let store = Store::open(&config.database).await?;
-        let clock = || config.clock.map_or_else(Clock::system, Clock::frozen);
-        let worlds = Arc::new(Worlds::open(&fixtures, &store, config.seed, clock).await?);
+        let settings = worlds::Settings { seed: config.seed, clock: config.clock };
+        let worlds = Arc::new(Worlds::open(&fixtures, &store, settings).await?);
         let settings = Settings { backend: config.backend, pace: config.pace, seed: config.seed };
         let turns = Turns::new(store.clone(), Arc::clone(&fixtures), settings);
         let router = router(Services {
@@ -87,6 +88,8 @@ impl App {
             archive: Archive::new(store.clone()),
             studio: Studio::new(store.clone(), Arc::clone(&fixtures)),
             fixtures: Arc::clone(&fixtures),
+            worlds: Arc::clone(&worlds),
+            control: config.control.clone(),
             strictness: config.strictness,
             runner: config.runner,
             observer: Observer::new(config.seed, config.reset),
@@ -113,8 +116,19 @@ impl App {
         stop: impl Future<Output = ()>,
         grace: Duration,
     ) {
+        let sweeping = tokio::spawn(sweep(Arc::clone(&self.worlds)));
         connections::serve(listener, self.router, stop, grace).await;
+        sweeping.abort();
         self.turns.finish().await;
         self.store.close().await;
+    }
+}
+
+/// Removes accounts that were made to last only so long without use, as their time comes.
+async fn sweep(worlds: Arc<Worlds>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tick.tick().await;
+        worlds.sweep().await;
     }
 }

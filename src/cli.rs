@@ -14,10 +14,11 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::Config;
+use crate::clock::parse_rfc3339;
 use crate::domain::BackendName;
-use crate::http::ResetStyle;
 use crate::http::extract::Strictness;
 use crate::http::runner::{ErrorStyle, MessageContent, Style};
+use crate::http::{ResetStyle, control};
 
 /// A stand-in server for the Runner API and the Characters API.
 ///
@@ -41,7 +42,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serves both APIs on one port (what `mynah` does without a command).
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Checks fixture files, or writes the built-in ones out.
     #[command(subcommand)]
     Fixtures(Fixtures),
@@ -118,6 +119,13 @@ struct Serve {
     /// What `X-RateLimit-Reset` tells: the Unix time at which the window ends, or the seconds left.
     #[arg(long, env = "MYNAH_RATE_LIMIT_RESET", value_enum, default_value = "unix")]
     rate_limit_reset: ResetArg,
+    /// A token that opens the control plane, sent as `Authorization: Bearer …`. Without one it is
+    /// open on a loopback address and closed on any other.
+    #[arg(long, env = "MYNAH_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    admin_token: Option<String>,
+    /// Opens the control plane to whoever reaches the server.
+    #[arg(long, env = "MYNAH_ADMIN_OPEN", conflicts_with = "admin_token")]
+    admin_open: bool,
     /// Seconds that running answers get to finish when the server is stopped.
     #[arg(long, env = "MYNAH_GRACE", default_value_t = 10, value_name = "SECONDS")]
     grace: u64,
@@ -170,15 +178,13 @@ enum LogFormat {
 }
 
 fn time(text: &str) -> Result<DateTime<Utc>, String> {
-    DateTime::parse_from_rfc3339(text)
-        .map(|time| time.to_utc())
-        .map_err(|_| "expected a time like 2026-03-24T09:00:00Z".to_owned())
+    parse_rfc3339(text).ok_or_else(|| "expected a time like 2026-03-24T09:00:00Z".to_owned())
 }
 
 impl Cli {
     /// Does what was asked; an error is one sentence for the user.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        match self.command.unwrap_or(Command::Serve(self.serve)) {
+        match self.command.unwrap_or(Command::Serve(Box::new(self.serve))) {
             Command::Serve(options) => serve::serve(&options),
             Command::Fixtures(Fixtures::Check { dir }) => fixtures::check(&dir),
             Command::Fixtures(Fixtures::Export { dir }) => fixtures::export(&dir),
@@ -199,6 +205,12 @@ impl Serve {
             pace: Duration::from_millis(self.pace),
             seed,
             clock: self.clock,
+            control: match &self.admin_token {
+                _ if self.admin_open => control::Access::Anyone,
+                Some(token) => control::Access::Token(token.as_str().into()),
+                None if self.address.host.is_loopback() => control::Access::ThisMachine,
+                None => control::Access::Nobody,
+            },
             reset: match self.rate_limit_reset {
                 ResetArg::Unix => ResetStyle::Unix,
                 ResetArg::Delta => ResetStyle::Delta,

@@ -16,6 +16,8 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub struct Clock {
     mode: Mutex<Mode>,
+    /// How it was made, and is again when its world begins anew.
+    first: Mode,
     /// The sum of all advances so far: sleepers compare it with what it was when they lay down.
     advanced: watch::Sender<Duration>,
 }
@@ -38,7 +40,7 @@ impl Clock {
     }
 
     fn in_mode(mode: Mode) -> Self {
-        Self { mode: Mutex::new(mode), advanced: watch::Sender::new(Duration::ZERO) }
+        Self { mode: Mutex::new(mode), first: mode, advanced: watch::Sender::new(Duration::ZERO) }
     }
 
     /// What this clock says.
@@ -56,6 +58,43 @@ impl Clock {
             Mode::Running { ahead_of_system } => Some(system_now() + ahead_of_system),
             Mode::Frozen { at } => Some(at),
         }
+    }
+
+    /// Whether it stands still.
+    pub fn is_frozen(&self) -> bool {
+        matches!(*self.mode.lock(), Mode::Frozen { .. })
+    }
+
+    /// Sets the clock; it goes on running, or standing still.
+    pub fn set(&self, at: DateTime<Utc>) {
+        let mut mode = self.mode.lock();
+        *mode = match *mode {
+            Mode::Running { .. } => Mode::Running { ahead_of_system: at - system_now() },
+            Mode::Frozen { .. } => Mode::Frozen { at },
+        };
+    }
+
+    /// Lets the clock stand still, where it is.
+    pub fn freeze(&self) {
+        self.freeze_at(self.now());
+    }
+
+    /// Lets the clock stand still at `at`.
+    pub fn freeze_at(&self, at: DateTime<Utc>) {
+        *self.mode.lock() = Mode::Frozen { at };
+    }
+
+    /// Lets the clock run on from where it is.
+    pub fn run(&self) {
+        let mut mode = self.mode.lock();
+        if let Mode::Frozen { at } = *mode {
+            *mode = Mode::Running { ahead_of_system: at - system_now() };
+        }
+    }
+
+    /// Puts the clock back to how it was made.
+    pub fn restart(&self) {
+        *self.mode.lock() = self.first;
     }
 
     /// Moves the clock forward by `by`, and ends every wait that this passes over.
@@ -120,6 +159,11 @@ impl Stopwatch {
 /// `2026-03-24T09:00:00Z`: RFC 3339, UTC, whole seconds, as every sample in the documents.
 pub fn rfc3339(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// A time written as RFC 3339 has it, in any offset.
+pub fn parse_rfc3339(text: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
 }
 
 #[cfg(test)]

@@ -164,9 +164,16 @@ impl Minter {
         kind.counter(&self.made).load(Ordering::Relaxed)
     }
 
-    /// Goes on after `made` of `kind`, as the store remembers them.
-    pub fn resume(&self, kind: Kind, made: u64) {
-        kind.counter(&self.made).store(made, Ordering::Relaxed);
+    /// Goes on after what was made of each kind, as the store remembers it.
+    pub fn resume(&self, made: &[(Kind, u64)]) {
+        for (kind, made) in made {
+            kind.counter(&self.made).store(*made, Ordering::Relaxed);
+        }
+    }
+
+    /// Begins anew: nothing was made yet.
+    pub fn restart(&self) {
+        self.resume(&Kind::ALL.map(|kind| (kind, 0)));
     }
 
     /// The ordinal of the next one of `kind`, counted from 1.
@@ -184,28 +191,33 @@ impl Minter {
         self.fresh("msg_", Kind::Message).into()
     }
 
-    /// A fresh agent id: `agent_` and 20 base-62 characters.
-    pub fn agent(&self) -> AgentId {
-        self.fresh("agent_", Kind::Agent).into()
-    }
-
     fn fresh(&self, prefix: &str, kind: Kind) -> String {
-        self.id(prefix, kind, self.next(kind))
+        self.id(prefix, kind.name(), self.next(kind))
     }
 
-    fn id(&self, prefix: &str, kind: Kind, ordinal: u64) -> String {
-        format!("{prefix}{}", base62(self.draw.number(kind.name(), ordinal)))
+    fn id(&self, prefix: &str, what: &str, ordinal: u64) -> String {
+        format!("{prefix}{}", base62(self.draw.number(what, ordinal)))
     }
 
-    /// The id of the account's image number `ordinal`: `img_` and 20 base-62 characters.
-    pub fn image(&self, ordinal: u64) -> ImageId {
-        self.id("img_", Kind::Image, ordinal).into()
+    /// The id of the account's agent number `ordinal`, whose avatar shows `avatar`: `agent_` and
+    /// 20 base-62 characters.
+    pub fn agent(&self, ordinal: u64, avatar: &str) -> AgentId {
+        self.id("agent_", &format!("{} {avatar}", Kind::Agent.name()), ordinal).into()
+    }
+
+    /// The id of the account's image number `ordinal`, which shows `picture`: `img_` and 20
+    /// base-62 characters.
+    ///
+    /// Pictures are found by id alone, in any account, and accounts may share a seed: so the id
+    /// tells what is to be seen.
+    pub fn image(&self, ordinal: u64, picture: &str) -> ImageId {
+        self.id("img_", &format!("{} {picture}", Kind::Image.name()), ordinal).into()
     }
 
     /// The id of the account's conversation number `ordinal` in the Characters API: `conv_` and 20
     /// base-62 characters.
     pub fn characters_conversation(&self, ordinal: u64) -> ConversationId {
-        self.id("conv_", Kind::Conversation, ordinal).into()
+        self.id("conv_", Kind::Conversation.name(), ordinal).into()
     }
 
     /// The id of the account's conversation number `ordinal` in the Runner API: a UUID v4.
@@ -219,6 +231,13 @@ impl Minter {
     pub fn draw(&self) -> Draw {
         self.draw
     }
+}
+
+/// The id and the key of the account made at run time as number `number`.
+pub fn account_and_key(seed: u64, number: u64) -> (AccountId, String) {
+    let draw = Draw::new(seed, "");
+    let id = format!("acct_{}", base62(draw.number("account", number)));
+    (AccountId::from(id), format!("mynah_{}", base62(draw.number("key", number))))
 }
 
 /// Chance that can be repeated: numbers derived from a seed and an account by keyed hashing.

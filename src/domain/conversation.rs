@@ -265,7 +265,8 @@ pub struct Message {
 pub fn name_from(parts: &[Part]) -> String {
     const LONGEST: usize = 60;
     const UNNAMED: &str = "New conversation";
-    let text = parts.iter().find_map(Part::as_text).unwrap_or_default();
+    let mut texts = parts.iter().filter_map(Part::as_text);
+    let text = texts.find(|text| !text.trim().is_empty()).unwrap_or_default();
     let mut name = String::new();
     let mut length = 0;
     for word in text.split_whitespace() {
@@ -312,6 +313,11 @@ mod tests {
         let file = File { mime_type: "image/png".into(), file_uri: "https://e.org/a.png".into() };
         assert_eq!(name_from(&[Part::Image(file)]), "New conversation");
         assert_eq!(name("..."), "New conversation");
+    }
+
+    #[test]
+    fn an_empty_text_names_nothing() {
+        assert_eq!(name_from(&[Part::text(""), Part::text("Hello")]), "Hello");
     }
 
     proptest! {

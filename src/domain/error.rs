@@ -8,7 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::account::Credits;
-use crate::ids::{AgentId, ConversationId, DeploymentId, LlmId, SdModelId};
+use crate::ids::{AccountId, AgentId, ConversationId, DeploymentId, LlmId, SdModelId};
 
 /// Why an act was refused or failed.
 #[derive(Debug, Error)]
@@ -32,6 +32,21 @@ pub enum Error {
     /// No such deployment.
     #[error("there is no deployment `{0}`")]
     UnknownDeployment(DeploymentId),
+    /// The control plane is not for this caller.
+    #[error(
+        "the control plane is open to programs on this machine only; start the server with \
+         --admin-token or --admin-open to open it further"
+    )]
+    ControlClosed,
+    /// No such account (control plane).
+    #[error("there is no account `{0}`")]
+    UnknownAccount(AccountId),
+    /// An account of the fixtures cannot be removed (control plane).
+    #[error("account `{0}` is of the fixtures; it can be reset, not removed")]
+    FixtureAccount(AccountId),
+    /// The account was reset or removed while the request was being answered.
+    #[error("the account was reset while this request was being answered")]
+    WorldEnded,
     /// No such conversation in the caller's account.
     #[error("there is no conversation `{0}`")]
     UnknownConversation(ConversationId),

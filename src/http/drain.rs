@@ -2,8 +2,8 @@
 //!
 //! A request can be refused before its body is read: a wrong key, a body too large. Closing the
 //! connection at once would reset it under the client's hands, and the client would see a broken
-//! connection instead of the answer. So what is left of the body is read and dropped, up to a
-//! bound, and the connection stays usable.
+//! connection instead of the answer. So what is left of the body is read and dropped while the
+//! answer is on its way, up to a bound, and the connection stays usable.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,12 +18,14 @@ use axum::response::Response;
 use http_body_util::BodyExt as _;
 use parking_lot::Mutex;
 
-/// The most that is read of a body nobody wants.
-const MOST: usize = 32 * 1024 * 1024;
+/// The most that is read of a body nobody wants: more than a client sends by mistake. Many clients
+/// look for an answer only when they have sent everything, and take a closed connection for none.
+const MOST: usize = 256 * 1024 * 1024;
 /// How long a client may take over it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Answers, then reads the rest of the request's body if the answer came before its end.
+/// Answers, and reads the rest of the request's body if the answer came before its end. The answer
+/// does not wait for that: a client may wait for its answer before it sends more.
 pub(super) async fn drain(request: Request, next: Next) -> Response {
     // A client that waits for `100 Continue` sends nothing until its body is asked for.
     let waits = request.headers().contains_key(header::EXPECT);
@@ -35,7 +37,7 @@ pub(super) async fn drain(request: Request, next: Next) -> Response {
     let response = next.run(Request::from_parts(parts, Body::new(shared.clone()))).await;
     if !shared.is_end_stream() {
         // Whether it ends well, too late or too large: the answer stands.
-        let _ = tokio::time::timeout(PATIENCE, read_rest(shared)).await;
+        tokio::spawn(tokio::time::timeout(PATIENCE, read_rest(shared)));
     }
     response
 }

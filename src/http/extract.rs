@@ -61,7 +61,7 @@ where
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = sent.unwrap_or_default().split(';').next().unwrap_or_default();
     essence.trim().eq_ignore_ascii_case("application/json")
@@ -121,7 +121,11 @@ fn path_of(path: &serde_ignored::Path<'_>) -> String {
 }
 
 fn broken(fault: &serde_json::Error) -> Failure {
-    Failure::BrokenJson { reason: without_place(fault), line: fault.line(), column: fault.column() }
+    Failure::BrokenJson {
+        reason: without_place(fault),
+        line: fault.line(),
+        column: fault.column().max(1),
+    }
 }
 
 /// What serde says is wrong, as a failure that names the field.

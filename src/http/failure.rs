@@ -66,10 +66,47 @@ impl Failure {
         response.extensions_mut().remove::<Arc<Self>>()
     }
 
+    /// The status it is answered with, in every envelope.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Refused(refusal) => status_of_refusal(refusal),
+            Self::BrokenJson { .. } | Self::BodyBroken => StatusCode::BAD_REQUEST,
+            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
     /// Logs what is the server's own fault, with everything that led to it.
     pub(super) fn log(&self) {
         if let Self::Refused(refusal @ Refusal::Internal(_)) = self {
             tracing::error!(error = refusal.with_sources(), "a request failed");
+        }
+    }
+}
+
+fn status_of_refusal(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::Field(_) => StatusCode::BAD_REQUEST,
+        Refusal::MissingKey | Refusal::UnknownKey => StatusCode::UNAUTHORIZED,
+        Refusal::InsufficientBalance { .. } => StatusCode::PAYMENT_REQUIRED,
+        Refusal::UnknownConversation(_)
+        | Refusal::UnknownLlm(_)
+        | Refusal::UnknownSdModel(_)
+        | Refusal::UnknownAgent(_)
+        | Refusal::UnknownPicture(_)
+        | Refusal::UnknownDeployment(_)
+        | Refusal::UnknownAccount(_) => StatusCode::NOT_FOUND,
+        Refusal::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        Refusal::ForbiddenDeployment(_) | Refusal::OriginNotAllowed(_) | Refusal::ControlClosed => {
+            StatusCode::FORBIDDEN
+        }
+        Refusal::DeploymentMismatch { .. } | Refusal::FixtureAccount(_) | Refusal::WorldEnded => {
+            StatusCode::CONFLICT
         }
     }
 }

@@ -10,6 +10,7 @@
 
 mod base_url;
 pub mod characters;
+pub mod control;
 mod drain;
 pub mod extract;
 mod failure;
@@ -33,7 +34,7 @@ use tower_http::cors::{AllowHeaders, AllowMethods, Any, CorsLayer, ExposeHeaders
 pub use self::base_url::PublicUrl;
 use self::failure::Failure;
 pub use self::observe::{Observer, ResetStyle};
-use crate::service::{Access, Archive, Fixtures, Studio, Turns};
+use crate::service::{Access, Archive, Fixtures, Studio, Turns, Worlds};
 
 /// What rooms may ask for; each names what it needs in its signature.
 #[derive(Clone, FromRef)]
@@ -50,6 +51,10 @@ pub struct Services {
     pub fixtures: Arc<Fixtures>,
     /// Whether unknown fields are refused.
     pub strictness: extract::Strictness,
+    /// Every account.
+    pub worlds: Arc<Worlds>,
+    /// Who may use the control plane.
+    pub control: control::Access,
     /// How the Runner API renders what the documents leave open.
     pub runner: runner::Style,
     /// Gives requests their ids and their log lines.
@@ -61,15 +66,21 @@ pub struct Services {
 /// Everything the server answers.
 pub fn router(services: Services) -> Router {
     let observed = from_fn_with_state(services.observer.clone(), observe::observe);
+    let runner = runner::router(&services);
+    let characters = characters::router(&services);
     let rooms = Router::new()
-        .nest("/v1/runner", runner::router(&services))
-        .nest("/api/v1", characters::router(&services))
+        // `nest` leaves out the prefix with nothing but a slash behind it: a client with an empty
+        // id asks for it, and is to be told in the room's own envelope.
+        .route_service("/v1/runner/", runner.clone().with_state(services.clone()))
+        .route_service("/api/v1/", characters.clone().with_state(services.clone()))
+        .nest("/v1/runner", runner)
+        .nest("/api/v1", characters)
         .nest("/images", characters::pictures())
         .layer(from_fn(drain::drain))
         .layer(cors());
     Router::new()
         .merge(rooms)
-        .nest("/_mynah", operations::router())
+        .nest("/_mynah", operations::router().merge(control::router(&services)))
         .fallback(operations::nothing_here)
         .with_state(services)
         .layer(observed)

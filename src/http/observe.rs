@@ -82,7 +82,7 @@ impl Drop for Line {
             route = self.route.as_ref().map_or("-", MatchedPath::as_str),
             status = self.status,
             latency_us = u64::try_from(self.stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX),
-            account = self.scope.world().map_or("-", |world| world.account.id.as_str()),
+            account = self.scope.world().map_or("-", |world| world.id.as_str()),
             request_id = self.scope.id(&self.strangers).as_str(),
         );
     }

@@ -33,6 +33,7 @@ impl Scope {
 
     /// The request is `world`'s: it is logged so, and gets its id from there if it has none.
     pub(super) fn attribute_to(&self, world: &Arc<World>) {
+        world.use_now();
         let _ = self.0.world.set(Arc::clone(world));
         self.0.id.get_or_init(|| world.ids.request());
     }

@@ -56,3 +56,27 @@ impl Stream for Chunks {
         Poll::Ready(word.map(|word| word.map(Bytes::from)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::poll;
+
+    use super::*;
+
+    /// The connection flushes whenever its body is pending
+    /// (`the_first_word_comes_at_once_and_each_further_one_after_the_pace` sees that it does).
+    #[tokio::test]
+    async fn every_word_is_followed_by_a_chance_to_flush_it() {
+        let words = ["one ", "two ", "three"];
+        let ready = futures::stream::iter(words.map(|word| Ok(word.to_owned())));
+        let mut body = Streamed(ready.boxed()).into_response().into_body().into_data_stream();
+        for word in words {
+            match poll!(body.next()) {
+                Poll::Ready(Some(Ok(chunk))) => assert_eq!(chunk, word),
+                other => panic!("{other:?} in place of {word}"),
+            }
+            assert!(poll!(body.next()).is_pending(), "after {word}");
+        }
+        assert!(matches!(poll!(body.next()), Poll::Ready(None)));
+    }
+}

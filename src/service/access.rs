@@ -5,9 +5,7 @@
 use std::sync::Arc;
 
 use super::fixtures::Fixtures;
-use super::limits::Verdict;
-use super::worlds::{World, Worlds};
-use crate::domain::conversation::Api;
+use super::worlds::{Visit, World, Worlds};
 use crate::domain::{Deployment, Error};
 use crate::ids::DeploymentId;
 
@@ -21,8 +19,8 @@ pub struct Access {
 /// Someone who may use a deployment.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// The account that the use is attributed to.
-    pub world: Arc<World>,
+    /// The visit to the account that the use is attributed to.
+    pub visit: Visit,
     /// The deployment.
     pub deployment: Arc<Deployment>,
 }
@@ -70,7 +68,7 @@ impl Access {
     /// The account that `key` opens.
     pub fn account(&self, key: Option<&str>) -> Result<Arc<World>, Error> {
         let key = key.ok_or(Error::MissingKey)?;
-        self.worlds.by_key(key).cloned().ok_or(Error::UnknownKey)
+        self.worlds.by_key(key).ok_or(Error::UnknownKey)
     }
 
     /// The caller who sent `key` and `origin` to deployment `id`.
@@ -96,23 +94,23 @@ impl Access {
             }
             let of_project = key
                 .and_then(|key| self.worlds.by_key(key))
-                .filter(|world| world.account.project == deployment.project);
+                .filter(|world| world.project == deployment.project);
             let world = match of_project {
-                Some(world) => Arc::clone(world),
+                Some(world) => world,
                 None => self.owner(&deployment)?,
             };
-            return Ok(Caller { world, deployment });
+            return Ok(Caller { visit: Visit::new(world), deployment });
         }
         let world = self.account(key)?;
-        if world.account.project != deployment.project {
+        if world.project != deployment.project {
             return Err(Error::ForbiddenDeployment(deployment.id.clone()));
         }
-        Ok(Caller { world, deployment })
+        Ok(Caller { visit: Visit::new(world), deployment })
     }
 
     /// Whose conversations someone with `key`, on a web page of `origin`, may read.
     pub fn reader(&self, key: Option<&str>, origin: Option<&str>) -> Reader {
-        let world = key.and_then(|key| self.worlds.by_key(key)).cloned();
+        let world = key.and_then(|key| self.worlds.by_key(key));
         let public = self.fixtures.deployments.values().filter_map(|deployment| {
             let allowlist = deployment.public.as_ref()?;
             Some(PublicDeployment {
@@ -125,18 +123,7 @@ impl Access {
     }
 
     fn owner(&self, deployment: &Deployment) -> Result<Arc<World>, Error> {
-        let owner = self.worlds.by_id(&deployment.owner).cloned();
+        let owner = self.worlds.by_id(&deployment.owner);
         owner.ok_or_else(|| Error::UnknownDeployment(deployment.id.clone()))
-    }
-}
-
-impl World {
-    /// Counts a request to `api` against the plan's limit, where it has one for that API.
-    pub fn admit(&self, api: Api) -> Option<Verdict> {
-        let limiter = match api {
-            Api::Runner => &self.runner_limit,
-            Api::Characters => &self.characters_limit,
-        };
-        limiter.as_ref().map(|limiter| limiter.admit(self.clock.now()))
     }
 }

@@ -22,7 +22,7 @@ use crate::backend::canned::RuleSet;
 use crate::domain::catalog::{Agent, Image, LlmModel, SdModel};
 use crate::domain::conversation::{Conversation, Message};
 use crate::domain::error::{Fault as FieldFault, FieldError};
-use crate::domain::{Account, Deployment, Error};
+use crate::domain::{Account, Deployment, Error, Plan};
 use crate::ids::{DeploymentId, Kind, LlmId, Minter, SdModelId};
 use crate::store::{AccountRow, Connection, StoreError, accounts, agents, conversations, images};
 
@@ -39,6 +39,8 @@ const BUILT_IN: [(&str, &str); 6] = [
 /// What every account starts with.
 #[derive(Debug)]
 pub struct Fixtures {
+    /// The plans, in the order of the files.
+    pub plans: Vec<Plan>,
     /// The accounts, in the order of the files.
     pub accounts: Vec<Account>,
     /// The deployments of all of them.
@@ -152,6 +154,19 @@ pub fn export(folder: &Path) -> Result<Vec<PathBuf>, FixturesError> {
 }
 
 impl Fixtures {
+    /// The account called `id`.
+    pub fn account(&self, id: &str) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.id.as_str() == id)
+    }
+
+    /// The plan called `id`, which a request names in `field`.
+    pub fn plan(&self, id: &str, field: &str) -> Result<&Plan, FieldError> {
+        self.plans.iter().find(|plan| plan.id == id).ok_or_else(|| {
+            let message = format!("{field} must be one of the plans, and there is no `{id}`");
+            FieldError::new(field, FieldFault::BadValue, message)
+        })
+    }
+
     /// The language model `id`, which a request names in `field`.
     pub fn llm(&self, id: &LlmId, field: &str) -> Result<Arc<LlmModel>, Error> {
         if let Some(llm) = self.llms.iter().find(|llm| llm.id == *id) {

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use super::archive::{Page, Slice};
 use super::fixtures::Fixtures;
 use super::paint::paint;
-use super::worlds::World;
+use super::worlds::{Visit, World};
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::{Api, Message};
 use crate::domain::{Error, Role};
@@ -93,29 +93,31 @@ impl Studio {
     }
 
     /// Makes an agent, and charges for its avatar.
-    pub async fn make_agent(&self, world: &Arc<World>, new: NewAgent) -> Result<Agent, Error> {
+    pub async fn make_agent(&self, visit: &Visit, new: NewAgent) -> Result<Agent, Error> {
         let cost = self.fixtures.sd_model(&new.sd_model, "sd_model_id")?.cost_per_image;
-        let world = Arc::clone(world);
+        let world = visit.world();
         let act = store::act(move |db| {
             async move {
                 if !accounts::charge(db, world.row, cost).await? {
                     return Ok(None);
                 }
-                let agent = Agent {
-                    id: world.ids.agent(),
+                let ordinal = world.ids.next(Kind::Agent);
+                let mut agent = Agent {
+                    id: "".into(),
                     name: new.name,
                     appearance_prompt: new.appearance_prompt,
                     personality_prompt: new.personality_prompt,
                     description: new.description,
                     sd_model: Some(new.sd_model),
                 };
-                agents::insert(db, world.row, &agent, world.ids.made(Kind::Agent)).await?;
+                agent.id = world.ids.agent(ordinal, &agent.avatar_prompt());
+                agents::insert(db, world.row, &agent, ordinal).await?;
                 accounts::save_counters(db, world.row, &world.ids, &[Kind::Agent]).await?;
                 Ok(Some(agent))
             }
             .boxed()
         });
-        let made = self.store.write(act).await.map_err(Error::internal)?;
+        let made = visit.write(&self.store, act).await?;
         made.ok_or(Error::InsufficientBalance { cost })
     }
 
@@ -133,9 +135,9 @@ impl Studio {
     }
 
     /// Makes an image, charges for it, and puts it into its conversation.
-    pub async fn make_image(&self, world: &Arc<World>, new: NewImage) -> Result<Image, Error> {
+    pub async fn make_image(&self, visit: &Visit, new: NewImage) -> Result<Image, Error> {
         let cost = self.fixtures.sd_model(&new.sd_model, "sd_model_id")?.cost_per_image;
-        let (payer, wanted) = (Arc::clone(world), new.conversation.clone());
+        let (payer, wanted) = (visit.world(), new.conversation.clone());
         let act = store::act(move |db| {
             async move {
                 let mut conversation = None;
@@ -151,7 +153,7 @@ impl Studio {
                 }
                 let ordinal = payer.ids.next(Kind::Image);
                 let image = Image {
-                    id: payer.ids.image(ordinal),
+                    id: payer.ids.image(ordinal, &format!("{} {}", new.sd_model, new.prompt)),
                     prompt: new.prompt,
                     sd_model: new.sd_model,
                     created_at: payer.clock.now(),
@@ -170,7 +172,7 @@ impl Studio {
             }
             .boxed()
         });
-        match self.store.write(act).await.map_err(Error::internal)? {
+        match visit.write(&self.store, act).await? {
             Paid::Done(image) => Ok(image),
             Paid::NoMoney => Err(Error::InsufficientBalance { cost }),
             Paid::NoSuchConversation => {

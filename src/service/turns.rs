@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::streaming::WordStream;
 use super::fixtures::Fixtures;
-use super::worlds::World;
+use super::worlds::{Visit, World};
 use crate::backend::canned::Served;
 use crate::backend::{Answer, Ask, Backend, Canned, Echo, Piece, Usage};
 use crate::domain::conversation::{Message, Prompt};
@@ -148,12 +148,12 @@ impl Turns {
 
     /// The answer as words in time. Waits for its beginning, so that a backend that fails before
     /// it says anything is an ordinary failure.
-    async fn words(&self, world: &Arc<World>, answer: Answer) -> Result<WordStream, Error> {
+    async fn words(&self, visit: &Visit, answer: Answer) -> Result<WordStream, Error> {
         let pieces = streaming::begun(answer.pieces).await?;
         let word_ms = u64::try_from(self.settings.pace.as_millis()).unwrap_or(u64::MAX);
         let default = Pace { first_ms: 0, word_ms, jitter_ms: 0 };
         let pace = answer.pace.unwrap_or(default);
-        Ok(streaming::paced(pieces, pace, Arc::clone(&world.clock), world.ids.draw()))
+        Ok(streaming::paced(pieces, pace, Arc::clone(&visit.clock), visit.ids.draw()))
     }
 }
 

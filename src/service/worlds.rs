@@ -1,24 +1,39 @@
 //! Accounts are worlds: clock, ids, limits, rules and data hang on the account and on nothing
 //! else, so that what one client does is never seen by another.
+//!
+//! Fixture accounts are there from the start; others are made at run time, each a world of its own
+//! that starts as a copy of a fixture account.
+
+mod making;
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use parking_lot::{Mutex, RwLock};
 
+pub use self::making::{Changes, LimitChange, NewAccount};
 use super::fixtures::Fixtures;
-use super::limits::Limiter;
+use super::limits::{Limiter, Verdict};
 use crate::backend::canned::RuleBook;
-use crate::clock::Clock;
-use crate::domain::{Account, ApiKey};
-use crate::ids::{AccountId, Minter};
-use crate::store::{AccountRow, Store, StoreError, accounts};
+use crate::clock::{Clock, Stopwatch};
+use crate::domain::conversation::Api;
+use crate::domain::{ApiKey, Credits, Error, Plan};
+use crate::ids::{AccountId, Minter, ProjectId};
+use crate::store::{self, AccountRow, Connection, Store, StoreError};
 
 /// One account at run time, and everything that is its own.
 #[derive(Debug)]
 pub struct World {
-    /// The account.
-    pub account: Account,
+    /// Its id.
+    pub id: AccountId,
+    /// The project whose deployments it may use.
+    pub project: ProjectId,
     /// Its rows in the store.
     pub row: AccountRow,
     /// Its time.
@@ -27,84 +42,190 @@ pub struct World {
     pub ids: Minter,
     /// Its place in the canned rules.
     pub rules: Arc<RuleBook>,
-    /// Its limit in the Runner API, where its plan sets one.
-    pub runner_limit: Option<Limiter>,
-    /// Its limit in the Characters API.
-    pub characters_limit: Option<Limiter>,
+    /// What opens it.
+    pub keys: Vec<ApiKey>,
+    /// The fixture account that it was copied from, if it was made at run time.
+    pub made_from: Option<AccountId>,
+    /// The credits that it starts with, and starts with again.
+    balance: Credits,
+    /// How long it may be unused before it goes.
+    ttl: Option<Duration>,
+    terms: RwLock<Arc<Terms>>,
+    /// Goes up with every reset: what was begun before belongs to a world that is no more.
+    generation: AtomicU64,
+    /// Runs since it was last used.
+    used: Mutex<Stopwatch>,
+}
+
+/// One request's stay in a world: from when its account was known until its answer is given.
+#[derive(Debug, Clone)]
+pub struct Visit {
+    world: Arc<World>,
+    /// The world's generation when the visit began.
+    generation: u64,
+}
+
+impl Visit {
+    /// A visit to `world` that begins now.
+    pub fn new(world: Arc<World>) -> Self {
+        let generation = world.generation();
+        Self { world, generation }
+    }
+
+    /// The world, to be held on to.
+    pub fn world(&self) -> Arc<World> {
+        Arc::clone(&self.world)
+    }
+
+    /// Runs `act` in a transaction of `store`, unless the account was reset or removed since the
+    /// visit began: then nothing is stored.
+    pub async fn write<T, F>(&self, store: &Store, act: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
+    {
+        let Self { world, generation } = self.clone();
+        let guarded = store::act(move |db| {
+            async move {
+                if world.generation() != generation {
+                    return Ok(None);
+                }
+                act(db).await.map(Some)
+            }
+            .boxed()
+        });
+        store.write(guarded).await.map_err(Error::internal)?.ok_or(Error::WorldEnded)
+    }
+}
+
+impl Deref for Visit {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
+}
+
+/// What an account's plan comes to at present.
+#[derive(Debug)]
+struct Terms {
+    plan: Plan,
+    runner: Option<Limiter>,
+    characters: Option<Limiter>,
+}
+
+impl Terms {
+    fn new(plan: Plan) -> Arc<Self> {
+        let runner = plan.runner_requests_per_minute.and_then(Limiter::new);
+        let characters = Limiter::new(plan.requests_per_minute);
+        Arc::new(Self { plan, runner, characters })
+    }
+}
+
+impl World {
+    /// The plan as it is now.
+    pub fn plan(&self) -> Plan {
+        self.terms.read().plan.clone()
+    }
+
+    /// Counts a request to `api` against the plan's limit, where it has one for that API.
+    pub fn admit(&self, api: Api) -> Option<Verdict> {
+        let terms = Arc::clone(&self.terms.read());
+        let limiter = match api {
+            Api::Runner => &terms.runner,
+            Api::Characters => &terms.characters,
+        };
+        limiter.as_ref().map(|limiter| limiter.admit(self.clock.now()))
+    }
+
+    fn renew_terms(&self, plan: Plan) {
+        *self.terms.write() = Terms::new(plan);
+    }
+
+    /// A request came for it.
+    pub fn use_now(&self) {
+        if self.ttl.is_some() {
+            *self.used.lock() = Stopwatch::start();
+        }
+    }
+
+    fn expired(&self) -> bool {
+        self.ttl.is_some_and(|ttl| self.used.lock().elapsed() >= ttl)
+    }
+
+    /// What was begun until now is no longer stored.
+    fn outdate(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
 }
 
 /// Every account, found by key or id.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Worlds {
+    fixtures: Arc<Fixtures>,
+    store: Store,
+    settings: Settings,
+    /// The number of the account made last.
+    made: AtomicU64,
+    found: RwLock<Found>,
+}
+
+/// What the server was started with that worlds need.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Where ids come from.
+    pub seed: u64,
+    /// Where every clock stands still at first; without, clocks run with the system's.
+    pub clock: Option<DateTime<Utc>>,
+}
+
+#[derive(Debug, Default)]
+struct Found {
     by_id: HashMap<AccountId, Arc<World>>,
     by_key: HashMap<ApiKey, Arc<World>>,
 }
 
-impl Worlds {
-    /// The accounts of the fixtures. Those that the store does not know yet start with their own
-    /// copy of the fixtures' conversations.
-    pub async fn open(
-        fixtures: &Arc<Fixtures>,
-        store: &Store,
-        seed: u64,
-        clock: impl Fn() -> Clock,
-    ) -> Result<Self, StoreError> {
-        let mut worlds = Self::default();
-        let ids: Vec<Minter> =
-            fixtures.accounts.iter().map(|account| Minter::new(seed, &account.id)).collect();
-        let settled = settle(Arc::clone(fixtures), ids, store).await?;
-        for (account, (row, ids)) in fixtures.accounts.iter().zip(settled) {
-            let world = Arc::new(World {
-                row,
-                ids,
-                clock: Arc::new(clock()),
-                rules: Arc::new(RuleBook::new(Arc::clone(&fixtures.rules))),
-                runner_limit: account.plan.runner_requests_per_minute.and_then(Limiter::new),
-                characters_limit: Limiter::new(account.plan.requests_per_minute),
-                account: account.clone(),
-            });
-            for key in &account.keys {
-                worlds.by_key.insert(key.clone(), Arc::clone(&world));
-            }
-            worlds.by_id.insert(account.id.clone(), world);
+impl Found {
+    fn add(&mut self, world: &Arc<World>) {
+        for key in &world.keys {
+            self.by_key.insert(key.clone(), Arc::clone(world));
         }
-        Ok(worlds)
+        self.by_id.insert(world.id.clone(), Arc::clone(world));
     }
 
-    /// The account that `key` opens.
-    pub fn by_key(&self, key: &str) -> Option<&Arc<World>> {
-        self.by_key.get(key)
-    }
-
-    /// The account called `id`.
-    pub fn by_id(&self, id: &AccountId) -> Option<&Arc<World>> {
-        self.by_id.get(id)
+    fn remove(&mut self, world: &World) {
+        for key in &world.keys {
+            self.by_key.remove(key);
+        }
+        self.by_id.remove(&world.id);
     }
 }
 
-/// Makes the accounts' rows where they are missing, all in one transaction; gives row and ids.
-async fn settle(
-    fixtures: Arc<Fixtures>,
-    ids: Vec<Minter>,
-    store: &Store,
-) -> Result<Vec<(AccountRow, Minter)>, StoreError> {
-    store
-        .write(move |db| {
-            async move {
-                let mut settled = Vec::with_capacity(ids.len());
-                for (account, ids) in fixtures.accounts.iter().zip(ids) {
-                    let (row, new) =
-                        accounts::find_or_make(db, &account.id, account.balance).await?;
-                    if new {
-                        fixtures.seed(db, row, &ids).await?;
-                    } else {
-                        accounts::resume_ids(db, row, &ids).await?;
-                    }
-                    settled.push((row, ids));
-                }
-                Ok(settled)
-            }
-            .boxed()
-        })
-        .await
+impl Worlds {
+    /// The account that `key` opens.
+    pub fn by_key(&self, key: &str) -> Option<Arc<World>> {
+        self.found.read().by_key.get(key).cloned()
+    }
+
+    /// The account called `id`.
+    pub fn by_id(&self, id: &AccountId) -> Option<Arc<World>> {
+        self.found.read().by_id.get(id).cloned()
+    }
+
+    /// The account called `id`, or the refusal that there is none.
+    pub fn named(&self, id: &AccountId) -> Result<Arc<World>, Error> {
+        self.by_id(id).ok_or_else(|| Error::UnknownAccount(id.clone()))
+    }
+
+    /// All of them, in the order of their making.
+    pub fn all(&self) -> Vec<Arc<World>> {
+        let mut all: Vec<_> = self.found.read().by_id.values().cloned().collect();
+        all.sort_by_key(|world| world.row);
+        all
+    }
 }

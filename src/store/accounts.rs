@@ -3,51 +3,190 @@
 use sqlx::QueryBuilder;
 
 use super::{AccountRow, Connection, StoreError, from_sql, to_sql};
-use crate::domain::Credits;
+use crate::domain::{ApiKey, Credits};
 use crate::ids::{AccountId, Kind, Minter};
 
-/// Finds the account's row, or makes it with `balance`; tells whether it is new.
-pub async fn find_or_make(
-    db: &mut Connection,
-    id: &AccountId,
-    balance: Credits,
-) -> Result<(AccountRow, bool), StoreError> {
-    let found: Option<i64> = sqlx::query_scalar("SELECT account FROM accounts WHERE id = $1")
-        .bind(id.as_str())
-        .fetch_optional(&mut *db)
-        .await?;
-    if let Some(row) = found {
-        return Ok((AccountRow(row), false));
-    }
-    let row: i64 = sqlx::query_scalar(
-        "INSERT INTO accounts (account, id, balance)
-         SELECT COALESCE(MAX(account), 0) + 1, $1, $2 FROM accounts
-         RETURNING account",
-    )
-    .bind(id.as_str())
-    .bind(balance.millionths())
-    .fetch_one(db)
-    .await?;
-    Ok((AccountRow(row), true))
+/// An account's row.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Saved {
+    account: i64,
+    /// Its id.
+    pub id: String,
+    /// The fixture account that it was copied from; none for one of the fixtures.
+    pub made_from: Option<String>,
+    /// The key it was given, if it was made at run time.
+    pub api_key: Option<String>,
+    seed: Option<i64>,
+    ttl: Option<i64>,
+    /// Its plan, where it is another than the fixtures say.
+    pub plan: Option<String>,
+    requests_per_minute: Option<i64>,
+    runner_requests_per_minute: Option<i64>,
+    first_balance: i64,
 }
 
-/// Lets `ids` go on after what the account has made and stored.
-pub async fn resume_ids(
+impl Saved {
+    /// Its row.
+    pub fn row(&self) -> AccountRow {
+        AccountRow(self.account)
+    }
+
+    /// Its row's number.
+    pub fn number(&self) -> u64 {
+        from_sql(self.account)
+    }
+
+    /// Its own seed, if it was given one.
+    pub fn seed(&self) -> Option<u64> {
+        self.seed.map(i64::cast_unsigned)
+    }
+
+    /// Seconds without use after which it goes.
+    pub fn ttl(&self) -> Option<u64> {
+        self.ttl.map(from_sql)
+    }
+
+    /// Limits of its own: to the Characters API, to the Runner API.
+    pub fn limits(&self) -> (Option<u32>, Option<u32>) {
+        let limit = |sql: Option<i64>| sql.and_then(|limit| u32::try_from(limit).ok());
+        (limit(self.requests_per_minute), limit(self.runner_requests_per_minute))
+    }
+
+    /// The credits that it starts with.
+    pub fn first_balance(&self) -> Credits {
+        Credits::from_millionths(self.first_balance)
+    }
+}
+
+/// Every account there is.
+pub async fn all(db: &mut Connection) -> Result<Vec<Saved>, StoreError> {
+    let rows = sqlx::query_as(
+        "SELECT account, id, made_from, api_key, seed, ttl, plan, requests_per_minute,
+                runner_requests_per_minute, first_balance
+         FROM accounts ORDER BY account",
+    );
+    Ok(rows.fetch_all(db).await?)
+}
+
+/// The account in row `owner`.
+pub async fn find(db: &mut Connection, owner: AccountRow) -> Result<Saved, StoreError> {
+    let row = sqlx::query_as(
+        "SELECT account, id, made_from, api_key, seed, ttl, plan, requests_per_minute,
+                runner_requests_per_minute, first_balance
+         FROM accounts WHERE account = $1",
+    );
+    Ok(row.bind(owner.0).fetch_one(db).await?)
+}
+
+/// An account to be made.
+#[derive(Debug, Clone)]
+pub struct NewRow {
+    /// Its id.
+    pub id: AccountId,
+    /// The credits it starts with.
+    pub balance: Credits,
+    /// The fixture account that it is copied from; none for one of the fixtures.
+    pub made_from: Option<AccountId>,
+    /// Its key, if it is made at run time.
+    pub api_key: Option<ApiKey>,
+    /// Its own seed.
+    pub seed: Option<u64>,
+    /// Seconds without use after which it goes.
+    pub ttl: Option<u64>,
+    /// Its plan, if it is another than the fixtures say.
+    pub plan: Option<String>,
+}
+
+/// Makes an account's row.
+pub async fn insert(db: &mut Connection, new: &NewRow) -> Result<AccountRow, StoreError> {
+    let row: i64 = sqlx::query_scalar(
+        "INSERT INTO accounts (account, id, balance, first_balance, made_from, api_key, seed, ttl,
+                               plan)
+         SELECT COALESCE(MAX(account), 0) + 1, $1, $2, $2, $3, $4, $5, $6, $7 FROM accounts
+         RETURNING account",
+    )
+    .bind(new.id.as_str())
+    .bind(new.balance.millionths())
+    .bind(new.made_from.as_ref().map(AccountId::as_str))
+    .bind(new.api_key.as_ref().map(ApiKey::reveal))
+    .bind(new.seed.map(u64::cast_signed))
+    .bind(new.ttl.map(to_sql))
+    .bind(new.plan.as_deref())
+    .fetch_one(db)
+    .await?;
+    Ok(AccountRow(row))
+}
+
+/// Removes an account with all it holds.
+pub async fn remove(db: &mut Connection, owner: AccountRow) -> Result<(), StoreError> {
+    clear(db, owner).await?;
+    sqlx::query("DELETE FROM accounts WHERE account = $1").bind(owner.0).execute(db).await?;
+    Ok(())
+}
+
+/// Removes all that an account holds.
+pub async fn clear(db: &mut Connection, owner: AccountRow) -> Result<(), StoreError> {
+    for statement in [
+        "DELETE FROM messages WHERE account = $1",
+        "DELETE FROM conversation_meta WHERE account = $1",
+        "DELETE FROM conversations WHERE account = $1",
+        "DELETE FROM conversation_tallies WHERE account = $1",
+        "DELETE FROM agents WHERE account = $1",
+        "DELETE FROM images WHERE account = $1",
+        "DELETE FROM counters WHERE account = $1",
+    ] {
+        sqlx::query(statement).bind(owner.0).execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+/// Sets the account's balance.
+pub async fn set_balance(
     db: &mut Connection,
     owner: AccountRow,
-    ids: &Minter,
+    balance: Credits,
 ) -> Result<(), StoreError> {
+    sqlx::query("UPDATE accounts SET balance = $2 WHERE account = $1")
+        .bind(owner.0)
+        .bind(balance.millionths())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Sets the account's plan, and limits of its own to the Characters API and the Runner API.
+pub async fn set_terms(
+    db: &mut Connection,
+    owner: AccountRow,
+    plan: &str,
+    limits: (Option<u32>, Option<u32>),
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE accounts
+         SET plan = $2, requests_per_minute = $3, runner_requests_per_minute = $4
+         WHERE account = $1",
+    )
+    .bind(owner.0)
+    .bind(plan)
+    .bind(limits.0)
+    .bind(limits.1)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// How many of each kind the account has made and stored.
+pub async fn counters(
+    db: &mut Connection,
+    owner: AccountRow,
+) -> Result<Vec<(Kind, u64)>, StoreError> {
     let rows: Vec<(String, i64)> =
         sqlx::query_as("SELECT kind, made FROM counters WHERE account = $1")
             .bind(owner.0)
             .fetch_all(db)
             .await?;
-    for (name, made) in rows {
-        if let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.name() == name) {
-            ids.resume(kind, from_sql(made));
-        }
-    }
-    Ok(())
+    let kind = |name: &str| Kind::ALL.into_iter().find(|kind| kind.name() == name);
+    Ok(rows.into_iter().filter_map(|(name, made)| Some((kind(&name)?, from_sql(made)))).collect())
 }
 
 /// Remembers how many of each of `kinds` the account has made.

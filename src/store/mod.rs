@@ -28,7 +28,7 @@ use self::writer::Writer;
 pub type Connection = SqliteConnection;
 
 /// The row of an account: the owner that every function here takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountRow(i64);
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");

@@ -260,6 +260,41 @@ async fn rate_limit_reset_chooses_between_a_time_and_a_span() {
     }
 }
 
+/// The status of the control plane's list of accounts for a client that sends this `Host`.
+async fn control_plane(server: &Binary, host: &str, token: Option<&str>) -> u16 {
+    let mut request = server.client.get(server.url("/_mynah/accounts")).header("host", host);
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    request.send().await.unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn admin_token_is_the_key_of_the_control_plane() {
+    for server in Binary::both_ways("admin-token", Some("sesame")).await {
+        assert_eq!(control_plane(&server, "localhost", None).await, 401);
+        assert_eq!(control_plane(&server, "localhost", Some("sesame")).await, 200);
+        let lines = server.stop().await;
+        assert!(lines.iter().all(|line| !line.contains("sesame")), "{lines:?}");
+    }
+    let mut help = command(&["--help"]);
+    let help = text(&help.env("MYNAH_ADMIN_TOKEN", "sesame").output().await.unwrap().stdout);
+    assert!(!help.contains("sesame"), "{help}");
+}
+
+#[tokio::test]
+async fn admin_open_opens_the_control_plane() {
+    let usual = Binary::start(&[]).await;
+    assert_eq!(control_plane(&usual, "mynah.example", None).await, 403);
+    for server in Binary::both_ways("admin-open", None).await {
+        assert_eq!(control_plane(&server, "mynah.example", None).await, 200);
+    }
+    let mut closed = command(&["--database", "sqlite::memory:", "--port", "0"]);
+    closed.env("MYNAH_ADMIN_OPEN", "0");
+    let closed = Binary::of(closed).await;
+    assert_eq!(control_plane(&closed, "mynah.example", None).await, 403);
+}
+
 #[tokio::test]
 async fn log_chooses_what_is_logged() {
     for server in Binary::both_ways("log", Some("error")).await {

@@ -12,10 +12,30 @@
     reason = "helpers fail as loudly as the tests they serve, and nothing here is published"
 )]
 
+mod canned;
 mod cli;
+mod concurrency;
+mod control;
+mod default_fixtures;
+mod determinism;
 mod durability;
+mod isolation;
 mod layers;
+mod ledger;
 mod operations;
+mod options;
 mod readme;
+mod runner_auth;
+mod runner_content;
+mod runner_conversations;
+mod runner_errors;
+mod runner_limits;
+mod runner_lists;
+mod runner_run;
 mod runner_samples;
+mod runner_stream;
+mod runner_variables;
+mod strict;
 mod support;
+mod tokens;
+mod wire;

@@ -84,6 +84,11 @@ impl RuleBook {
         Served { rule, turn }
     }
 
+    /// Begins anew: nothing was served yet.
+    pub fn restart(&self) {
+        self.served.lock().clear();
+    }
+
     /// Makes a reply count as not served, unless another was served since.
     pub fn give_back(&self, served: Served) {
         let mut counts = self.served.lock();

@@ -79,31 +79,31 @@ impl AgentItem {
 
 /// `GET /api/v1/agents`.
 pub(super) async fn list(
-    Account(world): Account,
+    Account(visit): Account,
     State(studio): State<Studio>,
     base: BaseUrl,
 ) -> Result<Json<Vec<AgentItem>>, Failure> {
-    let agents = studio.agents(&world).await?;
+    let agents = studio.agents(&visit).await?;
     Ok(Json(agents.into_iter().map(|agent| AgentItem::new(agent, &base)).collect()))
 }
 
 /// `POST /api/v1/agents`.
 pub(super) async fn create(
-    Account(world): Account,
+    Account(visit): Account,
     State(studio): State<Studio>,
     base: BaseUrl,
     Body(body): Body<AgentBody>,
 ) -> Result<(StatusCode, Json<AgentItem>), Failure> {
-    let agent = studio.make_agent(&world, body.checked()?).await?;
+    let agent = studio.make_agent(&visit, body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(AgentItem::new(agent, &base))))
 }
 
 /// `GET /api/v1/agents/{id}`.
 pub(super) async fn show(
-    Account(world): Account,
+    Account(visit): Account,
     InPath(id): InPath<AgentId>,
     State(studio): State<Studio>,
     base: BaseUrl,
 ) -> Result<Json<AgentItem>, Failure> {
-    Ok(Json(AgentItem::new(studio.agent(&world, id).await?, &base)))
+    Ok(Json(AgentItem::new(studio.agent(&visit, id).await?, &base)))
 }

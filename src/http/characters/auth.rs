@@ -4,8 +4,6 @@
 //! requests are counted by a layer around the whole room; handlers ask for the [`Account`] it
 //! found.
 
-use std::sync::Arc;
-
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -16,15 +14,16 @@ use crate::domain::Error;
 use crate::domain::conversation::Api;
 use crate::http::failure::Failure;
 use crate::http::scope::Scope;
-use crate::service::{Access, World};
+use crate::service::Access;
+use crate::service::worlds::Visit;
 
 /// The account of the key. Checked before the body is read.
-pub(super) struct Account(pub(super) Arc<World>);
+pub(super) struct Account(pub(super) Visit);
 
 /// What the layer found out about the key.
 #[derive(Clone)]
 enum Found {
-    Account(Arc<World>),
+    Account(Visit),
     NoKey,
     UnknownKey,
 }
@@ -45,7 +44,7 @@ pub(super) async fn count(
                     return Failure::Refused(refusal).into_response();
                 }
             }
-            Found::Account(world)
+            Found::Account(Visit::new(world))
         }
         Err(Error::MissingKey) => Found::NoKey,
         Err(_) => Found::UnknownKey,
@@ -59,7 +58,7 @@ impl<S: Sync> FromRequestParts<S> for Account {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         match parts.extensions.get::<Found>() {
-            Some(Found::Account(world)) => Ok(Self(Arc::clone(world))),
+            Some(Found::Account(visit)) => Ok(Self(visit.clone())),
             Some(Found::UnknownKey) => Err(Error::UnknownKey.into()),
             Some(Found::NoKey) | None => Err(Error::MissingKey.into()),
         }

@@ -92,10 +92,10 @@ impl CompletionBody {
 
 /// Answers the messages, and stores nothing.
 pub(super) async fn complete(
-    Account(world): Account,
+    Account(visit): Account,
     State(turns): State<Turns>,
     Body(body): Body<CompletionBody>,
 ) -> Result<Json<ReplyAnswer>, Failure> {
-    let replied = turns.complete_messages(&world, body.checked()?).await?;
+    let replied = turns.complete_messages(&visit, body.checked()?).await?;
     Ok(Json(replied.into()))
 }

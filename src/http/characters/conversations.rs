@@ -118,50 +118,50 @@ impl MessageItem {
 
 /// `GET /api/v1/conversations`: latest first.
 pub(super) async fn list(
-    Account(world): Account,
+    Account(visit): Account,
     State(archive): State<Archive>,
 ) -> Result<Json<Vec<ConversationItem>>, Failure> {
-    let found = archive.dialogues(&world).await?;
+    let found = archive.dialogues(&visit).await?;
     Ok(Json(found.into_iter().map(ConversationItem::from).collect()))
 }
 
 /// `POST /api/v1/conversations`.
 pub(super) async fn create(
-    Account(world): Account,
+    Account(visit): Account,
     State(turns): State<Turns>,
     Body(body): Body<CreateBody>,
 ) -> Result<(StatusCode, Json<ConversationItem>), Failure> {
-    let conversation = turns.begin(&world, body.checked()?).await?;
+    let conversation = turns.begin(&visit, body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(conversation.into())))
 }
 
 /// `GET /api/v1/conversations/{id}`.
 pub(super) async fn show(
-    Account(world): Account,
+    Account(visit): Account,
     InPath(id): InPath<ConversationId>,
     State(archive): State<Archive>,
 ) -> Result<Json<ConversationItem>, Failure> {
-    Ok(Json(archive.dialogue(&world, id).await?.into()))
+    Ok(Json(archive.dialogue(&visit, id).await?.into()))
 }
 
 /// `GET /api/v1/conversations/{conversation_id}/messages`: oldest first.
 pub(super) async fn messages(
-    Account(world): Account,
+    Account(visit): Account,
     InPath(id): InPath<ConversationId>,
     State(archive): State<Archive>,
     base: BaseUrl,
 ) -> Result<Json<Vec<MessageItem>>, Failure> {
-    let found = archive.lines(&world, id).await?;
+    let found = archive.lines(&visit, id).await?;
     Ok(Json(found.into_iter().map(|message| MessageItem::new(message, &base)).collect()))
 }
 
 /// `POST /api/v1/conversations/{conversation_id}/messages`: the agent's answer.
 pub(super) async fn say(
-    Account(world): Account,
+    Account(visit): Account,
     InPath(id): InPath<ConversationId>,
     State(turns): State<Turns>,
     Body(body): Body<SayBody>,
 ) -> Result<(StatusCode, Json<ReplyAnswer>), Failure> {
-    let replied = turns.say(&world, body.checked(id)?).await?;
+    let replied = turns.say(&visit, body.checked(id)?).await?;
     Ok((StatusCode::CREATED, Json(replied.into())))
 }

@@ -94,13 +94,13 @@ impl Pagination {
 
 /// `GET /api/v1/images`: newest first.
 pub(super) async fn list(
-    Account(world): Account,
+    Account(visit): Account,
     State(studio): State<Studio>,
     base: BaseUrl,
     query: ListQuery,
 ) -> Result<Json<ImagesAnswer>, Failure> {
     let (page, _) = query.page(PAGE_SIZE)?;
-    let slice = studio.images(&world, page).await?;
+    let slice = studio.images(&visit, page).await?;
     let pagination = Pagination::new(page, slice.total);
     let data = slice.items.into_iter().map(|image| ImageItem::new(image, &base)).collect();
     Ok(Json(ImagesAnswer { data, pagination }))
@@ -108,12 +108,12 @@ pub(super) async fn list(
 
 /// `POST /api/v1/images`.
 pub(super) async fn create(
-    Account(world): Account,
+    Account(visit): Account,
     State(studio): State<Studio>,
     base: BaseUrl,
     Body(body): Body<ImageBody>,
 ) -> Result<(StatusCode, Json<ImageItem>), Failure> {
-    let image = studio.make_image(&world, body.checked()?).await?;
+    let image = studio.make_image(&visit, body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(ImageItem::new(image, &base))))
 }
 

@@ -50,7 +50,7 @@ where
         let id = segment(parts, state, "deployment_id").await;
         let headers = &parts.headers;
         let caller = Access::from_ref(state).caller(&id, key(headers), origin(headers))?;
-        admit(parts, &caller.world)?;
+        admit(parts, &caller.visit.world())?;
         Ok(Self(caller))
     }
 }

@@ -244,6 +244,6 @@ pub(super) async fn list_of_deployment(
     let (page, labels) = query.page(PAGE_SIZE)?;
     let deployment: DeploymentId = caller.deployment.id.clone();
     let filter = Filter { deployment: Some(deployment), meta: meta_filter(labels)? };
-    let slice = archive.conversations(&caller.world, filter, page).await?;
+    let slice = archive.conversations(&caller.visit, filter, page).await?;
     Ok(Json(ListAnswer::new(page, slice, ConversationItem::from)))
 }

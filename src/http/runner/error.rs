@@ -73,13 +73,18 @@ fn told_refusal(refusal: &Refusal) -> Told {
         Refusal::UnknownConversation(_) => {
             Told::new(Status::NOT_FOUND, INVALID, "conversation_not_found")
         }
-        // The other API's reasons, which nothing here gives.
+        // The other rooms' reasons, which nothing here gives.
+        Refusal::ControlClosed => Told::new(Status::FORBIDDEN, AUTH, "forbidden"),
         Refusal::UnknownLlm(_)
         | Refusal::UnknownSdModel(_)
         | Refusal::UnknownAgent(_)
-        | Refusal::UnknownPicture(_) => Told::new(Status::NOT_FOUND, INVALID, "not_found"),
+        | Refusal::UnknownPicture(_)
+        | Refusal::UnknownAccount(_) => Told::new(Status::NOT_FOUND, INVALID, "not_found"),
         Refusal::InsufficientBalance { .. } => {
             Told::new(Status::PAYMENT_REQUIRED, INVALID, "insufficient_balance")
+        }
+        Refusal::WorldEnded | Refusal::FixtureAccount(_) => {
+            Told::new(Status::CONFLICT, INVALID, "account_reset")
         }
         Refusal::DeploymentMismatch { .. } => {
             Told::new(Status::CONFLICT, INVALID, "deployment_mismatch")

@@ -16,7 +16,7 @@ use crate::domain::conversation::{
 use crate::domain::error::{Fault, FieldError};
 use crate::domain::{Credits, Error, OutputMode, Part, Role};
 use crate::ids::{AgentId, ConversationId, Kind, LlmId, MessageId};
-use crate::service::worlds::World;
+use crate::service::worlds::{Visit, World};
 use crate::store::conversations::{self, Window};
 use crate::store::{self, accounts, agents};
 use crate::tokens;
@@ -80,25 +80,25 @@ impl Turns {
     /// Completes messages; charges for it and stores nothing else.
     pub async fn complete_messages(
         &self,
-        world: &Arc<World>,
+        visit: &Visit,
         unfinished: Unfinished,
     ) -> Result<Replied, Error> {
         let llm = self.fixtures.llm(&unfinished.llm, "llm_id")?;
-        let agent = self.agent(world, unfinished.agent).await?;
+        let agent = self.agent(visit, unfinished.agent).await?;
         let mut history = unfinished.messages;
         let message = history.pop().map(|turn| turn.parts).unwrap_or_default();
         let instructions = instructions(agent.as_ref(), "");
         let turn = history.iter().filter(|turn| turn.role == Role::User).count();
         let turn = u64::try_from(turn).unwrap_or(u64::MAX).saturating_add(1);
-        let scene = scene(world, &llm, agent.as_ref(), turn);
+        let scene = scene(visit, &llm, agent.as_ref(), turn);
         let output = OutputMode::Text;
         let prompt = Prompt { instructions, history, message, output, scene };
         fits(&llm, tokens_shown(&prompt), "messages")?;
-        let asked = asked(world, &llm, prompt, false);
-        let Given { completed, served, .. } = self.complete(world, &asked).await?;
+        let asked = asked(visit, &llm, prompt, false);
+        let Given { completed, served, .. } = self.complete(visit, &asked).await?;
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
-        let created_at = world.clock.now();
-        let payer = Arc::clone(world);
+        let created_at = visit.clock.now();
+        let payer = visit.world();
         let act = store::act(move |db| {
             async move {
                 if !accounts::charge(db, payer.row, cost).await? {
@@ -110,32 +110,32 @@ impl Turns {
             }
             .boxed()
         });
-        let id = self.store.write(act).await.map_err(Error::internal)?;
-        let id = id.ok_or_else(|| refused_for_money(world, served, cost))?;
+        let id = visit.write(&self.store, act).await?;
+        let id = id.ok_or_else(|| refused_for_money(visit, served, cost))?;
         Ok(Replied { id, content: completed.text, created_at, thoughts: None })
     }
 
     /// Answers a message in a conversation, charges for it and stores both.
-    pub async fn say(&self, world: &Arc<World>, addressed: Addressed) -> Result<Replied, Error> {
-        let conversation = self.conversation(world, addressed.conversation).await?;
+    pub async fn say(&self, visit: &Visit, addressed: Addressed) -> Result<Replied, Error> {
+        let conversation = self.conversation(visit, addressed.conversation).await?;
         let llm = match &addressed.llm {
             Some(id) => self.fixtures.llm(id, "llm_id")?,
             None => self.fixtures.llm(&LlmId::from(conversation.target.id()), "llm_id")?,
         };
-        let agent = self.agent(world, conversation.agent.clone()).await?;
+        let agent = self.agent(visit, conversation.agent.clone()).await?;
         let instructions = instructions(agent.as_ref(), &conversation.system_prompt);
         let message = vec![Part::text(addressed.content)];
         let needed = tokens::count(&instructions).saturating_add(tokens_of(&message));
         fits(&llm, needed, "content")?;
-        let history = self.newest(world, &conversation, llm.max_context - needed).await?;
-        let scene = scene(world, &llm, agent.as_ref(), conversation.message_count / 2 + 1);
+        let history = self.newest(visit, &conversation, llm.max_context - needed).await?;
+        let scene = scene(visit, &llm, agent.as_ref(), conversation.message_count / 2 + 1);
         let output = OutputMode::Text;
         let prompt = Prompt { instructions, history, message, output, scene };
-        let asked = asked(world, &llm, prompt, addressed.verbose);
-        let Given { completed, served, .. } = self.complete(world, &asked).await?;
+        let asked = asked(visit, &llm, prompt, addressed.verbose);
+        let Given { completed, served, .. } = self.complete(visit, &asked).await?;
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
-        let turn = NewTurn::answered(world, &asked, completed.text.clone());
-        let (payer, ordinal) = (Arc::clone(world), conversation.ordinal);
+        let turn = NewTurn::answered(visit, &asked, completed.text.clone());
+        let (payer, ordinal) = (visit.world(), conversation.ordinal);
         let act = store::act(move |db| {
             async move {
                 if !accounts::charge(db, payer.row, cost).await? {
@@ -145,8 +145,8 @@ impl Turns {
             }
             .boxed()
         });
-        let stored = self.store.write(act).await.map_err(Error::internal)?;
-        let stored = stored.ok_or_else(|| refused_for_money(world, served, cost))?;
+        let stored = visit.write(&self.store, act).await?;
+        let stored = stored.ok_or_else(|| refused_for_money(visit, served, cost))?;
         Ok(Replied {
             id: stored.id,
             content: completed.text,
@@ -156,10 +156,10 @@ impl Turns {
     }
 
     /// Begins a conversation, which costs nothing; gives it as stored.
-    pub async fn begin(&self, world: &Arc<World>, begun: Begun) -> Result<Conversation, Error> {
+    pub async fn begin(&self, visit: &Visit, begun: Begun) -> Result<Conversation, Error> {
         let llm = self.fixtures.llm(&begun.llm, "llm_id")?;
-        self.agent(world, begun.agent.clone()).await?;
-        let (world, now) = (Arc::clone(world), world.clock.now());
+        self.agent(visit, begun.agent.clone()).await?;
+        let (world, now) = (visit.world(), visit.clock.now());
         let act = store::act(move |db| {
             async move {
                 let ordinal = world.ids.next(Kind::Conversation);
@@ -190,7 +190,7 @@ impl Turns {
             }
             .boxed()
         });
-        self.store.write(act).await.map_err(Error::internal)
+        visit.write(&self.store, act).await
     }
 
     async fn conversation(&self, world: &World, id: ConversationId) -> Result<Conversation, Error> {
@@ -289,7 +289,7 @@ fn scene(world: &World, llm: &LlmModel, agent: Option<&Agent>, turn: u64) -> Sce
         api: Api::Characters,
         deployment: None,
         model: llm.id.to_string(),
-        account: world.account.id.clone(),
+        account: world.id.clone(),
         turn,
         variables: Arc::new(Variables::new()),
         meta: Arc::new(Meta::new()),

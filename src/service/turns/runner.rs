@@ -37,23 +37,23 @@ impl Turns {
     /// Answers, and stores nothing.
     pub async fn run(&self, caller: &Caller, said: Said) -> Result<Completed, Error> {
         let asked = asked_first(caller, said, Meta::new());
-        Ok(self.complete(&caller.world, &asked).await?.completed)
+        Ok(self.complete(&caller.visit, &asked).await?.completed)
     }
 
     /// Streams an answer, and stores nothing.
     pub async fn stream(&self, caller: &Caller, said: Said) -> Result<WordStream, Error> {
         let asked = asked_first(caller, said, Meta::new());
-        let answer = self.ask(&caller.world, &asked).await?;
-        self.words(&caller.world, answer).await
+        let answer = self.ask(&caller.visit, &asked).await?;
+        self.words(&caller.visit, answer).await
     }
 
     /// Starts a conversation with its first turn.
     pub async fn start(&self, caller: &Caller, said: Said, meta: Meta) -> Result<Spoken, Error> {
         let variables = said.variables.clone();
         let asked = asked_first(caller, said, meta.clone());
-        let Given { completed, name, .. } = self.complete(&caller.world, &asked).await?;
-        let turn = NewTurn::answered(&caller.world, &asked, completed.text.clone());
-        let (world, deployment) = (Arc::clone(&caller.world), caller.deployment.id.clone());
+        let Given { completed, name, .. } = self.complete(&caller.visit, &asked).await?;
+        let turn = NewTurn::answered(&caller.visit, &asked, completed.text.clone());
+        let (world, deployment) = (caller.visit.world(), caller.deployment.id.clone());
         let name = name.unwrap_or_else(|| name_from(&asked.prompt.message));
         let act = store::act(move |db| {
             async move {
@@ -77,7 +77,7 @@ impl Turns {
             }
             .boxed()
         });
-        let conversation = self.store.write(act).await.map_err(Error::internal)?;
+        let conversation = caller.visit.write(&self.store, act).await?;
         Ok(Spoken { conversation, answer: completed })
     }
 
@@ -90,9 +90,9 @@ impl Turns {
         history_limit: u64,
     ) -> Result<Spoken, Error> {
         let (mut conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
-        let Given { completed, .. } = self.complete(&caller.world, &asked).await?;
-        let turn = NewTurn::answered(&caller.world, &asked, completed.text.clone());
-        let world = Arc::clone(&caller.world);
+        let Given { completed, .. } = self.complete(&caller.visit, &asked).await?;
+        let turn = NewTurn::answered(&caller.visit, &asked, completed.text.clone());
+        let world = caller.visit.world();
         let act = store::act(move |db| {
             async move {
                 go_on(db, &world, turn, &mut conversation).await?;
@@ -100,7 +100,7 @@ impl Turns {
             }
             .boxed()
         });
-        let conversation = self.store.write(act).await.map_err(Error::internal)?;
+        let conversation = caller.visit.write(&self.store, act).await?;
         Ok(Spoken { conversation, answer: completed })
     }
 
@@ -113,15 +113,16 @@ impl Turns {
         history_limit: u64,
     ) -> Result<WordStream, Error> {
         let (conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
-        let answer = self.ask(&caller.world, &asked).await?;
-        let words = self.words(&caller.world, answer).await?;
-        let (database, world) = (self.store.clone(), Arc::clone(&caller.world));
+        let answer = self.ask(&caller.visit, &asked).await?;
+        let words = self.words(&caller.visit, answer).await?;
+        let (database, visit) = (self.store.clone(), caller.visit.clone());
         Ok(streaming::recorded(words, &self.tasks, move |text, aborted| async move {
-            let turn = NewTurn { aborted, ..NewTurn::answered(&world, &asked, text) };
+            let turn = NewTurn { aborted, ..NewTurn::answered(&visit, &asked, text) };
+            let world = visit.world();
             let act = store::act(move |db| {
                 async move { turn.store(db, &world, conversation.ordinal).await.map(drop) }.boxed()
             });
-            database.write(act).await.map_err(Error::internal)
+            visit.write(&database, act).await
         }))
     }
 
@@ -133,7 +134,7 @@ impl Turns {
         parts: Vec<Part>,
         history_limit: u64,
     ) -> Result<(Conversation, Asked), Error> {
-        let owner = caller.world.row;
+        let owner = caller.visit.row;
         let wanted = id.clone();
         let look = store::act(move |db| {
             async move {
@@ -170,7 +171,7 @@ fn asked_first(caller: &Caller, said: Said, meta: Meta) -> Asked {
 }
 
 fn asked(caller: &Caller, said: Said, meta: Meta, history: Vec<Turn>, turn: u64) -> Asked {
-    let Caller { world, deployment } = caller;
+    let Caller { visit, deployment } = caller;
     let prompt = Prompt {
         instructions: deployment.instructions_with(&said.variables),
         history,
@@ -180,7 +181,7 @@ fn asked(caller: &Caller, said: Said, meta: Meta, history: Vec<Turn>, turn: u64)
             api: Api::Runner,
             deployment: Some(deployment.id.clone()),
             model: deployment.model.clone(),
-            account: world.account.id.clone(),
+            account: visit.id.clone(),
             turn,
             variables: Arc::new(said.variables),
             meta: Arc::new(meta),
@@ -191,7 +192,7 @@ fn asked(caller: &Caller, said: Said, meta: Meta, history: Vec<Turn>, turn: u64)
         prompt: Arc::new(prompt),
         backend: deployment.backend,
         thoughts: false,
-        at: world.clock.now(),
+        at: visit.clock.now(),
     }
 }
 

@@ -17,11 +17,12 @@ use std::time::Duration;
 use mynah::app::{App, Config};
 use mynah::clock::Clock;
 use mynah::domain::BackendName;
-use mynah::http::ResetStyle;
 use mynah::http::extract::Strictness;
 use mynah::http::runner::{ErrorStyle, MessageContent, Style};
+use mynah::http::{ResetStyle, control};
 use mynah::ids::AccountId;
 use mynah::service::Worlds;
+use raw::Raw;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -35,6 +36,17 @@ pub const KEY: &str = "YOUR_API_KEY";
 pub const DEPLOYMENT: &str = "YOUR_DEPLOYMENT_ID";
 /// The conversation of the samples.
 pub const CONVERSATION: &str = "550e8400-e29b-41d4-a716-446655440000";
+/// The echo deployment, which gives the last message back.
+pub const ECHO: &str = "ECHO_DEPLOYMENT_ID";
+/// The deployment with structured output.
+pub const JSON: &str = "JSON_DEPLOYMENT_ID";
+/// The deployment that needs no key.
+pub const PUBLIC: &str = "PUBLIC_DEPLOYMENT_ID";
+/// The deployment of another project.
+pub const OTHER: &str = "OTHER_DEPLOYMENT_ID";
+/// The built-in accounts and deployments, for tests that bring fixtures of their own.
+pub const ACCOUNTS: &str = include_str!("../../../fixtures/accounts.toml");
+pub const DEPLOYMENTS: &str = include_str!("../../../fixtures/deployments.toml");
 /// Where the clock stands.
 pub const NOW: &str = "2026-05-01T12:00:00Z";
 
@@ -67,12 +79,48 @@ impl TestApp {
 
     /// A server that reads these fixture files (name and text) instead of the built-in ones.
     pub async fn with_fixtures(files: &[(&str, &str)]) -> Self {
+        Self::with_fixtures_and(files, |_| {}).await
+    }
+
+    /// The same, with something else changed besides.
+    pub async fn with_fixtures_and(
+        files: &[(&str, &str)],
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
-        let path = folder.path().to_owned();
-        Self::with(|config| config.fixtures = Some(path)).await
+        Self::with(|config| {
+            config.fixtures = Some(folder.path().to_owned());
+            change(config);
+        })
+        .await
+    }
+
+    /// A server with the built-in accounts and deployments, and these rules (or whatever else is
+    /// written in fixtures) in place of the rest.
+    pub async fn with_rules(rules: &str) -> Self {
+        Self::with_rules_and(rules, |_| {}).await
+    }
+
+    /// The same, with something else changed besides.
+    pub async fn with_rules_and(rules: &str, change: impl FnOnce(&mut Config)) -> Self {
+        let files = [
+            ("accounts.toml", ACCOUNTS),
+            ("deployments.toml", DEPLOYMENTS),
+            ("replies.toml", rules),
+        ];
+        Self::with_fixtures_and(&files, change).await
+    }
+
+    /// A server whose Pro plan lets `limit` requests a minute through to the Runner API.
+    pub async fn with_runner_limit(limit: u32) -> Self {
+        let plan = "requests_per_minute = 100";
+        let accounts =
+            ACCOUNTS.replace(plan, &format!("{plan}\nrunner_requests_per_minute = {limit}"));
+        Self::with_fixtures(&[("accounts.toml", &accounts), ("deployments.toml", DEPLOYMENTS)])
+            .await
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -113,15 +161,48 @@ impl TestApp {
 
     /// Goes on with a conversation, without streaming.
     pub async fn go_on(&self, deployment: &str, conversation: &str, text: &str) -> Answer {
-        let mut body = said(text);
-        body["conversation_id"] = json!(conversation);
+        let body = going_on(conversation, text);
         self.post(&format!("/v1/runner/{deployment}/conversation"), &body).await
+    }
+
+    /// Posts `body` over a connection of its own; gives the chunks of the stream that is answered.
+    pub async fn stream(&self, path: &str, body: &Value) -> Vec<String> {
+        let mut raw = Raw::connect(self.address).await;
+        raw.post(path, body).await;
+        raw.stream().await
     }
 
     /// All messages of a conversation, oldest first.
     pub async fn messages(&self, conversation: &str) -> Vec<Value> {
         let path = format!("/v1/runner/conversation/{conversation}/messages?page_size=100");
         self.get(&path).await.good()["items"].as_array().unwrap().clone()
+    }
+
+    /// The same, as soon as there are so many: for turns that are stored behind the client's back.
+    pub async fn messages_once_there_are(&self, conversation: &str, count: usize) -> Vec<Value> {
+        let look = async {
+            loop {
+                let messages = self.messages(conversation).await;
+                if messages.len() >= count {
+                    return messages;
+                }
+            }
+        };
+        let patience = Duration::from_secs(10);
+        tokio::time::timeout(patience, look).await.expect("the messages come in the end")
+    }
+
+    /// Lets the server go on as far as it can. It shares the test's one thread, so whatever was
+    /// ready to run before this round trip has run when it is over.
+    pub async fn settle(&self) {
+        self.request(Method::GET, "/_mynah/health").send().await.good();
+    }
+
+    /// The conversations of a list: their ids, in its order.
+    pub async fn listed(&self, path: &str) -> Vec<String> {
+        let list = self.get(path).await.good();
+        let items = list["items"].as_array().unwrap();
+        items.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
     }
 
     /// Stops the server as SIGTERM does, and waits until it has.
@@ -150,6 +231,7 @@ impl Setup {
             strictness: Strictness::Lenient,
             reset: ResetStyle::Unix,
             public_url: None,
+            control: control::Access::ThisMachine,
             runner: Style { errors: ErrorStyle::OpenAi, message_content: MessageContent::Text },
         })
     }
@@ -178,6 +260,23 @@ impl Setup {
 /// A body that says `text`.
 pub fn said(text: &str) -> Value {
     json!({ "content": [{ "type": "text", "text": text }] })
+}
+
+/// A body that goes on with a conversation.
+pub fn going_on(conversation: &str, text: &str) -> Value {
+    let mut body = said(text);
+    body["conversation_id"] = json!(conversation);
+    body
+}
+
+/// `value` with the fields that `aside` names taken away: what a sample leaves open.
+#[track_caller]
+pub fn without(mut value: Value, aside: &[&str]) -> Value {
+    for field in aside {
+        let taken = value.as_object_mut().unwrap().shift_remove(*field);
+        assert!(taken.is_some(), "there is no {field} in {value}");
+    }
+    value
 }
 
 /// A request on its way.
@@ -244,13 +343,6 @@ impl Answer {
     pub fn good(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.body);
         self.json()
-    }
-
-    /// The text of a 200 that is no JSON.
-    #[track_caller]
-    pub fn text(&self) -> &str {
-        assert_eq!(self.status, 200, "{}", self.body);
-        &self.body
     }
 
     #[track_caller]

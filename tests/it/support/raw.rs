@@ -33,11 +33,14 @@ impl Raw {
 
     /// Sends a POST of JSON with the demo account's key.
     pub async fn post(&mut self, path: &str, body: &serde_json::Value) {
-        let body = body.to_string();
+        let headers = format!("x-api-key: {}\r\ncontent-type: application/json\r\n", super::KEY);
+        self.request("POST", path, &headers, &body.to_string()).await;
+    }
+
+    /// Sends a request with these header lines, each with its line end, and a body.
+    pub async fn request(&mut self, method: &str, path: &str, headers: &str, body: &str) {
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: mynah\r\nx-api-key: {}\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            super::KEY,
+            "{method} {path} HTTP/1.1\r\nhost: mynah\r\n{headers}content-length: {}\r\n\r\n",
             body.len()
         );
         self.send(format!("{head}{body}").as_bytes()).await;
@@ -52,6 +55,28 @@ impl Raw {
             headers.push(line.to_lowercase());
         }
         (status, headers)
+    }
+
+    /// An answer of known length: status, the lines after it, and the body.
+    pub async fn answer(&mut self) -> (u16, Vec<String>, String) {
+        let (status, headers) = self.head().await;
+        let length = headers.iter().find_map(|line| line.strip_prefix("content-length: "));
+        let body = self.body(length.map_or(0, |length| length.parse().unwrap())).await;
+        (status, headers, body)
+    }
+
+    /// The chunks of a stream that is answered with 200 and ends cleanly.
+    pub async fn stream(&mut self) -> Vec<String> {
+        let (status, _) = self.head().await;
+        assert_eq!(status, 200);
+        let mut chunks = Vec::new();
+        loop {
+            match self.next().await {
+                Next::Chunk(chunk) => chunks.push(chunk),
+                Next::End => return chunks,
+                Next::Broken => panic!("the stream broke after {chunks:?}"),
+            }
+        }
     }
 
     /// The next chunk of the body.

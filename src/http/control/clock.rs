@@ -1,0 +1,88 @@
+//! An account's clock (docs/control.md, "Clock"): read, set, freeze, run on, advance.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::{Clock, parse_rfc3339, rfc3339};
+use crate::domain::error::{Fault, FieldError};
+use crate::http::extract::{Body, InPath, Json, WholeNumber};
+use crate::http::failure::Failure;
+use crate::ids::AccountId;
+use crate::service::Worlds;
+
+/// The most that a clock can be advanced at once: a thousand years, in seconds.
+const LONGEST_STEP: u64 = 1000 * 366 * 24 * 60 * 60;
+
+/// How to set it; what is left out stays.
+#[derive(Debug, Deserialize)]
+pub(super) struct ClockBody {
+    now: Option<String>,
+    frozen: Option<bool>,
+}
+
+/// How far to advance it.
+#[derive(Debug, Deserialize)]
+pub(super) struct AdvanceBody {
+    seconds: WholeNumber,
+}
+
+/// A clock as it is.
+#[derive(Serialize)]
+pub(super) struct ClockAnswer {
+    now: String,
+    frozen: bool,
+}
+
+impl ClockAnswer {
+    pub(super) fn of(clock: &Clock) -> Self {
+        Self { now: rfc3339(clock.now()), frozen: clock.is_frozen() }
+    }
+}
+
+/// `GET /_mynah/accounts/{id}/clock`.
+pub(super) async fn show(
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+) -> Result<Json<ClockAnswer>, Failure> {
+    Ok(Json(ClockAnswer::of(&worlds.named(&id)?.clock)))
+}
+
+/// `PUT /_mynah/accounts/{id}/clock`. Setting it back starts a fresh window of the limits.
+pub(super) async fn set(
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+    Body(body): Body<ClockBody>,
+) -> Result<Json<ClockAnswer>, Failure> {
+    let clock = &worlds.named(&id)?.clock;
+    let now = body.now.map(|text| {
+        parse_rfc3339(&text).ok_or_else(|| {
+            let message = "now must be a time like 2026-03-24T09:00:00Z";
+            FieldError::new("now", Fault::BadValue, message)
+        })
+    });
+    let now = now.transpose()?;
+    match body.frozen {
+        Some(true) => clock.freeze(),
+        Some(false) => clock.run(),
+        None => {}
+    }
+    if let Some(now) = now {
+        clock.set(now);
+    }
+    Ok(Json(ClockAnswer::of(clock)))
+}
+
+/// `POST /_mynah/accounts/{id}/clock/advance`. Ends the waits of streams that it passes over.
+pub(super) async fn advance(
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+    Body(body): Body<AdvanceBody>,
+) -> Result<Json<ClockAnswer>, Failure> {
+    let seconds = body.seconds.within(0..=LONGEST_STEP, "seconds")?;
+    let clock = &worlds.named(&id)?.clock;
+    clock.advance(Duration::from_secs(seconds));
+    Ok(Json(ClockAnswer::of(clock)))
+}

@@ -1,0 +1,43 @@
+//! The control plane: what makes a mock a test tool. JSON over HTTP, per account, in no API's
+//! document (docs/control.md).
+
+mod accounts;
+mod auth;
+mod clock;
+mod error;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+
+pub use self::auth::Access;
+use super::catch_panics;
+use super::extract::Strictness;
+use super::failure::Failure;
+use crate::service::Worlds;
+
+/// The routes, below `/_mynah`.
+pub(super) fn router<S>(state: &S) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Arc<Worlds>: FromRef<S>,
+    Access: FromRef<S>,
+    Strictness: FromRef<S>,
+{
+    Router::new()
+        .route("/accounts", get(accounts::list).post(accounts::create))
+        .route(
+            "/accounts/{id}",
+            get(accounts::show).patch(accounts::change).delete(accounts::remove),
+        )
+        .route("/accounts/{id}/reset", post(accounts::reset))
+        .route("/accounts/{id}/clock", get(clock::show).put(clock::set))
+        .route("/accounts/{id}/clock/advance", post(clock::advance))
+        .method_not_allowed_fallback(async || Failure::WrongMethod)
+        .layer(catch_panics())
+        .layer(from_fn_with_state(Access::from_ref(state), auth::guard))
+        .layer(from_fn(error::render))
+}

@@ -1,0 +1,302 @@
+//! Worlds come and go: opened from fixtures and store, made, changed, reset and removed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
+use parking_lot::{Mutex, RwLock};
+
+use super::{Found, Settings, Terms, World, Worlds};
+use crate::backend::canned::RuleBook;
+use crate::clock::{Clock, Stopwatch};
+use crate::domain::{Account, ApiKey, Credits, Error};
+use crate::ids::{self, AccountId, Minter};
+use crate::service::fixtures::Fixtures;
+use crate::store::accounts::{self, NewRow, Saved};
+use crate::store::{self, Store, StoreError};
+
+/// An account to be made at run time. What is not said is as in the account it is copied from.
+#[derive(Debug, Clone, Default)]
+pub struct NewAccount {
+    /// The fixture account to copy; the first of the fixtures otherwise.
+    pub from: Option<AccountId>,
+    /// Its plan.
+    pub plan: Option<String>,
+    /// The credits it starts with.
+    pub balance: Option<Credits>,
+    /// Its own seed: two accounts copied from one, with one seed, draw the same.
+    pub seed: Option<u64>,
+    /// Where its clock stands still.
+    pub clock: Option<DateTime<Utc>>,
+    /// How long it may be unused before it goes.
+    pub ttl: Option<Duration>,
+}
+
+/// What is to change about an account.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// Another plan.
+    pub plan: Option<String>,
+    /// Another balance.
+    pub balance: Option<Credits>,
+    /// The limit to the Characters API.
+    pub requests_per_minute: LimitChange,
+    /// The limit to the Runner API.
+    pub runner_requests_per_minute: LimitChange,
+}
+
+/// What is to change about a limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LimitChange {
+    /// Nothing.
+    #[default]
+    Keep,
+    /// It is the plan's again.
+    Usual,
+    /// It is another than the plan's.
+    To(u32),
+}
+
+impl Worlds {
+    /// The accounts of the fixtures, and those made at run time that the store remembers. Fixture
+    /// accounts that the store does not know yet start with their copy of the fixtures.
+    pub async fn open(
+        fixtures: &Arc<Fixtures>,
+        store: &Store,
+        settings: Settings,
+    ) -> Result<Self, StoreError> {
+        let worlds = Self {
+            fixtures: Arc::clone(fixtures),
+            store: store.clone(),
+            settings,
+            made: AtomicU64::new(0),
+            found: RwLock::new(Found::default()),
+        };
+        let original = Arc::clone(fixtures);
+        let settle = store::act(move |db| {
+            async move {
+                let known = accounts::all(db).await?;
+                for account in &original.accounts {
+                    if !known.iter().any(|saved| saved.id == account.id.as_str()) {
+                        let row = accounts::insert(db, &NewRow::of_fixtures(account)).await?;
+                        let ids = Minter::new(settings.seed, &account.id);
+                        original.seed(db, row, &ids).await?;
+                    }
+                }
+                let mut settled = Vec::new();
+                for saved in accounts::all(db).await? {
+                    let made = accounts::counters(db, saved.row()).await?;
+                    settled.push((saved, made));
+                }
+                Ok(settled)
+            }
+            .boxed()
+        });
+        for (saved, made) in store.write(settle).await? {
+            worlds.made.fetch_max(saved.number(), Ordering::Relaxed);
+            if let Some(world) = worlds.world_of(&saved) {
+                world.ids.resume(&made);
+                worlds.found.write().add(&world);
+            }
+        }
+        Ok(worlds)
+    }
+
+    /// Makes an account, with a key of its own and a copy of the fixtures.
+    pub async fn make(&self, new: NewAccount) -> Result<Arc<World>, Error> {
+        let from = match &new.from {
+            Some(id) => self.fixtures.account(id.as_str()),
+            None => self.fixtures.accounts.first(),
+        };
+        let wanted = || new.from.clone().unwrap_or_else(|| AccountId::from(""));
+        let from = from.ok_or_else(|| Error::UnknownAccount(wanted()))?;
+        if let Some(plan) = &new.plan {
+            self.fixtures.plan(plan, "plan")?;
+        }
+        let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
+        let (id, key) = ids::account_and_key(self.settings.seed, number);
+        let row = NewRow {
+            id,
+            balance: new.balance.unwrap_or(from.balance),
+            made_from: Some(from.id.clone()),
+            api_key: Some(ApiKey::new(key)),
+            seed: new.seed,
+            ttl: new.ttl.map(|ttl| ttl.as_secs()),
+            plan: new.plan,
+        };
+        let (fixtures, seed) = (Arc::clone(&self.fixtures), self.settings.seed);
+        let act = store::act(move |db| {
+            async move {
+                let owner = accounts::insert(db, &row).await?;
+                let saved = accounts::find(db, owner).await?;
+                let ids = minter(&saved, seed);
+                fixtures.seed(db, owner, &ids).await?;
+                Ok((saved, accounts::counters(db, owner).await?))
+            }
+            .boxed()
+        });
+        let (saved, made) = self.store.write(act).await.map_err(Error::internal)?;
+        let world = self.world_of(&saved).ok_or_else(|| Error::UnknownAccount(wanted()))?;
+        world.ids.resume(&made);
+        if let Some(at) = new.clock {
+            world.clock.freeze_at(at);
+        }
+        self.found.write().add(&world);
+        Ok(world)
+    }
+
+    /// Removes an account made at run time, with all it holds. Fixture accounts stay.
+    pub async fn remove(&self, id: &AccountId) -> Result<(), Error> {
+        let world = self.named(id)?;
+        if world.made_from.is_none() {
+            return Err(Error::FixtureAccount(id.clone()));
+        }
+        self.found.write().remove(&world);
+        let act = store::act(move |db| {
+            async move {
+                world.outdate();
+                accounts::remove(db, world.row).await
+            }
+            .boxed()
+        });
+        self.store.write(act).await.map_err(Error::internal)
+    }
+
+    /// Puts an account back to how it was made: data, balance, ids, rules, limits, clock. What is
+    /// still being answered is dropped, not stored.
+    pub async fn reset(&self, id: &AccountId) -> Result<Arc<World>, Error> {
+        let world = self.named(id)?;
+        let (fixtures, reset) = (Arc::clone(&self.fixtures), Arc::clone(&world));
+        let act = store::act(move |db| {
+            async move {
+                reset.outdate();
+                reset.ids.restart();
+                accounts::clear(db, reset.row).await?;
+                accounts::set_balance(db, reset.row, reset.balance).await?;
+                fixtures.seed(db, reset.row, &reset.ids).await
+            }
+            .boxed()
+        });
+        self.store.write(act).await.map_err(Error::internal)?;
+        world.rules.restart();
+        world.clock.restart();
+        world.renew_terms(world.plan());
+        Ok(world)
+    }
+
+    /// Changes plan, limits or balance of an account. A change of plan or limits starts a window.
+    pub async fn change(&self, id: &AccountId, changes: Changes) -> Result<Arc<World>, Error> {
+        let world = self.named(id)?;
+        let mut plan = world.plan();
+        if let Some(id) = &changes.plan {
+            plan = self.fixtures.plan(id, "plan")?.clone();
+        }
+        let usual = self.fixtures.plan(&plan.id, "plan")?;
+        match changes.requests_per_minute {
+            LimitChange::Keep => {}
+            LimitChange::Usual => plan.requests_per_minute = usual.requests_per_minute,
+            LimitChange::To(limit) => plan.requests_per_minute = limit,
+        }
+        match changes.runner_requests_per_minute {
+            LimitChange::Keep => {}
+            LimitChange::Usual => {
+                plan.runner_requests_per_minute = usual.runner_requests_per_minute;
+            }
+            LimitChange::To(limit) => plan.runner_requests_per_minute = Some(limit),
+        }
+        let (owner, new) = (world.row, plan.clone());
+        let limits_change = plan != world.plan();
+        let act = store::act(move |db| {
+            async move {
+                if let Some(balance) = changes.balance {
+                    accounts::set_balance(db, owner, balance).await?;
+                }
+                let limits = (Some(new.requests_per_minute), new.runner_requests_per_minute);
+                accounts::set_terms(db, owner, &new.id, limits).await
+            }
+            .boxed()
+        });
+        self.store.write(act).await.map_err(Error::internal)?;
+        if limits_change {
+            world.renew_terms(plan);
+        }
+        Ok(world)
+    }
+
+    /// The account's balance.
+    pub async fn balance(&self, world: &World) -> Result<Credits, Error> {
+        let owner = world.row;
+        let look = store::act(move |db| async move { accounts::balance(db, owner).await }.boxed());
+        self.store.read(look).await.map_err(Error::internal)
+    }
+
+    /// Removes the accounts that were not used for as long as they were made to last.
+    pub async fn sweep(&self) {
+        let idle: Vec<AccountId> = self
+            .all()
+            .iter()
+            .filter(|world| world.expired())
+            .map(|world| world.id.clone())
+            .collect();
+        for id in idle {
+            if let Err(fault) = self.remove(&id).await {
+                tracing::warn!(account = id.as_str(), error = fault.with_sources(), "not removed");
+            }
+        }
+    }
+
+    /// The world that a row describes; none where its fixture account is no more.
+    fn world_of(&self, saved: &Saved) -> Option<Arc<World>> {
+        let original = self.fixtures.account(saved.made_from.as_deref().unwrap_or(&saved.id))?;
+        let mut plan = original.plan.clone();
+        if let Some(id) = &saved.plan {
+            plan = self.fixtures.plan(id, "plan").ok()?.clone();
+        }
+        let (characters, runner) = saved.limits();
+        plan.requests_per_minute = characters.unwrap_or(plan.requests_per_minute);
+        plan.runner_requests_per_minute = runner.or(plan.runner_requests_per_minute);
+        Some(Arc::new(World {
+            id: saved.id.as_str().into(),
+            project: original.project.clone(),
+            row: saved.row(),
+            clock: Arc::new(self.settings.clock.map_or_else(Clock::system, Clock::frozen)),
+            ids: minter(saved, self.settings.seed),
+            rules: Arc::new(RuleBook::new(Arc::clone(&self.fixtures.rules))),
+            keys: match &saved.api_key {
+                Some(key) => vec![ApiKey::new(key)],
+                None => original.keys.clone(),
+            },
+            made_from: saved.made_from.as_deref().map(AccountId::from),
+            balance: saved.first_balance(),
+            ttl: saved.ttl().map(Duration::from_secs),
+            terms: RwLock::new(Terms::new(plan)),
+            generation: AtomicU64::new(0),
+            used: Mutex::new(Stopwatch::start()),
+        }))
+    }
+}
+
+/// The ids of an account. With a seed of its own they are those of any other account that was
+/// copied from the same one with the same seed.
+fn minter(saved: &Saved, servers_seed: u64) -> Minter {
+    match (saved.seed(), &saved.made_from) {
+        (Some(seed), Some(from)) => Minter::new(seed, &AccountId::from(from.as_str())),
+        _ => Minter::new(servers_seed, &AccountId::from(saved.id.as_str())),
+    }
+}
+
+impl NewRow {
+    fn of_fixtures(account: &Account) -> Self {
+        Self {
+            id: account.id.clone(),
+            balance: account.balance,
+            made_from: None,
+            api_key: None,
+            seed: None,
+            ttl: None,
+            plan: None,
+        }
+    }
+}

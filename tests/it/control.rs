@@ -1,0 +1,249 @@
+//! The control plane: accounts made, changed, reset and removed; clocks; who may.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, KEY, TestApp, said};
+
+const ACCOUNTS: &str = "/_mynah/accounts";
+
+async fn control(app: &TestApp, method: Method, path: &str, body: &Value) -> Answer {
+    app.request(method, path).json(body).send().await
+}
+
+/// A new account: its id and its key.
+async fn account(app: &TestApp, body: Value) -> (String, String) {
+    let made = control(app, Method::POST, ACCOUNTS, &body).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    let text = |field: &str| made.json()[field].as_str().unwrap().to_owned();
+    (text("id"), text("key"))
+}
+
+async fn models(app: &TestApp, key: &str) -> Answer {
+    let path = "/api/v1/models?type=llm";
+    app.request(Method::GET, path).header("authorization", format!("Bearer {key}")).send().await
+}
+
+async fn say(app: &TestApp, key: &str) -> Value {
+    let path = "/v1/runner/YOUR_DEPLOYMENT_ID/conversation";
+    app.request(Method::POST, path).key(key).json(&said("Hi")).send().await.good()
+}
+
+async fn conversations(app: &TestApp, key: &str) -> Value {
+    app.request(Method::GET, "/v1/runner/conversations").key(key).send().await.good()
+}
+
+#[tokio::test]
+async fn an_account_is_a_world_of_its_own_chosen_by_its_key() {
+    let app = TestApp::start().await;
+    let (_, one) = account(&app, json!({})).await;
+    let (_, two) = account(&app, json!({})).await;
+    assert_eq!(conversations(&app, &one).await["total"], 1, "a copy of the fixtures");
+    let said = say(&app, &one).await;
+    assert_eq!(conversations(&app, &one).await["total"], 2);
+    assert_eq!(conversations(&app, &two).await["total"], 1);
+    let path =
+        format!("/v1/runner/conversation/{}/messages", said["conversation_id"].as_str().unwrap());
+    let other = app.request(Method::GET, &path).key(&two).send().await;
+    other.refused(404, "invalid_request_error", "conversation_not_found");
+}
+
+#[tokio::test]
+async fn an_account_is_made_as_it_is_asked_for() {
+    let app = TestApp::start().await;
+    let asked = json!({"from": "demo-free", "plan": "pro", "balance": "12.5",
+                       "clock": "2030-01-01T00:00:00Z"});
+    let (id, _) = account(&app, asked).await;
+    let shown = app.request(Method::GET, &format!("{ACCOUNTS}/{id}")).send().await.good();
+    assert_eq!(
+        shown,
+        json!({"id": id, "project": "demo", "from": "demo-free", "plan": "pro",
+               "requests_per_minute": 100, "runner_requests_per_minute": null,
+               "balance": "12.5", "clock": {"now": "2030-01-01T00:00:00Z", "frozen": true}})
+    );
+}
+
+#[tokio::test]
+async fn accounts_with_one_seed_and_clock_give_the_same_bytes() {
+    let app = TestApp::start().await;
+    let asked = json!({"seed": 7, "clock": "2030-01-01T00:00:00Z"});
+    let (_, one) = account(&app, asked.clone()).await;
+    let (_, two) = account(&app, asked).await;
+    assert_eq!(say(&app, &one).await, say(&app, &two).await);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_new_account_is_named_and_nothing_is_made() {
+    let app = TestApp::start().await;
+    for (body, message) in [
+        (json!({"from": "nobody"}), "there is no account `nobody`"),
+        (json!({"plan": "gold"}), "plan must be one of the plans, and there is no `gold`"),
+        (
+            json!({"balance": "-1"}),
+            "balance must be credits as decimal text, at most six places: \"12.5\"",
+        ),
+        (json!({"clock": "noon"}), "clock must be a time like 2026-03-24T09:00:00Z"),
+        (json!({"ttl": 0}), "ttl must be a whole number of 1 or more"),
+    ] {
+        let refused = control(&app, Method::POST, ACCOUNTS, &body).await;
+        assert!(refused.status.is_client_error(), "{body}");
+        assert_eq!(refused.json(), json!({"error": message}));
+    }
+    let all = app.request(Method::GET, ACCOUNTS).send().await.good();
+    assert_eq!(all.as_array().unwrap().len(), 4);
+}
+
+/// One clock for all of it: exhaust the limit, advance 60 s, and the next request is answered,
+/// with headers that agree with each other.
+#[tokio::test]
+async fn the_accounts_clock_drives_its_limit() {
+    let app = TestApp::start().await;
+    let (id, key) = account(&app, json!({"plan": "free", "clock": "2030-01-01T00:00:10Z"})).await;
+    for left in (0..5).rev() {
+        let answer = models(&app, &key).await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("x-ratelimit-remaining"), Some(left.to_string().as_str()));
+    }
+    let refused = models(&app, &key).await;
+    assert_eq!(refused.status, 429);
+    assert_eq!(refused.header("retry-after"), Some("50"));
+    assert_eq!(refused.header("x-ratelimit-reset"), Some("1893456060"));
+    assert_eq!(refused.header("date"), Some("Tue, 01 Jan 2030 00:00:10 GMT"));
+    let path = format!("{ACCOUNTS}/{id}/clock/advance");
+    let clock = control(&app, Method::POST, &path, &json!({"seconds": 60})).await.good();
+    assert_eq!(clock, json!({"now": "2030-01-01T00:01:10Z", "frozen": true}));
+    let answer = models(&app, &key).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("x-ratelimit-remaining"), Some("4"));
+    assert_eq!(answer.header("x-ratelimit-reset"), Some("1893456120"));
+    assert_eq!(answer.header("date"), Some("Tue, 01 Jan 2030 00:01:10 GMT"));
+}
+
+#[tokio::test]
+async fn a_clock_can_be_set_frozen_and_let_run() {
+    let app = TestApp::start().await;
+    let (id, key) = account(&app, json!({"plan": "free"})).await;
+    let path = format!("{ACCOUNTS}/{id}/clock");
+    let set = json!({"now": "2031-05-05T05:05:05Z", "frozen": true});
+    let clock = control(&app, Method::PUT, &path, &set).await.good();
+    assert_eq!(clock, set);
+    assert_eq!(say(&app, &key).await["created_at"], "2031-05-05T05:05:05Z");
+    let run = control(&app, Method::PUT, &path, &json!({"frozen": false})).await.good();
+    assert_eq!(run["frozen"], false);
+    assert!(run["now"].as_str().unwrap().starts_with("2031-05-05T05:05:"), "{run}");
+    let shown = app.request(Method::GET, &path).send().await.good();
+    assert_eq!(shown["frozen"], false);
+}
+
+#[tokio::test]
+async fn a_clock_set_back_starts_a_fresh_window() {
+    let app = TestApp::start().await;
+    let (id, key) = account(&app, json!({"plan": "free", "clock": "2030-01-01T00:00:00Z"})).await;
+    for _ in 0..5 {
+        models(&app, &key).await.good();
+    }
+    assert_eq!(models(&app, &key).await.status, 429);
+    let path = format!("{ACCOUNTS}/{id}/clock");
+    control(&app, Method::PUT, &path, &json!({"now": "2029-01-01T00:00:00Z"})).await.good();
+    assert_eq!(models(&app, &key).await.header("x-ratelimit-remaining"), Some("4"));
+}
+
+#[tokio::test]
+async fn a_change_of_plan_limit_or_balance_holds_at_once() {
+    let app = TestApp::start().await;
+    let (id, key) = account(&app, json!({})).await;
+    let path = format!("{ACCOUNTS}/{id}");
+    let changed = json!({"requests_per_minute": 2, "balance": "0"});
+    let shown = control(&app, Method::PATCH, &path, &changed).await.good();
+    assert_eq!((&shown["requests_per_minute"], &shown["balance"]), (&json!(2), &json!("0")));
+    assert_eq!(models(&app, &key).await.header("x-ratelimit-limit"), Some("2"));
+    let image = json!({"prompt": "A cat", "sd_model_id": "sd_model_456abc"});
+    let broke = app.request(Method::POST, "/api/v1/images").json(&image);
+    let broke = broke.header("authorization", format!("Bearer {key}")).send().await;
+    assert_eq!(broke.status, 402);
+    let usual = json!({"requests_per_minute": null, "plan": "free"});
+    let shown = control(&app, Method::PATCH, &path, &usual).await.good();
+    assert_eq!((&shown["plan"], &shown["requests_per_minute"]), (&json!("free"), &json!(5)));
+}
+
+#[tokio::test]
+async fn a_reset_goes_back_to_the_beginning_and_touches_no_other_account() {
+    let app = TestApp::start().await;
+    let (id, key) = account(&app, json!({"balance": "1", "clock": "2030-01-01T00:00:00Z"})).await;
+    let (_, other) = account(&app, json!({})).await;
+    let first = say(&app, &key).await;
+    say(&app, &other).await;
+    let advance = format!("{ACCOUNTS}/{id}/clock/advance");
+    control(&app, Method::POST, &advance, &json!({"seconds": 5})).await.good();
+    let reset = format!("{ACCOUNTS}/{id}/reset");
+    let shown = control(&app, Method::POST, &reset, &json!({})).await.good();
+    assert_eq!(shown["balance"], "1");
+    assert_eq!(conversations(&app, &key).await["total"], 1);
+    assert_eq!(conversations(&app, &other).await["total"], 2);
+    // Two requests were counted since the reset: listing above and this one.
+    let again = say(&app, &key).await;
+    assert_eq!(again["conversation_id"], first["conversation_id"]);
+}
+
+#[tokio::test]
+async fn a_removed_accounts_key_is_unknown() {
+    let app = TestApp::start().await;
+    let (id, key) = account(&app, json!({})).await;
+    let path = format!("{ACCOUNTS}/{id}");
+    assert_eq!(app.request(Method::DELETE, &path).send().await.status, 204);
+    assert_eq!(models(&app, &key).await.status, 401);
+    assert_eq!(app.request(Method::GET, &path).send().await.status, 404);
+    assert_eq!(app.request(Method::DELETE, &path).send().await.status, 404);
+    let fixture = app.request(Method::DELETE, &format!("{ACCOUNTS}/demo")).send().await;
+    assert_eq!(fixture.status, 409);
+    app.request(Method::GET, "/v1/runner/conversations").key(KEY).send().await.good();
+}
+
+#[tokio::test]
+async fn no_web_page_reaches_the_control_plane() {
+    let app = TestApp::start().await;
+    let rebound = app.request(Method::GET, ACCOUNTS).header("host", "evil.example").send().await;
+    assert_eq!(rebound.status, 403);
+    let simple = app.request(Method::POST, &format!("{ACCOUNTS}/demo/reset")).plain_body("{}");
+    assert_eq!(simple.send().await.status, 415);
+    let asked = app.request(Method::OPTIONS, ACCOUNTS).header("origin", "https://evil.example");
+    let asked = asked.header("access-control-request-method", "POST").send().await;
+    assert_eq!(asked.header("access-control-allow-origin"), None);
+    assert!(!asked.status.is_success());
+}
+
+#[tokio::test]
+async fn a_token_or_an_open_door_lets_in_from_elsewhere() {
+    use mynah::http::control::Access;
+    let closed = TestApp::with(|config| config.control = Access::Nobody).await;
+    assert_eq!(closed.request(Method::GET, ACCOUNTS).send().await.status, 403);
+    let open = TestApp::with(|config| config.control = Access::Anyone).await;
+    let from_elsewhere = open.request(Method::GET, ACCOUNTS).header("host", "ci.example");
+    assert_eq!(from_elsewhere.send().await.status, 200);
+    let token = TestApp::with(|config| config.control = Access::Token("secret".into())).await;
+    for (sent, status) in [(None, 401), (Some("Bearer wrong!"), 401), (Some("bearer secret"), 200)]
+    {
+        let mut request = token.request(Method::GET, ACCOUNTS);
+        if let Some(sent) = sent {
+            request = request.header("authorization", sent);
+        }
+        assert_eq!(request.send().await.status, status, "{sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn accounts_made_at_run_time_survive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}", folder.path().join("mynah.db").display());
+    let app = TestApp::with(|config| config.database.clone_from(&database)).await;
+    let (id, key) = account(&app, json!({"balance": "7"})).await;
+    say(&app, &key).await;
+    control(&app, Method::PATCH, &format!("{ACCOUNTS}/{id}"), &json!({"plan": "free"}))
+        .await
+        .good();
+    app.stop().await;
+    let app = TestApp::with(|config| config.database = database).await;
+    assert_eq!(conversations(&app, &key).await["total"], 2);
+    let shown = app.request(Method::GET, &format!("{ACCOUNTS}/{id}")).send().await.good();
+    assert_eq!((&shown["plan"], &shown["balance"]), (&json!("free"), &json!("7")));
+}
