@@ -124,7 +124,8 @@ struct Serve {
     #[arg(long, env = "MYNAH_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     admin_token: Option<String>,
     /// Opens the control plane to whoever reaches the server.
-    #[arg(long, env = "MYNAH_ADMIN_OPEN", conflicts_with = "admin_token")]
+    #[arg(long, env = "MYNAH_ADMIN_OPEN", value_parser = BoolishValueParser::new())]
+    #[arg(conflicts_with = "admin_token")]
     admin_open: bool,
     /// Seconds that running answers get to finish when the server is stopped.
     #[arg(long, env = "MYNAH_GRACE", default_value_t = 10, value_name = "SECONDS")]
