@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::Config;
@@ -102,7 +103,7 @@ struct Serve {
     #[arg(long, env = "MYNAH_CLOCK", value_name = "RFC3339", value_parser = time)]
     clock: Option<DateTime<Utc>>,
     /// Refuses fields that the documents do not have (they are ignored otherwise).
-    #[arg(long, env = "MYNAH_STRICT")]
+    #[arg(long, env = "MYNAH_STRICT", value_parser = BoolishValueParser::new())]
     strict: bool,
     /// Which of the documented error envelopes the Runner API uses.
     #[arg(long, env = "MYNAH_RUNNER_ERRORS", value_enum, default_value = "openai")]
@@ -123,7 +124,8 @@ struct Serve {
     #[arg(long, env = "MYNAH_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     admin_token: Option<String>,
     /// Opens the control plane to whoever reaches the server.
-    #[arg(long, env = "MYNAH_ADMIN_OPEN", conflicts_with = "admin_token")]
+    #[arg(long, env = "MYNAH_ADMIN_OPEN", value_parser = BoolishValueParser::new())]
+    #[arg(conflicts_with = "admin_token")]
     admin_open: bool,
     /// Seconds that running answers get to finish when the server is stopped.
     #[arg(long, env = "MYNAH_GRACE", default_value_t = 10, value_name = "SECONDS")]

@@ -1,6 +1,6 @@
 //! `mynah healthcheck`: one plain HTTP request, quick to start and with nothing to load.
 
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -21,6 +21,9 @@ pub(super) fn healthcheck(address: &Address) -> ExitCode {
     match status_line(server) {
         Ok(line) if line.split(' ').nth(1) == Some("200") => ExitCode::SUCCESS,
         Ok(line) => unwell(server, &format!("answers `{line}`")),
+        Err(fault) if matches!(fault.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            unwell(server, &format!("no answer within {PATIENCE:?}"))
+        }
         Err(fault) => unwell(server, &fault.to_string()),
     }
 }
@@ -35,7 +38,10 @@ fn status_line(server: SocketAddr) -> std::io::Result<String> {
     let mut socket = TcpStream::connect_timeout(&server, PATIENCE)?;
     socket.set_read_timeout(Some(PATIENCE))?;
     socket.set_write_timeout(Some(PATIENCE))?;
-    write!(socket, "GET /_mynah/health HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\n\r\n")?;
+    // In one piece: whoever answers after the first of several and closes takes its answer back.
+    let request =
+        format!("GET /_mynah/health HTTP/1.1\r\nhost: {server}\r\nconnection: close\r\n\r\n");
+    socket.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     socket.take(LONGEST).read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
@@ -38,6 +38,9 @@ impl Observer {
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// What a request whose client left before its answer is logged as, as nginx does.
+const CLIENT_LEFT: u16 = 499;
+
 /// Answers with `x-request-id` and the limiter's verdict, and writes one line a request: never a
 /// key or a body.
 pub(super) async fn observe(
@@ -45,23 +48,44 @@ pub(super) async fn observe(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let stopwatch = Stopwatch::start();
     let scope = Scope::new(clients_own_id(&request));
-    let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    request.extensions_mut().insert(scope.clone());
+    let mut line = Line {
+        stopwatch: Stopwatch::start(),
+        method: request.method().clone(),
+        route: request.extensions().get::<MatchedPath>().cloned(),
+        scope: scope.clone(),
+        strangers: observer.strangers,
+        status: CLIENT_LEFT,
+    };
+    request.extensions_mut().insert(scope);
     let mut response = next.run(request).await;
-    let strangers = &observer.strangers;
-    add_headers(&scope, strangers, observer.reset, &mut response);
-    tracing::info!(
-        %method,
-        route = route.as_ref().map_or("-", MatchedPath::as_str),
-        status = response.status().as_u16(),
-        latency_us = u64::try_from(stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX),
-        account = scope.world().map_or("-", |world| world.id.as_str()),
-        request_id = scope.id(strangers).as_str(),
-    );
+    line.status = response.status().as_u16();
+    add_headers(&line.scope, &line.strangers, observer.reset, &mut response);
     response
+}
+
+/// One request's line in the log. It is written when it is dropped: the server drops what a client
+/// has waited for, too, when that client leaves.
+struct Line {
+    stopwatch: Stopwatch,
+    method: Method,
+    route: Option<MatchedPath>,
+    scope: Scope,
+    strangers: Arc<Minter>,
+    status: u16,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        tracing::info!(
+            method = %self.method,
+            route = self.route.as_ref().map_or("-", MatchedPath::as_str),
+            status = self.status,
+            latency_us = u64::try_from(self.stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX),
+            account = self.scope.world().map_or("-", |world| world.id.as_str()),
+            request_id = self.scope.id(&self.strangers).as_str(),
+        );
+    }
 }
 
 /// The client's own request id: 1–128 visible ASCII characters.

@@ -73,7 +73,7 @@ pub struct Checked {
 #[non_exhaustive]
 pub enum FixturesError {
     /// The folder or one of its files cannot be read or written.
-    #[error("cannot {act} {}: {source}", path.display())]
+    #[error("cannot {act} {}", path.display())]
     File {
         /// `read` or `write`.
         act: &'static str,

@@ -89,6 +89,9 @@ pub enum StoreError {
     /// The transaction that held this act could not be committed.
     #[error("the transaction was not committed: {0}")]
     NotCommitted(String),
+    /// The act panicked, and was undone.
+    #[error("an act of the store panicked")]
+    Panicked,
     /// The store is closing.
     #[error("the database is being closed")]
     Closed,
@@ -157,10 +160,11 @@ impl Store {
 
     /// Commits what is queued and closes the database.
     pub async fn close(&self) {
-        self.writer.close().await;
+        // Readers first: the last connection to go puts everything into the one file.
         if let Readers::Pool(pool) = &self.readers {
             pool.close().await;
         }
+        self.writer.close().await;
     }
 }
 
@@ -173,7 +177,8 @@ where
     act
 }
 
-fn is_in_memory(url: &str) -> bool {
+/// Whether the database at `url` is forgotten when it is closed.
+pub fn is_in_memory(url: &str) -> bool {
     let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
     path.is_empty() || path.starts_with(":memory:") || path.contains("mode=memory")
 }

@@ -2,8 +2,10 @@
 //!
 //! [`TestApp`] serves on a free port with a database in memory, a fixed seed, a clock that stands
 //! still and streams without pause; each can be changed with the builder. [`Answer`] is what came
-//! back, [`raw`] speaks HTTP byte by byte where chunks and broken connections matter.
+//! back, [`raw`] speaks HTTP byte by byte where chunks and broken connections matter, and [`binary`]
+//! runs the command as users do.
 
+pub mod binary;
 pub mod characters;
 pub mod raw;
 
