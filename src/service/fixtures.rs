@@ -24,7 +24,9 @@ use crate::domain::conversation::{Conversation, Message};
 use crate::domain::error::{Fault as FieldFault, FieldError};
 use crate::domain::{Account, Deployment, Error, Plan};
 use crate::ids::{DeploymentId, Kind, LlmId, Minter, SdModelId};
-use crate::store::{AccountRow, Connection, StoreError, accounts, agents, conversations, images};
+use crate::store::{
+    AccountRow, Connection, StoreError, accounts, agents, conversations, images, messages,
+};
 
 /// The built-in fixtures: name and text of each file.
 const BUILT_IN: [(&str, &str); 6] = [
@@ -198,12 +200,12 @@ impl Fixtures {
         owner: AccountRow,
         ids: &Minter,
     ) -> Result<(), StoreError> {
-        for (conversation, messages) in &self.conversations {
+        for (conversation, said) in &self.conversations {
             let ordinal = ids.next(Kind::Conversation);
             let activity = ids.next(Kind::Activity);
             let copy = Conversation { ordinal, ..conversation.clone() };
             conversations::insert(db, owner, &copy, activity).await?;
-            conversations::append(db, owner, ordinal, messages, activity).await?;
+            messages::append(db, owner, ordinal, said, activity).await?;
             conversations::touch(db, owner, ordinal, conversation.updated_at, activity).await?;
         }
         for agent in &self.agents {

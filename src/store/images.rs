@@ -3,8 +3,7 @@
 use chrono::DateTime;
 use sqlx::QueryBuilder;
 
-use super::conversations::Window;
-use super::{AccountRow, Connection, StoreError, from_sql, to_sql};
+use super::{AccountRow, Connection, StoreError, Window, from_sql, to_sql};
 use crate::domain::catalog::Image;
 
 /// Images in one statement: SQLite takes 32,766 parameters, a row has six.

@@ -1,7 +1,9 @@
 //! Everything an account holds, read and written as a whole.
 
-use super::conversations::{self, Window};
-use super::{AccountRow, Connection, StoreError, accounts, agents, from_sql, images, to_sql};
+use super::{
+    AccountRow, Connection, StoreError, Window, accounts, agents, conversations, from_sql, images,
+    messages, to_sql,
+};
 use crate::domain::Credits;
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::{Api, Conversation, Message};
@@ -29,9 +31,9 @@ pub async fn read(db: &mut Connection, owner: AccountRow) -> Result<Holdings, St
     for api in [Api::Runner, Api::Characters] {
         for conversation in conversations::all(db, owner, api).await? {
             let all = Window { skip: 0, take: conversation.message_count };
-            let messages = conversations::messages(db, owner, conversation.ordinal, all).await?;
+            let said = messages::read(db, owner, conversation.ordinal, all).await?;
             let activity = activity(db, owner, conversation.ordinal).await?;
-            found.push((conversation, activity, messages));
+            found.push((conversation, activity, said));
         }
     }
     found.sort_by_key(|(conversation, ..)| conversation.ordinal);
@@ -64,10 +66,10 @@ pub async fn write(
     accounts::clear(db, owner).await?;
     accounts::set_balance(db, owner, holdings.balance).await?;
     accounts::set_counters(db, owner, &holdings.made).await?;
-    for (conversation, activity, messages) in &holdings.conversations {
+    for (conversation, activity, said) in &holdings.conversations {
         conversations::insert(db, owner, conversation, *activity).await?;
         let ordinal = conversation.ordinal;
-        conversations::append(db, owner, ordinal, messages, *activity).await?;
+        messages::append(db, owner, ordinal, said, *activity).await?;
         conversations::touch(db, owner, ordinal, conversation.updated_at, *activity).await?;
     }
     for (ordinal, agent) in &holdings.agents {
