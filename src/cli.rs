@@ -1,8 +1,10 @@
 //! The command line: what can be asked of `mynah`, with every option as an environment variable.
 
+mod client;
 mod fixtures;
 mod healthcheck;
 mod serve;
+mod snapshot;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -50,6 +52,41 @@ enum Command {
     ///
     /// For container images without a shell. Reads the same host and port settings as the server.
     Healthcheck(Address),
+    /// Saves all state of an account of a running server, or puts it back.
+    #[command(subcommand)]
+    Snapshot(Snapshot),
+}
+
+#[derive(Debug, Subcommand)]
+enum Snapshot {
+    /// Writes all state of an account to a file.
+    Save {
+        /// The account's id: `demo`.
+        account: String,
+        /// The file.
+        file: PathBuf,
+        #[command(flatten)]
+        running: Running,
+    },
+    /// Puts the state in a file in the place of all state of an account.
+    Load {
+        /// The account's id.
+        account: String,
+        /// The file.
+        file: PathBuf,
+        #[command(flatten)]
+        running: Running,
+    },
+}
+
+/// A server that is running.
+#[derive(Debug, Clone, Args)]
+struct Running {
+    #[command(flatten)]
+    address: Address,
+    /// The token that opens its control plane, if it asks for one.
+    #[arg(long, env = "MYNAH_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    admin_token: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -190,6 +227,12 @@ impl Cli {
             Command::Fixtures(Fixtures::Check { dir }) => fixtures::check(&dir),
             Command::Fixtures(Fixtures::Export { dir }) => fixtures::export(&dir),
             Command::Healthcheck(address) => Ok(healthcheck::healthcheck(&address)),
+            Command::Snapshot(Snapshot::Save { account, file, running }) => {
+                snapshot::save(&running, &account, &file)
+            }
+            Command::Snapshot(Snapshot::Load { account, file, running }) => {
+                snapshot::load(&running, &account, &file)
+            }
         }
     }
 }

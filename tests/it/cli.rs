@@ -704,7 +704,7 @@ async fn healthcheck_is_1_when_someone_else_answers() {
         socket.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await.unwrap();
     });
     let unwell = sentence(&output(&["healthcheck", "--port", &port]).await);
-    assert!(unwell.ends_with("answers `HTTP/1.1 404 Not Found`"), "{unwell}");
+    assert!(unwell.ends_with("answers with status 404"), "{unwell}");
 }
 
 #[tokio::test]
@@ -714,4 +714,25 @@ async fn health_is_answered_without_a_key() {
     assert_eq!(answer.status(), 200);
     let body: Value = answer.json().await.unwrap();
     assert_eq!(body, json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}));
+}
+
+#[tokio::test]
+async fn a_snapshot_is_saved_to_a_file_and_loaded_back() {
+    let binary = Binary::start(&["--admin-token", "secret"]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("demo.json");
+    let (file, port) = (file.to_str().unwrap(), binary.address.port().to_string());
+    let snapshot = async |act: &str, token: &str| {
+        let arguments = ["snapshot", act, "demo", file, "--port", &port, "--admin-token", token];
+        output(&arguments).await
+    };
+    let refused = sentence(&snapshot("save", "wrong").await);
+    assert_eq!(refused, "the API key is not known");
+    let total = async || binary.get("/v1/runner/conversations").await["total"].clone();
+    assert_eq!(snapshot("save", "secret").await.status.code(), Some(0));
+    assert_eq!(total().await, 1);
+    binary.say(None, "Hi").await;
+    assert_eq!(total().await, 2);
+    assert_eq!(snapshot("load", "secret").await.status.code(), Some(0));
+    assert_eq!(total().await, 1);
 }
