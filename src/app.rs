@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::domain::BackendName;
 use crate::http::extract::Strictness;
-use crate::http::{Observer, PublicUrl, ResetStyle, Services, control, router, runner};
+use crate::http::{Metrics, Observer, PublicUrl, ResetStyle, Services, control, router, runner};
 use crate::service::fixtures::{self, Fixtures, FixturesError};
 use crate::service::turns::Settings;
 use crate::service::{Access, Archive, Snapshots, Studio, Turns, Worlds, worlds};
@@ -82,6 +82,7 @@ impl App {
         let worlds = Arc::new(Worlds::open(&fixtures, &store, settings).await?);
         let settings = Settings { backend: config.backend, pace: config.pace, seed: config.seed };
         let turns = Turns::new(store.clone(), Arc::clone(&fixtures), settings);
+        let metrics = Metrics::new(store.clone());
         let router = router(Services {
             access: Access::new(Arc::clone(&worlds), Arc::clone(&fixtures)),
             turns: turns.clone(),
@@ -93,7 +94,8 @@ impl App {
             control: config.control.clone(),
             strictness: config.strictness,
             runner: config.runner,
-            observer: Observer::new(config.seed, config.reset),
+            metrics: metrics.clone(),
+            observer: Observer::new(config.seed, config.reset, metrics),
             public_url: PublicUrl::new(config.public_url.as_ref()),
         });
         Ok(Self { router, turns, store, worlds, fixtures })

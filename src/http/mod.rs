@@ -14,6 +14,7 @@ pub mod control;
 mod drain;
 pub mod extract;
 mod failure;
+mod metrics;
 mod observe;
 mod operations;
 mod pages;
@@ -33,6 +34,7 @@ use tower_http::cors::{AllowHeaders, AllowMethods, Any, CorsLayer, ExposeHeaders
 
 pub use self::base_url::PublicUrl;
 use self::failure::Failure;
+pub use self::metrics::Metrics;
 pub use self::observe::{Observer, ResetStyle};
 use crate::service::{Access, Archive, Fixtures, Snapshots, Studio, Turns, Worlds};
 
@@ -59,6 +61,8 @@ pub struct Services {
     pub control: control::Access,
     /// How the Runner API renders what the documents leave open.
     pub runner: runner::Style,
+    /// What the server counts of its own doings.
+    pub metrics: Metrics,
     /// Gives requests their ids and their log lines.
     pub observer: Observer,
     /// The URL that clients reach the server under, if it is not what they send as `Host`.

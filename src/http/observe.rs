@@ -8,7 +8,9 @@ use axum::middleware::Next;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 
+use super::metrics::Metrics;
 use super::scope::Scope;
+use super::stream::IsStream;
 use crate::clock::Stopwatch;
 use crate::ids::{AccountId, Minter, RequestId};
 
@@ -27,12 +29,13 @@ pub struct Observer {
     /// Ids for requests that no account is known for.
     strangers: Arc<Minter>,
     reset: ResetStyle,
+    metrics: Metrics,
 }
 
 impl Observer {
-    /// An observer that draws ids from `seed`.
-    pub fn new(seed: u64, reset: ResetStyle) -> Self {
-        Self { strangers: Arc::new(Minter::new(seed, &AccountId::from(""))), reset }
+    /// An observer that draws ids from `seed`, and counts in `metrics`.
+    pub fn new(seed: u64, reset: ResetStyle, metrics: Metrics) -> Self {
+        Self { strangers: Arc::new(Minter::new(seed, &AccountId::from(""))), reset, metrics }
     }
 }
 
@@ -54,13 +57,17 @@ pub(super) async fn observe(
         method: request.method().clone(),
         route: request.extensions().get::<MatchedPath>().cloned(),
         scope: scope.clone(),
-        strangers: observer.strangers,
+        observer,
         status: CLIENT_LEFT,
     };
     request.extensions_mut().insert(scope);
     let mut response = next.run(request).await;
     line.status = response.status().as_u16();
-    add_headers(&line.scope, &line.strangers, observer.reset, &mut response);
+    let Observer { strangers, reset, metrics } = &line.observer;
+    add_headers(&line.scope, strangers, *reset, &mut response);
+    if response.extensions_mut().remove::<IsStream>().is_some() {
+        response = response.map(|stream| metrics.while_open(stream));
+    }
     response
 }
 
@@ -71,19 +78,23 @@ struct Line {
     method: Method,
     route: Option<MatchedPath>,
     scope: Scope,
-    strangers: Arc<Minter>,
+    observer: Observer,
     status: u16,
 }
 
 impl Drop for Line {
     fn drop(&mut self) {
+        let latency = self.stopwatch.elapsed();
+        let route = self.route.as_ref().map_or("-", MatchedPath::as_str);
+        let Observer { strangers, metrics, .. } = &self.observer;
+        metrics.answered(&self.method, route, self.status, latency);
         tracing::info!(
             method = %self.method,
-            route = self.route.as_ref().map_or("-", MatchedPath::as_str),
+            route,
             status = self.status,
-            latency_us = u64::try_from(self.stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX),
+            latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
             account = self.scope.world().map_or("-", |world| world.id.as_str()),
-            request_id = self.scope.id(&self.strangers).as_str(),
+            request_id = self.scope.id(strangers).as_str(),
         );
     }
 }

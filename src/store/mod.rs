@@ -29,6 +29,7 @@ use sqlx::sqlite::{
 use thiserror::Error;
 
 use self::writer::Writer;
+pub use self::writer::Written;
 
 /// One connection to the database, inside a transaction when it writes.
 pub type Connection = SqliteConnection;
@@ -170,6 +171,11 @@ impl Store {
             Readers::Pool(pool) => look(&mut *pool.acquire().await?).await,
             Readers::Writer => self.writer.run(look).await,
         }
+    }
+
+    /// What was committed so far.
+    pub fn written(&self) -> Written {
+        self.writer.written()
     }
 
     /// Commits what is queued and closes the database.

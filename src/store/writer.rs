@@ -5,6 +5,8 @@
 //! act learns its outcome only after the commit.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -45,13 +47,31 @@ enum Errand {
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
     queue: mpsc::Sender<Errand>,
+    written: Arc<Tally>,
+}
+
+/// What was committed so far.
+#[derive(Debug, Default)]
+struct Tally {
+    transactions: AtomicU64,
+    acts: AtomicU64,
+}
+
+/// What was committed so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Transactions.
+    pub transactions: u64,
+    /// Acts in them.
+    pub acts: u64,
 }
 
 impl Writer {
     pub(super) fn start(connection: Connection) -> Self {
         let (queue, errands) = mpsc::channel(QUEUE);
-        tokio::spawn(work(connection, errands));
-        Self { queue }
+        let written = Arc::new(Tally::default());
+        tokio::spawn(work(connection, errands, Arc::clone(&written)));
+        Self { queue, written }
     }
 
     pub(super) async fn run<T, F>(&self, act: F) -> Result<T, StoreError>
@@ -85,6 +105,13 @@ impl Writer {
         outcome.await.map_err(|_| StoreError::Closed)?
     }
 
+    pub(super) fn written(&self) -> Written {
+        Written {
+            transactions: self.written.transactions.load(Ordering::Relaxed),
+            acts: self.written.acts.load(Ordering::Relaxed),
+        }
+    }
+
     pub(super) async fn close(&self) {
         let (closed, wait) = oneshot::channel();
         if self.queue.send(Errand::Close(closed)).await.is_ok() {
@@ -93,11 +120,15 @@ impl Writer {
     }
 }
 
-async fn work(mut connection: Connection, mut errands: mpsc::Receiver<Errand>) {
+async fn work(
+    mut connection: Connection,
+    mut errands: mpsc::Receiver<Errand>,
+    written: Arc<Tally>,
+) {
     while let Some(errand) = errands.recv().await {
         let closing = match errand {
             Errand::Close(closed) => Some(closed),
-            Errand::Act(first) => batch(&mut connection, first, &mut errands).await,
+            Errand::Act(first) => batch(&mut connection, first, &mut errands, &written).await,
         };
         if let Some(closed) = closing {
             errands.close();
@@ -113,6 +144,7 @@ async fn batch(
     connection: &mut Connection,
     first: Act,
     errands: &mut mpsc::Receiver<Errand>,
+    written: &Tally,
 ) -> Option<oneshot::Sender<()>> {
     let mut told = Vec::new();
     let mut closing = None;
@@ -136,6 +168,11 @@ async fn batch(
         sound = connection.execute("COMMIT").await.map(drop);
     }
     let outcome = sound.map_err(|fault| fault.to_string());
+    if outcome.is_ok() {
+        written.transactions.fetch_add(1, Ordering::Relaxed);
+        let acts = u64::try_from(told.len()).unwrap_or(u64::MAX);
+        written.acts.fetch_add(acts, Ordering::Relaxed);
+    }
     if outcome.is_err() {
         let _ = connection.execute("ROLLBACK").await;
     }

@@ -373,3 +373,27 @@ async fn a_thousand_accounts_leave_the_database_as_small_as_it_was() {
     let (first, last) = (sizes[0], sizes[3]);
     assert!(last <= first + first / 4, "{sizes:?}");
 }
+
+#[tokio::test]
+async fn metrics_count_requests_by_route_and_status_streams_and_writes() {
+    let app = TestApp::with(|config| config.pace = std::time::Duration::from_hours(1)).await;
+    app.run("ECHO_DEPLOYMENT_ID", "Hi").await.good();
+    app.get("/v1/runner/nothing/there").await;
+    app.start_conversation("ECHO_DEPLOYMENT_ID", "Hi").await;
+    let mut stream = crate::support::raw::Raw::connect(app.address).await;
+    stream.post("/v1/runner/ECHO_DEPLOYMENT_ID/stream", &said("two words")).await;
+    assert_eq!(stream.head().await.0, 200);
+    let metrics = app.request(Method::GET, "/_mynah/metrics").send().await;
+    let text = &metrics.body;
+    let run = "mynah_requests_total{method=\"POST\",route=\"/v1/runner/{deployment_id}\",status=\"200\"} 1";
+    for line in [run, "mynah_streams_open 1", "mynah_write_transactions_total"] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    assert!(text.contains(
+        "mynah_request_seconds_bucket{le=\"0.001\",route=\"/v1/runner/{deployment_id}\"}"
+    ));
+    assert!(text.contains("status=\"404\"}"), "{text}");
+    assert!(text.ends_with("# EOF\n"));
+    let elsewhere = app.request(Method::GET, "/_mynah/metrics").header("host", "evil.example");
+    assert_eq!(elsewhere.send().await.status, 403);
+}

@@ -18,6 +18,7 @@ pub use self::auth::Access;
 use super::catch_panics;
 use super::extract::Strictness;
 use super::failure::Failure;
+use super::metrics::{self, Metrics};
 use crate::service::{Snapshots, Worlds};
 
 /// The routes, below `/_mynah`.
@@ -26,10 +27,12 @@ where
     S: Clone + Send + Sync + 'static,
     Arc<Worlds>: FromRef<S>,
     Snapshots: FromRef<S>,
+    Metrics: FromRef<S>,
     Access: FromRef<S>,
     Strictness: FromRef<S>,
 {
     Router::new()
+        .route("/metrics", get(metrics::show))
         .route("/accounts", get(accounts::list).post(accounts::create))
         .route(
             "/accounts/{id}",
