@@ -7,14 +7,13 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 
-use super::{Asked, Given, NewTurn, Turns, message, tokens_of, tokens_shown};
-use crate::backend::canned::Served;
+use super::{Asked, Given, NewTurn, Turns, given_back, message, tokens_of, tokens_shown};
 use crate::domain::catalog::{Agent, LlmModel};
 use crate::domain::conversation::{
     Api, Conversation, File, Message, Meta, Prompt, Scene, Target, Turn, Variables,
 };
 use crate::domain::error::{Fault, FieldError};
-use crate::domain::{Credits, Error, OutputMode, Part, Role};
+use crate::domain::{Error, OutputMode, Part, Role};
 use crate::ids::{AgentId, ConversationId, Kind, LlmId, MessageId};
 use crate::service::worlds::{Visit, World};
 use crate::store::conversations::{self, Window};
@@ -110,8 +109,9 @@ impl Turns {
             }
             .boxed()
         });
-        let id = visit.write(&self.store, act).await?;
-        let id = id.ok_or_else(|| refused_for_money(visit, served, cost))?;
+        let id = visit.write(&self.store, act).await;
+        let id = id.and_then(|paid| paid.ok_or(Error::InsufficientBalance { cost }));
+        let id = given_back(visit, served, id)?;
         Ok(Replied { id, content: completed.text, created_at, thoughts: None })
     }
 
@@ -145,8 +145,9 @@ impl Turns {
             }
             .boxed()
         });
-        let stored = visit.write(&self.store, act).await?;
-        let stored = stored.ok_or_else(|| refused_for_money(visit, served, cost))?;
+        let stored = visit.write(&self.store, act).await;
+        let stored = stored.and_then(|paid| paid.ok_or(Error::InsufficientBalance { cost }));
+        let stored = given_back(visit, served, stored)?;
         Ok(Replied {
             id: stored.id,
             content: completed.text,
@@ -246,14 +247,6 @@ impl Turns {
         history.reverse();
         Ok(history)
     }
-}
-
-/// The balance does not cover `cost`: the rule's reply that was served counts as not served.
-fn refused_for_money(world: &World, served: Option<Served>, cost: Credits) -> Error {
-    if let Some(served) = served {
-        world.rules.give_back(served);
-    }
-    Error::InsufficientBalance { cost }
 }
 
 /// A stored message as the model is shown it: an image is a file part.
