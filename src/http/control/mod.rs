@@ -5,13 +5,14 @@ mod accounts;
 mod auth;
 mod clock;
 mod error;
+mod replies;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 pub use self::auth::Access;
 use super::catch_panics;
@@ -36,6 +37,12 @@ where
         .route("/accounts/{id}/reset", post(accounts::reset))
         .route("/accounts/{id}/clock", get(clock::show).put(clock::set))
         .route("/accounts/{id}/clock/advance", post(clock::advance))
+        .route(
+            "/accounts/{id}/replies",
+            get(replies::list).post(replies::add).put(replies::replace).delete(replies::clear),
+        )
+        .route("/accounts/{id}/replies/queue", post(replies::enqueue).delete(replies::empty_queue))
+        .route("/accounts/{id}/replies/{rule}", delete(replies::remove))
         .method_not_allowed_fallback(async || Failure::WrongMethod)
         .layer(catch_panics())
         .layer(from_fn_with_state(Access::from_ref(state), auth::guard))
