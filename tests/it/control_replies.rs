@@ -178,6 +178,10 @@ async fn a_bad_rule_is_refused_by_the_path_of_its_field_and_nothing_changes() {
         (json!([]), "the body must be an object, not an array"),
     ] {
         refused(control(&app, Method::POST, REPLIES, &rule).await, start);
+        // In a new list the rule would take the place of its namesake.
+        if rule["id"] == "mine" {
+            continue;
+        }
         let list = json!([{"reply": reply}, rule]);
         refused(control(&app, Method::PUT, REPLIES, &list).await, "[1]");
     }
