@@ -34,7 +34,7 @@ use tower_http::cors::{AllowHeaders, AllowMethods, Any, CorsLayer, ExposeHeaders
 pub use self::base_url::PublicUrl;
 use self::failure::Failure;
 pub use self::observe::{Observer, ResetStyle};
-use crate::service::{Access, Archive, Fixtures, Studio, Turns, Worlds};
+use crate::service::{Access, Archive, Shelf, Studio, Turns, Worlds};
 
 /// What rooms may ask for; each names what it needs in its signature.
 #[derive(Clone, FromRef)]
@@ -48,7 +48,7 @@ pub struct Services {
     /// Makes agents and pictures.
     pub studio: Studio,
     /// The models there are.
-    pub fixtures: Arc<Fixtures>,
+    pub fixtures: Shelf,
     /// Whether unknown fields are refused.
     pub strictness: extract::Strictness,
     /// Every account.

@@ -4,12 +4,15 @@
 //! Fixtures are TOML files, built in or in a folder of the user's. [`read`] takes the files,
 //! [`forms`] says what is in them, [`check`] and [`seeds`] make domain types of it and find
 //! every fault, [`rules`] finds rules that can never answer. [`Fixtures::seed`] gives an account its copy.
+//! [`Shelf`] holds them while the server runs, [`watch`] puts changed ones there.
 
 mod check;
 mod forms;
 pub mod reader;
 mod rules;
 mod seeds;
+mod shelf;
+pub mod watch;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,6 +21,7 @@ use std::sync::Arc;
 use thiserror::Error as ThisError;
 
 pub use self::reader::Fault;
+pub use self::shelf::Shelf;
 use crate::backend::canned::RuleSet;
 use crate::domain::catalog::{Agent, Image, LlmModel, SdModel};
 use crate::domain::conversation::{Conversation, Message};

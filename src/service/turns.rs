@@ -18,7 +18,7 @@ use futures::StreamExt as _;
 use tokio_util::task::TaskTracker;
 
 pub use self::streaming::WordStream;
-use super::fixtures::Fixtures;
+use super::fixtures::Shelf;
 use super::worlds::{Visit, World};
 use crate::backend::canned::{self, Served};
 use crate::backend::{Answer, Ask, Backend, Canned, Echo, Piece, Usage};
@@ -36,7 +36,7 @@ const FILE_TOKENS: u64 = 256;
 #[derive(Clone)]
 pub struct Turns {
     store: Store,
-    fixtures: Arc<Fixtures>,
+    fixtures: Shelf,
     settings: Settings,
     canned: Arc<dyn Backend>,
     echo: Arc<dyn Backend>,
@@ -92,7 +92,7 @@ struct Given {
 
 impl Turns {
     /// Turns with what is in `fixtures`, stored in `store`.
-    pub fn new(store: Store, fixtures: Arc<Fixtures>, settings: Settings) -> Self {
+    pub fn new(store: Store, fixtures: Shelf, settings: Settings) -> Self {
         Self {
             store,
             fixtures,

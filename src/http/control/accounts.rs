@@ -134,7 +134,7 @@ async fn answer(worlds: &Worlds, world: &World) -> Result<AccountAnswer, Failure
     Ok(AccountAnswer {
         id: world.id.clone(),
         key: None,
-        project: world.project.to_string(),
+        project: world.project().to_string(),
         from: world.made_from.clone(),
         plan: plan.id,
         requests_per_minute: plan.requests_per_minute,
@@ -161,7 +161,7 @@ pub(super) async fn create(
     Body(body): Body<NewAccountBody>,
 ) -> Result<(StatusCode, Json<AccountAnswer>), Failure> {
     let world = worlds.make(body.checked()?).await?;
-    let key = world.keys.first().map(ApiKey::reveal).map(str::to_owned);
+    let key = world.keys().first().map(ApiKey::reveal).map(str::to_owned);
     let made = AccountAnswer { key, ..answer(&worlds, &world).await? };
     Ok((StatusCode::CREATED, Json(made)))
 }

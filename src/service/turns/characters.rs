@@ -82,7 +82,7 @@ impl Turns {
         visit: &Visit,
         unfinished: Unfinished,
     ) -> Result<Replied, Error> {
-        let llm = self.fixtures.llm(&unfinished.llm, "llm_id")?;
+        let llm = self.fixtures.current().llm(&unfinished.llm, "llm_id")?;
         let agent = self.agent(visit, unfinished.agent).await?;
         let mut history = unfinished.messages;
         let message = history.pop().map(|turn| turn.parts).unwrap_or_default();
@@ -119,8 +119,10 @@ impl Turns {
     pub async fn say(&self, visit: &Visit, addressed: Addressed) -> Result<Replied, Error> {
         let conversation = self.conversation(visit, addressed.conversation).await?;
         let llm = match &addressed.llm {
-            Some(id) => self.fixtures.llm(id, "llm_id")?,
-            None => self.fixtures.llm(&LlmId::from(conversation.target.id()), "llm_id")?,
+            Some(id) => self.fixtures.current().llm(id, "llm_id")?,
+            None => {
+                self.fixtures.current().llm(&LlmId::from(conversation.target.id()), "llm_id")?
+            }
         };
         let agent = self.agent(visit, conversation.agent.clone()).await?;
         let instructions = instructions(agent.as_ref(), &conversation.system_prompt);
@@ -158,7 +160,7 @@ impl Turns {
 
     /// Begins a conversation, which costs nothing; gives it as stored.
     pub async fn begin(&self, visit: &Visit, begun: Begun) -> Result<Conversation, Error> {
-        let llm = self.fixtures.llm(&begun.llm, "llm_id")?;
+        let llm = self.fixtures.current().llm(&begun.llm, "llm_id")?;
         self.agent(visit, begun.agent.clone()).await?;
         let (world, now) = (visit.world(), visit.clock.now());
         let act = store::act(move |db| {
