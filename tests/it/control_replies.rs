@@ -1,9 +1,14 @@
 //! Replies made at run time: an account's own rules, its queue, and fixtures that are read again.
 
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
-use crate::support::{Answer, DEPLOYMENT, ECHO, JSON, KEY, TestApp, said};
+use crate::support::{ACCOUNTS, Answer, DEPLOYMENT, DEPLOYMENTS, ECHO, JSON, KEY, TestApp, said};
 
 const REPLIES: &str = "/_mynah/accounts/demo/replies";
 const QUEUE: &str = "/_mynah/accounts/demo/replies/queue";
@@ -317,4 +322,152 @@ async fn rules_and_queue_can_be_removed_and_go_with_a_reset() {
     assert_eq!(look(&app).await, nothing);
     assert_eq!(runner(&app, ECHO, "x").await, "x");
     assert_eq!(add(&app, always("rule")).await, "rule_1", "ids begin anew");
+}
+
+// --- fixtures that change ------------------------------------------------------------------------
+
+/// A folder of fixtures with these rules.
+fn folder(rules: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [("accounts", ACCOUNTS), ("deployments", DEPLOYMENTS), ("replies", rules)] {
+        save(&folder, name, text);
+    }
+    folder
+}
+
+fn save(folder: &TempDir, name: &str, text: &str) {
+    std::fs::write(folder.path().join(format!("{name}.toml")), text).unwrap();
+}
+
+async fn serving(folder: &TempDir) -> TestApp {
+    TestApp::with(|config| config.fixtures = Some(folder.path().to_owned())).await
+}
+
+fn rule(text: &str) -> String {
+    format!("[[rule]]\nreply = [{{ text = '{text}' }}, {{ text = '{text} again' }}]\n")
+}
+
+#[tokio::test]
+async fn a_saved_change_takes_effect_by_itself() {
+    let folder = folder(&rule("old"));
+    let app = serving(&folder).await;
+    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "old");
+    save(&folder, "replies", "[[rule]]\nreply = [{ text = 'changed' }]");
+    let ask = async { while runner(&app, DEPLOYMENT, "x").await != "changed" {} };
+    tokio::time::timeout(Duration::from_secs(10), ask).await.expect("the change takes effect");
+}
+
+#[tokio::test]
+async fn changed_fixtures_change_what_accounts_may_use_and_not_what_they_hold() {
+    let folder = folder(&rule("old"));
+    let app = serving(&folder).await;
+    let conversation = app.start_conversation(DEPLOYMENT, "x").await;
+    let run = json!({"reply": [{"text": "run time"}], "when": {"equals": "mine"}});
+    add(&app, run).await;
+    let accounts = ACCOUNTS.replace("\"YOUR_API_KEY\"", "\"NEW_KEY\"")
+        + "\n[[account]]\nid = 'new'\nproject = 'demo'\nplan = 'pro'\nbalance = '1'\nkeys = ['k']\n";
+    let accounts = accounts.replace("requests_per_minute = 100", "requests_per_minute = 7");
+    save(&folder, "accounts", &accounts);
+    save(&folder, "replies", &rule("new"));
+    let more = "\n[[deployment]]\nid = 'MORE'\naccount = 'new'\nmodel = 'm'\nbackend = 'echo'\n";
+    save(&folder, "deployments", &format!("{DEPLOYMENTS}{more}"));
+    assert!(app.reload(folder.path()).await);
+    let say = async |key: &str, deployment: &str, text: &str| {
+        let path = format!("/v1/runner/{deployment}");
+        app.request(Method::POST, &path).key(key).json(&said(text)).send().await
+    };
+    say(KEY, DEPLOYMENT, "x").await.refused(401, "auth_error", "invalid_api_key");
+    for (key, deployment, text, expected) in [
+        ("NEW_KEY", DEPLOYMENT, "x", "new"),
+        ("NEW_KEY", DEPLOYMENT, "mine", "run time"),
+        ("k", "MORE", "x", "x"),
+        ("k", DEPLOYMENT, "x", "new"),
+    ] {
+        assert_eq!(say(key, deployment, text).await.good()["content"], expected);
+    }
+    let path = format!("/v1/runner/conversation/{conversation}/messages");
+    let messages = app.request(Method::GET, &path).key("NEW_KEY").send().await.good();
+    assert_eq!(messages["total"], 2, "what was said before is there still");
+    let shown = app.request(Method::GET, "/_mynah/accounts/demo").send().await.good();
+    assert_eq!(shown["requests_per_minute"], 7);
+}
+
+#[tokio::test]
+async fn rules_that_stay_the_same_keep_their_turn_and_changed_ones_begin_anew() {
+    let folder = folder(&rule("one"));
+    let app = serving(&folder).await;
+    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "one");
+    save(&folder, "accounts", &format!("{ACCOUNTS}\n"));
+    assert!(app.reload(folder.path()).await);
+    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "one again");
+    save(&folder, "replies", &rule("two"));
+    assert!(app.reload(folder.path()).await);
+    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "two");
+}
+
+#[tokio::test]
+async fn an_account_that_is_taken_out_is_closed_and_opens_with_what_it_held() {
+    let folder = folder(&rule("x"));
+    let app = serving(&folder).await;
+    let account =
+        "\n[[account]]\nid = 'new'\nproject = 'demo'\nplan = 'pro'\nbalance = '1'\nkeys = ['k']\n";
+    save(&folder, "accounts", &format!("{ACCOUNTS}{account}"));
+    assert!(app.reload(folder.path()).await);
+    let start = async || {
+        let path = format!("/v1/runner/{DEPLOYMENT}/conversation");
+        app.request(Method::POST, &path).key("k").json(&said("x")).send().await
+    };
+    let first = start().await.good();
+    save(&folder, "accounts", ACCOUNTS);
+    assert!(app.reload(folder.path()).await);
+    start().await.refused(401, "auth_error", "invalid_api_key");
+    save(&folder, "accounts", &format!("{ACCOUNTS}{account}"));
+    assert!(app.reload(folder.path()).await);
+    assert_ne!(start().await.good()["conversation_id"], first["conversation_id"]);
+    let list = app.request(Method::GET, "/v1/runner/conversations").key("k").send().await.good();
+    assert_eq!(list["total"], 2);
+}
+
+/// Where a test's log goes.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, said: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(said)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn broken_files_are_reported_fault_by_fault_and_the_last_good_state_stays() {
+    let folder = folder(&rule("good"));
+    let app = serving(&folder).await;
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let logging = tracing::subscriber::set_default(subscriber);
+    save(
+        &folder,
+        "replies",
+        "[[rule]]\nwhen = { regex = '(' }\nreply = [{ txt = 'x' }]\n[[rul]]\n",
+    );
+    save(&folder, "deployments", &DEPLOYMENTS.replace("account = \"demo\"", "account = \"x\""));
+    assert!(!app.reload(folder.path()).await);
+    drop(logging);
+    let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for fault in [
+        "replies.toml:3:12: rule[0].reply[0]: unknown field `txt`",
+        "replies.toml:4",
+        "last good ones stay",
+    ] {
+        assert!(said.contains(fault), "{said}");
+    }
+    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "good");
+    std::fs::remove_dir_all(folder.path()).unwrap();
+    assert!(!app.reload(folder.path()).await);
+    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "good again");
 }
