@@ -108,8 +108,8 @@ async fn a_rule_is_put_where_it_is_wanted_and_the_first_that_matches_answers() {
     assert_eq!(added(&control(&app, Method::POST, &path, &named).await), "mid");
     assert_eq!(ids(&app).await, [&first, "mid", &last]);
     // By id, a rule moves and keeps its count; another one is put in whole.
-    let list = json!([last, "mid", {"id": "new", "reply": [{"text": "new"}]}]);
-    let shown = control(&app, Method::PUT, REPLIES, &list).await.good();
+    let reordered = json!([last, "mid", {"id": "new", "reply": [{"text": "new"}]}]);
+    let shown = control(&app, Method::PUT, REPLIES, &reordered).await.good();
     assert_eq!(shown, look(&app).await);
     assert_eq!(ids(&app).await, ["rule_1", "mid", "new"]);
     assert_eq!(shown["rules"][0]["answered"], 1);

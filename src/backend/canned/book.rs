@@ -49,7 +49,7 @@ struct Queued {
     number: u64,
     /// Which API's requests it is for, if not any's.
     api: Option<Api>,
-    source: Reply,
+    source: Arc<Reply>,
     reply: Arc<CompiledReply>,
 }
 
@@ -70,7 +70,7 @@ pub enum Wanted {
     /// The one that is called so, as it is.
     Kept(String),
     /// This one.
-    New(Rule),
+    New(Box<Rule>),
 }
 
 /// A rule made at run time, as it is.
@@ -200,7 +200,7 @@ impl RuleBook {
         let state = self.state.lock();
         let replies = state.queue.iter();
         replies
-            .map(|queued| QueuedReply { api: queued.api, reply: queued.source.clone() })
+            .map(|queued| QueuedReply { api: queued.api, reply: Reply::clone(&queued.source) })
             .collect()
     }
 
@@ -319,7 +319,7 @@ impl RuleBook {
         let mut faults = Vec::new();
         for (nth, source) in replies.iter().enumerate() {
             match CompiledReply::compile(source) {
-                Ok(reply) => compiled.push((source.clone(), Arc::new(reply))),
+                Ok(reply) => compiled.push((Arc::new(source.clone()), Arc::new(reply))),
                 Err(found) => faults.extend(found.into_iter().map(|fault| (nth, fault))),
             }
         }

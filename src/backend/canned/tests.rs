@@ -13,6 +13,7 @@ use crate::clock::Stopwatch;
 use crate::domain::conversation::{Api, Scene, text_of};
 use crate::domain::rule::{PartKind, Reply, Rule, When};
 use crate::domain::{OutputMode, Part, Prompt};
+use crate::ids::DeploymentId;
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
@@ -86,7 +87,7 @@ fn holds(when: &When, prompt: &Prompt) -> bool {
         _ => true,
     };
     when.api.is_none_or(|api| api == scene.api)
-        && when.deployment.is_none_or_eq(scene.deployment.as_ref().map(|id| id.as_str()))
+        && when.deployment.is_none_or_eq(scene.deployment.as_ref().map(DeploymentId::as_str))
         && when.model.is_none_or_eq(Some(&scene.model))
         && when.equals.is_none_or_eq(Some(&text))
         && when.turn.is_none_or(|turn| turn == scene.turn)
@@ -131,7 +132,7 @@ proptest! {
 
 /// `count` rules that each ask for one thing, by turns for a deployment, a model and a text.
 fn keyed(count: usize) -> RuleSet {
-    let rules: Vec<Rule> = (0..count).map(|nth| keyed_rule(nth)).collect();
+    let rules: Vec<Rule> = (0..count).map(keyed_rule).collect();
     RuleSet::compile(&rules).unwrap()
 }
 

@@ -47,7 +47,7 @@ impl<'de> Visitor<'de> for WantedVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, rule: A) -> Result<Wanted, A::Error> {
-        Rule::deserialize(MapAccessDeserializer::new(rule)).map(Wanted::New)
+        Rule::deserialize(MapAccessDeserializer::new(rule)).map(Box::new).map(Wanted::New)
     }
 }
 

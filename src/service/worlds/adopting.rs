@@ -36,7 +36,9 @@ impl Worlds {
         let settle = store::act(move |db| {
             async move {
                 // What is still being answered for them would store behind their successors' backs.
-                closing.iter().for_each(|world| world.outdate());
+                for world in closing {
+                    world.outdate();
+                }
                 original.settle(db, seed).await?;
                 let mut settled = Vec::new();
                 for saved in accounts::all(db).await? {
@@ -82,7 +84,9 @@ impl Worlds {
         }
         let worlds: Vec<_> = found.by_id.values().cloned().collect();
         found.by_key.clear();
-        worlds.iter().for_each(|world| found.add(world));
+        for world in &worlds {
+            found.add(world);
+        }
         Ok(())
     }
 }
