@@ -115,7 +115,7 @@ pub fn built_in() -> Result<Checked, FixturesError> {
     check::check(BUILT_IN.map(|(name, text)| (name.to_owned(), text.to_owned())))
 }
 
-/// The fixtures in `folder`: all of its `.toml` files, by name.
+/// The fixtures in `folder`: all of its `.toml` files, by name, hidden ones aside.
 pub fn read(folder: &Path) -> Result<Checked, FixturesError> {
     let at = |path: &Path| {
         let path = path.to_owned();
@@ -124,7 +124,7 @@ pub fn read(folder: &Path) -> Result<Checked, FixturesError> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(at(folder))? {
         let path = entry.map_err(at(folder))?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
+        if is_fixture_file(&path) {
             paths.push(path);
         }
     }
@@ -138,6 +138,12 @@ pub fn read(folder: &Path) -> Result<Checked, FixturesError> {
         files.push((path.display().to_string(), text));
     }
     check::check(files)
+}
+
+/// Whether this is a name for a file of fixtures. Hidden ones are editors' and file managers' own.
+fn is_fixture_file(path: &Path) -> bool {
+    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    !hidden && path.extension().is_some_and(|extension| extension == "toml")
 }
 
 /// Writes the built-in fixtures into `folder` as a starting point; overwrites nothing.

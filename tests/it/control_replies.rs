@@ -275,6 +275,24 @@ async fn a_queued_reply_can_say_all_that_a_rules_can() {
 }
 
 #[tokio::test]
+async fn each_reply_is_served_once_however_many_ask_at_once() {
+    let app = TestApp::start().await;
+    let replies: Vec<Value> = (0..10).map(|nth| json!({"text": format!("queued {nth}")})).collect();
+    queue(&app, QUEUE, json!(replies)).await;
+    add(&app, json!({"reply": [{"text": "thrice"}], "times": 3})).await;
+    let asked = (0..20).map(|_| runner(&app, ECHO, "x"));
+    let answers = futures::future::join_all(asked).await;
+    let mut answers: Vec<&str> = answers.iter().map(|answer| answer.as_str().unwrap()).collect();
+    answers.sort_unstable();
+    let queued = (0..10).map(|nth| format!("queued {nth}"));
+    let expected: Vec<String> = queued
+        .chain(std::iter::repeat_n("thrice".to_owned(), 3))
+        .chain(std::iter::repeat_n("x".to_owned(), 7))
+        .collect();
+    assert_eq!(answers, expected);
+}
+
+#[tokio::test]
 async fn what_is_refused_takes_no_reply() {
     let app = TestApp::start().await;
     let broke = "/_mynah/accounts/demo-broke/replies";
@@ -367,11 +385,15 @@ async fn changed_fixtures_change_what_accounts_may_use_and_not_what_they_hold() 
     let accounts = ACCOUNTS.replace("\"YOUR_API_KEY\"", "\"NEW_KEY\"")
         + "\n[[account]]\nid = 'new'\nproject = 'demo'\nplan = 'pro'\nbalance = '1'\nkeys = ['k']\n";
     let accounts = accounts.replace("requests_per_minute = 100", "requests_per_minute = 7");
+    let made = control(&app, Method::POST, "/_mynah/accounts", &json!({})).await.json();
+    let (made, made_key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
     save(&folder, "accounts", &accounts);
     save(&folder, "replies", &rule("new"));
     let more = "\n[[deployment]]\nid = 'MORE'\naccount = 'new'\nmodel = 'm'\nbackend = 'echo'\n";
     save(&folder, "deployments", &format!("{DEPLOYMENTS}{more}"));
     assert!(app.reload(folder.path()).await);
+    let made = control(&app, Method::GET, &format!("/_mynah/accounts/{made}"), &json!({})).await;
+    assert_eq!(made.good()["requests_per_minute"], 7);
     let say = async |key: &str, deployment: &str, text: &str| {
         let path = format!("/v1/runner/{deployment}");
         app.request(Method::POST, &path).key(key).json(&said(text)).send().await
@@ -382,6 +404,7 @@ async fn changed_fixtures_change_what_accounts_may_use_and_not_what_they_hold() 
         ("NEW_KEY", DEPLOYMENT, "mine", "run time"),
         ("k", "MORE", "x", "x"),
         ("k", DEPLOYMENT, "x", "new"),
+        (made_key, DEPLOYMENT, "x", "new"),
     ] {
         assert_eq!(say(key, deployment, text).await.good()["content"], expected);
     }
@@ -400,6 +423,8 @@ async fn rules_that_stay_the_same_keep_their_turn_and_changed_ones_begin_anew() 
     save(&folder, "accounts", &format!("{ACCOUNTS}\n"));
     assert!(app.reload(folder.path()).await);
     assert_eq!(runner(&app, DEPLOYMENT, "x").await, "one again");
+    // An editor's own files are none of ours.
+    save(&folder, ".#replies", "[[broken");
     save(&folder, "replies", &rule("two"));
     assert!(app.reload(folder.path()).await);
     assert_eq!(runner(&app, DEPLOYMENT, "x").await, "two");

@@ -36,9 +36,11 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
         meta: std::collections::BTreeMap::new(),
         parts: part.into_iter().collect(),
     });
-    let rule = (when, of(1_u64..3)).prop_map(|(when, times)| {
-        let reply = vec![Reply { text: Some("x".to_owned()), ..Reply::default() }];
-        Rule { id: None, when, reply, times }
+    let rule = (when, of(1_u64..3)).prop_map(|(when, times)| Rule {
+        id: None,
+        when,
+        reply: vec![reply("x")],
+        times,
     });
     vec(rule, 0..40)
 }
@@ -130,6 +132,52 @@ proptest! {
     }
 }
 
+#[test]
+fn a_reply_of_the_queue_that_is_given_back_is_in_its_place_again() {
+    let book = RuleBook::new(Arc::default());
+    let replies = ["one", "two", "three"].map(reply);
+    book.enqueue(&replies, None).unwrap();
+    let prompt = prompt_of(None, "m", "x");
+    let shown = Shown::new(&prompt);
+    let serve = || book.said_at_run_time(&shown).unwrap().served;
+    let (one, two) = (serve(), serve());
+    book.give_back(two);
+    book.give_back(one);
+    let queue: Vec<Reply> = book.queue().into_iter().map(|queued| queued.reply).collect();
+    assert_eq!(queue, replies);
+    // What was served before the queue was emptied is gone with it.
+    let one = serve();
+    book.empty_queue();
+    book.give_back(one);
+    assert_eq!(book.queue(), []);
+}
+
+#[test]
+fn a_turn_that_is_given_back_is_taken_again_unless_another_was_since() {
+    let replies = ["one", "two", "three"].map(reply).to_vec();
+    let rule = Rule { reply: replies, times: Some(3), ..Rule::default() };
+    let book = RuleBook::new(Arc::default());
+    book.add(&rule, &book::Position::End).unwrap();
+    let prompt = prompt_of(None, "m", "x");
+    let shown = Shown::new(&prompt);
+    let serve = || book.said_at_run_time(&shown).map(|due| due.served).unwrap();
+    let answered = || book.own_rules()[0].answered;
+    book.give_back(serve());
+    assert_eq!(answered(), 0);
+    let (one, two) = (serve(), serve());
+    book.give_back(one);
+    assert_eq!(answered(), 2);
+    book.give_back(two);
+    assert_eq!(answered(), 1);
+    serve();
+    serve();
+    assert!(book.said_at_run_time(&shown).is_none());
+}
+
+fn reply(text: &str) -> Reply {
+    Reply { text: Some(text.to_owned()), ..Reply::default() }
+}
+
 /// `count` rules that each ask for one thing, by turns for a deployment, a model and a text.
 fn keyed(count: usize) -> RuleSet {
     let rules: Vec<Rule> = (0..count).map(keyed_rule).collect();
@@ -144,8 +192,7 @@ fn keyed_rule(nth: usize) -> Rule {
         1 => When { model: name, regex, ..When::default() },
         _ => When { equals: name, ..When::default() },
     };
-    let reply = vec![Reply { text: Some("x".to_owned()), ..Reply::default() }];
-    Rule { id: None, when, reply, times: None }
+    Rule { id: None, when, reply: vec![reply("x")], times: None }
 }
 
 #[test]
