@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::fixtures::Fixtures;
+use super::fixtures::Shelf;
 use super::worlds::{Visit, World, Worlds};
 use crate::domain::{Deployment, Error};
 use crate::ids::DeploymentId;
@@ -13,7 +13,7 @@ use crate::ids::DeploymentId;
 #[derive(Debug, Clone)]
 pub struct Access {
     worlds: Arc<Worlds>,
-    fixtures: Arc<Fixtures>,
+    fixtures: Shelf,
 }
 
 /// Someone who may use a deployment.
@@ -61,7 +61,7 @@ impl Reader {
 
 impl Access {
     /// Access to the accounts of `worlds` and the deployments of `fixtures`.
-    pub fn new(worlds: Arc<Worlds>, fixtures: Arc<Fixtures>) -> Self {
+    pub fn new(worlds: Arc<Worlds>, fixtures: Shelf) -> Self {
         Self { worlds, fixtures }
     }
 
@@ -82,7 +82,8 @@ impl Access {
         key: Option<&str>,
         origin: Option<&str>,
     ) -> Result<Caller, Error> {
-        let Some(deployment) = self.fixtures.deployments.get(id) else {
+        let fixtures = self.fixtures.current();
+        let Some(deployment) = fixtures.deployments.get(id) else {
             // Only who has a key learns which deployments there are.
             self.account(key)?;
             return Err(Error::UnknownDeployment(DeploymentId::from(id)));
@@ -94,7 +95,7 @@ impl Access {
             }
             let of_project = key
                 .and_then(|key| self.worlds.by_key(key))
-                .filter(|world| world.project == deployment.project);
+                .filter(|world| world.project() == deployment.project);
             let world = match of_project {
                 Some(world) => world,
                 None => self.owner(&deployment)?,
@@ -102,7 +103,7 @@ impl Access {
             return Ok(Caller { visit: Visit::new(world), deployment });
         }
         let world = self.account(key)?;
-        if world.project != deployment.project {
+        if world.project() != deployment.project {
             return Err(Error::ForbiddenDeployment(deployment.id.clone()));
         }
         Ok(Caller { visit: Visit::new(world), deployment })
@@ -111,7 +112,8 @@ impl Access {
     /// Whose conversations someone with `key`, on a web page of `origin`, may read.
     pub fn reader(&self, key: Option<&str>, origin: Option<&str>) -> Reader {
         let world = key.and_then(|key| self.worlds.by_key(key));
-        let public = self.fixtures.deployments.values().filter_map(|deployment| {
+        let fixtures = self.fixtures.current();
+        let public = fixtures.deployments.values().filter_map(|deployment| {
             let allowlist = deployment.public.as_ref()?;
             Some(PublicDeployment {
                 owner: self.owner(deployment).ok()?,

@@ -19,9 +19,9 @@ use futures::StreamExt as _;
 use tokio_util::task::TaskTracker;
 
 pub use self::streaming::WordStream;
-use super::fixtures::Fixtures;
+use super::fixtures::Shelf;
 use super::worlds::{Visit, World};
-use crate::backend::canned::Served;
+use crate::backend::canned::{self, Served};
 use crate::backend::{Answer, Ask, Backend, Canned, Echo, Piece, Usage};
 use crate::domain::conversation::{Message, Prompt};
 use crate::domain::rule::Pace;
@@ -33,7 +33,7 @@ use crate::store::{Connection, Store, StoreError, accounts, messages};
 #[derive(Clone)]
 pub struct Turns {
     store: Store,
-    fixtures: Arc<Fixtures>,
+    fixtures: Shelf,
     settings: Settings,
     canned: Arc<dyn Backend>,
     echo: Arc<dyn Backend>,
@@ -85,13 +85,13 @@ struct Given {
     completed: Completed,
     /// The name it suggests for a conversation.
     name: Option<String>,
-    /// The rule's reply that it is, where replies are served in turn.
+    /// The reply of a rule or the queue that it is.
     served: Option<Served>,
 }
 
 impl Turns {
     /// Turns with what is in `fixtures`, stored in `store`.
-    pub fn new(store: Store, fixtures: Arc<Fixtures>, settings: Settings) -> Self {
+    pub fn new(store: Store, fixtures: Shelf, settings: Settings) -> Self {
         Self {
             store,
             fixtures,
@@ -109,15 +109,19 @@ impl Turns {
     }
 
     async fn ask(&self, world: &World, asked: &Asked) -> Result<Answer, Error> {
-        let backend = match self.settings.backend.unwrap_or(asked.backend) {
-            BackendName::Canned => &self.canned,
-            BackendName::Echo => &self.echo,
-        };
         let ask = Ask {
             prompt: Arc::clone(&asked.prompt),
             rules: Arc::clone(&world.rules),
             thoughts: asked.thoughts,
             seed: self.settings.seed,
+        };
+        // Whoever prepares a reply for a request wants it given, whatever the backend is.
+        if let Some(answer) = canned::said_at_run_time(&ask).map_err(Error::internal)? {
+            return Ok(answer);
+        }
+        let backend = match self.settings.backend.unwrap_or(asked.backend) {
+            BackendName::Canned => &self.canned,
+            BackendName::Echo => &self.echo,
         };
         backend.answer(ask).await.map_err(Error::internal)
     }
@@ -162,6 +166,18 @@ impl Turns {
         let pace = answer.pace.unwrap_or(default);
         Ok(streaming::paced(pieces, pace, Arc::clone(&visit.clock), visit.ids.draw()))
     }
+}
+
+/// What came of storing an answer; where nothing was stored, its reply counts as not served.
+fn given_back<T>(
+    world: &World,
+    served: Option<Served>,
+    outcome: Result<T, Error>,
+) -> Result<T, Error> {
+    if let (Err(_), Some(served)) = (&outcome, served) {
+        world.rules.give_back(served);
+    }
+    outcome
 }
 
 /// A turn on its way into the store.
