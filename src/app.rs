@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::domain::BackendName;
 use crate::http::extract::Strictness;
-use crate::http::{Observer, PublicUrl, ResetStyle, Services, control, router, runner};
+use crate::http::{FaultHeader, Observer, PublicUrl, ResetStyle, Services, control, router, runner};
 use crate::service::fixtures::{self, Fixtures, FixturesError};
 use crate::service::turns::Settings;
 use crate::service::{Access, Archive, Studio, Turns, Worlds, worlds};
@@ -39,6 +39,8 @@ pub struct Config {
     pub runner: runner::Style,
     /// Who may use the control plane.
     pub control: control::Access,
+    /// Whether requests may ask for faults of their own.
+    pub fault_header: FaultHeader,
     /// How the end of a limit's window is told.
     pub reset: ResetStyle,
     /// The URL that clients reach the server under, if it is not what they send as `Host`.
@@ -90,6 +92,7 @@ impl App {
             fixtures: Arc::clone(&fixtures),
             worlds: Arc::clone(&worlds),
             control: config.control.clone(),
+            fault_header: config.fault_header,
             strictness: config.strictness,
             runner: config.runner,
             observer: Observer::new(config.seed, config.reset),

@@ -58,6 +58,7 @@ pub(super) async fn observe(
         route = route.as_ref().map_or("-", MatchedPath::as_str),
         status = response.status().as_u16(),
         latency_us = u64::try_from(stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX),
+        fault = scope.met().get().map_or("-", |fault| fault.act.name()),
         account = scope.world().map_or("-", |world| world.id.as_str()),
         request_id = scope.id(strangers).as_str(),
     );

@@ -5,13 +5,14 @@ mod accounts;
 mod auth;
 mod clock;
 mod error;
+mod faults;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 pub use self::auth::Access;
 use super::catch_panics;
@@ -36,6 +37,11 @@ where
         .route("/accounts/{id}/reset", post(accounts::reset))
         .route("/accounts/{id}/clock", get(clock::show).put(clock::set))
         .route("/accounts/{id}/clock/advance", post(clock::advance))
+        .route(
+            "/accounts/{id}/faults",
+            get(faults::list).post(faults::add).delete(faults::clear),
+        )
+        .route("/accounts/{id}/faults/{fault_id}", delete(faults::remove))
         .method_not_allowed_fallback(async || Failure::WrongMethod)
         .layer(catch_panics())
         .layer(from_fn_with_state(Access::from_ref(state), auth::guard))

@@ -16,6 +16,7 @@ use crate::domain::conversation::{
 use crate::domain::error::{Fault, FieldError};
 use crate::domain::{Credits, Error, OutputMode, Part, Role};
 use crate::ids::{AgentId, ConversationId, Kind, LlmId, MessageId};
+use crate::service::faults::Carried;
 use crate::service::worlds::{Visit, World};
 use crate::store::conversations::{self, Window};
 use crate::store::{self, accounts, agents};
@@ -94,6 +95,7 @@ impl Turns {
         let output = OutputMode::Text;
         let prompt = Prompt { instructions, history, message, output, scene };
         fits(&llm, tokens_shown(&prompt), "messages")?;
+        visit.meet(carried(&llm)).await?;
         let asked = asked(visit, &llm, prompt, false);
         let Given { completed, served, .. } = self.complete(visit, &asked).await?;
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
@@ -131,6 +133,7 @@ impl Turns {
         let scene = scene(visit, &llm, agent.as_ref(), conversation.message_count / 2 + 1);
         let output = OutputMode::Text;
         let prompt = Prompt { instructions, history, message, output, scene };
+        visit.meet(carried(&llm)).await?;
         let asked = asked(visit, &llm, prompt, addressed.verbose);
         let Given { completed, served, .. } = self.complete(visit, &asked).await?;
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
@@ -300,6 +303,11 @@ fn scene(world: &World, llm: &LlmModel, agent: Option<&Agent>, turn: u64) -> Sce
 fn asked(world: &World, llm: &LlmModel, prompt: Prompt, thoughts: bool) -> Asked {
     let at = world.clock.now();
     Asked { prompt: Arc::new(prompt), backend: llm.backend, thoughts, at }
+}
+
+/// The faults that come with a model.
+fn carried(llm: &LlmModel) -> Carried<'_> {
+    Carried { by: llm.id.as_str(), rules: &llm.faults }
 }
 
 /// Whether `tokens` fit into what the model can be shown.

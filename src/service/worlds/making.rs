@@ -13,6 +13,7 @@ use crate::backend::canned::RuleBook;
 use crate::clock::{Clock, Stopwatch};
 use crate::domain::{Account, ApiKey, Credits, Error};
 use crate::ids::{self, AccountId, Minter};
+use crate::service::faults::Faults;
 use crate::service::fixtures::Fixtures;
 use crate::store::accounts::{self, NewRow, Saved};
 use crate::store::{self, Store, StoreError};
@@ -181,6 +182,7 @@ impl Worlds {
         });
         self.store.write(act).await.map_err(Error::internal)?;
         world.rules.restart();
+        world.faults.restart();
         world.clock.restart();
         world.renew_terms(world.plan());
         Ok(world)
@@ -264,6 +266,7 @@ impl Worlds {
             clock: Arc::new(self.settings.clock.map_or_else(Clock::system, Clock::frozen)),
             ids: minter(saved, self.settings.seed),
             rules: Arc::new(RuleBook::new(Arc::clone(&self.fixtures.rules))),
+            faults: Faults::default(),
             keys: match &saved.api_key {
                 Some(key) => vec![ApiKey::new(key)],
                 None => original.keys.clone(),
