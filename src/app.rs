@@ -12,7 +12,9 @@ use tokio::net::TcpListener;
 
 use crate::domain::BackendName;
 use crate::http::extract::Strictness;
-use crate::http::{FaultHeader, Observer, PublicUrl, ResetStyle, Services, control, router, runner};
+use crate::http::{
+    FaultHeader, Observer, PublicUrl, ResetStyle, Services, control, router, runner,
+};
 use crate::service::fixtures::{self, Fixtures, FixturesError};
 use crate::service::turns::Settings;
 use crate::service::{Access, Archive, Studio, Turns, Worlds, worlds};

@@ -62,7 +62,8 @@ impl Faults {
         let mut own = self.own.lock();
         own.made += 1;
         let id = FaultId::from(format!("fault_{}", own.made));
-        let standing = Standing { id, armed, tally: Tally { since: Some(now), ..Tally::default() } };
+        let standing =
+            Standing { id, armed, tally: Tally { since: Some(now), ..Tally::default() } };
         own.rules.push(standing.clone());
         self.some.store(true, Ordering::Relaxed);
         standing

@@ -245,10 +245,7 @@ mod tests {
     fn an_effect_that_no_request_could_meet_is_refused() {
         let route = "/v1/runner/{deployment_id}";
         for (rule, field) in [
-            (
-                json!({"when": {"route": route}, "effect": {"break_after": 1}}),
-                "effect.break_after",
-            ),
+            (json!({"when": {"route": route}, "effect": {"break_after": 1}}), "effect.break_after"),
             (json!({"when": {"api": "characters"}, "effect": {"pace_ms": 1}}), "effect.pace_ms"),
             (
                 json!({"when": {"route": format!("{route}/stream")}, "effect": {"body": "empty"}}),

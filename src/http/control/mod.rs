@@ -37,10 +37,7 @@ where
         .route("/accounts/{id}/reset", post(accounts::reset))
         .route("/accounts/{id}/clock", get(clock::show).put(clock::set))
         .route("/accounts/{id}/clock/advance", post(clock::advance))
-        .route(
-            "/accounts/{id}/faults",
-            get(faults::list).post(faults::add).delete(faults::clear),
-        )
+        .route("/accounts/{id}/faults", get(faults::list).post(faults::add).delete(faults::clear))
         .route("/accounts/{id}/faults/{fault_id}", delete(faults::remove))
         .method_not_allowed_fallback(async || Failure::WrongMethod)
         .layer(catch_panics())
