@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn bursts_come_again_on_either_side_of_their_beginning() {
-        let at = |seconds| DateTime::from_timestamp(1_700_000_007 + seconds, 0).unwrap();
+        let at = |seconds: i64| DateTime::from_timestamp(1_700_000_007 + seconds, 0).unwrap();
         let burst = Burst { every: 30, r#for: 5 };
         for (second, on) in [(0, true), (4, true), (5, false), (29, false), (30, true), (-1, false)]
         {

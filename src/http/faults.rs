@@ -8,6 +8,8 @@
 mod body;
 mod demand;
 
+use std::sync::Arc;
+
 use axum::body::HttpBody as _;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::request::Parts;
@@ -67,17 +69,14 @@ pub(super) async fn meet(
     let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let (path, method) = (parts.uri.path(), parts.method.as_str());
     let asked = Asked { api, route, path, method };
-    let fault = match parts.extensions.get::<Demand>() {
-        Some(demand) => Some(demand.fault(asked.streamed())?),
-        None => {
-            let carried = match deployment {
-                Some(deployment) => {
-                    Carried { by: deployment.id.as_str(), rules: &deployment.faults }
-                }
-                None => Carried { by: "", rules: &[] },
-            };
-            world.faults.met(&asked, carried, &world.clock, world.ids.draw())
-        }
+    let fault = if let Some(demand) = parts.extensions.get::<Demand>() {
+        Some(demand.fault(asked.streamed())?)
+    } else {
+        let carried = deployment.map_or(Carried { by: "", rules: &[] }, |deployment| Carried {
+            by: deployment.id.as_str(),
+            rules: &deployment.faults,
+        });
+        world.faults.met(&asked, carried, &world.clock, world.ids.draw())
     };
     let Some(fault) = fault else { return Ok(()) };
     let scope = Scope::of(parts);
@@ -137,7 +136,7 @@ async fn done_to(
         }
         Act::Stream(act) => {
             if let (true, Some(world)) = (streamed && answered, scope.world()) {
-                let clock = std::sync::Arc::clone(&world.clock);
+                let clock = Arc::clone(&world.clock);
                 return response.map(|words| body::interfered(words, *act, clock));
             }
         }

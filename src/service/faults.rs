@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use crate::clock::Clock;
 use crate::domain::Error;
+use crate::domain::conversation::Api;
 use crate::domain::fault::{Act, Armed, Asked, Drop, Fault, Tally};
 use crate::ids::{Draw, FaultId};
 
@@ -25,8 +26,8 @@ pub struct Faults {
     /// Whether there is any rule: most accounts have none, and pay for no lock.
     some: AtomicBool,
     own: Mutex<Own>,
-    /// By the id of the deployment or model, in the order of its rules.
-    carried: Mutex<HashMap<String, Vec<Tally>>>,
+    /// By the API and the id of its deployment or model, in the order of that one's rules.
+    carried: Mutex<HashMap<(Api, String), Vec<Tally>>>,
 }
 
 #[derive(Debug, Default)]
@@ -124,7 +125,7 @@ impl Faults {
         }
         if !carried.rules.is_empty() {
             let mut all = self.carried.lock();
-            let tallies = all.entry(carried.by.to_owned()).or_default();
+            let tallies = all.entry((asked.api, carried.by.to_owned())).or_default();
             tallies.resize(carried.rules.len(), Tally::default());
             for (place, (armed, tally)) in carried.rules.iter().zip(tallies).enumerate() {
                 let chance = |number| chance(draw, &format!("{}[{place}]", carried.by), number);

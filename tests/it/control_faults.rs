@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::join_all;
 use mynah::http::FaultHeader;
+use mynah::service::fixtures::FixturesError;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
@@ -903,6 +904,55 @@ async fn a_model_can_carry_faults() {
     assert_eq!(post(&app, "/api/v1/images", &image).await.status, 502);
     assert_eq!(post(&app, "/api/v1/agents", &agent).await.status, 502);
     assert_eq!(post(&app, "/api/v1/images", &image).await.status, 201);
+}
+
+#[test]
+fn what_is_wrong_with_a_fault_in_the_fixtures_is_named_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("all.toml");
+    let text = r#"
+[[deployment]]
+id = "D"
+account = "demo"
+model = "m"
+faults = [
+    { effect = { status = 200 } },
+    { when = { api = "characters" }, effect = { status = 503 } },
+    { when = { nth = 0 }, effect = { status = 503 } },
+]
+
+[[llm]]
+id = "M"
+name = "M"
+max_context = 1
+cost_per_1k_tokens = "0"
+faults = [
+    { when = { route = "/api/v1/completions" }, effect = { status = 503 } },
+    { effect = { break_after = 1 } },
+]
+"#;
+    std::fs::write(&file, format!("{ACCOUNTS}{text}")).unwrap();
+    let found = mynah::service::fixtures::read(folder.path()).unwrap_err();
+    let FixturesError::Faulty { faults, .. } = found else { panic!("{found}") };
+    let first = u32::try_from(ACCOUNTS.lines().count()).unwrap();
+    let said: Vec<String> = faults
+        .iter()
+        .map(|fault| {
+            let line = u32::try_from(fault.line).unwrap() - first;
+            format!("{line}: {}", fault.message)
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "7: deployment[0].faults[0].effect.status: must be a whole number from 400 to 599",
+            "8: deployment[0].faults[1].when.api: is not an API that this answers to",
+            "9: deployment[0].faults[2].when.nth: must be a whole number of 1 or more",
+            "18: llm[0].faults[0].when.route: is for the faults of deployments and accounts, not \
+             of models",
+            "19: llm[0].faults[1].effect.break_after: is for streams, and `when` lets none through",
+        ]
+    );
 }
 
 // --- accounts apart ------------------------------------------------------------------------------
