@@ -26,9 +26,12 @@ pub struct Faults {
     /// Whether there is any rule: most accounts have none, and pay for no lock.
     some: AtomicBool,
     own: Mutex<Own>,
-    /// By the API and the id of its deployment or model, in the order of that one's rules.
-    carried: Mutex<HashMap<(Api, String), Vec<Tally>>>,
+    /// By the API and the id of the deployment or model: its rules as they were last met.
+    carried: Mutex<HashMap<(Api, String), Counted>>,
 }
+
+/// Rules of the fixtures, each with its count.
+type Counted = Vec<(Armed, Tally)>;
 
 #[derive(Debug, Default)]
 struct Own {
@@ -125,9 +128,9 @@ impl Faults {
         }
         if !carried.rules.is_empty() {
             let mut all = self.carried.lock();
-            let tallies = all.entry((asked.api, carried.by.to_owned())).or_default();
-            tallies.resize(carried.rules.len(), Tally::default());
-            for (place, (armed, tally)) in carried.rules.iter().zip(tallies).enumerate() {
+            let counted = all.entry((asked.api, carried.by.to_owned())).or_default();
+            keep_up(counted, carried.rules);
+            for (place, (armed, tally)) in counted.iter_mut().enumerate() {
                 let chance = |number| chance(draw, &format!("{}[{place}]", carried.by), number);
                 if armed.count(tally, asked, now, chance) && met.is_none() {
                     tally.fired += 1;
@@ -137,6 +140,18 @@ impl Faults {
         }
         met
     }
+}
+
+/// Fixtures may change under way: a rule that is as it was keeps its count, any other begins one.
+fn keep_up(counted: &mut Counted, rules: &[Armed]) {
+    if counted.iter().map(|(armed, _)| armed).eq(rules) {
+        return;
+    }
+    let known = std::mem::take(counted);
+    counted.extend(rules.iter().map(|rule| {
+        let same = known.iter().find(|(armed, _)| armed == rule);
+        (rule.clone(), same.map_or_else(Tally::default, |(_, tally)| *tally))
+    }));
 }
 
 /// A draw from 0 to just below 1.
@@ -158,5 +173,36 @@ pub async fn begin(fault: &Fault, clock: &Clock) -> Result<(), Error> {
         | Act::Spoil(_)
         | Act::Mistype(_)
         | Act::Stream(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::fault::Rule;
+
+    fn armed(rule: Value) -> Armed {
+        serde_json::from_value::<Rule>(rule).unwrap().armed().unwrap()
+    }
+
+    #[test]
+    fn a_rule_of_the_fixtures_keeps_its_count_as_long_as_it_is_the_same() {
+        let faults = Faults::default();
+        let clock = Clock::frozen(DateTime::UNIX_EPOCH);
+        let asked = Asked { api: Api::Runner, route: "/v1/runner/{id}", path: "", method: "POST" };
+        let first = armed(json!({"times": 1, "effect": {"status": 500}}));
+        let second = armed(json!({"times": 1, "effect": {"status": 502}}));
+        let met = |rules: &[Armed]| {
+            let met = faults.met(&asked, Carried { by: "D", rules }, &clock, Draw::new(1, "demo"));
+            met.map(|fault| fault.act.clone())
+        };
+        let refused = |status| Some(Act::Refuse { status, retry_after: None });
+        assert_eq!(met(std::slice::from_ref(&first)), refused(500));
+        assert_eq!(met(&[second.clone(), first.clone()]), refused(502));
+        assert_eq!(met(&[second.clone(), first.clone()]), None);
+        let changed = armed(json!({"times": 2, "effect": {"status": 500}}));
+        assert_eq!(met(&[changed, second]), refused(500));
     }
 }
