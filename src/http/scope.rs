@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 
 use crate::ids::{Minter, RequestId};
 use crate::service::World;
+use crate::service::faults::Met;
 use crate::service::limits::Verdict;
 
 /// One request's notes. It travels in the request's extensions.
@@ -19,6 +20,7 @@ struct Notes {
     id: OnceLock<RequestId>,
     world: OnceLock<Arc<World>>,
     verdict: OnceLock<Verdict>,
+    met: Met,
 }
 
 impl Scope {
@@ -54,6 +56,11 @@ impl Scope {
 
     pub(super) fn verdict(&self) -> Option<&Verdict> {
         self.0.verdict.get()
+    }
+
+    /// Where the fault is noted that the request meets.
+    pub(super) fn met(&self) -> &Met {
+        &self.0.met
     }
 
     /// The notes that travel with the request.

@@ -19,11 +19,13 @@ use futures::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
 
 pub use self::making::{Changes, LimitChange, NewAccount};
+use super::faults::{self, Carried, Faults, Met};
 use super::fixtures::Shelf;
 use super::limits::{Limiter, Verdict};
 use crate::backend::canned::RuleBook;
 use crate::clock::{Clock, Stopwatch};
 use crate::domain::conversation::Api;
+use crate::domain::fault::Asked;
 use crate::domain::{ApiKey, Credits, Error, Plan};
 use crate::ids::{AccountId, Minter, ProjectId};
 use crate::store::{self, AccountRow, Connection, Store, StoreError};
@@ -41,6 +43,8 @@ pub struct World {
     pub ids: Minter,
     /// Its place in the canned rules.
     pub rules: Arc<RuleBook>,
+    /// What is to go wrong in it.
+    pub faults: Faults,
     /// The fixture account that it was copied from, if it was made at run time.
     pub made_from: Option<AccountId>,
     /// The credits that it starts with, and starts with again.
@@ -61,13 +65,34 @@ pub struct Visit {
     world: Arc<World>,
     /// The world's generation when the visit began.
     generation: u64,
+    /// Where it is noted which fault the request has met, if services can meet any.
+    met: Option<Met>,
 }
 
 impl Visit {
     /// A visit to `world` that begins now.
     pub fn new(world: Arc<World>) -> Self {
         let generation = world.generation();
-        Self { world, generation }
+        Self { world, generation, met: None }
+    }
+
+    /// The same visit, which notes in `met` the fault that it meets.
+    #[must_use]
+    pub fn noting(self, met: Met) -> Self {
+        Self { met: Some(met), ..self }
+    }
+
+    /// Meets the faults that a model carries, unless the request has met one already.
+    pub async fn meet(&self, carried: Carried<'_>) -> Result<(), Error> {
+        if carried.rules.is_empty() {
+            return Ok(());
+        }
+        let Some(met) = self.met.as_ref().filter(|met| met.get().is_none()) else { return Ok(()) };
+        // Models carry no conditions about the request.
+        let asked = Asked { api: Api::Characters, route: "", path: "", method: "POST" };
+        let fault = self.world.faults.met(&asked, carried, &self.world.clock, self.ids.draw());
+        let Some(fault) = fault else { return Ok(()) };
+        faults::begin(met.get_or_init(|| fault), &self.world.clock).await
     }
 
     /// The world, to be held on to.
@@ -83,7 +108,7 @@ impl Visit {
         F: Send + 'static,
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
     {
-        let Self { world, generation } = self.clone();
+        let Self { world, generation, .. } = self.clone();
         let guarded = store::act(move |db| {
             async move {
                 if world.generation() != generation {

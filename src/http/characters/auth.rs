@@ -4,6 +4,8 @@
 //! requests are counted by a layer around the whole room; handlers ask for the [`Account`] it
 //! found.
 
+use std::sync::Arc;
+
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -13,11 +15,12 @@ use axum::response::{IntoResponse, Response};
 use crate::domain::Error;
 use crate::domain::conversation::Api;
 use crate::http::failure::Failure;
+use crate::http::faults;
 use crate::http::scope::Scope;
 use crate::service::Access;
 use crate::service::worlds::Visit;
 
-/// The account of the key. Checked before the body is read.
+/// The account of the key, once its faults are met. Checked before the body is read.
 pub(super) struct Account(pub(super) Visit);
 
 /// What the layer found out about the key.
@@ -44,7 +47,7 @@ pub(super) async fn count(
                     return Failure::Refused(refusal).into_response();
                 }
             }
-            Found::Account(Visit::new(world))
+            Found::Account(Visit::new(world).noting(Arc::clone(scope.met())))
         }
         Err(Error::MissingKey) => Found::NoKey,
         Err(_) => Found::UnknownKey,
@@ -58,7 +61,11 @@ impl<S: Sync> FromRequestParts<S> for Account {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         match parts.extensions.get::<Found>() {
-            Some(Found::Account(visit)) => Ok(Self(visit.clone())),
+            Some(Found::Account(visit)) => {
+                let visit = visit.clone();
+                faults::meet(parts, Api::Characters, &visit, None).await?;
+                Ok(Self(visit))
+            }
             Some(Found::UnknownKey) => Err(Error::UnknownKey.into()),
             Some(Found::NoKey) | None => Err(Error::MissingKey.into()),
         }

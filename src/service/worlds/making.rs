@@ -14,6 +14,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::domain::error::FieldError;
 use crate::domain::{Account, ApiKey, Credits, Error, Plan};
 use crate::ids::{self, AccountId, Minter};
+use crate::service::faults::Faults;
 use crate::service::fixtures::{Fixtures, Shelf};
 use crate::store::accounts::{self, NewRow, Saved};
 use crate::store::snapshots::{self, Holdings};
@@ -183,6 +184,7 @@ impl Worlds {
         });
         self.store.write(act).await.map_err(Error::internal)?;
         world.rules.restart();
+        world.faults.restart();
         world.clock.restart();
         world.renew_terms(world.plan());
         Ok(world)
@@ -306,6 +308,7 @@ impl Worlds {
             clock: Arc::new(self.settings.clock.map_or_else(Clock::system, Clock::frozen)),
             ids: minter(saved, self.settings.seed),
             rules: Arc::new(RuleBook::new(Arc::clone(&fixtures.rules))),
+            faults: Faults::default(),
             made_from: saved.made_from.as_deref().map(AccountId::from),
             balance: saved.first_balance(),
             ttl: saved.ttl().map(Duration::from_secs),
