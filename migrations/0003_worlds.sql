@@ -11,3 +11,13 @@ ALTER TABLE accounts ADD COLUMN requests_per_minute BIGINT;
 ALTER TABLE accounts ADD COLUMN runner_requests_per_minute BIGINT;
 -- What it starts with, and starts with again after a reset.
 ALTER TABLE accounts ADD COLUMN first_balance BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE accounts ADD COLUMN first_plan TEXT;
+ALTER TABLE accounts ADD COLUMN first_clock BIGINT;     -- Unix seconds at which it stands still
+
+-- The latest number given to an account. None is given twice, so that what is under way for a
+-- removed account never meets another one's rows.
+CREATE TABLE account_numbers (
+    only_row        BIGINT  NOT NULL PRIMARY KEY CHECK (only_row = 1),
+    latest          BIGINT  NOT NULL
+);
+INSERT INTO account_numbers SELECT 1, COALESCE(MAX(account), 0) FROM accounts;

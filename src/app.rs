@@ -89,7 +89,7 @@ impl App {
         let store = Store::open(&config.database).await?;
         let settings = worlds::Settings { seed: config.seed, clock: config.clock };
         let worlds = Arc::new(Worlds::open(&fixtures, &store, settings).await?);
-        let settings = Settings { backend: config.backend, pace: config.pace, seed: config.seed };
+        let settings = Settings { backend: config.backend, pace: config.pace };
         let turns = Turns::new(store.clone(), fixtures.clone(), settings);
         let metrics = Metrics::new(store.clone());
         let router = router(Services {

@@ -46,7 +46,7 @@ impl Clock {
     /// What this clock says.
     pub fn now(&self) -> DateTime<Utc> {
         match *self.mode.lock() {
-            Mode::Running { ahead_of_system } => system_now() + ahead_of_system,
+            Mode::Running { ahead_of_system } => ahead(ahead_of_system),
             Mode::Frozen { at } => at,
         }
     }
@@ -55,7 +55,7 @@ impl Clock {
     pub fn now_if_not_the_systems(&self) -> Option<DateTime<Utc>> {
         match *self.mode.lock() {
             Mode::Running { ahead_of_system } if ahead_of_system.is_zero() => None,
-            Mode::Running { ahead_of_system } => Some(system_now() + ahead_of_system),
+            Mode::Running { ahead_of_system } => Some(ahead(ahead_of_system)),
             Mode::Frozen { at } => Some(at),
         }
     }
@@ -102,11 +102,12 @@ impl Clock {
         let step = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);
         let mut mode = self.mode.lock();
         *mode = match *mode {
-            Mode::Running { ahead_of_system } => Mode::Running {
-                ahead_of_system: ahead_of_system.checked_add(&step).unwrap_or(ahead_of_system),
-            },
+            Mode::Running { ahead_of_system } => {
+                let further = ahead_of_system.checked_add(&step).unwrap_or(TimeDelta::MAX);
+                Mode::Running { ahead_of_system: ahead(further) - system_now() }
+            }
             Mode::Frozen { at } => {
-                Mode::Frozen { at: at.checked_add_signed(step).unwrap_or(DateTime::<Utc>::MAX_UTC) }
+                Mode::Frozen { at: at.checked_add_signed(step).unwrap_or(LAST).min(LAST) }
             }
         };
         drop(mode);
@@ -132,6 +133,17 @@ impl Clock {
             }
         }
     }
+}
+
+/// The last second that four digits of year can write: clocks stop there.
+const LAST: DateTime<Utc> = match DateTime::from_timestamp(253_402_300_799, 0) {
+    Some(last) => last,
+    None => DateTime::<Utc>::MAX_UTC,
+};
+
+/// The system's time and so much more.
+fn ahead(of_system: TimeDelta) -> DateTime<Utc> {
+    system_now().checked_add_signed(of_system).unwrap_or(LAST).min(LAST)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
@@ -196,7 +208,11 @@ mod tests {
     fn an_advance_past_the_end_of_time_stops_there() {
         let clock = Clock::frozen(nine_o_clock());
         clock.advance(Duration::MAX);
-        assert_eq!(clock.now(), DateTime::<Utc>::MAX_UTC);
+        assert_eq!(rfc3339(clock.now()), "9999-12-31T23:59:59Z");
+        let running = Clock::system();
+        running.advance(Duration::MAX);
+        running.advance(Duration::MAX);
+        assert_eq!(rfc3339(running.now()), "9999-12-31T23:59:59Z");
     }
 
     #[tokio::test]

@@ -175,6 +175,12 @@ impl Minter {
         }
     }
 
+    /// The same minter, that has made nothing yet.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self { draw: self.draw, made: Counters::default() }
+    }
+
     /// Begins anew: nothing was made yet.
     pub fn restart(&self) {
         self.resume(&Kind::ALL.map(|kind| (kind, 0)));

@@ -34,8 +34,6 @@ pub struct Ask {
     pub rules: Arc<canned::RuleBook>,
     /// Whether the model is to say how it comes to its answer.
     pub thoughts: bool,
-    /// The server's seed, for backends that choose by chance.
-    pub seed: u64,
 }
 
 /// An answer that has begun.

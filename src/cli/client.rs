@@ -58,7 +58,10 @@ pub(super) fn ask(
     let mut answer = Vec::new();
     socket.read_to_end(&mut answer).map_err(late)?;
     parse(&answer).ok_or_else(|| {
-        std::io::Error::new(ErrorKind::InvalidData, "the answer is not that of an HTTP server")
+        std::io::Error::new(
+            ErrorKind::InvalidData,
+            "the answer is not a whole one of an HTTP server",
+        )
     })
 }
 
@@ -66,5 +69,13 @@ fn parse(answer: &[u8]) -> Option<Answer> {
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = std::str::from_utf8(answer.get(..end)?).ok()?;
     let status = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
-    Some(Answer { status, body: answer.get(end + 4..)?.to_vec() })
+    let body = answer.get(end + 4..)?;
+    // An answer that was cut off is none.
+    let length = head.lines().filter_map(|line| line.split_once(':'));
+    let mut length = length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
+    let announced = length.next().map(|(_, length)| length.trim().parse::<usize>());
+    match announced {
+        Some(Ok(length)) if length != body.len() => None,
+        _ => Some(Answer { status, body: body.to_vec() }),
+    }
 }

@@ -15,7 +15,11 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Writes all state of `account` to `file`.
 pub(super) fn save(running: &Running, account: &str, file: &Path) -> anyhow::Result<ExitCode> {
     let snapshot = ask(running, "GET", account, None)?;
-    std::fs::write(file, snapshot).with_context(|| format!("cannot write {}", file.display()))?;
+    // Beside the file first: what is there stays until the new one is whole.
+    let beside = file.with_added_extension("part");
+    std::fs::write(&beside, snapshot)
+        .and_then(|()| std::fs::rename(&beside, file))
+        .with_context(|| format!("cannot write {}", file.display()))?;
     Ok(ExitCode::SUCCESS)
 }
 

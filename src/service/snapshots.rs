@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 use serde::{Deserialize, Serialize};
 
-use super::worlds::{NewAccount, World, Worlds};
+use super::worlds::{Changes, NewAccount, World, Worlds};
 use crate::clock::{parse_rfc3339, rfc3339};
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::{Api, Conversation, Message, Meta, Target, Variables};
@@ -127,7 +127,7 @@ impl Snapshots {
         let world = self.worlds.named(id)?;
         let owner = world.row;
         let look = store::act(move |db| async move { snapshots::read(db, owner).await }.boxed());
-        let holdings = self.store.read(look).await.map_err(Error::internal)?;
+        let holdings = self.store.read_at_once(look).await.map_err(Error::internal)?;
         Ok(Snapshot::of(&world, holdings))
     }
 
@@ -153,13 +153,30 @@ impl Snapshots {
         Ok(())
     }
 
-    /// Makes a new account from a copy of the account `id`.
+    /// Makes a new account from a copy of the account `id`; what `new` says is so in the copy.
     pub async fn fork(&self, id: &AccountId, new: NewAccount) -> Result<Arc<World>, Error> {
         let original = self.worlds.named(id)?;
+        if let Some(plan) = &new.plan {
+            self.worlds.plan(plan)?;
+        }
         let snapshot = self.take(id).await?;
         let from = original.made_from.clone().unwrap_or_else(|| original.id.clone());
+        let changes =
+            Changes { plan: new.plan.clone(), balance: new.balance, ..Changes::default() };
+        let clock = new.clock;
         let copy = self.worlds.make(NewAccount { from: Some(from), ..new }).await?;
-        self.restore(&copy.id, snapshot).await?;
+        let filled = async {
+            self.restore(&copy.id, snapshot).await?;
+            self.worlds.change(&copy.id, changes).await
+        };
+        if let Err(fault) = filled.await {
+            // Half a copy is no copy.
+            self.worlds.remove(&copy.id).await?;
+            return Err(fault);
+        }
+        if let Some(at) = clock {
+            copy.clock.freeze_at(at);
+        }
         Ok(copy)
     }
 }
@@ -167,7 +184,8 @@ impl Snapshots {
 impl Snapshot {
     fn of(world: &World, holdings: Holdings) -> Self {
         let plan = world.plan();
-        let made = |kind| world.ids.made(kind);
+        let counted = |kind| holdings.made.iter().find(|(of, _)| *of == kind);
+        let made = |kind| counted(kind).map_or(0, |(_, made)| *made);
         Self {
             version: VERSION,
             plan: plan.id,
@@ -176,7 +194,8 @@ impl Snapshot {
             balance: holdings.balance.to_string(),
             clock: ClockState { now: rfc3339(world.clock.now()), frozen: world.clock.is_frozen() },
             made: Made {
-                request: made(Kind::Request),
+                // The only kind that is counted in memory alone.
+                request: world.ids.made(Kind::Request),
                 conversation: made(Kind::Conversation),
                 message: made(Kind::Message),
                 activity: made(Kind::Activity),
@@ -199,10 +218,28 @@ impl Snapshot {
             let message = "balance must be credits as decimal text, at most six places: \"12.5\"";
             FieldError::new("balance", Fault::BadValue, message)
         })?;
+        for (field, limit) in [
+            ("requests_per_minute", Some(self.requests_per_minute)),
+            ("runner_requests_per_minute", self.runner_requests_per_minute),
+        ] {
+            if limit == Some(0) {
+                let message = format!("{field} must be a whole number of 1 or more");
+                return Err(FieldError::new(field, Fault::BadValue, message));
+            }
+        }
         let Made { request, conversation, message, activity, agent, image } = self.made;
-        unique("conversations", self.conversations.iter().map(|it| (it.ordinal, it.id.as_str())))?;
-        unique("agents", self.agents.iter().map(|it| (it.ordinal, it.id.as_str())))?;
-        unique("images", self.images.iter().map(|it| (it.ordinal, it.id.as_str())))?;
+        let conversations = self.conversations.iter().map(|it| (it.ordinal, it.id.as_str()));
+        in_order("conversations", conversations, conversation)?;
+        in_order("agents", self.agents.iter().map(|it| (it.ordinal, it.id.as_str())), agent)?;
+        in_order("images", self.images.iter().map(|it| (it.ordinal, it.id.as_str())), image)?;
+        for (field, made) in
+            [("made.request", request), ("made.message", message), ("made.activity", activity)]
+        {
+            if made > MOST_MADE {
+                let message = format!("{field} must be a whole number from 0 to {MOST_MADE}");
+                return Err(FieldError::new(field, Fault::BadValue, message));
+            }
+        }
         let conversations = self.conversations.into_iter().enumerate();
         let images = self.images.into_iter().enumerate();
         Ok(Holdings {
@@ -233,13 +270,30 @@ fn time(text: &str, field: &str) -> Result<DateTime<Utc>, FieldError> {
     })
 }
 
-/// No two things of a kind may share an ordinal or an id.
-fn unique<'i>(field: &str, things: impl Iterator<Item = (u64, &'i str)>) -> Result<(), FieldError> {
+/// The most of a kind that an account can have made: counts are kept as signed numbers, and there
+/// is room to make more.
+const MOST_MADE: u64 = 1 << 62;
+
+/// No two things of a kind may share an ordinal or an id, and as many must have been made as the
+/// last ordinal says.
+fn in_order<'i>(
+    field: &str,
+    things: impl Iterator<Item = (u64, &'i str)>,
+    made: u64,
+) -> Result<(), FieldError> {
+    if made > MOST_MADE {
+        let message = format!("made: there can be no more than {MOST_MADE} {field}");
+        return Err(FieldError::new("made", Fault::BadValue, message));
+    }
     let (mut ordinals, mut ids) = (HashSet::new(), HashSet::new());
     for (index, (ordinal, id)) in things.enumerate() {
+        let field = format!("{field}[{index}]");
         if !ordinals.insert(ordinal) || !ids.insert(id) {
-            let field = format!("{field}[{index}]");
             let message = format!("{field} has the ordinal or the id of an earlier one");
+            return Err(FieldError::new(field, Fault::BadValue, message));
+        }
+        if !(1..=made).contains(&ordinal) {
+            let message = format!("{field}.ordinal must be from 1 to the {made} that were made");
             return Err(FieldError::new(field, Fault::BadValue, message));
         }
     }

@@ -112,7 +112,8 @@ impl Studio {
                     description: new.description,
                     sd_model: Some(new.sd_model),
                 };
-                agent.id = world.ids.agent(ordinal, &agent.avatar_prompt());
+                let avatar = format!("{} {}", model.id, agent.avatar_prompt());
+                agent.id = world.ids.agent(ordinal, &avatar);
                 agents::insert(db, world.row, &agent, ordinal).await?;
                 accounts::save_counters(db, world.row, &world.ids, &[Kind::Agent]).await?;
                 Ok(Some(agent))
@@ -211,8 +212,13 @@ impl Studio {
     }
 
     async fn draw(&self, prompt: String, model: SdModelId) -> Result<Bytes, Error> {
-        let _place = self.drawing.acquire().await.map_err(Error::internal)?;
-        tokio::task::spawn_blocking(move || paint(&prompt, model.as_str()))
+        let place = Arc::clone(&self.drawing).acquire_owned().await.map_err(Error::internal)?;
+        let draw = move || {
+            // Whoever asked may leave; the place is taken for as long as the drawing goes on.
+            let _place = place;
+            paint(&prompt, model.as_str())
+        };
+        tokio::task::spawn_blocking(draw)
             .await
             .map_err(Error::internal)?
             .map(Bytes::from)

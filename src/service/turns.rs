@@ -48,8 +48,6 @@ pub struct Settings {
     pub backend: Option<BackendName>,
     /// How fast words are streamed where a rule does not say.
     pub pace: Duration,
-    /// Where chance comes from.
-    pub seed: u64,
 }
 
 /// An answer that is complete.
@@ -113,7 +111,6 @@ impl Turns {
             prompt: Arc::clone(&asked.prompt),
             rules: Arc::clone(&world.rules),
             thoughts: asked.thoughts,
-            seed: self.settings.seed,
         };
         // Whoever prepares a reply for a request wants it given, whatever the backend is.
         if let Some(answer) = canned::said_at_run_time(&ask).map_err(Error::internal)? {

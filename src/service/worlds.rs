@@ -194,6 +194,13 @@ impl World {
         self.ttl.is_some_and(|ttl| self.used.lock().elapsed() >= ttl)
     }
 
+    /// Whether a request or a stream holds on to it, besides the lists of all accounts and whoever
+    /// asks.
+    fn in_use(self: &Arc<Self>) -> bool {
+        const WHOEVER_ASKS: usize = 1;
+        Arc::strong_count(self) > WHOEVER_ASKS + 1 + self.doors.read().keys.len()
+    }
+
     /// What was begun until now is no longer stored.
     fn outdate(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
@@ -210,8 +217,6 @@ pub struct Worlds {
     fixtures: Shelf,
     store: Store,
     settings: Settings,
-    /// The number of the account made last.
-    made: AtomicU64,
     found: RwLock<Found>,
 }
 

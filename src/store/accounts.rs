@@ -1,8 +1,9 @@
 //! Accounts: their rows and what they have made.
 
+use chrono::{DateTime, Utc};
 use sqlx::QueryBuilder;
 
-use super::{AccountRow, Connection, StoreError, from_sql, to_sql};
+use super::{AccountRow, Connection, StoreError, from_sql, from_unix, to_sql};
 use crate::domain::{ApiKey, Credits};
 use crate::ids::{AccountId, Kind, Minter};
 
@@ -23,17 +24,13 @@ pub struct Saved {
     requests_per_minute: Option<i64>,
     runner_requests_per_minute: Option<i64>,
     first_balance: i64,
+    first_clock: Option<i64>,
 }
 
 impl Saved {
     /// Its row.
     pub fn row(&self) -> AccountRow {
         AccountRow(self.account)
-    }
-
-    /// Its row's number.
-    pub fn number(&self) -> u64 {
-        from_sql(self.account)
     }
 
     /// Its own seed, if it was given one.
@@ -52,6 +49,11 @@ impl Saved {
         (limit(self.requests_per_minute), limit(self.runner_requests_per_minute))
     }
 
+    /// Where its clock stands still at first.
+    pub fn first_clock(&self) -> Option<DateTime<Utc>> {
+        self.first_clock.and_then(from_unix)
+    }
+
     /// The credits that it starts with.
     pub fn first_balance(&self) -> Credits {
         Credits::from_millionths(self.first_balance)
@@ -62,7 +64,7 @@ impl Saved {
 pub async fn all(db: &mut Connection) -> Result<Vec<Saved>, StoreError> {
     let rows = sqlx::query_as(
         "SELECT account, id, made_from, api_key, seed, ttl, plan, requests_per_minute,
-                runner_requests_per_minute, first_balance
+                runner_requests_per_minute, first_balance, first_clock
          FROM accounts ORDER BY account",
     );
     Ok(rows.fetch_all(db).await?)
@@ -72,7 +74,7 @@ pub async fn all(db: &mut Connection) -> Result<Vec<Saved>, StoreError> {
 pub async fn find(db: &mut Connection, owner: AccountRow) -> Result<Saved, StoreError> {
     let row = sqlx::query_as(
         "SELECT account, id, made_from, api_key, seed, ttl, plan, requests_per_minute,
-                runner_requests_per_minute, first_balance
+                runner_requests_per_minute, first_balance, first_clock
          FROM accounts WHERE account = $1",
     );
     Ok(row.bind(owner.0).fetch_one(db).await?)
@@ -95,16 +97,32 @@ pub struct NewRow {
     pub ttl: Option<u64>,
     /// Its plan, if it is another than the fixtures say.
     pub plan: Option<String>,
+    /// Where its clock stands still at first.
+    pub clock: Option<DateTime<Utc>>,
 }
 
-/// Makes an account's row.
-pub async fn insert(db: &mut Connection, new: &NewRow) -> Result<AccountRow, StoreError> {
-    let row: i64 = sqlx::query_scalar(
-        "INSERT INTO accounts (account, id, balance, first_balance, made_from, api_key, seed, ttl,
-                               plan)
-         SELECT COALESCE(MAX(account), 0) + 1, $1, $2, $2, $3, $4, $5, $6, $7 FROM accounts
-         RETURNING account",
+/// The row of the next account, and its number, which no other account ever had.
+pub async fn next(db: &mut Connection) -> Result<(AccountRow, u64), StoreError> {
+    let number: i64 = sqlx::query_scalar(
+        "UPDATE account_numbers SET latest = latest + 1 WHERE only_row = 1 RETURNING latest",
     )
+    .fetch_one(db)
+    .await?;
+    Ok((AccountRow(number), from_sql(number)))
+}
+
+/// Makes an account in row `owner`.
+pub async fn insert(
+    db: &mut Connection,
+    owner: AccountRow,
+    new: &NewRow,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO accounts (account, id, balance, first_balance, made_from, api_key, seed, ttl,
+                               plan, first_plan, first_clock)
+         VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8, $8, $9)",
+    )
+    .bind(owner.0)
     .bind(new.id.as_str())
     .bind(new.balance.millionths())
     .bind(new.made_from.as_ref().map(AccountId::as_str))
@@ -112,9 +130,10 @@ pub async fn insert(db: &mut Connection, new: &NewRow) -> Result<AccountRow, Sto
     .bind(new.seed.map(u64::cast_signed))
     .bind(new.ttl.map(to_sql))
     .bind(new.plan.as_deref())
-    .fetch_one(db)
+    .bind(new.clock.map(|at| at.timestamp()))
+    .execute(db)
     .await?;
-    Ok(AccountRow(row))
+    Ok(())
 }
 
 /// Removes an account with all it holds.
@@ -151,6 +170,19 @@ pub async fn set_balance(
         .bind(balance.millionths())
         .execute(db)
         .await?;
+    Ok(())
+}
+
+/// Gives the account the plan and the limits again that it was made with.
+pub async fn reset_terms(db: &mut Connection, owner: AccountRow) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE accounts
+         SET plan = first_plan, requests_per_minute = NULL, runner_requests_per_minute = NULL
+         WHERE account = $1",
+    )
+    .bind(owner.0)
+    .execute(db)
+    .await?;
     Ok(())
 }
 

@@ -173,6 +173,23 @@ impl Store {
         }
     }
 
+    /// Runs `look`, which writes nothing, on one state of the database, whatever is committed
+    /// meanwhile.
+    pub async fn read_at_once<T, F>(&self, look: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
+    {
+        match &self.readers {
+            Readers::Pool(pool) => {
+                let mut transaction = pool.begin().await?;
+                look(&mut transaction).await
+            }
+            Readers::Writer => self.writer.run(look).await,
+        }
+    }
+
     /// What was committed so far.
     pub fn written(&self) -> Written {
         self.writer.written()

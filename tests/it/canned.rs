@@ -322,17 +322,13 @@ async fn the_fallback_is_a_pure_function_of_what_the_model_was_shown() {
 }
 
 #[tokio::test]
-async fn the_fallback_changes_with_the_seed_and_with_nothing_else_about_the_server() {
+async fn the_fallback_is_the_same_on_every_server() {
     let with_seed = |seed: u64| TestApp::with(move |config: &mut Config| config.seed = seed);
-    let (one, same, other) = (with_seed(7).await, with_seed(7).await, with_seed(8).await);
-    answer_to(&same, "something before").await;
-    let mut differ = 0;
+    let (one, other) = (with_seed(7).await, with_seed(8).await);
+    answer_to(&other, "something before").await;
     for text in TEXTS {
-        let answer = answer_to(&one, text).await;
-        assert_eq!(answer_to(&same, text).await, answer);
-        differ += usize::from(answer_to(&other, text).await != answer);
+        assert_eq!(answer_to(&other, text).await, answer_to(&one, text).await);
     }
-    assert!(differ > 0);
 }
 
 #[tokio::test]

@@ -328,6 +328,18 @@ async fn a_snapshot_that_makes_no_sense_is_refused_and_changes_nothing() {
             "version must be 1: this is another Mynah's snapshot",
         ),
         (
+            changed(&|it| it["requests_per_minute"] = json!(0)),
+            "requests_per_minute must be a whole number of 1 or more",
+        ),
+        (
+            changed(&|it| it["made"]["conversation"] = json!(1)),
+            "conversations[1].ordinal must be from 1 to the 1 that were made",
+        ),
+        (
+            changed(&|it| it["made"]["message"] = json!(u64::MAX)),
+            "made.message must be a whole number from 0 to 4611686018427387904",
+        ),
+        (
             changed(&|it| it["conversations"][0]["created_at"] = json!("noon")),
             "conversations[0].created_at must be a time like 2026-03-24T09:00:00Z",
         ),
@@ -396,4 +408,57 @@ async fn metrics_count_requests_by_route_and_status_streams_and_writes() {
     assert!(text.ends_with("# EOF\n"));
     let elsewhere = app.request(Method::GET, "/_mynah/metrics").header("host", "evil.example");
     assert_eq!(elsewhere.send().await.status, 403);
+}
+
+#[tokio::test]
+async fn no_account_ever_gets_the_key_of_a_removed_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}", folder.path().join("mynah.db").display());
+    let app = TestApp::with(|config| config.database.clone_from(&database)).await;
+    let (id, removed) = account(&app, json!({})).await;
+    app.request(Method::DELETE, &format!("{ACCOUNTS}/{id}")).send().await;
+    let (_, kept) = account(&app, json!({})).await;
+    app.stop().await;
+    let app = TestApp::with(|config| config.database = database).await;
+    let (_, new) = account(&app, json!({})).await;
+    assert_eq!(models(&app, &removed).await.status, 401);
+    for key in [kept, new] {
+        models(&app, &key).await.good();
+    }
+}
+
+#[tokio::test]
+async fn a_reset_gives_back_the_first_plan_and_clock() {
+    let app = TestApp::start().await;
+    let (id, _) = account(&app, json!({"plan": "free", "clock": "2030-01-01T00:00:00Z"})).await;
+    let path = format!("{ACCOUNTS}/{id}");
+    let first = app.request(Method::GET, &path).send().await.good();
+    let changes = json!({"plan": "pro", "requests_per_minute": 7, "balance": "1"});
+    control(&app, Method::PATCH, &path, &changes).await.good();
+    control(&app, Method::PUT, &format!("{path}/clock"), &json!({"frozen": false})).await.good();
+    let reset = control(&app, Method::POST, &format!("{path}/reset"), &json!({})).await.good();
+    assert_eq!(reset, first);
+}
+
+#[tokio::test]
+async fn a_fork_is_changed_as_it_is_asked_for() {
+    let app = TestApp::start().await;
+    let body = json!({"plan": "free", "balance": "3", "clock": "2030-01-01T00:00:00Z"});
+    let fork = control(&app, Method::POST, &format!("{ACCOUNTS}/demo/fork"), &body).await;
+    assert_eq!(fork.status, 201, "{}", fork.body);
+    let fork = fork.json();
+    assert_eq!((&fork["plan"], &fork["balance"]), (&json!("free"), &json!("3")));
+    assert_eq!(fork["clock"], json!({"now": "2030-01-01T00:00:00Z", "frozen": true}));
+}
+
+#[tokio::test]
+async fn a_clock_stops_at_the_end_of_the_last_four_digit_year() {
+    let app = TestApp::start().await;
+    let (id, key) = account(&app, json!({})).await;
+    let path = format!("{ACCOUNTS}/{id}/clock/advance");
+    for _ in 0..12 {
+        let step = json!({"seconds": 31_622_400_000_u64});
+        control(&app, Method::POST, &path, &step).await.good();
+    }
+    assert_eq!(say(&app, &key).await["created_at"], "9999-12-31T23:59:59Z");
 }

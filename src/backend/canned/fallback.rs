@@ -1,5 +1,5 @@
 //! What a model might say where no rule says it: plausible, about what was asked, and a pure
-//! function of what the model was shown and the seed.
+//! function of what the model was shown: the same in every run, on every server.
 
 use std::hash::Hasher as _;
 
@@ -44,8 +44,8 @@ const CLOSINGS: [&str; 6] = [
 /// The most of the question that an answer repeats, in characters.
 const SUBJECT: usize = 80;
 
-pub(super) fn answer(prompt: &Prompt, seed: u64) -> String {
-    let mut choice = fingerprint(prompt, seed);
+pub(super) fn answer(prompt: &Prompt) -> String {
+    let mut choice = fingerprint(prompt);
     let mut pick = |from: &[&'static str; 6]| {
         let picked = from.iter().cycle().nth(usize::try_from(choice % 6).unwrap_or_default());
         choice /= 6;
@@ -128,9 +128,9 @@ fn excerpt(text: &str) -> Option<String> {
     Some(excerpt)
 }
 
-/// A number drawn from all that the model is shown, and the seed.
-fn fingerprint(prompt: &Prompt, seed: u64) -> u64 {
-    let mut hasher = SipHasher24::new_with_keys(seed, 0);
+/// A number drawn from all that the model is shown.
+fn fingerprint(prompt: &Prompt) -> u64 {
+    let mut hasher = SipHasher24::new_with_keys(0, 0);
     let mut add = |text: &str| {
         hasher.write(text.as_bytes());
         hasher.write_u8(0xff);

@@ -43,7 +43,7 @@ fn answer(ask: &Ask) -> Result<Answer, BackendError> {
     if let Some(due) = ask.rules.said_by_fixtures(&shown) {
         return rendered(ask, &shown, due);
     }
-    let text = fallback::answer(prompt, ask.seed);
+    let text = fallback::answer(prompt);
     let thoughts = ask.thoughts.then(|| fallback::thoughts(prompt));
     Ok(Answer { thoughts, ..Answer::whole(text, Usage::default()) })
 }

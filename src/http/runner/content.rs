@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::domain::Part;
 use crate::domain::conversation::{File, Meta, Variables};
-use crate::domain::error::{Fault, FieldError};
+use crate::domain::error::{Fault, FieldError, Place};
 use crate::http::extract::{Object, WholeNumber};
 
 /// How many previous turns the model is shown by default.
@@ -132,7 +132,7 @@ pub(super) fn meta_filter(
         None => Ok(labels),
         Some((name, _)) => {
             let message = format!("at most {MOST_META_KEYS} filters are allowed");
-            Err(FieldError::new(name, Fault::NotAllowed, message))
+            Err(FieldError::new(name, Fault::NotAllowed, message).in_the(Place::Query))
         }
     }
 }

@@ -46,7 +46,6 @@ enum Saying {
 impl SayBody {
     fn checked(self) -> Result<Saying, FieldError> {
         let parts = content(self.content)?;
-        let history_limit = history_limit(self.history_limit.as_ref())?;
         let Some(id) = self.conversation_id else {
             let said = Said { parts, variables: variables(self.variables) };
             return Ok(Saying::First { said, meta: meta(self.meta)? });
@@ -59,6 +58,7 @@ impl SayBody {
                 return Err(FieldError::new(field, Fault::NotAllowed, message));
             }
         }
+        let history_limit = history_limit(self.history_limit.as_ref())?;
         Ok(Saying::Next { id, parts, history_limit })
     }
 }

@@ -228,33 +228,29 @@ impl Turns {
         conversation: &Conversation,
         budget: u64,
     ) -> Result<(Vec<Turn>, u64), Error> {
-        let (owner, ordinal, count) = (world.row, conversation.ordinal, conversation.message_count);
-        let look = store::act(move |db| {
-            async move {
-                let mut fitting = Vec::new();
-                let (mut left, mut end) = (budget, count);
-                while end > 0 {
-                    let skip = end.saturating_sub(HISTORY_STEP);
-                    let window = Window { skip, take: end - skip };
-                    let older = messages::read(db, owner, ordinal, window).await?;
-                    for message in older.into_iter().rev() {
-                        let turn = shown(message);
-                        let tokens = counting::of_parts(&turn.parts);
-                        if tokens > left {
-                            return Ok((fitting, budget - left));
-                        }
-                        left -= tokens;
-                        fitting.push(turn);
-                    }
-                    end = skip;
+        let (owner, ordinal) = (world.row, conversation.ordinal);
+        let mut history = Vec::new();
+        let (mut left, mut end) = (budget, conversation.message_count);
+        'filling: while end > 0 {
+            let skip = end.saturating_sub(HISTORY_STEP);
+            let window = Window { skip, take: end - skip };
+            let look = store::act(move |db| {
+                async move { messages::read(db, owner, ordinal, window).await }.boxed()
+            });
+            let older = self.store.read(look).await.map_err(Error::internal)?;
+            for message in older.into_iter().rev() {
+                let turn = shown(message);
+                let (tokens, parts) = counting::of_message(turn.parts).await?;
+                if tokens > left {
+                    break 'filling;
                 }
-                Ok((fitting, budget - left))
+                left -= tokens;
+                history.push(Turn { parts, ..turn });
             }
-            .boxed()
-        });
-        let (mut history, filled) = self.store.read(look).await.map_err(Error::internal)?;
+            end = skip;
+        }
         history.reverse();
-        Ok((history, filled))
+        Ok((history, budget - left))
     }
 }
 

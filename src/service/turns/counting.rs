@@ -7,7 +7,7 @@ use crate::tokens;
 
 /// What a file part counts, in tokens.
 const FILE_TOKENS: u64 = 256;
-/// Texts up to this many bytes are counted where they are: under a millisecond. A body may be a
+/// Texts up to this many bytes are counted where they are: a millisecond or two. A body may be a
 /// thousand times as large, and is counted on a thread where nobody waits behind it.
 const COUNTED_IN_PLACE: usize = 16 * 1024;
 
@@ -29,8 +29,16 @@ pub(super) async fn of_text(text: String) -> Result<(u64, String), Error> {
     tokio::task::spawn_blocking(count).await.map_err(Error::internal)
 }
 
-/// The tokens of one message; a file counts 256.
-pub(super) fn of_parts(parts: &[Part]) -> u64 {
+/// The tokens of one message, and its parts again; a file counts 256.
+pub(super) async fn of_message(parts: Vec<Part>) -> Result<(u64, Vec<Part>), Error> {
+    if bytes_of(&parts) <= COUNTED_IN_PLACE {
+        return Ok((of_parts(&parts), parts));
+    }
+    let count = move || (of_parts(&parts), parts);
+    tokio::task::spawn_blocking(count).await.map_err(Error::internal)
+}
+
+fn of_parts(parts: &[Part]) -> u64 {
     parts.iter().map(|part| part.as_text().map_or(FILE_TOKENS, tokens::count)).sum()
 }
 
@@ -40,8 +48,10 @@ fn count_shown(prompt: &Prompt) -> u64 {
 }
 
 fn bytes_shown(prompt: &Prompt) -> usize {
-    let bytes =
-        |parts: &[Part]| -> usize { parts.iter().filter_map(Part::as_text).map(str::len).sum() };
-    let history: usize = prompt.history.iter().map(|turn| bytes(&turn.parts)).sum();
-    prompt.instructions.len() + history + bytes(&prompt.message)
+    let history: usize = prompt.history.iter().map(|turn| bytes_of(&turn.parts)).sum();
+    prompt.instructions.len() + history + bytes_of(&prompt.message)
+}
+
+fn bytes_of(parts: &[Part]) -> usize {
+    parts.iter().filter_map(Part::as_text).map(str::len).sum()
 }

@@ -101,7 +101,8 @@ impl Fixtures {
         let known = accounts::all(db).await?;
         for account in &self.accounts {
             if !known.iter().any(|saved| saved.id == account.id.as_str()) {
-                let row = accounts::insert(db, &NewRow::of_fixtures(account)).await?;
+                let (row, _) = accounts::next(db).await?;
+                accounts::insert(db, row, &NewRow::of_fixtures(account)).await?;
                 let ids = minter(&accounts::find(db, row).await?, servers_seed);
                 self.seed(db, row, &ids).await?;
             }

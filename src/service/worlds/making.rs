@@ -1,14 +1,14 @@
 //! Worlds come and go: opened from fixtures and store, made, changed, reset and removed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 use parking_lot::{Mutex, RwLock};
 
-use super::{Doors, Found, Settings, Terms, World, Worlds};
+use super::{Doors, Found, Settings, Terms, Visit, World, Worlds};
 use crate::backend::canned::RuleBook;
 use crate::clock::{Clock, Stopwatch};
 use crate::domain::error::FieldError;
@@ -74,7 +74,6 @@ impl Worlds {
             fixtures: fixtures.clone(),
             store: store.clone(),
             settings,
-            made: AtomicU64::new(0),
             found: RwLock::new(Found::default()),
         };
         let original = fixtures.current();
@@ -91,7 +90,6 @@ impl Worlds {
             .boxed()
         });
         for (saved, made) in store.write(settle).await? {
-            worlds.made.fetch_max(saved.number(), Ordering::Relaxed);
             if let Some(world) = worlds.world_of(&saved) {
                 world.ids.resume(&made);
                 worlds.found.write().add(&world);
@@ -112,21 +110,22 @@ impl Worlds {
         if let Some(plan) = &new.plan {
             fixtures.plan(plan, "plan")?;
         }
-        let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
-        let (id, key) = ids::account_and_key(self.settings.seed, number);
-        let row = NewRow {
-            id,
+        let mut row = NewRow {
             balance: new.balance.unwrap_or(from.balance),
             made_from: Some(from.id.clone()),
-            api_key: Some(ApiKey::new(key)),
             seed: new.seed,
             ttl: new.ttl.map(|ttl| ttl.as_secs()),
             plan: new.plan,
+            clock: new.clock,
+            ..NewRow::of_fixtures(from)
         };
         let seed = self.settings.seed;
         let act = store::act(move |db| {
             async move {
-                let owner = accounts::insert(db, &row).await?;
+                let (owner, number) = accounts::next(db).await?;
+                let (id, key) = ids::account_and_key(seed, number);
+                (row.id, row.api_key) = (id, Some(ApiKey::new(key)));
+                accounts::insert(db, owner, &row).await?;
                 let saved = accounts::find(db, owner).await?;
                 let ids = minter(&saved, seed);
                 fixtures.seed(db, owner, &ids).await?;
@@ -137,9 +136,6 @@ impl Worlds {
         let (saved, made) = self.store.write(act).await.map_err(Error::internal)?;
         let world = self.world_of(&saved).ok_or_else(|| Error::UnknownAccount(wanted()))?;
         world.ids.resume(&made);
-        if let Some(at) = new.clock {
-            world.clock.freeze_at(at);
-        }
         let mut found = self.found.write();
         found.add(&world);
         // The fixtures may have changed since it was put together.
@@ -172,21 +168,29 @@ impl Worlds {
         let (fixtures, reset) = (self.fixtures.current(), Arc::clone(&world));
         let original = fixtures.account(id.as_str()).filter(|_| world.made_from.is_none());
         let balance = original.map_or(world.balance, |original| original.balance);
+        let seeds = Arc::clone(&fixtures);
         let act = store::act(move |db| {
             async move {
                 reset.outdate();
-                reset.ids.restart();
+                let ids = reset.ids.anew();
                 accounts::clear(db, reset.row).await?;
                 accounts::set_balance(db, reset.row, balance).await?;
-                fixtures.seed(db, reset.row, &reset.ids).await
+                accounts::reset_terms(db, reset.row).await?;
+                seeds.seed(db, reset.row, &ids).await?;
+                let made = accounts::counters(db, reset.row).await?;
+                Ok((accounts::find(db, reset.row).await?, made))
             }
             .boxed()
         });
-        self.store.write(act).await.map_err(Error::internal)?;
+        let (saved, made) = Visit::new(Arc::clone(&world)).write(&self.store, act).await?;
+        world.ids.restart();
+        world.ids.resume(&made);
         world.rules.restart();
         world.faults.restart();
         world.clock.restart();
-        world.renew_terms(world.plan());
+        let original = fixtures.account(saved.made_from.as_deref().unwrap_or(&saved.id));
+        let plan = original.and_then(|original| plan_of(&saved, original, &fixtures));
+        world.renew_terms(plan.unwrap_or_else(|| world.plan()));
         Ok(world)
     }
 
@@ -216,7 +220,7 @@ impl Worlds {
             let act = store::act(move |db| {
                 async move { accounts::set_balance(db, owner, balance).await }.boxed()
             });
-            self.store.write(act).await.map_err(Error::internal)?;
+            Visit::new(Arc::clone(&world)).write(&self.store, act).await?;
         }
         if plan != world.plan() {
             let limits = (plan.requests_per_minute, plan.runner_requests_per_minute);
@@ -228,17 +232,17 @@ impl Worlds {
     /// Puts `holdings` in the place of all that an account holds. What is still being answered is
     /// dropped, not stored.
     pub async fn replace(&self, world: &Arc<World>, holdings: Holdings) -> Result<(), Error> {
-        let replaced = Arc::clone(world);
+        let (replaced, made) = (Arc::clone(world), holdings.made.clone());
         let act = store::act(move |db| {
             async move {
                 replaced.outdate();
-                replaced.ids.restart();
-                replaced.ids.resume(&holdings.made);
                 snapshots::write(db, replaced.row, &holdings).await
             }
             .boxed()
         });
-        self.store.write(act).await.map_err(Error::internal)?;
+        Visit::new(Arc::clone(world)).write(&self.store, act).await?;
+        world.ids.restart();
+        world.ids.resume(&made);
         world.rules.restart();
         Ok(())
     }
@@ -247,21 +251,24 @@ impl Worlds {
     /// start a window.
     pub async fn set_terms(
         &self,
-        world: &World,
+        world: &Arc<World>,
         plan: &str,
         limits: (u32, Option<u32>),
     ) -> Result<(), Error> {
-        let mut plan = self.plan(plan)?;
+        let usual = self.plan(plan)?;
+        let mut plan = usual.clone();
         (plan.requests_per_minute, plan.runner_requests_per_minute) = limits;
-        let (owner, new) = (world.row, plan.clone());
+        // Only what is its own is kept: the rest follows the fixtures.
+        let (characters, runner) = limits;
+        let own = (
+            Some(characters).filter(|limit| *limit != usual.requests_per_minute),
+            runner.filter(|_| runner != usual.runner_requests_per_minute),
+        );
+        let (owner, id) = (world.row, plan.id.clone());
         let act = store::act(move |db| {
-            async move {
-                let limits = (Some(new.requests_per_minute), new.runner_requests_per_minute);
-                accounts::set_terms(db, owner, &new.id, limits).await
-            }
-            .boxed()
+            async move { accounts::set_terms(db, owner, &id, own).await }.boxed()
         });
-        self.store.write(act).await.map_err(Error::internal)?;
+        Visit::new(Arc::clone(world)).write(&self.store, act).await?;
         world.renew_terms(plan);
         Ok(())
     }
@@ -283,7 +290,7 @@ impl Worlds {
         let idle: Vec<AccountId> = self
             .all()
             .iter()
-            .filter(|world| world.expired())
+            .filter(|world| world.expired() && !world.in_use())
             .map(|world| world.id.clone())
             .collect();
         for id in idle {
@@ -305,7 +312,12 @@ impl Worlds {
         Some(Arc::new(World {
             id: saved.id.as_str().into(),
             row: saved.row(),
-            clock: Arc::new(self.settings.clock.map_or_else(Clock::system, Clock::frozen)),
+            clock: Arc::new(
+                saved
+                    .first_clock()
+                    .or(self.settings.clock)
+                    .map_or_else(Clock::system, Clock::frozen),
+            ),
             ids: minter(saved, self.settings.seed),
             rules: Arc::new(RuleBook::new(Arc::clone(&fixtures.rules))),
             faults: Faults::default(),
@@ -352,6 +364,7 @@ impl NewRow {
             seed: None,
             ttl: None,
             plan: None,
+            clock: None,
         }
     }
 }
