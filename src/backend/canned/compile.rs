@@ -19,7 +19,7 @@ use crate::domain::rule::{Pace, Reply, Rule, When};
 /// Every rule of the fixtures, in order: the first match wins.
 #[derive(Debug, Default)]
 pub struct RuleSet {
-    rules: Vec<CompiledRule>,
+    pub(super) rules: Vec<CompiledRule>,
 }
 
 /// Why a rule cannot be used: the field at fault, below the rule, and what is wrong with it.
@@ -34,12 +34,12 @@ pub struct RuleFault {
 
 #[derive(Debug)]
 pub(super) struct CompiledRule {
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     pub(super) replies: Vec<CompiledReply>,
-    when: When,
+    pub(super) when: When,
     /// `when.contains` in lower case.
-    contains: Option<String>,
-    regex: Option<Regex>,
+    pub(super) contains: Option<String>,
+    pub(super) regex: Option<Regex>,
 }
 
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl CompiledRule {
             return Err(faults);
         }
         Ok(Self {
-            name: rule.id.clone().unwrap_or_else(|| format!("rule {}", index + 1)),
+            name: rule.id.clone().unwrap_or_else(|| format!("rule {}", index + 1)).into(),
             replies,
             contains: rule.when.contains.as_deref().map(str::to_lowercase),
             regex,
@@ -126,7 +126,7 @@ impl CompiledRule {
 }
 
 /// Whether `object` has `name` with this value; values are equal when their texts are.
-fn holds(object: &serde_json::Map<String, Value>, name: &str, value: &Value) -> bool {
+pub(super) fn holds(object: &serde_json::Map<String, Value>, name: &str, value: &Value) -> bool {
     object.get(name).is_some_and(|found| found == value || as_text(found) == as_text(value))
 }
 
@@ -243,8 +243,8 @@ impl Template {
 
 /// A prompt as rules look at it: what is costly to derive is derived once, when first needed.
 pub(super) struct Shown<'p> {
-    prompt: &'p Prompt,
-    text: Cow<'p, str>,
+    pub(super) prompt: &'p Prompt,
+    pub(super) text: Cow<'p, str>,
     lower_case: OnceCell<String>,
 }
 
@@ -253,7 +253,7 @@ impl<'p> Shown<'p> {
         Self { prompt, text: text_of(&prompt.message), lower_case: OnceCell::new() }
     }
 
-    fn lower_case(&self) -> &str {
+    pub(super) fn lower_case(&self) -> &str {
         self.lower_case.get_or_init(|| self.text.to_lowercase())
     }
 

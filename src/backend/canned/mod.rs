@@ -6,6 +6,7 @@
 
 pub mod compile;
 mod fallback;
+mod misses;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use parking_lot::Mutex;
 
 use self::compile::{CompiledReply, Shown};
 pub use self::compile::{RuleFault, RuleSet};
+pub use self::misses::Miss;
 use super::{Answer, Ask, Backend, BackendError, Usage, in_output_mode};
 
 /// Answers by the first rule that matches, else by the fallback.
@@ -35,7 +37,7 @@ fn answer(ask: &Ask) -> Result<Answer, BackendError> {
         let thoughts = ask.thoughts.then(|| fallback::thoughts(prompt));
         return Ok(Answer { thoughts, ..Answer::whole(text, Usage::default()) });
     };
-    let failed = |source| BackendError::Template { rule: rule.to_owned(), source };
+    let failed = |source| BackendError::Template { rule: rule.to_string(), source };
     let text = reply.body.render(&shown).map_err(failed)?;
     let usage = Usage { input_tokens: reply.input_tokens, output_tokens: reply.output_tokens };
     let thoughts = match (&reply.thoughts, ask.thoughts) {
@@ -44,6 +46,7 @@ fn answer(ask: &Ask) -> Result<Answer, BackendError> {
         (None, true) => Some(fallback::thoughts(prompt)),
     };
     Ok(Answer {
+        rule: Some(Arc::clone(rule)),
         name: reply.name.clone(),
         thoughts,
         pace: reply.pace,
@@ -64,6 +67,11 @@ impl RuleBook {
     /// A book of `rules` that has served nothing yet.
     pub fn new(rules: Arc<RuleSet>) -> Self {
         Self { rules, served: Mutex::default() }
+    }
+
+    /// The rules there are at present.
+    pub fn rules(&self) -> Arc<RuleSet> {
+        Arc::clone(&self.rules)
     }
 
     /// The first rule that matches, and the reply whose turn it is.
@@ -102,7 +110,7 @@ impl RuleBook {
 /// A reply that is due.
 struct Due<'b> {
     /// The rule's name.
-    rule: &'b str,
+    rule: &'b Arc<str>,
     reply: &'b CompiledReply,
     served: Option<Served>,
 }
