@@ -38,6 +38,8 @@ pub struct Ask {
 
 /// An answer that has begun.
 pub struct Answer {
+    /// The rule that it is the answer of.
+    pub rule: Option<Arc<str>>,
     /// The name it suggests for a conversation it starts.
     pub name: Option<String>,
     /// How the model came to it, if that was asked for.
@@ -87,7 +89,7 @@ impl Answer {
     pub fn whole(text: String, usage: Usage) -> Self {
         let pieces = [Ok(Piece::Text(text)), Ok(Piece::Usage(usage))];
         let pieces = stream::iter(pieces).boxed();
-        Self { name: None, thoughts: None, pace: None, served: None, pieces }
+        Self { rule: None, name: None, thoughts: None, pace: None, served: None, pieces }
     }
 }
 

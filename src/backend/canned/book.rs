@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use super::compile::{CompiledReply, CompiledRule, RuleFault, Shown, fault_at};
 use super::set::RuleSet;
+use crate::domain::BackendName;
 use crate::domain::conversation::Api;
 use crate::domain::rule::{Reply, Rule};
 
@@ -91,6 +92,16 @@ pub struct QueuedReply {
     pub api: Option<Api>,
     /// The reply.
     pub reply: Reply,
+}
+
+/// What answered where the queue did. No rule made at run time can be called so.
+pub(super) const QUEUE: &str = "queue";
+
+/// The rules that a request is held against, in the state they are in when it comes.
+#[derive(Debug, Clone)]
+pub struct RulesAsked {
+    pub(super) own: Arc<RuleSet>,
+    pub(super) fixtures: Option<Arc<RuleSet>>,
 }
 
 /// A reply that is due.
@@ -186,6 +197,18 @@ impl RuleBook {
         let mut state = self.state.lock();
         if !Arc::ptr_eq(&state.fixtures.set, fixtures) {
             state.fixtures = Arc::new(Placed::begun(Arc::clone(fixtures)));
+        }
+    }
+
+    /// The rules that a request to `backend` is held against now.
+    pub fn asked(&self, backend: BackendName) -> RulesAsked {
+        let state = self.state.lock();
+        RulesAsked {
+            own: Arc::clone(&state.own.set),
+            fixtures: match backend {
+                BackendName::Canned => Some(Arc::clone(&state.fixtures.set)),
+                BackendName::Echo => None,
+            },
         }
     }
 
@@ -357,7 +380,7 @@ impl State {
 impl Queued {
     fn due(self) -> Due {
         let reply = Arc::clone(&self.reply);
-        Due { rule: "(queue)".into(), reply, served: Served(Origin::Queue(self)) }
+        Due { rule: QUEUE.into(), reply, served: Served(Origin::Queue(self)) }
     }
 }
 
@@ -419,7 +442,7 @@ impl OwnRule {
 /// A rule for a book: its id, if it has one, can stand in a path.
 fn compiled(rule: &Rule) -> Result<CompiledRule, Vec<RuleFault>> {
     // DELETE …/replies/queue empties the queue.
-    if let Some("" | "queue") = rule.id.as_deref() {
+    if let Some("" | QUEUE) = rule.id.as_deref() {
         return Err(vec![fault_at(&["id"], "an id is neither empty nor `queue`")]);
     }
     CompiledRule::compile(rule)

@@ -47,8 +47,8 @@ pub(super) struct CompiledRule {
     /// The rule as it was written.
     pub(super) source: Rule,
     /// `when.contains` in lower case.
-    contains: Option<String>,
-    regex: Option<Regex>,
+    pub(super) contains: Option<String>,
+    pub(super) regex: Option<Regex>,
 }
 
 #[derive(Debug)]
@@ -133,7 +133,7 @@ impl CompiledRule {
 }
 
 /// Whether `object` has `name` with this value; values are equal when their texts are.
-fn holds(object: &serde_json::Map<String, Value>, name: &str, value: &Value) -> bool {
+pub(super) fn holds(object: &serde_json::Map<String, Value>, name: &str, value: &Value) -> bool {
     object.get(name).is_some_and(|found| found == value || as_text(found) == as_text(value))
 }
 
@@ -250,8 +250,8 @@ impl Template {
 
 /// A prompt as rules look at it: what is costly to derive is derived once, when first needed.
 pub(super) struct Shown<'p> {
-    prompt: &'p Prompt,
-    text: Cow<'p, str>,
+    pub(super) prompt: &'p Prompt,
+    pub(super) text: Cow<'p, str>,
     lower_case: OnceCell<String>,
     text_hash: OnceCell<u64>,
 }
@@ -283,7 +283,7 @@ impl<'p> Shown<'p> {
         *self.text_hash.get_or_init(|| hash_of(&*self.text))
     }
 
-    fn lower_case(&self) -> &str {
+    pub(super) fn lower_case(&self) -> &str {
         self.lower_case.get_or_init(|| self.text.to_lowercase())
     }
 

@@ -8,6 +8,7 @@
 pub mod book;
 mod compile;
 mod fallback;
+mod misses;
 mod set;
 #[cfg(test)]
 mod tests;
@@ -15,9 +16,10 @@ mod tests;
 use futures::future::{BoxFuture, FutureExt as _, ready};
 
 use self::book::Due;
-pub use self::book::{RuleBook, Served};
+pub use self::book::{RuleBook, RulesAsked, Served};
 pub use self::compile::RuleFault;
 use self::compile::Shown;
+pub use self::misses::Miss;
 pub use self::set::RuleSet;
 use super::{Answer, Ask, Backend, BackendError, Usage, in_output_mode};
 
@@ -60,6 +62,7 @@ fn rendered(ask: &Ask, shown: &Shown<'_>, due: Due) -> Result<Answer, BackendErr
         (None, true) => Some(fallback::thoughts(prompt)),
     };
     Ok(Answer {
+        rule: Some(rule),
         name: reply.name.clone(),
         thoughts,
         pace: reply.pace,

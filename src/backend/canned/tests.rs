@@ -12,7 +12,7 @@ use super::*;
 use crate::clock::Stopwatch;
 use crate::domain::conversation::{Api, Scene, text_of};
 use crate::domain::rule::{PartKind, Reply, Rule, When};
-use crate::domain::{OutputMode, Part, Prompt};
+use crate::domain::{BackendName, OutputMode, Part, Prompt};
 use crate::ids::DeploymentId;
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -176,6 +176,32 @@ fn a_turn_that_is_given_back_is_taken_again_unless_another_was_since() {
 
 fn reply(text: &str) -> Reply {
     Reply { text: Some(text.to_owned()), ..Reply::default() }
+}
+
+#[test]
+fn a_rule_that_just_missed_is_looked_for_where_rules_were_asked() {
+    let fixture = Rule {
+        when: When { turn: Some(1), equals: Some("far".to_owned()), ..When::default() },
+        reply: vec![reply("x")],
+        ..Rule::default()
+    };
+    let book = RuleBook::new(Arc::new(RuleSet::compile(&[fixture]).unwrap()));
+    let own = Rule {
+        id: Some("own".to_owned()),
+        when: When { turn: Some(1), contains: Some("near".to_owned()), ..When::default() },
+        reply: vec![reply("x")],
+        times: None,
+    };
+    book.add(&own, &book::Position::End).unwrap();
+    let prompt = prompt_of(None, "m", "x");
+    let missed = |backend, answering| {
+        let misses = book.asked(backend).near_misses(&prompt, answering);
+        misses.iter().map(|miss| miss.rule.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(missed(BackendName::Canned, None), ["own", "rule 1"]);
+    assert_eq!(missed(BackendName::Echo, None), ["own"]);
+    assert_eq!(missed(BackendName::Canned, Some("rule 1")), ["own"]);
+    assert_eq!(missed(BackendName::Canned, Some("queue")), [""; 0]);
 }
 
 /// `count` rules that each ask for one thing, by turns for a deployment, a model and a text.
