@@ -238,11 +238,13 @@ async fn history_limit_must_be_a_whole_number_from_0_to_1000() {
 #[tokio::test]
 async fn history_limit_is_ignored_on_a_first_message() {
     let app = TestApp::with_rules(REMEMBERING).await;
-    let mut body = said("1");
-    body["history_limit"] = json!(0);
-    let answer = app.post(&path(DEPLOYMENT), &body).await.good();
-    let further = app.go_on(DEPLOYMENT, id_of(&answer), "2").await.good();
-    assert_eq!(further["content"], "1|", "the first turn is remembered all the same");
+    for ignored in [json!(0), json!(5000), json!("many")] {
+        let mut body = said("1");
+        body["history_limit"] = ignored;
+        let answer = app.post(&path(DEPLOYMENT), &body).await.good();
+        let further = app.go_on(DEPLOYMENT, id_of(&answer), "2").await.good();
+        assert_eq!(further["content"], "1|", "the first turn is remembered all the same");
+    }
 }
 
 // --- names ---------------------------------------------------------------------------------------
