@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use thiserror::Error;
 
@@ -61,11 +61,6 @@ impl Failure {
         Self::Panicked.into_response()
     }
 
-    /// The failure that `response` carries.
-    pub(super) fn taken_from(response: &mut Response) -> Option<Arc<Self>> {
-        response.extensions_mut().remove::<Arc<Self>>()
-    }
-
     /// The status it is answered with, in every envelope.
     pub(super) fn status(&self) -> StatusCode {
         match self {
@@ -80,8 +75,33 @@ impl Failure {
         }
     }
 
+    /// The field at fault, where it is one.
+    pub(super) fn field(&self) -> Option<&FieldError> {
+        match self {
+            Self::Refused(Refusal::Field(field)) => Some(field),
+            _ => None,
+        }
+    }
+
+    /// `response`, or if it carries a failure, what `render` makes of that, with the headers that
+    /// belong to any envelope.
+    pub(super) fn rendered(
+        mut response: Response,
+        render: impl FnOnce(&Self) -> Response,
+    ) -> Response {
+        let Some(failure) = response.extensions_mut().remove::<Arc<Self>>() else {
+            return response;
+        };
+        failure.log();
+        let mut rendered = render(&failure);
+        if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
+            rendered.headers_mut().insert(header::ALLOW, allow);
+        }
+        rendered
+    }
+
     /// Logs what is the server's own fault, with everything that led to it.
-    pub(super) fn log(&self) {
+    fn log(&self) {
         if let Self::Refused(refusal @ Refusal::Internal(_)) = self {
             tracing::error!(error = refusal.with_sources(), "a request failed");
         }

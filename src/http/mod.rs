@@ -20,6 +20,7 @@ mod metrics;
 mod observe;
 mod operations;
 mod pages;
+mod plain;
 pub mod runner;
 mod scope;
 mod stream;

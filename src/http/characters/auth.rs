@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -16,6 +15,7 @@ use crate::domain::Error;
 use crate::domain::conversation::Api;
 use crate::http::failure::Failure;
 use crate::http::faults;
+use crate::http::plain::bearer;
 use crate::http::scope::Scope;
 use crate::service::Access;
 use crate::service::worlds::Visit;
@@ -70,13 +70,4 @@ impl<S: Sync> FromRequestParts<S> for Account {
             Some(Found::NoKey) | None => Err(Error::MissingKey.into()),
         }
     }
-}
-
-/// The token of `Authorization: Bearer …`, the scheme in any case.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let sent = headers.get(header::AUTHORIZATION)?;
-    // A header that is no text holds a token all the same, and an unknown one.
-    let Ok(sent) = sent.to_str() else { return Some("") };
-    let (scheme, token) = sent.trim().split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

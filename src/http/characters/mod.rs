@@ -4,7 +4,6 @@ mod agents;
 mod auth;
 mod completions;
 mod conversations;
-mod error;
 mod images;
 mod models;
 
@@ -17,6 +16,7 @@ use super::base_url::PublicUrl;
 use super::catch_panics;
 use super::extract::Strictness;
 use super::failure::Failure;
+use super::plain;
 use crate::service::{Access, Archive, Shelf, Studio, Turns};
 
 /// The routes, below `/api/v1`.
@@ -67,7 +67,7 @@ fn in_envelopes<S>(routes: Router<S>) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
 {
-    routes.layer(catch_panics()).layer(from_fn(error::render))
+    routes.layer(catch_panics()).layer(from_fn(plain::render))
 }
 
 #[cfg(test)]

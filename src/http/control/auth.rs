@@ -16,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use crate::domain::Error;
 use crate::http::extract::is_json;
 use crate::http::failure::Failure;
+use crate::http::plain::bearer;
 
 /// Who may use the control plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,12 +63,6 @@ fn is_loopback(headers: &HeaderMap) -> bool {
         name.eq_ignore_ascii_case("localhost")
             || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
     })
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) =
-        headers.get(header::AUTHORIZATION)?.to_str().ok()?.trim().split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 /// Compares in a time that does not tell how much was right.

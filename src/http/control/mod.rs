@@ -4,7 +4,6 @@
 mod accounts;
 mod auth;
 mod clock;
-mod error;
 mod faults;
 mod replies;
 mod snapshots;
@@ -21,6 +20,7 @@ use super::catch_panics;
 use super::extract::Strictness;
 use super::failure::Failure;
 use super::metrics::{self, Metrics};
+use super::plain;
 use crate::service::{Snapshots, Worlds};
 
 /// The routes, below `/_mynah`.
@@ -56,5 +56,5 @@ where
         .method_not_allowed_fallback(async || Failure::WrongMethod)
         .layer(catch_panics())
         .layer(from_fn_with_state(Access::from_ref(state), auth::guard))
-        .layer(from_fn(error::render))
+        .layer(from_fn(plain::render))
 }

@@ -1,8 +1,7 @@
-//! From reasons to statuses, types and codes, and the envelopes they travel in (notes.md,
-//! "Errors").
+//! From reasons to types and codes, and the envelopes they travel in (notes.md, "Errors").
 
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -19,87 +18,54 @@ const AUTH: &str = "auth_error";
 const LIMIT: &str = "rate_limit_error";
 const API: &str = "api_error";
 
-/// What envelope 1 says, and with which status.
-struct Told {
-    status: StatusCode,
-    kind: &'static str,
-    code: Option<&'static str>,
-    field: Option<FieldError>,
-}
-
-impl Told {
-    fn new(status: StatusCode, kind: &'static str, code: &'static str) -> Self {
-        Self { status, kind, code: Some(code), field: None }
-    }
-}
+/// What envelope 1 says: type and code.
+type Told = (&'static str, &'static str);
 
 fn told(failure: &Failure) -> Told {
-    use StatusCode as Status;
     match failure {
         Failure::Refused(refusal) => told_refusal(refusal),
-        Failure::BrokenJson { .. } => Told::new(Status::BAD_REQUEST, INVALID, "invalid_json"),
-        Failure::NotJson => {
-            Told::new(Status::UNSUPPORTED_MEDIA_TYPE, INVALID, "unsupported_media_type")
-        }
-        Failure::TooLarge { .. } => {
-            Told::new(Status::PAYLOAD_TOO_LARGE, INVALID, "request_too_large")
-        }
-        Failure::BodyTooSlow => Told::new(Status::REQUEST_TIMEOUT, INVALID, "request_timeout"),
-        Failure::BodyBroken => Told::new(Status::BAD_REQUEST, INVALID, "incomplete_body"),
-        Failure::NoSuchPath => Told::new(Status::NOT_FOUND, INVALID, "not_found"),
-        Failure::WrongMethod => {
-            Told::new(Status::METHOD_NOT_ALLOWED, INVALID, "method_not_allowed")
-        }
-        Failure::Panicked => Told::new(Status::INTERNAL_SERVER_ERROR, API, "internal_error"),
+        Failure::BrokenJson { .. } => (INVALID, "invalid_json"),
+        Failure::NotJson => (INVALID, "unsupported_media_type"),
+        Failure::TooLarge { .. } => (INVALID, "request_too_large"),
+        Failure::BodyTooSlow => (INVALID, "request_timeout"),
+        Failure::BodyBroken => (INVALID, "incomplete_body"),
+        Failure::NoSuchPath => (INVALID, "not_found"),
+        Failure::WrongMethod => (INVALID, "method_not_allowed"),
+        Failure::Panicked => (API, "internal_error"),
     }
 }
 
 fn told_refusal(refusal: &Refusal) -> Told {
-    use StatusCode as Status;
     match refusal {
-        Refusal::Field(field) => Told {
-            field: Some(field.clone()),
-            ..Told::new(Status::BAD_REQUEST, INVALID, code_of(field.fault))
-        },
-        Refusal::MissingKey => Told::new(Status::UNAUTHORIZED, AUTH, "missing_api_key"),
-        Refusal::UnknownKey => Told::new(Status::UNAUTHORIZED, AUTH, "invalid_api_key"),
-        Refusal::ForbiddenDeployment(_) => {
-            Told::new(Status::FORBIDDEN, AUTH, "deployment_forbidden")
-        }
-        Refusal::OriginNotAllowed(_) => Told::new(Status::FORBIDDEN, AUTH, "origin_not_allowed"),
-        Refusal::UnknownDeployment(_) => {
-            Told::new(Status::NOT_FOUND, INVALID, "deployment_not_found")
-        }
-        Refusal::UnknownConversation(_) => {
-            Told::new(Status::NOT_FOUND, INVALID, "conversation_not_found")
-        }
+        Refusal::Field(field) => (INVALID, code_of(field.fault)),
+        Refusal::MissingKey => (AUTH, "missing_api_key"),
+        Refusal::UnknownKey => (AUTH, "invalid_api_key"),
+        Refusal::ForbiddenDeployment(_) => (AUTH, "deployment_forbidden"),
+        Refusal::OriginNotAllowed(_) => (AUTH, "origin_not_allowed"),
+        Refusal::UnknownDeployment(_) => (INVALID, "deployment_not_found"),
+        Refusal::UnknownConversation(_) => (INVALID, "conversation_not_found"),
+        Refusal::DeploymentMismatch { .. } => (INVALID, "deployment_mismatch"),
+        Refusal::WorldEnded => (INVALID, "account_reset"),
+        Refusal::RateLimited { .. } => (LIMIT, "rate_limited"),
+        Refusal::Internal(_) => (API, "internal_error"),
+        Refusal::Injected { status } => told_injected(*status),
         // The other rooms' reasons, which nothing here gives.
-        Refusal::ControlClosed => Told::new(Status::FORBIDDEN, AUTH, "forbidden"),
+        Refusal::ControlClosed => (AUTH, "forbidden"),
         Refusal::UnknownLlm(_)
         | Refusal::UnknownSdModel(_)
         | Refusal::UnknownAgent(_)
         | Refusal::UnknownPicture(_)
         | Refusal::UnknownAccount(_)
         | Refusal::UnknownRule(_)
-        | Refusal::UnknownFault(_) => Told::new(Status::NOT_FOUND, INVALID, "not_found"),
-        Refusal::InsufficientBalance { .. } => {
-            Told::new(Status::PAYMENT_REQUIRED, INVALID, "insufficient_balance")
-        }
-        Refusal::WorldEnded | Refusal::FixtureAccount(_) => {
-            Told::new(Status::CONFLICT, INVALID, "account_reset")
-        }
-        Refusal::DeploymentMismatch { .. } => {
-            Told::new(Status::CONFLICT, INVALID, "deployment_mismatch")
-        }
-        Refusal::RateLimited { .. } => Told::new(Status::TOO_MANY_REQUESTS, LIMIT, "rate_limited"),
-        Refusal::Internal(_) => Told::new(Status::INTERNAL_SERVER_ERROR, API, "internal_error"),
-        Refusal::Injected { status } => told_injected(*status),
+        | Refusal::UnknownFault(_) => (INVALID, "not_found"),
+        Refusal::FixtureAccount(_) => (INVALID, "conflict"),
+        Refusal::InsufficientBalance { .. } => (INVALID, "insufficient_balance"),
     }
 }
 
 /// A fault looks like the failure that its status stands for.
 fn told_injected(status: u16) -> Told {
-    let (kind, code) = match status {
+    match status {
         401 => (AUTH, "invalid_api_key"),
         402 => (INVALID, "insufficient_balance"),
         403 => (AUTH, "forbidden"),
@@ -115,9 +81,7 @@ fn told_injected(status: u16) -> Told {
         503 => (API, "service_unavailable"),
         504 => (API, "gateway_timeout"),
         500.. => (API, "internal_error"),
-    };
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    Told::new(status, kind, code)
+    }
 }
 
 fn code_of(fault: Fault) -> &'static str {
@@ -136,20 +100,10 @@ pub(super) async fn render(
     request: Request,
     next: Next,
 ) -> Response {
-    let mut response = next.run(request).await;
-    let Some(failure) = Failure::taken_from(&mut response) else {
-        return response;
-    };
-    failure.log();
-    let told = told(&failure);
-    let mut rendered = match style {
-        ErrorStyle::OpenAi => open_ai(&told, &failure),
-        ErrorStyle::FastApi => fast_api(&told, &failure),
-    };
-    if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
-        rendered.headers_mut().insert(header::ALLOW, allow);
-    }
-    rendered
+    Failure::rendered(next.run(request).await, |failure| match style {
+        ErrorStyle::OpenAi => open_ai(failure),
+        ErrorStyle::FastApi => fast_api(failure),
+    })
 }
 
 #[derive(Serialize)]
@@ -162,27 +116,27 @@ struct ErrorBody<'a> {
     r#type: &'a str,
     message: String,
     param: Option<&'a str>,
-    code: Option<&'a str>,
+    code: &'a str,
 }
 
 /// Envelope 1.
-fn open_ai(told: &Told, failure: &Failure) -> Response {
-    let param = told.field.as_ref().map(|field| field.field.as_str());
-    let error = ErrorBody {
-        r#type: told.kind,
-        message: failure.to_string(),
-        param: param.filter(|path| !path.is_empty()),
-        code: told.code,
-    };
-    (told.status, Json(Envelope { error })).into_response()
+fn open_ai(failure: &Failure) -> Response {
+    let (r#type, code) = told(failure);
+    let param = failure.field().map(|field| field.field.as_str());
+    let param = param.filter(|path| !path.is_empty());
+    let error = ErrorBody { r#type, message: failure.to_string(), param, code };
+    (failure.status(), Json(Envelope { error })).into_response()
 }
 
 /// Envelope 2, and envelope 3 for what is wrong with the request's fields.
-fn fast_api(told: &Told, failure: &Failure) -> Response {
-    let item = match (failure, &told.field) {
+fn fast_api(failure: &Failure) -> Response {
+    let item = match (failure, failure.field()) {
         (_, Some(field)) => json!({
             "loc": location(field),
-            "msg": if field.fault == Fault::Missing { "field required" } else { &field.message },
+            "msg": match field.fault {
+                Fault::Missing => "field required",
+                _ => field.message.as_str(),
+            },
             "type": fast_api_type(field.fault),
         }),
         (Failure::BrokenJson { .. }, None) => json!({
@@ -192,7 +146,7 @@ fn fast_api(told: &Told, failure: &Failure) -> Response {
         }),
         (_, None) => {
             let body = json!({ "detail": failure.to_string() });
-            return (told.status, Json(body)).into_response();
+            return (failure.status(), Json(body)).into_response();
         }
     };
     (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "detail": [item] }))).into_response()

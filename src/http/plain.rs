@@ -1,0 +1,44 @@
+//! The plain envelope, of the Characters API (characters.txt, the errors at its end) and of the
+//! control plane: `{"error": "Detailed error message explaining what went wrong"}`.
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::extract::Json;
+use super::failure::Failure;
+
+#[derive(Serialize)]
+struct Envelope {
+    error: String,
+}
+
+/// A room's outermost layer: gives failures the plain envelope.
+pub(super) async fn render(request: Request, next: Next) -> Response {
+    Failure::rendered(next.run(request).await, envelope)
+}
+
+fn envelope(failure: &Failure) -> Response {
+    let status = failure.status();
+    let error = match status {
+        StatusCode::INTERNAL_SERVER_ERROR => "Internal error".to_owned(),
+        _ => failure.to_string(),
+    };
+    let mut response = (status, Json(Envelope { error })).into_response();
+    if status == StatusCode::UNAUTHORIZED {
+        let bearer = HeaderValue::from_static("Bearer");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+    }
+    response
+}
+
+/// The token of `Authorization: Bearer …`, the scheme in any case.
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let sent = headers.get(header::AUTHORIZATION)?;
+    // A header that is no text holds a token all the same, and an unknown one.
+    let Ok(sent) = sent.to_str() else { return Some("") };
+    let (scheme, token) = sent.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
