@@ -41,6 +41,8 @@ pub struct Config {
     pub control: control::Access,
     /// How the end of a limit's window is told.
     pub reset: ResetStyle,
+    /// The most entries in an account's journal; 0 for none.
+    pub journal_max: usize,
     /// The URL that clients reach the server under, if it is not what they send as `Host`.
     pub public_url: Option<url::Url>,
 }
@@ -78,7 +80,11 @@ impl App {
         }
         let fixtures = Arc::new(checked.fixtures);
         let store = Store::open(&config.database).await?;
-        let settings = worlds::Settings { seed: config.seed, clock: config.clock };
+        let settings = worlds::Settings {
+            seed: config.seed,
+            clock: config.clock,
+            journal_max: config.journal_max,
+        };
         let worlds = Arc::new(Worlds::open(&fixtures, &store, settings).await?);
         let settings = Settings { backend: config.backend, pace: config.pace, seed: config.seed };
         let turns = Turns::new(store.clone(), Arc::clone(&fixtures), settings);
@@ -117,6 +123,12 @@ impl App {
         grace: Duration,
     ) {
         let sweeping = tokio::spawn(sweep(Arc::clone(&self.worlds)));
+        let worlds = Arc::clone(&self.worlds);
+        // Who follows a journal would keep its connection busy for the whole of `grace`.
+        let stop = async move {
+            stop.await;
+            worlds.close_journals();
+        };
         connections::serve(listener, self.router, stop, grace).await;
         sweeping.abort();
         self.turns.finish().await;

@@ -125,6 +125,9 @@ struct Serve {
     /// Opens the control plane to whoever reaches the server.
     #[arg(long, env = "MYNAH_ADMIN_OPEN", conflicts_with = "admin_token")]
     admin_open: bool,
+    /// How many of an account's latest requests its journal keeps; 0 keeps none.
+    #[arg(long, env = "MYNAH_JOURNAL_MAX", default_value_t = 1000, value_name = "N")]
+    journal_max: usize,
     /// Seconds that running answers get to finish when the server is stopped.
     #[arg(long, env = "MYNAH_GRACE", default_value_t = 10, value_name = "SECONDS")]
     grace: u64,
@@ -214,6 +217,7 @@ impl Serve {
                 ResetArg::Unix => ResetStyle::Unix,
                 ResetArg::Delta => ResetStyle::Delta,
             },
+            journal_max: self.journal_max,
             public_url: self.public_url.clone(),
             strictness: if self.strict { Strictness::Strict } else { Strictness::Lenient },
             runner: Style {

@@ -2,7 +2,7 @@
 //!
 //! Order of layers, from the outside in, and why:
 //! 1. [`observe`]: gives the request its id and writes its log line, so that even a preflight and
-//!    a panic have both.
+//!    a panic have both. What the client gets goes through it into the account's [`journal`].
 //! 2. CORS: answers preflights before anything asks for a key; its headers stand on errors too.
 //! 3. [`drain`]: reads what a refused client still sends, so that it gets to see its answer.
 //! 4. A room's rendering of failures: everything inside may fail without knowing an envelope.
@@ -14,6 +14,7 @@ pub mod control;
 mod drain;
 pub mod extract;
 mod failure;
+mod journal;
 mod observe;
 mod operations;
 mod pages;

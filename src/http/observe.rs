@@ -1,4 +1,4 @@
-//! The outermost layer: every request's id and its line in the log.
+//! The outermost layer: every request's id, its line in the log and its entry in the journal.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 
+use super::journal::Recording;
 use super::scope::Scope;
 use crate::clock::Stopwatch;
 use crate::ids::{AccountId, Minter, RequestId};
@@ -39,7 +40,7 @@ impl Observer {
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Answers with `x-request-id` and the limiter's verdict, and writes one line a request: never a
-/// key or a body.
+/// key or a body. The account's journal is told what the client is.
 pub(super) async fn observe(
     State(observer): State<Observer>,
     mut request: Request,
@@ -50,6 +51,7 @@ pub(super) async fn observe(
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(scope.clone());
+    let recording = Recording::begin(&request, &scope, stopwatch);
     let mut response = next.run(request).await;
     let strangers = &observer.strangers;
     add_headers(&scope, strangers, observer.reset, &mut response);
@@ -61,7 +63,10 @@ pub(super) async fn observe(
         account = scope.world().map_or("-", |world| world.id.as_str()),
         request_id = scope.id(strangers).as_str(),
     );
-    response
+    match recording {
+        Some(recording) => recording.answered(response),
+        None => response,
+    }
 }
 
 /// The client's own request id: 1–128 visible ASCII characters.

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::streaming::WordStream;
 use super::fixtures::Fixtures;
+use super::journal::Shown;
 use super::worlds::{Visit, World};
 use crate::backend::canned::Served;
 use crate::backend::{Answer, Ask, Backend, Canned, Echo, Piece, Usage};
@@ -109,23 +110,30 @@ impl Turns {
         self.tasks.wait().await;
     }
 
-    async fn ask(&self, world: &World, asked: &Asked) -> Result<Answer, Error> {
-        let backend = match self.settings.backend.unwrap_or(asked.backend) {
-            BackendName::Canned => &self.canned,
-            BackendName::Echo => &self.echo,
+    async fn ask(&self, visit: &Visit, asked: &Asked) -> Result<Answer, Error> {
+        let name = self.settings.backend.unwrap_or(asked.backend);
+        let (backend, rules) = match name {
+            BackendName::Canned => (&self.canned, Some(visit.rules.rules())),
+            BackendName::Echo => (&self.echo, None),
         };
+        let prompt = Some(Arc::clone(&asked.prompt));
+        visit.notes().show(Shown { prompt, backend: name, rules });
         let ask = Ask {
             prompt: Arc::clone(&asked.prompt),
-            rules: Arc::clone(&world.rules),
+            rules: Arc::clone(&visit.rules),
             thoughts: asked.thoughts,
             seed: self.settings.seed,
         };
-        backend.answer(ask).await.map_err(Error::internal)
+        let answer = backend.answer(ask).await.map_err(Error::internal)?;
+        if let Some(rule) = &answer.rule {
+            visit.notes().answered_by(Arc::clone(rule));
+        }
+        Ok(answer)
     }
 
     /// Asks, and waits for the whole answer.
-    async fn complete(&self, world: &World, asked: &Asked) -> Result<Given, Error> {
-        let mut answer = self.ask(world, asked).await?;
+    async fn complete(&self, visit: &Visit, asked: &Asked) -> Result<Given, Error> {
+        let mut answer = self.ask(visit, asked).await?;
         let mut text = String::new();
         let mut usage = Usage::default();
         while let Some(piece) = answer.pieces.next().await {
@@ -153,7 +161,7 @@ impl Turns {
         let word_ms = u64::try_from(self.settings.pace.as_millis()).unwrap_or(u64::MAX);
         let default = Pace { first_ms: 0, word_ms, jitter_ms: 0 };
         let pace = answer.pace.unwrap_or(default);
-        Ok(streaming::paced(pieces, pace, Arc::clone(&visit.clock), visit.ids.draw()))
+        Ok(streaming::paced(pieces, pace, visit))
     }
 }
 

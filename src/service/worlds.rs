@@ -19,6 +19,7 @@ use parking_lot::{Mutex, RwLock};
 
 pub use self::making::{Changes, LimitChange, NewAccount};
 use super::fixtures::Fixtures;
+use super::journal::{Journal, Notes};
 use super::limits::{Limiter, Verdict};
 use crate::backend::canned::RuleBook;
 use crate::clock::{Clock, Stopwatch};
@@ -42,6 +43,8 @@ pub struct World {
     pub ids: Minter,
     /// Its place in the canned rules.
     pub rules: Arc<RuleBook>,
+    /// What was asked of it lately.
+    pub journal: Arc<Journal>,
     /// What opens it.
     pub keys: Vec<ApiKey>,
     /// The fixture account that it was copied from, if it was made at run time.
@@ -63,13 +66,19 @@ pub struct Visit {
     world: Arc<World>,
     /// The world's generation when the visit began.
     generation: u64,
+    notes: Arc<Notes>,
 }
 
 impl Visit {
-    /// A visit to `world` that begins now.
-    pub fn new(world: Arc<World>) -> Self {
+    /// A visit to `world` that begins now, and is written about in `notes`.
+    pub fn new(world: Arc<World>, notes: &Arc<Notes>) -> Self {
         let generation = world.generation();
-        Self { world, generation }
+        Self { world, generation, notes: Arc::clone(notes) }
+    }
+
+    /// Where to note for the journal what becomes of it.
+    pub fn notes(&self) -> &Arc<Notes> {
+        &self.notes
     }
 
     /// The world, to be held on to.
@@ -85,7 +94,7 @@ impl Visit {
         F: Send + 'static,
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
     {
-        let Self { world, generation } = self.clone();
+        let Self { world, generation, .. } = self.clone();
         let guarded = store::act(move |db| {
             async move {
                 if world.generation() != generation {
@@ -182,6 +191,8 @@ pub struct Settings {
     pub seed: u64,
     /// Where every clock stands still at first; without, clocks run with the system's.
     pub clock: Option<DateTime<Utc>>,
+    /// The most entries in an account's journal; 0 for none.
+    pub journal_max: usize,
 }
 
 #[derive(Debug, Default)]
@@ -220,6 +231,13 @@ impl Worlds {
     /// The account called `id`, or the refusal that there is none.
     pub fn named(&self, id: &AccountId) -> Result<Arc<World>, Error> {
         self.by_id(id).ok_or_else(|| Error::UnknownAccount(id.clone()))
+    }
+
+    /// Ends the wait of whoever follows a journal: the server stops.
+    pub fn close_journals(&self) {
+        for world in self.all() {
+            world.journal.close();
+        }
     }
 
     /// All of them, in the order of their making.

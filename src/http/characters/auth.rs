@@ -34,9 +34,9 @@ pub(super) async fn count(
     mut request: Request,
     next: Next,
 ) -> Response {
+    let scope = request.extensions().get::<Scope>().cloned().unwrap_or_default();
     let found = match access.account(bearer(request.headers())) {
         Ok(world) => {
-            let scope = request.extensions().get::<Scope>().cloned().unwrap_or_default();
             scope.attribute_to(&world);
             if let Some(verdict) = world.admit(Api::Characters) {
                 scope.limited(verdict);
@@ -44,7 +44,7 @@ pub(super) async fn count(
                     return Failure::Refused(refusal).into_response();
                 }
             }
-            Found::Account(Visit::new(world))
+            Found::Account(Visit::new(world, scope.notes()))
         }
         Err(Error::MissingKey) => Found::NoKey,
         Err(_) => Found::UnknownKey,

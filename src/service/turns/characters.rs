@@ -112,6 +112,7 @@ impl Turns {
         });
         let id = visit.write(&self.store, act).await?;
         let id = id.ok_or_else(|| refused_for_money(visit, served, cost))?;
+        visit.notes().charged(cost);
         Ok(Replied { id, content: completed.text, created_at, thoughts: None })
     }
 
@@ -147,6 +148,7 @@ impl Turns {
         });
         let stored = visit.write(&self.store, act).await?;
         let stored = stored.ok_or_else(|| refused_for_money(visit, served, cost))?;
+        visit.notes().charged(cost);
         Ok(Replied {
             id: stored.id,
             content: completed.text,

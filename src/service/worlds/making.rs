@@ -14,6 +14,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::domain::{Account, ApiKey, Credits, Error};
 use crate::ids::{self, AccountId, Minter};
 use crate::service::fixtures::Fixtures;
+use crate::service::journal::Journal;
 use crate::store::accounts::{self, NewRow, Saved};
 use crate::store::{self, Store, StoreError};
 
@@ -154,6 +155,7 @@ impl Worlds {
             return Err(Error::FixtureAccount(id.clone()));
         }
         self.found.write().remove(&world);
+        world.journal.close();
         let act = store::act(move |db| {
             async move {
                 world.outdate();
@@ -164,7 +166,7 @@ impl Worlds {
         self.store.write(act).await.map_err(Error::internal)
     }
 
-    /// Puts an account back to how it was made: data, balance, ids, rules, limits, clock. What is
+    /// Puts an account back to how it was made: data, balance, ids, rules, limits, clock, journal. What is
     /// still being answered is dropped, not stored.
     pub async fn reset(&self, id: &AccountId) -> Result<Arc<World>, Error> {
         let world = self.named(id)?;
@@ -181,6 +183,7 @@ impl Worlds {
         });
         self.store.write(act).await.map_err(Error::internal)?;
         world.rules.restart();
+        world.journal.clear();
         world.clock.restart();
         world.renew_terms(world.plan());
         Ok(world)
@@ -264,6 +267,7 @@ impl Worlds {
             clock: Arc::new(self.settings.clock.map_or_else(Clock::system, Clock::frozen)),
             ids: minter(saved, self.settings.seed),
             rules: Arc::new(RuleBook::new(Arc::clone(&self.fixtures.rules))),
+            journal: Arc::new(Journal::new(self.settings.journal_max)),
             keys: match &saved.api_key {
                 Some(key) => vec![ApiKey::new(key)],
                 None => original.keys.clone(),

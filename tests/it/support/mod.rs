@@ -228,6 +228,7 @@ impl Setup {
             clock: Some(NOW.parse().unwrap()),
             strictness: Strictness::Lenient,
             reset: ResetStyle::Unix,
+            journal_max: 1000,
             public_url: None,
             control: control::Access::ThisMachine,
             runner: Style { errors: ErrorStyle::OpenAi, message_content: MessageContent::Text },
