@@ -15,6 +15,7 @@
 mod canned;
 mod concurrency;
 mod control;
+mod control_journal;
 mod default_fixtures;
 mod determinism;
 mod isolation;

@@ -5,6 +5,7 @@ mod accounts;
 mod auth;
 mod clock;
 mod error;
+mod journal;
 
 use std::sync::Arc;
 
@@ -36,6 +37,9 @@ where
         .route("/accounts/{id}/reset", post(accounts::reset))
         .route("/accounts/{id}/clock", get(clock::show).put(clock::set))
         .route("/accounts/{id}/clock/advance", post(clock::advance))
+        .route("/accounts/{id}/requests", get(journal::list).delete(journal::clear))
+        .route("/accounts/{id}/requests/wait", get(journal::wait))
+        .route("/accounts/{id}/requests/stream", get(journal::feed))
         .method_not_allowed_fallback(async || Failure::WrongMethod)
         .layer(catch_panics())
         .layer(from_fn_with_state(Access::from_ref(state), auth::guard))
