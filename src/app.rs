@@ -12,10 +12,10 @@ use tokio::net::TcpListener;
 
 use crate::domain::BackendName;
 use crate::http::extract::Strictness;
-use crate::http::{Observer, PublicUrl, ResetStyle, Services, control, router, runner};
+use crate::http::{Metrics, Observer, PublicUrl, ResetStyle, Services, control, router, runner};
 use crate::service::fixtures::{self, Fixtures, FixturesError};
 use crate::service::turns::Settings;
-use crate::service::{Access, Archive, Studio, Turns, Worlds, worlds};
+use crate::service::{Access, Archive, Snapshots, Studio, Turns, Worlds, worlds};
 use crate::store::{Store, StoreError};
 
 /// What a server is built from.
@@ -88,6 +88,7 @@ impl App {
         let worlds = Arc::new(Worlds::open(&fixtures, &store, settings).await?);
         let settings = Settings { backend: config.backend, pace: config.pace, seed: config.seed };
         let turns = Turns::new(store.clone(), Arc::clone(&fixtures), settings);
+        let metrics = Metrics::new(store.clone());
         let router = router(Services {
             access: Access::new(Arc::clone(&worlds), Arc::clone(&fixtures)),
             turns: turns.clone(),
@@ -95,10 +96,12 @@ impl App {
             studio: Studio::new(store.clone(), Arc::clone(&fixtures)),
             fixtures: Arc::clone(&fixtures),
             worlds: Arc::clone(&worlds),
+            snapshots: Snapshots::new(store.clone(), Arc::clone(&worlds)),
             control: config.control.clone(),
             strictness: config.strictness,
             runner: config.runner,
-            observer: Observer::new(config.seed, config.reset),
+            metrics: metrics.clone(),
+            observer: Observer::new(config.seed, config.reset, metrics),
             public_url: PublicUrl::new(config.public_url.as_ref()),
         });
         Ok(Self { router, turns, store, worlds, fixtures })
@@ -107,6 +110,11 @@ impl App {
     /// The accounts, with their clocks.
     pub fn worlds(&self) -> &Arc<Worlds> {
         &self.worlds
+    }
+
+    /// What the accounts have made and what they own, balances among it.
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     /// What the accounts started with.

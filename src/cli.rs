@@ -1,8 +1,10 @@
 //! The command line: what can be asked of `mynah`, with every option as an environment variable.
 
+mod client;
 mod fixtures;
 mod healthcheck;
 mod serve;
+mod snapshot;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -10,6 +12,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::Config;
@@ -49,6 +52,41 @@ enum Command {
     ///
     /// For container images without a shell. Reads the same host and port settings as the server.
     Healthcheck(Address),
+    /// Saves all state of an account of a running server, or puts it back.
+    #[command(subcommand)]
+    Snapshot(Snapshot),
+}
+
+#[derive(Debug, Subcommand)]
+enum Snapshot {
+    /// Writes all state of an account to a file.
+    Save {
+        /// The account's id: `demo`.
+        account: String,
+        /// The file.
+        file: PathBuf,
+        #[command(flatten)]
+        running: Running,
+    },
+    /// Puts the state in a file in the place of all state of an account.
+    Load {
+        /// The account's id.
+        account: String,
+        /// The file.
+        file: PathBuf,
+        #[command(flatten)]
+        running: Running,
+    },
+}
+
+/// A server that is running.
+#[derive(Debug, Clone, Args)]
+struct Running {
+    #[command(flatten)]
+    address: Address,
+    /// The token that opens its control plane, if it asks for one.
+    #[arg(long, env = "MYNAH_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    admin_token: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -102,7 +140,7 @@ struct Serve {
     #[arg(long, env = "MYNAH_CLOCK", value_name = "RFC3339", value_parser = time)]
     clock: Option<DateTime<Utc>>,
     /// Refuses fields that the documents do not have (they are ignored otherwise).
-    #[arg(long, env = "MYNAH_STRICT")]
+    #[arg(long, env = "MYNAH_STRICT", value_parser = BoolishValueParser::new())]
     strict: bool,
     /// Which of the documented error envelopes the Runner API uses.
     #[arg(long, env = "MYNAH_RUNNER_ERRORS", value_enum, default_value = "openai")]
@@ -123,7 +161,8 @@ struct Serve {
     #[arg(long, env = "MYNAH_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     admin_token: Option<String>,
     /// Opens the control plane to whoever reaches the server.
-    #[arg(long, env = "MYNAH_ADMIN_OPEN", conflicts_with = "admin_token")]
+    #[arg(long, env = "MYNAH_ADMIN_OPEN", value_parser = BoolishValueParser::new())]
+    #[arg(conflicts_with = "admin_token")]
     admin_open: bool,
     /// How many of an account's latest requests its journal keeps; 0 keeps none.
     #[arg(long, env = "MYNAH_JOURNAL_MAX", default_value_t = 1000, value_name = "N")]
@@ -191,6 +230,12 @@ impl Cli {
             Command::Fixtures(Fixtures::Check { dir }) => fixtures::check(&dir),
             Command::Fixtures(Fixtures::Export { dir }) => fixtures::export(&dir),
             Command::Healthcheck(address) => Ok(healthcheck::healthcheck(&address)),
+            Command::Snapshot(Snapshot::Save { account, file, running }) => {
+                snapshot::save(&running, &account, &file)
+            }
+            Command::Snapshot(Snapshot::Load { account, file, running }) => {
+                snapshot::load(&running, &account, &file)
+            }
         }
     }
 }

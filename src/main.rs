@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use mynah::cli::Cli;
+use mynah::domain::error::with_sources;
 
 fn main() -> ExitCode {
     match Cli::parse().run() {
@@ -11,7 +12,7 @@ fn main() -> ExitCode {
         Err(fault) => {
             let _ = std::io::Write::write_fmt(
                 &mut std::io::stderr(),
-                format_args!("mynah: {fault:#}\n"),
+                format_args!("mynah: {}\n", with_sources(fault.as_ref())),
             );
             ExitCode::FAILURE
         }

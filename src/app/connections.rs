@@ -1,5 +1,8 @@
 //! Connections: accepted, served over HTTP/1.1, and ended in good order.
 
+mod patience;
+
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use axum::Router;
@@ -7,8 +10,11 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+
+use self::patience::Patient;
 
 /// How long a client may take to send the head of a request, the first as well as each further
 /// one: slow and idle clients are let go then. Longer than most clients keep idle connections.
@@ -32,7 +38,7 @@ pub(super) async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((socket, _)) => {
-                    let connection = connection(socket, router.clone());
+                    let connection = connection(prepared(socket), router.clone());
                     let watched = graceful.watch(connection);
                     connections.spawn(async move {
                         if let Err(fault) = watched.await {
@@ -40,6 +46,8 @@ pub(super) async fn serve(
                         }
                     });
                 }
+                // A client that left before it was greeted is nobody's trouble.
+                Err(fault) if fault.kind() == ErrorKind::ConnectionAborted => {}
                 Err(fault) => {
                     tracing::warn!(%fault, "cannot accept a connection");
                     rest().await;
@@ -48,25 +56,33 @@ pub(super) async fn serve(
         }
     }
     drop(listener);
+    tracing::info!("stopping: no new connections, running answers have {grace:?} to finish");
     if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
         tracing::warn!("connections were still busy after {grace:?} and are cut off");
     }
     connections.shutdown().await;
 }
 
-fn connection(
-    socket: TcpStream,
-    router: Router,
-) -> http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>> {
+fn prepared(socket: TcpStream) -> TcpStream {
     // Without it every chunk of a stream waits for the acknowledgement of the one before it, which
     // clients delay by up to 40 ms.
     if let Err(fault) = socket.set_nodelay(true) {
         tracing::debug!(%fault, "TCP_NODELAY could not be set");
     }
+    socket
+}
+
+fn connection<S>(
+    socket: S,
+    router: Router,
+) -> http1::Connection<TokioIo<Patient<S>>, TowerToHyperService<Router>>
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+{
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
-        .serve_connection(TokioIo::new(socket), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(Patient::new(socket)), TowerToHyperService::new(router))
 }
 
 #[expect(
@@ -75,4 +91,68 @@ fn connection(
 )]
 async fn rest() {
     tokio::time::sleep(OUT_OF_SOCKETS).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use axum::body::{Body, Bytes};
+    use axum::routing::get;
+    use futures::stream;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    /// A server on the other end of a pipe that holds `room` bytes.
+    fn greeter(room: usize) -> (DuplexStream, tokio::task::JoinHandle<hyper::Result<()>>) {
+        let endless = || stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from_static(b"word ")));
+        let router = Router::new()
+            .route("/", get(async || "hello"))
+            .route("/endless", get(async move || Body::from_stream(endless())));
+        let (client, server) = duplex(room);
+        (client, tokio::spawn(connection(server, router)))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_never_finishes_its_head_is_let_go() {
+        let (mut client, server) = greeter(4096);
+        let start = Instant::now();
+        client.write_all(b"GET / HTTP/1.1\r\nhost: ").await.unwrap();
+        assert!(server.await.unwrap().unwrap_err().is_timeout());
+        assert_eq!((Instant::now() - start).as_secs(), HEAD_PATIENCE.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_has_nothing_more_to_ask_is_let_go() {
+        let (mut client, server) = greeter(4096);
+        for _ in 0..3 {
+            tokio::time::advance(HEAD_PATIENCE / 2).await;
+            client.write_all(b"GET / HTTP/1.1\r\nhost: mynah\r\n\r\n").await.unwrap();
+            let read = client.read(&mut [0; 4096]).await.unwrap();
+            assert!(read > 0);
+        }
+        let idle_since = Instant::now();
+        let _ = server.await.unwrap();
+        assert_eq!((Instant::now() - idle_since).as_secs(), HEAD_PATIENCE.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_read_cannot_hold_a_stream_for_ever() {
+        let (mut client, server) = greeter(4096);
+        client.write_all(b"GET /endless HTTP/1.1\r\nhost: mynah\r\n\r\n").await.unwrap();
+        assert!(server.await.unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn accepted_connections_send_small_chunks_at_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (client, accepted) = tokio::join!(client, listener.accept());
+        let (socket, _) = accepted.unwrap();
+        assert!(!socket.nodelay().unwrap(), "the system's own default");
+        assert!(prepared(socket).nodelay().unwrap());
+        drop(client);
+    }
 }

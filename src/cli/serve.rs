@@ -1,7 +1,8 @@
 //! `mynah serve`: log, database, listener, banner, and an end in good order.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::{LogFormat, Serve};
 use crate::app::App;
 use crate::domain::ApiKey;
 use crate::ids::random_seed;
-use crate::tokens;
+use crate::{store, tokens};
 
 /// Runs the server until SIGINT or SIGTERM.
 pub(super) fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
@@ -47,11 +48,24 @@ async fn run(options: &Serve) -> anyhow::Result<()> {
 fn start_log(options: &Serve) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&options.log)
         .with_context(|| format!("`{}` is no log filter", options.log))?;
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    let colours = std::io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
+    let log = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(colours)
+        // A fault in writing the log would be told on standard error, which is the log: with nobody
+        // left to read it, that is a panic in the middle of a request.
+        .log_internal_errors(false)
+        .with_env_filter(filter);
     match options.log_format {
         LogFormat::Text => log.with_target(false).init(),
         LogFormat::Json => log.json().flatten_event(true).with_target(false).init(),
     }
+    // One line, in the log's own form, in place of several on standard error.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, panic = panic.payload_as_str().unwrap_or("(no message)"), "a panic");
+    }));
     Ok(())
 }
 
@@ -103,12 +117,23 @@ fn banner(options: &Serve, address: SocketAddr, app: &App) -> String {
         )
     });
     format!(
-        "Mynah {version}\n\n  Runner API      {base}/v1/runner\n  Health          {base}/_mynah/health\n  \
+        "Mynah {version}\n\n  Runner API      {base}/v1/runner\n  Characters API  {base}/api/v1\n  Health          {base}/_mynah/health\n  \
          Database        {database}\n\n  Keys\n{keys}\n{curl}Ready on {base}\n",
         version = env!("CARGO_PKG_VERSION"),
-        database = options.database,
+        database = whereabouts(&options.database),
         keys = keys.concat(),
     )
+}
+
+/// Where a database is, for whoever looks for the file: a relative path with its folder.
+fn whereabouts(url: &str) -> String {
+    let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
+    match std::env::current_dir() {
+        Ok(here) if !store::is_in_memory(url) && Path::new(path).is_relative() => {
+            format!("{url} in {}", here.display())
+        }
+        _ => url.to_owned(),
+    }
 }
 
 /// An address that a client on this machine can use.

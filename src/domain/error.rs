@@ -92,20 +92,29 @@ pub enum Error {
 impl Error {
     /// The error with everything that led to it, for the log: never for a client.
     pub fn with_sources(&self) -> String {
-        let mut said = self.to_string();
-        let mut source = self.source();
-        while let Some(cause) = source {
-            said.push_str(": ");
-            said.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        said
+        with_sources(self)
     }
 
     /// A failure that is the server's own.
     pub fn internal(source: impl StdError + Send + Sync + 'static) -> Self {
         Self::Internal(Box::new(source))
     }
+}
+
+/// What is wrong and what led to it, as one sentence. Some libraries repeat their cause in their own
+/// words' last part; here it is said once.
+pub fn with_sources(error: &(dyn StdError + 'static)) -> String {
+    let mut said = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let cause = error.to_string();
+        if !said.ends_with(&cause) {
+            said.push_str(": ");
+            said.push_str(&cause);
+        }
+        source = error.source();
+    }
+    said
 }
 
 impl From<FieldError> for Error {
@@ -170,4 +179,20 @@ pub enum Fault {
     EmptyArray,
     /// It is not allowed here.
     NotAllowed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Error)]
+    #[error("cannot open: {0}")]
+    struct Repeating(#[source] std::io::Error);
+
+    #[test]
+    fn a_cause_that_is_said_already_is_not_said_again() {
+        let cause = || std::io::Error::other("no such file");
+        assert_eq!(with_sources(&Repeating(cause())), "cannot open: no such file");
+        assert_eq!(Error::internal(cause()).with_sources(), "internal error: no such file");
+    }
 }

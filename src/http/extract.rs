@@ -41,9 +41,9 @@ pub enum Strictness {
 
 /// A request's body: a JSON object read as `T`.
 #[derive(Debug)]
-pub(super) struct Body<T>(pub(super) T);
+pub(super) struct Body<T, const LARGEST: usize = LARGEST_BODY>(pub(super) T);
 
-impl<S, T> FromRequest<S> for Body<T>
+impl<S, T, const LARGEST: usize> FromRequest<S> for Body<T, LARGEST>
 where
     S: Sync,
     Strictness: FromRef<S>,
@@ -56,7 +56,7 @@ where
             return Err(Failure::NotJson);
         }
         let scope = request.extensions().get::<Scope>().cloned();
-        let bytes = tokio::time::timeout(BODY_PATIENCE, read(request))
+        let bytes = tokio::time::timeout(BODY_PATIENCE, read(request, LARGEST))
             .await
             .map_err(|_| Failure::BodyTooSlow)??;
         if let Some(scope) = scope {
@@ -72,14 +72,14 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
     essence.trim().eq_ignore_ascii_case("application/json")
 }
 
-async fn read(request: Request) -> Result<Bytes, Failure> {
-    let too_large = Failure::TooLarge { limit: LARGEST_BODY };
+async fn read(request: Request, largest: usize) -> Result<Bytes, Failure> {
+    let too_large = Failure::TooLarge { limit: largest };
     let announced = request.headers().get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > LARGEST_BODY) {
+    if announced.is_some_and(|length| length > largest) {
         return Err(too_large);
     }
-    match Limited::new(request.into_body(), LARGEST_BODY).collect().await {
+    match Limited::new(request.into_body(), largest).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(fault) if fault.is::<LengthLimitError>() => Err(too_large),
         Err(_) => Err(Failure::BodyBroken),

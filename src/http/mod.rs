@@ -15,6 +15,7 @@ mod drain;
 pub mod extract;
 mod failure;
 mod journal;
+mod metrics;
 mod observe;
 mod operations;
 mod pages;
@@ -34,8 +35,9 @@ use tower_http::cors::{AllowHeaders, AllowMethods, Any, CorsLayer, ExposeHeaders
 
 pub use self::base_url::PublicUrl;
 use self::failure::Failure;
+pub use self::metrics::Metrics;
 pub use self::observe::{Observer, ResetStyle};
-use crate::service::{Access, Archive, Fixtures, Studio, Turns, Worlds};
+use crate::service::{Access, Archive, Fixtures, Snapshots, Studio, Turns, Worlds};
 
 /// What rooms may ask for; each names what it needs in its signature.
 #[derive(Clone, FromRef)]
@@ -54,10 +56,14 @@ pub struct Services {
     pub strictness: extract::Strictness,
     /// Every account.
     pub worlds: Arc<Worlds>,
+    /// Their state as documents.
+    pub snapshots: Snapshots,
     /// Who may use the control plane.
     pub control: control::Access,
     /// How the Runner API renders what the documents leave open.
     pub runner: runner::Style,
+    /// What the server counts of its own doings.
+    pub metrics: Metrics,
     /// Gives requests their ids and their log lines.
     pub observer: Observer,
     /// The URL that clients reach the server under, if it is not what they send as `Host`.

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 
 use super::journal::Recording;
+use super::metrics::Metrics;
 use super::scope::Scope;
+use super::stream::IsStream;
 use crate::clock::Stopwatch;
 use crate::ids::{AccountId, Minter, RequestId};
 
@@ -28,16 +30,20 @@ pub struct Observer {
     /// Ids for requests that no account is known for.
     strangers: Arc<Minter>,
     reset: ResetStyle,
+    metrics: Metrics,
 }
 
 impl Observer {
-    /// An observer that draws ids from `seed`.
-    pub fn new(seed: u64, reset: ResetStyle) -> Self {
-        Self { strangers: Arc::new(Minter::new(seed, &AccountId::from(""))), reset }
+    /// An observer that draws ids from `seed`, and counts in `metrics`.
+    pub fn new(seed: u64, reset: ResetStyle, metrics: Metrics) -> Self {
+        Self { strangers: Arc::new(Minter::new(seed, &AccountId::from(""))), reset, metrics }
     }
 }
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What a request whose client left before its answer is logged as, as nginx does.
+const CLIENT_LEFT: u16 = 499;
 
 /// Answers with `x-request-id` and the limiter's verdict, and writes one line a request: never a
 /// key or a body. The account's journal is told what the client is.
@@ -46,26 +52,55 @@ pub(super) async fn observe(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let stopwatch = Stopwatch::start();
     let scope = Scope::new(clients_own_id(&request));
-    let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    request.extensions_mut().insert(scope.clone());
-    let recording = Recording::begin(&request, &scope, stopwatch);
+    let mut line = Line {
+        stopwatch: Stopwatch::start(),
+        method: request.method().clone(),
+        route: request.extensions().get::<MatchedPath>().cloned(),
+        scope: scope.clone(),
+        observer,
+        status: CLIENT_LEFT,
+    };
+    request.extensions_mut().insert(scope);
+    let recording = Recording::begin(&request, &line.scope, line.stopwatch);
     let mut response = next.run(request).await;
-    let strangers = &observer.strangers;
-    add_headers(&scope, strangers, observer.reset, &mut response);
-    tracing::info!(
-        %method,
-        route = route.as_ref().map_or("-", MatchedPath::as_str),
-        status = response.status().as_u16(),
-        latency_us = u64::try_from(stopwatch.elapsed().as_micros()).unwrap_or(u64::MAX),
-        account = scope.world().map_or("-", |world| world.id.as_str()),
-        request_id = scope.id(strangers).as_str(),
-    );
+    line.status = response.status().as_u16();
+    let Observer { strangers, reset, metrics } = &line.observer;
+    add_headers(&line.scope, strangers, *reset, &mut response);
+    if response.extensions_mut().remove::<IsStream>().is_some() {
+        response = response.map(|stream| metrics.while_open(stream));
+    }
     match recording {
         Some(recording) => recording.answered(response),
         None => response,
+    }
+}
+
+/// One request's line in the log. It is written when it is dropped: the server drops what a client
+/// has waited for, too, when that client leaves.
+struct Line {
+    stopwatch: Stopwatch,
+    method: Method,
+    route: Option<MatchedPath>,
+    scope: Scope,
+    observer: Observer,
+    status: u16,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let latency = self.stopwatch.elapsed();
+        let route = self.route.as_ref().map_or("-", MatchedPath::as_str);
+        let Observer { strangers, metrics, .. } = &self.observer;
+        metrics.answered(&self.method, route, self.status, latency);
+        tracing::info!(
+            method = %self.method,
+            route,
+            status = self.status,
+            latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
+            account = self.scope.world().map_or("-", |world| world.id.as_str()),
+            request_id = self.scope.id(strangers).as_str(),
+        );
     }
 }
 

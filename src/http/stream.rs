@@ -7,6 +7,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -29,9 +30,13 @@ impl IntoResponse for Streamed {
             (HeaderName::from_static("x-accel-buffering"), NO_BUFFERING),
         ];
         let chunks = Chunks { words: self.0, flushing: false };
-        (headers, Body::from_stream(chunks)).into_response()
+        (headers, Extension(IsStream), Body::from_stream(chunks)).into_response()
     }
 }
+
+/// Marks a response as a stream, for the layers around.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct IsStream;
 
 /// Gives the connection a chance to flush after each word: it writes out what it holds whenever
 /// its body has nothing more to give for the moment.

@@ -9,8 +9,8 @@ use super::worlds::World;
 use crate::domain::Error;
 use crate::domain::conversation::{Api, Conversation, Message};
 use crate::ids::ConversationId;
-use crate::store::conversations::{self, Filter, Window};
-use crate::store::{self, Store};
+use crate::store::listing::{self, Filter};
+use crate::store::{self, Store, Window, conversations, messages};
 
 /// Shows what is stored.
 #[derive(Debug, Clone)]
@@ -66,7 +66,7 @@ impl Archive {
             .read(move |db| {
                 async move {
                     let (items, total) =
-                        conversations::list(db, owner, &filter, page.window()).await?;
+                        listing::conversations(db, owner, &filter, page.window()).await?;
                     Ok(Slice { items, total })
                 }
                 .boxed()
@@ -128,7 +128,7 @@ impl Archive {
                 let found = conversations::find(db, owner, Api::Characters, &wanted).await?;
                 let Some(found) = found else { return Ok(None) };
                 let all = Window { skip: 0, take: found.message_count };
-                conversations::messages(db, owner, found.ordinal, all).await.map(Some)
+                messages::read(db, owner, found.ordinal, all).await.map(Some)
             }
             .boxed()
         });
@@ -152,8 +152,7 @@ impl Archive {
                         return Ok(None);
                     };
                     let items =
-                        conversations::messages(db, owner, conversation.ordinal, page.window())
-                            .await?;
+                        messages::read(db, owner, conversation.ordinal, page.window()).await?;
                     let total = conversation.message_count;
                     Ok(Some((conversation, Slice { items, total })))
                 }

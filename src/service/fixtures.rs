@@ -24,7 +24,9 @@ use crate::domain::conversation::{Conversation, Message};
 use crate::domain::error::{Fault as FieldFault, FieldError};
 use crate::domain::{Account, Deployment, Error, Plan};
 use crate::ids::{DeploymentId, Kind, LlmId, Minter, SdModelId};
-use crate::store::{AccountRow, Connection, StoreError, accounts, agents, conversations, images};
+use crate::store::{
+    AccountRow, Connection, StoreError, accounts, agents, conversations, images, messages,
+};
 
 /// The built-in fixtures: name and text of each file.
 const BUILT_IN: [(&str, &str); 6] = [
@@ -73,7 +75,7 @@ pub struct Checked {
 #[non_exhaustive]
 pub enum FixturesError {
     /// The folder or one of its files cannot be read or written.
-    #[error("cannot {act} {}: {source}", path.display())]
+    #[error("cannot {act} {}", path.display())]
     File {
         /// `read` or `write`.
         act: &'static str,
@@ -198,21 +200,21 @@ impl Fixtures {
         owner: AccountRow,
         ids: &Minter,
     ) -> Result<(), StoreError> {
-        for (conversation, messages) in &self.conversations {
+        for (conversation, said) in &self.conversations {
             let ordinal = ids.next(Kind::Conversation);
             let activity = ids.next(Kind::Activity);
             let copy = Conversation { ordinal, ..conversation.clone() };
             conversations::insert(db, owner, &copy, activity).await?;
-            conversations::append(db, owner, ordinal, messages, activity).await?;
+            messages::append(db, owner, ordinal, said, activity).await?;
             conversations::touch(db, owner, ordinal, conversation.updated_at, activity).await?;
         }
         for agent in &self.agents {
             agents::insert(db, owner, agent, ids.next(Kind::Agent)).await?;
         }
         // Images stand in the files newest first, as lists show them.
-        for image in self.images.iter().rev() {
-            images::insert(db, owner, image, ids.next(Kind::Image)).await?;
-        }
+        let images = self.images.iter().rev();
+        let images: Vec<_> = images.map(|image| (ids.next(Kind::Image), image.clone())).collect();
+        images::insert(db, owner, &images).await?;
         let made = [Kind::Conversation, Kind::Activity, Kind::Agent, Kind::Image];
         accounts::save_counters(db, owner, ids, &made).await
     }

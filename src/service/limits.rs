@@ -71,12 +71,15 @@ impl Limiter {
         Some(Self { limit, window: Mutex::new(None), ticks, governor })
     }
 
-    /// Counts a request that comes at `now`.
-    pub fn admit(&self, now: DateTime<Utc>) -> Verdict {
-        let now = now.timestamp();
+    /// Counts a request that comes now.
+    ///
+    /// The clock is read under the lock: of two requests at the turn of the minute, the later one
+    /// could otherwise be counted first, and the earlier one would begin its window anew.
+    pub fn admit(&self, clock: impl FnOnce() -> DateTime<Utc>) -> Verdict {
+        let mut window = self.window.lock();
+        let now = clock().timestamp();
         let begins = now - now.rem_euclid(WINDOW);
         let window_ends = begins + WINDOW;
-        let mut window = self.window.lock();
         if window.replace(begins) != Some(begins) {
             // Another window, be it a later one or, on a clock set back, an earlier one.
             self.ticks.0.fetch_add(1, Ordering::Relaxed);
@@ -120,9 +123,9 @@ mod tests {
             let limiter = Limiter::new(limit).unwrap();
             for window in 0..3 {
                 let left: Vec<u32> =
-                    (0..limit).map(|_| limiter.admit(at(60 * window)).remaining).collect();
+                    (0..limit).map(|_| limiter.admit(|| at(60 * window)).remaining).collect();
                 assert_eq!(left, (0..limit).rev().collect::<Vec<_>>(), "limit {limit}");
-                let refused = limiter.admit(at(60 * window + 59));
+                let refused = limiter.admit(|| at(60 * window + 59));
                 assert_eq!((refused.admitted, refused.remaining), (false, 0));
             }
         }
@@ -132,15 +135,15 @@ mod tests {
     fn nothing_refills_inside_a_window() {
         let limiter = Limiter::new(5).unwrap();
         for second in [0, 12, 24, 36, 48] {
-            assert!(limiter.admit(at(second)).admitted);
+            assert!(limiter.admit(|| at(second)).admitted);
         }
-        assert!(!limiter.admit(at(59)).admitted);
-        assert!(limiter.admit(at(60)).admitted);
+        assert!(!limiter.admit(|| at(59)).admitted);
+        assert!(limiter.admit(|| at(60)).admitted);
     }
 
     #[test]
     fn the_window_ends_at_the_full_minute() {
-        let verdict = Limiter::new(5).unwrap().admit(at(13));
+        let verdict = Limiter::new(5).unwrap().admit(|| at(13));
         assert_eq!(verdict.window_ends, at(60).timestamp());
         assert_eq!(verdict.seconds_left, 47);
     }
@@ -148,9 +151,9 @@ mod tests {
     #[test]
     fn a_clock_set_back_starts_a_fresh_window() {
         let limiter = Limiter::new(1).unwrap();
-        assert!(limiter.admit(at(0)).admitted);
-        assert!(!limiter.admit(at(1)).admitted);
-        assert!(limiter.admit(at(-3600)).admitted);
+        assert!(limiter.admit(|| at(0)).admitted);
+        assert!(!limiter.admit(|| at(1)).admitted);
+        assert!(limiter.admit(|| at(-3600)).admitted);
     }
 
     #[test]
@@ -160,7 +163,7 @@ mod tests {
             let threads: Vec<_> = (0..8)
                 .map(|_| {
                     scope.spawn(|| {
-                        (0..40).map(|_| limiter.admit(at(0))).filter(|v| v.admitted).collect()
+                        (0..40).map(|_| limiter.admit(|| at(0))).filter(|v| v.admitted).collect()
                     })
                 })
                 .collect();
@@ -172,5 +175,28 @@ mod tests {
         });
         left.sort_unstable();
         assert_eq!(left, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn at_the_turn_of_the_minute_no_window_begins_twice() {
+        use std::collections::HashMap;
+        use std::sync::atomic::AtomicI64;
+
+        const LIMIT: u32 = 10;
+        let limiter = Limiter::new(LIMIT).unwrap();
+        let milliseconds = AtomicI64::new(0);
+        let clock = || at(milliseconds.fetch_add(1, Ordering::Relaxed) / 10);
+        let admitted: Vec<i64> = std::thread::scope(|scope| {
+            let ask = || (0..3000).map(|_| limiter.admit(clock)).collect::<Vec<_>>();
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+            let verdicts = threads.into_iter().flat_map(|thread| thread.join().unwrap());
+            verdicts.filter(|verdict| verdict.admitted).map(|verdict| verdict.window_ends).collect()
+        });
+        let mut windows: HashMap<i64, u32> = HashMap::new();
+        for end in admitted {
+            *windows.entry(end).or_default() += 1;
+        }
+        assert_eq!(windows.len(), 40);
+        assert!(windows.values().all(|admitted| *admitted == LIMIT), "{windows:?}");
     }
 }

@@ -20,7 +20,7 @@ use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::{Api, Message};
 use crate::domain::{Error, Role};
 use crate::ids::{AgentId, ConversationId, Kind, SdModelId};
-use crate::store::{self, Store, accounts, agents, conversations, images};
+use crate::store::{self, Store, accounts, agents, conversations, images, messages};
 
 /// Pictures drawn at once: drawing is processor time, and requests need some too.
 const DRAWING_AT_ONCE: usize = 2;
@@ -160,13 +160,15 @@ impl Studio {
                     sd_model: new.sd_model,
                     created_at: payer.clock.now(),
                 };
-                images::insert(db, payer.row, &image, ordinal).await?;
+                let image = [(ordinal, image)];
+                images::insert(db, payer.row, &image).await?;
+                let [(_, image)] = image;
                 let mut made = vec![Kind::Image];
                 if let Some(conversation) = conversation {
                     let message = shown(&payer, &image);
                     let activity = payer.ids.next(Kind::Activity);
                     let ordinal = conversation.ordinal;
-                    conversations::append(db, payer.row, ordinal, &[message], activity).await?;
+                    messages::append(db, payer.row, ordinal, &[message], activity).await?;
                     made.extend([Kind::Message, Kind::Activity]);
                 }
                 accounts::save_counters(db, payer.row, &payer.ids, &made).await?;

@@ -7,6 +7,7 @@
 //! stored too when the client goes away in the middle ([`streaming`]).
 
 pub mod characters;
+mod counting;
 pub mod runner;
 mod streaming;
 
@@ -27,11 +28,7 @@ use crate::domain::conversation::{Message, Prompt};
 use crate::domain::rule::Pace;
 use crate::domain::{BackendName, Error, OutputMode, Part, Role};
 use crate::ids::Kind;
-use crate::store::{Connection, Store, StoreError, accounts, conversations};
-use crate::tokens;
-
-/// What a file part counts, in tokens.
-const FILE_TOKENS: u64 = 256;
+use crate::store::{Connection, Store, StoreError, accounts, messages};
 
 /// Makes turns.
 #[derive(Clone)]
@@ -79,6 +76,8 @@ struct Asked {
     backend: BackendName,
     /// Whether the model is to say how it comes to its answer.
     thoughts: bool,
+    /// The tokens of the prompt, where they are counted already.
+    tokens: Option<u64>,
     at: DateTime<Utc>,
 }
 
@@ -143,9 +142,17 @@ impl Turns {
                 Piece::Usage(said) => usage = said,
             }
         }
+        let input_tokens = match usage.input_tokens.or(asked.tokens) {
+            Some(known) => known,
+            None => counting::shown(&asked.prompt).await?,
+        };
+        let (output_tokens, text) = match usage.output_tokens {
+            Some(known) => (known, text),
+            None => counting::of_text(text).await?,
+        };
         let completed = Completed {
-            input_tokens: usage.input_tokens.unwrap_or_else(|| tokens_shown(&asked.prompt)),
-            output_tokens: usage.output_tokens.unwrap_or_else(|| tokens::count(&text)),
+            input_tokens,
+            output_tokens,
             output: asked.prompt.output,
             model: asked.prompt.scene.model.clone(),
             thoughts: answer.thoughts,
@@ -163,17 +170,6 @@ impl Turns {
         let pace = answer.pace.unwrap_or(default);
         Ok(streaming::paced(pieces, pace, visit))
     }
-}
-
-/// The plain sum of the tokens of everything the model is shown.
-fn tokens_shown(prompt: &Prompt) -> u64 {
-    let history = prompt.history.iter().map(|turn| tokens_of(&turn.parts)).sum::<u64>();
-    tokens::count(&prompt.instructions) + history + tokens_of(&prompt.message)
-}
-
-/// The tokens of one message; a file counts 256.
-fn tokens_of(parts: &[Part]) -> u64 {
-    parts.iter().map(|part| part.as_text().map_or(FILE_TOKENS, tokens::count)).sum()
 }
 
 /// A turn on its way into the store.
@@ -210,7 +206,7 @@ impl NewTurn {
         answered.aborted = self.aborted;
         let activity = world.ids.next(Kind::Activity);
         let turn = [said, answered];
-        conversations::append(db, world.row, ordinal, &turn, activity).await?;
+        messages::append(db, world.row, ordinal, &turn, activity).await?;
         let made = [Kind::Conversation, Kind::Message, Kind::Activity];
         accounts::save_counters(db, world.row, &world.ids, &made).await?;
         let [_, answered] = turn;

@@ -196,9 +196,19 @@ pub async fn save_counters(
     ids: &Minter,
     kinds: &[Kind],
 ) -> Result<(), StoreError> {
+    let made: Vec<_> = kinds.iter().map(|kind| (*kind, ids.made(*kind))).collect();
+    set_counters(db, owner, &made).await
+}
+
+/// Remembers that so many of each kind were made.
+pub async fn set_counters(
+    db: &mut Connection,
+    owner: AccountRow,
+    made: &[(Kind, u64)],
+) -> Result<(), StoreError> {
     let mut upsert = QueryBuilder::new("INSERT INTO counters (account, kind, made) ");
-    upsert.push_values(kinds, |mut row, kind| {
-        row.push_bind(owner.0).push_bind(kind.name()).push_bind(to_sql(ids.made(*kind)));
+    upsert.push_values(made, |mut row, (kind, made)| {
+        row.push_bind(owner.0).push_bind(kind.name()).push_bind(to_sql(*made));
     });
     upsert.push(" ON CONFLICT (account, kind) DO UPDATE SET made = excluded.made");
     upsert.build().execute(db).await?;

@@ -1,6 +1,6 @@
 //! Agents of the Characters API.
 
-use super::{AccountRow, Connection, StoreError, to_sql};
+use super::{AccountRow, Connection, StoreError, from_sql, to_sql};
 use crate::domain::catalog::Agent;
 use crate::ids::{AgentId, SdModelId};
 
@@ -39,6 +39,19 @@ pub async fn all(db: &mut Connection, owner: AccountRow) -> Result<Vec<Agent>, S
     .fetch_all(db)
     .await?;
     Ok(rows.into_iter().map(AgentRow::into_domain).collect())
+}
+
+/// All of the owner's agents, each with its ordinal.
+pub async fn all_with_ordinals(
+    db: &mut Connection,
+    owner: AccountRow,
+) -> Result<Vec<(u64, Agent)>, StoreError> {
+    let ordinals: Vec<i64> =
+        sqlx::query_scalar("SELECT ordinal FROM agents WHERE account = $1 ORDER BY ordinal")
+            .bind(owner.0)
+            .fetch_all(&mut *db)
+            .await?;
+    Ok(ordinals.into_iter().map(from_sql).zip(all(db, owner).await?).collect())
 }
 
 /// The owner's agent `id`.

@@ -1,30 +1,34 @@
 //! Images of the Characters API.
 
 use chrono::DateTime;
+use sqlx::QueryBuilder;
 
-use super::conversations::Window;
-use super::{AccountRow, Connection, StoreError, from_sql, to_sql};
+use super::{AccountRow, Connection, StoreError, Window, from_sql, to_sql};
 use crate::domain::catalog::Image;
 
-/// Stores an image; `ordinal` is how many its account has made with it.
+/// Images in one statement: SQLite takes 32,766 parameters, a row has six.
+const IMAGES_A_STATEMENT: usize = 500;
+
+/// Stores images, each with its ordinal: how many its account has made with it.
 pub async fn insert(
     db: &mut Connection,
     owner: AccountRow,
-    image: &Image,
-    ordinal: u64,
+    images: &[(u64, Image)],
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO images (account, ordinal, id, prompt, sd_model, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6)",
-    )
-    .bind(owner.0)
-    .bind(to_sql(ordinal))
-    .bind(image.id.as_str())
-    .bind(&image.prompt)
-    .bind(image.sd_model.as_str())
-    .bind(image.created_at.timestamp())
-    .execute(db)
-    .await?;
+    for images in images.chunks(IMAGES_A_STATEMENT) {
+        let mut insert = QueryBuilder::new(
+            "INSERT INTO images (account, ordinal, id, prompt, sd_model, created_at) ",
+        );
+        insert.push_values(images, |mut row, (ordinal, image)| {
+            row.push_bind(owner.0)
+                .push_bind(to_sql(*ordinal))
+                .push_bind(image.id.as_str())
+                .push_bind(&image.prompt)
+                .push_bind(image.sd_model.as_str())
+                .push_bind(image.created_at.timestamp());
+        });
+        insert.build().execute(&mut *db).await?;
+    }
     Ok(())
 }
 
@@ -49,6 +53,26 @@ pub async fn list(
     .await?;
     let images = rows.into_iter().map(ImageRow::into_domain).collect::<Result<_, _>>()?;
     Ok((images, from_sql(total)))
+}
+
+/// All of the owner's images, each with its ordinal, in the order of their making.
+pub async fn all_with_ordinals(
+    db: &mut Connection,
+    owner: AccountRow,
+) -> Result<Vec<(u64, Image)>, StoreError> {
+    let ordinals: Vec<i64> =
+        sqlx::query_scalar("SELECT ordinal FROM images WHERE account = $1 ORDER BY ordinal")
+            .bind(owner.0)
+            .fetch_all(&mut *db)
+            .await?;
+    let rows: Vec<ImageRow> = sqlx::query_as(
+        "SELECT id, prompt, sd_model, created_at FROM images WHERE account = $1 ORDER BY ordinal",
+    )
+    .bind(owner.0)
+    .fetch_all(db)
+    .await?;
+    let images = rows.into_iter().map(ImageRow::into_domain).collect::<Result<Vec<_>, _>>()?;
+    Ok(ordinals.into_iter().map(from_sql).zip(images).collect())
 }
 
 /// Anyone's image `id`: pictures are shown without a key.

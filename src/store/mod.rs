@@ -9,12 +9,18 @@ pub mod accounts;
 pub mod agents;
 pub mod conversations;
 pub mod images;
+pub mod listing;
+pub mod messages;
+pub mod snapshots;
 mod writer;
 
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
@@ -23,6 +29,7 @@ use sqlx::sqlite::{
 use thiserror::Error;
 
 use self::writer::Writer;
+pub use self::writer::Written;
 
 /// One connection to the database, inside a transaction when it writes.
 pub type Connection = SqliteConnection;
@@ -30,6 +37,15 @@ pub type Connection = SqliteConnection;
 /// The row of an account: the owner that every function here takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountRow(i64);
+
+/// A page of a list: how many to skip, how many to give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Items before the page.
+    pub skip: u64,
+    /// Items on the page.
+    pub take: u64,
+}
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
@@ -88,6 +104,9 @@ pub enum StoreError {
     /// The transaction that held this act could not be committed.
     #[error("the transaction was not committed: {0}")]
     NotCommitted(String),
+    /// The act panicked, and was undone.
+    #[error("an act of the store panicked")]
+    Panicked,
     /// The store is closing.
     #[error("the database is being closed")]
     Closed,
@@ -154,12 +173,18 @@ impl Store {
         }
     }
 
+    /// What was committed so far.
+    pub fn written(&self) -> Written {
+        self.writer.written()
+    }
+
     /// Commits what is queued and closes the database.
     pub async fn close(&self) {
-        self.writer.close().await;
+        // Readers first: the last connection to go puts everything into the one file.
         if let Readers::Pool(pool) = &self.readers {
             pool.close().await;
         }
+        self.writer.close().await;
     }
 }
 
@@ -172,7 +197,8 @@ where
     act
 }
 
-fn is_in_memory(url: &str) -> bool {
+/// Whether the database at `url` is forgotten when it is closed.
+pub fn is_in_memory(url: &str) -> bool {
     let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
     path.is_empty() || path.starts_with(":memory:") || path.contains("mode=memory")
 }
@@ -215,4 +241,26 @@ fn to_sql(number: u64) -> i64 {
 /// A count or an ordinal out of a row that never holds negative ones.
 fn from_sql(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    // Strings, numbers, arrays and string-keyed maps: nothing here can fail to be written.
+    serde_json::to_string(value).unwrap_or_else(|_| Value::Null.to_string())
+}
+
+fn parse<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_str(text).ok()
+}
+
+/// A time as it is kept: Unix seconds.
+fn from_unix(seconds: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp(seconds, 0)
+}
+
+fn inconsistent(
+    table: &'static str,
+    column: &'static str,
+    id: &impl std::fmt::Display,
+) -> StoreError {
+    StoreError::Inconsistent { table, column, id: id.to_string() }
 }

@@ -247,3 +247,153 @@ async fn accounts_made_at_run_time_survive_a_restart() {
     let shown = app.request(Method::GET, &format!("{ACCOUNTS}/{id}")).send().await.good();
     assert_eq!((&shown["plan"], &shown["balance"]), (&json!("free"), &json!("7")));
 }
+
+async fn snapshot(app: &TestApp, id: &str) -> Value {
+    app.request(Method::GET, &format!("{ACCOUNTS}/{id}/snapshot")).send().await.good()
+}
+
+/// What the two APIs show of an account.
+async fn shown(app: &TestApp, key: &str) -> Vec<Value> {
+    let mut shown = vec![conversations(app, key).await];
+    for path in ["conversations", "conversations/conv_123abc/messages", "agents", "images"] {
+        let request = app.request(Method::GET, &format!("/api/v1/{path}"));
+        shown.push(request.header("authorization", format!("Bearer {key}")).send().await.good());
+    }
+    shown
+}
+
+async fn use_both_apis(app: &TestApp, key: &str) {
+    say(app, key).await;
+    let image = json!({"prompt": "A cat", "sd_model_id": "sd_model_456abc",
+                       "conversation_id": "conv_123abc"});
+    let agent = json!({"name": "Ann", "sd_model_id": "sd_model_456abc", "age": 40});
+    let message = json!({"content": "Tell me about neural networks."});
+    for (path, body) in
+        [("images", image), ("agents", agent), ("conversations/conv_123abc/messages", message)]
+    {
+        let request = app.request(Method::POST, &format!("/api/v1/{path}")).json(&body);
+        let request = request.header("authorization", format!("Bearer {key}"));
+        assert_eq!(request.send().await.status, 201);
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_puts_everything_back() {
+    let app = TestApp::start().await;
+    let (id, key) = account(&app, json!({"clock": "2030-01-01T00:00:00Z", "balance": "50"})).await;
+    use_both_apis(&app, &key).await;
+    let (before, taken) = (shown(&app, &key).await, snapshot(&app, &id).await);
+    let next = say(&app, &key).await;
+    use_both_apis(&app, &key).await;
+    assert_ne!(shown(&app, &key).await, before);
+    let path = format!("{ACCOUNTS}/{id}/snapshot");
+    control(&app, Method::PUT, &path, &taken).await.good();
+    assert_eq!(shown(&app, &key).await, before);
+    // What is made next is what was made next then.
+    assert_eq!(say(&app, &key).await["conversation_id"], next["conversation_id"]);
+    control(&app, Method::PUT, &path, &taken).await.good();
+    let mut again = snapshot(&app, &id).await;
+    again["made"]["request"] = taken["made"]["request"].clone();
+    assert_eq!(again, taken);
+}
+
+#[tokio::test]
+async fn a_fork_is_a_copy_that_goes_its_own_way() {
+    let app = TestApp::start().await;
+    let (id, key) = account(&app, json!({"balance": "50"})).await;
+    use_both_apis(&app, &key).await;
+    let path = format!("{ACCOUNTS}/{id}/fork");
+    let forked = control(&app, Method::POST, &path, &json!({})).await;
+    assert_eq!(forked.status, 201, "{}", forked.body);
+    let copy = forked.json()["key"].as_str().unwrap().to_owned();
+    assert_eq!(shown(&app, &copy).await, shown(&app, &key).await);
+    say(&app, &copy).await;
+    assert_ne!(conversations(&app, &copy).await, conversations(&app, &key).await);
+}
+
+#[tokio::test]
+async fn a_snapshot_that_makes_no_sense_is_refused_and_changes_nothing() {
+    let app = TestApp::start().await;
+    let (id, key) = account(&app, json!({})).await;
+    let (before, good) = (shown(&app, &key).await, snapshot(&app, &id).await);
+    let path = format!("{ACCOUNTS}/{id}/snapshot");
+    let changed = |change: &dyn Fn(&mut Value)| {
+        let mut snapshot = good.clone();
+        change(&mut snapshot);
+        snapshot
+    };
+    for (snapshot, message) in [
+        (
+            changed(&|it| it["version"] = json!(9)),
+            "version must be 1: this is another Mynah's snapshot",
+        ),
+        (
+            changed(&|it| it["conversations"][0]["created_at"] = json!("noon")),
+            "conversations[0].created_at must be a time like 2026-03-24T09:00:00Z",
+        ),
+        (
+            changed(&|it| it["images"][1]["id"] = it["images"][0]["id"].clone()),
+            "images[1] has the ordinal or the id of an earlier one",
+        ),
+        (
+            changed(&|it| it["plan"] = json!("gold")),
+            "plan must be one of the plans, and there is no `gold`",
+        ),
+    ] {
+        let refused = control(&app, Method::PUT, &path, &snapshot).await;
+        assert_eq!((refused.status.as_u16(), refused.json()), (400, json!({"error": message})));
+    }
+    assert_eq!(shown(&app, &key).await, before);
+}
+
+/// Accounts come and go: the pages they took are used again.
+#[tokio::test]
+async fn a_thousand_accounts_leave_the_database_as_small_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mynah.db");
+    let database = format!("sqlite://{}", file.display());
+    let app = TestApp::with(|config| config.database = database).await;
+    let size = || {
+        let wal = folder.path().join("mynah.db-wal");
+        std::fs::metadata(&file).unwrap().len() + std::fs::metadata(wal).map_or(0, |it| it.len())
+    };
+    let mut sizes = Vec::new();
+    for _ in 0..4 {
+        for _ in 0..250 {
+            let (id, key) = account(&app, json!({})).await;
+            say(&app, &key).await;
+            let path = format!("{ACCOUNTS}/{id}");
+            assert_eq!(app.request(Method::DELETE, &path).send().await.status, 204);
+        }
+        sizes.push(size());
+    }
+    let all = app.request(Method::GET, ACCOUNTS).send().await.good();
+    assert_eq!(all.as_array().unwrap().len(), 4);
+    println!("database and log after 250, 500, 750 and 1,000 accounts: {sizes:?} bytes");
+    let (first, last) = (sizes[0], sizes[3]);
+    assert!(last <= first + first / 4, "{sizes:?}");
+}
+
+#[tokio::test]
+async fn metrics_count_requests_by_route_and_status_streams_and_writes() {
+    let app = TestApp::with(|config| config.pace = std::time::Duration::from_hours(1)).await;
+    app.run("ECHO_DEPLOYMENT_ID", "Hi").await.good();
+    app.get("/v1/runner/nothing/there").await;
+    app.start_conversation("ECHO_DEPLOYMENT_ID", "Hi").await;
+    let mut stream = crate::support::raw::Raw::connect(app.address).await;
+    stream.post("/v1/runner/ECHO_DEPLOYMENT_ID/stream", &said("two words")).await;
+    assert_eq!(stream.head().await.0, 200);
+    let metrics = app.request(Method::GET, "/_mynah/metrics").send().await;
+    let text = &metrics.body;
+    let run = "mynah_requests_total{method=\"POST\",route=\"/v1/runner/{deployment_id}\",status=\"200\"} 1";
+    for line in [run, "mynah_streams_open 1", "mynah_write_transactions_total"] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+    assert!(text.contains(
+        "mynah_request_seconds_bucket{le=\"0.001\",route=\"/v1/runner/{deployment_id}\"}"
+    ));
+    assert!(text.contains("status=\"404\"}"), "{text}");
+    assert!(text.ends_with("# EOF\n"));
+    let elsewhere = app.request(Method::GET, "/_mynah/metrics").header("host", "evil.example");
+    assert_eq!(elsewhere.send().await.status, 403);
+}

@@ -13,15 +13,31 @@
 )]
 
 mod canned;
+mod characters_agents;
+mod characters_auth;
+mod characters_balance;
+mod characters_completions;
+mod characters_conversations;
+mod characters_errors;
+mod characters_images;
+mod characters_isolation;
+mod characters_limits;
+mod characters_models;
+mod characters_money;
+mod characters_samples;
+mod cli;
 mod concurrency;
 mod control;
 mod control_journal;
 mod default_fixtures;
 mod determinism;
+mod durability;
 mod isolation;
 mod layers;
 mod ledger;
+mod operations;
 mod options;
+mod readme;
 mod runner_auth;
 mod runner_content;
 mod runner_conversations;

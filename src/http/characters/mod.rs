@@ -32,7 +32,7 @@ where
     PublicUrl: FromRef<S>,
     Strictness: FromRef<S>,
 {
-    Router::new()
+    let routes = Router::new()
         .route("/models", get(models::list))
         .route("/completions", post(completions::complete))
         .route("/conversations", get(conversations::list).post(conversations::create))
@@ -46,9 +46,8 @@ where
         .route("/images", get(images::list).post(images::create))
         .fallback(async || Failure::NoSuchPath)
         .method_not_allowed_fallback(async || Failure::WrongMethod)
-        .layer(catch_panics())
-        .layer(from_fn_with_state(Access::from_ref(state), auth::count))
-        .layer(from_fn(error::render))
+        .layer(from_fn_with_state(Access::from_ref(state), auth::count));
+    in_envelopes(routes)
 }
 
 /// The pictures that links of this API point to, below `/images`. They need no key.
@@ -57,10 +56,37 @@ where
     S: Clone + Send + Sync + 'static,
     Studio: FromRef<S>,
 {
-    Router::new()
+    let routes = Router::new()
         .route("/{file}", get(images::picture))
         .fallback(async || Failure::NoSuchPath)
-        .method_not_allowed_fallback(async || Failure::WrongMethod)
-        .layer(catch_panics())
-        .layer(from_fn(error::render))
+        .method_not_allowed_fallback(async || Failure::WrongMethod);
+    in_envelopes(routes)
+}
+
+/// Stands around every route of this API: whatever fails, be it by a panic, has its envelope.
+fn in_envelopes<S>(routes: Router<S>) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    routes.layer(catch_panics()).layer(from_fn(error::render))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::extract::Request;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_in_this_api_s_envelope_that_tells_nothing() {
+        let routes =
+            Router::new().route("/", get(async || -> &'static str { panic!("the key is sesame") }));
+        let request = Request::get("/").body(Body::empty()).unwrap();
+        let response = in_envelopes(routes).oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 500);
+        let body = to_bytes(response.into_body(), 4096).await.unwrap();
+        assert_eq!(body, r#"{"error":"Internal error"}"#);
+    }
 }

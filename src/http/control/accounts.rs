@@ -95,7 +95,7 @@ fn credits(text: Option<String>) -> Result<Option<Credits>, FieldError> {
 }
 
 impl NewAccountBody {
-    fn checked(self) -> Result<NewAccount, FieldError> {
+    pub(super) fn checked(self) -> Result<NewAccount, FieldError> {
         let number = |number: Option<WholeNumber>, least, field| {
             number.map(|number| number.within(least..=u64::MAX, field)).transpose()
         };
@@ -129,7 +129,7 @@ impl ChangesBody {
     }
 }
 
-async fn answer(worlds: &Worlds, world: &World) -> Result<AccountAnswer, Failure> {
+pub(super) async fn answer(worlds: &Worlds, world: &World) -> Result<AccountAnswer, Failure> {
     let plan = world.plan();
     Ok(AccountAnswer {
         id: world.id.clone(),
@@ -161,9 +161,13 @@ pub(super) async fn create(
     Body(body): Body<NewAccountBody>,
 ) -> Result<(StatusCode, Json<AccountAnswer>), Failure> {
     let world = worlds.make(body.checked()?).await?;
+    Ok((StatusCode::CREATED, Json(fresh(&worlds, &world).await?)))
+}
+
+/// A new account, with its key.
+pub(super) async fn fresh(worlds: &Worlds, world: &World) -> Result<AccountAnswer, Failure> {
     let key = world.keys.first().map(ApiKey::reveal).map(str::to_owned);
-    let made = AccountAnswer { key, ..answer(&worlds, &world).await? };
-    Ok((StatusCode::CREATED, Json(made)))
+    Ok(AccountAnswer { key, ..answer(worlds, world).await? })
 }
 
 /// `GET /_mynah/accounts/{id}`.

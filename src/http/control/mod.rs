@@ -6,6 +6,7 @@ mod auth;
 mod clock;
 mod error;
 mod journal;
+mod snapshots;
 
 use std::sync::Arc;
 
@@ -18,17 +19,21 @@ pub use self::auth::Access;
 use super::catch_panics;
 use super::extract::Strictness;
 use super::failure::Failure;
-use crate::service::Worlds;
+use super::metrics::{self, Metrics};
+use crate::service::{Snapshots, Worlds};
 
 /// The routes, below `/_mynah`.
 pub(super) fn router<S>(state: &S) -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     Arc<Worlds>: FromRef<S>,
+    Snapshots: FromRef<S>,
+    Metrics: FromRef<S>,
     Access: FromRef<S>,
     Strictness: FromRef<S>,
 {
     Router::new()
+        .route("/metrics", get(metrics::show))
         .route("/accounts", get(accounts::list).post(accounts::create))
         .route(
             "/accounts/{id}",
@@ -40,6 +45,8 @@ where
         .route("/accounts/{id}/requests", get(journal::list).delete(journal::clear))
         .route("/accounts/{id}/requests/wait", get(journal::wait))
         .route("/accounts/{id}/requests/stream", get(journal::feed))
+        .route("/accounts/{id}/snapshot", get(snapshots::take).put(snapshots::restore))
+        .route("/accounts/{id}/fork", post(snapshots::fork))
         .method_not_allowed_fallback(async || Failure::WrongMethod)
         .layer(catch_panics())
         .layer(from_fn_with_state(Access::from_ref(state), auth::guard))

@@ -22,7 +22,7 @@ use crate::ids::{ConversationId, DeploymentId, MessageId, RequestId};
 use crate::service::archive::{Page, Slice};
 use crate::service::turns::runner::{Said, Spoken};
 use crate::service::{Archive, Turns};
-use crate::store::conversations::Filter;
+use crate::store::listing::Filter;
 
 /// Items a page where the query does not say.
 const PAGE_SIZE: u64 = 20;

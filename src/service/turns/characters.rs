@@ -7,7 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 
-use super::{Asked, Given, NewTurn, Turns, message, tokens_of, tokens_shown};
+use super::{Asked, Given, NewTurn, Turns, counting, message};
 use crate::backend::canned::Served;
 use crate::domain::catalog::{Agent, LlmModel};
 use crate::domain::conversation::{
@@ -17,9 +17,8 @@ use crate::domain::error::{Fault, FieldError};
 use crate::domain::{Credits, Error, OutputMode, Part, Role};
 use crate::ids::{AgentId, ConversationId, Kind, LlmId, MessageId};
 use crate::service::worlds::{Visit, World};
-use crate::store::conversations::{self, Window};
 use crate::store::{self, accounts, agents};
-use crate::tokens;
+use crate::store::{Window, conversations, messages};
 
 /// How many messages are fetched at a time while the history is filled, newest first.
 const HISTORY_STEP: u64 = 50;
@@ -92,9 +91,10 @@ impl Turns {
         let turn = u64::try_from(turn).unwrap_or(u64::MAX).saturating_add(1);
         let scene = scene(visit, &llm, agent.as_ref(), turn);
         let output = OutputMode::Text;
-        let prompt = Prompt { instructions, history, message, output, scene };
-        fits(&llm, tokens_shown(&prompt), "messages")?;
-        let asked = asked(visit, &llm, prompt, false);
+        let prompt = Arc::new(Prompt { instructions, history, message, output, scene });
+        let tokens = counting::shown(&prompt).await?;
+        fits(&llm, tokens, "messages")?;
+        let asked = asked(visit, &llm, prompt, tokens);
         let Given { completed, served, .. } = self.complete(visit, &asked).await?;
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
         let created_at = visit.clock.now();
@@ -126,13 +126,16 @@ impl Turns {
         let agent = self.agent(visit, conversation.agent.clone()).await?;
         let instructions = instructions(agent.as_ref(), &conversation.system_prompt);
         let message = vec![Part::text(addressed.content)];
-        let needed = tokens::count(&instructions).saturating_add(tokens_of(&message));
-        fits(&llm, needed, "content")?;
-        let history = self.newest(visit, &conversation, llm.max_context - needed).await?;
         let scene = scene(visit, &llm, agent.as_ref(), conversation.message_count / 2 + 1);
-        let output = OutputMode::Text;
-        let prompt = Prompt { instructions, history, message, output, scene };
-        let asked = asked(visit, &llm, prompt, addressed.verbose);
+        let (output, history) = (OutputMode::Text, Vec::new());
+        let mut prompt = Arc::new(Prompt { instructions, history, message, output, scene });
+        let needed = counting::shown(&prompt).await?;
+        fits(&llm, needed, "content")?;
+        let budget = llm.max_context - needed;
+        let (history, filled) = self.newest(visit, &conversation, budget).await?;
+        Arc::make_mut(&mut prompt).history = history;
+        let mut asked = asked(visit, &llm, prompt, needed + filled);
+        asked.thoughts = addressed.verbose;
         let Given { completed, served, .. } = self.complete(visit, &asked).await?;
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
         let turn = NewTurn::answered(visit, &asked, completed.text.clone());
@@ -185,7 +188,7 @@ impl Turns {
                     .into_iter()
                     .map(|turn| message(&world, turn.role, turn.parts, now))
                     .collect();
-                conversations::append(db, world.row, ordinal, &initial, activity).await?;
+                messages::append(db, world.row, ordinal, &initial, activity).await?;
                 let made = [Kind::Conversation, Kind::Message, Kind::Activity];
                 accounts::save_counters(db, world.row, &world.ids, &made).await?;
                 Ok(conversation)
@@ -213,13 +216,14 @@ impl Turns {
         found.map(Some).ok_or(Error::UnknownAgent(id))
     }
 
-    /// The newest messages that fit into `budget` tokens, oldest first.
+    /// The newest messages that fit into `budget` tokens, oldest first, and the tokens they come
+    /// to.
     async fn newest(
         &self,
         world: &World,
         conversation: &Conversation,
         budget: u64,
-    ) -> Result<Vec<Turn>, Error> {
+    ) -> Result<(Vec<Turn>, u64), Error> {
         let (owner, ordinal, count) = (world.row, conversation.ordinal, conversation.message_count);
         let look = store::act(move |db| {
             async move {
@@ -228,25 +232,25 @@ impl Turns {
                 while end > 0 {
                     let skip = end.saturating_sub(HISTORY_STEP);
                     let window = Window { skip, take: end - skip };
-                    let older = conversations::messages(db, owner, ordinal, window).await?;
+                    let older = messages::read(db, owner, ordinal, window).await?;
                     for message in older.into_iter().rev() {
                         let turn = shown(message);
-                        let tokens = tokens_of(&turn.parts);
+                        let tokens = counting::of_parts(&turn.parts);
                         if tokens > left {
-                            return Ok(fitting);
+                            return Ok((fitting, budget - left));
                         }
                         left -= tokens;
                         fitting.push(turn);
                     }
                     end = skip;
                 }
-                Ok(fitting)
+                Ok((fitting, budget - left))
             }
             .boxed()
         });
-        let mut history = self.store.read(look).await.map_err(Error::internal)?;
+        let (mut history, filled) = self.store.read(look).await.map_err(Error::internal)?;
         history.reverse();
-        Ok(history)
+        Ok((history, filled))
     }
 }
 
@@ -299,9 +303,9 @@ fn scene(world: &World, llm: &LlmModel, agent: Option<&Agent>, turn: u64) -> Sce
     }
 }
 
-fn asked(world: &World, llm: &LlmModel, prompt: Prompt, thoughts: bool) -> Asked {
+fn asked(world: &World, llm: &LlmModel, prompt: Arc<Prompt>, tokens: u64) -> Asked {
     let at = world.clock.now();
-    Asked { prompt: Arc::new(prompt), backend: llm.backend, thoughts, at }
+    Asked { prompt, backend: llm.backend, thoughts: false, tokens: Some(tokens), at }
 }
 
 /// Whether `tokens` fit into what the model can be shown.

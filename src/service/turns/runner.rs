@@ -12,8 +12,8 @@ use crate::domain::{Error, Part};
 use crate::ids::{ConversationId, Kind};
 use crate::service::access::Caller;
 use crate::service::worlds::World;
-use crate::store::conversations::{self, Window};
 use crate::store::{self, Connection, StoreError};
+use crate::store::{Window, conversations, messages};
 
 /// What a client said.
 #[derive(Debug, Clone)]
@@ -141,7 +141,7 @@ impl Turns {
                 let found = conversations::find(db, owner, Api::Runner, &wanted).await?;
                 let Some(found) = found else { return Ok(None) };
                 let shown = history_window(found.message_count, history_limit);
-                let history = conversations::messages(db, owner, found.ordinal, shown).await?;
+                let history = messages::read(db, owner, found.ordinal, shown).await?;
                 Ok(Some((found, history)))
             }
             .boxed()
@@ -192,6 +192,7 @@ fn asked(caller: &Caller, said: Said, meta: Meta, history: Vec<Turn>, turn: u64)
         prompt: Arc::new(prompt),
         backend: deployment.backend,
         thoughts: false,
+        tokens: None,
         at: visit.clock.now(),
     }
 }

@@ -11,11 +11,13 @@ use parking_lot::{Mutex, RwLock};
 use super::{Found, Settings, Terms, World, Worlds};
 use crate::backend::canned::RuleBook;
 use crate::clock::{Clock, Stopwatch};
-use crate::domain::{Account, ApiKey, Credits, Error};
+use crate::domain::error::FieldError;
+use crate::domain::{Account, ApiKey, Credits, Error, Plan};
 use crate::ids::{self, AccountId, Minter};
 use crate::service::fixtures::Fixtures;
 use crate::service::journal::Journal;
 use crate::store::accounts::{self, NewRow, Saved};
+use crate::store::snapshots::{self, Holdings};
 use crate::store::{self, Store, StoreError};
 
 /// An account to be made at run time. What is not said is as in the account it is copied from.
@@ -209,23 +211,64 @@ impl Worlds {
             }
             LimitChange::To(limit) => plan.runner_requests_per_minute = Some(limit),
         }
-        let (owner, new) = (world.row, plan.clone());
-        let limits_change = plan != world.plan();
+        if let Some(balance) = changes.balance {
+            let owner = world.row;
+            let act = store::act(move |db| {
+                async move { accounts::set_balance(db, owner, balance).await }.boxed()
+            });
+            self.store.write(act).await.map_err(Error::internal)?;
+        }
+        if plan != world.plan() {
+            let limits = (plan.requests_per_minute, plan.runner_requests_per_minute);
+            self.set_terms(&world, &plan.id, limits).await?;
+        }
+        Ok(world)
+    }
+
+    /// Puts `holdings` in the place of all that an account holds. What is still being answered is
+    /// dropped, not stored.
+    pub async fn replace(&self, world: &Arc<World>, holdings: Holdings) -> Result<(), Error> {
+        let replaced = Arc::clone(world);
         let act = store::act(move |db| {
             async move {
-                if let Some(balance) = changes.balance {
-                    accounts::set_balance(db, owner, balance).await?;
-                }
+                replaced.outdate();
+                replaced.ids.restart();
+                replaced.ids.resume(&holdings.made);
+                snapshots::write(db, replaced.row, &holdings).await
+            }
+            .boxed()
+        });
+        self.store.write(act).await.map_err(Error::internal)?;
+        world.rules.restart();
+        Ok(())
+    }
+
+    /// Sets the account's plan and its limits, to the Characters API and to the Runner API. They
+    /// start a window.
+    pub async fn set_terms(
+        &self,
+        world: &World,
+        plan: &str,
+        limits: (u32, Option<u32>),
+    ) -> Result<(), Error> {
+        let mut plan = self.fixtures.plan(plan, "plan")?.clone();
+        (plan.requests_per_minute, plan.runner_requests_per_minute) = limits;
+        let (owner, new) = (world.row, plan.clone());
+        let act = store::act(move |db| {
+            async move {
                 let limits = (Some(new.requests_per_minute), new.runner_requests_per_minute);
                 accounts::set_terms(db, owner, &new.id, limits).await
             }
             .boxed()
         });
         self.store.write(act).await.map_err(Error::internal)?;
-        if limits_change {
-            world.renew_terms(plan);
-        }
-        Ok(world)
+        world.renew_terms(plan);
+        Ok(())
+    }
+
+    /// The plan called `id`.
+    pub fn plan(&self, id: &str) -> Result<&Plan, FieldError> {
+        self.fixtures.plan(id, "plan")
     }
 
     /// The account's balance.

@@ -2,8 +2,11 @@
 //!
 //! [`TestApp`] serves on a free port with a database in memory, a fixed seed, a clock that stands
 //! still and streams without pause; each can be changed with the builder. [`Answer`] is what came
-//! back, [`raw`] speaks HTTP byte by byte where chunks and broken connections matter.
+//! back, [`raw`] speaks HTTP byte by byte where chunks and broken connections matter, and [`binary`]
+//! runs the command as users do.
 
+pub mod binary;
+pub mod characters;
 pub mod raw;
 
 use std::fmt::Display;
@@ -20,6 +23,7 @@ use mynah::http::runner::{ErrorStyle, MessageContent, Style};
 use mynah::http::{ResetStyle, control};
 use mynah::ids::AccountId;
 use mynah::service::Worlds;
+use mynah::store::Store;
 use raw::Raw;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
@@ -53,6 +57,7 @@ pub struct TestApp {
     pub address: SocketAddr,
     client: reqwest::Client,
     worlds: Arc<Worlds>,
+    store: Store,
     stop: Option<oneshot::Sender<()>>,
     server: Option<JoinHandle<()>>,
     /// A 5xx that no test asked for was seen.
@@ -238,6 +243,7 @@ impl Setup {
     async fn start(self) -> TestApp {
         let app = App::build(&self.0).await.expect("the server can be built");
         let worlds = Arc::clone(app.worlds());
+        let store = app.store().clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -249,6 +255,7 @@ impl Setup {
             address,
             client: reqwest::Client::new(),
             worlds,
+            store,
             stop: Some(stop),
             server: Some(server),
             unexpected: AtomicBool::new(false),

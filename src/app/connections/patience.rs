@@ -1,0 +1,150 @@
+//! A socket that gives up on a client who does not read.
+//!
+//! A client that leaves its answers unread fills the system's buffers, and from then on a stream to
+//! it stands still, with its task and all that it holds, for as long as the client keeps the
+//! connection open. [`Patient`] fails the write when none has made progress for a while: the
+//! connection ends, and a streamed turn is stored as aborted.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+/// How long a client may read nothing of what is waiting for it.
+const WRITE_PATIENCE: Duration = Duration::from_mins(1);
+
+/// `S`, with writes that fail when they have stood still for too long.
+#[derive(Debug)]
+pub(super) struct Patient<S> {
+    socket: S,
+    patience: Pin<Box<Sleep>>,
+    /// A write is waiting for the client, and `patience` runs.
+    waiting: bool,
+}
+
+impl<S> Patient<S> {
+    pub(super) fn new(socket: S) -> Self {
+        Self {
+            socket,
+            patience: Box::pin(tokio::time::sleep_until(Instant::now())),
+            waiting: false,
+        }
+    }
+}
+
+impl<S: Unpin> Patient<S> {
+    /// Polls the socket with `act`, for as long as patience lasts.
+    fn poll_patiently<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        act: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        let polled = act(Pin::new(&mut self.socket), context);
+        if polled.is_ready() {
+            self.waiting = false;
+            return polled;
+        }
+        if !self.waiting {
+            self.waiting = true;
+            self.patience.as_mut().reset(Instant::now() + WRITE_PATIENCE);
+        }
+        match self.patience.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_patiently(context, |socket, context| socket.poll_write(context, bytes))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_patiently(context, |socket, context| socket.poll_write_vectored(context, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_patiently(context, AsyncWrite::poll_flush)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_patiently(context, AsyncWrite::poll_shutdown)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_read(context, into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+
+    use super::*;
+
+    const ALMOST: Duration = Duration::from_secs(59);
+
+    fn pair() -> (DuplexStream, Patient<DuplexStream>) {
+        let (client, server) = duplex(8);
+        (client, Patient::new(server))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_that_makes_no_progress_fails_in_the_end() {
+        let (_client, mut server) = pair();
+        let start = Instant::now();
+        let fault = server.write_all(&[0; 100]).await.unwrap_err();
+        assert_eq!(fault.kind(), io::ErrorKind::TimedOut);
+        assert_eq!((Instant::now() - start).as_secs(), WRITE_PATIENCE.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_a_little_now_and_then_is_waited_for() {
+        let (mut client, mut server) = pair();
+        let writing = tokio::spawn(async move { server.write_all(&[0; 100]).await });
+        let mut read = 0;
+        while read < 100 {
+            tokio::time::advance(ALMOST).await;
+            read += client.read(&mut [0; 8]).await.unwrap();
+        }
+        writing.await.unwrap().unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_between_writes_costs_no_patience() {
+        let (mut client, mut server) = pair();
+        for _ in 0..3 {
+            server.write_all(&[0; 8]).await.unwrap();
+            let more = tokio::spawn(async move {
+                server.write_all(&[0; 8]).await.unwrap();
+                server
+            });
+            tokio::time::advance(ALMOST).await;
+            client.read_exact(&mut [0; 16]).await.unwrap();
+            server = more.await.unwrap();
+            tokio::time::advance(WRITE_PATIENCE * 2).await;
+        }
+    }
+}

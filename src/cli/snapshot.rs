@@ -1,0 +1,50 @@
+//! `mynah snapshot save` and `mynah snapshot load`: an account's state to a file and back.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use serde_json::Value;
+
+use super::{Running, client};
+
+/// How long the server may take over a large snapshot.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Writes all state of `account` to `file`.
+pub(super) fn save(running: &Running, account: &str, file: &Path) -> anyhow::Result<ExitCode> {
+    let snapshot = ask(running, "GET", account, None)?;
+    std::fs::write(file, snapshot).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Puts the state in `file` in the place of all state of `account`.
+pub(super) fn load(running: &Running, account: &str, file: &Path) -> anyhow::Result<ExitCode> {
+    let snapshot =
+        std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    ask(running, "PUT", account, Some(&snapshot))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn ask(
+    running: &Running,
+    method: &str,
+    account: &str,
+    body: Option<&[u8]>,
+) -> anyhow::Result<Vec<u8>> {
+    let server = client::server(&running.address);
+    let account: String = form_urlencoded::byte_serialize(account.as_bytes()).collect();
+    let path = format!("/_mynah/accounts/{account}/snapshot");
+    let token = running.admin_token.as_deref();
+    let answer = client::ask(server, method, &path, token, body, PATIENCE)
+        .with_context(|| format!("cannot ask {server}"))?;
+    if answer.status == 200 {
+        return Ok(answer.body);
+    }
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    match body.get("error").and_then(Value::as_str) {
+        Some(why) => bail!("{why}"),
+        None => bail!("{server} answers with status {}", answer.status),
+    }
+}

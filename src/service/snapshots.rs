@@ -1,0 +1,368 @@
+//! Snapshots: all state of an account as one document, to be put back or copied.
+//!
+//! A snapshot holds what the two APIs show and what follows from it: data, balance, plan, clock
+//! and how many of each kind were made, so that what is made next gets the same ids.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
+use serde::{Deserialize, Serialize};
+
+use super::worlds::{NewAccount, World, Worlds};
+use crate::clock::{parse_rfc3339, rfc3339};
+use crate::domain::catalog::{Agent, Image};
+use crate::domain::conversation::{Api, Conversation, Message, Meta, Target, Variables};
+use crate::domain::error::{Fault, FieldError};
+use crate::domain::{Credits, Error, Part, Role};
+use crate::ids::{AccountId, Kind};
+use crate::store::snapshots::{self, Holdings};
+use crate::store::{self, Store};
+
+/// The version of the document, which goes up when it changes.
+const VERSION: u64 = 1;
+
+/// All state of an account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    version: u64,
+    plan: String,
+    requests_per_minute: u32,
+    runner_requests_per_minute: Option<u32>,
+    balance: String,
+    clock: ClockState,
+    made: Made,
+    conversations: Vec<ConversationState>,
+    agents: Vec<AgentState>,
+    images: Vec<ImageState>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClockState {
+    now: String,
+    frozen: bool,
+}
+
+/// How many of each kind were made.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Made {
+    request: u64,
+    conversation: u64,
+    message: u64,
+    activity: u64,
+    agent: u64,
+    image: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConversationState {
+    ordinal: u64,
+    id: String,
+    api: Api,
+    target: String,
+    name: String,
+    meta: Meta,
+    variables: Variables,
+    system_prompt: String,
+    agent: Option<String>,
+    created_at: String,
+    updated_at: String,
+    activity: u64,
+    messages: Vec<MessageState>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MessageState {
+    id: String,
+    role: Role,
+    parts: Vec<Part>,
+    image: Option<String>,
+    created_at: String,
+    aborted: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AgentState {
+    ordinal: u64,
+    id: String,
+    name: String,
+    appearance_prompt: String,
+    personality_prompt: String,
+    description: String,
+    sd_model: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ImageState {
+    ordinal: u64,
+    id: String,
+    prompt: String,
+    sd_model: String,
+    created_at: String,
+}
+
+/// Takes and restores snapshots.
+#[derive(Debug, Clone)]
+pub struct Snapshots {
+    store: Store,
+    worlds: Arc<Worlds>,
+}
+
+impl Snapshots {
+    /// Snapshots of the accounts of `worlds`, whose data is in `store`.
+    pub fn new(store: Store, worlds: Arc<Worlds>) -> Self {
+        Self { store, worlds }
+    }
+
+    /// All state of the account `id`.
+    pub async fn take(&self, id: &AccountId) -> Result<Snapshot, Error> {
+        let world = self.worlds.named(id)?;
+        let owner = world.row;
+        let look = store::act(move |db| async move { snapshots::read(db, owner).await }.boxed());
+        let holdings = self.store.read(look).await.map_err(Error::internal)?;
+        Ok(Snapshot::of(&world, holdings))
+    }
+
+    /// Puts `snapshot` in the place of all state of the account `id`.
+    pub async fn restore(&self, id: &AccountId, snapshot: Snapshot) -> Result<(), Error> {
+        let world = self.worlds.named(id)?;
+        let now = time(&snapshot.clock.now, "clock.now")?;
+        let frozen = snapshot.clock.frozen;
+        let (plan, limits) = (
+            snapshot.plan.clone(),
+            (snapshot.requests_per_minute, snapshot.runner_requests_per_minute),
+        );
+        self.worlds.plan(&plan)?;
+        let holdings = snapshot.holdings()?;
+        self.worlds.replace(&world, holdings).await?;
+        self.worlds.set_terms(&world, &plan, limits).await?;
+        if frozen {
+            world.clock.freeze_at(now);
+        } else {
+            world.clock.run();
+            world.clock.set(now);
+        }
+        Ok(())
+    }
+
+    /// Makes a new account from a copy of the account `id`.
+    pub async fn fork(&self, id: &AccountId, new: NewAccount) -> Result<Arc<World>, Error> {
+        let original = self.worlds.named(id)?;
+        let snapshot = self.take(id).await?;
+        let from = original.made_from.clone().unwrap_or_else(|| original.id.clone());
+        let copy = self.worlds.make(NewAccount { from: Some(from), ..new }).await?;
+        self.restore(&copy.id, snapshot).await?;
+        Ok(copy)
+    }
+}
+
+impl Snapshot {
+    fn of(world: &World, holdings: Holdings) -> Self {
+        let plan = world.plan();
+        let made = |kind| world.ids.made(kind);
+        Self {
+            version: VERSION,
+            plan: plan.id,
+            requests_per_minute: plan.requests_per_minute,
+            runner_requests_per_minute: plan.runner_requests_per_minute,
+            balance: holdings.balance.to_string(),
+            clock: ClockState { now: rfc3339(world.clock.now()), frozen: world.clock.is_frozen() },
+            made: Made {
+                request: made(Kind::Request),
+                conversation: made(Kind::Conversation),
+                message: made(Kind::Message),
+                activity: made(Kind::Activity),
+                agent: made(Kind::Agent),
+                image: made(Kind::Image),
+            },
+            conversations: holdings.conversations.into_iter().map(Into::into).collect(),
+            agents: holdings.agents.into_iter().map(Into::into).collect(),
+            images: holdings.images.into_iter().map(Into::into).collect(),
+        }
+    }
+
+    /// What the account is to hold, once everything is found to be in order.
+    fn holdings(self) -> Result<Holdings, FieldError> {
+        if self.version != VERSION {
+            let message = format!("version must be {VERSION}: this is another Mynah's snapshot");
+            return Err(FieldError::new("version", Fault::BadValue, message));
+        }
+        let balance = Credits::parse(&self.balance).ok_or_else(|| {
+            let message = "balance must be credits as decimal text, at most six places: \"12.5\"";
+            FieldError::new("balance", Fault::BadValue, message)
+        })?;
+        let Made { request, conversation, message, activity, agent, image } = self.made;
+        unique("conversations", self.conversations.iter().map(|it| (it.ordinal, it.id.as_str())))?;
+        unique("agents", self.agents.iter().map(|it| (it.ordinal, it.id.as_str())))?;
+        unique("images", self.images.iter().map(|it| (it.ordinal, it.id.as_str())))?;
+        let conversations = self.conversations.into_iter().enumerate();
+        let images = self.images.into_iter().enumerate();
+        Ok(Holdings {
+            balance,
+            made: vec![
+                (Kind::Request, request),
+                (Kind::Conversation, conversation),
+                (Kind::Message, message),
+                (Kind::Activity, activity),
+                (Kind::Agent, agent),
+                (Kind::Image, image),
+            ],
+            conversations: conversations
+                .map(|(index, it)| it.checked(&format!("conversations[{index}]")))
+                .collect::<Result<_, _>>()?,
+            agents: self.agents.into_iter().map(AgentState::into_domain).collect(),
+            images: images
+                .map(|(index, it)| it.checked(&format!("images[{index}]")))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn time(text: &str, field: &str) -> Result<DateTime<Utc>, FieldError> {
+    parse_rfc3339(text).ok_or_else(|| {
+        let message = format!("{field} must be a time like 2026-03-24T09:00:00Z");
+        FieldError::new(field, Fault::BadValue, message)
+    })
+}
+
+/// No two things of a kind may share an ordinal or an id.
+fn unique<'i>(field: &str, things: impl Iterator<Item = (u64, &'i str)>) -> Result<(), FieldError> {
+    let (mut ordinals, mut ids) = (HashSet::new(), HashSet::new());
+    for (index, (ordinal, id)) in things.enumerate() {
+        if !ordinals.insert(ordinal) || !ids.insert(id) {
+            let field = format!("{field}[{index}]");
+            let message = format!("{field} has the ordinal or the id of an earlier one");
+            return Err(FieldError::new(field, Fault::BadValue, message));
+        }
+    }
+    Ok(())
+}
+
+impl From<(Conversation, u64, Vec<Message>)> for ConversationState {
+    fn from((conversation, activity, messages): (Conversation, u64, Vec<Message>)) -> Self {
+        Self {
+            ordinal: conversation.ordinal,
+            id: conversation.id.to_string(),
+            api: conversation.target.api(),
+            target: conversation.target.id().to_owned(),
+            name: conversation.name,
+            meta: conversation.meta,
+            variables: conversation.variables,
+            system_prompt: conversation.system_prompt,
+            agent: conversation.agent.map(|id| id.to_string()),
+            created_at: rfc3339(conversation.created_at),
+            updated_at: rfc3339(conversation.updated_at),
+            activity,
+            messages: messages.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl ConversationState {
+    fn checked(self, at: &str) -> Result<(Conversation, u64, Vec<Message>), FieldError> {
+        let conversation = Conversation {
+            id: self.id.into(),
+            ordinal: self.ordinal,
+            target: Target::of(self.api, self.target),
+            name: self.name,
+            meta: self.meta,
+            variables: self.variables,
+            system_prompt: self.system_prompt,
+            agent: self.agent.map(Into::into),
+            created_at: time(&self.created_at, &format!("{at}.created_at"))?,
+            updated_at: time(&self.updated_at, &format!("{at}.updated_at"))?,
+            message_count: 0,
+        };
+        let messages = self.messages.into_iter().enumerate();
+        let messages = messages
+            .map(|(index, it)| it.checked(&format!("{at}.messages[{index}]")))
+            .collect::<Result<_, _>>()?;
+        Ok((conversation, self.activity, messages))
+    }
+}
+
+impl From<Message> for MessageState {
+    fn from(message: Message) -> Self {
+        Self {
+            id: message.id.to_string(),
+            role: message.role,
+            parts: message.parts,
+            image: message.image.map(|id| id.to_string()),
+            created_at: rfc3339(message.created_at),
+            aborted: message.aborted,
+        }
+    }
+}
+
+impl MessageState {
+    fn checked(self, at: &str) -> Result<Message, FieldError> {
+        Ok(Message {
+            id: self.id.into(),
+            role: self.role,
+            parts: self.parts,
+            image: self.image.map(Into::into),
+            created_at: time(&self.created_at, &format!("{at}.created_at"))?,
+            aborted: self.aborted,
+        })
+    }
+}
+
+impl From<(u64, Agent)> for AgentState {
+    fn from((ordinal, agent): (u64, Agent)) -> Self {
+        Self {
+            ordinal,
+            id: agent.id.to_string(),
+            name: agent.name,
+            appearance_prompt: agent.appearance_prompt,
+            personality_prompt: agent.personality_prompt,
+            description: agent.description,
+            sd_model: agent.sd_model.map(|id| id.to_string()),
+        }
+    }
+}
+
+impl AgentState {
+    fn into_domain(self) -> (u64, Agent) {
+        let agent = Agent {
+            id: self.id.into(),
+            name: self.name,
+            appearance_prompt: self.appearance_prompt,
+            personality_prompt: self.personality_prompt,
+            description: self.description,
+            sd_model: self.sd_model.map(Into::into),
+        };
+        (self.ordinal, agent)
+    }
+}
+
+impl From<(u64, Image)> for ImageState {
+    fn from((ordinal, image): (u64, Image)) -> Self {
+        Self {
+            ordinal,
+            id: image.id.to_string(),
+            prompt: image.prompt,
+            sd_model: image.sd_model.to_string(),
+            created_at: rfc3339(image.created_at),
+        }
+    }
+}
+
+impl ImageState {
+    fn checked(self, at: &str) -> Result<(u64, Image), FieldError> {
+        let image = Image {
+            id: self.id.into(),
+            prompt: self.prompt,
+            sd_model: self.sd_model.into(),
+            created_at: time(&self.created_at, &format!("{at}.created_at"))?,
+        };
+        Ok((self.ordinal, image))
+    }
+}

@@ -1,0 +1,77 @@
+//! The README says what is so: its samples work, its rule answers, its table of options is whole.
+
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::support::DEPLOYMENT;
+use crate::support::binary::{Binary, output};
+
+const README: &str = include_str!("../../README.md");
+
+/// The code blocks of a language.
+fn blocks(language: &str) -> Vec<&'static str> {
+    let fence = format!("```{language}\n");
+    README.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn every_curl_line_works_as_printed() {
+    if Command::new("curl").arg("--version").output().await.is_err() {
+        return; // The banner's lines are tried without curl, too.
+    }
+    let server = Binary::start(&[]).await;
+    let blocks = blocks("sh");
+    assert!(blocks.len() >= 6, "the samples are where this test looks");
+    for block in blocks {
+        let here = block.replace("http://127.0.0.1:4310", &server.url(""));
+        let script = here.replace("curl ", "curl -sS --fail-with-body ");
+        let script = format!("set -e\n{script}");
+        let output = Command::new("sh").args(["-c", &script]).output().await.unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{block}{said}");
+        assert!(!said.is_empty(), "{block}");
+    }
+}
+
+#[tokio::test]
+async fn the_error_is_as_printed() {
+    let server = Binary::start(&[]).await;
+    let path = format!("/v1/runner/{DEPLOYMENT}");
+    let answer = server.post(&path, &json!({"content": []})).send().await.unwrap();
+    let printed: Value = serde_json::from_str(blocks("json")[0]).unwrap();
+    assert_eq!(answer.json::<Value>().await.unwrap(), printed);
+}
+
+#[tokio::test]
+async fn the_rule_is_sound_and_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("my-fixtures");
+    let path = folder.to_str().unwrap();
+    assert!(output(&["fixtures", "export", path]).await.status.success());
+    std::fs::write(folder.join("a-refunds.toml"), blocks("toml")[0]).unwrap();
+    let check = output(&["fixtures", "check", path]).await;
+    assert_eq!(String::from_utf8(check.stdout).unwrap(), "no faults, no warnings\n");
+    let server = Binary::start(&["--fixtures", path]).await;
+    let body = json!({
+        "content": [{"type": "text", "text": "Where is my refund?"}],
+        "variables": {"CUSTOMER_TIER": "gold", "customer_name": "Ada"},
+    });
+    for said in ["Of course, Ada: your refund is on its way.", "It is still on its way."] {
+        let answer = server.post(&format!("/v1/runner/{DEPLOYMENT}"), &body).send().await.unwrap();
+        assert_eq!(answer.json::<Value>().await.unwrap()["content"], said);
+    }
+}
+
+#[tokio::test]
+async fn the_table_has_every_option_and_no_other() {
+    let help = String::from_utf8(output(&["--help"]).await.stdout).unwrap();
+    let options = |text: &str, before: &str, after: char| -> Vec<String> {
+        let rows = text.lines().filter_map(|line| line.trim().strip_prefix(before));
+        rows.map(|rest| rest.split(after).next().unwrap().to_owned()).collect()
+    };
+    let mut printed = options(README, "| `--", '`');
+    let mut offered = options(&help, "--", ' ');
+    printed.sort();
+    offered.sort();
+    assert_eq!(printed, offered);
+}
