@@ -13,7 +13,8 @@ use tokio::net::TcpListener;
 use crate::domain::BackendName;
 use crate::http::extract::Strictness;
 use crate::http::{Metrics, Observer, PublicUrl, ResetStyle, Services, control, router, runner};
-use crate::service::fixtures::{self, Fixtures, FixturesError};
+use crate::service::fixtures::watch::Watch;
+use crate::service::fixtures::{self, Fixtures, FixturesError, Shelf};
 use crate::service::turns::Settings;
 use crate::service::{Access, Archive, Snapshots, Studio, Turns, Worlds, worlds};
 use crate::store::{Store, StoreError};
@@ -65,12 +66,16 @@ pub struct App {
     turns: Turns,
     store: Store,
     worlds: Arc<Worlds>,
-    fixtures: Arc<Fixtures>,
+    fixtures: Shelf,
+    /// The fixtures' folder, where they are not the built-in ones.
+    watch: Option<Watch>,
 }
 
 impl App {
     /// Opens the database, reads the fixtures and puts the server together.
     pub async fn build(config: &Config) -> Result<Self, AppError> {
+        // From before it is read, so that no change is missed.
+        let watch = config.fixtures.as_deref().map(Watch::begin);
         let checked = match &config.fixtures {
             Some(folder) => fixtures::read(folder)?,
             None => fixtures::built_in()?,
@@ -78,7 +83,7 @@ impl App {
         for warning in &checked.warnings {
             tracing::warn!("fixtures: {warning}");
         }
-        let fixtures = Arc::new(checked.fixtures);
+        let fixtures = Shelf::new(checked.fixtures);
         let store = Store::open(&config.database).await?;
         let settings = worlds::Settings {
             seed: config.seed,
@@ -87,14 +92,14 @@ impl App {
         };
         let worlds = Arc::new(Worlds::open(&fixtures, &store, settings).await?);
         let settings = Settings { backend: config.backend, pace: config.pace, seed: config.seed };
-        let turns = Turns::new(store.clone(), Arc::clone(&fixtures), settings);
+        let turns = Turns::new(store.clone(), fixtures.clone(), settings);
         let metrics = Metrics::new(store.clone());
         let router = router(Services {
-            access: Access::new(Arc::clone(&worlds), Arc::clone(&fixtures)),
+            access: Access::new(Arc::clone(&worlds), fixtures.clone()),
             turns: turns.clone(),
             archive: Archive::new(store.clone()),
-            studio: Studio::new(store.clone(), Arc::clone(&fixtures)),
-            fixtures: Arc::clone(&fixtures),
+            studio: Studio::new(store.clone(), fixtures.clone()),
+            fixtures: fixtures.clone(),
             worlds: Arc::clone(&worlds),
             snapshots: Snapshots::new(store.clone(), Arc::clone(&worlds)),
             control: config.control.clone(),
@@ -104,7 +109,7 @@ impl App {
             observer: Observer::new(config.seed, config.reset, metrics),
             public_url: PublicUrl::new(config.public_url.as_ref()),
         });
-        Ok(Self { router, turns, store, worlds, fixtures })
+        Ok(Self { router, turns, store, worlds, fixtures, watch })
     }
 
     /// The accounts, with their clocks.
@@ -117,9 +122,9 @@ impl App {
         &self.store
     }
 
-    /// What the accounts started with.
-    pub fn fixtures(&self) -> &Fixtures {
-        &self.fixtures
+    /// The fixtures as they are now.
+    pub fn fixtures(&self) -> Arc<Fixtures> {
+        self.fixtures.current()
     }
 
     /// Answers requests on `listener` until `stop` comes; then takes no new connections, lets
@@ -137,8 +142,12 @@ impl App {
             stop.await;
             worlds.close_journals();
         };
+        let watching = self.watch.map(|watch| tokio::spawn(watch.go_on(Arc::clone(&self.worlds))));
         connections::serve(listener, self.router, stop, grace).await;
         sweeping.abort();
+        if let Some(watching) = watching {
+            watching.abort();
+        }
         self.turns.finish().await;
         self.store.close().await;
     }

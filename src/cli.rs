@@ -124,7 +124,8 @@ struct Serve {
     /// Where data is kept: sqlite://FILE, or sqlite::memory: to forget it at the end.
     #[arg(long, env = "MYNAH_DATABASE", default_value = "sqlite://mynah.db", value_name = "URL")]
     database: String,
-    /// A folder of fixtures in place of the built-in ones (see `mynah fixtures export`).
+    /// A folder of fixtures in place of the built-in ones (see `mynah fixtures export`). Changes
+    /// that are saved there take effect at once.
     #[arg(long, env = "MYNAH_FIXTURES", value_name = "DIR")]
     fixtures: Option<PathBuf>,
     /// Who answers, whatever a deployment says.

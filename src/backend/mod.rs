@@ -48,7 +48,7 @@ pub struct Answer {
     pub thoughts: Option<String>,
     /// How fast it wants to be streamed; the server's pace otherwise.
     pub pace: Option<Pace>,
-    /// Which of a rule's replies it is, where they are served in turn.
+    /// The reply of a rule or the queue that it is, to be given back if it comes to nothing.
     pub served: Option<canned::Served>,
     /// Its text, in pieces of any size, and its usage where the backend knows it.
     pub pieces: BoxStream<'static, Result<Piece, BackendError>>,

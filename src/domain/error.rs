@@ -41,6 +41,9 @@ pub enum Error {
     /// No such account (control plane).
     #[error("there is no account `{0}`")]
     UnknownAccount(AccountId),
+    /// No such rule among those made at run time (control plane).
+    #[error("there is no rule `{0}`")]
+    UnknownRule(String),
     /// An account of the fixtures cannot be removed (control plane).
     #[error("account `{0}` is of the fixtures; it can be reset, not removed")]
     FixtureAccount(AccountId),

@@ -1,6 +1,6 @@
 //! Canned rules: when a rule answers, and with what.
 //!
-//! These are the rules as fixtures (TOML) and, later, the control plane (JSON) write them.
+//! These are the rules as fixtures (TOML) and the control plane (JSON) write them.
 //! `backend/canned` compiles and runs them.
 
 use std::collections::BTreeMap;
@@ -23,6 +23,9 @@ pub struct Rule {
     /// What it answers: served in turn, the last one staying.
     #[serde(default)]
     pub reply: Vec<Reply>,
+    /// How often it answers before it is as if it were not there; without, always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u64>,
 }
 
 /// Conditions, all of which must hold.

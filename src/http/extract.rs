@@ -52,6 +52,25 @@ where
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let body = AnyBody::<Object<T>, LARGEST>::from_request(request, state).await?;
+        let AnyBody(Object(value)) = body;
+        Ok(Self(value))
+    }
+}
+
+/// A request's body: JSON of whatever kind `T` takes.
+#[derive(Debug)]
+pub(super) struct AnyBody<T, const LARGEST: usize = LARGEST_BODY>(pub(super) T);
+
+impl<S, T, const LARGEST: usize> FromRequest<S> for AnyBody<T, LARGEST>
+where
+    S: Sync,
+    Strictness: FromRef<S>,
+    T: for<'de> Deserialize<'de>,
+{
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
         if !is_json(request.headers()) {
             return Err(Failure::NotJson);
         }
@@ -89,7 +108,7 @@ async fn read(request: Request, largest: usize) -> Result<Bytes, Failure> {
 fn parse<T: for<'de> Deserialize<'de>>(bytes: &[u8], strict: Strictness) -> Result<T, Failure> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let mut unknown = None;
-    let read: Result<Object<T>, _> = match strict {
+    let read: Result<T, _> = match strict {
         Strictness::Lenient => serde_path_to_error::deserialize(&mut json),
         Strictness::Strict => {
             let mut note = |path: serde_ignored::Path<'_>| {
@@ -98,7 +117,7 @@ fn parse<T: for<'de> Deserialize<'de>>(bytes: &[u8], strict: Strictness) -> Resu
             serde_path_to_error::deserialize(serde_ignored::Deserializer::new(&mut json, &mut note))
         }
     };
-    let Object(value) = read.map_err(|fault| wrong(fault.path().to_string(), fault.inner()))?;
+    let value = read.map_err(|fault| wrong(fault.path().to_string(), fault.inner()))?;
     json.end().map_err(|fault| broken(&fault))?;
     match unknown {
         None => Ok(value),
@@ -143,6 +162,14 @@ fn wrong(path: String, fault: &serde_json::Error) -> Failure {
     let quoted = |rest: &str| rest.split('`').nth(1).unwrap_or_default().to_owned();
     if let Some(rest) = said.strip_prefix("missing field") {
         return FieldError::missing(joined(&path, &quoted(rest))).into();
+    }
+    if let Some(rest) = said.strip_prefix("unknown field") {
+        let field = quoted(rest);
+        let named = path == field || path.ends_with(&format!(".{field}"));
+        let field = if named { path } else { joined(&path, &field) };
+        let known = rest.split_once(", ").map_or("", |(_, expected)| expected);
+        let message = format!("{field} is not a known field, {known}");
+        return FieldError::new(field, Fault::NotAllowed, message).into();
     }
     if let Some(rest) = said.strip_prefix("duplicate field") {
         let field = joined(&path, &quoted(rest));

@@ -99,7 +99,8 @@ fn status_of_refusal(refusal: &Refusal) -> StatusCode {
         | Refusal::UnknownAgent(_)
         | Refusal::UnknownPicture(_)
         | Refusal::UnknownDeployment(_)
-        | Refusal::UnknownAccount(_) => StatusCode::NOT_FOUND,
+        | Refusal::UnknownAccount(_)
+        | Refusal::UnknownRule(_) => StatusCode::NOT_FOUND,
         Refusal::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Refusal::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         Refusal::ForbiddenDeployment(_) | Refusal::OriginNotAllowed(_) | Refusal::ControlClosed => {

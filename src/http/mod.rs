@@ -37,7 +37,7 @@ pub use self::base_url::PublicUrl;
 use self::failure::Failure;
 pub use self::metrics::Metrics;
 pub use self::observe::{Observer, ResetStyle};
-use crate::service::{Access, Archive, Fixtures, Snapshots, Studio, Turns, Worlds};
+use crate::service::{Access, Archive, Shelf, Snapshots, Studio, Turns, Worlds};
 
 /// What rooms may ask for; each names what it needs in its signature.
 #[derive(Clone, FromRef)]
@@ -51,7 +51,7 @@ pub struct Services {
     /// Makes agents and pictures.
     pub studio: Studio,
     /// The models there are.
-    pub fixtures: Arc<Fixtures>,
+    pub fixtures: Shelf,
     /// Whether unknown fields are refused.
     pub strictness: extract::Strictness,
     /// Every account.

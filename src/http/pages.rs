@@ -41,6 +41,29 @@ impl ListQuery {
         }
     }
 
+    /// Each of the parameters `names`, all of which may be left out; no other is taken.
+    pub(super) fn only<const N: usize>(
+        self,
+        names: [&str; N],
+    ) -> Result<[Option<String>; N], Failure> {
+        let mut values = [const { None }; N];
+        for (name, value) in self.parameters {
+            let slot = names.iter().zip(&mut values).find(|(known, _)| **known == name);
+            let Some((_, slot)) = slot else {
+                let field = FieldError::new(
+                    &name,
+                    Fault::NotAllowed,
+                    format!("there is no parameter {name}"),
+                );
+                return Err(field.in_the(Place::Query).into());
+            };
+            if slot.replace(value).is_some() {
+                return Err(bad(&name, format!("{name} is given more than once")));
+            }
+        }
+        Ok(values)
+    }
+
     /// The page asked for, and every other parameter.
     pub(super) fn page(self, default_size: u64) -> Result<(Page, Vec<(String, String)>), Failure> {
         const LARGEST_PAGE: u64 = 100;

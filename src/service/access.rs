@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::fixtures::Fixtures;
+use super::fixtures::Shelf;
 use super::journal::Notes;
 use super::worlds::{Visit, World, Worlds};
 use crate::domain::{Deployment, Error};
@@ -14,7 +14,7 @@ use crate::ids::DeploymentId;
 #[derive(Debug, Clone)]
 pub struct Access {
     worlds: Arc<Worlds>,
-    fixtures: Arc<Fixtures>,
+    fixtures: Shelf,
 }
 
 /// Someone who may use a deployment.
@@ -62,7 +62,7 @@ impl Reader {
 
 impl Access {
     /// Access to the accounts of `worlds` and the deployments of `fixtures`.
-    pub fn new(worlds: Arc<Worlds>, fixtures: Arc<Fixtures>) -> Self {
+    pub fn new(worlds: Arc<Worlds>, fixtures: Shelf) -> Self {
         Self { worlds, fixtures }
     }
 
@@ -85,7 +85,8 @@ impl Access {
         origin: Option<&str>,
         notes: &Arc<Notes>,
     ) -> Result<Caller, Error> {
-        let Some(deployment) = self.fixtures.deployments.get(id) else {
+        let fixtures = self.fixtures.current();
+        let Some(deployment) = fixtures.deployments.get(id) else {
             // Only who has a key learns which deployments there are.
             self.account(key)?;
             return Err(Error::UnknownDeployment(DeploymentId::from(id)));
@@ -97,7 +98,7 @@ impl Access {
             }
             let of_project = key
                 .and_then(|key| self.worlds.by_key(key))
-                .filter(|world| world.project == deployment.project);
+                .filter(|world| world.project() == deployment.project);
             let world = match of_project {
                 Some(world) => world,
                 None => self.owner(&deployment)?,
@@ -105,7 +106,7 @@ impl Access {
             return Ok(Caller { visit: Visit::new(world, notes), deployment });
         }
         let world = self.account(key)?;
-        if world.project != deployment.project {
+        if world.project() != deployment.project {
             return Err(Error::ForbiddenDeployment(deployment.id.clone()));
         }
         Ok(Caller { visit: Visit::new(world, notes), deployment })
@@ -114,7 +115,8 @@ impl Access {
     /// Whose conversations someone with `key`, on a web page of `origin`, may read.
     pub fn reader(&self, key: Option<&str>, origin: Option<&str>) -> Reader {
         let world = key.and_then(|key| self.worlds.by_key(key));
-        let public = self.fixtures.deployments.values().filter_map(|deployment| {
+        let fixtures = self.fixtures.current();
+        let public = fixtures.deployments.values().filter_map(|deployment| {
             let allowlist = deployment.public.as_ref()?;
             Some(PublicDeployment {
                 owner: self.owner(deployment).ok()?,

@@ -4,12 +4,15 @@
 //! Fixtures are TOML files, built in or in a folder of the user's. [`read`] takes the files,
 //! [`forms`] says what is in them, [`check`] and [`seeds`] make domain types of it and find
 //! every fault, [`rules`] finds rules that can never answer. [`Fixtures::seed`] gives an account its copy.
+//! [`Shelf`] holds them while the server runs, [`watch`] puts changed ones there.
 
 mod check;
 mod forms;
 pub mod reader;
 mod rules;
 mod seeds;
+mod shelf;
+pub mod watch;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,6 +21,7 @@ use std::sync::Arc;
 use thiserror::Error as ThisError;
 
 pub use self::reader::Fault;
+pub use self::shelf::Shelf;
 use crate::backend::canned::RuleSet;
 use crate::domain::catalog::{Agent, Image, LlmModel, SdModel};
 use crate::domain::conversation::{Conversation, Message};
@@ -113,7 +117,7 @@ pub fn built_in() -> Result<Checked, FixturesError> {
     check::check(BUILT_IN.map(|(name, text)| (name.to_owned(), text.to_owned())))
 }
 
-/// The fixtures in `folder`: all of its `.toml` files, by name.
+/// The fixtures in `folder`: all of its `.toml` files, by name, hidden ones aside.
 pub fn read(folder: &Path) -> Result<Checked, FixturesError> {
     let at = |path: &Path| {
         let path = path.to_owned();
@@ -122,7 +126,7 @@ pub fn read(folder: &Path) -> Result<Checked, FixturesError> {
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(at(folder))? {
         let path = entry.map_err(at(folder))?.path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
+        if is_fixture_file(&path) {
             paths.push(path);
         }
     }
@@ -136,6 +140,12 @@ pub fn read(folder: &Path) -> Result<Checked, FixturesError> {
         files.push((path.display().to_string(), text));
     }
     check::check(files)
+}
+
+/// Whether this is a name for a file of fixtures. Hidden ones are editors' and file managers' own.
+fn is_fixture_file(path: &Path) -> bool {
+    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    !hidden && path.extension().is_some_and(|extension| extension == "toml")
 }
 
 /// Writes the built-in fixtures into `folder` as a starting point; overwrites nothing.

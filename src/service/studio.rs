@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::archive::{Page, Slice};
-use super::fixtures::Fixtures;
+use super::fixtures::Shelf;
 use super::paint::paint;
 use super::worlds::{Visit, World};
 use crate::domain::catalog::{Agent, Image};
@@ -31,7 +31,7 @@ const KEPT: usize = 32;
 #[derive(Debug, Clone)]
 pub struct Studio {
     store: Store,
-    fixtures: Arc<Fixtures>,
+    fixtures: Shelf,
     drawing: Arc<Semaphore>,
     kept: Arc<Mutex<VecDeque<(String, Bytes)>>>,
 }
@@ -71,7 +71,7 @@ enum Paid<T> {
 
 impl Studio {
     /// A studio with the models of `fixtures`, whose work is kept in `store`.
-    pub fn new(store: Store, fixtures: Arc<Fixtures>) -> Self {
+    pub fn new(store: Store, fixtures: Shelf) -> Self {
         let drawing = Arc::new(Semaphore::new(DRAWING_AT_ONCE));
         Self { store, fixtures, drawing, kept: Arc::default() }
     }
@@ -94,7 +94,7 @@ impl Studio {
 
     /// Makes an agent, and charges for its avatar.
     pub async fn make_agent(&self, visit: &Visit, new: NewAgent) -> Result<Agent, Error> {
-        let cost = self.fixtures.sd_model(&new.sd_model, "sd_model_id")?.cost_per_image;
+        let cost = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?.cost_per_image;
         let world = visit.world();
         let act = store::act(move |db| {
             async move {
@@ -138,7 +138,7 @@ impl Studio {
 
     /// Makes an image, charges for it, and puts it into its conversation.
     pub async fn make_image(&self, visit: &Visit, new: NewImage) -> Result<Image, Error> {
-        let cost = self.fixtures.sd_model(&new.sd_model, "sd_model_id")?.cost_per_image;
+        let cost = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?.cost_per_image;
         let (payer, wanted) = (visit.world(), new.conversation.clone());
         let act = store::act(move |db| {
             async move {

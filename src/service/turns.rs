@@ -19,10 +19,10 @@ use futures::StreamExt as _;
 use tokio_util::task::TaskTracker;
 
 pub use self::streaming::WordStream;
-use super::fixtures::Fixtures;
+use super::fixtures::Shelf;
 use super::journal::Shown;
 use super::worlds::{Visit, World};
-use crate::backend::canned::Served;
+use crate::backend::canned::{self, Served};
 use crate::backend::{Answer, Ask, Backend, Canned, Echo, Piece, Usage};
 use crate::domain::conversation::{Message, Prompt};
 use crate::domain::rule::Pace;
@@ -34,7 +34,7 @@ use crate::store::{Connection, Store, StoreError, accounts, messages};
 #[derive(Clone)]
 pub struct Turns {
     store: Store,
-    fixtures: Arc<Fixtures>,
+    fixtures: Shelf,
     settings: Settings,
     canned: Arc<dyn Backend>,
     echo: Arc<dyn Backend>,
@@ -86,13 +86,13 @@ struct Given {
     completed: Completed,
     /// The name it suggests for a conversation.
     name: Option<String>,
-    /// The rule's reply that it is, where replies are served in turn.
+    /// The reply of a rule or the queue that it is.
     served: Option<Served>,
 }
 
 impl Turns {
     /// Turns with what is in `fixtures`, stored in `store`.
-    pub fn new(store: Store, fixtures: Arc<Fixtures>, settings: Settings) -> Self {
+    pub fn new(store: Store, fixtures: Shelf, settings: Settings) -> Self {
         Self {
             store,
             fixtures,
@@ -111,23 +111,36 @@ impl Turns {
 
     async fn ask(&self, visit: &Visit, asked: &Asked) -> Result<Answer, Error> {
         let name = self.settings.backend.unwrap_or(asked.backend);
-        let (backend, rules) = match name {
-            BackendName::Canned => (&self.canned, Some(visit.rules.rules())),
-            BackendName::Echo => (&self.echo, None),
-        };
         let prompt = Some(Arc::clone(&asked.prompt));
-        visit.notes().show(Shown { prompt, backend: name, rules });
-        let ask = Ask {
-            prompt: Arc::clone(&asked.prompt),
-            rules: Arc::clone(&visit.rules),
-            thoughts: asked.thoughts,
-            seed: self.settings.seed,
-        };
-        let answer = backend.answer(ask).await.map_err(Error::internal)?;
+        visit.notes().show(Shown { prompt, backend: name, rules: visit.rules.rules() });
+        let answer = self.answer(visit, asked, name).await?;
         if let Some(rule) = &answer.rule {
             visit.notes().answered_by(Arc::clone(rule));
         }
         Ok(answer)
+    }
+
+    async fn answer(
+        &self,
+        world: &World,
+        asked: &Asked,
+        backend: BackendName,
+    ) -> Result<Answer, Error> {
+        let ask = Ask {
+            prompt: Arc::clone(&asked.prompt),
+            rules: Arc::clone(&world.rules),
+            thoughts: asked.thoughts,
+            seed: self.settings.seed,
+        };
+        // Whoever prepares a reply for a request wants it given, whatever the backend is.
+        if let Some(answer) = canned::said_at_run_time(&ask).map_err(Error::internal)? {
+            return Ok(answer);
+        }
+        let backend = match backend {
+            BackendName::Canned => &self.canned,
+            BackendName::Echo => &self.echo,
+        };
+        backend.answer(ask).await.map_err(Error::internal)
     }
 
     /// Asks, and waits for the whole answer.
@@ -170,6 +183,18 @@ impl Turns {
         let pace = answer.pace.unwrap_or(default);
         Ok(streaming::paced(pieces, pace, visit))
     }
+}
+
+/// What came of storing an answer; where nothing was stored, its reply counts as not served.
+fn given_back<T>(
+    world: &World,
+    served: Option<Served>,
+    outcome: Result<T, Error>,
+) -> Result<T, Error> {
+    if let (Err(_), Some(served)) = (&outcome, served) {
+        world.rules.give_back(served);
+    }
+    outcome
 }
 
 /// A turn on its way into the store.

@@ -4,6 +4,7 @@
 //! Fixture accounts are there from the start; others are made at run time, each a world of its own
 //! that starts as a copy of a fixture account.
 
+mod adopting;
 mod making;
 
 use std::collections::HashMap;
@@ -18,7 +19,7 @@ use futures::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
 
 pub use self::making::{Changes, LimitChange, NewAccount};
-use super::fixtures::Fixtures;
+use super::fixtures::Shelf;
 use super::journal::{Journal, Notes};
 use super::limits::{Limiter, Verdict};
 use crate::backend::canned::RuleBook;
@@ -33,8 +34,6 @@ use crate::store::{self, AccountRow, Connection, Store, StoreError};
 pub struct World {
     /// Its id.
     pub id: AccountId,
-    /// The project whose deployments it may use.
-    pub project: ProjectId,
     /// Its rows in the store.
     pub row: AccountRow,
     /// Its time.
@@ -45,14 +44,13 @@ pub struct World {
     pub rules: Arc<RuleBook>,
     /// What was asked of it lately.
     pub journal: Arc<Journal>,
-    /// What opens it.
-    pub keys: Vec<ApiKey>,
     /// The fixture account that it was copied from, if it was made at run time.
     pub made_from: Option<AccountId>,
     /// The credits that it starts with, and starts with again.
     balance: Credits,
     /// How long it may be unused before it goes.
     ttl: Option<Duration>,
+    doors: RwLock<Doors>,
     terms: RwLock<Arc<Terms>>,
     /// Goes up with every reset: what was begun before belongs to a world that is no more.
     generation: AtomicU64,
@@ -116,6 +114,13 @@ impl Deref for Visit {
     }
 }
 
+/// What opens an account, and what it opens.
+#[derive(Debug)]
+struct Doors {
+    project: ProjectId,
+    keys: Vec<ApiKey>,
+}
+
 /// What an account's plan comes to at present.
 #[derive(Debug)]
 struct Terms {
@@ -133,6 +138,16 @@ impl Terms {
 }
 
 impl World {
+    /// The project whose deployments it may use.
+    pub fn project(&self) -> ProjectId {
+        self.doors.read().project.clone()
+    }
+
+    /// What opens it.
+    pub fn keys(&self) -> Vec<ApiKey> {
+        self.doors.read().keys.clone()
+    }
+
     /// The plan as it is now.
     pub fn plan(&self) -> Plan {
         self.terms.read().plan.clone()
@@ -176,7 +191,7 @@ impl World {
 /// Every account, found by key or id.
 #[derive(Debug)]
 pub struct Worlds {
-    fixtures: Arc<Fixtures>,
+    fixtures: Shelf,
     store: Store,
     settings: Settings,
     /// The number of the account made last.
@@ -203,15 +218,15 @@ struct Found {
 
 impl Found {
     fn add(&mut self, world: &Arc<World>) {
-        for key in &world.keys {
-            self.by_key.insert(key.clone(), Arc::clone(world));
+        for key in world.keys() {
+            self.by_key.insert(key, Arc::clone(world));
         }
         self.by_id.insert(world.id.clone(), Arc::clone(world));
     }
 
     fn remove(&mut self, world: &World) {
-        for key in &world.keys {
-            self.by_key.remove(key);
+        for key in world.keys() {
+            self.by_key.remove(&key);
         }
         self.by_id.remove(&world.id);
     }

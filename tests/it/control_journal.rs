@@ -241,6 +241,33 @@ async fn the_rule_that_answered_is_named_and_the_one_that_just_missed() {
 }
 
 #[tokio::test]
+async fn an_accounts_own_rule_just_missed_by_its_only_condition_or_was_used_up() {
+    let app = TestApp::start().await;
+    let rules = json!([
+        {"id": "refund", "when": {"contains": "refund"}, "reply": [{"text": "no"}]},
+        {"id": "once", "reply": [{"text": "one"}], "times": 1},
+    ]);
+    let put = app.request(Method::PUT, "/_mynah/accounts/demo/replies").json(&rules);
+    put.send().await.good();
+    let queued = app.request(Method::POST, "/_mynah/accounts/demo/replies/queue");
+    queued.json(&json!({"text": "first of all"})).send().await;
+    for text in ["a", "b", "c"] {
+        app.run(ECHO, text).await.good();
+    }
+    let found = journal(&app, "").await;
+    let model = |nth: usize| &found["requests"][nth]["model"];
+    assert_eq!((&model(0)["rule"], &model(0)["near_misses"]), (&json!("(queue)"), &json!([])));
+    let refund = json!({"rule": "refund", "condition": "contains", "wanted": "refund",
+                        "found": null});
+    assert_eq!((&model(1)["rule"], &model(1)["near_misses"]), (&json!("once"), &json!([refund])));
+    let once = json!({"rule": "once", "condition": "times", "wanted": 1, "found": null});
+    assert_eq!(
+        (&model(2)["rule"], &model(2)["near_misses"]),
+        (&json!(null), &json!([refund, once]))
+    );
+}
+
+#[tokio::test]
 async fn the_limiters_verdict_and_the_charge_are_in_it() {
     let app = TestApp::start().await;
     let limits = app.request(Method::PATCH, "/_mynah/accounts/demo");

@@ -1,4 +1,4 @@
-//! The README says what is so: its samples work, its rule answers, its table of options is whole.
+//! The README (and docs/control.md) say what is so: its samples work, its rule answers, its table of options is whole.
 
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -7,11 +7,16 @@ use crate::support::DEPLOYMENT;
 use crate::support::binary::{Binary, output};
 
 const README: &str = include_str!("../../README.md");
+const CONTROL: &str = include_str!("../../docs/control.md");
 
 /// The code blocks of a language.
 fn blocks(language: &str) -> Vec<&'static str> {
+    blocks_of(README, language)
+}
+
+fn blocks_of(document: &'static str, language: &str) -> Vec<&'static str> {
     let fence = format!("```{language}\n");
-    README.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+    document.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
 }
 
 #[tokio::test]
@@ -20,9 +25,9 @@ async fn every_curl_line_works_as_printed() {
         return; // The banner's lines are tried without curl, too.
     }
     let server = Binary::start(&[]).await;
-    let blocks = blocks("sh");
-    assert!(blocks.len() >= 6, "the samples are where this test looks");
-    for block in blocks {
+    let (readme, control) = (blocks("sh"), blocks_of(CONTROL, "sh"));
+    assert!(readme.len() >= 7 && control.len() >= 2, "the samples are where this test looks");
+    for block in readme.into_iter().chain(control) {
         let here = block.replace("http://127.0.0.1:4310", &server.url(""));
         let script = here.replace("curl ", "curl -sS --fail-with-body ");
         let script = format!("set -e\n{script}");

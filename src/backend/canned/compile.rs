@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::hash::{Hash, Hasher as _};
 use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
@@ -9,18 +10,14 @@ use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior, context};
 use regex::Regex;
 use serde_json::Value;
+use siphasher::sip::SipHasher13;
 use thiserror::Error;
 
 use crate::domain::Prompt;
 use crate::domain::catalog::as_text;
-use crate::domain::conversation::text_of;
+use crate::domain::conversation::{Api, text_of};
 use crate::domain::rule::{Pace, Reply, Rule, When};
-
-/// Every rule of the fixtures, in order: the first match wins.
-#[derive(Debug, Default)]
-pub struct RuleSet {
-    pub(super) rules: Vec<CompiledRule>,
-}
+use crate::ids::DeploymentId;
 
 /// Why a rule cannot be used: the field at fault, below the rule, and what is wrong with it.
 #[derive(Debug, Error)]
@@ -32,11 +29,23 @@ pub struct RuleFault {
     pub message: String,
 }
 
+impl RuleFault {
+    /// The fault as one of what stands at `step` of something larger.
+    #[must_use]
+    pub fn below(mut self, step: &str) -> Self {
+        self.path.insert(0, step.to_owned());
+        self
+    }
+}
+
+/// A rule that is ready to match.
 #[derive(Debug)]
 pub(super) struct CompiledRule {
+    /// What it is called in the log and in answers.
     pub(super) name: Arc<str>,
-    pub(super) replies: Vec<CompiledReply>,
-    pub(super) when: When,
+    pub(super) replies: Vec<Arc<CompiledReply>>,
+    /// The rule as it was written.
+    pub(super) source: Rule,
     /// `when.contains` in lower case.
     pub(super) contains: Option<String>,
     pub(super) regex: Option<Regex>,
@@ -52,27 +61,8 @@ pub(super) struct CompiledReply {
     pub(super) pace: Option<Pace>,
 }
 
-impl RuleSet {
-    /// Compiles `rules`; the faults tell which rule, by its place, and which field.
-    pub fn compile(rules: &[Rule]) -> Result<Self, Vec<(usize, RuleFault)>> {
-        let mut compiled = Vec::with_capacity(rules.len());
-        let mut faults = Vec::new();
-        for (index, rule) in rules.iter().enumerate() {
-            match CompiledRule::compile(index, rule) {
-                Ok(rule) => compiled.push(rule),
-                Err(found) => faults.extend(found.into_iter().map(|fault| (index, fault))),
-            }
-        }
-        if faults.is_empty() { Ok(Self { rules: compiled }) } else { Err(faults) }
-    }
-
-    pub(super) fn first_match(&self, shown: &Shown<'_>) -> Option<(usize, &CompiledRule)> {
-        self.rules.iter().enumerate().find(|(_, rule)| rule.matches(shown))
-    }
-}
-
 impl CompiledRule {
-    fn compile(index: usize, rule: &Rule) -> Result<Self, Vec<RuleFault>> {
+    pub(super) fn compile(rule: &Rule) -> Result<Self, Vec<RuleFault>> {
         let mut faults = Vec::new();
         let regex = rule.when.regex.as_ref().and_then(|pattern| {
             Regex::new(pattern)
@@ -82,10 +72,13 @@ impl CompiledRule {
         if rule.reply.is_empty() {
             faults.push(fault_at(&["reply"], "a rule needs at least one reply"));
         }
+        if rule.times == Some(0) {
+            faults.push(fault_at(&["times"], "a rule answers 1 time or more"));
+        }
         let mut replies = Vec::new();
         for (nth, reply) in rule.reply.iter().enumerate() {
             match CompiledReply::compile(reply) {
-                Ok(reply) => replies.push(reply),
+                Ok(reply) => replies.push(Arc::new(reply)),
                 Err(found) => faults.extend(found.into_iter().map(|mut fault| {
                     fault.path.splice(0..0, ["reply".to_owned(), nth.to_string()]);
                     fault
@@ -96,17 +89,31 @@ impl CompiledRule {
             return Err(faults);
         }
         Ok(Self {
-            name: rule.id.clone().unwrap_or_else(|| format!("rule {}", index + 1)).into(),
+            name: rule.id.as_deref().unwrap_or_default().into(),
             replies,
             contains: rule.when.contains.as_deref().map(str::to_lowercase),
             regex,
-            when: rule.when.clone(),
+            source: rule.clone(),
         })
     }
 
+    /// The same, called `name` if it has no name of its own.
+    pub(super) fn or_named(self, name: &str) -> Self {
+        match self.source.id {
+            Some(_) => self,
+            None => Self { name: name.into(), ..self },
+        }
+    }
+
+    /// The rule as it was written, with the name it goes by.
+    pub(super) fn as_called(&self) -> Rule {
+        Rule { id: Some(self.name.to_string()), ..self.source.clone() }
+    }
+
     /// Cheap conditions first; the regular expression last.
-    fn matches(&self, shown: &Shown<'_>) -> bool {
-        let When { api, deployment, model, equals, turn, variables, meta, parts, .. } = &self.when;
+    pub(super) fn matches(&self, shown: &Shown<'_>) -> bool {
+        let When { api, deployment, model, equals, turn, variables, meta, parts, .. } =
+            &self.source.when;
         let scene = &shown.prompt.scene;
         api.is_none_or(|api| api == scene.api)
             && turn.is_none_or(|turn| turn == scene.turn)
@@ -131,7 +138,7 @@ pub(super) fn holds(object: &serde_json::Map<String, Value>, name: &str, value: 
 }
 
 impl CompiledReply {
-    fn compile(reply: &Reply) -> Result<Self, Vec<RuleFault>> {
+    pub(super) fn compile(reply: &Reply) -> Result<Self, Vec<RuleFault>> {
         let mut faults = Vec::new();
         let mut template = |path: &[&str], source: &str| match Template::compile(source) {
             Ok(template) => Some(template),
@@ -246,11 +253,34 @@ pub(super) struct Shown<'p> {
     pub(super) prompt: &'p Prompt,
     pub(super) text: Cow<'p, str>,
     lower_case: OnceCell<String>,
+    text_hash: OnceCell<u64>,
 }
 
 impl<'p> Shown<'p> {
     pub(super) fn new(prompt: &'p Prompt) -> Self {
-        Self { prompt, text: text_of(&prompt.message), lower_case: OnceCell::new() }
+        Self {
+            prompt,
+            text: text_of(&prompt.message),
+            lower_case: OnceCell::new(),
+            text_hash: OnceCell::new(),
+        }
+    }
+
+    pub(super) fn api(&self) -> Api {
+        self.prompt.scene.api
+    }
+
+    pub(super) fn deployment(&self) -> Option<&str> {
+        self.prompt.scene.deployment.as_ref().map(DeploymentId::as_str)
+    }
+
+    pub(super) fn model(&self) -> &str {
+        &self.prompt.scene.model
+    }
+
+    /// The text's hash: texts can be long, and several indices may ask.
+    pub(super) fn text_hash(&self) -> u64 {
+        *self.text_hash.get_or_init(|| hash_of(&*self.text))
     }
 
     pub(super) fn lower_case(&self) -> &str {
@@ -282,7 +312,14 @@ impl<'p> Shown<'p> {
     }
 }
 
-fn fault_at(path: &[&str], message: impl Into<String>) -> RuleFault {
+/// A hash for looking up, always the same for the same value.
+pub(super) fn hash_of(value: &(impl Hash + ?Sized)) -> u64 {
+    let mut hasher = SipHasher13::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+pub(super) fn fault_at(path: &[&str], message: impl Into<String>) -> RuleFault {
     RuleFault {
         path: path.iter().map(|step| (*step).to_owned()).collect(),
         message: message.into(),

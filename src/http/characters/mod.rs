@@ -12,13 +12,12 @@ use axum::Router;
 use axum::extract::FromRef;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
-use std::sync::Arc;
 
 use super::base_url::PublicUrl;
 use super::catch_panics;
 use super::extract::Strictness;
 use super::failure::Failure;
-use crate::service::{Access, Archive, Fixtures, Studio, Turns};
+use crate::service::{Access, Archive, Shelf, Studio, Turns};
 
 /// The routes, below `/api/v1`.
 pub(super) fn router<S>(state: &S) -> Router<S>
@@ -28,7 +27,7 @@ where
     Turns: FromRef<S>,
     Archive: FromRef<S>,
     Studio: FromRef<S>,
-    Arc<Fixtures>: FromRef<S>,
+    Shelf: FromRef<S>,
     PublicUrl: FromRef<S>,
     Strictness: FromRef<S>,
 {

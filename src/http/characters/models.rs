@@ -1,7 +1,5 @@
 //! `GET /api/v1/models` (characters.txt, the Models API).
 
-use std::sync::Arc;
-
 use axum::extract::State;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -13,7 +11,7 @@ use crate::http::extract::Json;
 use crate::http::failure::Failure;
 use crate::http::pages::ListQuery;
 use crate::ids::{LlmId, SdModelId};
-use crate::service::Fixtures;
+use crate::service::Shelf;
 
 /// A model in a list.
 #[derive(Serialize)]
@@ -31,9 +29,10 @@ fn number(price: Credits) -> Option<Box<RawValue>> {
 /// Models of one type, `llm` or `sd`, in the order of the fixtures.
 pub(super) async fn list(
     Account(_): Account,
-    State(fixtures): State<Arc<Fixtures>>,
+    State(shelf): State<Shelf>,
     query: ListQuery,
 ) -> Result<Json<Vec<ModelItem>>, Failure> {
+    let fixtures = shelf.current();
     let models = match query.one("type")?.as_deref() {
         Some("llm") => fixtures
             .llms

@@ -134,7 +134,7 @@ pub(super) async fn answer(worlds: &Worlds, world: &World) -> Result<AccountAnsw
     Ok(AccountAnswer {
         id: world.id.clone(),
         key: None,
-        project: world.project.to_string(),
+        project: world.project().to_string(),
         from: world.made_from.clone(),
         plan: plan.id,
         requests_per_minute: plan.requests_per_minute,
@@ -166,7 +166,7 @@ pub(super) async fn create(
 
 /// A new account, with its key.
 pub(super) async fn fresh(worlds: &Worlds, world: &World) -> Result<AccountAnswer, Failure> {
-    let key = world.keys.first().map(ApiKey::reveal).map(str::to_owned);
+    let key = world.keys().first().map(ApiKey::reveal).map(str::to_owned);
     Ok(AccountAnswer { key, ..answer(worlds, world).await? })
 }
 

@@ -82,7 +82,7 @@ pub(super) async fn list(
     let world = worlds.named(&id)?;
     let ListingQuery { filter, limit } = query::listing(query)?;
     let render = move || {
-        let look = world.journal.look();
+        let (look, keys) = (world.journal.look(), Keys::of(&world));
         let picked: Vec<_> = look.entries.iter().filter(|entry| filter.takes(entry)).collect();
         let shown = picked.iter().skip(picked.len().saturating_sub(limit.unwrap_or(usize::MAX)));
         Json(ListingAnswer {
@@ -91,7 +91,7 @@ pub(super) async fn list(
             bytes: look.bytes,
             dropped: look.dropped,
             last: look.last,
-            requests: shown.map(|entry| shapes::shown(entry, &Keys::of(&world))).collect(),
+            requests: shown.map(|entry| shapes::shown(entry, &keys)).collect(),
         })
         .into_response()
     };
@@ -165,7 +165,7 @@ impl Came {
     }
 }
 
-fn other(entry: &Entry, missed: &'static str, keys: &Keys<'_>) -> OtherAnswer {
+fn other(entry: &Entry, missed: &'static str, keys: &Keys) -> OtherAnswer {
     OtherAnswer {
         number: entry.number(),
         method: entry.request.method.to_string(),

@@ -6,6 +6,7 @@ mod auth;
 mod clock;
 mod error;
 mod journal;
+mod replies;
 mod snapshots;
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::FromRef;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 pub use self::auth::Access;
 use super::catch_panics;
@@ -47,6 +48,12 @@ where
         .route("/accounts/{id}/requests/stream", get(journal::feed))
         .route("/accounts/{id}/snapshot", get(snapshots::take).put(snapshots::restore))
         .route("/accounts/{id}/fork", post(snapshots::fork))
+        .route(
+            "/accounts/{id}/replies",
+            get(replies::list).post(replies::add).put(replies::replace).delete(replies::clear),
+        )
+        .route("/accounts/{id}/replies/queue", post(replies::enqueue).delete(replies::empty_queue))
+        .route("/accounts/{id}/replies/{rule}", delete(replies::remove))
         .method_not_allowed_fallback(async || Failure::WrongMethod)
         .layer(catch_panics())
         .layer(from_fn_with_state(Access::from_ref(state), auth::guard))

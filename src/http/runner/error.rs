@@ -79,7 +79,8 @@ fn told_refusal(refusal: &Refusal) -> Told {
         | Refusal::UnknownSdModel(_)
         | Refusal::UnknownAgent(_)
         | Refusal::UnknownPicture(_)
-        | Refusal::UnknownAccount(_) => Told::new(Status::NOT_FOUND, INVALID, "not_found"),
+        | Refusal::UnknownAccount(_)
+        | Refusal::UnknownRule(_) => Told::new(Status::NOT_FOUND, INVALID, "not_found"),
         Refusal::InsufficientBalance { .. } => {
             Told::new(Status::PAYMENT_REQUIRED, INVALID, "insufficient_balance")
         }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use crate::backend::canned::{Miss, RuleSet};
+use crate::backend::canned::{Miss, Rules};
 use crate::clock::Stopwatch;
 use crate::domain::{BackendName, Credits, Prompt};
 
@@ -26,17 +26,16 @@ pub struct Shown {
     pub prompt: Option<Arc<Prompt>>,
     /// Who was asked.
     pub backend: BackendName,
-    /// The rules there were at that time, where rules were asked.
-    pub rules: Option<Arc<RuleSet>>,
+    /// The rules there were at that time.
+    pub rules: Rules,
 }
 
 impl Shown {
     /// The rules that stand before `rule`, or of all if none answered, and just missed.
     pub fn near_misses(&self, rule: Option<&str>) -> Vec<Miss> {
-        match (&self.prompt, &self.rules) {
-            (Some(prompt), Some(rules)) => rules.near_misses(prompt, rule),
-            _ => Vec::new(),
-        }
+        let fixtures = self.backend == BackendName::Canned;
+        let misses = |prompt: &Arc<Prompt>| self.rules.near_misses(prompt, rule, fixtures);
+        self.prompt.as_ref().map(misses).unwrap_or_default()
     }
 }
 

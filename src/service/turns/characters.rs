@@ -7,14 +7,13 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 
-use super::{Asked, Given, NewTurn, Turns, counting, message};
-use crate::backend::canned::Served;
+use super::{Asked, Given, NewTurn, Turns, counting, given_back, message};
 use crate::domain::catalog::{Agent, LlmModel};
 use crate::domain::conversation::{
     Api, Conversation, File, Message, Meta, Prompt, Scene, Target, Turn, Variables,
 };
 use crate::domain::error::{Fault, FieldError};
-use crate::domain::{Credits, Error, OutputMode, Part, Role};
+use crate::domain::{Error, OutputMode, Part, Role};
 use crate::ids::{AgentId, ConversationId, Kind, LlmId, MessageId};
 use crate::service::worlds::{Visit, World};
 use crate::store::{self, accounts, agents};
@@ -82,7 +81,7 @@ impl Turns {
         visit: &Visit,
         unfinished: Unfinished,
     ) -> Result<Replied, Error> {
-        let llm = self.fixtures.llm(&unfinished.llm, "llm_id")?;
+        let llm = self.fixtures.current().llm(&unfinished.llm, "llm_id")?;
         let agent = self.agent(visit, unfinished.agent).await?;
         let mut history = unfinished.messages;
         let message = history.pop().map(|turn| turn.parts).unwrap_or_default();
@@ -110,8 +109,9 @@ impl Turns {
             }
             .boxed()
         });
-        let id = visit.write(&self.store, act).await?;
-        let id = id.ok_or_else(|| refused_for_money(visit, served, cost))?;
+        let id = visit.write(&self.store, act).await;
+        let id = id.and_then(|paid| paid.ok_or(Error::InsufficientBalance { cost }));
+        let id = given_back(visit, served, id)?;
         visit.notes().charged(cost);
         Ok(Replied { id, content: completed.text, created_at, thoughts: None })
     }
@@ -120,8 +120,10 @@ impl Turns {
     pub async fn say(&self, visit: &Visit, addressed: Addressed) -> Result<Replied, Error> {
         let conversation = self.conversation(visit, addressed.conversation).await?;
         let llm = match &addressed.llm {
-            Some(id) => self.fixtures.llm(id, "llm_id")?,
-            None => self.fixtures.llm(&LlmId::from(conversation.target.id()), "llm_id")?,
+            Some(id) => self.fixtures.current().llm(id, "llm_id")?,
+            None => {
+                self.fixtures.current().llm(&LlmId::from(conversation.target.id()), "llm_id")?
+            }
         };
         let agent = self.agent(visit, conversation.agent.clone()).await?;
         let instructions = instructions(agent.as_ref(), &conversation.system_prompt);
@@ -149,8 +151,9 @@ impl Turns {
             }
             .boxed()
         });
-        let stored = visit.write(&self.store, act).await?;
-        let stored = stored.ok_or_else(|| refused_for_money(visit, served, cost))?;
+        let stored = visit.write(&self.store, act).await;
+        let stored = stored.and_then(|paid| paid.ok_or(Error::InsufficientBalance { cost }));
+        let stored = given_back(visit, served, stored)?;
         visit.notes().charged(cost);
         Ok(Replied {
             id: stored.id,
@@ -162,7 +165,7 @@ impl Turns {
 
     /// Begins a conversation, which costs nothing; gives it as stored.
     pub async fn begin(&self, visit: &Visit, begun: Begun) -> Result<Conversation, Error> {
-        let llm = self.fixtures.llm(&begun.llm, "llm_id")?;
+        let llm = self.fixtures.current().llm(&begun.llm, "llm_id")?;
         self.agent(visit, begun.agent.clone()).await?;
         let (world, now) = (visit.world(), visit.clock.now());
         let act = store::act(move |db| {
@@ -252,14 +255,6 @@ impl Turns {
         history.reverse();
         Ok((history, filled))
     }
-}
-
-/// The balance does not cover `cost`: the rule's reply that was served counts as not served.
-fn refused_for_money(world: &World, served: Option<Served>, cost: Credits) -> Error {
-    if let Some(served) = served {
-        world.rules.give_back(served);
-    }
-    Error::InsufficientBalance { cost }
 }
 
 /// A stored message as the model is shown it: an image is a file part.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 
-use super::{Asked, Completed, Given, NewTurn, Turns, WordStream, streaming};
+use super::{Asked, Completed, Given, NewTurn, Turns, WordStream, given_back, streaming};
 use crate::domain::conversation::{
     Api, Conversation, Meta, Prompt, Scene, Target, Turn, Variables, name_from,
 };
@@ -51,7 +51,7 @@ impl Turns {
     pub async fn start(&self, caller: &Caller, said: Said, meta: Meta) -> Result<Spoken, Error> {
         let variables = said.variables.clone();
         let asked = asked_first(caller, said, meta.clone());
-        let Given { completed, name, .. } = self.complete(&caller.visit, &asked).await?;
+        let Given { completed, name, served } = self.complete(&caller.visit, &asked).await?;
         let turn = NewTurn::answered(&caller.visit, &asked, completed.text.clone());
         let (world, deployment) = (caller.visit.world(), caller.deployment.id.clone());
         let name = name.unwrap_or_else(|| name_from(&asked.prompt.message));
@@ -77,7 +77,8 @@ impl Turns {
             }
             .boxed()
         });
-        let conversation = caller.visit.write(&self.store, act).await?;
+        let stored = caller.visit.write(&self.store, act).await;
+        let conversation = given_back(&caller.visit, served, stored)?;
         Ok(Spoken { conversation, answer: completed })
     }
 
@@ -90,7 +91,7 @@ impl Turns {
         history_limit: u64,
     ) -> Result<Spoken, Error> {
         let (mut conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
-        let Given { completed, .. } = self.complete(&caller.visit, &asked).await?;
+        let Given { completed, served, .. } = self.complete(&caller.visit, &asked).await?;
         let turn = NewTurn::answered(&caller.visit, &asked, completed.text.clone());
         let world = caller.visit.world();
         let act = store::act(move |db| {
@@ -100,7 +101,8 @@ impl Turns {
             }
             .boxed()
         });
-        let conversation = caller.visit.write(&self.store, act).await?;
+        let stored = caller.visit.write(&self.store, act).await;
+        let conversation = given_back(&caller.visit, served, stored)?;
         Ok(Spoken { conversation, answer: completed })
     }
 
@@ -114,6 +116,7 @@ impl Turns {
     ) -> Result<WordStream, Error> {
         let (conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
         let answer = self.ask(&caller.visit, &asked).await?;
+        let served = answer.served.clone();
         let words = self.words(&caller.visit, answer).await?;
         let (database, visit) = (self.store.clone(), caller.visit.clone());
         Ok(streaming::recorded(words, &self.tasks, move |text, aborted| async move {
@@ -122,7 +125,7 @@ impl Turns {
             let act = store::act(move |db| {
                 async move { turn.store(db, &world, conversation.ordinal).await.map(drop) }.boxed()
             });
-            visit.write(&database, act).await
+            given_back(&visit, served, visit.write(&database, act).await)
         }))
     }
 

@@ -8,13 +8,13 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 use parking_lot::{Mutex, RwLock};
 
-use super::{Found, Settings, Terms, World, Worlds};
+use super::{Doors, Found, Settings, Terms, World, Worlds};
 use crate::backend::canned::RuleBook;
 use crate::clock::{Clock, Stopwatch};
 use crate::domain::error::FieldError;
 use crate::domain::{Account, ApiKey, Credits, Error, Plan};
 use crate::ids::{self, AccountId, Minter};
-use crate::service::fixtures::Fixtures;
+use crate::service::fixtures::{Fixtures, Shelf};
 use crate::service::journal::Journal;
 use crate::store::accounts::{self, NewRow, Saved};
 use crate::store::snapshots::{self, Holdings};
@@ -66,28 +66,21 @@ impl Worlds {
     /// The accounts of the fixtures, and those made at run time that the store remembers. Fixture
     /// accounts that the store does not know yet start with their copy of the fixtures.
     pub async fn open(
-        fixtures: &Arc<Fixtures>,
+        fixtures: &Shelf,
         store: &Store,
         settings: Settings,
     ) -> Result<Self, StoreError> {
         let worlds = Self {
-            fixtures: Arc::clone(fixtures),
+            fixtures: fixtures.clone(),
             store: store.clone(),
             settings,
             made: AtomicU64::new(0),
             found: RwLock::new(Found::default()),
         };
-        let original = Arc::clone(fixtures);
+        let original = fixtures.current();
         let settle = store::act(move |db| {
             async move {
-                let known = accounts::all(db).await?;
-                for account in &original.accounts {
-                    if !known.iter().any(|saved| saved.id == account.id.as_str()) {
-                        let row = accounts::insert(db, &NewRow::of_fixtures(account)).await?;
-                        let ids = Minter::new(settings.seed, &account.id);
-                        original.seed(db, row, &ids).await?;
-                    }
-                }
+                original.settle(db, settings.seed).await?;
                 let mut settled = Vec::new();
                 for saved in accounts::all(db).await? {
                     let made = accounts::counters(db, saved.row()).await?;
@@ -109,14 +102,15 @@ impl Worlds {
 
     /// Makes an account, with a key of its own and a copy of the fixtures.
     pub async fn make(&self, new: NewAccount) -> Result<Arc<World>, Error> {
+        let fixtures = self.fixtures.current();
         let from = match &new.from {
-            Some(id) => self.fixtures.account(id.as_str()),
-            None => self.fixtures.accounts.first(),
+            Some(id) => fixtures.account(id.as_str()),
+            None => fixtures.accounts.first(),
         };
         let wanted = || new.from.clone().unwrap_or_else(|| AccountId::from(""));
         let from = from.ok_or_else(|| Error::UnknownAccount(wanted()))?;
         if let Some(plan) = &new.plan {
-            self.fixtures.plan(plan, "plan")?;
+            fixtures.plan(plan, "plan")?;
         }
         let number = self.made.fetch_add(1, Ordering::Relaxed) + 1;
         let (id, key) = ids::account_and_key(self.settings.seed, number);
@@ -129,7 +123,7 @@ impl Worlds {
             ttl: new.ttl.map(|ttl| ttl.as_secs()),
             plan: new.plan,
         };
-        let (fixtures, seed) = (Arc::clone(&self.fixtures), self.settings.seed);
+        let seed = self.settings.seed;
         let act = store::act(move |db| {
             async move {
                 let owner = accounts::insert(db, &row).await?;
@@ -146,7 +140,11 @@ impl Worlds {
         if let Some(at) = new.clock {
             world.clock.freeze_at(at);
         }
-        self.found.write().add(&world);
+        let mut found = self.found.write();
+        found.add(&world);
+        // The fixtures may have changed since it was put together.
+        world.rules.adopt(&self.fixtures.current().rules);
+        drop(found);
         Ok(world)
     }
 
@@ -172,13 +170,15 @@ impl Worlds {
     /// still being answered is dropped, not stored.
     pub async fn reset(&self, id: &AccountId) -> Result<Arc<World>, Error> {
         let world = self.named(id)?;
-        let (fixtures, reset) = (Arc::clone(&self.fixtures), Arc::clone(&world));
+        let (fixtures, reset) = (self.fixtures.current(), Arc::clone(&world));
+        let original = fixtures.account(id.as_str()).filter(|_| world.made_from.is_none());
+        let balance = original.map_or(world.balance, |original| original.balance);
         let act = store::act(move |db| {
             async move {
                 reset.outdate();
                 reset.ids.restart();
                 accounts::clear(db, reset.row).await?;
-                accounts::set_balance(db, reset.row, reset.balance).await?;
+                accounts::set_balance(db, reset.row, balance).await?;
                 fixtures.seed(db, reset.row, &reset.ids).await
             }
             .boxed()
@@ -194,11 +194,12 @@ impl Worlds {
     /// Changes plan, limits or balance of an account. A change of plan or limits starts a window.
     pub async fn change(&self, id: &AccountId, changes: Changes) -> Result<Arc<World>, Error> {
         let world = self.named(id)?;
+        let fixtures = self.fixtures.current();
         let mut plan = world.plan();
         if let Some(id) = &changes.plan {
-            plan = self.fixtures.plan(id, "plan")?.clone();
+            plan = fixtures.plan(id, "plan")?.clone();
         }
-        let usual = self.fixtures.plan(&plan.id, "plan")?;
+        let usual = fixtures.plan(&plan.id, "plan")?;
         match changes.requests_per_minute {
             LimitChange::Keep => {}
             LimitChange::Usual => plan.requests_per_minute = usual.requests_per_minute,
@@ -251,7 +252,7 @@ impl Worlds {
         plan: &str,
         limits: (u32, Option<u32>),
     ) -> Result<(), Error> {
-        let mut plan = self.fixtures.plan(plan, "plan")?.clone();
+        let mut plan = self.plan(plan)?;
         (plan.requests_per_minute, plan.runner_requests_per_minute) = limits;
         let (owner, new) = (world.row, plan.clone());
         let act = store::act(move |db| {
@@ -267,8 +268,8 @@ impl Worlds {
     }
 
     /// The plan called `id`.
-    pub fn plan(&self, id: &str) -> Result<&Plan, FieldError> {
-        self.fixtures.plan(id, "plan")
+    pub fn plan(&self, id: &str) -> Result<Plan, FieldError> {
+        self.fixtures.current().plan(id, "plan").cloned()
     }
 
     /// The account's balance.
@@ -294,30 +295,25 @@ impl Worlds {
     }
 
     /// The world that a row describes; none where its fixture account is no more.
-    fn world_of(&self, saved: &Saved) -> Option<Arc<World>> {
-        let original = self.fixtures.account(saved.made_from.as_deref().unwrap_or(&saved.id))?;
-        let mut plan = original.plan.clone();
-        if let Some(id) = &saved.plan {
-            plan = self.fixtures.plan(id, "plan").ok()?.clone();
-        }
-        let (characters, runner) = saved.limits();
-        plan.requests_per_minute = characters.unwrap_or(plan.requests_per_minute);
-        plan.runner_requests_per_minute = runner.or(plan.runner_requests_per_minute);
+    pub(super) fn world_of(&self, saved: &Saved) -> Option<Arc<World>> {
+        let fixtures = self.fixtures.current();
+        let original = fixtures.account(saved.made_from.as_deref().unwrap_or(&saved.id))?;
+        let plan = plan_of(saved, original, &fixtures)?;
+        let keys = match &saved.api_key {
+            Some(key) => vec![ApiKey::new(key)],
+            None => original.keys.clone(),
+        };
         Some(Arc::new(World {
             id: saved.id.as_str().into(),
-            project: original.project.clone(),
             row: saved.row(),
             clock: Arc::new(self.settings.clock.map_or_else(Clock::system, Clock::frozen)),
             ids: minter(saved, self.settings.seed),
-            rules: Arc::new(RuleBook::new(Arc::clone(&self.fixtures.rules))),
+            rules: Arc::new(RuleBook::new(Arc::clone(&fixtures.rules))),
             journal: Arc::new(Journal::new(self.settings.journal_max)),
-            keys: match &saved.api_key {
-                Some(key) => vec![ApiKey::new(key)],
-                None => original.keys.clone(),
-            },
             made_from: saved.made_from.as_deref().map(AccountId::from),
             balance: saved.first_balance(),
             ttl: saved.ttl().map(Duration::from_secs),
+            doors: RwLock::new(Doors { project: original.project.clone(), keys }),
             terms: RwLock::new(Terms::new(plan)),
             generation: AtomicU64::new(0),
             used: Mutex::new(Stopwatch::start()),
@@ -325,9 +321,22 @@ impl Worlds {
     }
 }
 
+/// The plan of an account that was copied from `original`, with what was changed about it; none
+/// where it is a plan that there is no more.
+pub(super) fn plan_of(saved: &Saved, original: &Account, fixtures: &Fixtures) -> Option<Plan> {
+    let mut plan = original.plan.clone();
+    if let Some(id) = &saved.plan {
+        plan = fixtures.plan(id, "plan").ok()?.clone();
+    }
+    let (characters, runner) = saved.limits();
+    plan.requests_per_minute = characters.unwrap_or(plan.requests_per_minute);
+    plan.runner_requests_per_minute = runner.or(plan.runner_requests_per_minute);
+    Some(plan)
+}
+
 /// The ids of an account. With a seed of its own they are those of any other account that was
 /// copied from the same one with the same seed.
-fn minter(saved: &Saved, servers_seed: u64) -> Minter {
+pub(super) fn minter(saved: &Saved, servers_seed: u64) -> Minter {
     match (saved.seed(), &saved.made_from) {
         (Some(seed), Some(from)) => Minter::new(seed, &AccountId::from(from.as_str())),
         _ => Minter::new(servers_seed, &AccountId::from(saved.id.as_str())),
@@ -335,7 +344,7 @@ fn minter(saved: &Saved, servers_seed: u64) -> Minter {
 }
 
 impl NewRow {
-    fn of_fixtures(account: &Account) -> Self {
+    pub(super) fn of_fixtures(account: &Account) -> Self {
         Self {
             id: account.id.clone(),
             balance: account.balance,

@@ -11,6 +11,7 @@ pub mod raw;
 
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -23,6 +24,7 @@ use mynah::http::runner::{ErrorStyle, MessageContent, Style};
 use mynah::http::{ResetStyle, control};
 use mynah::ids::AccountId;
 use mynah::service::Worlds;
+use mynah::service::fixtures::watch::reload;
 use mynah::store::Store;
 use raw::Raw;
 use reqwest::header::HeaderMap;
@@ -134,6 +136,12 @@ impl TestApp {
     pub fn clock(&self, account: &str) -> Arc<Clock> {
         let world = self.worlds.by_id(&AccountId::from(account)).expect("an account of that name");
         Arc::clone(&world.clock)
+    }
+
+    /// Reads the fixtures in `folder` again, as the server does when they have changed; tells
+    /// whether they were taken over.
+    pub async fn reload(&self, folder: &Path) -> bool {
+        reload(folder, &self.worlds).await
     }
 
     /// A request that can be changed before it is sent.

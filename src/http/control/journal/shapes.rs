@@ -100,20 +100,20 @@ struct TimingAnswer {
 }
 
 /// The account's keys, to be blanked.
-pub(super) struct Keys<'w>(Vec<&'w str>);
+pub(super) struct Keys(Vec<ApiKey>);
 
-impl<'w> Keys<'w> {
-    pub(super) fn of(world: &'w World) -> Self {
-        let mut keys: Vec<&str> = world.keys.iter().map(ApiKey::reveal).collect();
-        keys.retain(|key| !key.is_empty());
+impl Keys {
+    pub(super) fn of(world: &World) -> Self {
+        let mut keys = world.keys();
+        keys.retain(|key| !key.reveal().is_empty());
         // A key may be the beginning of another, whose rest would be left.
-        keys.sort_by_key(|key| std::cmp::Reverse(key.len()));
+        keys.sort_by_key(|key| std::cmp::Reverse(key.reveal().len()));
         Self(keys)
     }
 
     /// `text` without keys.
     pub(super) fn blanked(&self, mut text: String) -> String {
-        for key in &self.0 {
+        for key in self.0.iter().map(ApiKey::reveal) {
             if text.contains(key) {
                 text = text.replace(key, BLANK);
             }
@@ -152,7 +152,7 @@ impl<'w> Keys<'w> {
 }
 
 /// `entry` for those who read the journal.
-pub(super) fn shown(entry: &Entry, keys: &Keys<'_>) -> EntryAnswer {
+pub(super) fn shown(entry: &Entry, keys: &Keys) -> EntryAnswer {
     let request = &entry.request;
     EntryAnswer {
         number: entry.number(),
@@ -178,7 +178,7 @@ pub(super) fn shown(entry: &Entry, keys: &Keys<'_>) -> EntryAnswer {
     }
 }
 
-fn body(text: Option<&Text>, keys: &Keys<'_>) -> BodyAnswer {
+fn body(text: Option<&Text>, keys: &Keys) -> BodyAnswer {
     let Some(text) = text else {
         return BodyAnswer { body: Value::Null, body_bytes: 0, body_cut: false };
     };
@@ -190,7 +190,7 @@ fn body(text: Option<&Text>, keys: &Keys<'_>) -> BodyAnswer {
     BodyAnswer { body, body_bytes: text.length(), body_cut: text.is_cut() }
 }
 
-fn given(given: &Given, keys: &Keys<'_>) -> GivenAnswer {
+fn given(given: &Given, keys: &Keys) -> GivenAnswer {
     let words = given.words.as_ref().map(|words| {
         let mut start = 0;
         let word = words.iter().map(|word| {
@@ -208,7 +208,7 @@ fn given(given: &Given, keys: &Keys<'_>) -> GivenAnswer {
     }
 }
 
-fn model(shown: &Shown, rule: Option<&str>, keys: &Keys<'_>) -> ModelAnswer {
+fn model(shown: &Shown, rule: Option<&str>, keys: &Keys) -> ModelAnswer {
     let near_misses = shown.near_misses(rule).into_iter().map(|miss| {
         let found = miss.found.map(|found| keys.blanked_json(found));
         json!({
@@ -232,7 +232,7 @@ fn model(shown: &Shown, rule: Option<&str>, keys: &Keys<'_>) -> ModelAnswer {
     }
 }
 
-fn prompt_shown(prompt: &Prompt, keys: &Keys<'_>) -> Value {
+fn prompt_shown(prompt: &Prompt, keys: &Keys) -> Value {
     let Prompt { instructions, history, message, output, scene } = prompt;
     let turns = history.iter().map(
         |Turn { role, parts }| json!({ "role": role.name(), "content": parts_shown(parts, keys) }),
@@ -254,7 +254,7 @@ fn prompt_shown(prompt: &Prompt, keys: &Keys<'_>) -> Value {
     })
 }
 
-fn parts_shown(parts: &[Part], keys: &Keys<'_>) -> Value {
+fn parts_shown(parts: &[Part], keys: &Keys) -> Value {
     keys.blanked_json(json!(parts))
 }
 

@@ -1,0 +1,498 @@
+//! Replies made at run time: an account's own rules, its queue, and fixtures that are read again.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{ACCOUNTS, Answer, DEPLOYMENT, DEPLOYMENTS, ECHO, JSON, KEY, TestApp, said};
+
+const REPLIES: &str = "/_mynah/accounts/demo/replies";
+const QUEUE: &str = "/_mynah/accounts/demo/replies/queue";
+
+async fn control(app: &TestApp, method: Method, path: &str, body: &Value) -> Answer {
+    app.request(method, path).json(body).send().await
+}
+
+async fn look(app: &TestApp) -> Value {
+    app.request(Method::GET, REPLIES).send().await.good()
+}
+
+/// Adds a rule; gives its id.
+async fn add(app: &TestApp, rule: Value) -> String {
+    added(&control(app, Method::POST, REPLIES, &rule).await)
+}
+
+#[track_caller]
+fn added(answer: &Answer) -> String {
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    answer.json()["id"].as_str().unwrap().to_owned()
+}
+
+async fn queue(app: &TestApp, path: &str, replies: Value) {
+    let answer = control(app, Method::POST, path, &replies).await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+}
+
+async fn delete(app: &TestApp, path: &str) {
+    let answer = app.request(Method::DELETE, path).send().await;
+    assert_eq!(answer.status, 204, "{}", answer.body);
+}
+
+/// The ids of the rules, in order.
+async fn ids(app: &TestApp) -> Vec<String> {
+    let shown = look(app).await;
+    let rules = shown["rules"].as_array().unwrap().iter();
+    rules.map(|rule| rule["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// What the Runner API answers.
+async fn runner(app: &TestApp, deployment: &str, text: &str) -> Value {
+    app.run(deployment, text).await.good()["content"].clone()
+}
+
+/// What the Characters API answers, to be asked of a model.
+async fn character(app: &TestApp, key: &str, llm: &str, text: &str) -> Answer {
+    let body = json!({"messages": [{"role": "user", "content": text}], "llm_id": llm});
+    let request = app.request(Method::POST, "/api/v1/completions").json(&body);
+    request.header("authorization", format!("Bearer {key}")).send().await
+}
+
+fn always(text: &str) -> Value {
+    json!({"reply": [{"text": text}]})
+}
+
+// --- rules ---------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_rule_answers_before_the_fixtures_do_in_both_apis() {
+    let app = TestApp::start().await;
+    let fixtures = runner(&app, DEPLOYMENT, "Hi").await;
+    let id = add(&app, json!({"when": {"equals": "Hi"}, "reply": [{"text": "Mine."}]})).await;
+    assert_eq!(runner(&app, DEPLOYMENT, "Hi").await, "Mine.");
+    assert_eq!(character(&app, KEY, "model_abc123", "Hi").await.good()["content"], "Mine.");
+    let stream = app.stream(&format!("/v1/runner/{DEPLOYMENT}/stream"), &said("Hi")).await;
+    assert_eq!(stream.concat(), "Mine.");
+    let request = app.request(Method::POST, &format!("/v1/runner/{DEPLOYMENT}"));
+    let other = request.key("free_api_key").json(&said("Hi")).send().await.good();
+    assert_eq!(other["content"], fixtures, "another account has rules of its own");
+    let rule = json!({"id": id, "when": {"equals": "Hi"}, "reply": [{"text": "Mine."}]});
+    let shown = json!({"id": id, "answered": 3, "rule": rule});
+    assert_eq!(look(&app).await, json!({"rules": [shown], "queue": []}));
+    delete(&app, &format!("{REPLIES}/{id}")).await;
+    assert_eq!(runner(&app, DEPLOYMENT, "Hi").await, fixtures);
+}
+
+#[tokio::test]
+async fn a_rule_answers_for_a_deployment_that_echoes_too() {
+    let app = TestApp::start().await;
+    add(&app, json!({"when": {"contains": "mine"}, "reply": [{"text": "Mine."}]})).await;
+    assert_eq!(runner(&app, ECHO, "is it mine?").await, "Mine.");
+    assert_eq!(runner(&app, ECHO, "theirs").await, "theirs");
+    assert_eq!(character(&app, KEY, "model_echo", "mine").await.good()["content"], "Mine.");
+}
+
+#[tokio::test]
+async fn a_rule_is_put_where_it_is_wanted_and_the_first_that_matches_answers() {
+    let app = TestApp::start().await;
+    let last = add(&app, always("last")).await;
+    assert_eq!((last.as_str(), runner(&app, DEPLOYMENT, "x").await), ("rule_1", json!("last")));
+    let path = format!("{REPLIES}?at=0");
+    let first = added(&control(&app, Method::POST, &path, &always("first")).await);
+    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "first");
+    let named = json!({"id": "mid", "reply": [{"text": "mid"}]});
+    let path = format!("{REPLIES}?before={last}");
+    assert_eq!(added(&control(&app, Method::POST, &path, &named).await), "mid");
+    assert_eq!(ids(&app).await, [&first, "mid", &last]);
+    // By id, a rule moves and keeps its count; another one is put in whole.
+    let reordered = json!([last, "mid", {"id": "new", "reply": [{"text": "new"}]}]);
+    let shown = control(&app, Method::PUT, REPLIES, &reordered).await.good();
+    assert_eq!(shown, look(&app).await);
+    assert_eq!(ids(&app).await, ["rule_1", "mid", "new"]);
+    assert_eq!(shown["rules"][0]["answered"], 1);
+    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "last");
+    // What is shown can be put back as it is.
+    let same: Vec<Value> =
+        shown["rules"].as_array().unwrap().iter().map(|rule| rule["rule"].clone()).collect();
+    let shown = control(&app, Method::PUT, REPLIES, &json!(same)).await.good();
+    assert_eq!(shown["rules"][0]["answered"], 2);
+}
+
+#[tokio::test]
+async fn a_rule_answers_as_often_as_it_says() {
+    let app = TestApp::start().await;
+    add(&app, json!({"reply": [{"text": "once"}], "times": 1})).await;
+    add(&app, json!({"reply": [{"text": "one"}, {"text": "two"}], "times": 3})).await;
+    add(&app, always("always")).await;
+    let mut answers = Vec::new();
+    for _ in 0..6 {
+        answers.push(runner(&app, DEPLOYMENT, "x").await);
+    }
+    assert_eq!(answers, ["once", "one", "two", "two", "always", "always"]);
+}
+
+#[tokio::test]
+async fn a_fixture_rule_too_answers_as_often_as_it_says() {
+    let rules = r#"
+        [[rule]]
+        times = 2
+        reply = [{ text = "twice" }]
+
+        [[rule]]
+        reply = [{ text = "always" }]
+    "#;
+    let app = TestApp::with_rules(rules).await;
+    for expected in ["twice", "twice", "always"] {
+        assert_eq!(runner(&app, DEPLOYMENT, "x").await, expected);
+    }
+    control(&app, Method::POST, "/_mynah/accounts/demo/reset", &json!({})).await.good();
+    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "twice");
+}
+
+#[tokio::test]
+async fn a_bad_rule_is_refused_by_the_path_of_its_field_and_nothing_changes() {
+    let app = TestApp::start().await;
+    add(&app, json!({"id": "mine", "reply": [{"text": "x"}]})).await;
+    queue(&app, QUEUE, json!({"text": "y"})).await;
+    let before = look(&app).await;
+    let reply = json!([{"text": "x"}]);
+    let refused = |answer: Answer, start: &str| {
+        assert_eq!(answer.status, 400, "{}", answer.body);
+        let message = answer.json()["error"].as_str().unwrap().to_owned();
+        assert!(message.starts_with(start), "{message}");
+    };
+    for (rule, start) in [
+        (json!({"when": {"regex": "("}, "reply": reply}), "when.regex: regex parse error"),
+        (json!({"reply": [{"text": "{{ x"}]}), "reply[0].text: syntax error"),
+        (json!({"reply": [{"text": "x"}, {}]}), "reply[1]: a reply needs `text` or `json`"),
+        (json!({"reply": [{"text": "x", "json": {}}]}), "reply[0].json: a reply has either"),
+        (json!({"reply": []}), "reply: a rule needs at least one reply"),
+        (json!({}), "reply: a rule needs at least one reply"),
+        (json!({"reply": "x"}), "reply must be an array, not a string"),
+        (json!({"reply": reply, "times": 0}), "times: a rule answers 1 time or more"),
+        (json!({"reply": reply, "times": -1}), "times must be"),
+        (json!({"reply": reply, "tims": 1}), "tims is not a known field, expected one of `id`"),
+        (json!({"reply": [{"txt": "x"}]}), "reply[0].txt is not a known field"),
+        (json!({"when": {"equal": "x"}, "reply": reply}), "when.equal is not a known field"),
+        (json!({"when": {"api": "x"}, "reply": reply}), "when.api: unknown variant `x`"),
+        (json!({"id": "mine", "reply": reply}), "id: there is a rule called `mine` already"),
+        (json!({"id": "queue", "reply": reply}), "id: an id is neither empty nor `queue`"),
+        (json!([]), "the body must be an object, not an array"),
+    ] {
+        refused(control(&app, Method::POST, REPLIES, &rule).await, start);
+        // In a new list the rule would take the place of its namesake.
+        if rule["id"] == "mine" {
+            continue;
+        }
+        let list = json!([{"reply": reply}, rule]);
+        refused(control(&app, Method::PUT, REPLIES, &list).await, "[1]");
+    }
+    for (query, message) in [
+        ("at=2", "at: there are 1 rules"),
+        ("at=x", "at must be a whole number"),
+        ("before=x", "before: there is no rule called `x`"),
+        ("at=0&before=mine", "at and before cannot both be given"),
+        ("att=0", "there is no parameter att"),
+    ] {
+        let path = format!("{REPLIES}?{query}");
+        refused(control(&app, Method::POST, &path, &always("x")).await, message);
+    }
+    for (list, start) in [
+        (json!(["mine", "mine"]), "[1]: there are two rules called `mine`"),
+        (json!(["other"]), "[0]: there is no rule called `other`"),
+        (json!({}), "the body must be an array, not an object"),
+        (json!([1]), "[0] must be a rule or the id of one"),
+    ] {
+        refused(control(&app, Method::PUT, REPLIES, &list).await, start);
+    }
+    for (replies, start) in [
+        (json!([{"text": "x"}, {"text": "{% x %}"}]), "[1].text: syntax error"),
+        (json!({"text": "{% x %}"}), "text: syntax error"),
+        (json!({"txt": "x"}), "txt is not a known field"),
+        (json!([{"txt": "x"}]), "[0].txt is not a known field"),
+        (json!("x"), "the body must be a reply or an array of replies"),
+    ] {
+        refused(control(&app, Method::POST, QUEUE, &replies).await, start);
+    }
+    let path = format!("{QUEUE}?api=both");
+    let answer = control(&app, Method::POST, &path, &json!({"text": "x"})).await;
+    refused(answer, "api must be runner or characters");
+    assert_eq!(look(&app).await, before);
+    let gone = app.request(Method::DELETE, &format!("{REPLIES}/other")).send().await;
+    assert_eq!(
+        (gone.status.as_u16(), gone.json()),
+        (404, json!({"error": "there is no rule `other`"}))
+    );
+    let nobody = app.request(Method::GET, "/_mynah/accounts/nobody/replies").send().await;
+    assert_eq!(nobody.status, 404);
+}
+
+// --- queue ---------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn queued_replies_are_served_before_any_rule_one_a_request() {
+    let app = TestApp::start().await;
+    add(&app, always("rule")).await;
+    queue(&app, QUEUE, json!([{"text": "one"}, {"text": "{{ message.text }} two"}])).await;
+    queue(&app, QUEUE, json!({"text": "three"})).await;
+    assert_eq!(look(&app).await["queue"][2], json!({"api": null, "reply": {"text": "three"}}));
+    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "one");
+    assert_eq!(character(&app, KEY, "model_abc123", "x").await.good()["content"], "x two");
+    assert_eq!(runner(&app, ECHO, "x").await, "three");
+    assert_eq!(runner(&app, ECHO, "x").await, "rule");
+    assert_eq!(look(&app).await["queue"], json!([]));
+}
+
+#[tokio::test]
+async fn queued_replies_may_be_for_one_api_only() {
+    let app = TestApp::start().await;
+    queue(&app, &format!("{QUEUE}?api=characters"), json!({"text": "characters"})).await;
+    queue(&app, QUEUE, json!({"text": "either"})).await;
+    queue(&app, &format!("{QUEUE}?api=runner"), json!({"text": "runner"})).await;
+    assert_eq!(look(&app).await["queue"][0]["api"], "characters");
+    assert_eq!(runner(&app, ECHO, "x").await, "either");
+    assert_eq!(runner(&app, ECHO, "x").await, "runner");
+    assert_eq!(runner(&app, ECHO, "x").await, "x");
+    assert_eq!(character(&app, KEY, "model_echo", "x").await.good()["content"], "characters");
+}
+
+#[tokio::test]
+async fn a_queued_reply_can_say_all_that_a_rules_can() {
+    let app = TestApp::start().await;
+    let replies = json!([
+        {"json": {"said": "{{ message.text }}", "n": 1}},
+        {"text": "x", "name": "A name", "input_tokens": 7, "output_tokens": 8},
+    ]);
+    queue(&app, QUEUE, replies).await;
+    assert_eq!(runner(&app, JSON, "Hi").await, json!({"said": "Hi", "n": 1}));
+    let path = format!("/v1/runner/{DEPLOYMENT}/conversation");
+    let first = app.post(&path, &said("Hi")).await.good();
+    assert_eq!(first["name"], "A name");
+    assert_eq!((&first["input_tokens"], &first["output_tokens"]), (&json!(7), &json!(8)));
+}
+
+#[tokio::test]
+async fn each_reply_is_served_once_however_many_ask_at_once() {
+    let app = TestApp::start().await;
+    let replies: Vec<Value> = (0..10).map(|nth| json!({"text": format!("queued {nth}")})).collect();
+    queue(&app, QUEUE, json!(replies)).await;
+    add(&app, json!({"reply": [{"text": "thrice"}], "times": 3})).await;
+    let asked = (0..20).map(|_| runner(&app, ECHO, "x"));
+    let answers = futures::future::join_all(asked).await;
+    let mut answers: Vec<&str> = answers.iter().map(|answer| answer.as_str().unwrap()).collect();
+    answers.sort_unstable();
+    let queued = (0..10).map(|nth| format!("queued {nth}"));
+    let expected: Vec<String> = queued
+        .chain(std::iter::repeat_n("thrice".to_owned(), 3))
+        .chain(std::iter::repeat_n("x".to_owned(), 7))
+        .collect();
+    assert_eq!(answers, expected);
+}
+
+#[tokio::test]
+async fn what_is_refused_takes_no_reply() {
+    let app = TestApp::start().await;
+    let broke = "/_mynah/accounts/demo-broke/replies";
+    let once = json!({"reply": [{"text": "once"}], "times": 1});
+    added(&control(&app, Method::POST, broke, &once).await);
+    queue(&app, &format!("{broke}/queue"), json!([{"text": "one"}, {"text": "two"}])).await;
+    let look = || app.request(Method::GET, broke);
+    let before = look().send().await.good();
+    let key = "broke_api_key";
+    assert_eq!(character(&app, key, "model_abc123", "x").await.status, 402);
+    assert_eq!(character(&app, key, "nothing", "x").await.status, 404);
+    assert_eq!(look().send().await.good(), before);
+    let balance = json!({"balance": "10"});
+    control(&app, Method::PATCH, "/_mynah/accounts/demo-broke", &balance).await.good();
+    for expected in ["one", "two", "once"] {
+        let answer = character(&app, key, "model_abc123", "x").await.good();
+        assert_eq!(answer["content"], expected);
+    }
+    control(&app, Method::PATCH, "/_mynah/accounts/demo-broke", &json!({"balance": "0"}))
+        .await
+        .good();
+    let shown = look().send().await.good();
+    assert_eq!(shown["rules"][0]["answered"], 1);
+    assert_eq!(character(&app, key, "model_abc123", "x").await.status, 402);
+    assert_eq!(look().send().await.good(), shown);
+}
+
+#[tokio::test]
+async fn rules_and_queue_can_be_removed_and_go_with_a_reset() {
+    let app = TestApp::start().await;
+    let fill = async || {
+        add(&app, always("rule")).await;
+        queue(&app, QUEUE, json!({"text": "queued"})).await;
+    };
+    let nothing = json!({"rules": [], "queue": []});
+    fill().await;
+    delete(&app, QUEUE).await;
+    assert_eq!(runner(&app, ECHO, "x").await, "rule");
+    queue(&app, QUEUE, json!({"text": "queued"})).await;
+    delete(&app, REPLIES).await;
+    assert_eq!(look(&app).await, nothing);
+    assert_eq!(runner(&app, ECHO, "x").await, "x");
+    fill().await;
+    control(&app, Method::POST, "/_mynah/accounts/demo/reset", &json!({})).await.good();
+    assert_eq!(look(&app).await, nothing);
+    assert_eq!(runner(&app, ECHO, "x").await, "x");
+    assert_eq!(add(&app, always("rule")).await, "rule_1", "ids begin anew");
+}
+
+// --- fixtures that change ------------------------------------------------------------------------
+
+/// A folder of fixtures with these rules.
+fn folder(rules: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in [("accounts", ACCOUNTS), ("deployments", DEPLOYMENTS), ("replies", rules)] {
+        save(&folder, name, text);
+    }
+    folder
+}
+
+fn save(folder: &TempDir, name: &str, text: &str) {
+    std::fs::write(folder.path().join(format!("{name}.toml")), text).unwrap();
+}
+
+async fn serving(folder: &TempDir) -> TestApp {
+    TestApp::with(|config| config.fixtures = Some(folder.path().to_owned())).await
+}
+
+fn rule(text: &str) -> String {
+    format!("[[rule]]\nreply = [{{ text = '{text}' }}, {{ text = '{text} again' }}]\n")
+}
+
+#[tokio::test]
+async fn a_saved_change_takes_effect_by_itself() {
+    let folder = folder(&rule("old"));
+    let app = serving(&folder).await;
+    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "old");
+    save(&folder, "replies", "[[rule]]\nreply = [{ text = 'changed' }]");
+    let ask = async { while runner(&app, DEPLOYMENT, "x").await != "changed" {} };
+    tokio::time::timeout(Duration::from_secs(10), ask).await.expect("the change takes effect");
+}
+
+#[tokio::test]
+async fn changed_fixtures_change_what_accounts_may_use_and_not_what_they_hold() {
+    let folder = folder(&rule("old"));
+    let app = serving(&folder).await;
+    let conversation = app.start_conversation(DEPLOYMENT, "x").await;
+    let run = json!({"reply": [{"text": "run time"}], "when": {"equals": "mine"}});
+    add(&app, run).await;
+    let accounts = ACCOUNTS.replace("\"YOUR_API_KEY\"", "\"NEW_KEY\"")
+        + "\n[[account]]\nid = 'new'\nproject = 'demo'\nplan = 'pro'\nbalance = '1'\nkeys = ['k']\n";
+    let accounts = accounts.replace("requests_per_minute = 100", "requests_per_minute = 7");
+    let made = control(&app, Method::POST, "/_mynah/accounts", &json!({})).await.json();
+    let (made, made_key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
+    save(&folder, "accounts", &accounts);
+    save(&folder, "replies", &rule("new"));
+    let more = "\n[[deployment]]\nid = 'MORE'\naccount = 'new'\nmodel = 'm'\nbackend = 'echo'\n";
+    save(&folder, "deployments", &format!("{DEPLOYMENTS}{more}"));
+    assert!(app.reload(folder.path()).await);
+    let made = control(&app, Method::GET, &format!("/_mynah/accounts/{made}"), &json!({})).await;
+    assert_eq!(made.good()["requests_per_minute"], 7);
+    let say = async |key: &str, deployment: &str, text: &str| {
+        let path = format!("/v1/runner/{deployment}");
+        app.request(Method::POST, &path).key(key).json(&said(text)).send().await
+    };
+    say(KEY, DEPLOYMENT, "x").await.refused(401, "auth_error", "invalid_api_key");
+    for (key, deployment, text, expected) in [
+        ("NEW_KEY", DEPLOYMENT, "x", "new"),
+        ("NEW_KEY", DEPLOYMENT, "mine", "run time"),
+        ("k", "MORE", "x", "x"),
+        ("k", DEPLOYMENT, "x", "new"),
+        (made_key, DEPLOYMENT, "x", "new"),
+    ] {
+        assert_eq!(say(key, deployment, text).await.good()["content"], expected);
+    }
+    let path = format!("/v1/runner/conversation/{conversation}/messages");
+    let messages = app.request(Method::GET, &path).key("NEW_KEY").send().await.good();
+    assert_eq!(messages["total"], 2, "what was said before is there still");
+    let shown = app.request(Method::GET, "/_mynah/accounts/demo").send().await.good();
+    assert_eq!(shown["requests_per_minute"], 7);
+}
+
+#[tokio::test]
+async fn rules_that_stay_the_same_keep_their_turn_and_changed_ones_begin_anew() {
+    let folder = folder(&rule("one"));
+    let app = serving(&folder).await;
+    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "one");
+    save(&folder, "accounts", &format!("{ACCOUNTS}\n"));
+    assert!(app.reload(folder.path()).await);
+    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "one again");
+    // An editor's own files are none of ours.
+    save(&folder, ".#replies", "[[broken");
+    save(&folder, "replies", &rule("two"));
+    assert!(app.reload(folder.path()).await);
+    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "two");
+}
+
+#[tokio::test]
+async fn an_account_that_is_taken_out_is_closed_and_opens_with_what_it_held() {
+    let folder = folder(&rule("x"));
+    let app = serving(&folder).await;
+    let account =
+        "\n[[account]]\nid = 'new'\nproject = 'demo'\nplan = 'pro'\nbalance = '1'\nkeys = ['k']\n";
+    save(&folder, "accounts", &format!("{ACCOUNTS}{account}"));
+    assert!(app.reload(folder.path()).await);
+    let start = async || {
+        let path = format!("/v1/runner/{DEPLOYMENT}/conversation");
+        app.request(Method::POST, &path).key("k").json(&said("x")).send().await
+    };
+    let first = start().await.good();
+    save(&folder, "accounts", ACCOUNTS);
+    assert!(app.reload(folder.path()).await);
+    start().await.refused(401, "auth_error", "invalid_api_key");
+    save(&folder, "accounts", &format!("{ACCOUNTS}{account}"));
+    assert!(app.reload(folder.path()).await);
+    assert_ne!(start().await.good()["conversation_id"], first["conversation_id"]);
+    let list = app.request(Method::GET, "/v1/runner/conversations").key("k").send().await.good();
+    assert_eq!(list["total"], 2);
+}
+
+/// Where a test's log goes.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, said: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(said)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn broken_files_are_reported_fault_by_fault_and_the_last_good_state_stays() {
+    let folder = folder(&rule("good"));
+    let app = serving(&folder).await;
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
+    let logging = tracing::subscriber::set_default(subscriber);
+    save(
+        &folder,
+        "replies",
+        "[[rule]]\nwhen = { regex = '(' }\nreply = [{ txt = 'x' }]\n[[rul]]\n",
+    );
+    save(&folder, "deployments", &DEPLOYMENTS.replace("account = \"demo\"", "account = \"x\""));
+    assert!(!app.reload(folder.path()).await);
+    drop(logging);
+    let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for fault in [
+        "replies.toml:3:12: rule[0].reply[0]: unknown field `txt`",
+        "replies.toml:4",
+        "last good ones stay",
+    ] {
+        assert!(said.contains(fault), "{said}");
+    }
+    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "good");
+    std::fs::remove_dir_all(folder.path()).unwrap();
+    assert!(!app.reload(folder.path()).await);
+    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "good again");
+}
