@@ -12,7 +12,9 @@ use tokio::net::TcpListener;
 
 use crate::domain::BackendName;
 use crate::http::extract::Strictness;
-use crate::http::{Metrics, Observer, PublicUrl, ResetStyle, Services, control, router, runner};
+use crate::http::{
+    FaultHeader, Metrics, Observer, PublicUrl, ResetStyle, Services, control, router, runner,
+};
 use crate::service::fixtures::watch::Watch;
 use crate::service::fixtures::{self, Fixtures, FixturesError, Shelf};
 use crate::service::turns::Settings;
@@ -40,6 +42,8 @@ pub struct Config {
     pub runner: runner::Style,
     /// Who may use the control plane.
     pub control: control::Access,
+    /// Whether requests may ask for faults of their own.
+    pub fault_header: FaultHeader,
     /// How the end of a limit's window is told.
     pub reset: ResetStyle,
     /// The most entries in an account's journal; 0 for none.
@@ -103,6 +107,7 @@ impl App {
             worlds: Arc::clone(&worlds),
             snapshots: Snapshots::new(store.clone(), Arc::clone(&worlds)),
             control: config.control.clone(),
+            fault_header: config.fault_header,
             strictness: config.strictness,
             runner: config.runner,
             metrics: metrics.clone(),

@@ -20,7 +20,7 @@ use crate::clock::parse_rfc3339;
 use crate::domain::BackendName;
 use crate::http::extract::Strictness;
 use crate::http::runner::{ErrorStyle, MessageContent, Style};
-use crate::http::{ResetStyle, control};
+use crate::http::{FaultHeader, ResetStyle, control};
 
 /// A stand-in server for the Runner API and the Characters API.
 ///
@@ -168,6 +168,9 @@ struct Serve {
     /// How many of an account's latest requests its journal keeps; 0 keeps none.
     #[arg(long, env = "MYNAH_JOURNAL_MAX", default_value_t = 1000, value_name = "N")]
     journal_max: usize,
+    /// Lets a request ask for a fault of its own, with a header like `x-mynah-fault: status=503`.
+    #[arg(long, env = "MYNAH_FAULT_HEADER")]
+    fault_header: bool,
     /// Seconds that running answers get to finish when the server is stopped.
     #[arg(long, env = "MYNAH_GRACE", default_value_t = 10, value_name = "SECONDS")]
     grace: u64,
@@ -258,6 +261,11 @@ impl Serve {
                 Some(token) => control::Access::Token(token.as_str().into()),
                 None if self.address.host.is_loopback() => control::Access::ThisMachine,
                 None => control::Access::Nobody,
+            },
+            fault_header: if self.fault_header {
+                FaultHeader::Obeyed
+            } else {
+                FaultHeader::Ignored
             },
             reset: match self.rate_limit_reset {
                 ResetArg::Unix => ResetStyle::Unix,

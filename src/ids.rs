@@ -84,6 +84,10 @@ id!(
     MessageId
 );
 id!(
+    /// A fault of an account: `fault_1`.
+    FaultId
+);
+id!(
     /// One request and its answer: `req_…`, or what the client sent as `x-request-id`.
     RequestId
 );

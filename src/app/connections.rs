@@ -1,20 +1,27 @@
-//! Connections: accepted, served over HTTP/1.1, and ended in good order.
+//! Connections: accepted, served over HTTP/1.1, and ended in good order; or cut, where a fault
+//! says so.
 
 mod patience;
+mod socket;
 
 use std::io::ErrorKind;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tower::ServiceExt as _;
 
 use self::patience::Patient;
+use self::socket::Socket;
+use crate::http::Line;
 
 /// How long a client may take to send the head of a request, the first as well as each further
 /// one: slow and idle clients are let go then. Longer than most clients keep idle connections.
@@ -38,13 +45,7 @@ pub(super) async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((socket, _)) => {
-                    let connection = connection(prepared(socket), router.clone());
-                    let watched = graceful.watch(connection);
-                    connections.spawn(async move {
-                        if let Err(fault) = watched.await {
-                            tracing::debug!(%fault, "a connection ended in disorder");
-                        }
-                    });
+                    connections.spawn(attend(socket, router.clone(), graceful.watcher()));
                 }
                 // A client that left before it was greeted is nobody's trouble.
                 Err(fault) if fault.kind() == ErrorKind::ConnectionAborted => {}
@@ -63,6 +64,32 @@ pub(super) async fn serve(
     connections.shutdown().await;
 }
 
+/// Serves one connection until it ends, in good order or cut by a fault.
+async fn attend(socket: TcpStream, router: Router, watcher: Watcher) {
+    let line = Line::default();
+    let service = service_fn(|mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(line.clone());
+        let (answer, line) = (router.clone().oneshot(request), line.clone());
+        async move {
+            let answer = answer.await;
+            if line.is_cut() {
+                // The answer is logged, and never sent.
+                std::future::pending::<()>().await;
+            }
+            answer
+        }
+    });
+    let socket = Socket { socket: prepared(socket), line: line.clone() };
+    tokio::select! {
+        outcome = watcher.watch(connection(socket, service)) => {
+            if let Err(fault) = outcome {
+                tracing::debug!(%fault, "a connection ended in disorder");
+            }
+        }
+        () = line.until_cut() => {}
+    }
+}
+
 fn prepared(socket: TcpStream) -> TcpStream {
     // Without it every chunk of a stream waits for the acknowledgement of the one before it, which
     // clients delay by up to 40 ms.
@@ -72,17 +99,16 @@ fn prepared(socket: TcpStream) -> TcpStream {
     socket
 }
 
-fn connection<S>(
-    socket: S,
-    router: Router,
-) -> http1::Connection<TokioIo<Patient<S>>, TowerToHyperService<Router>>
+fn connection<S, V>(socket: S, service: V) -> http1::Connection<TokioIo<Patient<S>>, V>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
+    V: HttpService<Incoming, ResBody = Body>,
+    V::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
-        .serve_connection(TokioIo::new(Patient::new(socket)), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(Patient::new(socket)), service)
 }
 
 #[expect(
@@ -97,9 +123,10 @@ async fn rest() {
 mod tests {
     use std::convert::Infallible;
 
-    use axum::body::{Body, Bytes};
+    use axum::body::Bytes;
     use axum::routing::get;
     use futures::stream;
+    use hyper_util::service::TowerToHyperService;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
     use tokio::time::Instant;
 
@@ -112,7 +139,7 @@ mod tests {
             .route("/", get(async || "hello"))
             .route("/endless", get(async move || Body::from_stream(endless())));
         let (client, server) = duplex(room);
-        (client, tokio::spawn(connection(server, router)))
+        (client, tokio::spawn(connection(server, TowerToHyperService::new(router))))
     }
 
     #[tokio::test(start_paused = true)]

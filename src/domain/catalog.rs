@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::account::Credits;
 use super::allowlist::Allowlist;
 use super::conversation::Variables;
+use super::fault::Armed;
 use crate::ids::{AccountId, AgentId, DeploymentId, ImageId, LlmId, ProjectId, SdModelId};
 
 /// A deployment of the Runner API.
@@ -27,6 +28,8 @@ pub struct Deployment {
     pub backend: BackendName,
     /// `Some` when no key is needed, with the origins that may call.
     pub public: Option<Allowlist>,
+    /// What its users meet, each account on a count of its own.
+    pub faults: Vec<Armed>,
 }
 
 impl Deployment {
@@ -49,6 +52,8 @@ pub struct LlmModel {
     pub cost_per_1k_tokens: Credits,
     /// Who answers.
     pub backend: BackendName,
+    /// What its users meet, each account on a count of its own.
+    pub faults: Vec<Armed>,
 }
 
 impl LlmModel {
@@ -69,6 +74,8 @@ pub struct SdModel {
     pub name: String,
     /// What an image or avatar costs.
     pub cost_per_image: Credits,
+    /// What its users meet, each account on a count of its own.
+    pub faults: Vec<Armed>,
 }
 
 /// An agent of the Characters API.
@@ -185,6 +192,7 @@ mod tests {
             max_context: 1,
             cost_per_1k_tokens: Credits::parse(price).unwrap(),
             backend: BackendName::Echo,
+            faults: Vec::new(),
         };
         assert_eq!(llm("0.06").cost(579).to_string(), "0.03474");
         assert_eq!(llm("0.000001").cost(1).to_string(), "0.000001");

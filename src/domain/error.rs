@@ -8,7 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::account::Credits;
-use crate::ids::{AccountId, AgentId, ConversationId, DeploymentId, LlmId, SdModelId};
+use crate::ids::{AccountId, AgentId, ConversationId, DeploymentId, FaultId, LlmId, SdModelId};
 
 /// Why an act was refused or failed.
 #[derive(Debug, Error)]
@@ -87,6 +87,15 @@ pub enum Error {
         /// Time until the window ends.
         retry_after: Duration,
     },
+    /// A fault that was asked for refuses the request.
+    #[error("{}", told_by(*status))]
+    Injected {
+        /// The status that was asked for.
+        status: u16,
+    },
+    /// No such fault in the account (control plane).
+    #[error("there is no fault `{0}`")]
+    UnknownFault(FaultId),
     /// The server is at fault; the client only learns that.
     #[error("internal error")]
     Internal(#[source] Box<dyn StdError + Send + Sync>),
@@ -123,6 +132,24 @@ pub fn with_sources(error: &(dyn StdError + 'static)) -> String {
 impl From<FieldError> for Error {
     fn from(field: FieldError) -> Self {
         Self::Field(field)
+    }
+}
+
+/// What a server says that answers with `status`.
+fn told_by(status: u16) -> String {
+    match status {
+        401 => "the API key is not known".to_owned(),
+        402 => "insufficient account balance".to_owned(),
+        403 => "access is forbidden".to_owned(),
+        404 => "not found".to_owned(),
+        408 => "the request took too long".to_owned(),
+        409 => "conflict with the present state".to_owned(),
+        429 => "the rate limit is reached".to_owned(),
+        500 => "internal error".to_owned(),
+        502 => "bad gateway".to_owned(),
+        503 => "the service is temporarily unavailable".to_owned(),
+        504 => "gateway timeout".to_owned(),
+        status => format!("the request failed with status {status}"),
     }
 }
 
@@ -167,6 +194,8 @@ pub enum Place {
     Body,
     /// In the query of the URL.
     Query,
+    /// A header.
+    Header,
 }
 
 /// The kinds of fault a field can have.

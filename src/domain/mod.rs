@@ -5,6 +5,7 @@ pub mod allowlist;
 pub mod catalog;
 pub mod conversation;
 pub mod error;
+pub mod fault;
 pub mod rule;
 pub mod words;
 

@@ -205,6 +205,8 @@ fn in_json_words(expected: &str) -> &str {
         "a sequence" => "an array",
         "a map" => "an object",
         "a boolean" => "true or false",
+        "u64" => "a whole number",
+        "f64" => "a number",
         other => other,
     }
 }

@@ -100,9 +100,13 @@ fn status_of_refusal(refusal: &Refusal) -> StatusCode {
         | Refusal::UnknownPicture(_)
         | Refusal::UnknownDeployment(_)
         | Refusal::UnknownAccount(_)
-        | Refusal::UnknownRule(_) => StatusCode::NOT_FOUND,
+        | Refusal::UnknownRule(_)
+        | Refusal::UnknownFault(_) => StatusCode::NOT_FOUND,
         Refusal::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Refusal::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        Refusal::Injected { status } => {
+            StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        }
         Refusal::ForbiddenDeployment(_) | Refusal::OriginNotAllowed(_) | Refusal::ControlClosed => {
             StatusCode::FORBIDDEN
         }

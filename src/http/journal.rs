@@ -16,6 +16,7 @@ use axum::response::Response;
 
 use super::scope::Scope;
 use crate::clock::Stopwatch;
+use crate::domain::fault::{Act, Drop as Dropped};
 use crate::service::journal::{End, Entry, Given, Lines, Sent, Text, Took, Word};
 
 /// What becomes of a request. Dropping it writes its entry.
@@ -104,6 +105,15 @@ impl Drop for Recording {
         let mut entry = Entry::new(request, place.came, id, self.scope.notes());
         entry.answer = self.answer.take();
         entry.end = self.end;
+        if let Some(Act::Drop(when)) = entry.fault.as_ref().map(|fault| &fault.act) {
+            let refused = entry.answer.as_ref().is_some_and(|answer| answer.status >= 400);
+            match when {
+                // What was answered was for nobody.
+                Dropped::BeforeAnswer => (entry.answer, entry.end) = (None, End::Broken),
+                Dropped::AfterCommit if !refused => entry.end = End::Broken,
+                Dropped::AfterCommit => {}
+            }
+        }
         entry.verdict = self.scope.verdict().copied();
         entry.took = Took {
             total: self.stopwatch.elapsed(),

@@ -5,8 +5,9 @@
 //!    a panic have both. What the client gets goes through it into the account's [`journal`].
 //! 2. CORS: answers preflights before anything asks for a key; its headers stand on errors too.
 //! 3. [`drain`]: reads what a refused client still sends, so that it gets to see its answer.
-//! 4. A room's rendering of failures: everything inside may fail without knowing an envelope.
-//! 5. Panics become failures, so that they are rendered like any other.
+//! 4. [`faults`]: does to answers what faults say, error answers in their envelopes included.
+//! 5. A room's rendering of failures: everything inside may fail without knowing an envelope.
+//! 6. Panics become failures, so that they are rendered like any other.
 
 mod base_url;
 pub mod characters;
@@ -14,6 +15,7 @@ pub mod control;
 mod drain;
 pub mod extract;
 mod failure;
+mod faults;
 mod journal;
 mod metrics;
 mod observe;
@@ -35,6 +37,7 @@ use tower_http::cors::{AllowHeaders, AllowMethods, Any, CorsLayer, ExposeHeaders
 
 pub use self::base_url::PublicUrl;
 use self::failure::Failure;
+pub use self::faults::{FaultHeader, Line};
 pub use self::metrics::Metrics;
 pub use self::observe::{Observer, ResetStyle};
 use crate::service::{Access, Archive, Shelf, Snapshots, Studio, Turns, Worlds};
@@ -60,6 +63,8 @@ pub struct Services {
     pub snapshots: Snapshots,
     /// Who may use the control plane.
     pub control: control::Access,
+    /// Whether requests may ask for faults of their own.
+    pub fault_header: FaultHeader,
     /// How the Runner API renders what the documents leave open.
     pub runner: runner::Style,
     /// What the server counts of its own doings.
@@ -83,6 +88,7 @@ pub fn router(services: Services) -> Router {
         .nest("/v1/runner", runner)
         .nest("/api/v1", characters)
         .nest("/images", characters::pictures())
+        .layer(from_fn_with_state(services.fault_header, faults::befall))
         .layer(from_fn(drain::drain))
         .layer(cors());
     Router::new()

@@ -98,6 +98,7 @@ impl Drop for Line {
             route,
             status = self.status,
             latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
+            fault = self.scope.notes().fault().map_or("-", |fault| fault.act.name()),
             account = self.scope.world().map_or("-", |world| world.id.as_str()),
             request_id = self.scope.id(strangers).as_str(),
         );

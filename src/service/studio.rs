@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::archive::{Page, Slice};
+use super::faults::Carried;
 use super::fixtures::Shelf;
 use super::paint::paint;
 use super::worlds::{Visit, World};
@@ -94,8 +95,9 @@ impl Studio {
 
     /// Makes an agent, and charges for its avatar.
     pub async fn make_agent(&self, visit: &Visit, new: NewAgent) -> Result<Agent, Error> {
-        let cost = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?.cost_per_image;
-        let world = visit.world();
+        let model = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?;
+        visit.meet(Carried { by: model.id.as_str(), rules: &model.faults }).await?;
+        let (world, cost) = (visit.world(), model.cost_per_image);
         let act = store::act(move |db| {
             async move {
                 if !accounts::charge(db, world.row, cost).await? {
@@ -138,7 +140,9 @@ impl Studio {
 
     /// Makes an image, charges for it, and puts it into its conversation.
     pub async fn make_image(&self, visit: &Visit, new: NewImage) -> Result<Image, Error> {
-        let cost = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?.cost_per_image;
+        let model = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?;
+        visit.meet(Carried { by: model.id.as_str(), rules: &model.faults }).await?;
+        let cost = model.cost_per_image;
         let (payer, wanted) = (visit.world(), new.conversation.clone());
         let act = store::act(move |db| {
             async move {

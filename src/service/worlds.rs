@@ -19,12 +19,14 @@ use futures::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
 
 pub use self::making::{Changes, LimitChange, NewAccount};
+use super::faults::{self, Carried, Faults};
 use super::fixtures::Shelf;
 use super::journal::{Journal, Notes};
 use super::limits::{Limiter, Verdict};
 use crate::backend::canned::RuleBook;
 use crate::clock::{Clock, Stopwatch};
 use crate::domain::conversation::Api;
+use crate::domain::fault::Asked;
 use crate::domain::{ApiKey, Credits, Error, Plan};
 use crate::ids::{AccountId, Minter, ProjectId};
 use crate::store::{self, AccountRow, Connection, Store, StoreError};
@@ -44,6 +46,8 @@ pub struct World {
     pub rules: Arc<RuleBook>,
     /// What was asked of it lately.
     pub journal: Arc<Journal>,
+    /// What is to go wrong in it.
+    pub faults: Faults,
     /// The fixture account that it was copied from, if it was made at run time.
     pub made_from: Option<AccountId>,
     /// The credits that it starts with, and starts with again.
@@ -77,6 +81,18 @@ impl Visit {
     /// Where to note for the journal what becomes of it.
     pub fn notes(&self) -> &Arc<Notes> {
         &self.notes
+    }
+
+    /// Meets the faults that a model carries, unless the request has met one already.
+    pub async fn meet(&self, carried: Carried<'_>) -> Result<(), Error> {
+        if carried.rules.is_empty() || self.notes.fault().is_some() {
+            return Ok(());
+        }
+        // Models carry no conditions about the request.
+        let asked = Asked { api: Api::Characters, route: "", path: "", method: "POST" };
+        let fault = self.world.faults.met(&asked, carried, &self.world.clock, self.ids.draw());
+        let Some(fault) = fault else { return Ok(()) };
+        faults::begin(fault, &self.world.clock, &self.notes).await
     }
 
     /// The world, to be held on to.

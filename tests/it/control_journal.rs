@@ -335,6 +335,52 @@ async fn a_wait_that_the_clock_passes_over_is_a_delay_too() {
     assert!(delay > 0 && own + delay <= total, "{timing}");
 }
 
+#[tokio::test]
+async fn the_fault_that_a_request_met_is_in_it_and_its_delay_is_no_time_of_mynahs() {
+    let app = TestApp::start().await;
+    let faults = "/_mynah/accounts/demo/faults";
+    for effect in [
+        json!({"delay_ms": 20}),
+        json!({"status": 503}),
+        json!({"break_after": 1}),
+        json!({"drop": "before_answer"}),
+        json!({"drop": "after_commit"}),
+    ] {
+        let rule = json!({"effect": effect, "times": 1});
+        let made = app.request(Method::POST, faults).json(&rule).send().await;
+        assert_eq!(made.status, 201, "{}", made.body);
+        let streamed = effect.get("break_after").is_some();
+        let path = format!("/v1/runner/{ECHO}{}", if streamed { "/stream" } else { "" });
+        let mut raw = Raw::connect(app.address).await;
+        let headers =
+            format!("x-api-key: {KEY}\r\ncontent-type: application/json\r\nconnection: close\r\n");
+        raw.request("POST", &path, &headers, &said("one two").to_string()).await;
+        let _ = raw.rest().await;
+    }
+    let (status, came) = wait(&app, "?count=5").await;
+    assert_eq!(status, 200, "{came}");
+    let entries = came["requests"].as_array().unwrap();
+    let seen: Vec<_> = entries
+        .iter()
+        .map(|entry| (&entry["fault"]["effect"], &entry["answer"]["status"], &entry["end"]))
+        .collect();
+    assert_eq!(
+        json!(seen),
+        json!([
+            ["delay_ms", 200, "complete"],
+            ["status", 503, "complete"],
+            ["break_after", 200, "broken"],
+            ["drop", null, "broken"],
+            ["drop", 200, "broken"],
+        ])
+    );
+    let timing = &entries[0]["timing"];
+    assert_eq!(entries[0]["fault"]["delay_ms"], 20);
+    assert!(timing["delay_us"].as_u64() >= Some(20_000), "{timing}");
+    let [total, own] = ["total_us", "own_us"].map(|name| timing[name].as_u64().unwrap());
+    assert!(own + 20_000 <= total, "{timing}");
+}
+
 // --- picking and clearing ------------------------------------------------------------------------
 
 #[tokio::test]

@@ -28,6 +28,7 @@ mod characters_samples;
 mod cli;
 mod concurrency;
 mod control;
+mod control_faults;
 mod control_journal;
 mod control_replies;
 mod default_fixtures;

@@ -91,6 +91,16 @@ async fn message_content_parts_is_an_option() {
 }
 
 #[tokio::test]
+async fn fault_header_is_an_option() {
+    for (options, status) in [("--fault-header", 503), ("", 200)] {
+        let binary = Binary::start(options).await;
+        let request = binary.client.post(format!("{}/v1/runner/{DEPLOYMENT}", binary.base));
+        let request = request.header("x-api-key", KEY).header("x-mynah-fault", "status=503");
+        assert_eq!(request.json(&said("Hi")).send().await.unwrap().status(), status);
+    }
+}
+
+#[tokio::test]
 async fn pace_is_an_option() {
     let path = format!("/v1/runner/{ECHO}/stream");
     let fast = Binary::start("--pace 0").await;

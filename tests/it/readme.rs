@@ -24,10 +24,10 @@ async fn every_curl_line_works_as_printed() {
     if Command::new("curl").arg("--version").output().await.is_err() {
         return; // The banner's lines are tried without curl, too.
     }
-    let server = Binary::start(&[]).await;
     let (readme, control) = (blocks("sh"), blocks_of(CONTROL, "sh"));
     assert!(readme.len() >= 7 && control.len() >= 2, "the samples are where this test looks");
     for block in readme.into_iter().chain(control) {
+        let server = Binary::start(&[]).await;
         let here = block.replace("http://127.0.0.1:4310", &server.url(""));
         let script = here.replace("curl ", "curl -sS --fail-with-body ");
         let script = format!("set -e\n{script}");

@@ -13,11 +13,12 @@ use axum::response::{IntoResponse, Response};
 use crate::domain::Error;
 use crate::domain::conversation::Api;
 use crate::http::failure::Failure;
+use crate::http::faults;
 use crate::http::scope::Scope;
 use crate::service::Access;
 use crate::service::worlds::Visit;
 
-/// The account of the key. Checked before the body is read.
+/// The account of the key, once its faults are met. Checked before the body is read.
 pub(super) struct Account(pub(super) Visit);
 
 /// What the layer found out about the key.
@@ -58,7 +59,11 @@ impl<S: Sync> FromRequestParts<S> for Account {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
         match parts.extensions.get::<Found>() {
-            Some(Found::Account(visit)) => Ok(Self(visit.clone())),
+            Some(Found::Account(visit)) => {
+                let visit = visit.clone();
+                faults::meet(parts, Api::Characters, &visit, None).await?;
+                Ok(Self(visit))
+            }
             Some(Found::UnknownKey) => Err(Error::UnknownKey.into()),
             Some(Found::NoKey) | None => Err(Error::MissingKey.into()),
         }

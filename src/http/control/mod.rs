@@ -5,6 +5,7 @@ mod accounts;
 mod auth;
 mod clock;
 mod error;
+mod faults;
 mod journal;
 mod replies;
 mod snapshots;
@@ -54,6 +55,8 @@ where
         )
         .route("/accounts/{id}/replies/queue", post(replies::enqueue).delete(replies::empty_queue))
         .route("/accounts/{id}/replies/{rule}", delete(replies::remove))
+        .route("/accounts/{id}/faults", get(faults::list).post(faults::add).delete(faults::clear))
+        .route("/accounts/{id}/faults/{fault_id}", delete(faults::remove))
         .method_not_allowed_fallback(async || Failure::WrongMethod)
         .layer(catch_panics())
         .layer(from_fn_with_state(Access::from_ref(state), auth::guard))

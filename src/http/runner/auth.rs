@@ -9,9 +9,11 @@ use axum::http::{HeaderMap, HeaderName, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use crate::domain::Deployment;
 use crate::domain::conversation::Api;
 use crate::http::extract::segment;
 use crate::http::failure::Failure;
+use crate::http::faults;
 use crate::http::scope::Scope;
 use crate::service::access::Reader;
 use crate::service::{Access, Caller, World};
@@ -51,7 +53,7 @@ where
         let headers = &parts.headers;
         let (access, scope) = (Access::from_ref(state), Scope::of(parts));
         let caller = access.caller(&id, key(headers), origin(headers), scope.notes())?;
-        admit(parts, &caller.visit.world())?;
+        admit(parts, &caller.visit.world(), Some(&caller.deployment)).await?;
         Ok(Self(caller))
     }
 }
@@ -64,7 +66,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let world = Access::from_ref(state).account(key(&parts.headers))?;
-        admit(parts, &world)?;
+        admit(parts, &world, None).await?;
         Ok(Self(world))
     }
 }
@@ -79,21 +81,25 @@ where
         let headers = &parts.headers;
         let reader = Access::from_ref(state).reader(key(headers), origin(headers));
         if let Some(world) = &reader.world {
-            admit(parts, world)?;
+            admit(parts, world, None).await?;
         }
         Ok(Self(reader))
     }
 }
 
-/// The request is `world`'s, and counts against its limit where its plan has one.
-fn admit(parts: &Parts, world: &Arc<World>) -> Result<(), Failure> {
+/// The request is `world`'s, counts against its limit where its plan has one, and meets its faults.
+async fn admit(
+    parts: &Parts,
+    world: &Arc<World>,
+    deployment: Option<&Deployment>,
+) -> Result<(), Failure> {
     let scope = Scope::of(parts);
     scope.attribute_to(world);
     if let Some(verdict) = world.admit(Api::Runner) {
         scope.limited(verdict);
         verdict.outcome()?;
     }
-    Ok(())
+    faults::meet(parts, Api::Runner, world, deployment).await
 }
 
 fn key(headers: &HeaderMap) -> Option<&str> {

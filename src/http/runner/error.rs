@@ -80,7 +80,8 @@ fn told_refusal(refusal: &Refusal) -> Told {
         | Refusal::UnknownAgent(_)
         | Refusal::UnknownPicture(_)
         | Refusal::UnknownAccount(_)
-        | Refusal::UnknownRule(_) => Told::new(Status::NOT_FOUND, INVALID, "not_found"),
+        | Refusal::UnknownRule(_)
+        | Refusal::UnknownFault(_) => Told::new(Status::NOT_FOUND, INVALID, "not_found"),
         Refusal::InsufficientBalance { .. } => {
             Told::new(Status::PAYMENT_REQUIRED, INVALID, "insufficient_balance")
         }
@@ -92,7 +93,31 @@ fn told_refusal(refusal: &Refusal) -> Told {
         }
         Refusal::RateLimited { .. } => Told::new(Status::TOO_MANY_REQUESTS, LIMIT, "rate_limited"),
         Refusal::Internal(_) => Told::new(Status::INTERNAL_SERVER_ERROR, API, "internal_error"),
+        Refusal::Injected { status } => told_injected(*status),
     }
+}
+
+/// A fault looks like the failure that its status stands for.
+fn told_injected(status: u16) -> Told {
+    let (kind, code) = match status {
+        401 => (AUTH, "invalid_api_key"),
+        402 => (INVALID, "insufficient_balance"),
+        403 => (AUTH, "forbidden"),
+        404 => (INVALID, "not_found"),
+        405 => (INVALID, "method_not_allowed"),
+        408 => (INVALID, "request_timeout"),
+        409 => (INVALID, "conflict"),
+        413 => (INVALID, "request_too_large"),
+        415 => (INVALID, "unsupported_media_type"),
+        429 => (LIMIT, "rate_limited"),
+        ..500 => (INVALID, "invalid_request"),
+        502 => (API, "bad_gateway"),
+        503 => (API, "service_unavailable"),
+        504 => (API, "gateway_timeout"),
+        500.. => (API, "internal_error"),
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    Told::new(status, kind, code)
 }
 
 fn code_of(fault: Fault) -> &'static str {
@@ -188,6 +213,7 @@ fn location(field: &FieldError) -> Vec<Value> {
     let place = match field.place {
         Place::Body => "body",
         Place::Query => "query",
+        Place::Header => "header",
     };
     let mut steps = vec![Value::from(place)];
     for name in field.field.split('.').filter(|name| !name.is_empty()) {

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::notes::{Notes, Shown};
+use crate::domain::fault::Fault;
 use crate::domain::{Credits, Part, Prompt};
 use crate::ids::RequestId;
 use crate::service::limits::Verdict;
@@ -39,8 +40,8 @@ pub struct Entry {
     pub rule: Option<Arc<str>>,
     /// What was charged.
     pub charge: Option<Credits>,
-    /// The fault that was put in the answer's way.
-    pub fault: Option<Arc<str>>,
+    /// The fault that it met.
+    pub fault: Option<Arc<Fault>>,
     /// What the limiter said, if it was asked.
     pub verdict: Option<Verdict>,
     /// How long it took.

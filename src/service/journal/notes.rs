@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::backend::canned::{Miss, Rules};
 use crate::clock::Stopwatch;
+use crate::domain::fault::Fault;
 use crate::domain::{BackendName, Credits, Prompt};
 
 /// The notes on one request. Each thing is written down once; a second word changes nothing.
@@ -14,7 +15,7 @@ pub struct Notes {
     shown: OnceLock<Shown>,
     rule: OnceLock<Arc<str>>,
     charge: OnceLock<Credits>,
-    fault: OnceLock<Arc<str>>,
+    fault: OnceLock<Arc<Fault>>,
     /// In nanoseconds.
     delayed: AtomicU64,
 }
@@ -55,9 +56,9 @@ impl Notes {
         let _ = self.charge.set(cost);
     }
 
-    /// This fault was put in the answer's way.
-    pub fn faulted(&self, fault: Arc<str>) {
-        let _ = self.fault.set(fault);
+    /// The request meets this fault, unless it has met one already; gives the one that it met.
+    pub fn faulted(&self, fault: Arc<Fault>) -> &Arc<Fault> {
+        self.fault.get_or_init(|| fault)
     }
 
     /// The answer is held back on purpose, from now until what is given is dropped.
@@ -79,8 +80,8 @@ impl Notes {
         self.charge.get().copied()
     }
 
-    /// The fault that was put in the answer's way.
-    pub fn fault(&self) -> Option<&Arc<str>> {
+    /// The fault that the request met.
+    pub fn fault(&self) -> Option<&Arc<Fault>> {
         self.fault.get()
     }
 

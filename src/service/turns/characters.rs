@@ -15,6 +15,7 @@ use crate::domain::conversation::{
 use crate::domain::error::{Fault, FieldError};
 use crate::domain::{Error, OutputMode, Part, Role};
 use crate::ids::{AgentId, ConversationId, Kind, LlmId, MessageId};
+use crate::service::faults::Carried;
 use crate::service::worlds::{Visit, World};
 use crate::store::{self, accounts, agents};
 use crate::store::{Window, conversations, messages};
@@ -93,6 +94,7 @@ impl Turns {
         let prompt = Arc::new(Prompt { instructions, history, message, output, scene });
         let tokens = counting::shown(&prompt).await?;
         fits(&llm, tokens, "messages")?;
+        visit.meet(carried(&llm)).await?;
         let asked = asked(visit, &llm, prompt, tokens);
         let Given { completed, served, .. } = self.complete(visit, &asked).await?;
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
@@ -133,6 +135,7 @@ impl Turns {
         let mut prompt = Arc::new(Prompt { instructions, history, message, output, scene });
         let needed = counting::shown(&prompt).await?;
         fits(&llm, needed, "content")?;
+        visit.meet(carried(&llm)).await?;
         let budget = llm.max_context - needed;
         let (history, filled) = self.newest(visit, &conversation, budget).await?;
         Arc::make_mut(&mut prompt).history = history;
@@ -301,6 +304,11 @@ fn scene(world: &World, llm: &LlmModel, agent: Option<&Agent>, turn: u64) -> Sce
 fn asked(world: &World, llm: &LlmModel, prompt: Arc<Prompt>, tokens: u64) -> Asked {
     let at = world.clock.now();
     Asked { prompt, backend: llm.backend, thoughts: false, tokens: Some(tokens), at }
+}
+
+/// The faults that come with a model.
+fn carried(llm: &LlmModel) -> Carried<'_> {
+    Carried { by: llm.id.as_str(), rules: &llm.faults }
 }
 
 /// Whether `tokens` fit into what the model can be shown.

@@ -14,6 +14,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::domain::error::FieldError;
 use crate::domain::{Account, ApiKey, Credits, Error, Plan};
 use crate::ids::{self, AccountId, Minter};
+use crate::service::faults::Faults;
 use crate::service::fixtures::{Fixtures, Shelf};
 use crate::service::journal::Journal;
 use crate::store::accounts::{self, NewRow, Saved};
@@ -186,6 +187,7 @@ impl Worlds {
         self.store.write(act).await.map_err(Error::internal)?;
         world.rules.restart();
         world.journal.clear();
+        world.faults.restart();
         world.clock.restart();
         world.renew_terms(world.plan());
         Ok(world)
@@ -310,6 +312,7 @@ impl Worlds {
             ids: minter(saved, self.settings.seed),
             rules: Arc::new(RuleBook::new(Arc::clone(&fixtures.rules))),
             journal: Arc::new(Journal::new(self.settings.journal_max)),
+            faults: Faults::default(),
             made_from: saved.made_from.as_deref().map(AccountId::from),
             balance: saved.first_balance(),
             ttl: saved.ttl().map(Duration::from_secs),

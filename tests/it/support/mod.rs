@@ -21,7 +21,7 @@ use mynah::clock::Clock;
 use mynah::domain::BackendName;
 use mynah::http::extract::Strictness;
 use mynah::http::runner::{ErrorStyle, MessageContent, Style};
-use mynah::http::{ResetStyle, control};
+use mynah::http::{FaultHeader, ResetStyle, control};
 use mynah::ids::AccountId;
 use mynah::service::Worlds;
 use mynah::service::fixtures::watch::reload;
@@ -244,6 +244,7 @@ impl Setup {
             journal_max: 1000,
             public_url: None,
             control: control::Access::ThisMachine,
+            fault_header: FaultHeader::Ignored,
             runner: Style { errors: ErrorStyle::OpenAi, message_content: MessageContent::Text },
         })
     }

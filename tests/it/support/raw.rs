@@ -91,6 +91,13 @@ impl Raw {
         if length == 0 { Next::End } else { Next::Chunk(String::from_utf8(chunk).unwrap()) }
     }
 
+    /// Everything until the connection closes, or what became of it instead.
+    pub async fn rest(&mut self) -> std::io::Result<String> {
+        let mut rest = String::new();
+        self.socket.read_to_string(&mut rest).await?;
+        Ok(rest)
+    }
+
     /// A body of known length.
     pub async fn body(&mut self, length: usize) -> String {
         let mut body = vec![0; length];

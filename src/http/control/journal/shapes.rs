@@ -42,7 +42,7 @@ pub(super) struct EntryAnswer {
     model: Option<ModelAnswer>,
     limit: Option<LimitAnswer>,
     charge: Option<String>,
-    fault: Option<String>,
+    fault: Option<FaultAnswer>,
     timing: TimingAnswer,
 }
 
@@ -88,6 +88,13 @@ struct LimitAnswer {
     limit: u32,
     remaining: u32,
     window_ends: i64,
+}
+
+/// The fault that a request met: what it is called among effects, and how long it waits first.
+#[derive(Serialize)]
+struct FaultAnswer {
+    effect: &'static str,
+    delay_ms: u64,
 }
 
 #[derive(Serialize)]
@@ -173,7 +180,10 @@ pub(super) fn shown(entry: &Entry, keys: &Keys) -> EntryAnswer {
         model: entry.shown.as_ref().map(|shown| model(shown, entry.rule.as_deref(), keys)),
         limit: entry.verdict.map(limit),
         charge: entry.charge.map(|charge| charge.to_string()),
-        fault: entry.fault.as_deref().map(str::to_owned),
+        fault: entry.fault.as_ref().map(|fault| FaultAnswer {
+            effect: fault.act.name(),
+            delay_ms: u64::try_from(fault.delay.as_millis()).unwrap_or(u64::MAX),
+        }),
         timing: timing(&entry.took),
     }
 }

@@ -1,0 +1,258 @@
+//! What a rule must be before it can be met.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Act, Armed, Effect, Fault, Rule, StreamAct, When, is_streamed};
+use crate::domain::conversation::Api;
+
+/// The longest waits, in milliseconds and seconds: a day.
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+const DAY: u64 = 24 * 60 * 60;
+/// More words than any answer has.
+const MOST_WORDS: u64 = 1_000_000;
+/// The statuses that refuse.
+const REFUSING: RangeInclusive<u64> = 400..=599;
+/// What `Retry-After` tells with a 429 that does not say.
+const USUAL_RETRY_AFTER: u64 = 1;
+
+/// What is wrong with a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// The field, by its path in the rule: `effect.status`.
+    pub field: &'static str,
+    /// What it must be instead: `must be …`.
+    pub message: String,
+}
+
+impl Wrong {
+    fn new(field: &'static str, message: impl Into<String>) -> Self {
+        Self { field, message: message.into() }
+    }
+}
+
+fn within(
+    number: Option<u64>,
+    range: RangeInclusive<u64>,
+    field: &'static str,
+) -> Result<Option<u64>, Wrong> {
+    match number {
+        Some(number) if !range.contains(&number) => {
+            let which = match *range.end() {
+                u64::MAX => format!("of {} or more", range.start()),
+                most => format!("from {} to {most}", range.start()),
+            };
+            Err(Wrong::new(field, format!("must be a whole number {which}")))
+        }
+        found => Ok(found),
+    }
+}
+
+impl Rule {
+    /// The rule, ready to be met.
+    pub fn armed(self) -> Result<Armed, Wrong> {
+        self.when.check()?;
+        within(self.times, 1..=u64::MAX, "times")?;
+        let fault = self.effect.fault()?;
+        if !self.when.lets_through(&fault.act) {
+            let message = if fault.act.befalls(true) {
+                "is for streams, and `when` lets none through"
+            } else {
+                "is for answers in one piece, and `when` lets none through"
+            };
+            return Err(Wrong::new(fault.act.field(), message));
+        }
+        Ok(Armed { rule: self, fault: Arc::new(fault) })
+    }
+}
+
+impl When {
+    fn check(&self) -> Result<(), Wrong> {
+        let begins = |route: &str| match self.api {
+            Some(Api::Runner) => route.starts_with("/v1/runner/"),
+            Some(Api::Characters) => route.starts_with("/api/v1/"),
+            None => route.starts_with("/v1/runner/") || route.starts_with("/api/v1/"),
+        };
+        if self.route.as_deref().is_some_and(|route| !begins(route)) {
+            let message = match self.api {
+                Some(Api::Runner) => "must begin with /v1/runner/",
+                Some(Api::Characters) => "must begin with /api/v1/",
+                None => "must begin with /v1/runner/ or /api/v1/",
+            };
+            return Err(Wrong::new("when.route", message));
+        }
+        if self.method.as_deref().is_some_and(|method| !["GET", "POST"].contains(&method)) {
+            return Err(Wrong::new("when.method", "must be GET or POST"));
+        }
+        within(self.nth, 1..=u64::MAX, "when.nth")?;
+        within(self.every, 1..=u64::MAX, "when.every")?;
+        if self.probability.is_some_and(|likely| !(0.0..=1.0).contains(&likely)) {
+            return Err(Wrong::new("when.probability", "must be a number from 0 to 1"));
+        }
+        let burst = self.burst.unwrap_or(super::Burst { every: DAY, r#for: DAY });
+        within(Some(burst.every), 1..=DAY, "when.burst.every")?;
+        within(Some(burst.r#for), 1..=burst.every, "when.burst.for")?;
+        Ok(())
+    }
+
+    /// Whether a request that `act` can befall may be among those that this is for.
+    fn lets_through(&self, act: &Act) -> bool {
+        let streams = self.api != Some(Api::Characters)
+            && self.method.as_deref() != Some("GET")
+            && self.route.as_deref().is_none_or(is_streamed);
+        let others = !self.route.as_deref().is_some_and(is_streamed);
+        streams && act.befalls(true) || others && act.befalls(false)
+    }
+}
+
+impl Act {
+    /// The field that asks for it, by its path in a rule.
+    fn field(&self) -> &'static str {
+        match self {
+            Self::Wait => "effect.delay_ms",
+            Self::Refuse { .. } => "effect.status",
+            Self::Drop(_) => "effect.drop",
+            Self::Spoil(_) => "effect.body",
+            Self::Mistype(_) => "effect.content_type",
+            Self::Stream(StreamAct::Pace(_)) => "effect.pace_ms",
+            Self::Stream(StreamAct::BreakAfter(_)) => "effect.break_after",
+            Self::Stream(StreamAct::EndAfter(_)) => "effect.end_after",
+            Self::Stream(StreamAct::StallAfter(_)) => "effect.stall_after",
+            Self::Stream(StreamAct::Repeat(_)) => "effect.repeat_chunk",
+            Self::Stream(StreamAct::SplitCharacter) => "effect.split_character",
+        }
+    }
+
+    /// What it is called in logs and in the request header: the field that asks for it.
+    pub fn name(&self) -> &'static str {
+        self.field().trim_start_matches("effect.")
+    }
+}
+
+impl Effect {
+    /// What it comes to.
+    pub fn fault(&self) -> Result<Fault, Wrong> {
+        let delay = within(self.delay_ms, 1..=DAY_MS, "effect.delay_ms")?;
+        let mut acts = self.acts()?.into_iter().flatten();
+        let act = acts.next();
+        if let (Some(one), Some(other)) = (&act, acts.next()) {
+            let message = format!("cannot go together with {}", one.name());
+            return Err(Wrong::new(other.field(), message));
+        }
+        if self.retry_after.is_some() && !matches!(act, Some(Act::Refuse { .. })) {
+            return Err(Wrong::new("effect.retry_after", "goes together with status only"));
+        }
+        match (act, delay) {
+            (None, None) => Err(Wrong::new(
+                "effect",
+                "must have one of delay_ms, status, drop, body, content_type, pace_ms, \
+                 break_after, end_after, stall_after, repeat_chunk, split_character",
+            )),
+            (act, delay) => Ok(Fault {
+                delay: Duration::from_millis(delay.unwrap_or_default()),
+                act: act.unwrap_or(Act::Wait),
+            }),
+        }
+    }
+
+    fn acts(&self) -> Result<[Option<Act>; 10], Wrong> {
+        let words = |number, field| within(number, 0..=MOST_WORDS, field);
+        let pace = within(self.pace_ms, 1..=DAY_MS, "effect.pace_ms")?;
+        let break_after = words(self.break_after, "effect.break_after")?;
+        let end_after = words(self.end_after, "effect.end_after")?;
+        let stall_after = words(self.stall_after, "effect.stall_after")?;
+        let repeat = within(self.repeat_chunk, 1..=MOST_WORDS, "effect.repeat_chunk")?;
+        if self.split_character == Some(false) {
+            return Err(Wrong::new("effect.split_character", "must be true"));
+        }
+        Ok([
+            self.refusal()?,
+            self.drop.map(Act::Drop),
+            self.body.map(Act::Spoil),
+            self.mistyped()?,
+            pace.map(|ms| Act::Stream(StreamAct::Pace(Duration::from_millis(ms)))),
+            break_after.map(|words| Act::Stream(StreamAct::BreakAfter(words))),
+            end_after.map(|words| Act::Stream(StreamAct::EndAfter(words))),
+            stall_after.map(|words| Act::Stream(StreamAct::StallAfter(words))),
+            repeat.map(|chunk| Act::Stream(StreamAct::Repeat(chunk))),
+            self.split_character.map(|_| Act::Stream(StreamAct::SplitCharacter)),
+        ])
+    }
+
+    fn refusal(&self) -> Result<Option<Act>, Wrong> {
+        let retry_after = within(self.retry_after, 0..=DAY, "effect.retry_after")?;
+        let Some(status) = within(self.status, REFUSING, "effect.status")? else {
+            return Ok(None);
+        };
+        let status = u16::try_from(status).unwrap_or(500);
+        let retry_after = retry_after.or((status == 429).then_some(USUAL_RETRY_AFTER));
+        Ok(Some(Act::Refuse { status, retry_after }))
+    }
+
+    fn mistyped(&self) -> Result<Option<Act>, Wrong> {
+        let Some(sent) = &self.content_type else { return Ok(None) };
+        let printable = sent.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        if sent.is_empty() || !printable {
+            let message = "must be printable ASCII characters, at least one";
+            return Err(Wrong::new("effect.content_type", message));
+        }
+        Ok(Some(Act::Mistype(sent.clone())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn wrong(rule: Value) -> (&'static str, String) {
+        let rule: Rule = serde_json::from_value(rule).unwrap();
+        let wrong = rule.armed().unwrap_err();
+        (wrong.field, wrong.message)
+    }
+
+    #[test]
+    fn what_is_out_of_range_is_named() {
+        for (rule, field) in [
+            (json!({"effect": {}}), "effect"),
+            (json!({"effect": {"status": 200}}), "effect.status"),
+            (json!({"effect": {"status": 600}}), "effect.status"),
+            (json!({"effect": {"retry_after": 1}}), "effect.retry_after"),
+            (json!({"effect": {"status": 503, "retry_after": 100_000}}), "effect.retry_after"),
+            (json!({"effect": {"delay_ms": 0}}), "effect.delay_ms"),
+            (json!({"effect": {"repeat_chunk": 0}}), "effect.repeat_chunk"),
+            (json!({"effect": {"split_character": false}}), "effect.split_character"),
+            (json!({"effect": {"content_type": "a\nb"}}), "effect.content_type"),
+            (json!({"effect": {"status": 503, "body": "empty"}}), "effect.body"),
+            (json!({"times": 0, "effect": {"status": 503}}), "times"),
+            (json!({"when": {"nth": 0}, "effect": {"status": 503}}), "when.nth"),
+            (json!({"when": {"every": 0}, "effect": {"status": 503}}), "when.every"),
+            (json!({"when": {"probability": 1.5}, "effect": {"status": 503}}), "when.probability"),
+            (json!({"when": {"method": "PUT"}, "effect": {"status": 503}}), "when.method"),
+            (json!({"when": {"route": "runs"}, "effect": {"status": 503}}), "when.route"),
+            (
+                json!({"when": {"burst": {"every": 5, "for": 6}}, "effect": {"status": 503}}),
+                "when.burst.for",
+            ),
+        ] {
+            assert_eq!(wrong(rule.clone()).0, field, "{rule}");
+        }
+    }
+
+    #[test]
+    fn an_effect_that_no_request_could_meet_is_refused() {
+        let route = "/v1/runner/{deployment_id}";
+        for (rule, field) in [
+            (json!({"when": {"route": route}, "effect": {"break_after": 1}}), "effect.break_after"),
+            (json!({"when": {"api": "characters"}, "effect": {"pace_ms": 1}}), "effect.pace_ms"),
+            (
+                json!({"when": {"route": format!("{route}/stream")}, "effect": {"body": "empty"}}),
+                "effect.body",
+            ),
+        ] {
+            assert_eq!(wrong(rule.clone()).0, field, "{rule}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! An account's faults (docs/control.md, "Faults"): listed, added, taken away.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::Serialize;
+
+use crate::domain::error::{Fault, FieldError};
+use crate::domain::fault::{Rule, Wrong};
+use crate::http::extract::{Body, InPath, Json, segment};
+use crate::http::failure::Failure;
+use crate::ids::{AccountId, FaultId};
+use crate::service::Worlds;
+use crate::service::faults::Standing;
+
+/// A fault of an account, and how often it was met.
+#[derive(Serialize)]
+pub(super) struct FaultAnswer {
+    id: FaultId,
+    #[serde(flatten)]
+    rule: Rule,
+    /// Requests that it was for.
+    matched: u64,
+    /// Those that met its effect.
+    fired: u64,
+}
+
+impl From<Standing> for FaultAnswer {
+    fn from(standing: Standing) -> Self {
+        let Standing { id, armed, tally } = standing;
+        Self { id, rule: armed.rule, matched: tally.matched, fired: tally.fired }
+    }
+}
+
+/// The account and the fault in the path.
+pub(super) struct FaultPath {
+    account: AccountId,
+    fault: FaultId,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for FaultPath {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let account = AccountId::from(segment(parts, state, "id").await);
+        Ok(Self { account, fault: FaultId::from(segment(parts, state, "fault_id").await) })
+    }
+}
+
+/// `GET /_mynah/accounts/{id}/faults`, in the order in which they are looked at.
+pub(super) async fn list(
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+) -> Result<Json<Vec<FaultAnswer>>, Failure> {
+    let all = worlds.named(&id)?.faults.all();
+    Ok(Json(all.into_iter().map(FaultAnswer::from).collect()))
+}
+
+/// `POST /_mynah/accounts/{id}/faults`: one more, behind those there are.
+pub(super) async fn add(
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+    Body(rule): Body<Rule>,
+) -> Result<(StatusCode, Json<FaultAnswer>), Failure> {
+    let world = worlds.named(&id)?;
+    let armed = rule.armed().map_err(|Wrong { field, message }| {
+        FieldError::new(field, Fault::BadValue, format!("{field} {message}"))
+    })?;
+    let standing = world.faults.add(armed, world.clock.now());
+    Ok((StatusCode::CREATED, Json(standing.into())))
+}
+
+/// `DELETE /_mynah/accounts/{id}/faults`: all of them.
+pub(super) async fn clear(
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+) -> Result<StatusCode, Failure> {
+    worlds.named(&id)?.faults.clear();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /_mynah/accounts/{id}/faults/{fault_id}`.
+pub(super) async fn remove(
+    State(worlds): State<Arc<Worlds>>,
+    path: FaultPath,
+) -> Result<StatusCode, Failure> {
+    worlds.named(&path.account)?.faults.remove(&path.fault)?;
+    Ok(StatusCode::NO_CONTENT)
+}

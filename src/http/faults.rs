@@ -1,0 +1,146 @@
+//! Faults on the wire (docs/control.md, "Faults").
+//!
+//! A request [`meet`]s its fault as soon as its account is known and its limits have let it
+//! through, before its body is read: delays and refusals happen there. What befalls the answer
+//! happens in [`befall`], around both rooms. [`Line`] is how a connection is dropped
+//! (`app/connections`).
+
+mod body;
+mod demand;
+
+use std::sync::Arc;
+
+use axum::body::HttpBody as _;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use tokio_util::sync::CancellationToken;
+
+use self::demand::Demand;
+use super::failure::Failure;
+use super::scope::Scope;
+use crate::domain::Deployment;
+use crate::domain::conversation::Api;
+use crate::domain::fault::{Act, Asked, Drop, Fault};
+use crate::service::World;
+use crate::service::faults::{self, Carried};
+
+/// Whether a request may ask for its own fault in the header `x-mynah-fault`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultHeader {
+    /// It may.
+    Obeyed,
+    /// The header means nothing.
+    Ignored,
+}
+
+/// A client's connection, which can be cut under its hands. It travels in the extensions of every
+/// request that comes over it.
+#[derive(Debug, Clone, Default)]
+pub struct Line(CancellationToken);
+
+impl Line {
+    /// Cuts it: the client sees a reset in place of the answer.
+    fn cut(&self) {
+        self.0.cancel();
+    }
+
+    /// Whether it was cut.
+    pub fn is_cut(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    /// Returns once it was cut.
+    pub async fn until_cut(&self) {
+        self.0.cancelled().await;
+    }
+}
+
+/// Lets a request to `world`, and to the deployment if there is one, meet its fault: waits, and
+/// refuses.
+pub(super) async fn meet(
+    parts: &Parts,
+    api: Api,
+    world: &World,
+    deployment: Option<&Deployment>,
+) -> Result<(), Failure> {
+    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let (path, method) = (parts.uri.path(), parts.method.as_str());
+    let asked = Asked { api, route, path, method };
+    let fault = if let Some(demand) = parts.extensions.get::<Demand>() {
+        Some(demand.fault(asked.streamed())?)
+    } else {
+        let carried = deployment.map_or(Carried { by: "", rules: &[] }, |deployment| Carried {
+            by: deployment.id.as_str(),
+            rules: &deployment.faults,
+        });
+        world.faults.met(&asked, carried, &world.clock, world.ids.draw())
+    };
+    let Some(fault) = fault else { return Ok(()) };
+    let scope = Scope::of(parts);
+    Ok(faults::begin(fault, &world.clock, scope.notes()).await?)
+}
+
+/// Around both rooms: does to an answer what the request's fault says.
+pub(super) async fn befall(
+    State(header): State<FaultHeader>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    if header == FaultHeader::Obeyed
+        && let Some(demand) = Demand::of(request.headers())
+    {
+        request.extensions_mut().insert(demand);
+    }
+    let scope = request.extensions().get::<Scope>().cloned().unwrap_or_default();
+    let line = request.extensions().get::<Line>().cloned();
+    let response = next.run(request).await;
+    match scope.notes().fault() {
+        None => response,
+        Some(fault) => done_to(response, fault, &scope, line.as_ref()).await,
+    }
+}
+
+async fn done_to(
+    mut response: Response,
+    fault: &Fault,
+    scope: &Scope,
+    line: Option<&Line>,
+) -> Response {
+    let streamed = response.body().size_hint().exact().is_none();
+    // What is refused for another reason was not answered: there is nothing to spoil.
+    let answered = response.status().is_success();
+    match &fault.act {
+        Act::Wait => {}
+        Act::Refuse { status, retry_after } => {
+            let refused = response.status().as_u16() == *status;
+            if let Some(seconds) = retry_after.filter(|_| refused) {
+                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            }
+        }
+        Act::Drop(Drop::AfterCommit) if !answered => {}
+        Act::Drop(Drop::AfterCommit) if streamed => return response.map(body::without_its_end),
+        Act::Drop(_) => {
+            if let Some(line) = line {
+                line.cut();
+            }
+        }
+        Act::Spoil(_) if streamed || !answered => {}
+        Act::Spoil(how) => return body::spoilt(response, *how).await,
+        Act::Mistype(sent) => {
+            if let (true, Ok(sent)) = (answered, HeaderValue::from_str(sent)) {
+                response.headers_mut().insert(header::CONTENT_TYPE, sent);
+            }
+        }
+        Act::Stream(act) => {
+            if let (true, Some(world)) = (streamed && answered, scope.world()) {
+                let clock = Arc::clone(&world.clock);
+                let notes = Arc::clone(scope.notes());
+                return response.map(|words| body::interfered(words, *act, clock, notes));
+            }
+        }
+    }
+    response
+}

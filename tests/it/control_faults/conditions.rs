@@ -1,0 +1,143 @@
+//! Which requests meet a fault.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::{FAULTS, MESSAGES, RUN, STREAM, clear, fault, get, hi, post, statuses};
+use crate::support::{DEPLOYMENT, ECHO, JSON, TestApp, said};
+
+#[tokio::test]
+async fn a_fault_is_for_one_api_if_it_says_so() {
+    let app = TestApp::start().await;
+    fault(&app, json!({"when": {"api": "runner"}, "effect": {"status": 503}})).await;
+    assert_eq!(get(&app, "/v1/runner/conversations").await.status, 503);
+    assert_eq!(get(&app, "/api/v1/agents").await.status, 200);
+    clear(&app).await;
+    fault(&app, json!({"when": {"api": "characters"}, "effect": {"status": 503}})).await;
+    assert_eq!(get(&app, "/v1/runner/conversations").await.status, 200);
+    assert_eq!(get(&app, "/api/v1/agents").await.status, 503);
+}
+
+#[tokio::test]
+async fn a_fault_is_for_one_route_open_or_filled() {
+    let app = TestApp::start().await;
+    let run = |deployment: &str| format!("/v1/runner/{deployment}");
+    for (route, met, spared) in [
+        ("/v1/runner/{deployment_id}", vec![run(DEPLOYMENT), run(ECHO)], vec![STREAM.to_owned()]),
+        (&run(ECHO), vec![run(ECHO)], vec![run(DEPLOYMENT), run(JSON)]),
+        (
+            "/api/v1/conversations/{id}/messages",
+            vec![MESSAGES.to_owned()],
+            vec![run(ECHO), "/api/v1/conversations".to_owned()],
+        ),
+        (MESSAGES, vec![MESSAGES.to_owned()], vec![MESSAGES.replace("123", "456")]),
+    ] {
+        fault(&app, json!({"when": {"route": route}, "effect": {"status": 503}})).await;
+        for path in met {
+            assert_eq!(post(&app, &path, &hi()).await.status, 503, "{route} {path}");
+        }
+        for path in spared {
+            assert_ne!(post(&app, &path, &hi()).await.status, 503, "{route} {path}");
+        }
+        clear(&app).await;
+    }
+}
+
+#[tokio::test]
+async fn a_fault_is_for_one_method() {
+    let app = TestApp::start().await;
+    fault(&app, json!({"when": {"method": "POST"}, "effect": {"status": 503}})).await;
+    assert_eq!(get(&app, MESSAGES).await.status, 200);
+    assert_eq!(post(&app, MESSAGES, &hi()).await.status, 503);
+    assert_eq!(post(&app, RUN, &said("Hi")).await.status, 503);
+    assert_eq!(get(&app, "/v1/runner/conversations").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_fault_comes_first_n_times_at_the_nth_request_or_every_so_many() {
+    let app = TestApp::start().await;
+    for (when, times, expected) in [
+        (json!({}), Some(2), [503, 503, 200, 200, 200, 200]),
+        (json!({"nth": 3}), None, [200, 200, 503, 200, 200, 200]),
+        (json!({"every": 2}), None, [200, 503, 200, 503, 200, 503]),
+        (json!({"nth": 3, "every": 2}), None, [200, 200, 503, 200, 503, 200]),
+        (json!({"every": 2}), Some(1), [200, 503, 200, 200, 200, 200]),
+    ] {
+        let mut rule = json!({"when": when, "effect": {"status": 503}});
+        if let Some(times) = times {
+            rule["times"] = json!(times);
+        }
+        fault(&app, rule).await;
+        assert_eq!(statuses(&app, 6).await, expected, "{when}");
+        clear(&app).await;
+    }
+}
+
+#[tokio::test]
+async fn only_requests_that_a_fault_is_for_are_counted() {
+    let app = TestApp::start().await;
+    let route = "/api/v1/conversations/{id}/messages";
+    fault(&app, json!({"when": {"route": route, "nth": 2}, "effect": {"status": 503}})).await;
+    for (path, status) in [(MESSAGES, 200), ("/api/v1/agents", 200), (MESSAGES, 503)] {
+        assert_eq!(get(&app, path).await.status, status);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_fault_waits_for_a_stream() {
+    let app = TestApp::start().await;
+    fault(&app, json!({"times": 1, "effect": {"end_after": 1}})).await;
+    assert_eq!(app.run(ECHO, "one two").await.good()["content"], "one two");
+    assert_eq!(app.stream(STREAM, &said("one two")).await, ["one "]);
+    assert_eq!(app.stream(STREAM, &said("one two")).await, ["one ", "two"]);
+}
+
+#[tokio::test]
+async fn chance_is_drawn_from_the_seed() {
+    let mut seen = Vec::new();
+    for seed in [1, 1, 2] {
+        let app = TestApp::with(|config| config.seed = seed).await;
+        fault(&app, json!({"when": {"probability": 0.5}, "effect": {"status": 503}})).await;
+        seen.push(statuses(&app, 40).await);
+        clear(&app).await;
+        for (probability, status) in [(0.0, 200), (1.0, 503)] {
+            let when = json!({ "probability": probability });
+            fault(&app, json!({"when": when, "effect": {"status": 503}})).await;
+            assert_eq!(statuses(&app, 5).await, [status; 5]);
+            clear(&app).await;
+        }
+    }
+    assert_eq!(seen[0], seen[1]);
+    assert_ne!(seen[0], seen[2]);
+    for statuses in seen {
+        let met = statuses.iter().filter(|status| **status == 503).count();
+        assert!((8..=32).contains(&met), "{met} of 40");
+    }
+}
+
+#[tokio::test]
+async fn bursts_come_and_go_on_the_accounts_clock() {
+    let app = TestApp::start().await;
+    fault(&app, json!({"when": {"burst": {"every": 30, "for": 5}}, "effect": {"status": 503}}))
+        .await;
+    let clock = app.clock("demo");
+    for (step, status) in [(0, 503), (4, 503), (1, 200), (24, 200), (1, 503), (5, 200), (85, 503)] {
+        clock.advance(Duration::from_secs(step));
+        assert_eq!(statuses(&app, 2).await, [status; 2], "{step} seconds on");
+    }
+}
+
+#[tokio::test]
+async fn the_first_fault_that_fires_is_met_and_all_of_them_count() {
+    let app = TestApp::start().await;
+    fault(&app, json!({"times": 1, "effect": {"status": 500}})).await;
+    fault(&app, json!({"when": {"nth": 2}, "effect": {"status": 502}})).await;
+    fault(&app, json!({"times": 1, "effect": {"status": 504}})).await;
+    assert_eq!(statuses(&app, 4).await, [500, 502, 504, 200]);
+    let all = app.request(Method::GET, FAULTS).send().await.good();
+    let counts: Vec<_> =
+        all.as_array().unwrap().iter().map(|rule| (&rule["matched"], &rule["fired"])).collect();
+    assert_eq!(counts, [(&json!(4), &json!(1)); 3]);
+}

@@ -1,0 +1,142 @@
+//! Effects on streams.
+
+use serde_json::{Value, json};
+
+use super::{HOUR, SAY_STREAMED, STREAM, chunk, clear, effect, nothing_comes, runner_stream, sent};
+use crate::support::raw::Next;
+use crate::support::{ECHO, TestApp, going_on, said};
+
+/// A conversation, and both streams that say `one two three` in answer.
+async fn streams(app: &TestApp) -> (String, [(&'static str, Value); 2]) {
+    let id = app.start_conversation(ECHO, "Hi").await;
+    let text = "one two three";
+    let both = [(STREAM, said(text)), (SAY_STREAMED, going_on(&id, text))];
+    (id, both)
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_off_is_broken_for_every_client() {
+    let app = TestApp::start().await;
+    let (id, streams) = streams(&app).await;
+    effect(&app, json!({ "break_after": 2 })).await;
+    for (path, body) in &streams {
+        let mut raw = runner_stream(&app, path, body).await;
+        assert_eq!(raw.next().await, chunk("one "));
+        assert_eq!(raw.next().await, chunk("two "));
+        assert_eq!(raw.next().await, Next::Broken);
+        let mut response = sent(&app, path, body).await.unwrap();
+        assert_eq!(response.chunk().await.unwrap().unwrap(), "one ");
+        assert_eq!(response.chunk().await.unwrap().unwrap(), "two ");
+        assert!(response.chunk().await.is_err());
+    }
+    let messages = app.messages_once_there_are(&id, 6).await;
+    for answer in [&messages[3], &messages[5]] {
+        assert_eq!(answer["content"], "one two ");
+        assert_eq!(answer["metadata"], json!({"finish_reason": "aborted"}));
+    }
+}
+
+#[tokio::test]
+async fn a_stream_can_break_off_before_its_first_word() {
+    let app = TestApp::start().await;
+    effect(&app, json!({ "break_after": 0 })).await;
+    let mut raw = runner_stream(&app, STREAM, &said("one two")).await;
+    assert_eq!(raw.next().await, Next::Broken);
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_early_ends_cleanly() {
+    let app = TestApp::start().await;
+    let (id, streams) = streams(&app).await;
+    effect(&app, json!({ "end_after": 2 })).await;
+    for (path, body) in &streams {
+        assert_eq!(app.stream(path, body).await, ["one ", "two "]);
+        assert_eq!(sent(&app, path, body).await.unwrap().text().await.unwrap(), "one two ");
+    }
+    let messages = app.messages_once_there_are(&id, 6).await;
+    assert_eq!(messages[3]["content"], "one two ");
+    assert_eq!(messages[3]["metadata"], json!({"finish_reason": "aborted"}));
+}
+
+#[tokio::test]
+async fn a_stream_shorter_than_its_fault_is_left_alone() {
+    let app = TestApp::start().await;
+    for name in ["break_after", "end_after", "stall_after", "repeat_chunk"] {
+        effect(&app, json!({ name: 4 })).await;
+        assert_eq!(app.stream(STREAM, &said("one two three")).await, ["one ", "two ", "three"]);
+        clear(&app).await;
+    }
+}
+
+#[tokio::test]
+async fn a_stream_stalls_until_the_client_leaves_or_an_hour_has_passed() {
+    let app = TestApp::start().await;
+    let (id, streams) = streams(&app).await;
+    effect(&app, json!({ "stall_after": 2 })).await;
+    for (path, body) in &streams {
+        let mut raw = runner_stream(&app, path, body).await;
+        assert_eq!(raw.next().await, chunk("one "));
+        assert_eq!(raw.next().await, chunk("two "));
+        assert!(nothing_comes(&app, &mut raw).await);
+        app.clock("demo").advance(HOUR);
+        assert_eq!(raw.next().await, chunk("three"));
+        assert_eq!(raw.next().await, Next::End);
+        let mut raw = runner_stream(&app, path, body).await;
+        assert_eq!(raw.next().await, chunk("one "));
+        assert_eq!(raw.next().await, chunk("two "));
+    }
+    let messages = app.messages_once_there_are(&id, 6).await;
+    assert_eq!(
+        (&messages[3]["content"], messages[3].get("metadata")),
+        (&json!("one two three"), None)
+    );
+    assert_eq!(messages[5]["content"], "one two ");
+    assert_eq!(messages[5]["metadata"], json!({"finish_reason": "aborted"}));
+}
+
+#[tokio::test]
+async fn a_slow_stream_waits_before_each_further_word() {
+    let app = TestApp::start().await;
+    let (_, streams) = streams(&app).await;
+    effect(&app, json!({ "pace_ms": 3_600_000 })).await;
+    for (path, body) in &streams {
+        let mut raw = runner_stream(&app, path, body).await;
+        assert_eq!(raw.next().await, chunk("one "));
+        for word in ["two ", "three"] {
+            assert!(nothing_comes(&app, &mut raw).await);
+            app.clock("demo").advance(HOUR);
+            assert_eq!(raw.next().await, chunk(word));
+        }
+        app.clock("demo").advance(HOUR);
+        app.settle().await;
+        app.clock("demo").advance(HOUR);
+        assert_eq!(raw.next().await, Next::End);
+    }
+}
+
+#[tokio::test]
+async fn a_chunk_can_come_twice_and_is_stored_once() {
+    let app = TestApp::start().await;
+    let (id, streams) = streams(&app).await;
+    effect(&app, json!({ "repeat_chunk": 2 })).await;
+    for (path, body) in &streams {
+        assert_eq!(app.stream(path, body).await, ["one ", "two ", "two ", "three"]);
+    }
+    assert_eq!(app.messages(&id).await[3]["content"], "one two three");
+}
+
+#[tokio::test]
+async fn a_chunk_can_end_inside_a_character() {
+    let app = TestApp::start().await;
+    effect(&app, json!({ "split_character": true })).await;
+    let text = "plain caf\u{e9}s \u{1f469}\u{4e16} end";
+    let mut response = sent(&app, STREAM, &said(text)).await.unwrap();
+    let mut chunks = Vec::new();
+    while let Some(chunk) = response.chunk().await.unwrap() {
+        chunks.push(chunk.to_vec());
+    }
+    let expected: [&[u8]; 6] =
+        [b"plain ", b"caf\xc3", b"\xa9s ", b"\xf0", b"\x9f\x91\xa9\xe4\xb8\x96 ", b"end"];
+    assert_eq!(chunks, expected);
+    assert_eq!(chunks.concat(), text.as_bytes());
+}
