@@ -515,13 +515,13 @@ async fn a_wait_is_over_as_soon_as_so_many_have_come() {
     app.run(ECHO, "before").await.good();
     let path = format!("/v1/runner/{ECHO}");
     let query = format!("?count=3&path={path}&timeout=10m");
-    let come = async {
+    let requests = async {
         for text in ["one", "two"] {
             app.get("/v1/runner/conversations").await.good();
             app.run(ECHO, text).await.good();
         }
     };
-    let ((status, came), ()) = tokio::join!(wait(&app, &query), come);
+    let ((status, came), ()) = tokio::join!(wait(&app, &query), requests);
     assert_eq!((status, &came["count"]), (StatusCode::OK, &json!(3)));
     let said: Vec<&Value> = came["requests"]
         .as_array()
@@ -572,8 +572,8 @@ impl Feed {
     async fn next(&mut self) -> Option<String> {
         loop {
             if let Some((event, rest)) = self.read.split_once("\n\n") {
-                let event = event.to_owned();
-                self.read = rest.to_owned();
+                let (event, rest) = (event.to_owned(), rest.to_owned());
+                self.read = rest;
                 return Some(event);
             }
             let chunk = self.response.chunk().await.unwrap()?;
@@ -633,6 +633,6 @@ async fn feeds_and_waits_end_with_the_account_and_with_the_server() {
     let (waited, ()) = tokio::join!(app.request(Method::GET, &waiting).send(), remove);
     assert!([404, 408].contains(&waited.status.as_u16()), "{}", waited.body);
     let mut feed = Feed::open(&app, "").await;
-    let (_, ended) = tokio::join!(app.stop(), feed.next());
+    let ((), ended) = tokio::join!(app.stop(), feed.next());
     assert_eq!(ended, None);
 }

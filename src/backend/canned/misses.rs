@@ -83,6 +83,12 @@ impl CompiledRule {
         only_one.then_some(Miss { rule, condition, wanted, found })
     }
 
+    /// Whether all its conditions hold, as they are told to who wonders.
+    #[cfg(test)]
+    pub(super) fn misses_nothing(&self, shown: &Shown<'_>) -> bool {
+        self.tried(shown).iter().all(|tried| tried.held)
+    }
+
     /// Every condition that the rule has.
     fn tried(&self, shown: &Shown<'_>) -> Vec<Tried> {
         let When { api, deployment, model, equals, contains, regex, turn, variables, meta, parts } =
@@ -121,10 +127,12 @@ impl CompiledRule {
             let held = holds(labels, name, wanted);
             about(&format!("{prefix}.{name}"), Some(wanted.clone()), found, held);
         };
-        variables
-            .iter()
-            .for_each(|(name, value)| labels("variables", &scene.variables, name, value));
-        meta.iter().for_each(|(name, value)| labels("meta", &scene.meta, name, value));
+        for (name, value) in variables {
+            labels("variables", &scene.variables, name, value);
+        }
+        for (name, value) in meta {
+            labels("meta", &scene.meta, name, value);
+        }
         tried
     }
 }

@@ -130,6 +130,18 @@ proptest! {
             prop_assert_eq!(name, plain.map(|place| format!("rule {}", place + 1)));
         }
     }
+
+    /// What is told of a rule that missed agrees with why it did.
+    #[test]
+    fn a_rule_that_misses_nothing_matches_and_no_other(rules in rules(), prompts in prompts()) {
+        let set = RuleSet::compile(&rules).unwrap();
+        for prompt in prompts {
+            let shown = Shown::new(&prompt);
+            for rule in set.rules() {
+                prop_assert_eq!(rule.misses_nothing(&shown), rule.matches(&shown));
+            }
+        }
+    }
 }
 
 #[test]

@@ -98,6 +98,7 @@ struct FaultAnswer {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names say the unit")]
 struct TimingAnswer {
     total_us: u64,
     head_us: Option<u64>,
