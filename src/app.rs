@@ -46,6 +46,8 @@ pub struct Config {
     pub fault_header: FaultHeader,
     /// How the end of a limit's window is told.
     pub reset: ResetStyle,
+    /// The most entries in an account's journal; 0 for none.
+    pub journal_max: usize,
     /// The URL that clients reach the server under, if it is not what they send as `Host`.
     pub public_url: Option<url::Url>,
 }
@@ -87,7 +89,11 @@ impl App {
         }
         let fixtures = Shelf::new(checked.fixtures);
         let store = Store::open(&config.database).await?;
-        let settings = worlds::Settings { seed: config.seed, clock: config.clock };
+        let settings = worlds::Settings {
+            seed: config.seed,
+            clock: config.clock,
+            journal_max: config.journal_max,
+        };
         let worlds = Arc::new(Worlds::open(&fixtures, &store, settings).await?);
         let settings = Settings { backend: config.backend, pace: config.pace };
         let turns = Turns::new(store.clone(), fixtures.clone(), settings);
@@ -135,6 +141,12 @@ impl App {
         grace: Duration,
     ) {
         let sweeping = tokio::spawn(sweep(Arc::clone(&self.worlds)));
+        let worlds = Arc::clone(&self.worlds);
+        // Who follows a journal would keep its connection busy for the whole of `grace`.
+        let stop = async move {
+            stop.await;
+            worlds.close_journals();
+        };
         let watching = self.watch.map(|watch| tokio::spawn(watch.go_on(Arc::clone(&self.worlds))));
         connections::serve(listener, self.router, stop, grace).await;
         sweeping.abort();

@@ -165,6 +165,9 @@ struct Serve {
     #[arg(long, env = "MYNAH_ADMIN_OPEN", value_parser = BoolishValueParser::new())]
     #[arg(conflicts_with = "admin_token")]
     admin_open: bool,
+    /// How many of an account's latest requests its journal keeps; 0 keeps none.
+    #[arg(long, env = "MYNAH_JOURNAL_MAX", default_value_t = 1000, value_name = "N")]
+    journal_max: usize,
     /// Lets a request ask for a fault of its own, with a header like `x-mynah-fault: status=503`.
     #[arg(long, env = "MYNAH_FAULT_HEADER")]
     fault_header: bool,
@@ -268,6 +271,7 @@ impl Serve {
                 ResetArg::Unix => ResetStyle::Unix,
                 ResetArg::Delta => ResetStyle::Delta,
             },
+            journal_max: self.journal_max,
             public_url: self.public_url.clone(),
             strictness: if self.strict { Strictness::Strict } else { Strictness::Lenient },
             runner: Style {

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::failure::Failure;
+use super::scope::Scope;
 use crate::domain::error::{Fault, FieldError};
 
 /// The largest body, in bytes.
@@ -73,9 +74,13 @@ where
         if !is_json(request.headers()) {
             return Err(Failure::NotJson);
         }
+        let scope = request.extensions().get::<Scope>().cloned();
         let bytes = tokio::time::timeout(BODY_PATIENCE, read(request, LARGEST))
             .await
             .map_err(|_| Failure::BodyTooSlow)??;
+        if let Some(scope) = scope {
+            scope.sent(&bytes);
+        }
         parse(&bytes, Strictness::from_ref(state)).map(Self)
     }
 }

@@ -80,7 +80,7 @@ pub(super) async fn meet(
     };
     let Some(fault) = fault else { return Ok(()) };
     let scope = Scope::of(parts);
-    Ok(faults::begin(scope.met().get_or_init(|| fault), &world.clock).await?)
+    Ok(faults::begin(fault, &world.clock, scope.notes()).await?)
 }
 
 /// Around both rooms: does to an answer what the request's fault says.
@@ -97,7 +97,7 @@ pub(super) async fn befall(
     let scope = request.extensions().get::<Scope>().cloned().unwrap_or_default();
     let line = request.extensions().get::<Line>().cloned();
     let response = next.run(request).await;
-    match scope.met().get() {
+    match scope.notes().fault() {
         None => response,
         Some(fault) => done_to(response, fault, &scope, line.as_ref()).await,
     }
@@ -137,7 +137,8 @@ async fn done_to(
         Act::Stream(act) => {
             if let (true, Some(world)) = (streamed && answered, scope.world()) {
                 let clock = Arc::clone(&world.clock);
-                return response.map(|words| body::interfered(words, *act, clock));
+                let notes = Arc::clone(scope.notes());
+                return response.map(|words| body::interfered(words, *act, clock, notes));
             }
         }
     }

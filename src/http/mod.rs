@@ -2,7 +2,7 @@
 //!
 //! Order of layers, from the outside in, and why:
 //! 1. [`observe`]: gives the request its id and writes its log line, so that even a preflight and
-//!    a panic have both.
+//!    a panic have both. What the client gets goes through it into the account's [`journal`].
 //! 2. CORS: answers preflights before anything asks for a key; its headers stand on errors too.
 //! 3. [`drain`]: reads what a refused client still sends, so that it gets to see its answer.
 //! 4. [`faults`]: does to answers what faults say, error answers in their envelopes included.
@@ -16,6 +16,7 @@ mod drain;
 pub mod extract;
 mod failure;
 mod faults;
+mod journal;
 mod metrics;
 mod observe;
 mod operations;

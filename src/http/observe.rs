@@ -1,4 +1,4 @@
-//! The outermost layer: every request's id and its line in the log.
+//! The outermost layer: every request's id, its line in the log and its entry in the journal.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 
+use super::journal::Recording;
 use super::metrics::Metrics;
 use super::scope::Scope;
 use super::stream::IsStream;
@@ -45,7 +46,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const CLIENT_LEFT: u16 = 499;
 
 /// Answers with `x-request-id` and the limiter's verdict, and writes one line a request: never a
-/// key or a body.
+/// key or a body. The account's journal is told what the client is.
 pub(super) async fn observe(
     State(observer): State<Observer>,
     mut request: Request,
@@ -61,6 +62,7 @@ pub(super) async fn observe(
         status: CLIENT_LEFT,
     };
     request.extensions_mut().insert(scope);
+    let recording = Recording::begin(&request, &line.scope, line.stopwatch);
     let mut response = next.run(request).await;
     line.status = response.status().as_u16();
     let Observer { strangers, reset, metrics } = &line.observer;
@@ -68,7 +70,10 @@ pub(super) async fn observe(
     if response.extensions_mut().remove::<IsStream>().is_some() {
         response = response.map(|stream| metrics.while_open(stream));
     }
-    response
+    match recording {
+        Some(recording) => recording.answered(response),
+        None => response,
+    }
 }
 
 /// One request's line in the log. It is written when it is dropped: the server drops what a client
@@ -93,7 +98,7 @@ impl Drop for Line {
             route,
             status = self.status,
             latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
-            fault = self.scope.met().get().map_or("-", |fault| fault.act.name()),
+            fault = self.scope.notes().fault().map_or("-", |fault| fault.act.name()),
             account = self.scope.world().map_or("-", |world| world.id.as_str()),
             request_id = self.scope.id(strangers).as_str(),
         );

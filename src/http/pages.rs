@@ -26,6 +26,11 @@ impl<S: Send + Sync> FromRequestParts<S> for ListQuery {
 }
 
 impl ListQuery {
+    /// Every parameter, in the order sent.
+    pub(super) fn parameters(self) -> impl Iterator<Item = (String, String)> {
+        self.parameters.into_iter()
+    }
+
     /// The parameter `name`, which may be given once.
     pub(super) fn one(self, name: &str) -> Result<Option<String>, Failure> {
         let mut values = self.parameters.into_iter().filter(|(found, _)| found == name);

@@ -3,24 +3,37 @@
 use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
 
+use axum::body::Bytes;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
 
 use crate::ids::{Minter, RequestId};
 use crate::service::World;
-use crate::service::faults::Met;
+use crate::service::journal::{self, Text, Ticket};
 use crate::service::limits::Verdict;
 
 /// One request's notes. It travels in the request's extensions.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Scope(Arc<Notes>);
+pub(super) struct Scope(Arc<Known>);
 
 #[derive(Debug, Default)]
-struct Notes {
+struct Known {
     id: OnceLock<RequestId>,
-    world: OnceLock<Arc<World>>,
+    place: OnceLock<Place>,
     verdict: OnceLock<Verdict>,
-    met: Met,
+    body: Mutex<Option<Text>>,
+    notes: Arc<journal::Notes>,
+}
+
+/// The world that a request is in, and since when.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) world: Arc<World>,
+    /// The time of the world's clock when it came.
+    pub(super) came: DateTime<Utc>,
+    pub(super) ticket: Ticket,
 }
 
 impl Scope {
@@ -36,7 +49,11 @@ impl Scope {
     /// The request is `world`'s: it is logged so, and gets its id from there if it has none.
     pub(super) fn attribute_to(&self, world: &Arc<World>) {
         world.use_now();
-        let _ = self.0.world.set(Arc::clone(world));
+        self.0.place.get_or_init(|| Place {
+            world: Arc::clone(world),
+            came: world.clock.now(),
+            ticket: world.journal.ticket(),
+        });
         self.0.id.get_or_init(|| world.ids.request());
     }
 
@@ -50,17 +67,38 @@ impl Scope {
         self.0.id.get_or_init(|| strangers.request())
     }
 
+    /// The request's id; empty as long as it has none.
+    pub(super) fn known_id(&self) -> RequestId {
+        self.0.id.get().cloned().unwrap_or_else(|| RequestId::from(""))
+    }
+
+    pub(super) fn place(&self) -> Option<&Place> {
+        self.0.place.get()
+    }
+
     pub(super) fn world(&self) -> Option<&World> {
-        self.0.world.get().map(Arc::as_ref)
+        self.place().map(|place| place.world.as_ref())
+    }
+
+    /// Where services note for the journal what only they know.
+    pub(super) fn notes(&self) -> &Arc<journal::Notes> {
+        &self.0.notes
+    }
+
+    /// The request's body was read.
+    pub(super) fn sent(&self, body: &Bytes) {
+        if self.place().is_some() {
+            *self.0.body.lock() = Some(Text::of(body));
+        }
+    }
+
+    /// What the journal keeps of the request's body.
+    pub(super) fn take_body(&self) -> Option<Text> {
+        self.0.body.lock().take()
     }
 
     pub(super) fn verdict(&self) -> Option<&Verdict> {
         self.0.verdict.get()
-    }
-
-    /// Where the fault is noted that the request meets.
-    pub(super) fn met(&self) -> &Met {
-        &self.0.met
     }
 
     /// The notes that travel with the request.
@@ -77,9 +115,7 @@ impl<S: Sync> FromRequestParts<S> for KnownId {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let scope = Scope::of(parts);
         // Extractors run in order, and every one that needs an id stands behind the caller's.
-        let unattributed = || RequestId::from("");
-        Ok(Self(scope.0.id.get().cloned().unwrap_or_else(unattributed)))
+        Ok(Self(Scope::of(parts).known_id()))
     }
 }

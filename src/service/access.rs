@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::fixtures::Shelf;
+use super::journal::Notes;
 use super::worlds::{Visit, World, Worlds};
 use crate::domain::{Deployment, Error};
 use crate::ids::DeploymentId;
@@ -71,7 +72,8 @@ impl Access {
         self.worlds.by_key(key).ok_or(Error::UnknownKey)
     }
 
-    /// The caller who sent `key` and `origin` to deployment `id`.
+    /// The caller who sent `key` and `origin` to deployment `id`, whose visit is written about in
+    /// `notes`.
     ///
     /// A key must be of the deployment's project. A public deployment asks for no key but for an
     /// origin on its allowlist; its use is the account's whose key was sent all the same, if that
@@ -81,6 +83,7 @@ impl Access {
         id: &str,
         key: Option<&str>,
         origin: Option<&str>,
+        notes: &Arc<Notes>,
     ) -> Result<Caller, Error> {
         let fixtures = self.fixtures.current();
         let Some(deployment) = fixtures.deployments.get(id) else {
@@ -100,13 +103,13 @@ impl Access {
                 Some(world) => world,
                 None => self.owner(&deployment)?,
             };
-            return Ok(Caller { visit: Visit::new(world), deployment });
+            return Ok(Caller { visit: Visit::new(world, notes), deployment });
         }
         let world = self.account(key)?;
         if world.project() != deployment.project {
             return Err(Error::ForbiddenDeployment(deployment.id.clone()));
         }
-        Ok(Caller { visit: Visit::new(world), deployment })
+        Ok(Caller { visit: Visit::new(world, notes), deployment })
     }
 
     /// Whose conversations someone with `key`, on a web page of `origin`, may read.

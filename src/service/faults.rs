@@ -5,8 +5,8 @@
 //! says when a rule fires; `http/faults` does to the answer what was decided here.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
@@ -16,9 +16,7 @@ use crate::domain::Error;
 use crate::domain::conversation::Api;
 use crate::domain::fault::{Act, Armed, Asked, Drop, Fault, Tally};
 use crate::ids::{Draw, FaultId};
-
-/// The fault that a request has met, once it has: one at most.
-pub type Met = Arc<OnceLock<Arc<Fault>>>;
+use crate::service::journal::Notes;
 
 /// One account's faults.
 #[derive(Debug, Default)]
@@ -162,8 +160,12 @@ fn chance(draw: Draw, rule: &str, number: u64) -> f64 {
 
 /// Lets a request go through the beginning of `fault`: the delay, and the refusal if it is one.
 /// What befalls the answer is for whoever sends it.
-pub async fn begin(fault: &Fault, clock: &Clock) -> Result<(), Error> {
-    clock.sleep(fault.delay).await;
+pub async fn begin(fault: Arc<Fault>, clock: &Clock, notes: &Notes) -> Result<(), Error> {
+    let fault = notes.faulted(fault);
+    if !fault.delay.is_zero() {
+        let _held_back = notes.hold_back();
+        clock.sleep(fault.delay).await;
+    }
     match fault.act {
         Act::Refuse { status, .. } => Err(Error::Injected { status }),
         // Nobody sees this status: the connection goes before the answer does.

@@ -2,12 +2,14 @@
 //!
 //! [`access`] tells who calls and what they may use, [`limits`] counts requests, [`turns`] makes
 //! answers and stores them, [`studio`] makes agents and pictures, [`archive`] shows what is stored, [`worlds`] holds what hangs on an
-//! account, [`faults`] what is to go wrong, [`fixtures`] is what they all start with.
+//! account, [`journal`] what was asked and answered, [`faults`] what is to go wrong, [`fixtures`]
+//! is what they all start with.
 
 pub mod access;
 pub mod archive;
 pub mod faults;
 pub mod fixtures;
+pub mod journal;
 pub mod limits;
 mod paint;
 pub mod snapshots;

@@ -121,7 +121,9 @@ impl Studio {
             .boxed()
         });
         let made = visit.write(&self.store, act).await?;
-        made.ok_or(Error::InsufficientBalance { cost })
+        let made = made.ok_or(Error::InsufficientBalance { cost })?;
+        visit.notes().charged(cost);
+        Ok(made)
     }
 
     /// A page of the account's images, newest first.
@@ -180,7 +182,10 @@ impl Studio {
             .boxed()
         });
         match visit.write(&self.store, act).await? {
-            Paid::Done(image) => Ok(image),
+            Paid::Done(image) => {
+                visit.notes().charged(cost);
+                Ok(image)
+            }
             Paid::NoMoney => Err(Error::InsufficientBalance { cost }),
             Paid::NoSuchConversation => {
                 Err(Error::UnknownConversation(wanted.unwrap_or_else(|| "".into())))

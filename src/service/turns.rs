@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 pub use self::streaming::WordStream;
 use super::fixtures::Shelf;
+use super::journal::Shown;
 use super::worlds::{Visit, World};
 use crate::backend::canned::{self, Served};
 use crate::backend::{Answer, Ask, Backend, Canned, Echo, Piece, Usage};
@@ -106,7 +107,23 @@ impl Turns {
         self.tasks.wait().await;
     }
 
-    async fn ask(&self, world: &World, asked: &Asked) -> Result<Answer, Error> {
+    async fn ask(&self, visit: &Visit, asked: &Asked) -> Result<Answer, Error> {
+        let name = self.settings.backend.unwrap_or(asked.backend);
+        let prompt = Some(Arc::clone(&asked.prompt));
+        visit.notes().show(Shown { prompt, backend: name, rules: visit.rules.rules() });
+        let answer = self.answer(visit, asked, name).await?;
+        if let Some(rule) = &answer.rule {
+            visit.notes().answered_by(Arc::clone(rule));
+        }
+        Ok(answer)
+    }
+
+    async fn answer(
+        &self,
+        world: &World,
+        asked: &Asked,
+        backend: BackendName,
+    ) -> Result<Answer, Error> {
         let ask = Ask {
             prompt: Arc::clone(&asked.prompt),
             rules: Arc::clone(&world.rules),
@@ -116,7 +133,7 @@ impl Turns {
         if let Some(answer) = canned::said_at_run_time(&ask).map_err(Error::internal)? {
             return Ok(answer);
         }
-        let backend = match self.settings.backend.unwrap_or(asked.backend) {
+        let backend = match backend {
             BackendName::Canned => &self.canned,
             BackendName::Echo => &self.echo,
         };
@@ -124,8 +141,8 @@ impl Turns {
     }
 
     /// Asks, and waits for the whole answer.
-    async fn complete(&self, world: &World, asked: &Asked) -> Result<Given, Error> {
-        let mut answer = self.ask(world, asked).await?;
+    async fn complete(&self, visit: &Visit, asked: &Asked) -> Result<Given, Error> {
+        let mut answer = self.ask(visit, asked).await?;
         let mut text = String::new();
         let mut usage = Usage::default();
         while let Some(piece) = answer.pieces.next().await {
@@ -161,7 +178,7 @@ impl Turns {
         let word_ms = u64::try_from(self.settings.pace.as_millis()).unwrap_or(u64::MAX);
         let default = Pace { first_ms: 0, word_ms, jitter_ms: 0 };
         let pace = answer.pace.unwrap_or(default);
-        Ok(streaming::paced(pieces, pace, Arc::clone(&visit.clock), visit.ids.draw()))
+        Ok(streaming::paced(pieces, pace, visit))
     }
 }
 

@@ -19,8 +19,9 @@ use futures::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
 
 pub use self::making::{Changes, LimitChange, NewAccount};
-use super::faults::{self, Carried, Faults, Met};
+use super::faults::{self, Carried, Faults};
 use super::fixtures::Shelf;
+use super::journal::{Journal, Notes};
 use super::limits::{Limiter, Verdict};
 use crate::backend::canned::RuleBook;
 use crate::clock::{Clock, Stopwatch};
@@ -43,6 +44,8 @@ pub struct World {
     pub ids: Minter,
     /// Its place in the canned rules.
     pub rules: Arc<RuleBook>,
+    /// What was asked of it lately.
+    pub journal: Arc<Journal>,
     /// What is to go wrong in it.
     pub faults: Faults,
     /// The fixture account that it was copied from, if it was made at run time.
@@ -65,34 +68,31 @@ pub struct Visit {
     world: Arc<World>,
     /// The world's generation when the visit began.
     generation: u64,
-    /// Where it is noted which fault the request has met, if services can meet any.
-    met: Option<Met>,
+    notes: Arc<Notes>,
 }
 
 impl Visit {
-    /// A visit to `world` that begins now.
-    pub fn new(world: Arc<World>) -> Self {
+    /// A visit to `world` that begins now, and is written about in `notes`.
+    pub fn new(world: Arc<World>, notes: &Arc<Notes>) -> Self {
         let generation = world.generation();
-        Self { world, generation, met: None }
+        Self { world, generation, notes: Arc::clone(notes) }
     }
 
-    /// The same visit, which notes in `met` the fault that it meets.
-    #[must_use]
-    pub fn noting(self, met: Met) -> Self {
-        Self { met: Some(met), ..self }
+    /// Where to note for the journal what becomes of it.
+    pub fn notes(&self) -> &Arc<Notes> {
+        &self.notes
     }
 
     /// Meets the faults that a model carries, unless the request has met one already.
     pub async fn meet(&self, carried: Carried<'_>) -> Result<(), Error> {
-        if carried.rules.is_empty() {
+        if carried.rules.is_empty() || self.notes.fault().is_some() {
             return Ok(());
         }
-        let Some(met) = self.met.as_ref().filter(|met| met.get().is_none()) else { return Ok(()) };
         // Models carry no conditions about the request.
         let asked = Asked { api: Api::Characters, route: "", path: "", method: "POST" };
         let fault = self.world.faults.met(&asked, carried, &self.world.clock, self.ids.draw());
         let Some(fault) = fault else { return Ok(()) };
-        faults::begin(met.get_or_init(|| fault), &self.world.clock).await
+        faults::begin(fault, &self.world.clock, &self.notes).await
     }
 
     /// The world, to be held on to.
@@ -108,17 +108,7 @@ impl Visit {
         F: Send + 'static,
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
     {
-        let Self { world, generation, .. } = self.clone();
-        let guarded = store::act(move |db| {
-            async move {
-                if world.generation() != generation {
-                    return Ok(None);
-                }
-                act(db).await.map(Some)
-            }
-            .boxed()
-        });
-        store.write(guarded).await.map_err(Error::internal)?.ok_or(Error::WorldEnded)
+        self.world.write(self.generation, store, act).await
     }
 }
 
@@ -201,6 +191,32 @@ impl World {
         Arc::strong_count(self) > WHOEVER_ASKS + 1 + self.doors.read().keys.len()
     }
 
+    /// Runs `act` in a transaction of `store`, unless the account was reset or removed since it
+    /// was of `generation`: then nothing is stored.
+    async fn write<T, F>(
+        self: &Arc<Self>,
+        generation: u64,
+        store: &Store,
+        act: F,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
+    {
+        let world = Arc::clone(self);
+        let guarded = store::act(move |db| {
+            async move {
+                if world.generation() != generation {
+                    return Ok(None);
+                }
+                act(db).await.map(Some)
+            }
+            .boxed()
+        });
+        store.write(guarded).await.map_err(Error::internal)?.ok_or(Error::WorldEnded)
+    }
+
     /// What was begun until now is no longer stored.
     fn outdate(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
@@ -227,6 +243,8 @@ pub struct Settings {
     pub seed: u64,
     /// Where every clock stands still at first; without, clocks run with the system's.
     pub clock: Option<DateTime<Utc>>,
+    /// The most entries in an account's journal; 0 for none.
+    pub journal_max: usize,
 }
 
 #[derive(Debug, Default)]
@@ -265,6 +283,13 @@ impl Worlds {
     /// The account called `id`, or the refusal that there is none.
     pub fn named(&self, id: &AccountId) -> Result<Arc<World>, Error> {
         self.by_id(id).ok_or_else(|| Error::UnknownAccount(id.clone()))
+    }
+
+    /// Ends the wait of whoever follows a journal: the server stops.
+    pub fn close_journals(&self) {
+        for world in self.all() {
+            world.journal.close();
+        }
     }
 
     /// All of them, in the order of their making.

@@ -347,6 +347,7 @@ async fn help_names_every_option_with_its_variable() {
         "runner-errors",
         "message-content",
         "public-url",
+        "journal-max",
         "grace",
         "log-format",
         "log",

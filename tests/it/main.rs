@@ -29,6 +29,7 @@ mod cli;
 mod concurrency;
 mod control;
 mod control_faults;
+mod control_journal;
 mod control_replies;
 mod default_fixtures;
 mod determinism;

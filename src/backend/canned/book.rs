@@ -10,10 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use super::compile::{CompiledReply, CompiledRule, RuleFault, Shown, fault_at};
+use super::misses::Rules;
 use super::set::RuleSet;
-use crate::domain::BackendName;
 use crate::domain::conversation::Api;
 use crate::domain::rule::{Reply, Rule};
+
+/// What answers for a rule when a reply of the queue does.
+pub(super) const QUEUE: &str = "queue";
 
 /// One account's rules and queue, and how often each rule has answered.
 #[derive(Debug)]
@@ -94,16 +97,6 @@ pub struct QueuedReply {
     pub reply: Reply,
 }
 
-/// What answered where the queue did. No rule made at run time can be called so.
-pub(super) const QUEUE: &str = "queue";
-
-/// The rules that a request is held against, in the state they are in when it comes.
-#[derive(Debug, Clone)]
-pub struct RulesAsked {
-    pub(super) own: Arc<RuleSet>,
-    pub(super) fixtures: Option<Arc<RuleSet>>,
-}
-
 /// A reply that is due.
 pub(super) struct Due {
     /// The rule's name.
@@ -140,6 +133,12 @@ impl RuleBook {
             named: 0,
         };
         Self { state: Mutex::new(state) }
+    }
+
+    /// The rules there are at present.
+    pub fn rules(&self) -> Rules {
+        let state = self.state.lock();
+        Rules { own: Arc::clone(&state.own.set), fixtures: Arc::clone(&state.fixtures.set) }
     }
 
     /// What was said at run time: the next reply of the queue, else that of the first own rule
@@ -197,18 +196,6 @@ impl RuleBook {
         let mut state = self.state.lock();
         if !Arc::ptr_eq(&state.fixtures.set, fixtures) {
             state.fixtures = Arc::new(Placed::begun(Arc::clone(fixtures)));
-        }
-    }
-
-    /// The rules that a request to `backend` is held against now.
-    pub fn asked(&self, backend: BackendName) -> RulesAsked {
-        let state = self.state.lock();
-        RulesAsked {
-            own: Arc::clone(&state.own.set),
-            fixtures: match backend {
-                BackendName::Canned => Some(Arc::clone(&state.fixtures.set)),
-                BackendName::Echo => None,
-            },
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::book::{QUEUE, RulesAsked};
+use super::book::QUEUE;
 use super::compile::{CompiledRule, Shown, holds};
 use super::set::RuleSet;
 use crate::domain::Prompt;
@@ -24,19 +24,38 @@ pub struct Miss {
     pub found: Option<Value>,
 }
 
-impl RulesAsked {
+/// The rules that a request was tried against: its account's own, then those of the fixtures.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    pub(super) own: Arc<RuleSet>,
+    pub(super) fixtures: Arc<RuleSet>,
+}
+
+impl Rules {
     /// The rules before `answering` (all of them without one) of whose conditions all held but one.
-    /// That only the API was right does not count: that much is right of every second rule.
-    /// A reply of the queue comes before all of them.
-    pub fn near_misses(&self, prompt: &Prompt, answering: Option<&str>) -> Vec<Miss> {
+    ///
+    /// Of a fixtures' rule another condition must have held, and not just the one on the API: they
+    /// are many, and nobody wonders about most of them. `fixtures` tells whether they were asked
+    /// at all.
+    pub fn near_misses(
+        &self,
+        prompt: &Prompt,
+        answering: Option<&str>,
+        fixtures: bool,
+    ) -> Vec<Miss> {
         if answering == Some(QUEUE) {
             return Vec::new();
         }
         let shown = Shown::new(prompt);
-        let sets = [&self.own].into_iter().chain(&self.fixtures);
-        let rules = sets.flat_map(|set: &Arc<RuleSet>| set.rules());
-        let asked = rules.take_while(|rule| Some(&*rule.name) != answering);
-        asked.filter_map(|rule| rule.near_miss(&shown)).collect()
+        let asked = |rule: &&Arc<CompiledRule>| Some(&*rule.name) != answering;
+        let own = self.own.rules();
+        let misses = own.iter().take_while(asked).filter_map(|rule| rule.near_miss(&shown, false));
+        let mut misses: Vec<Miss> = misses.collect();
+        if fixtures && own.iter().all(|rule| asked(&rule)) {
+            let rules = self.fixtures.rules().iter().take_while(asked);
+            misses.extend(rules.filter_map(|rule| rule.near_miss(&shown, true)));
+        }
+        misses
     }
 }
 
@@ -49,14 +68,25 @@ struct Tried {
 }
 
 impl CompiledRule {
-    fn near_miss(&self, shown: &Shown<'_>) -> Option<Miss> {
+    fn near_miss(&self, shown: &Shown<'_>, telling: bool) -> Option<Miss> {
         let tried = self.tried(shown);
-        let telling = tried.iter().any(|tried| tried.held && tried.condition != "api");
+        let tells = tried.iter().any(|tried| tried.held && tried.condition != "api");
         let mut failed = tried.into_iter().filter(|tried| !tried.held);
-        let only = failed.next().filter(|_| telling)?;
-        let Tried { condition, wanted, found, .. } = only;
         let rule = Arc::clone(&self.name);
-        failed.next().is_none().then_some(Miss { rule, condition, wanted, found })
+        let Some(only) = failed.next() else {
+            // It would have answered, if it still might.
+            let wanted = self.source.times.map(Value::from)?;
+            return Some(Miss { rule, condition: "times".to_owned(), wanted, found: None });
+        };
+        let Tried { condition, wanted, found, .. } = only;
+        let only_one = failed.next().is_none() && (tells || !telling);
+        only_one.then_some(Miss { rule, condition, wanted, found })
+    }
+
+    /// Whether all its conditions hold, as they are told to who wonders.
+    #[cfg(test)]
+    pub(super) fn misses_nothing(&self, shown: &Shown<'_>) -> bool {
+        self.tried(shown).iter().all(|tried| tried.held)
     }
 
     /// Every condition that the rule has.

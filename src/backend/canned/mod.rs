@@ -16,10 +16,10 @@ mod tests;
 use futures::future::{BoxFuture, FutureExt as _, ready};
 
 use self::book::Due;
-pub use self::book::{RuleBook, RulesAsked, Served};
+pub use self::book::{RuleBook, Served};
 pub use self::compile::RuleFault;
 use self::compile::Shown;
-pub use self::misses::Miss;
+pub use self::misses::{Miss, Rules};
 pub use self::set::RuleSet;
 use super::{Answer, Ask, Backend, BackendError, Usage, in_output_mode};
 

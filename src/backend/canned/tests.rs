@@ -12,7 +12,7 @@ use super::*;
 use crate::clock::Stopwatch;
 use crate::domain::conversation::{Api, Scene, text_of};
 use crate::domain::rule::{PartKind, Reply, Rule, When};
-use crate::domain::{BackendName, OutputMode, Part, Prompt};
+use crate::domain::{OutputMode, Part, Prompt};
 use crate::ids::DeploymentId;
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -130,6 +130,18 @@ proptest! {
             prop_assert_eq!(name, plain.map(|place| format!("rule {}", place + 1)));
         }
     }
+
+    /// What is told of a rule that missed agrees with why it did.
+    #[test]
+    fn a_rule_that_misses_nothing_matches_and_no_other(rules in rules(), prompts in prompts()) {
+        let set = RuleSet::compile(&rules).unwrap();
+        for prompt in prompts {
+            let shown = Shown::new(&prompt);
+            for rule in set.rules() {
+                prop_assert_eq!(rule.misses_nothing(&shown), rule.matches(&shown));
+            }
+        }
+    }
 }
 
 #[test]
@@ -194,14 +206,14 @@ fn a_rule_that_just_missed_is_looked_for_where_rules_were_asked() {
     };
     book.add(&own, &book::Position::End).unwrap();
     let prompt = prompt_of(None, "m", "x");
-    let missed = |backend, answering| {
-        let misses = book.asked(backend).near_misses(&prompt, answering);
+    let missed = |fixtures, answering| {
+        let misses = book.rules().near_misses(&prompt, answering, fixtures);
         misses.iter().map(|miss| miss.rule.to_string()).collect::<Vec<_>>()
     };
-    assert_eq!(missed(BackendName::Canned, None), ["own", "rule 1"]);
-    assert_eq!(missed(BackendName::Echo, None), ["own"]);
-    assert_eq!(missed(BackendName::Canned, Some("rule 1")), ["own"]);
-    assert_eq!(missed(BackendName::Canned, Some("queue")), [""; 0]);
+    assert_eq!(missed(true, None), ["own", "rule 1"]);
+    assert_eq!(missed(false, None), ["own"]);
+    assert_eq!(missed(true, Some("rule 1")), ["own"]);
+    assert_eq!(missed(true, Some("queue")), [""; 0]);
 }
 
 /// `count` rules that each ask for one thing, by turns for a deployment, a model and a text.

@@ -4,8 +4,6 @@
 //! requests are counted by a layer around the whole room; handlers ask for the [`Account`] it
 //! found.
 
-use std::sync::Arc;
-
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
 use axum::middleware::Next;
@@ -37,9 +35,9 @@ pub(super) async fn count(
     mut request: Request,
     next: Next,
 ) -> Response {
+    let scope = request.extensions().get::<Scope>().cloned().unwrap_or_default();
     let found = match access.account(bearer(request.headers())) {
         Ok(world) => {
-            let scope = request.extensions().get::<Scope>().cloned().unwrap_or_default();
             scope.attribute_to(&world);
             if let Some(verdict) = world.admit(Api::Characters) {
                 scope.limited(verdict);
@@ -47,7 +45,7 @@ pub(super) async fn count(
                     return Failure::Refused(refusal).into_response();
                 }
             }
-            Found::Account(Visit::new(world).noting(Arc::clone(scope.met())))
+            Found::Account(Visit::new(world, scope.notes()))
         }
         Err(Error::MissingKey) => Found::NoKey,
         Err(_) => Found::UnknownKey,

@@ -5,6 +5,7 @@ mod accounts;
 mod auth;
 mod clock;
 mod faults;
+mod journal;
 mod replies;
 mod snapshots;
 
@@ -43,6 +44,9 @@ where
         .route("/accounts/{id}/reset", post(accounts::reset))
         .route("/accounts/{id}/clock", get(clock::show).put(clock::set))
         .route("/accounts/{id}/clock/advance", post(clock::advance))
+        .route("/accounts/{id}/requests", get(journal::list).delete(journal::clear))
+        .route("/accounts/{id}/requests/wait", get(journal::wait))
+        .route("/accounts/{id}/requests/stream", get(journal::feed))
         .route("/accounts/{id}/snapshot", get(snapshots::take).put(snapshots::restore))
         .route("/accounts/{id}/fork", post(snapshots::fork))
         .route(

@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::clock::Clock;
 use crate::domain::fault::{Spoilt, StreamAct};
+use crate::service::journal::Notes;
 
 /// How long a stalled stream stalls, on the account's clock: longer than any client waits.
 const STALL: Duration = Duration::from_hours(1);
@@ -58,14 +59,20 @@ pub(super) fn without_its_end(body: Body) -> Body {
 
 /// A stream with `act` done to it. Where it ends early, what makes the words is dropped, and stores
 /// what was taken as it does when a client goes away.
-pub(super) fn interfered(body: Body, act: StreamAct, clock: Arc<Clock>) -> Body {
+pub(super) fn interfered(body: Body, act: StreamAct, clock: Arc<Clock>, notes: Arc<Notes>) -> Body {
     let mut frames = body.into_data_stream();
     let chunks = try_stream! {
         let mut sent = 0;
         loop {
             match act {
-                StreamAct::Pace(more) if sent > 0 => clock.sleep(more).await,
-                StreamAct::StallAfter(words) if sent == words => clock.sleep(STALL).await,
+                StreamAct::Pace(more) if sent > 0 => {
+                    let _held_back = notes.hold_back();
+                    clock.sleep(more).await;
+                }
+                StreamAct::StallAfter(words) if sent == words => {
+                    let _held_back = notes.hold_back();
+                    clock.sleep(STALL).await;
+                }
                 StreamAct::EndAfter(words) if sent == words => break,
                 StreamAct::BreakAfter(words) if sent == words => {
                     flushed().await;

@@ -51,7 +51,8 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let id = segment(parts, state, "deployment_id").await;
         let headers = &parts.headers;
-        let caller = Access::from_ref(state).caller(&id, key(headers), origin(headers))?;
+        let (access, scope) = (Access::from_ref(state), Scope::of(parts));
+        let caller = access.caller(&id, key(headers), origin(headers), scope.notes())?;
         admit(parts, &caller.visit.world(), Some(&caller.deployment)).await?;
         Ok(Self(caller))
     }

@@ -114,6 +114,7 @@ impl Turns {
         let id = visit.write(&self.store, act).await;
         let id = id.and_then(|paid| paid.ok_or(Error::InsufficientBalance { cost }));
         let id = given_back(visit, served, id)?;
+        visit.notes().charged(cost);
         Ok(Replied { id, content: completed.text, created_at, thoughts: None })
     }
 
@@ -156,6 +157,7 @@ impl Turns {
         let stored = visit.write(&self.store, act).await;
         let stored = stored.and_then(|paid| paid.ok_or(Error::InsufficientBalance { cost }));
         let stored = given_back(visit, served, stored)?;
+        visit.notes().charged(cost);
         Ok(Replied {
             id: stored.id,
             content: completed.text,

@@ -12,11 +12,11 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use crate::backend::{BackendError, Piece};
-use crate::clock::Clock;
 use crate::domain::Error;
 use crate::domain::rule::Pace;
 use crate::domain::words::Words;
 use crate::ids::Draw;
+use crate::service::worlds::Visit;
 
 /// An answer word by word. Each item is one word with the white space that follows it; an error
 /// ends it early. Dropping it stops the making of the answer.
@@ -35,12 +35,18 @@ pub(super) async fn begun(mut pieces: Pieces) -> Result<Pieces, Error> {
 }
 
 /// Cuts `pieces` into words and waits before each as `pace` says.
-pub(super) fn paced(pieces: Pieces, pace: Pace, clock: Arc<Clock>, draw: Draw) -> WordStream {
+pub(super) fn paced(pieces: Pieces, pace: Pace, visit: &Visit) -> WordStream {
+    let (clock, draw) = (Arc::clone(&visit.clock), visit.ids.draw());
+    let notes = Arc::clone(visit.notes());
     let words = try_stream! {
         let mut nth = 0;
         for await word in cut(pieces) {
             let word = word?;
-            clock.sleep(wait_before(nth, pace, draw)).await;
+            let wait = wait_before(nth, pace, draw);
+            if !wait.is_zero() {
+                let _held_back = notes.hold_back();
+                clock.sleep(wait).await;
+            }
             nth += 1;
             yield word;
         }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 use parking_lot::{Mutex, RwLock};
 
-use super::{Doors, Found, Settings, Terms, Visit, World, Worlds};
+use super::{Doors, Found, Settings, Terms, World, Worlds};
 use crate::backend::canned::RuleBook;
 use crate::clock::{Clock, Stopwatch};
 use crate::domain::error::FieldError;
@@ -16,6 +16,7 @@ use crate::domain::{Account, ApiKey, Credits, Error, Plan};
 use crate::ids::{self, AccountId, Minter};
 use crate::service::faults::Faults;
 use crate::service::fixtures::{Fixtures, Shelf};
+use crate::service::journal::Journal;
 use crate::store::accounts::{self, NewRow, Saved};
 use crate::store::snapshots::{self, Holdings};
 use crate::store::{self, Store, StoreError};
@@ -151,6 +152,7 @@ impl Worlds {
             return Err(Error::FixtureAccount(id.clone()));
         }
         self.found.write().remove(&world);
+        world.journal.close();
         let act = store::act(move |db| {
             async move {
                 world.outdate();
@@ -161,7 +163,7 @@ impl Worlds {
         self.store.write(act).await.map_err(Error::internal)
     }
 
-    /// Puts an account back to how it was made: data, balance, ids, rules, limits, clock. What is
+    /// Puts an account back to how it was made: data, balance, ids, rules, limits, clock, journal. What is
     /// still being answered is dropped, not stored.
     pub async fn reset(&self, id: &AccountId) -> Result<Arc<World>, Error> {
         let world = self.named(id)?;
@@ -182,10 +184,11 @@ impl Worlds {
             }
             .boxed()
         });
-        let (saved, made) = Visit::new(Arc::clone(&world)).write(&self.store, act).await?;
+        let (saved, made) = world.write(world.generation(), &self.store, act).await?;
         world.ids.restart();
         world.ids.resume(&made);
         world.rules.restart();
+        world.journal.clear();
         world.faults.restart();
         world.clock.restart();
         let original = fixtures.account(saved.made_from.as_deref().unwrap_or(&saved.id));
@@ -220,7 +223,7 @@ impl Worlds {
             let act = store::act(move |db| {
                 async move { accounts::set_balance(db, owner, balance).await }.boxed()
             });
-            Visit::new(Arc::clone(&world)).write(&self.store, act).await?;
+            world.write(world.generation(), &self.store, act).await?;
         }
         if plan != world.plan() {
             let limits = (plan.requests_per_minute, plan.runner_requests_per_minute);
@@ -240,7 +243,7 @@ impl Worlds {
             }
             .boxed()
         });
-        Visit::new(Arc::clone(world)).write(&self.store, act).await?;
+        world.write(world.generation(), &self.store, act).await?;
         world.ids.restart();
         world.ids.resume(&made);
         world.rules.restart();
@@ -268,7 +271,7 @@ impl Worlds {
         let act = store::act(move |db| {
             async move { accounts::set_terms(db, owner, &id, own).await }.boxed()
         });
-        Visit::new(Arc::clone(world)).write(&self.store, act).await?;
+        world.write(world.generation(), &self.store, act).await?;
         world.renew_terms(plan);
         Ok(())
     }
@@ -320,6 +323,7 @@ impl Worlds {
             ),
             ids: minter(saved, self.settings.seed),
             rules: Arc::new(RuleBook::new(Arc::clone(&fixtures.rules))),
+            journal: Arc::new(Journal::new(self.settings.journal_max)),
             faults: Faults::default(),
             made_from: saved.made_from.as_deref().map(AccountId::from),
             balance: saved.first_balance(),

@@ -241,6 +241,7 @@ impl Setup {
             clock: Some(NOW.parse().unwrap()),
             strictness: Strictness::Lenient,
             reset: ResetStyle::Unix,
+            journal_max: 1000,
             public_url: None,
             control: control::Access::ThisMachine,
             fault_header: FaultHeader::Ignored,

@@ -1,0 +1,322 @@
+//! Writes down for the account's journal what is sent and answered, on its way.
+//!
+//! A [`Recording`] begins with the request and goes into the body of the answer. Wherever it ends
+//! (with the body, at a fault, or dropped because the client went away) the entry is written:
+//! before the client has the end of its answer, so that who was answered finds it in the journal.
+
+use std::borrow::Cow;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{MatchedPath, Request};
+use axum::http::{HeaderMap, Method};
+use axum::response::Response;
+
+use super::scope::Scope;
+use crate::clock::Stopwatch;
+use crate::domain::fault::{Act, Drop as Dropped};
+use crate::service::journal::{End, Entry, Given, Lines, Sent, Text, Took, Word};
+
+/// What becomes of a request. Dropping it writes its entry.
+pub(super) struct Recording {
+    scope: Scope,
+    stopwatch: Stopwatch,
+    /// Taken when the entry is written.
+    request: Option<Sent>,
+    head: Option<Duration>,
+    answer: Option<Given>,
+    end: End,
+    /// The time spent waiting until the client took what was there.
+    client: Duration,
+}
+
+impl Recording {
+    /// Begins with `request`; nothing for a request that is no account's.
+    pub(super) fn begin(request: &Request, scope: &Scope, stopwatch: Stopwatch) -> Option<Self> {
+        let uri = request.uri();
+        if uri.path().starts_with("/_mynah/") {
+            return None;
+        }
+        let target = uri.path_and_query().map_or(uri.path(), |target| target.as_str());
+        let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().into());
+        let request = Sent {
+            method: method(request.method()),
+            target: target.into(),
+            route,
+            headers: lines(request.headers()),
+            body: None,
+        };
+        Some(Self {
+            scope: scope.clone(),
+            stopwatch,
+            request: Some(request),
+            head: None,
+            answer: None,
+            end: End::HungUp,
+            client: Duration::ZERO,
+        })
+    }
+
+    /// Goes on with the answer's body.
+    pub(super) fn answered(mut self, response: Response) -> Response {
+        if self.scope.place().is_none() {
+            return response;
+        }
+        let body = response.body();
+        let streamed = body.size_hint().exact().is_none();
+        self.head = Some(self.stopwatch.elapsed());
+        self.answer = Some(Given {
+            status: response.status().as_u16(),
+            headers: lines(response.headers()),
+            body: Text::default(),
+            words: streamed.then(Vec::new),
+        });
+        // Nobody asks for the body of an answer to HEAD.
+        let asked_for_the_head = self.request.as_ref().is_some_and(|sent| sent.method == "HEAD");
+        if body.is_end_stream() || asked_for_the_head {
+            self.end = End::Complete;
+            return response;
+        }
+        response.map(|body| {
+            Body::new(Recorded { body: Some(body), recording: Some(self), given: None })
+        })
+    }
+
+    fn note(&mut self, data: &Bytes, at: Duration) {
+        let Some(answer) = &mut self.answer else { return };
+        let before = answer.body.kept_length();
+        answer.body.push(data);
+        let end = answer.body.kept_length();
+        if let Some(words) = answer.words.as_mut().filter(|_| end > before) {
+            words.push(Word { end, at });
+        }
+    }
+}
+
+impl Drop for Recording {
+    fn drop(&mut self) {
+        let (Some(place), Some(mut request)) = (self.scope.place(), self.request.take()) else {
+            return;
+        };
+        request.body = self.scope.take_body();
+        let id = self.scope.known_id();
+        let mut entry = Entry::new(request, place.came, id, self.scope.notes());
+        entry.answer = self.answer.take();
+        entry.end = self.end;
+        if let Some(Act::Drop(when)) = entry.fault.as_ref().map(|fault| &fault.act) {
+            let refused = entry.answer.as_ref().is_some_and(|answer| answer.status >= 400);
+            match when {
+                // What was answered was for nobody.
+                Dropped::BeforeAnswer => (entry.answer, entry.end) = (None, End::Broken),
+                Dropped::AfterCommit if !refused => entry.end = End::Broken,
+                Dropped::AfterCommit => {}
+            }
+        }
+        entry.verdict = self.scope.verdict().copied();
+        entry.took = Took {
+            total: self.stopwatch.elapsed(),
+            head: self.head,
+            client: self.client,
+            ..entry.took
+        };
+        place.world.journal.add(place.ticket, entry);
+    }
+}
+
+fn method(method: &Method) -> Cow<'static, str> {
+    match *method {
+        Method::GET => "GET".into(),
+        Method::POST => "POST".into(),
+        _ => method.as_str().to_owned().into(),
+    }
+}
+
+fn lines(headers: &HeaderMap) -> Lines {
+    Lines::new(|| headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())))
+}
+
+/// The body of an answer on its way to the client.
+struct Recorded {
+    /// Nothing once it has ended.
+    body: Option<Body>,
+    recording: Option<Recording>,
+    /// When the client was given what it has not yet taken.
+    given: Option<Duration>,
+}
+
+impl Recorded {
+    fn end(&mut self, end: End) {
+        if let Some(mut recording) = self.recording.take() {
+            recording.end = end;
+        }
+    }
+}
+
+impl HttpBody for Recorded {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        let this = &mut *self;
+        if let (Some(given), Some(recording)) = (this.given.take(), &mut this.recording) {
+            recording.client += recording.stopwatch.elapsed().saturating_sub(given);
+        }
+        let Some(body) = &mut this.body else { return Poll::Ready(None) };
+        let frame = std::task::ready!(Pin::new(&mut *body).poll_frame(context));
+        let over = body.is_end_stream();
+        match &frame {
+            Some(Ok(frame)) => {
+                if let (Some(data), Some(recording)) = (frame.data_ref(), &mut this.recording) {
+                    let at = recording.stopwatch.elapsed();
+                    recording.note(data, at);
+                    this.given = Some(at);
+                }
+                if over {
+                    this.end(End::Complete);
+                }
+            }
+            Some(Err(_)) => this.end(End::Broken),
+            None => this.end(End::Complete),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.as_ref().map(HttpBody::size_hint).unwrap_or_default()
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        // First the stream, so that a wait in the middle of it is counted, then the recording.
+        self.body = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+    use crate::domain::conversation::{Api, Scene};
+    use crate::domain::{BackendName, OutputMode, Part, Prompt};
+    use crate::ids::AccountId;
+    use crate::service::journal::{Look, MOST_BYTES, Shown};
+    use crate::service::worlds::Settings;
+    use crate::service::{World, Worlds, fixtures};
+    use crate::store::Store;
+
+    async fn world() -> Arc<World> {
+        let fixtures = fixtures::Shelf::new(fixtures::built_in().unwrap().fixtures);
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let settings = Settings { seed: 1, clock: None, journal_max: 1000 };
+        let worlds = Worlds::open(&fixtures, &store, settings).await.unwrap();
+        worlds.by_id(&AccountId::from("demo")).unwrap()
+    }
+
+    fn prompt(turn: u64) -> Arc<Prompt> {
+        let scene = Scene {
+            api: Api::Runner,
+            deployment: None,
+            model: "echo".to_owned(),
+            account: AccountId::from("demo"),
+            turn,
+            variables: Arc::default(),
+            meta: Arc::default(),
+            agent: None,
+        };
+        Arc::new(Prompt {
+            instructions: "You are a friendly support assistant.".to_owned(),
+            history: Vec::new(),
+            message: vec![Part::text("Hi, I need help with billing.")],
+            output: OutputMode::Text,
+            scene,
+        })
+    }
+
+    /// The resident memory of this process, in KiB.
+    fn resident() -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
+    }
+
+    async fn pass(world: &Arc<World>, nth: u64, sent: &Bytes, given: &Bytes, recorded: bool) {
+        let request = Request::post("/v1/runner/ECHO_DEPLOYMENT_ID/conversation")
+            .header("host", "127.0.0.1:4310")
+            .header("x-api-key", "YOUR_API_KEY")
+            .header("user-agent", "python-httpx/0.28.1")
+            .header("accept", "*/*")
+            .header("accept-encoding", "gzip, deflate, br, zstd")
+            .header("content-type", "application/json")
+            .header("content-length", "97")
+            .body(Body::empty())
+            .unwrap();
+        let scope = Scope::new(None);
+        let recording = recorded.then(|| Recording::begin(&request, &scope, Stopwatch::start()));
+        scope.attribute_to(world);
+        let prompt = prompt(nth);
+        if recorded {
+            scope.sent(sent);
+            let (prompt, backend) = (Some(prompt), BackendName::Echo);
+            scope.notes().show(Shown { prompt, backend, rules: world.rules.rules() });
+        }
+        let response = Response::builder()
+            .header("content-type", "application/json")
+            .header("x-request-id", scope.known_id().as_str())
+            .body(Body::from(given.clone()))
+            .unwrap();
+        let response = match recording.flatten() {
+            Some(recording) => recording.answered(response),
+            None => response,
+        };
+        let answer = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(answer.len(), given.len());
+    }
+
+    /// Also tells what a request costs: `cargo test --release journal_of -- --nocapture`.
+    #[tokio::test]
+    async fn the_journal_of_100_000_requests_weighs_what_its_bounds_allow() {
+        const REQUESTS: u64 = 100_000;
+        let world = world().await;
+        let sent = Bytes::from_static(
+            br#"{"content":[{"type":"text","text":"Hi, I need help with billing."}],"history_limit":5}"#,
+        );
+        let given = Bytes::from(vec![b'.'; 300]);
+        let stopwatch = Stopwatch::start();
+        for nth in 0..REQUESTS {
+            pass(&world, nth, &sent, &given, false).await;
+        }
+        let unrecorded = stopwatch.elapsed().as_nanos() / u128::from(REQUESTS);
+        for nth in 0..1000 {
+            pass(&world, nth, &sent, &given, true).await;
+        }
+        let (full, resident_full) = (world.journal.look().bytes, resident());
+        let stopwatch = Stopwatch::start();
+        for nth in 1000..REQUESTS {
+            pass(&world, nth, &sent, &given, true).await;
+        }
+        let each = stopwatch.elapsed().as_nanos() / u128::from(REQUESTS - 1000);
+        let Look { entries, bytes, last, dropped } = world.journal.look();
+        println!(
+            "after 1,000 requests {full} bytes by the journal's count, {resident_full} KiB resident; \
+             after {last} requests {bytes} bytes, {} KiB resident; {each} ns a \
+             request, {unrecorded} ns without the journal",
+            resident()
+        );
+        assert_eq!((entries.len(), last, dropped), (1000, REQUESTS, REQUESTS - 1000));
+        assert!(bytes <= MOST_BYTES && bytes < full + full / 10, "{bytes}");
+        assert_eq!(entries.iter().filter(|entry| entry.end == End::Complete).count(), 1000);
+    }
+}

@@ -1,0 +1,106 @@
+//! What only services know about a request: they write it down here while they answer.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use crate::backend::canned::{Miss, Rules};
+use crate::clock::Stopwatch;
+use crate::domain::fault::Fault;
+use crate::domain::{BackendName, Credits, Prompt};
+
+/// The notes on one request. Each thing is written down once; a second word changes nothing.
+#[derive(Debug, Default)]
+pub struct Notes {
+    shown: OnceLock<Shown>,
+    rule: OnceLock<Arc<str>>,
+    charge: OnceLock<Credits>,
+    fault: OnceLock<Arc<Fault>>,
+    /// In nanoseconds.
+    delayed: AtomicU64,
+}
+
+/// What a model was shown.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// All of it; the same that the model has, not a copy. Nothing where it was too large to keep.
+    pub prompt: Option<Arc<Prompt>>,
+    /// Who was asked.
+    pub backend: BackendName,
+    /// The rules there were at that time.
+    pub rules: Rules,
+}
+
+impl Shown {
+    /// The rules that stand before `rule`, or of all if none answered, and just missed.
+    pub fn near_misses(&self, rule: Option<&str>) -> Vec<Miss> {
+        let fixtures = self.backend == BackendName::Canned;
+        let misses = |prompt: &Arc<Prompt>| self.rules.near_misses(prompt, rule, fixtures);
+        self.prompt.as_ref().map(misses).unwrap_or_default()
+    }
+}
+
+impl Notes {
+    /// A model is shown this.
+    pub fn show(&self, shown: Shown) {
+        let _ = self.shown.set(shown);
+    }
+
+    /// This rule answered.
+    pub fn answered_by(&self, rule: Arc<str>) {
+        let _ = self.rule.set(rule);
+    }
+
+    /// So much was charged.
+    pub fn charged(&self, cost: Credits) {
+        let _ = self.charge.set(cost);
+    }
+
+    /// The request meets this fault, unless it has met one already; gives the one that it met.
+    pub fn faulted(&self, fault: Arc<Fault>) -> &Arc<Fault> {
+        self.fault.get_or_init(|| fault)
+    }
+
+    /// The answer is held back on purpose, from now until what is given is dropped.
+    pub fn hold_back(&self) -> HeldBack<'_> {
+        HeldBack { notes: self, since: Stopwatch::start() }
+    }
+
+    pub(super) fn shown(&self) -> Option<&Shown> {
+        self.shown.get()
+    }
+
+    /// The rule that answered.
+    pub fn rule(&self) -> Option<&Arc<str>> {
+        self.rule.get()
+    }
+
+    /// What was charged.
+    pub fn charge(&self) -> Option<Credits> {
+        self.charge.get().copied()
+    }
+
+    /// The fault that the request met.
+    pub fn fault(&self) -> Option<&Arc<Fault>> {
+        self.fault.get()
+    }
+
+    /// How long the answer was held back on purpose.
+    pub fn delayed(&self) -> Duration {
+        Duration::from_nanos(self.delayed.load(Ordering::Relaxed))
+    }
+}
+
+/// An answer held back on purpose. It counts also when the client goes away meanwhile.
+#[derive(Debug)]
+pub struct HeldBack<'n> {
+    notes: &'n Notes,
+    since: Stopwatch,
+}
+
+impl Drop for HeldBack<'_> {
+    fn drop(&mut self) {
+        let nanos = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.notes.delayed.fetch_add(nanos, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,109 @@
+use futures::FutureExt as _;
+
+use super::*;
+use crate::ids::RequestId;
+
+fn entry(body: &[u8]) -> Entry {
+    let request = Sent {
+        method: "POST".into(),
+        target: "/v1/runner/A?b=c".into(),
+        route: None,
+        headers: Lines::new(|| [("a", b"1".as_slice()), ("b", b"2: 3".as_slice())].into_iter()),
+        body: Some(Text::of(body)),
+    };
+    Entry::new(request, chrono::DateTime::UNIX_EPOCH, RequestId::from("req_1"), &Notes::default())
+}
+
+fn add(journal: &Journal, times: usize) {
+    for _ in 0..times {
+        journal.add(journal.ticket(), entry(b"{}"));
+    }
+}
+
+fn numbers(entries: &[Arc<Entry>]) -> Vec<u64> {
+    entries.iter().map(|entry| entry.number()).collect()
+}
+
+#[test]
+fn the_oldest_entries_make_place_for_new_ones_and_are_counted() {
+    let journal = Journal::new(3);
+    add(&journal, 5);
+    let look = journal.look();
+    assert_eq!(numbers(&look.entries), [3, 4, 5]);
+    assert_eq!((look.last, look.dropped), (5, 2));
+    journal.clear();
+    let look = journal.look();
+    assert_eq!((look.entries.len(), look.bytes, look.last, look.dropped), (0, 0, 5, 0));
+}
+
+#[test]
+fn heavy_entries_make_place_before_there_are_many() {
+    let journal = Journal::new(100_000);
+    let body = vec![b'x'; 1024 * 1024];
+    for _ in 0..1000 {
+        journal.add(journal.ticket(), entry(&body));
+    }
+    let Look { entries, bytes, dropped, .. } = journal.look();
+    assert!(bytes <= MOST_BYTES && bytes > MOST_BYTES * 9 / 10, "{bytes}");
+    assert_eq!(u64::try_from(entries.len()).unwrap() + dropped, 1000);
+    let sum: usize = entries.iter().map(|entry| entry.weight()).sum();
+    assert_eq!(sum, bytes);
+    let kept = entries[0].request.body.as_ref().unwrap();
+    assert_eq!((kept.kept_length(), kept.length(), kept.is_cut()), (64 * 1024, 1024 * 1024, true));
+}
+
+#[test]
+fn a_journal_of_nothing_keeps_nothing() {
+    let journal = Journal::new(0);
+    add(&journal, 2);
+    assert_eq!(journal.look().last, 0);
+}
+
+#[test]
+fn what_came_before_the_journal_was_cleared_is_not_kept() {
+    let journal = Journal::new(3);
+    let before = journal.ticket();
+    journal.clear();
+    journal.add(before, entry(b""));
+    assert_eq!(journal.look().last, 0);
+}
+
+#[test]
+fn a_follower_reads_what_comes_and_is_told_what_it_missed() {
+    let journal = Arc::new(Journal::new(2));
+    add(&journal, 1);
+    let mut from_now = journal.follow(None);
+    let mut from_the_start = journal.follow(Some(0));
+    assert!(from_now.next().now_or_never().is_none());
+    assert_eq!(numbers(&from_the_start.news().unwrap().entries), [1]);
+    add(&journal, 3);
+    let news = from_now.next().now_or_never().unwrap().unwrap();
+    assert_eq!((numbers(&news.entries), news.missed, news.cleared), (vec![3, 4], 1, false));
+    journal.clear();
+    add(&journal, 1);
+    let news = from_now.next().now_or_never().unwrap().unwrap();
+    assert_eq!((numbers(&news.entries), news.missed, news.cleared), (vec![5], 0, true));
+    journal.close();
+    assert!(from_now.next().now_or_never().unwrap().is_none());
+}
+
+#[test]
+fn header_lines_are_read_as_they_were_written() {
+    let lines: Vec<_> = entry(b"").request.headers.iter().collect();
+    assert_eq!(lines, [("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2: 3".to_owned())]);
+}
+
+#[test]
+fn filters_take_what_is_like_them() {
+    let entry = entry(b"{\"content\":1}");
+    let takes = |filter: Filter| filter.takes(&entry);
+    let some = |text: &str| Some(text.to_owned());
+    assert!(takes(Filter { method: some("post"), ..Filter::default() }));
+    assert!(takes(Filter { path: some("/v1/runner/A"), ..Filter::default() }));
+    assert!(takes(Filter { path: some("/v1/*"), ..Filter::default() }));
+    assert!(takes(Filter { body: some("content"), ..Filter::default() }));
+    assert!(!takes(Filter { path: some("/v1/runner"), ..Filter::default() }));
+    assert!(!takes(Filter { route: some("/v1/runner/A"), ..Filter::default() }));
+    assert!(!takes(Filter { status: Some(StatusFilter::Begins(2)), ..Filter::default() }));
+    assert!(!takes(Filter { since: Some(Since::Number(0)), ..Filter::default() }));
+}
