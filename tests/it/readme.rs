@@ -8,6 +8,7 @@ use crate::support::binary::{Binary, output};
 
 const README: &str = include_str!("../../README.md");
 const CONTROL: &str = include_str!("../../docs/control.md");
+const EXAMPLES: &str = include_str!("../../docs/examples.md");
 
 /// The code blocks of a language.
 fn blocks(language: &str) -> Vec<&'static str> {
@@ -26,7 +27,9 @@ async fn every_curl_line_works_as_printed() {
     }
     let (readme, control) = (blocks("sh"), blocks_of(CONTROL, "sh"));
     assert!(readme.len() >= 7 && control.len() >= 2, "the samples are where this test looks");
-    for block in readme.into_iter().chain(control) {
+    let examples = blocks_of(EXAMPLES, "sh");
+    assert_eq!(examples.len(), 3, "a worked example for each user");
+    for block in readme.into_iter().chain(control).chain(examples) {
         let server = Binary::start(&[]).await;
         let here = block.replace("http://127.0.0.1:4310", &server.url(""));
         let script = here.replace("curl ", "curl -sS --fail-with-body ");
