@@ -19,6 +19,7 @@ use prometheus_client::registry::Registry;
 
 use super::failure::Failure;
 use crate::domain::Error;
+use crate::service::Worlds;
 use crate::store::{Store, Written};
 
 /// The upper ends of the latency histogram's buckets, in seconds.
@@ -89,14 +90,18 @@ impl Metrics {
     }
 
     /// All of it as text.
-    fn text(&self) -> Result<String, Error> {
-        let mut text = String::new();
+    fn text(&self, worlds: &Worlds) -> Result<String, Error> {
         let Written { transactions, acts } = self.store.written();
-        let writes = [
+        let dropped: u64 = worlds.all().iter().map(|world| world.journal.dropped()).sum();
+        let mut text = format!(
+            "# HELP mynah_journal_drops Entries that made place for others, in the journals there \
+             are.\n# TYPE mynah_journal_drops gauge\nmynah_journal_drops {dropped}\n"
+        );
+        let counts = [
             ("write_transactions", "Transactions committed by the one writer", transactions),
             ("writes", "Acts in them: what queued up together commits together", acts),
         ];
-        for (name, help, count) in writes {
+        for (name, help, count) in counts {
             text.push_str(&format_counter(name, help, count));
         }
         encode(&mut text, &self.registry).map_err(Error::internal)?;
@@ -143,8 +148,11 @@ impl Drop for Open {
 }
 
 /// `GET /_mynah/metrics`.
-pub(super) async fn show(State(metrics): State<Metrics>) -> Result<Response, Failure> {
+pub(super) async fn show(
+    State(metrics): State<Metrics>,
+    State(worlds): State<Arc<Worlds>>,
+) -> Result<Response, Failure> {
     const TEXT: HeaderValue =
         HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    Ok(([(header::CONTENT_TYPE, TEXT)], metrics.text()?).into_response())
+    Ok(([(header::CONTENT_TYPE, TEXT)], metrics.text(&worlds)?).into_response())
 }

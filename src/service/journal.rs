@@ -132,6 +132,11 @@ impl Journal {
         self.open.send_replace(false);
     }
 
+    /// How many entries made place for others since it was cleared.
+    pub fn dropped(&self) -> u64 {
+        self.kept.lock().dropped
+    }
+
     /// What it holds.
     pub fn look(&self) -> Look {
         let kept = self.kept.lock();

@@ -398,7 +398,9 @@ async fn metrics_count_requests_by_route_and_status_streams_and_writes() {
     let metrics = app.request(Method::GET, "/_mynah/metrics").send().await;
     let text = &metrics.body;
     let run = "mynah_requests_total{method=\"POST\",route=\"/v1/runner/{deployment_id}\",status=\"200\"} 1";
-    for line in [run, "mynah_streams_open 1", "mynah_write_transactions_total"] {
+    for line in
+        [run, "mynah_streams_open 1", "mynah_write_transactions_total", "mynah_journal_drops 0"]
+    {
         assert!(text.contains(line), "{line}\n{text}");
     }
     assert!(text.contains(
@@ -461,4 +463,17 @@ async fn a_clock_stops_at_the_end_of_the_last_four_digit_year() {
         control(&app, Method::POST, &path, &step).await.good();
     }
     assert_eq!(say(&app, &key).await["created_at"], "9999-12-31T23:59:59Z");
+}
+
+#[tokio::test]
+async fn an_account_that_nobody_uses_goes_when_its_time_is_over() {
+    let app = TestApp::start().await;
+    let (id, _) = account(&app, json!({"ttl": 1})).await;
+    let (lasting, _) = account(&app, json!({"ttl": 600})).await;
+    let path = format!("{ACCOUNTS}/{id}");
+    // Looking at an account through the control plane is no use of it.
+    while app.request(Method::GET, &path).send().await.status == 200 {
+        tokio::task::yield_now().await;
+    }
+    app.request(Method::GET, &format!("{ACCOUNTS}/{lasting}")).send().await.good();
 }
