@@ -206,7 +206,8 @@ async fn what_is_wrong_with_a_fault_is_named_and_none_is_made() {
 /// Each account has a clock and faults of its own: every second a status, every third a delay that
 /// only its own clock ends, every other an answer as it should be.
 #[tokio::test]
-async fn sixty_four_clients_in_accounts_of_their_own_never_meet_each_others_faults() {
+async fn sixty_four_clients_in_accounts_of_their_own_never_see_each_others_faults_clocks_or_rules()
+{
     let app = TestApp::start().await;
     let client = async |number: usize| {
         let asked = json!({"clock": format!("20{:02}-01-01T00:00:00Z", number % 64 + 10)});
@@ -221,6 +222,9 @@ async fn sixty_four_clients_in_accounts_of_their_own_never_meet_each_others_faul
         };
         let times = 1 + number % 4;
         fault_of(&app, &id, &json!({ "times": times, "effect": effect })).await;
+        let replies = format!("/_mynah/accounts/{id}/replies");
+        let rule = json!({ "reply": [{ "text": format!("for client {number}.") }] });
+        assert_eq!(app.request(Method::POST, &replies).json(&rule).send().await.status, 201);
         for request in 0..6 {
             let (path, body) = if request % 2 == 0 { (RUN, said("Hi")) } else { (MESSAGES, hi()) };
             let asked = app.request(Method::POST, path).key(&key);
@@ -244,6 +248,7 @@ async fn sixty_four_clients_in_accounts_of_their_own_never_meet_each_others_faul
                 (true, _) => assert_eq!(typed, format!("text/x-{number}")),
                 (false, _) => {
                     assert!(answer.status.is_success(), "{number}: {}", answer.body);
+                    assert!(answer.body.contains(&format!("for client {number}.")));
                     assert_eq!(typed, "application/json");
                 }
             }
