@@ -283,8 +283,17 @@ impl WholeNumber {
 
 /// The part of the path that the route calls `name`.
 pub(super) async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> String {
+    first_segment(parts, state, |found| found == name).await
+}
+
+/// The first part of the path whose name in the route is `wanted`.
+async fn first_segment<S: Send + Sync>(
+    parts: &mut Parts,
+    state: &S,
+    wanted: impl Fn(&str) -> bool,
+) -> String {
     let params = RawPathParams::from_request_parts(parts, state).await.ok();
-    let found = params.as_ref().and_then(|params| params.iter().find(|(key, _)| *key == name));
+    let found = params.as_ref().and_then(|params| params.iter().find(|(name, _)| wanted(name)));
     // What is not UTF-8 once decoded names nothing that exists.
     found.map(|(_, value)| value.to_owned()).unwrap_or_default()
 }
@@ -297,10 +306,7 @@ impl<S: Send + Sync, T: From<String>> FromRequestParts<S> for InPath<T> {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        let params = RawPathParams::from_request_parts(parts, state).await.ok();
-        let open = params.as_ref().and_then(|params| params.iter().next());
-        let value = open.map(|(_, value)| value.to_owned()).unwrap_or_default();
-        Ok(Self(T::from(value)))
+        Ok(Self(T::from(first_segment(parts, state, |_| true).await)))
     }
 }
 

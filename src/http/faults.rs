@@ -79,7 +79,7 @@ pub(super) async fn meet(
         world.faults.met(&asked, carried, &world.clock, world.ids.draw())
     };
     let Some(fault) = fault else { return Ok(()) };
-    let scope = Scope::of(parts);
+    let scope = Scope::of(&parts.extensions);
     Ok(faults::begin(fault, &world.clock, scope.notes()).await?)
 }
 
@@ -94,7 +94,7 @@ pub(super) async fn befall(
     {
         request.extensions_mut().insert(demand);
     }
-    let scope = request.extensions().get::<Scope>().cloned().unwrap_or_default();
+    let scope = Scope::of(request.extensions());
     let line = request.extensions().get::<Line>().cloned();
     let response = next.run(request).await;
     match scope.notes().fault() {

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use axum::body::Bytes;
 use axum::extract::FromRequestParts;
+use axum::http::Extensions;
 use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
@@ -102,8 +103,8 @@ impl Scope {
     }
 
     /// The notes that travel with the request.
-    pub(super) fn of(parts: &Parts) -> Self {
-        parts.extensions.get::<Self>().cloned().unwrap_or_default()
+    pub(super) fn of(extensions: &Extensions) -> Self {
+        extensions.get::<Self>().cloned().unwrap_or_default()
     }
 }
 
@@ -116,6 +117,6 @@ impl<S: Sync> FromRequestParts<S> for KnownId {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         // Extractors run in order, and every one that needs an id stands behind the caller's.
-        Ok(Self(Scope::of(parts).known_id()))
+        Ok(Self(Scope::of(&parts.extensions).known_id()))
     }
 }

@@ -184,11 +184,10 @@ impl World {
         self.ttl.is_some_and(|ttl| self.used.lock().elapsed() >= ttl)
     }
 
-    /// Whether a request or a stream holds on to it, besides the lists of all accounts and whoever
-    /// asks.
+    /// Whether a request or a stream holds on to it, besides the lists of accounts by id and by
+    /// key.
     fn in_use(self: &Arc<Self>) -> bool {
-        const WHOEVER_ASKS: usize = 1;
-        Arc::strong_count(self) > WHOEVER_ASKS + 1 + self.doors.read().keys.len()
+        Arc::strong_count(self) > 1 + self.doors.read().keys.len()
     }
 
     /// Runs `act` in a transaction of `store`, unless the account was reset or removed since it

@@ -35,7 +35,7 @@ pub(super) async fn count(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let scope = request.extensions().get::<Scope>().cloned().unwrap_or_default();
+    let scope = Scope::of(request.extensions());
     let found = match access.account(bearer(request.headers())) {
         Ok(world) => {
             scope.attribute_to(&world);

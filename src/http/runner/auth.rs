@@ -36,7 +36,7 @@ pub(super) async fn attribute(
     next: Next,
 ) -> Response {
     if let Ok(world) = access.account(key(request.headers())) {
-        let scope = request.extensions().get::<Scope>().cloned().unwrap_or_default();
+        let scope = Scope::of(request.extensions());
         scope.attribute_to(&world);
     }
     next.run(request).await
@@ -51,7 +51,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let id = segment(parts, state, "deployment_id").await;
         let headers = &parts.headers;
-        let (access, scope) = (Access::from_ref(state), Scope::of(parts));
+        let (access, scope) = (Access::from_ref(state), Scope::of(&parts.extensions));
         let caller = access.caller(&id, key(headers), origin(headers), scope.notes())?;
         admit(parts, &caller.visit.world(), Some(&caller.deployment)).await?;
         Ok(Self(caller))
@@ -93,7 +93,7 @@ async fn admit(
     world: &Arc<World>,
     deployment: Option<&Deployment>,
 ) -> Result<(), Failure> {
-    let scope = Scope::of(parts);
+    let scope = Scope::of(&parts.extensions);
     scope.attribute_to(world);
     if let Some(verdict) = world.admit(Api::Runner) {
         scope.limited(verdict);

@@ -290,12 +290,11 @@ impl Worlds {
 
     /// Removes the accounts that were not used for as long as they were made to last.
     pub async fn sweep(&self) {
-        let idle: Vec<AccountId> = self
-            .all()
-            .iter()
-            .filter(|world| world.expired() && !world.in_use())
-            .map(|world| world.id.clone())
-            .collect();
+        let idle: Vec<AccountId> = {
+            let found = self.found.read();
+            let idle = found.by_id.values().filter(|world| world.expired() && !world.in_use());
+            idle.map(|world| world.id.clone()).collect()
+        };
         for id in idle {
             if let Err(fault) = self.remove(&id).await {
                 tracing::warn!(account = id.as_str(), error = fault.with_sources(), "not removed");
