@@ -3,6 +3,7 @@
 mod client;
 mod fixtures;
 mod healthcheck;
+mod openapi;
 mod serve;
 mod snapshot;
 
@@ -21,6 +22,7 @@ use crate::domain::BackendName;
 use crate::http::extract::Strictness;
 use crate::http::runner::{ErrorStyle, MessageContent, Style};
 use crate::http::{FaultHeader, ResetStyle, control};
+use crate::openapi::SERVER;
 
 /// A stand-in server for the Runner API and the Characters API.
 ///
@@ -52,6 +54,8 @@ enum Command {
     ///
     /// For container images without a shell. Reads the same host and port settings as the server.
     Healthcheck(Address),
+    /// Prints the OpenAPI document of one of the APIs.
+    Openapi(Openapi),
     /// Saves all state of an account of a running server, or puts it back.
     #[command(subcommand)]
     Snapshot(Snapshot),
@@ -77,6 +81,35 @@ enum Snapshot {
         #[command(flatten)]
         running: Running,
     },
+}
+
+#[derive(Debug, Args)]
+struct Openapi {
+    /// Which API.
+    #[arg(value_enum)]
+    api: Api,
+    /// How it is written.
+    #[arg(long, value_enum, default_value = "yaml")]
+    format: DocumentFormat,
+    /// The URL that it gives for the server.
+    #[arg(long, default_value = SERVER, value_name = "URL")]
+    server: url::Url,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Api {
+    /// The Runner API.
+    Runner,
+    /// The Characters API.
+    Characters,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum DocumentFormat {
+    /// As it is written by hand.
+    Yaml,
+    /// The same content.
+    Json,
 }
 
 /// A server that is running.
@@ -234,6 +267,7 @@ impl Cli {
             Command::Fixtures(Fixtures::Check { dir }) => fixtures::check(&dir),
             Command::Fixtures(Fixtures::Export { dir }) => fixtures::export(&dir),
             Command::Healthcheck(address) => Ok(healthcheck::healthcheck(&address)),
+            Command::Openapi(options) => openapi::print(&options),
             Command::Snapshot(Snapshot::Save { account, file, running }) => {
                 snapshot::save(&running, &account, &file)
             }

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod domain;
 pub mod http;
 pub mod ids;
+pub mod openapi;
 pub mod service;
 pub mod store;
 pub mod tokens;

@@ -25,6 +25,11 @@ impl PublicUrl {
 pub(super) struct BaseUrl(Arc<str>);
 
 impl BaseUrl {
+    /// The URL itself, without a slash at its end.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The URL of the picture `id`.
     pub(super) fn picture(&self, id: &str) -> String {
         format!("{}/images/{id}.png", self.0)

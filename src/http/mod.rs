@@ -12,6 +12,7 @@
 mod base_url;
 pub mod characters;
 pub mod control;
+mod documents;
 mod drain;
 pub mod extract;
 mod failure;
@@ -94,7 +95,10 @@ pub fn router(services: Services) -> Router {
         .layer(cors());
     Router::new()
         .merge(rooms)
-        .nest("/_mynah", operations::router().merge(control::router(&services)))
+        .nest(
+            "/_mynah",
+            operations::router().merge(documents::router()).merge(control::router(&services)),
+        )
         .fallback(operations::nothing_here)
         .with_state(services)
         .layer(observed)

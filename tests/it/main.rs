@@ -37,6 +37,7 @@ mod durability;
 mod isolation;
 mod layers;
 mod ledger;
+mod openapi;
 mod operations;
 mod options;
 mod readme;

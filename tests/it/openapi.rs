@@ -1,0 +1,228 @@
+//! The OpenAPI documents as they are served and printed, the page that shows them, and whether they
+//! have the routes of the routers and no others.
+
+use std::collections::BTreeSet;
+
+use mynah::http::control::Access;
+use mynah::openapi::{Room, SERVER};
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::support::binary::output;
+use crate::support::{Answer, KEY, TestApp};
+
+const ROOMS: [(&str, Room, &str); 2] = [
+    ("runner", Room::Runner, include_str!("../../src/http/runner/mod.rs")),
+    ("characters", Room::Characters, include_str!("../../src/http/characters/mod.rs")),
+];
+
+fn document(room: Room) -> Value {
+    serde_json::from_str(room.json()).unwrap()
+}
+
+fn from_yaml(text: &str) -> Value {
+    serde_saphyr::from_str(text).unwrap()
+}
+
+/// A document as it was served, read, with the server of the written one put back.
+#[track_caller]
+fn read(answer: &Answer, content_type: &str, server: &str) -> Value {
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(answer.header("content-type"), Some(content_type));
+    let mut document = match content_type {
+        "application/json" => answer.json(),
+        _ => from_yaml(&answer.body),
+    };
+    assert_eq!(document["servers"].as_array().unwrap().len(), 1);
+    assert_eq!(document["servers"][0]["url"], server);
+    document["servers"][0]["url"] = SERVER.into();
+    document
+}
+
+// The text.
+
+#[test]
+fn yaml_and_json_say_the_same_in_the_same_order() {
+    for (name, room, _) in ROOMS {
+        assert_eq!(from_yaml(room.yaml()).to_string(), document(room).to_string(), "{name}");
+        assert_eq!(document(room)["openapi"].as_str().unwrap().split('.').next(), Some("3"));
+    }
+}
+
+#[tokio::test]
+async fn both_documents_are_served_in_both_forms_with_this_server_in_them() {
+    let app = TestApp::start().await;
+    for (name, room, _) in ROOMS {
+        let path = format!("/_mynah/openapi/{name}");
+        let json = app.request(Method::GET, &format!("{path}.json")).send().await;
+        assert_eq!(read(&json, "application/json", &app.url("")), document(room));
+        let yaml = app.request(Method::GET, &format!("{path}.yaml")).send().await;
+        assert_eq!(read(&yaml, "application/yaml", &app.url("")), document(room));
+    }
+}
+
+#[tokio::test]
+async fn the_server_in_them_is_the_public_url_where_there_is_one_else_the_host_asked() {
+    let path = "/_mynah/openapi/runner.json";
+    let app = TestApp::start().await;
+    let asked = app.request(Method::GET, path).header("host", "mynah.example:8080").send().await;
+    read(&asked, "application/json", "http://mynah.example:8080");
+    let public = "https://mynah.example/mock/".parse().unwrap();
+    let app = TestApp::with(|config| config.public_url = Some(public)).await;
+    let asked = app.request(Method::GET, path).send().await;
+    read(&asked, "application/json", "https://mynah.example/mock");
+}
+
+#[tokio::test]
+async fn documents_and_page_are_open_where_the_control_plane_is_not() {
+    let app = TestApp::with(|config| config.control = Access::Nobody).await;
+    assert_eq!(app.request(Method::GET, "/_mynah/accounts").send().await.status, 403);
+    for path in ["/_mynah/openapi/runner.json", "/_mynah/openapi/characters.yaml", "/_mynah/docs"] {
+        assert_eq!(app.request(Method::GET, path).send().await.status, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_command_line_prints_what_is_served() {
+    let app = TestApp::start().await;
+    for (name, room, _) in ROOMS {
+        for format in ["yaml", "json"] {
+            let path = format!("/_mynah/openapi/{name}.{format}");
+            let served = app.request(Method::GET, &path).send().await.body;
+            let here = app.url("/");
+            let printed = output(&["openapi", name, "--format", format, "--server", &here]).await;
+            assert_eq!(String::from_utf8(printed.stdout).unwrap(), served);
+        }
+        let printed = output(&["openapi", name]).await;
+        assert!(printed.status.success());
+        assert_eq!(from_yaml(&String::from_utf8(printed.stdout).unwrap()), document(room));
+    }
+}
+
+// The page.
+
+/// The files that the page asks for, as it names them.
+fn named_in(page: &str) -> BTreeSet<&str> {
+    let values =
+        ["href=\"", "src=\""].into_iter().flat_map(|attribute| page.split(attribute).skip(1));
+    let values = values.map(|rest| rest.split('"').next().unwrap());
+    values.filter(|value| !value.starts_with(['?', '#']) && *value != "data:,").collect()
+}
+
+#[tokio::test]
+async fn everything_the_page_asks_for_is_answered_here_and_nothing_else_may_be_asked_for() {
+    let app = TestApp::start().await;
+    let page = app.request(Method::GET, "/_mynah/docs").send().await;
+    assert_eq!(page.status, 200);
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy").unwrap();
+    for directive in ["default-src 'none'", "script-src 'self'", "connect-src 'self'"] {
+        assert!(policy.split("; ").any(|said| said == directive), "{directive} in {policy}");
+    }
+    let named = named_in(&page.body);
+    assert_eq!(named.len(), 4, "{named:?}");
+    for name in named {
+        let file = app.request(Method::GET, &format!("/_mynah/{name}")).send().await;
+        assert_eq!(file.status, 200, "{name}");
+        let kind = if name.contains(".css") { "text/css" } else { "text/javascript" };
+        assert!(file.header("content-type").unwrap().starts_with(kind), "{name}");
+        if file.header("content-encoding").is_none() {
+            assert!(!file.body.contains("://"), "{name} names another host");
+        }
+    }
+    assert!(!page.body.contains("://"), "the page names another host");
+}
+
+#[tokio::test]
+async fn swagger_ui_is_sent_packed_and_kept_for_ever_under_its_version() {
+    let app = TestApp::start().await;
+    let page = app.request(Method::GET, "/_mynah/docs").send().await.body;
+    let script = include_str!("../../assets/swagger-ui/fetch");
+    let version = script.lines().find_map(|line| line.strip_prefix("version=")).unwrap();
+    for file in ["swagger-ui.css", "swagger-ui-bundle.js"] {
+        assert!(page.contains(&format!("\"docs/{file}?{version}\"")), "{file} in {page}");
+        let sent = app.request(Method::GET, &format!("/_mynah/docs/{file}")).send().await;
+        assert_eq!(sent.header("content-encoding"), Some("gzip"));
+        let caching = sent.header("cache-control").unwrap();
+        assert!(caching.contains("max-age=31536000") && caching.contains("immutable"));
+    }
+}
+
+#[tokio::test]
+async fn the_page_with_a_slash_behind_it_leads_to_the_page() {
+    let app = TestApp::start().await;
+    // The client follows.
+    let page = app.request(Method::GET, "/_mynah/docs/").send().await;
+    assert_eq!(page.status, 200);
+    assert!(page.body.contains("swagger-ui"));
+}
+
+// The routes.
+
+const PREFIXES: [&str; 2] = ["/v1/runner", "/api/v1"];
+const METHODS: [&str; 5] = ["get", "put", "post", "delete", "patch"];
+
+/// A path with `{}` for its open parts: the Characters API's document has two names for one of them,
+/// which the router cannot.
+fn unnamed(path: &str) -> String {
+    let open = |part: &str| part.starts_with('{');
+    path.split('/').map(|part| if open(part) { "{}" } else { part }).collect::<Vec<_>>().join("/")
+}
+
+/// `get /path` of every operation in a document, pictures aside.
+fn operations(room: Room) -> BTreeSet<String> {
+    let document = document(room);
+    let paths = document["paths"].as_object().unwrap().iter();
+    paths
+        .filter(|(path, _)| !path.starts_with("/images/"))
+        .flat_map(|(path, item)| {
+            let methods = METHODS.into_iter().filter(|&method| item.get(method).is_some());
+            methods.map(|method| format!("{method} {}", unnamed(path)))
+        })
+        .collect()
+}
+
+/// `get /path` of every row in the table of routes of a room's source.
+fn routes(source: &str, prefix: &str) -> BTreeSet<String> {
+    let table = source.split("Router::new()").nth(1).unwrap().split(".fallback(").next().unwrap();
+    let rows = table.split(".route(").skip(1);
+    rows.flat_map(|row| {
+        let path = unnamed(row.split('"').nth(1).unwrap());
+        let starts = |method: &str| {
+            [" ", "."].iter().any(|before| row.contains(&format!("{before}{method}(")))
+        };
+        METHODS
+            .into_iter()
+            .filter(move |method| starts(method))
+            .map(move |method| format!("{method} {prefix}{path}"))
+    })
+    .collect()
+}
+
+#[test]
+fn every_route_of_the_routers_has_its_operation_and_the_other_way_round() {
+    for ((name, room, source), prefix) in ROOMS.into_iter().zip(PREFIXES) {
+        let routes = routes(source, prefix);
+        assert!(routes.len() >= 7, "the routes are where this test looks: {routes:?}");
+        assert_eq!(operations(room), routes, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_paths_of_the_documents_take_their_methods_and_no_others() {
+    let app = TestApp::start().await;
+    for (_, room, _) in ROOMS {
+        for path in document(room)["paths"].as_object().unwrap().keys() {
+            let here = path.replace(['{', '}'], "");
+            let request = app.request(Method::DELETE, &here);
+            let answer =
+                request.key(KEY).header("authorization", format!("Bearer {KEY}")).send().await;
+            assert_eq!(answer.status, 405, "{path}");
+            let allowed: BTreeSet<&str> = answer.header("allow").unwrap().split(',').collect();
+            let item = &document(room)["paths"][path];
+            for (key, method) in [("get", "GET"), ("post", "POST")] {
+                assert_eq!(item.get(key).is_some(), allowed.contains(method), "{method} {path}");
+            }
+        }
+    }
+}
