@@ -72,7 +72,7 @@ async fn an_unknown_sd_model_is_404_and_an_llm_400() {
     let answer = app.characters().post("/agents", &unknown).await;
     assert_eq!(answer.wrong(404), "there is no SD model `sd_x`");
     let llm = agent(json!({"sd_model_id": "model_abc123"}));
-    let answer = app.characters().post("/agents", &llm).await;
+    let answer = app.characters().post("/agents", &llm).deliberately_invalid().await;
     assert_eq!(
         answer.wrong(400),
         "sd_model_id must be the id of an SD model, and `model_abc123` is an LLM"

@@ -150,7 +150,7 @@ async fn of_many_at_once_exactly_those_pass_that_the_balance_covers() {
     let app = TestApp::studio(RULES).await;
     let poor = app.characters_as("poor_key");
     let picture = image("sd_cent");
-    let answers = join_all((0..20).map(|_| poor.post("/images", &picture))).await;
+    let answers = join_all((0..20).map(|_| poor.post("/images", &picture).send())).await;
     let (made, refused): (Vec<Answer>, Vec<Answer>) =
         answers.into_iter().partition(|answer| answer.status == 201);
     assert_eq!((made.len(), refused.len()), (5, 15));
@@ -192,7 +192,7 @@ async fn what_is_wrong_with_a_request_is_said_before_the_balance_is_looked_at() 
         (404, "/images", image("sd_x")),
         (404, "/images", nowhere),
     ] {
-        broke.post(path, &body).await.wrong(status);
+        broke.post(path, &body).deliberately_invalid().await.wrong(status);
     }
 }
 

@@ -107,7 +107,7 @@ async fn unknown_models_and_agents_are_404_and_an_sd_model_is_400() {
     let unknown = app.characters().post("/completions", &asked).await;
     assert_eq!(unknown.wrong(404), "there is no LLM `model_nothing`");
     asked["llm_id"] = json!("sd_model_456abc");
-    let sd = app.characters().post("/completions", &asked).await;
+    let sd = app.characters().post("/completions", &asked).deliberately_invalid().await;
     assert_eq!(
         sd.wrong(400),
         "llm_id must be the id of an LLM, and `sd_model_456abc` is an SD model"
@@ -128,7 +128,7 @@ async fn exactly_max_context_fits_and_one_token_more_is_400() {
     app.characters().post("/completions", &fits).await.good();
     let over = body("model_20", json!([system, user(&words(18))]));
     assert_eq!(
-        app.characters().post("/completions", &over).await.wrong(400),
+        app.characters().post("/completions", &over).deliberately_invalid().await.wrong(400),
         "messages must fit into the 20 tokens that Twenty can be shown, not come to 21"
     );
 }
@@ -139,7 +139,7 @@ async fn the_agents_texts_take_their_share_of_the_context() {
     let mut asked = body("model_20", json!([user(&" a".repeat(18))]));
     app.characters().post("/completions", &asked).await.good();
     asked["agent_id"] = json!("agent_ada");
-    app.characters().post("/completions", &asked).await.wrong(400);
+    app.characters().post("/completions", &asked).deliberately_invalid().await.wrong(400);
 }
 
 #[tokio::test]

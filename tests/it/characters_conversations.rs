@@ -79,7 +79,11 @@ async fn unknown_models_and_agents_are_404_and_an_sd_model_is_400() {
     let before = app.characters().get("/conversations").await.body;
     let unknown = app.characters().post("/conversations", &titled("model_x")).await;
     assert_eq!(unknown.wrong(404), "there is no LLM `model_x`");
-    let sd = app.characters().post("/conversations", &titled("sd_model_456abc")).await;
+    let sd = app
+        .characters()
+        .post("/conversations", &titled("sd_model_456abc"))
+        .deliberately_invalid()
+        .await;
     assert_eq!(
         sd.wrong(400),
         "llm_id must be the id of an LLM, and `sd_model_456abc` is an SD model"
@@ -255,7 +259,11 @@ async fn a_message_that_does_not_fit_by_itself_is_400_and_leaves_nothing() {
     let path = begin(&app, &body).await;
     say(&app, &path, &" a".repeat(15)).await;
     let before = app.characters().get(&path).await.body;
-    let answer = app.characters().post(&path, &json!({"content": " a".repeat(16)})).await;
+    let answer = app
+        .characters()
+        .post(&path, &json!({"content": " a".repeat(16)}))
+        .deliberately_invalid()
+        .await;
     assert_eq!(
         answer.wrong(400),
         "content must fit into the 20 tokens that Twenty can be shown, not come to 21"
@@ -294,7 +302,7 @@ async fn another_model_brings_its_own_context() {
     let app = TestApp::studio(MIRROR).await;
     let path = begin(&app, &titled("model_20")).await;
     let long = " a".repeat(50);
-    app.characters().post(&path, &json!({"content": long})).await.wrong(400);
+    app.characters().post(&path, &json!({"content": long})).deliberately_invalid().await.wrong(400);
     let wide = json!({"content": long, "llm_id": "model_100"});
     app.characters().post(&path, &wide).await.created();
 }
@@ -307,7 +315,7 @@ async fn another_model_that_is_unknown_is_404_and_an_sd_model_400() {
     let answer = app.characters().post(&path, &unknown).await;
     assert_eq!(answer.wrong(404), "there is no LLM `model_x`");
     let sd = json!({"content": "Hi", "llm_id": "sd_cent"});
-    let answer = app.characters().post(&path, &sd).await;
+    let answer = app.characters().post(&path, &sd).deliberately_invalid().await;
     assert_eq!(answer.wrong(400), "llm_id must be the id of an LLM, and `sd_cent` is an SD model");
     assert!(app.characters().list(&path).await.is_empty());
 }

@@ -260,7 +260,7 @@ async fn a_wrong_field_is_400_that_names_it_and_what_is_wrong() {
 async fn a_field_given_twice_is_400() {
     let app = TestApp::start().await;
     let body = r#"{"prompt": "a", "prompt": "b", "sd_model_id": "sd_model_456abc"}"#;
-    let error = app.characters().post_text("/images", body).await.wrong(400);
+    let error = app.characters().post_text("/images", body).deliberately_invalid().await.wrong(400);
     assert_eq!(error, "prompt is given more than once");
 }
 
@@ -336,7 +336,7 @@ async fn unknown_fields_are_named_and_refused_when_strict() {
     };
     let app = TestApp::with(strict).await;
     for (path, mut body, field) in with_an_unknown_field() {
-        let error = app.characters().post(path, &body).await.wrong(400);
+        let error = app.characters().post(path, &body).deliberately_invalid().await.wrong(400);
         assert_eq!(error, format!("{field} is not a documented field"));
         let top = body.as_object_mut().unwrap();
         top.shift_remove(field);

@@ -79,7 +79,11 @@ async fn an_unknown_sd_model_is_404_and_an_llm_400() {
     let app = TestApp::start().await;
     let answer = app.characters().post("/images", &image("A hill", "sd_x")).await;
     assert_eq!(answer.wrong(404), "there is no SD model `sd_x`");
-    let answer = app.characters().post("/images", &image("A hill", "model_abc123")).await;
+    let answer = app
+        .characters()
+        .post("/images", &image("A hill", "model_abc123"))
+        .deliberately_invalid()
+        .await;
     assert_eq!(
         answer.wrong(400),
         "sd_model_id must be the id of an SD model, and `model_abc123` is an LLM"

@@ -40,7 +40,7 @@ fn counted(answers: &[Answer], limit: i64) -> (Vec<i64>, usize) {
 }
 
 async fn many(api: Characters<'_>, requests: usize) -> Vec<Answer> {
-    join_all((0..requests).map(|_| api.get("/models?type=llm"))).await
+    join_all((0..requests).map(|_| api.get("/models?type=llm").send())).await
 }
 
 #[tokio::test]
@@ -195,8 +195,8 @@ async fn unknown_keys_preflights_and_pictures_count_against_no_limit() {
 async fn the_limit_is_the_accounts_and_not_the_keys() {
     let app = TestApp::start().await;
     let (one, two) = (app.characters_as("YOUR_API_KEY"), app.characters_as(BEARER));
-    let mut answers = join_all((0..60).map(|_| one.get("/agents"))).await;
-    answers.extend(join_all((0..60).map(|_| two.get("/agents"))).await);
+    let mut answers = join_all((0..60).map(|_| one.get("/agents").send())).await;
+    answers.extend(join_all((0..60).map(|_| two.get("/agents").send())).await);
     assert_eq!(counted(&answers, 100), ((0..100).collect(), 20));
 }
 

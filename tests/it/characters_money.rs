@@ -242,7 +242,15 @@ async fn add_up(batches: Vec<Vec<Act>>) {
     for batch in batches {
         let requests: Vec<(String, Value)> =
             conversations.iter().zip(&batch).map(|(own, act)| own.request(act)).collect();
-        let answers = join_all(requests.iter().map(|(path, body)| api.post(path, body))).await;
+        let asked = requests.iter().zip(&batch).map(|((path, body), act)| {
+            let request = api.post(path, body);
+            if matches!(act, Act::Invalid { .. }) {
+                request.deliberately_invalid()
+            } else {
+                request
+            }
+        });
+        let answers = join_all(asked.map(IntoFuture::into_future)).await;
         let mut charges = 0;
         let mut refused = Vec::new();
         for ((own, act), answer) in conversations.iter_mut().zip(&batch).zip(answers) {

@@ -9,7 +9,7 @@ use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::support::raw::{Next, Raw};
-use crate::support::{Answer, KEY, TestApp, said};
+use crate::support::{Answer, KEY, Request, TestApp, said};
 
 mod answers;
 mod conditions;
@@ -46,22 +46,25 @@ async fn clear(app: &TestApp) {
 }
 
 /// Asks both APIs something, with the demo account's key.
-async fn ask(app: &TestApp, method: Method, path: &str, body: Option<&Value>) -> Answer {
-    let request = app.request(method, path).key(KEY).header("authorization", bearer(KEY));
-    match body {
-        Some(body) => request.json(body),
-        None => request,
-    }
-    .send_expecting_5xx()
-    .await
+fn ask<'a>(app: &'a TestApp, method: Method, path: &str) -> Request<'a> {
+    app.request(method, path).key(KEY).header("authorization", bearer(KEY))
 }
 
 async fn get(app: &TestApp, path: &str) -> Answer {
-    ask(app, Method::GET, path, None).await
+    ask(app, Method::GET, path).send_expecting_5xx().await
 }
 
 async fn post(app: &TestApp, path: &str, body: &Value) -> Answer {
-    ask(app, Method::POST, path, Some(body)).await
+    ask(app, Method::POST, path).json(body).send_expecting_5xx().await
+}
+
+/// The same where the answer may be one that the documents do not know.
+async fn get_spoilt(app: &TestApp, path: &str) -> Answer {
+    ask(app, Method::GET, path).beyond_the_documents().send_expecting_5xx().await
+}
+
+async fn post_spoilt(app: &TestApp, path: &str, body: &Value) -> Answer {
+    ask(app, Method::POST, path).json(body).beyond_the_documents().send_expecting_5xx().await
 }
 
 fn bearer(key: &str) -> String {
@@ -229,6 +232,7 @@ async fn sixty_four_clients_in_accounts_of_their_own_never_see_each_others_fault
             let (path, body) = if request % 2 == 0 { (RUN, said("Hi")) } else { (MESSAGES, hi()) };
             let asked = app.request(Method::POST, path).key(&key);
             let asked = asked.header("authorization", bearer(&key)).json(&body);
+            let asked = asked.beyond_the_documents();
             let mut answer = Box::pin(asked.send_expecting_5xx());
             let meets = request < times;
             if meets && number % 3 == 1 {

@@ -119,7 +119,7 @@ async fn a_preflight_and_a_wrong_key_count_against_no_limit() {
 async fn many_clients_at_once_get_exactly_the_limit() {
     let app = TestApp::with_runner_limit(37).await;
     for _ in 0..3 {
-        let answers = join_all((0..100).map(|_| app.get(ALL))).await;
+        let answers = join_all((0..100).map(|_| app.get(ALL).send())).await;
         let good = answers.iter().filter(|answer| answer.status == 200).count();
         assert_eq!(good, 37);
         assert!(answers.iter().all(|answer| [200, 429].contains(&answer.status.as_u16())));

@@ -412,7 +412,7 @@ fn every_filtered_page_is_what_picking_by_hand_gives() {
         for (name, value) in &filter {
             write!(path, "&{name}={value}").unwrap();
         }
-        let list = runtime.block_on(app.get(&path)).good();
+        let list = runtime.block_on(app.get(&path).send()).good();
         let ids: Vec<&str> =
             list["items"].as_array().unwrap().iter().map(|i| i["id"].as_str().unwrap()).collect();
         prop_assert_eq!(ids, wanted, "{}", path);

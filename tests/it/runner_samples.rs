@@ -443,7 +443,7 @@ async fn sdk_resume_an_existing_conversation() {
         updated_at = 2026-03-24T09:00:00Z
     "#;
     let app = TestApp::with_rules(conversation).await;
-    app.go_on(DEPLOYMENT, "conv_existing_123", "Hello").await.good();
+    app.go_on(DEPLOYMENT, "conv_existing_123", "Hello").beyond_the_documents().await.good();
     let path = "/v1/runner/conversation/conv_existing_123/messages?page=1&page_size=20";
     assert_eq!(sdk_get(&app, path).await["total"], 2);
 }

@@ -51,7 +51,8 @@ async fn unknown_fields_are_ignored_by_default() {
 async fn strict_mode_names_the_unknown_field_nested_ones_too() {
     let app = strict().await;
     for (path, body, field) in with_unknown_fields() {
-        let answer = app.post(&format!("/v1/runner/{DEPLOYMENT}{path}"), &body).await;
+        let answer =
+            app.post(&format!("/v1/runner/{DEPLOYMENT}{path}"), &body).deliberately_invalid().await;
         let message = answer.invalid("not_allowed", field);
         assert!(message.contains(field), "{message}");
     }

@@ -218,7 +218,8 @@ async fn a_body_that_is_no_object_is_an_invalid_type() {
 async fn a_field_given_twice_is_an_invalid_value() {
     let app = TestApp::start().await;
     let body = r#"{"content": [], "content": [{"type": "text", "text": "Hi"}]}"#;
-    let answer = app.request(Method::POST, RUN).key(KEY).body(body).send().await;
+    let answer =
+        app.request(Method::POST, RUN).key(KEY).body(body).deliberately_invalid().send().await;
     answer.invalid("invalid_value", "content");
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     HOUR, MESSAGES, RUN, SAY_STREAMED, STREAM, balance, bearer, chunk, clear, effect, fault,
-    fault_of, get, hi, post, runner_stream, sent,
+    fault_of, get, get_spoilt, hi, post, post_spoilt, runner_stream, sent,
 };
 use crate::support::raw::{Next, Raw};
 use crate::support::{ECHO, KEY, TestApp, going_on, said};
@@ -27,10 +27,10 @@ async fn a_status_comes_in_the_runner_apis_envelope() {
     ] {
         effect(&app, json!({ "status": status })).await;
         for path in [RUN, STREAM, SAY_STREAMED] {
-            let refused = post(&app, path, &said("Hi")).await;
+            let refused = post_spoilt(&app, path, &said("Hi")).await;
             assert_eq!(refused.refused(status, kind, code)["param"], Value::Null);
         }
-        get(&app, "/v1/runner/conversations").await.refused(status, kind, code);
+        get_spoilt(&app, "/v1/runner/conversations").await.refused(status, kind, code);
         clear(&app).await;
     }
 }
@@ -61,9 +61,10 @@ async fn a_status_comes_in_the_characters_apis_envelope() {
         (504, "gateway timeout"),
     ] {
         effect(&app, json!({ "status": status })).await;
-        for refused in
-            [get(&app, "/api/v1/models?type=llm").await, post(&app, MESSAGES, &hi()).await]
-        {
+        for refused in [
+            get_spoilt(&app, "/api/v1/models?type=llm").await,
+            post_spoilt(&app, MESSAGES, &hi()).await,
+        ] {
             assert_eq!(refused.status, status);
             assert_eq!(refused.json(), json!({ "error": error }));
         }
@@ -249,7 +250,7 @@ async fn a_body_can_be_empty_truncated_or_malformed() {
         let good = get(&app, path).await.body;
         for how in ["empty", "truncated", "malformed"] {
             effect(&app, json!({ "body": how })).await;
-            let spoilt = get(&app, path).await;
+            let spoilt = get_spoilt(&app, path).await;
             clear(&app).await;
             assert_eq!(spoilt.status, 200);
             assert_eq!(spoilt.header("content-type"), Some("application/json"));
@@ -272,7 +273,7 @@ async fn a_spoilt_answer_is_stored_all_the_same() {
     let app = TestApp::start().await;
     let before = app.listed("/v1/runner/conversations").await.len();
     effect(&app, json!({ "body": "truncated" })).await;
-    post(&app, "/v1/runner/ECHO_DEPLOYMENT_ID/conversation", &said("Hi")).await;
+    post_spoilt(&app, "/v1/runner/ECHO_DEPLOYMENT_ID/conversation", &said("Hi")).await;
     clear(&app).await;
     assert_eq!(app.listed("/v1/runner/conversations").await.len(), before + 1);
 }
@@ -283,7 +284,7 @@ async fn an_answer_can_be_said_to_be_of_another_type() {
     effect(&app, json!({ "content_type": "text/html; charset=utf-8" })).await;
     let run = said("Hi");
     for (path, body) in [(RUN, &run), (STREAM, &run), (MESSAGES, &hi())] {
-        let answer = post(&app, path, body).await;
+        let answer = post_spoilt(&app, path, body).await;
         assert!(answer.status.is_success());
         assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
         assert!(!answer.body.is_empty());

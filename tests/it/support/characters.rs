@@ -143,17 +143,17 @@ impl<'a> Characters<'a> {
         self.app.request(method, &format!("/api/v1{path}")).bearer(self.key)
     }
 
-    pub async fn get(self, path: &str) -> Answer {
-        self.request(Method::GET, path).send().await
+    pub fn get(self, path: &str) -> Request<'a> {
+        self.request(Method::GET, path)
     }
 
-    pub async fn post(self, path: &str, body: &Value) -> Answer {
-        self.request(Method::POST, path).json(body).send().await
+    pub fn post(self, path: &str, body: &Value) -> Request<'a> {
+        self.request(Method::POST, path).json(body)
     }
 
     /// Posts a body as it is printed.
-    pub async fn post_text(self, path: &str, body: &str) -> Answer {
-        self.request(Method::POST, path).body(body.to_owned()).send().await
+    pub fn post_text(self, path: &str, body: &str) -> Request<'a> {
+        self.request(Method::POST, path).body(body.to_owned())
     }
 
     /// A list, item by item.

@@ -7,6 +7,7 @@
 
 pub mod binary;
 pub mod characters;
+pub mod held;
 pub mod raw;
 
 use std::fmt::Display;
@@ -16,6 +17,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use held::{Came, Mark, Sent, hold};
 use mynah::app::{App, Config};
 use mynah::clock::Clock;
 use mynah::domain::BackendName;
@@ -27,7 +31,7 @@ use mynah::service::Worlds;
 use mynah::service::fixtures::watch::reload;
 use mynah::store::Store;
 use raw::Raw;
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -146,22 +150,23 @@ impl TestApp {
 
     /// A request that can be changed before it is sent.
     pub fn request(&self, method: Method, path: &str) -> Request<'_> {
-        Request { app: self, builder: self.client.request(method, self.url(path)) }
+        let builder = self.client.request(method, self.url(path));
+        Request { app: self, builder, mark: Mark::Ordinary }
     }
 
     /// `GET` with the demo account's key.
-    pub async fn get(&self, path: &str) -> Answer {
-        self.request(Method::GET, path).key(KEY).send().await
+    pub fn get(&self, path: &str) -> Request<'_> {
+        self.request(Method::GET, path).key(KEY)
     }
 
     /// `POST` of a JSON body with the demo account's key.
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        self.request(Method::POST, path).key(KEY).json(body).send().await
+    pub fn post(&self, path: &str, body: &Value) -> Request<'_> {
+        self.request(Method::POST, path).key(KEY).json(body)
     }
 
     /// Runs `text` on a deployment, with the demo account's key.
-    pub async fn run(&self, deployment: &str, text: &str) -> Answer {
-        self.post(&format!("/v1/runner/{deployment}"), &said(text)).await
+    pub fn run(&self, deployment: &str, text: &str) -> Request<'_> {
+        self.post(&format!("/v1/runner/{deployment}"), &said(text))
     }
 
     /// Starts a conversation and gives its id.
@@ -171,9 +176,8 @@ impl TestApp {
     }
 
     /// Goes on with a conversation, without streaming.
-    pub async fn go_on(&self, deployment: &str, conversation: &str, text: &str) -> Answer {
-        let body = going_on(conversation, text);
-        self.post(&format!("/v1/runner/{deployment}/conversation"), &body).await
+    pub fn go_on(&self, deployment: &str, conversation: &str, text: &str) -> Request<'_> {
+        self.post(&format!("/v1/runner/{deployment}/conversation"), &going_on(conversation, text))
     }
 
     /// Posts `body` over a connection of its own; gives the chunks of the stream that is answered.
@@ -294,10 +298,12 @@ pub fn without(mut value: Value, aside: &[&str]) -> Value {
     value
 }
 
-/// A request on its way.
+/// A request on its way: to be changed, and awaited. Both it and its answer are held to the OpenAPI
+/// documents.
 pub struct Request<'a> {
     app: &'a TestApp,
     builder: reqwest::RequestBuilder,
+    mark: Mark,
 }
 
 impl Request<'_> {
@@ -324,6 +330,16 @@ impl Request<'_> {
         Self { builder: self.builder.body(body), ..self }
     }
 
+    /// It is meant to be refused, be it for a reason that no schema can tell.
+    pub fn deliberately_invalid(self) -> Self {
+        Self { mark: Mark::DeliberatelyInvalid, ..self }
+    }
+
+    /// It is answered in a way that the documents do not know: by a fault that was asked for, say.
+    pub fn beyond_the_documents(self) -> Self {
+        Self { mark: Mark::BeyondDocuments, ..self }
+    }
+
     pub async fn send(self) -> Answer {
         let app = self.app;
         let answer = self.send_expecting_5xx().await;
@@ -335,13 +351,51 @@ impl Request<'_> {
 
     /// Sends where a 5xx is what the test is about.
     pub async fn send_expecting_5xx(self) -> Answer {
-        let response = self.builder.send().await.expect("the server answers");
-        Answer {
+        let (client, request) = self.builder.build_split();
+        let request = request.expect("a request");
+        let sent = sent(&request, self.mark);
+        let response = client.execute(request).await.expect("the server answers");
+        let answer = Answer {
             status: response.status(),
             headers: response.headers().clone(),
             body: response.text().await.expect("the answer has an end"),
-        }
+        };
+        let headers = listed(&answer.headers);
+        let (status, body) = (answer.status.as_u16(), answer.body.as_bytes());
+        hold(&sent, Came { status, headers: &headers, body: Some(body) });
+        answer
     }
+}
+
+impl<'a> IntoFuture for Request<'a> {
+    type Output = Answer;
+    type IntoFuture = BoxFuture<'a, Answer>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        self.send().boxed()
+    }
+}
+
+/// A request as it will be sent.
+fn sent(request: &reqwest::Request, mark: Mark) -> Sent {
+    let url = request.url();
+    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let body = match request.body() {
+        Some(body) => body.as_bytes().map(<[u8]>::to_vec),
+        None => Some(Vec::new()),
+    };
+    Sent {
+        method: request.method().to_string(),
+        target: format!("{}{query}", url.path()),
+        headers: listed(request.headers()),
+        body,
+        mark,
+    }
+}
+
+fn listed(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect()
 }
 
 /// What the server answered.

@@ -1,13 +1,19 @@
 //! HTTP byte by byte: what a client that looks closely sees of chunks and broken connections.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
+use super::held::{Came, Mark, Sent, hold};
+
 /// One connection.
 pub struct Raw {
     socket: BufReader<TcpStream>,
+    /// Requests that were sent and are not answered so far.
+    sent: VecDeque<Sent>,
+    mark: Mark,
 }
 
 /// What came next in a chunked body.
@@ -23,10 +29,16 @@ pub enum Next {
 
 impl Raw {
     pub async fn connect(address: SocketAddr) -> Self {
-        Self { socket: BufReader::new(TcpStream::connect(address).await.unwrap()) }
+        let socket = BufReader::new(TcpStream::connect(address).await.unwrap());
+        Self { socket, sent: VecDeque::new(), mark: Mark::Ordinary }
     }
 
-    /// Sends bytes as they are.
+    /// Means an exception from the OpenAPI documents by whatever is sent from now on.
+    pub fn marked(self, mark: Mark) -> Self {
+        Self { mark, ..self }
+    }
+
+    /// Sends bytes as they are; they and what they are answered are held to no document.
     pub async fn send(&mut self, bytes: &[u8]) {
         self.socket.get_mut().write_all(bytes).await.unwrap();
     }
@@ -43,26 +55,49 @@ impl Raw {
             "{method} {path} HTTP/1.1\r\nhost: mynah\r\n{headers}content-length: {}\r\n\r\n",
             body.len()
         );
+        self.sent.push_back(Sent {
+            method: method.to_owned(),
+            target: path.to_owned(),
+            headers: pairs(headers.lines()),
+            body: Some(body.as_bytes().to_vec()),
+            mark: self.mark,
+        });
         self.send(format!("{head}{body}").as_bytes()).await;
     }
 
-    /// The head of the answer: status and the lines after it, in lower case.
+    /// The head of the answer: status and the lines after it, in lower case. What comes behind it
+    /// is held to no document.
     pub async fn head(&mut self) -> (u16, Vec<String>) {
+        let (status, headers) = self.any_head().await;
+        self.hold(status, &headers, None);
+        (status, in_lower_case(&headers))
+    }
+
+    async fn any_head(&mut self) -> (u16, Vec<String>) {
         let status = self.line().await.expect("a status line");
         let status = status.split(' ').nth(1).unwrap().parse().unwrap();
         let mut headers = Vec::new();
         while let Some(line) = self.line().await.filter(|line| !line.is_empty()) {
-            headers.push(line.to_lowercase());
+            headers.push(line);
         }
         (status, headers)
     }
 
     /// An answer of known length: status, the lines after it, and the body.
     pub async fn answer(&mut self) -> (u16, Vec<String>, String) {
-        let (status, headers) = self.head().await;
-        let length = headers.iter().find_map(|line| line.strip_prefix("content-length: "));
+        let (status, headers) = self.any_head().await;
+        let lower = in_lower_case(&headers);
+        let length = lower.iter().find_map(|line| line.strip_prefix("content-length: "));
         let body = self.body(length.map_or(0, |length| length.parse().unwrap())).await;
-        (status, headers, body)
+        self.hold(status, &headers, Some(&body));
+        (status, lower, body)
+    }
+
+    fn hold(&mut self, status: u16, headers: &[String], body: Option<&str>) {
+        if let Some(sent) = self.sent.pop_front() {
+            let headers = pairs(headers.iter().map(String::as_str));
+            hold(&sent, Came { status, headers: &headers, body: body.map(str::as_bytes) });
+        }
     }
 
     /// The chunks of a stream that is answered with 200 and ends cleanly.
@@ -113,4 +148,17 @@ impl Raw {
             Ok(_) => Some(line.trim_end().to_owned()),
         }
     }
+}
+
+fn in_lower_case(lines: &[String]) -> Vec<String> {
+    lines.iter().map(|line| line.to_lowercase()).collect()
+}
+
+/// Header lines as name, in lower case, and value.
+fn pairs<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<(String, String)> {
+    let pair = |line: &str| {
+        let (name, value) = line.split_once(':').expect("a header");
+        (name.to_lowercase(), value.trim().to_owned())
+    };
+    lines.map(pair).collect()
 }
