@@ -33,6 +33,7 @@ mod control_journal;
 mod control_replies;
 mod default_fixtures;
 mod determinism;
+mod documented_statuses;
 mod durability;
 mod isolation;
 mod layers;

@@ -23,7 +23,11 @@ use mynah::openapi::Room;
 use serde_json::Value;
 
 /// What no test can provoke over HTTP, and why.
-const BEYOND_REACH: [(&str, u16, &str); 0] = [];
+const BEYOND_REACH: [(&str, u16, &str); 1] = [(
+    "characters getPicture",
+    500,
+    "faults belong to accounts and a picture to none, so only a failure of the server's own gives it",
+)];
 
 /// The statuses of each operation, by API and `operationId`.
 type Statuses = BTreeMap<String, BTreeSet<u16>>;
@@ -96,14 +100,14 @@ fn seen() -> Statuses {
 
 fn table(documented: &Statuses, seen: &Statuses) -> String {
     let columns: BTreeSet<u16> = documented.values().flatten().copied().collect();
-    let head: String = columns.iter().map(|status| format!(" {status}")).collect();
-    let mut lines = vec![format!("{:<44}{head}", "operation")];
-    let (mut of, mut had) = (0, 0);
+    let head: Vec<String> = columns.iter().map(u16::to_string).collect();
+    let mut lines = vec![format!("{:<44} {}", "operation", head.join(" "))];
+    let (mut of, mut exercised) = (0, 0);
     for (name, statuses) in documented {
         let nothing = BTreeSet::new();
         let seen = seen.get(name).unwrap_or(&nothing);
         of += statuses.len();
-        had += statuses.intersection(seen).count();
+        exercised += statuses.intersection(seen).count();
         let mark = |status| match (statuses.contains(status), seen.contains(status)) {
             (false, _) => "   ·",
             (true, true) => "   x",
@@ -111,7 +115,7 @@ fn table(documented: &Statuses, seen: &Statuses) -> String {
         };
         lines.push(format!("{name:<44}{}", columns.iter().map(mark).collect::<String>()));
     }
-    lines.push(format!("documented {of} operations × statuses, seen {had}"));
+    lines.push(format!("documented {of} operations × statuses, seen {exercised}"));
     for (name, status, reason) in BEYOND_REACH {
         lines.push(format!("beyond a test's reach: {name} {status}: {reason}"));
     }

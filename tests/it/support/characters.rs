@@ -8,6 +8,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
+use super::held::{Came, Mark, hold};
 use super::{Answer, Request, TestApp};
 
 /// The demo account's key, as printed in the document.
@@ -131,9 +132,14 @@ impl TestApp {
     /// Gets a picture by its path or URL, as a browser does.
     pub async fn picture(&self, path: &str) -> (StatusCode, HeaderMap, Bytes) {
         let url = if path.starts_with('/') { self.url(path) } else { path.to_owned() };
-        let answer = self.client.get(url).send().await.unwrap();
+        let request = self.client.get(url).build().unwrap();
+        let sent = super::sent(&request, Mark::Ordinary);
+        let answer = self.client.execute(request).await.unwrap();
         let (status, headers) = (answer.status(), answer.headers().clone());
-        (status, headers, answer.bytes().await.unwrap())
+        let body = answer.bytes().await.unwrap();
+        let listed = super::listed(&headers);
+        hold(&sent, Came { status: status.as_u16(), headers: &listed, body: Some(&body) });
+        (status, headers, body)
     }
 }
 

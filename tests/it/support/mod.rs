@@ -123,6 +123,21 @@ impl TestApp {
         Self::with_fixtures_and(&files, change).await
     }
 
+    /// A server with the built-in fixtures, one file of which is replaced.
+    pub async fn with_built_in_but(name: &str, text_instead: &str) -> Self {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+        let text_of = |entry: std::fs::DirEntry| {
+            let theirs = entry.file_name().into_string().unwrap();
+            let text = std::fs::read_to_string(entry.path()).unwrap();
+            (theirs.clone(), if theirs == name { text_instead.to_owned() } else { text })
+        };
+        let files: Vec<(String, String)> = entries.map(text_of).collect();
+        let files: Vec<(&str, &str)> =
+            files.iter().map(|(n, t)| (n.as_str(), t.as_str())).collect();
+        Self::with_fixtures(&files).await
+    }
+
     /// A server whose Pro plan lets `limit` requests a minute through to the Runner API.
     pub async fn with_runner_limit(limit: u32) -> Self {
         let plan = "requests_per_minute = 100";

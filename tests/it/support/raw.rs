@@ -13,7 +13,6 @@ pub struct Raw {
     socket: BufReader<TcpStream>,
     /// Requests that were sent and are not answered so far.
     sent: VecDeque<Sent>,
-    mark: Mark,
 }
 
 /// What came next in a chunked body.
@@ -30,12 +29,7 @@ pub enum Next {
 impl Raw {
     pub async fn connect(address: SocketAddr) -> Self {
         let socket = BufReader::new(TcpStream::connect(address).await.unwrap());
-        Self { socket, sent: VecDeque::new(), mark: Mark::Ordinary }
-    }
-
-    /// Means an exception from the OpenAPI documents by whatever is sent from now on.
-    pub fn marked(self, mark: Mark) -> Self {
-        Self { mark, ..self }
+        Self { socket, sent: VecDeque::new() }
     }
 
     /// Sends bytes as they are; they and what they are answered are held to no document.
@@ -60,8 +54,23 @@ impl Raw {
             target: path.to_owned(),
             headers: pairs(headers.lines()),
             body: Some(body.as_bytes().to_vec()),
-            mark: self.mark,
+            mark: Mark::Ordinary,
         });
+        self.send(format!("{head}{body}").as_bytes()).await;
+    }
+
+    /// Sends a head as it is, of which method and path are told, and the beginning of its body. Only
+    /// the answer is held to the documents.
+    pub async fn send_request_in_parts(
+        &mut self,
+        method: &str,
+        path: &str,
+        head: &str,
+        body: &str,
+    ) {
+        let (method, target) = (method.to_owned(), path.to_owned());
+        let (headers, mark) = (Vec::new(), Mark::Ordinary);
+        self.sent.push_back(Sent { method, target, headers, body: None, mark });
         self.send(format!("{head}{body}").as_bytes()).await;
     }
 
