@@ -15,6 +15,11 @@ test *FILTER:
 format:
     cargo fmt --all
 
+# Checks the Python package against the server.
+python *OPTIONS:
+    cargo build
+    clients/python/check {{OPTIONS}}
+
 # Says what the linter says.
 lint:
     cargo clippy --all-targets -- -D warnings

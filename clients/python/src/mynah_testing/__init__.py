@@ -1,0 +1,31 @@
+"""Mynah in Python tests: a server, accounts, and assertions on what was asked of them.
+
+Under pytest the fixtures of `mynah_testing.plugin` are there by themselves; elsewhere begin with
+`Server.start` or `Server.attach`. What the control plane means is in docs/control.md of Mynah.
+"""
+
+from mynah_testing.account import Account
+from mynah_testing.clock import Clock
+from mynah_testing.control import ControlError, MynahError
+from mynah_testing.faults import Fault, Faults
+from mynah_testing.journal import Journal, Request
+from mynah_testing.replies import Replies, Rule
+from mynah_testing.server import Server
+
+#: That of the server, which it is made for.
+__version__ = "0.1.0"
+
+__all__ = [
+    "Account",
+    "Clock",
+    "ControlError",
+    "Fault",
+    "Faults",
+    "Journal",
+    "MynahError",
+    "Replies",
+    "Request",
+    "Rule",
+    "Server",
+    "__version__",
+]

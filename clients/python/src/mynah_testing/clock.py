@@ -1,0 +1,58 @@
+"""An account's clock (docs/control.md, "Clock")."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Clock:
+    """Drives all of an account that has a time: answers, limits, streams."""
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
+
+    def now(self) -> datetime:
+        """Gives its time, in UTC, to the second."""
+        return _time(self._call("GET", "clock"))
+
+    def is_frozen(self) -> bool:
+        """Tells whether it stands still."""
+        return bool(self._call("GET", "clock")["frozen"])
+
+    def freeze(self, at: datetime | str | None = None) -> datetime:
+        """Lets it stand still, where it is or at this time; gives its time."""
+        body = {"frozen": True} if at is None else {"now": _text(at), "frozen": True}
+        return _time(self._call("PUT", "clock", body))
+
+    def run(self) -> datetime:
+        """Lets it run on from where it is; gives its time."""
+        return _time(self._call("PUT", "clock", {"frozen": False}))
+
+    def set(self, now: datetime | str) -> datetime:
+        """Sets it to a time, standing or running as before; gives its time."""
+        return _time(self._call("PUT", "clock", {"now": _text(now)}))
+
+    def advance(self, by: timedelta | float) -> datetime:
+        """Advances it by so many whole seconds, and ends waits that it passes; gives its time."""
+        seconds = by.total_seconds() if isinstance(by, timedelta) else by
+        if seconds != int(seconds):
+            raise ValueError(f"a clock advances by whole seconds, not by {seconds:g}")
+        return _time(self._call("POST", "clock/advance", {"seconds": int(seconds)}))
+
+
+def _time(answer: dict[str, Any]) -> datetime:
+    # Python 3.10 does not read the Z.
+    return datetime.fromisoformat(answer["now"].replace("Z", "+00:00"))
+
+
+def _text(at: datetime | str) -> str:
+    """Writes a time in RFC 3339; what is text already is sent as it is."""
+    if isinstance(at, str):
+        return at
+    if at.tzinfo is None:
+        raise ValueError(f"{at!r} has no time zone: say tzinfo=timezone.utc")
+    return at.astimezone(timezone.utc).isoformat()

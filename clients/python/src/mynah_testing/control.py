@@ -1,0 +1,112 @@
+"""The control plane as JSON over HTTP, and what can go wrong with it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+#: Seconds that an answer of the control plane may take, waits for requests aside.
+PATIENCE = 30.0
+
+
+class MynahError(Exception):
+    """There is no server, it does not answer, or it refuses."""
+
+
+class ControlError(MynahError):
+    """The control plane refused: `status`, its `message`, and the whole `answer`."""
+
+    def __init__(self, asked: str, status: int, answer: Any) -> None:
+        message = answer.get("error") if isinstance(answer, dict) else None
+        self.status = status
+        self.message = str(answer if message is None else message)
+        self.answer = answer
+        hint = ""
+        if status in (401, 403):
+            hint = " (the control plane's token goes into MYNAH_ADMIN_TOKEN)"
+        super().__init__(f"{asked}: {status}: {self.message}{hint}")
+
+
+class Control:
+    """Speaks with the control plane of the server at `url`.
+
+    One connection a call, so threads may share it; proxies of the environment are not asked.
+    `afterword` is added to the error where the server does not answer.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        admin_token: str | None = None,
+        *,
+        afterword: Callable[[], str] = lambda: "",
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise MynahError(f"{url!r} is no URL of a server: http://127.0.0.1:4310 is one")
+        self.url = url.rstrip("/")
+        self._secure = parts.scheme == "https"
+        self._host, self._port = parts.hostname, parts.port
+        self._below = f"{parts.path.rstrip('/')}/_mynah"
+        self._token = admin_token
+        self._afterword = afterword
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        patience: float = PATIENCE,
+    ) -> Any:
+        """Asks for `path` below `/_mynah`; gives the answer's JSON, `None` if it has no body.
+
+        Of `query`, what is `None` is left out. Raises `ControlError` if the server refuses,
+        `MynahError` if it does not answer within `patience` seconds.
+        """
+        target = f"{self._below}/{path}"
+        said = {name: value for name, value in (query or {}).items() if value is not None}
+        if said:
+            target += f"?{urlencode(said)}"
+        status, answer = self._exchange(method, target, body, patience)
+        if not 200 <= status < 300:
+            raise ControlError(f"{method} {self.url}/_mynah/{path}", status, answer)
+        return answer
+
+    def _exchange(self, method: str, target: str, body: Any, patience: float) -> tuple[int, Any]:
+        # Changes are taken only as JSON, those without a body, too.
+        headers = {"content-type": "application/json"}
+        if self._token:
+            headers["authorization"] = f"Bearer {self._token}"
+        sent = None if body is None else json.dumps(body).encode()
+        kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
+        connection = kind(self._host, self._port, timeout=patience)
+        try:
+            connection.request(method, target, sent, headers)
+            response = connection.getresponse()
+            return response.status, _parsed(response.read())
+        except (OSError, http.client.HTTPException) as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise MynahError(f"no answer from {self.url}: {reason}{self._afterword()}") from error
+        finally:
+            connection.close()
+
+
+def segment(text: str) -> str:
+    """Writes `text` as one part of a path."""
+    return quote(text, safe="")
+
+
+def _parsed(raw: bytes) -> Any:
+    if not raw:
+        return None
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return raw.decode(errors="replace")

@@ -1,0 +1,138 @@
+"""Replies (docs/control.md, "Replies"): what the model answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+
+from mynah_testing.control import ControlError, segment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from typing_extensions import Self, Unpack
+
+
+class Pace(TypedDict, total=False):
+    """How fast a streamed reply comes, in milliseconds."""
+
+    first_ms: int
+    word_ms: int
+    jitter_ms: int
+
+
+class ReplyForm(TypedDict, total=False):
+    """A reply: exactly one of `text` and `json`, and what may be said of it."""
+
+    text: str
+    json: Any
+    name: str
+    thoughts: str
+    input_tokens: int
+    output_tokens: int
+    pace: Pace
+
+
+#: A text, or a reply as the control plane reads it.
+Reply: TypeAlias = "str | ReplyForm"
+
+
+class When(TypedDict, total=False):
+    """Which requests a rule is for: all that is given must hold."""
+
+    api: Literal["runner", "characters"]
+    deployment: str
+    model: str
+    equals: str
+    contains: str
+    regex: str
+    turn: int
+    variables: Mapping[str, Any]
+    meta: Mapping[str, Any]
+    parts: list[str]
+
+
+class Rule:
+    """A rule of an account. In a `with` it is taken away at the end."""
+
+    def __init__(self, call: Callable[..., Any], rule_id: str) -> None:
+        self._call = call
+        self.id = rule_id
+
+    @property
+    def answered(self) -> int:
+        """How many requests it has answered."""
+        for shown in self._call("GET", "replies")["rules"]:
+            if shown["id"] == self.id:
+                return int(shown["answered"])
+        raise LookupError(f"{self.id} has been taken away")
+
+    def remove(self) -> None:
+        """Takes it away; that it is gone already is no error."""
+        try:
+            self._call("DELETE", f"replies/{segment(self.id)}")
+        except ControlError as error:
+            if error.status != 404:
+                raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.remove()
+
+
+class Replies:
+    """What an account answers with: first its queue, then its rules, then the server's own."""
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
+
+    def queue(self, *replies: Reply, api: Literal["runner", "characters"] | None = None) -> None:
+        """Puts replies behind those in the queue: one for each of the next requests.
+
+        With `api` they wait for that API's requests. Raises `ControlError`, which names the
+        field, and queues none, if one of them is wrong.
+        """
+        self._call("POST", "replies/queue", [_form(it) for it in replies], query={"api": api})
+
+    def rule(
+        self,
+        *replies: Reply,
+        id: str | None = None,  # noqa: A002 (the field's own name)
+        times: int | None = None,
+        at: int | None = None,
+        before: str | None = None,
+        **when: Unpack[When],
+    ) -> Rule:
+        """Adds a rule: requests that meet all conditions get the replies in turn, the last stays.
+
+        `times`: it answers so often. It goes behind the others, or to the place `at` (0 is the
+        front), or before the rule `before`.
+        """
+        body: dict[str, Any] = {"when": when, "reply": [_form(it) for it in replies]}
+        body |= {name: it for name, it in (("id", id), ("times", times)) if it is not None}
+        added = self._call("POST", "replies", body, query={"at": at, "before": before})
+        return Rule(self._call, added["id"])
+
+    def all(self) -> dict[str, Any]:
+        """Gives `rules` and `queue` as the server shows them."""
+        replies: dict[str, Any] = self._call("GET", "replies")
+        return replies
+
+    def clear(self) -> None:
+        """Takes all rules away, and empties the queue."""
+        self._call("DELETE", "replies")
+
+    def clear_queue(self) -> None:
+        """Empties the queue; rules stay."""
+        self._call("DELETE", "replies/queue")
+
+
+def _form(reply: Reply) -> ReplyForm:
+    return {"text": reply} if isinstance(reply, str) else reply
