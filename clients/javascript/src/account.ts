@@ -112,6 +112,11 @@ export class Account {
     return (await this.journal.listing(filter)).requests;
   }
 
+  /** All requests that came, in words: for a test that failed otherwise. */
+  report(): Promise<string> {
+    return this.journal.report();
+  }
+
   /** The first request like `pattern`, as soon as it came; fails after `timeoutMs` (5000). */
   waitFor(pattern: RequestPattern, patience: Patience = {}): Promise<Entry> {
     return this.journal.expectRequest(pattern, { timeoutMs: PATIENCE, ...patience });

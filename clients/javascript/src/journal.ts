@@ -73,8 +73,13 @@ export class Journal {
     return (answer.body as Listing).requests;
   }
 
-  /** An error that says what was expected, what came nearest, and what came at all. */
-  async failure(said: string, pattern: RequestPattern, near: boolean): Promise<string> {
+  /** All that came, in words. */
+  async report(): Promise<string> {
+    return received(await this.listing(), this.#hint).trim();
+  }
+
+  /** What was expected, what came nearest, and what came at all. */
+  async #failure(said: string, pattern: RequestPattern, near: boolean): Promise<string> {
     const listing = await this.listing();
     const miss = near ? nearMiss(pattern, listing.requests) : '';
     return `${said}${miss}${received(listing, this.#hint)}`;
@@ -86,7 +91,7 @@ export class Journal {
     const [first] = await this.matching(pattern, 1, patience);
     if (first !== undefined) return first;
     const said = `expected a request${described(pattern)}\nbut none came${within(patience)}`;
-    throw fail(await this.failure(said, pattern, true));
+    throw fail(await this.#failure(said, pattern, true));
   }
 
   /** So many requests like `pattern`, no more and no fewer: these. */
@@ -98,7 +103,7 @@ export class Journal {
     const came = `it came ${times(matched.length)}${within(patience)}`;
     const which = matched.length === 0 ? '' : ` (${matched.map(({ number }) => number).join(', ')})`;
     const said = `expected ${wanted}${described(pattern)}\nbut ${came}${which}`;
-    throw fail(await this.failure(said, pattern, matched.length < count));
+    throw fail(await this.#failure(said, pattern, matched.length < count));
   }
 }
 

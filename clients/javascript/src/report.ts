@@ -12,8 +12,8 @@ const WIDTH = 140;
 
 /** An assertion about requests that did not hold. Its message says what came. */
 export class RequestAssertionError extends Error {
-  // The name that test runners take for a failed assertion, not for a fault of the test.
-  override readonly name = 'AssertionError';
+  // Not `AssertionError`: jest takes that for one of Node's, and puts two values beside it.
+  override readonly name = 'RequestAssertionError';
 }
 
 /** A pattern in words, to come behind `request`: ` POST /v1/runner/* with` and its parts. */

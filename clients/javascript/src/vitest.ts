@@ -26,12 +26,18 @@ export const test: TestAPI<MynahFixtures> = base.extend<MynahFixtures>({
     { scope: 'worker' },
   ],
   accountOptions: {},
-  account: async ({ mynah, accountOptions }, use) => {
+  account: async ({ mynah, accountOptions, task }, use) => {
     const account = await mynah.account(accountOptions);
     await use(account);
+    if (failedOtherwise(task.result?.errors)) console.error(await account.report());
     await account.remove();
   },
 });
+
+/** Whether a test failed by something else than an assertion about requests, which tells them. */
+function failedOtherwise(errors: { message: string }[] = []): boolean {
+  return errors.length > 0 && !errors.some(({ message }) => /\n\n(Received|Nothing was received)/.test(message));
+}
 
 export { test as it };
 export type { Account, AccountOptions, Mynah };

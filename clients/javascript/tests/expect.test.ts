@@ -8,7 +8,7 @@ const RUN = '/v1/runner/YOUR_DEPLOYMENT_ID';
 /** What an assertion that does not hold says. */
 async function complaint(assertion: Promise<unknown>): Promise<string> {
   const fault = await assertion.then(() => undefined, (fault: Error) => fault);
-  expect(fault?.name).toBe('AssertionError');
+  expect(fault?.name).toBe('RequestAssertionError');
   return fault?.message ?? '';
 }
 
