@@ -42,22 +42,25 @@ export class Journal {
     await this.#control.ask('DELETE', this.#path);
   }
 
-  /** What is like `pattern`, as soon as there are `count` of it or the patience is over. */
-  async matching(
+  /**
+   * What is like `pattern`, as soon as there are `count` of it or the patience is over; and how many
+   * requests the journal had lost by then.
+   */
+  async #matching(
     pattern: RequestPattern,
     count: number,
     { timeoutMs = 0 }: Patience,
-  ): Promise<Entry[]> {
+  ): Promise<{ matched: Entry[]; dropped: number }> {
     checkPattern(pattern);
     const deadline = milliseconds() + timeoutMs;
     const like = (entries: Entry[]) =>
       entries.filter((entry) => differences(pattern, entry).length === 0);
-    const { last, requests } = await this.listing();
+    const { last, dropped, requests } = await this.listing();
     let since = last;
     const matched = like(requests);
     for (;;) {
       const left = Math.min(deadline - milliseconds(), LONGEST_WAIT);
-      if (matched.length >= count || left <= 0) return matched;
+      if (matched.length >= count || left <= 0) return { matched, dropped };
       const news = await this.#next(since, left);
       since = news.at(-1)?.number ?? since;
       matched.push(...like(news));
@@ -88,7 +91,8 @@ export class Journal {
   /** One request like `pattern` at least: the first. */
   async expectRequest(pattern: RequestPattern, patience: Patience): Promise<Entry> {
     const fail = failing(this.expectRequest);
-    const [first] = await this.matching(pattern, 1, patience);
+    const { matched } = await this.#matching(pattern, 1, patience);
+    const [first] = matched;
     if (first !== undefined) return first;
     const said = `expected a request${described(pattern)}\nbut none came${within(patience)}`;
     throw fail(await this.#failure(said, pattern, true));
@@ -97,12 +101,13 @@ export class Journal {
   /** So many requests like `pattern`, no more and no fewer: these. */
   async expectCount(count: number, pattern: RequestPattern, patience: Patience): Promise<Entry[]> {
     const fail = failing(this.expectCount);
-    const matched = await this.matching(pattern, count, patience);
-    if (matched.length === count) return matched;
+    const { matched, dropped } = await this.#matching(pattern, count, patience);
+    if (matched.length === count && dropped === 0) return matched;
     const wanted = `${count === 0 ? 'no' : `exactly ${count}`} request${count > 1 ? 's' : ''}`;
     const came = `it came ${times(matched.length)}${within(patience)}`;
     const which = matched.length === 0 ? '' : ` (${matched.map(({ number }) => number).join(', ')})`;
-    const said = `expected ${wanted}${described(pattern)}\nbut ${came}${which}`;
+    const lost = dropped > 0 ? `, and the journal has lost ${dropped} (--journal-max)` : '';
+    const said = `expected ${wanted}${described(pattern)}\nbut ${came}${which}${lost}`;
     throw fail(await this.#failure(said, pattern, matched.length < count));
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, vi } from 'vitest';
-import type { Account } from '../src/index.js';
+import { Mynah, type Account } from '../src/index.js';
 import { test } from '../src/vitest.js';
 import { HI, list, run } from './support.js';
 
@@ -105,6 +105,16 @@ test('what is waited for in vain fails in its time', async ({ account }) => {
   const said = await complaint(account.waitFor({ method: 'GET' }, { timeoutMs: 50 }));
   expect(said).toContain('but none came within 50 ms');
   expect(said).toContain('method: wanted "GET", found "POST"');
+});
+
+test('where the journal has lost requests, their number is not known', async () => {
+  await using mynah = await Mynah.start({ flags: { 'journal-max': 1 } });
+  const account = await mynah.account();
+  await run(account);
+  await list(account);
+  const said = await complaint(account.expectNoRequest({ method: 'POST' }));
+  expect(said).toContain('it came never, and the journal has lost 1 (--journal-max)');
+  await account.expectRequest({ method: 'GET' });
 });
 
 test('the journal is picked from and cleared', async ({ account }) => {
