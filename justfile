@@ -45,3 +45,8 @@ figures:
     cargo build --release
     ls -l target/release/mynah
     cargo run --release --example figures
+
+# The JavaScript test helper: built, tested, its examples run.
+javascript:
+    cargo build
+    clients/javascript/check

@@ -1,0 +1,4 @@
+module.exports = {
+  globalSetup: '@mynah/testing/global-setup',
+  globalTeardown: '@mynah/testing/global-teardown',
+};

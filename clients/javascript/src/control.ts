@@ -1,0 +1,103 @@
+import http from 'node:http';
+import https from 'node:https';
+
+/** The control plane refused, or did not answer as it should. */
+export class MynahError extends Error {
+  override readonly name = 'MynahError';
+
+  constructor(
+    message: string,
+    /** The status of its answer. */
+    readonly status: number,
+  ) {
+    super(message);
+  }
+}
+
+/** Asks below the path of one account. */
+export type Ask = <T>(method: string, path: string, body?: unknown) => Promise<T>;
+
+/** What the control plane answered. */
+export interface Answer {
+  status: number;
+  /** Parsed JSON; `undefined` where there was no body. */
+  body: unknown;
+}
+
+/**
+ * Speaks to the control plane of one server.
+ *
+ * It does so with `node:http` and a connection each: tests put their own `fetch` in the place of
+ * the global one, run in environments that have none, and stop at breakpoints for longer than a
+ * server keeps idle connections.
+ */
+export class Control {
+  readonly url: string;
+  readonly #token: string | undefined;
+
+  /** `url` is the server's base; `token` what it was started with as `--admin-token`. */
+  constructor(url: string, token?: string) {
+    this.url = url.replace(/\/+$/, '');
+    this.#token = token;
+  }
+
+  /** Asks, and gives the body of the answer. Refusals are thrown as {@link MynahError}. */
+  async ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+    const answer = await this.send(method, path, body);
+    if (answer.status >= 400) throw refused(method, path, answer);
+    return answer.body as T;
+  }
+
+  /** Asks, and gives the answer whatever its status. */
+  send(method: string, path: string, body?: unknown): Promise<Answer> {
+    const url = new URL(`${this.url}/_mynah${path}`);
+    const headers: Record<string, string> = {};
+    if (this.#token !== undefined) headers['authorization'] = `Bearer ${this.#token}`;
+    // A change is taken only as JSON, one without a body too.
+    if (method !== 'GET' && method !== 'DELETE') headers['content-type'] = 'application/json';
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    if (text !== undefined) headers['content-length'] = String(Buffer.byteLength(text));
+    const { request } = url.protocol === 'https:' ? https : http;
+    return new Promise((done, failed) => {
+      const fail = (fault: Error) => failed(unreachable(this.url, fault));
+      const sent = request(url, { method, headers, agent: false }, (answer) => {
+        let said = '';
+        answer.setEncoding('utf8').on('data', (part: string) => (said += part));
+        answer.on('error', fail);
+        answer.on('end', () => done({ status: answer.statusCode ?? 0, body: parsed(said) }));
+      });
+      sent.on('error', fail);
+      sent.end(text);
+    });
+  }
+}
+
+/** `?name=value…` of the parameters that are given; else nothing. */
+export function query(parameters: object): string {
+  const given = Object.entries(parameters).filter(([, value]) => value !== undefined);
+  const written = given.map(([name, value]): [string, string] => [name, String(value)]);
+  return written.length > 0 ? `?${new URLSearchParams(written)}` : '';
+}
+
+function unreachable(url: string, fault: Error): Error {
+  return new Error(`Mynah at ${url} does not answer: ${fault.message}`, { cause: fault });
+}
+
+function parsed(text: string): unknown {
+  if (text === '') return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function refused(method: string, path: string, answer: Answer): MynahError {
+  const said = (answer.body as { error?: unknown } | undefined)?.error ?? 'no reason given';
+  const hint =
+    answer.status === 401 || answer.status === 403
+      ? ' (does it want a token? give it as `adminToken` or MYNAH_ADMIN_TOKEN)'
+      : '';
+  const message = `${method} /_mynah${path}: ${answer.status}: ${String(said)}${hint}`;
+  return new MynahError(message, answer.status);
+}

@@ -1,0 +1,10 @@
+/** Mynah in JavaScript tests. `README.md` shows how it is used; `docs/control.md` has the forms. */
+export { Mynah } from './mynah.js';
+export { Account } from './account.js';
+export { Clock, Faults, Replies } from './parts.js';
+export { Journal, type Patience } from './journal.js';
+export { MynahError } from './control.js';
+export { RequestAssertionError } from './report.js';
+export type { RequestPattern } from './pattern.js';
+export type { StartOptions } from './process.js';
+export type * from './forms.js';

@@ -1,0 +1,137 @@
+import { query, type Control } from './control.js';
+import type { Entry, JournalFilter, Listing } from './forms.js';
+import { checkPattern, differences, type RequestPattern } from './pattern.js';
+import { described, nearMiss, received, RequestAssertionError } from './report.js';
+
+/** How long an assertion waits for what it asks for. */
+export interface Patience {
+  /**
+   * Milliseconds of real time. Without it an assertion looks at what there is: a request is in the
+   * journal before its client has the end of the answer.
+   */
+  timeoutMs?: number;
+}
+
+// Taken now, before a test puts a clock of its own in their place.
+const monotonic = process.hrtime.bigint.bind(process.hrtime);
+const milliseconds = () => Number(monotonic() / 1_000_000n);
+
+/** The longest that the server is asked to wait at once, in milliseconds. */
+const LONGEST_WAIT = 10 * 60 * 1000;
+
+/** An account's journal: what its clients asked of the two APIs. */
+export class Journal {
+  readonly #control: Control;
+  readonly #path: string;
+  readonly #hint: string;
+
+  /** @internal `hint` is what a report says where nothing came. */
+  constructor(control: Control, account: string, hint: string) {
+    this.#control = control;
+    this.#path = `/accounts/${encodeURIComponent(account)}/requests`;
+    this.#hint = hint;
+  }
+
+  /** What the server picks, with counts. */
+  listing(filter: JournalFilter = {}): Promise<Listing> {
+    return this.#control.ask('GET', `${this.#path}${query(filter)}`);
+  }
+
+  /** Begins anew. */
+  async clear(): Promise<void> {
+    await this.#control.ask('DELETE', this.#path);
+  }
+
+  /**
+   * What is like `pattern`, as soon as there are `count` of it or the patience is over; and how many
+   * requests the journal had lost by then.
+   */
+  async #matching(
+    pattern: RequestPattern,
+    count: number,
+    { timeoutMs = 0 }: Patience,
+  ): Promise<{ matched: Entry[]; dropped: number }> {
+    checkPattern(pattern);
+    const deadline = milliseconds() + timeoutMs;
+    const like = (entries: Entry[]) =>
+      entries.filter((entry) => differences(pattern, entry).length === 0);
+    const { last, dropped, requests } = await this.listing();
+    let since = last;
+    const matched = like(requests);
+    for (;;) {
+      const left = Math.min(deadline - milliseconds(), LONGEST_WAIT);
+      if (matched.length >= count || left <= 0) return { matched, dropped };
+      const news = await this.#next(since, left);
+      since = news.at(-1)?.number ?? since;
+      matched.push(...like(news));
+    }
+  }
+
+  /** What came after entry `since`, as soon as there is any; nothing when the time is over. */
+  async #next(since: number, timeoutMs: number): Promise<Entry[]> {
+    const path = `${this.#path}/wait?since=${since}&timeout=${Math.ceil(timeoutMs)}ms`;
+    const answer = await this.#control.send('GET', path);
+    if (answer.status === 408) return [];
+    if (answer.status >= 400) return this.#control.ask('GET', path);
+    return (answer.body as Listing).requests;
+  }
+
+  /** All that came, in words. */
+  async report(): Promise<string> {
+    return received(await this.listing(), this.#hint).trim();
+  }
+
+  /** What was expected, what came nearest, and what came at all. */
+  async #failure(said: string, pattern: RequestPattern, near: boolean): Promise<string> {
+    const listing = await this.listing();
+    const miss = near ? nearMiss(pattern, listing.requests) : '';
+    return `${said}${miss}${received(listing, this.#hint)}`;
+  }
+
+  /** One request like `pattern` at least: the first. */
+  async expectRequest(pattern: RequestPattern, patience: Patience): Promise<Entry> {
+    const fail = failing(this.expectRequest);
+    const { matched } = await this.#matching(pattern, 1, patience);
+    const [first] = matched;
+    if (first !== undefined) return first;
+    const said = `expected a request${described(pattern)}\nbut none came${within(patience)}`;
+    throw fail(await this.#failure(said, pattern, true));
+  }
+
+  /** So many requests like `pattern`, no more and no fewer: these. */
+  async expectCount(count: number, pattern: RequestPattern, patience: Patience): Promise<Entry[]> {
+    const fail = failing(this.expectCount);
+    const { matched, dropped } = await this.#matching(pattern, count, patience);
+    if (matched.length === count && dropped === 0) return matched;
+    const wanted = `${count === 0 ? 'no' : `exactly ${count}`} request${count > 1 ? 's' : ''}`;
+    const came = `it came ${times(matched.length)}${within(patience)}`;
+    const which = matched.length === 0 ? '' : ` (${matched.map(({ number }) => number).join(', ')})`;
+    const lost = dropped > 0 ? `, and the journal has lost ${dropped} (--journal-max)` : '';
+    const said = `expected ${wanted}${described(pattern)}\nbut ${came}${which}${lost}`;
+    throw fail(await this.#failure(said, pattern, matched.length < count));
+  }
+}
+
+function times(count: number): string {
+  return count === 0 ? 'never' : count === 1 ? 'once' : `${count} times`;
+}
+
+function within({ timeoutMs = 0 }: Patience): string {
+  return timeoutMs > 0 ? ` within ${timeoutMs} ms` : '';
+}
+
+/**
+ * Makes an error of a message, with the stack of now: after the first answer of the server, the
+ * test that asked is no longer on it.
+ */
+function failing(caller: (...args: never[]) => unknown): (message: string) => RequestAssertionError {
+  const here: { stack?: string } = {};
+  Error.captureStackTrace(here, caller);
+  const frames = here.stack?.split('\n').slice(1) ?? [];
+  return (message) => {
+    const error = new RequestAssertionError(message);
+    // The frame of the account's own method says nothing to who wrote the test.
+    error.stack = [`${error.name}: ${message}`, ...frames.slice(1)].join('\n');
+    return error;
+  };
+}
