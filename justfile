@@ -32,6 +32,14 @@ document:
 check:
     .ci/run
 
+# Asks the server what its OpenAPI documents allow and what they do not, the same every time.
+fuzz:
+    .ci/fuzz
+
+# The same with other requests every time, and for longer.
+fuzz-long:
+    .ci/fuzz --long
+
 # Looks at licences, advisories and sources of all dependencies (cargo install cargo-deny).
 deny:
     cargo deny check
