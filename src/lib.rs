@@ -10,3 +10,4 @@ pub mod ids;
 pub mod service;
 pub mod store;
 pub mod tokens;
+pub mod verify;
