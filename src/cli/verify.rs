@@ -151,7 +151,9 @@ pub(super) fn run(options: &Verify) -> anyhow::Result<ExitCode> {
         let _ = write!(std::io::stdout(), "{finding}");
     };
     match runtime.block_on(verify(target, &selection, options.surroundings(), tell)) {
-        Ok(report) => options.conclude(&report),
+        Ok(report) => Ok(options
+            .conclude(&report)
+            .unwrap_or_else(|fault| could_not_run(&with_sources(fault.as_ref())))),
         Err(fault @ VerifyError::NothingSelected) => Ok(could_not_run(&fault.to_string())),
         Err(fault) => Ok(could_not_run(&with_sources(&fault))),
     }
@@ -249,4 +251,22 @@ fn or_demo(given: Option<&String>, here: bool, demo: &str) -> Option<String> {
 
 fn key(given: Option<&String>, here: bool, demo: &str) -> Option<ApiKey> {
     or_demo(given, here, demo).map(ApiKey::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_option_has_its_environment_variable() {
+        let command = crate::cli::Cli::command();
+        let verify = command.find_subcommand("verify").unwrap();
+        for argument in verify.get_arguments().filter(|argument| argument.get_long().is_some()) {
+            let name = argument.get_long().unwrap();
+            if name != "help" {
+                let variable = format!("MYNAH_VERIFY_{}", name.replace('-', "_").to_uppercase());
+                assert_eq!(argument.get_env().unwrap(), variable.as_str());
+            }
+        }
+    }
 }

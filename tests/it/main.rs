@@ -53,4 +53,5 @@ mod runner_variables;
 mod strict;
 mod support;
 mod tokens;
+mod verify;
 mod wire;

@@ -18,7 +18,7 @@ pub(super) const FACTS: &[Fact] = &[
     },
     Fact {
         id: "characters.conversations.created",
-        title: "… with 201, and agent_id null where none was given",
+        title: "a new conversation is 201, with agent_id null where none was given",
         source: choice("Characters API: conversations and messages"),
         needs: BEGUN,
         check: |probe| Box::pin(created(probe)),

@@ -26,7 +26,7 @@ pub(super) const FACTS: &[Fact] = &[
     },
     Fact {
         id: "characters.images.png",
-        title: "… which is a PNG that may be kept for ever",
+        title: "an image's picture is a PNG that may be kept for ever",
         source: choice("Characters API: images"),
         needs: DRAWN,
         check: |probe| Box::pin(png(probe)),

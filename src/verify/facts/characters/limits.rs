@@ -49,7 +49,7 @@ pub(super) const FACTS: &[Fact] = &[
     },
     Fact {
         id: "characters.limits.too_many",
-        title: "… with 429, an error, Retry-After and nothing remaining",
+        title: "a request beyond the limit is 429, with an error, Retry-After and nothing remaining",
         source: choice("Characters API: authentication and errors"),
         needs: LIMITED,
         check: |probe| Box::pin(too_many(probe)),
@@ -63,7 +63,7 @@ pub(super) const FACTS: &[Fact] = &[
     },
     Fact {
         id: "characters.balance.nothing_kept",
-        title: "… and nothing of it is kept",
+        title: "of a message that the money does not cover, nothing is kept",
         source: choice("Characters API: balance"),
         needs: BROKE,
         check: |probe| Box::pin(nothing_kept(probe)),

@@ -22,7 +22,7 @@ pub(super) const FACTS: &[Fact] = &[
     },
     Fact {
         id: "characters.models.sd_price",
-        title: "… and cost_per_image",
+        title: "models that make pictures have cost_per_image",
         source: choice("Characters API: models"),
         needs: &[Need::Key],
         check: |probe| Box::pin(sd_price(probe)),

@@ -196,15 +196,16 @@ async fn memory(probe: &Probe) -> Result<(), Unmet> {
 async fn history_limit(probe: &Probe) -> Result<(), Unmet> {
     let thread = probe.thread_of_two().await?;
     let question = "How many things were on my list? One word will do.";
-    let one = probe.go_on("/conversation", &thread, question, Some(1)).await?;
+    // In this order: whoever ignores the limit is shown more the second time, not less.
     let many = probe.go_on("/conversation", &thread, question, Some(5)).await?;
+    let one = probe.go_on("/conversation", &thread, question, Some(1)).await?;
     let with_one = one.good()?.whole("/input_tokens")?;
     let with_many = many.good()?.whole("/input_tokens")?;
-    // The list of the first message alone is longer than this.
-    many.check(
+    // The list in the first message alone is longer than this.
+    one.check(
         with_many > with_one + 30,
-        format!("many more input tokens with 5 turns shown than the {with_one} with 1"),
-        format!("{with_many} input tokens"),
+        format!("far fewer input tokens with 1 turn shown than the {with_many} with 5"),
+        format!("{with_one} input tokens"),
     )
 }
 
