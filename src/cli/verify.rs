@@ -37,6 +37,8 @@ const DEMO_MODEL: &str = "model_abc123";
 const DEMO_SD_MODEL: &str = "sd_model_456abc";
 
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::doc_markdown, reason = "this is the text of --help")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct Verify {
     /// What stands before /v1/runner and /api/v1.
     #[arg(long, env = "MYNAH_VERIFY_TARGET", value_name = "URL", value_parser = web_url)]

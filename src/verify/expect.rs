@@ -27,7 +27,7 @@ pub(super) enum Unmet {
 
 impl Unmet {
     /// The reason why facts that build on this one's answer cannot be asked.
-    pub(super) fn as_ground(self) -> Self {
+    pub(super) fn into_ground(self) -> Self {
         match self {
             Self::Differs { request, expected, seen } => Self::Blocked(format!(
                 "it builds on {request}, which was to give {expected} and gave {seen}"

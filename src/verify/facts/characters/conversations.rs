@@ -149,9 +149,9 @@ async fn messages(probe: &Probe) -> Result<Seen, Unmet> {
 }
 
 async fn alternate(probe: &Probe) -> Result<(), Unmet> {
-    let said = probe.said().await.map_err(Unmet::as_ground)?;
-    let said = said.made().map_err(Unmet::as_ground)?;
-    let answer = said.text("/content").map_err(Unmet::as_ground)?;
+    let said = probe.said().await.map_err(Unmet::into_ground)?;
+    let said = said.made().map_err(Unmet::into_ground)?;
+    let answer = said.text("/content").map_err(Unmet::into_ground)?;
     let seen = messages(probe).await?;
     let list = seen.good()?;
     let expected = INITIAL.into_iter().chain([("user", QUESTION), ("agent", answer)]);
@@ -172,7 +172,7 @@ async fn content_required(probe: &Probe) -> Result<(), Unmet> {
 async fn last_message_at(probe: &Probe) -> Result<(), Unmet> {
     let path = format!("/conversations/{}/messages", escaped(&probe.dialogue().await?));
     let said = probe.make(&path, &json!({"content": QUESTION})).await?;
-    let said = said.made().map_err(Unmet::as_ground)?;
+    let said = said.made().map_err(Unmet::into_ground)?;
     let seen = probe.look("/conversations").await?;
     let list = seen.good()?;
     list.is("/0/id", &json!(probe.dialogue().await?))?;
@@ -184,7 +184,7 @@ async fn verbose(probe: &Probe) -> Result<(), Unmet> {
     let body = json!({"content": QUESTION, "verbose": true, "llm_id": probe.model()});
     let seen = probe.make(&path, &body).await?;
     seen.made()?.text("/thoughts")?;
-    let seen = probe.said().await.map_err(Unmet::as_ground)?;
-    let body = seen.made().map_err(Unmet::as_ground)?;
+    let seen = probe.said().await.map_err(Unmet::into_ground)?;
+    let body = seen.made().map_err(Unmet::into_ground)?;
     body.check(!body.has("/thoughts"), "no thoughts without verbose")
 }

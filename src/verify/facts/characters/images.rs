@@ -105,8 +105,8 @@ impl Probe {
 
     /// The shared image's answer, where something else than its coming is the matter.
     async fn image(&self) -> Result<Seen, Unmet> {
-        let seen = self.image_made().await.map_err(Unmet::as_ground)?;
-        seen.made().map_err(Unmet::as_ground)?.filled("/url").map_err(Unmet::as_ground)?;
+        let seen = self.image_made().await.map_err(Unmet::into_ground)?;
+        seen.made().map_err(Unmet::into_ground)?.filled("/url").map_err(Unmet::into_ground)?;
         Ok(seen)
     }
 }

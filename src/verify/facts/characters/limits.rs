@@ -142,9 +142,9 @@ impl Probe {
     async fn without_money(&self) -> Result<(String, Seen), Unmet> {
         let body = json!({"title": self.title("broke"), "llm_id": self.model()});
         let begin = async || self.post(API, Who::Broke, "/conversations", &body).await;
-        let begun = self.memo.broke.get_or_init(begin).await.clone();
-        let begun = begun.map_err(Unmet::as_ground)?;
-        let id = begun.made().map_err(Unmet::as_ground)?.filled("/id")?.to_owned();
+        let made = self.memo.broke.get_or_init(begin).await.clone();
+        let made = made.map_err(Unmet::into_ground)?;
+        let id = made.made().map_err(Unmet::into_ground)?.filled("/id")?.to_owned();
         let path = format!("/conversations/{}/messages", escaped(&id));
         let seen = self.post(API, Who::Broke, &path, &json!({"content": "Hello?"})).await?;
         Ok((path, seen))
@@ -159,7 +159,7 @@ async fn enforced(probe: &Probe) -> Result<(), Unmet> {
 }
 
 async fn too_many(probe: &Probe) -> Result<(), Unmet> {
-    let seen = probe.beyond_the_limit().await.map_err(Unmet::as_ground)?;
+    let seen = probe.beyond_the_limit().await.map_err(Unmet::into_ground)?;
     refused(&seen, 429)?;
     let wait = seen.header("retry-after");
     seen.check(wait.parse::<u64>().is_ok(), "seconds in Retry-After", wait)?;
@@ -174,7 +174,7 @@ async fn insufficient(probe: &Probe) -> Result<(), Unmet> {
 
 async fn nothing_kept(probe: &Probe) -> Result<(), Unmet> {
     let (path, seen) = probe.without_money().await?;
-    seen.status(&[402]).map_err(Unmet::as_ground)?;
+    seen.status(&[402]).map_err(Unmet::into_ground)?;
     let seen = probe.get(API, Who::Broke, &path).await?;
     seen.good()?.is("", &json!([]))
 }

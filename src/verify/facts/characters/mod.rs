@@ -70,7 +70,7 @@ impl Probe {
 
     /// The shared conversation's id.
     async fn dialogue(&self) -> Result<String, Unmet> {
-        id_of(self.begun().await).map_err(Unmet::as_ground)
+        id_of(self.begun().await).map_err(Unmet::into_ground)
     }
 
     /// The answer to what was said in the shared conversation.
@@ -97,7 +97,7 @@ impl Probe {
 
     /// The shared agent's id.
     async fn agent(&self) -> Result<String, Unmet> {
-        id_of(self.agent_made().await).map_err(Unmet::as_ground)
+        id_of(self.agent_made().await).map_err(Unmet::into_ground)
     }
 }
 

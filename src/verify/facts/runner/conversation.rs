@@ -164,8 +164,8 @@ async fn streams(probe: &Probe) -> Result<(), Unmet> {
 }
 
 async fn stream_is_whole(probe: &Probe) -> Result<(), Unmet> {
-    let stream = probe.streamed().await.map_err(Unmet::as_ground)?;
-    is_plain_text(&stream).map_err(Unmet::as_ground)?;
+    let stream = probe.streamed().await.map_err(Unmet::into_ground)?;
+    is_plain_text(&stream).map_err(Unmet::into_ground)?;
     let (seen, messages) = kept(probe, &probe.thread().await?).await?;
     let mut after = messages.iter().map(spoken).skip_while(|(_, text)| text != THIRD).skip(1);
     let answer = after.next().map(|(_, text)| text).unwrap_or_default();

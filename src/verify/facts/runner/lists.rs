@@ -173,10 +173,7 @@ async fn paging(probe: &Probe) -> Result<(), Unmet> {
         joined.extend(ids);
         joined.sort();
         threads.sort();
-        body.check(
-            !more && joined == threads || more,
-            format!("with the page before: {threads:?}"),
-        )?;
+        body.check(more || joined == threads, format!("with the page before: {threads:?}"))?;
     }
     Ok(())
 }
@@ -190,7 +187,7 @@ async fn order(probe: &Probe) -> Result<(), Unmet> {
     };
     let text = "Thank you. One word will do.";
     let said = probe.go_on("/conversation", last, text, None).await?;
-    said.good().map_err(Unmet::as_ground)?;
+    said.good().map_err(Unmet::into_ground)?;
     let seen = list(probe, Who::Own, "").await?;
     let body = seen.good()?;
     body.is("/items/0/id", &json!(last))

@@ -70,7 +70,7 @@ impl Probe {
 
     /// The shared conversation's id.
     async fn thread(&self) -> Result<String, Unmet> {
-        id_of(self.started().await).map_err(Unmet::as_ground)
+        id_of(self.started().await).map_err(Unmet::into_ground)
     }
 
     /// The answer that continued the shared conversation without a stream.
@@ -83,8 +83,8 @@ impl Probe {
     /// The shared conversation's id, when it has two turns.
     async fn thread_of_two(&self) -> Result<String, Unmet> {
         let thread = self.thread().await?;
-        let continued = self.continued().await.map_err(Unmet::as_ground)?;
-        continued.good().map_err(Unmet::as_ground)?;
+        let continued = self.continued().await.map_err(Unmet::into_ground)?;
+        continued.good().map_err(Unmet::into_ground)?;
         Ok(thread)
     }
 
@@ -98,7 +98,7 @@ impl Probe {
     /// Both conversations' ids.
     async fn two_threads(&self) -> Result<[String; 2], Unmet> {
         let first = self.thread().await?;
-        let second = id_of(self.second_started().await).map_err(Unmet::as_ground)?;
+        let second = id_of(self.second_started().await).map_err(Unmet::into_ground)?;
         Ok([first, second])
     }
 

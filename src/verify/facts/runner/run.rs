@@ -73,8 +73,8 @@ async fn answer(probe: &Probe) -> Result<(), Unmet> {
 }
 
 async fn request_id(probe: &Probe) -> Result<(), Unmet> {
-    let seen = probe.run_once().await.map_err(Unmet::as_ground)?;
-    let body = seen.good().map_err(Unmet::as_ground)?;
+    let seen = probe.run_once().await.map_err(Unmet::into_ground)?;
+    let body = seen.good().map_err(Unmet::into_ground)?;
     if body.has("/request_id") {
         let id = body.text("/request_id")?;
         body.check(id.len() > 4 && id.starts_with("req_"), "a request_id like req_…")?;
@@ -83,8 +83,8 @@ async fn request_id(probe: &Probe) -> Result<(), Unmet> {
 }
 
 async fn request_id_of_header(probe: &Probe) -> Result<(), Unmet> {
-    let seen = probe.run_once().await.map_err(Unmet::as_ground)?;
-    let body = seen.good().map_err(Unmet::as_ground)?;
+    let seen = probe.run_once().await.map_err(Unmet::into_ground)?;
+    let body = seen.good().map_err(Unmet::into_ground)?;
     body.is("/request_id", &json!(seen.header("x-request-id")))
 }
 

@@ -53,8 +53,8 @@ impl Probe {
 
     /// The same, where something else than its coming is the matter.
     async fn good_stream(&self) -> Result<Seen, Unmet> {
-        let seen = self.stream_once().await.map_err(Unmet::as_ground)?;
-        is_plain_text(&seen).map_err(Unmet::as_ground)?;
+        let seen = self.stream_once().await.map_err(Unmet::into_ground)?;
+        is_plain_text(&seen).map_err(Unmet::into_ground)?;
         Ok(seen)
     }
 }
