@@ -6,6 +6,7 @@ mod healthcheck;
 mod openapi;
 mod serve;
 mod snapshot;
+mod verify;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -59,6 +60,10 @@ enum Command {
     /// Saves all state of an account of a running server, or puts it back.
     #[command(subcommand)]
     Snapshot(Snapshot),
+    /// Tries any server that claims to be one of the APIs, or both, against their documents.
+    ///
+    /// Exit code 0 if all that was run holds, 1 if something does not, 2 if nothing could be run.
+    Verify(Box<verify::Verify>),
 }
 
 #[derive(Debug, Subcommand)]
@@ -274,6 +279,7 @@ impl Cli {
             Command::Snapshot(Snapshot::Load { account, file, running }) => {
                 snapshot::load(&running, &account, &file)
             }
+            Command::Verify(options) => verify::run(&options),
         }
     }
 }

@@ -11,3 +11,4 @@ pub mod openapi;
 pub mod service;
 pub mod store;
 pub mod tokens;
+pub mod verify;

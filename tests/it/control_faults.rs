@@ -9,7 +9,7 @@ use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use crate::support::raw::{Next, Raw};
-use crate::support::{Answer, KEY, Request, TestApp, said};
+use crate::support::{Answer, KEY, Request, TestApp, client, said};
 
 mod answers;
 mod conditions;
@@ -73,7 +73,7 @@ fn bearer(key: &str) -> String {
 
 /// The same as a client library sees it, connection and all.
 async fn sent(app: &TestApp, path: &str, body: &Value) -> reqwest::Result<Response> {
-    let request = reqwest::Client::new().post(app.url(path)).json(body);
+    let request = client().post(app.url(path)).json(body);
     request.header("x-api-key", KEY).header("authorization", bearer(KEY)).send().await
 }
 

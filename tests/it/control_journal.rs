@@ -6,7 +6,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::support::raw::{Next, Raw};
-use crate::support::{DEPLOYMENT, ECHO, KEY, PUBLIC, TestApp, going_on, said, without};
+use crate::support::{DEPLOYMENT, ECHO, KEY, PUBLIC, TestApp, client, going_on, said, without};
 
 const JOURNAL: &str = "/_mynah/accounts/demo/requests";
 const HOUR: Duration = Duration::from_hours(1);
@@ -561,7 +561,8 @@ struct Feed {
 
 impl Feed {
     async fn open(app: &TestApp, query: &str) -> Self {
-        let response = reqwest::get(app.url(&format!("{JOURNAL}/stream{query}"))).await.unwrap();
+        let response =
+            client().get(app.url(&format!("{JOURNAL}/stream{query}"))).send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let mut feed = Self { response, read: String::new() };

@@ -55,4 +55,5 @@ mod runner_variables;
 mod strict;
 mod support;
 mod tokens;
+mod verify;
 mod wire;

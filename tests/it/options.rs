@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::support::{CONVERSATION, DEPLOYMENT, ECHO, KEY, said};
+use crate::support::{CONVERSATION, DEPLOYMENT, ECHO, KEY, client, said};
 
 /// A running `mynah`. It is killed when it is dropped.
 struct Binary {
@@ -35,7 +35,7 @@ impl Binary {
                 break base.to_owned();
             }
         };
-        Self { base, client: Client::new(), _process: process }
+        Self { base, client: client(), _process: process }
     }
 
     async fn post(&self, path: &str, body: &Value) -> Response {

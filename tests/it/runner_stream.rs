@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use sqlx::Connection as _;
 
 use crate::support::raw::{Next, Raw};
-use crate::support::{DEPLOYMENT, ECHO, KEY, TestApp, going_on, said};
+use crate::support::{DEPLOYMENT, ECHO, KEY, TestApp, client, going_on, said};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -349,7 +349,7 @@ async fn a_fault_after_the_first_word_breaks_the_connection_visibly() {
 async fn a_client_library_sees_a_broken_stream_as_an_error() {
     let (app, mut other, _folder) = with_a_file().await;
     let id = echo_conversation(&app).await;
-    let request = reqwest::Client::new().request(Method::POST, app.url(&echo_path()));
+    let request = client().request(Method::POST, app.url(&echo_path()));
     let request = request.header("x-api-key", KEY).json(&going_on(&id, "one two"));
     let mut response = request.send().await.unwrap();
     assert_eq!(response.chunk().await.unwrap().unwrap(), "one ");

@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::{KEY, said};
+use super::{KEY, client, said};
 
 /// `mynah` with these arguments and none of the surroundings' settings.
 pub fn command(arguments: &[&str]) -> Command {
@@ -130,7 +130,7 @@ impl Binary {
             }
         };
         let address = ready.rsplit_once("http://").expect("an address").1.parse().unwrap();
-        Self { address, banner, client: reqwest::Client::new(), child, log, _stdout: stdout }
+        Self { address, banner, client: client(), child, log, _stdout: stdout }
     }
 
     pub fn url(&self, path: &str) -> String {

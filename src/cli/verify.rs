@@ -1,0 +1,274 @@
+//! `mynah verify`: what the suite is run against, and where its report goes.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::builder::BoolishValueParser;
+use clap::{Args, ValueEnum};
+use url::Url;
+
+use crate::clock::Clock;
+use crate::domain::ApiKey;
+use crate::domain::error::with_sources;
+use crate::ids::random_seed;
+use crate::verify::{
+    Api, Fact, Keys, Limits, Pattern, Report, Selection, Surroundings, Target, VerifyError, facts,
+    is_loopback, verify,
+};
+
+/// Exit code where there was nothing to tell: no target, no such fact, nothing run.
+const COULD_NOT_RUN: u8 = 2;
+
+/// The longest wait for a target's limit: its window is a minute.
+const PATIENCE: Duration = Duration::from_secs(65);
+
+/// What a Mynah with its built-in fixtures offers, for a target on this machine.
+const DEMO_KEY: &str = "YOUR_API_KEY";
+const DEMO_SECOND_KEY: &str = "other_api_key";
+const DEMO_BROKE_KEY: &str = "broke_api_key";
+const DEMO_LIMITED_KEY: &str = "free_api_key";
+const DEMO_DEPLOYMENT: &str = "YOUR_DEPLOYMENT_ID";
+const DEMO_JSON_DEPLOYMENT: &str = "JSON_DEPLOYMENT_ID";
+const DEMO_MODEL: &str = "model_abc123";
+const DEMO_SD_MODEL: &str = "sd_model_456abc";
+
+#[derive(Debug, Clone, Args)]
+#[expect(clippy::doc_markdown, reason = "this is the text of --help")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub(super) struct Verify {
+    /// What stands before /v1/runner and /api/v1.
+    #[arg(long, env = "MYNAH_VERIFY_TARGET", value_name = "URL", value_parser = web_url)]
+    target: Option<Url>,
+    /// What stands before /v1/runner, if it is not the target.
+    #[arg(long, env = "MYNAH_VERIFY_RUNNER_URL", value_name = "URL", value_parser = web_url)]
+    runner_url: Option<Url>,
+    /// What stands before /api/v1, if it is not the target.
+    #[arg(long, env = "MYNAH_VERIFY_CHARACTERS_URL", value_name = "URL", value_parser = web_url)]
+    characters_url: Option<Url>,
+    /// Only this API.
+    #[arg(long, env = "MYNAH_VERIFY_API", value_enum)]
+    api: Option<ApiArg>,
+    /// The key of the account that the suite works in.
+    #[arg(long, env = "MYNAH_VERIFY_KEY", value_name = "KEY", hide_env_values = true)]
+    key: Option<String>,
+    /// A key of another account, in another project.
+    #[arg(long, env = "MYNAH_VERIFY_SECOND_KEY", value_name = "KEY", hide_env_values = true)]
+    second_key: Option<String>,
+    /// The key for the Characters API, if it is another one.
+    #[arg(long, env = "MYNAH_VERIFY_CHARACTERS_KEY", value_name = "KEY", hide_env_values = true)]
+    characters_key: Option<String>,
+    /// A key of another account for the Characters API, if it is another one.
+    #[arg(long, env = "MYNAH_VERIFY_CHARACTERS_SECOND_KEY", value_name = "KEY")]
+    #[arg(hide_env_values = true)]
+    characters_second_key: Option<String>,
+    /// A key of an account without money, for the Characters API.
+    #[arg(long, env = "MYNAH_VERIFY_BROKE_KEY", value_name = "KEY", hide_env_values = true)]
+    broke_key: Option<String>,
+    /// A key with a limit of at most 20 requests a minute, for the Characters API; it is used up.
+    #[arg(long, env = "MYNAH_VERIFY_LIMITED_KEY", value_name = "KEY", hide_env_values = true)]
+    limited_key: Option<String>,
+    /// A deployment that answers with text.
+    #[arg(long, env = "MYNAH_VERIFY_DEPLOYMENT", value_name = "ID")]
+    deployment: Option<String>,
+    /// A deployment with structured output.
+    #[arg(long, env = "MYNAH_VERIFY_JSON_DEPLOYMENT", value_name = "ID")]
+    json_deployment: Option<String>,
+    /// A language model that costs something.
+    #[arg(long, env = "MYNAH_VERIFY_MODEL", value_name = "ID")]
+    model: Option<String>,
+    /// A model that makes pictures.
+    #[arg(long, env = "MYNAH_VERIFY_SD_MODEL", value_name = "ID")]
+    sd_model: Option<String>,
+    /// Does not fill in what a Mynah's built-in fixtures have, on this machine either.
+    #[arg(long, env = "MYNAH_VERIFY_NO_DEFAULTS", value_parser = BoolishValueParser::new())]
+    no_defaults: bool,
+    /// Asks no model, and has no picture made: only what costs nothing.
+    #[arg(long, env = "MYNAH_VERIFY_NO_SPEND", value_parser = BoolishValueParser::new())]
+    no_spend: bool,
+    /// Asks for what is Mynah's own choice, too; the documents leave it open.
+    #[arg(long, env = "MYNAH_VERIFY_CHOICES", value_parser = BoolishValueParser::new())]
+    choices: bool,
+    /// Only facts whose id begins so, or with `*` matches as a whole; may be given again.
+    #[arg(long, env = "MYNAH_VERIFY_ONLY", value_name = "PATTERN", value_delimiter = ',')]
+    #[arg(value_parser = pattern)]
+    only: Vec<Pattern>,
+    /// The most requests in all; facts that come later are not run.
+    #[arg(long, env = "MYNAH_VERIFY_MAX_REQUESTS", value_name = "N", default_value_t = 500)]
+    max_requests: u32,
+    /// Milliseconds between two requests.
+    #[arg(long, env = "MYNAH_VERIFY_PAUSE", value_name = "MS", default_value_t = 0)]
+    pause: u64,
+    /// Seconds that one answer may take.
+    #[arg(long, env = "MYNAH_VERIFY_TIMEOUT", value_name = "SECONDS", default_value_t = 60)]
+    timeout: u64,
+    /// Writes the report as JUnit XML, too.
+    #[arg(long, env = "MYNAH_VERIFY_JUNIT", value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Writes the report as JSON, too.
+    #[arg(long, env = "MYNAH_VERIFY_JSON", value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Lists the facts, with their sources, and asks nothing.
+    #[arg(long, env = "MYNAH_VERIFY_LIST", value_parser = BoolishValueParser::new())]
+    list: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ApiArg {
+    Runner,
+    Characters,
+}
+
+fn web_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
+    let plain = url.filter(|url| url.query().is_none() && url.fragment().is_none());
+    plain.ok_or_else(|| "expected a URL like https://api.example.com".to_owned())
+}
+
+fn pattern(text: &str) -> Result<Pattern, String> {
+    Pattern::new(text).ok_or_else(|| "the pattern is too long".to_owned())
+}
+
+/// Runs the suite; 0 if all that was run holds, 1 if something does not, 2 if nothing could be run.
+pub(super) fn run(options: &Verify) -> anyhow::Result<ExitCode> {
+    let selection = options.selection();
+    if options.list {
+        let listed: Vec<&Fact> = facts().filter(|fact| selection.has(fact)).collect();
+        let lines: String = listed.iter().map(|fact| line(fact)).collect();
+        let _ = std::io::stdout().write_all(lines.as_bytes());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let target = options.target();
+    if target.runner.is_none() && target.characters.is_none() {
+        return Ok(could_not_run("there is no target (--target, --runner-url, --characters-url)"));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    let tell = |finding: &_| {
+        let _ = write!(std::io::stdout(), "{finding}");
+    };
+    match runtime.block_on(verify(target, &selection, options.surroundings(), tell)) {
+        Ok(report) => Ok(options
+            .conclude(&report)
+            .unwrap_or_else(|fault| could_not_run(&with_sources(fault.as_ref())))),
+        Err(fault @ VerifyError::NothingSelected) => Ok(could_not_run(&fault.to_string())),
+        Err(fault) => Ok(could_not_run(&with_sources(&fault))),
+    }
+}
+
+/// A fact in the list.
+fn line(fact: &Fact) -> String {
+    format!("{}  {}  [{}]\n", fact.id, fact.title, fact.source)
+}
+
+fn could_not_run(why: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "mynah: {why}");
+    ExitCode::from(COULD_NOT_RUN)
+}
+
+impl Verify {
+    fn selection(&self) -> Selection {
+        Selection {
+            api: self.api.map(|api| match api {
+                ApiArg::Runner => Api::Runner,
+                ApiArg::Characters => Api::Characters,
+            }),
+            only: self.only.clone(),
+            choices: self.choices,
+        }
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            clock: Arc::new(Clock::system()),
+            run: format!("{:016x}", random_seed()),
+            limits: Limits {
+                max_requests: self.max_requests,
+                pause: Duration::from_millis(self.pause),
+                timeout: Duration::from_secs(self.timeout),
+                patience: PATIENCE,
+            },
+        }
+    }
+
+    fn target(&self) -> Target {
+        let runner = self.runner_url.clone().or_else(|| self.target.clone());
+        let characters = self.characters_url.clone().or_else(|| self.target.clone());
+        let here = |url: Option<&Url>| !self.no_defaults && url.is_some_and(is_loopback);
+        let (runner_here, characters_here) = (here(runner.as_ref()), here(characters.as_ref()));
+        let characters_key = self.characters_key.as_ref().or(self.key.as_ref());
+        let characters_second = self.characters_second_key.as_ref().or(self.second_key.as_ref());
+        Target {
+            runner_keys: Keys {
+                own: key(self.key.as_ref(), runner_here, DEMO_KEY),
+                second: key(self.second_key.as_ref(), runner_here, DEMO_SECOND_KEY),
+                ..Keys::default()
+            },
+            characters_keys: Keys {
+                own: key(characters_key, characters_here, DEMO_KEY),
+                second: key(characters_second, characters_here, DEMO_SECOND_KEY),
+                broke: key(self.broke_key.as_ref(), characters_here, DEMO_BROKE_KEY),
+                limited: key(self.limited_key.as_ref(), characters_here, DEMO_LIMITED_KEY),
+            },
+            deployment: or_demo(self.deployment.as_ref(), runner_here, DEMO_DEPLOYMENT),
+            json_deployment: or_demo(
+                self.json_deployment.as_ref(),
+                runner_here,
+                DEMO_JSON_DEPLOYMENT,
+            ),
+            model: or_demo(self.model.as_ref(), characters_here, DEMO_MODEL),
+            sd_model: or_demo(self.sd_model.as_ref(), characters_here, DEMO_SD_MODEL),
+            may_spend: !self.no_spend,
+            runner,
+            characters,
+        }
+    }
+
+    /// The end of the report, its files, and the exit code.
+    fn conclude(&self, report: &Report) -> anyhow::Result<ExitCode> {
+        let _ = write!(std::io::stdout(), "{report}");
+        let code = ExitCode::from(report.exit_code());
+        if let Some(file) = &self.junit {
+            write(file, &report.junit().context("cannot write XML")?)?;
+        }
+        if let Some(file) = &self.json {
+            write(file, format!("{:#}\n", report.json()).as_bytes())?;
+        }
+        Ok(code)
+    }
+}
+
+fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    std::fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display()))
+}
+
+fn or_demo(given: Option<&String>, here: bool, demo: &str) -> Option<String> {
+    given.cloned().or_else(|| here.then(|| demo.to_owned())).filter(|value| !value.is_empty())
+}
+
+fn key(given: Option<&String>, here: bool, demo: &str) -> Option<ApiKey> {
+    or_demo(given, here, demo).map(ApiKey::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_option_has_its_environment_variable() {
+        let command = crate::cli::Cli::command();
+        let verify = command.find_subcommand("verify").unwrap();
+        for argument in verify.get_arguments().filter(|argument| argument.get_long().is_some()) {
+            let name = argument.get_long().unwrap();
+            if name != "help" {
+                let variable = format!("MYNAH_VERIFY_{}", name.replace('-', "_").to_uppercase());
+                assert_eq!(argument.get_env().unwrap(), variable.as_str());
+            }
+        }
+    }
+}
