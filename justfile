@@ -27,9 +27,23 @@ document:
 check:
     .ci/run
 
-# Looks at licences, advisories and sources of all dependencies (cargo install cargo-deny).
+# Looks at licences and sources of all dependencies.
+licences:
+    scripts/check-licences
+
+# Looks at the advisories, too; asks the internet.
 deny:
-    cargo deny check
+    "$(scripts/tools)/cargo-deny" check
+
+# Writes THIRD-PARTY.md.
+third-party:
+    scripts/third-party
+
+# Builds the image's binary, checks what is written about the image, and tries it where an engine runs.
+container:
+    scripts/check-container
+    scripts/build-static
+    scripts/try-image
 
 # Checks the built-in fixtures.
 fixtures:
