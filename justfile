@@ -40,9 +40,23 @@ fuzz:
 fuzz-long:
     .ci/fuzz --long
 
-# Looks at licences, advisories and sources of all dependencies (cargo install cargo-deny).
+# Looks at licences and sources of all dependencies.
+licences:
+    scripts/check-licences
+
+# Looks at the advisories, too; asks the internet.
 deny:
-    cargo deny check
+    "$(scripts/tools)/cargo-deny" check
+
+# Writes THIRD-PARTY.md.
+third-party:
+    scripts/third-party
+
+# Builds the image's binary, checks what is written about the image, and tries it where an engine runs.
+container:
+    scripts/check-container
+    scripts/build-static
+    scripts/try-image
 
 # Checks the built-in fixtures.
 fixtures:

@@ -3,6 +3,7 @@
 //!
 //! ```sh
 //! cargo build --release && cargo run --release --example figures
+//! scripts/build-static && cargo run --release --example figures -- target/image/out/mynah
 //! ```
 
 use std::error::Error;
@@ -18,8 +19,9 @@ const BINARY: &str = "target/release/mynah";
 const RUNS: usize = 21;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let binary = Path::new(BINARY);
-    let size = std::fs::metadata(binary).map_err(|fault| format!("{BINARY}: {fault}"))?.len();
+    let binary = std::env::args().nth(1).unwrap_or_else(|| BINARY.to_owned());
+    let size = std::fs::metadata(&binary).map_err(|fault| format!("{binary}: {fault}"))?.len();
+    let binary = Path::new(&binary);
     let mut runs = Vec::with_capacity(RUNS);
     for _ in 0..RUNS {
         runs.push(run(binary)?);

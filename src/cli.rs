@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use clap::builder::BoolishValueParser;
+use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::Config;
@@ -124,6 +124,7 @@ struct Running {
     address: Address,
     /// The token that opens its control plane, if it asks for one.
     #[arg(long, env = "MYNAH_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     admin_token: Option<String>,
 }
 
@@ -198,6 +199,7 @@ struct Serve {
     /// A token that opens the control plane, sent as `Authorization: Bearer …`. Without one it is
     /// open on a loopback address and closed on any other.
     #[arg(long, env = "MYNAH_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     admin_token: Option<String>,
     /// Opens the control plane to whoever reaches the server.
     #[arg(long, env = "MYNAH_ADMIN_OPEN", value_parser = BoolishValueParser::new())]

@@ -238,6 +238,8 @@ fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
         // In WAL mode this loses nothing to a crash of the process; only a loss of power may
         // take the last commits with it, which a stand-in server can bear.
         .synchronous(SqliteSynchronous::Normal)
+        // An image from scratch has no folder for temporary files.
+        .pragma("temp_store", "memory")
         .disable_statement_logging())
 }
 

@@ -27,6 +27,7 @@ mod characters_money;
 mod characters_samples;
 mod cli;
 mod concurrency;
+mod container;
 mod control;
 mod control_faults;
 mod control_journal;

@@ -9,6 +9,13 @@ use crate::support::binary::{Binary, output};
 const README: &str = include_str!("../../README.md");
 const CONTROL: &str = include_str!("../../docs/control.md");
 const EXAMPLES: &str = include_str!("../../docs/examples.md");
+const CI: &str = include_str!("../../docs/ci.md");
+
+/// The shell blocks of docs/ci.md: with a server that is there, and with one of their own. They run in
+/// `container`, as in a job.
+pub fn ci_blocks() -> [&'static str; 2] {
+    blocks_of(CI, "sh").try_into().expect("two blocks")
+}
 
 /// The code blocks of a language.
 fn blocks(language: &str) -> Vec<&'static str> {
