@@ -16,7 +16,7 @@ use crate::http::{
     FaultHeader, Metrics, Observer, PublicUrl, ResetStyle, Services, control, router, runner,
 };
 use crate::service::fixtures::watch::Watch;
-use crate::service::fixtures::{self, Fixtures, FixturesError, Shelf};
+use crate::service::fixtures::{self, Checked, Fixtures, FixturesError, Shelf};
 use crate::service::turns::Settings;
 use crate::service::{Access, Archive, Snapshots, Studio, Turns, Worlds, worlds};
 use crate::store::{Store, StoreError};
@@ -84,6 +84,11 @@ impl App {
             Some(folder) => fixtures::read(folder)?,
             None => fixtures::built_in()?,
         };
+        Ok(Self { watch, ..Self::build_from(config, checked).await? })
+    }
+
+    /// The same with fixtures that were read already, in the place of those that `config` names.
+    pub async fn build_from(config: &Config, checked: Checked) -> Result<Self, AppError> {
         for warning in &checked.warnings {
             tracing::warn!("fixtures: {warning}");
         }
@@ -114,7 +119,7 @@ impl App {
             observer: Observer::new(config.seed, config.reset, metrics),
             public_url: PublicUrl::new(config.public_url.as_ref()),
         });
-        Ok(Self { router, turns, store, worlds, fixtures, watch })
+        Ok(Self { router, turns, store, worlds, fixtures, watch: None })
     }
 
     /// The accounts, with their clocks.
@@ -140,15 +145,25 @@ impl App {
         stop: impl Future<Output = ()>,
         grace: Duration,
     ) {
+        let stop = async move {
+            stop.await;
+            grace
+        };
+        self.serve_until(listener, stop).await;
+    }
+
+    /// The same, where how long running answers get is known only when `stop` comes.
+    pub async fn serve_until(self, listener: TcpListener, stop: impl Future<Output = Duration>) {
         let sweeping = tokio::spawn(sweep(Arc::clone(&self.worlds)));
         let worlds = Arc::clone(&self.worlds);
         // Who follows a journal would keep its connection busy for the whole of `grace`.
         let stop = async move {
-            stop.await;
+            let grace = stop.await;
             worlds.close_journals();
+            grace
         };
         let watching = self.watch.map(|watch| tokio::spawn(watch.go_on(Arc::clone(&self.worlds))));
-        connections::serve(listener, self.router, stop, grace).await;
+        connections::serve(listener, self.router, stop).await;
         sweeping.abort();
         if let Some(watching) = watching {
             watching.abort();

@@ -29,19 +29,19 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(75);
 /// How long accepting rests when the system has no more sockets to give.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(50);
 
-/// Serves `router` until `stop` comes, and then lets connections finish within `grace`.
+/// Serves `router` until `stop` comes, and then lets connections finish within the grace that it
+/// grants.
 pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
-    stop: impl Future<Output = ()>,
-    grace: Duration,
+    stop: impl Future<Output = Duration>,
 ) {
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
-    loop {
+    let grace = loop {
         tokio::select! {
-            () = &mut stop => break,
+            grace = &mut stop => break grace,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((socket, _)) => {
@@ -55,7 +55,7 @@ pub(super) async fn serve(
                 }
             },
         }
-    }
+    };
     drop(listener);
     tracing::info!("stopping: no new connections, running answers have {grace:?} to finish");
     if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
