@@ -119,6 +119,27 @@ pub fn built_in() -> Result<Checked, FixturesError> {
 
 /// The fixtures in `folder`: all of its `.toml` files, by name, hidden ones aside.
 pub fn read(folder: &Path) -> Result<Checked, FixturesError> {
+    check::check(files_in(folder)?)
+}
+
+/// The fixtures in `folder`, or the built-in ones without, with further files (name and text): one
+/// that is called like a file there takes its place. They are read in the order of their names.
+pub fn read_with(
+    folder: Option<&Path>,
+    further: Vec<(String, String)>,
+) -> Result<Checked, FixturesError> {
+    let mut files = match folder {
+        Some(folder) => files_in(folder)?,
+        None => BUILT_IN.map(|(name, text)| (name.to_owned(), text.to_owned())).to_vec(),
+    };
+    let name_of = |file: &str| Path::new(file).file_name().map(ToOwned::to_owned);
+    files.retain(|(file, _)| !further.iter().any(|(name, _)| name_of(name) == name_of(file)));
+    files.extend(further);
+    files.sort_by_key(|(file, _)| name_of(file));
+    check::check(files)
+}
+
+fn files_in(folder: &Path) -> Result<Vec<(String, String)>, FixturesError> {
     let at = |path: &Path| {
         let path = path.to_owned();
         move |source| FixturesError::File { act: "read", path, source }
@@ -139,7 +160,7 @@ pub fn read(folder: &Path) -> Result<Checked, FixturesError> {
         let text = std::fs::read_to_string(&path).map_err(at(&path))?;
         files.push((path.display().to_string(), text));
     }
-    check::check(files)
+    Ok(files)
 }
 
 /// Whether this is a name for a file of fixtures. Hidden ones are editors' and file managers' own.
