@@ -88,6 +88,19 @@ impl Credits {
     }
 }
 
+/// Why text is not an amount of credits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no amount of credits: decimal text, at most six places")]
+pub struct NotCredits(String);
+
+impl std::str::FromStr for Credits {
+    type Err = NotCredits;
+
+    fn from_str(text: &str) -> Result<Self, NotCredits> {
+        Self::parse(text).ok_or_else(|| NotCredits(text.to_owned()))
+    }
+}
+
 impl fmt::Display for Credits {
     /// Decimal text without needless zeros: `12.5`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

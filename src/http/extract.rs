@@ -17,7 +17,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -154,14 +154,22 @@ fn broken(fault: &serde_json::Error) -> Failure {
 
 /// What serde says is wrong, as a failure that names the field.
 fn wrong(path: String, fault: &serde_json::Error) -> Failure {
-    if !fault.is_data() {
-        return broken(fault);
-    }
+    if fault.is_data() { wrong_field(path, fault).into() } else { broken(fault) }
+}
+
+/// `value`, which must be an object, as a `T`; or which field of it is wrong.
+pub(crate) fn from_json<T: DeserializeOwned>(value: &Value) -> Result<T, FieldError> {
+    serde_path_to_error::deserialize(value)
+        .map(|Object(read)| read)
+        .map_err(|fault| wrong_field(fault.path().to_string(), fault.inner()))
+}
+
+fn wrong_field(path: String, fault: &serde_json::Error) -> FieldError {
     let path = if path == "." { String::new() } else { path };
     let said = without_place(fault);
     let quoted = |rest: &str| rest.split('`').nth(1).unwrap_or_default().to_owned();
     if let Some(rest) = said.strip_prefix("missing field") {
-        return FieldError::missing(joined(&path, &quoted(rest))).into();
+        return FieldError::missing(joined(&path, &quoted(rest)));
     }
     if let Some(rest) = said.strip_prefix("unknown field") {
         let field = quoted(rest);
@@ -169,12 +177,12 @@ fn wrong(path: String, fault: &serde_json::Error) -> Failure {
         let field = if named { path } else { joined(&path, &field) };
         let known = rest.split_once(", ").map_or("", |(_, expected)| expected);
         let message = format!("{field} is not a known field, {known}");
-        return FieldError::new(field, Fault::NotAllowed, message).into();
+        return FieldError::new(field, Fault::NotAllowed, message);
     }
     if let Some(rest) = said.strip_prefix("duplicate field") {
         let field = joined(&path, &quoted(rest));
         let message = format!("{field} is given more than once");
-        return FieldError::new(field, Fault::BadValue, message).into();
+        return FieldError::new(field, Fault::BadValue, message);
     }
     let subject = if path.is_empty() { "the body" } else { &path };
     let type_fault = said.strip_prefix("invalid type: ");
@@ -187,7 +195,7 @@ fn wrong(path: String, fault: &serde_json::Error) -> Failure {
         }
         None => format!("{subject}: {said}"),
     };
-    FieldError::new(path, kind, message).into()
+    FieldError::new(path, kind, message)
 }
 
 fn joined(path: &str, field: &str) -> String {

@@ -16,6 +16,7 @@ use thiserror::Error;
 use crate::domain::Prompt;
 use crate::domain::catalog::as_text;
 use crate::domain::conversation::{Api, text_of};
+use crate::domain::error::{Fault, FieldError};
 use crate::domain::rule::{Pace, Reply, Rule, When};
 use crate::ids::DeploymentId;
 
@@ -36,6 +37,34 @@ impl RuleFault {
         self.path.insert(0, step.to_owned());
         self
     }
+
+    /// The faults as a refusal that names every field.
+    pub fn refusal(faults: &[Self]) -> FieldError {
+        let said: Vec<String> = faults
+            .iter()
+            .map(|fault| match path(&fault.path) {
+                path if path.is_empty() => fault.message.clone(),
+                path => format!("{path}: {}", fault.message),
+            })
+            .collect();
+        let first = faults.first().map(|fault| path(&fault.path)).unwrap_or_default();
+        FieldError::new(first, Fault::BadValue, said.join("; "))
+    }
+}
+
+/// A path as it is written in errors: `reply[0].text`.
+fn path(steps: &[String]) -> String {
+    let mut path = String::new();
+    for step in steps {
+        if step.bytes().all(|byte| byte.is_ascii_digit()) {
+            path = format!("{path}[{step}]");
+        } else if path.is_empty() {
+            path.clone_from(step);
+        } else {
+            path = format!("{path}.{step}");
+        }
+    }
+    path
 }
 
 /// A rule that is ready to match.

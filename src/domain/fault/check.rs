@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Act, Armed, Effect, Fault, Rule, StreamAct, When, is_streamed};
 use crate::domain::conversation::Api;
+use crate::domain::error::{self, FieldError};
 
 /// The longest waits, in milliseconds and seconds: a day.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -24,6 +25,12 @@ pub struct Wrong {
     pub field: &'static str,
     /// What it must be instead: `must be …`.
     pub message: String,
+}
+
+impl From<Wrong> for FieldError {
+    fn from(Wrong { field, message }: Wrong) -> Self {
+        Self::new(field, error::Fault::BadValue, format!("{field} {message}"))
+    }
 }
 
 impl Wrong {

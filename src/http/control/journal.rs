@@ -14,6 +14,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::Value;
 
 use self::query::{FeedQuery, ListingQuery, WaitQuery};
 use self::shapes::{EntryAnswer, Keys};
@@ -135,6 +136,17 @@ pub(super) async fn wait(
         others: others.map(|(entry, missed)| other(entry, missed, &keys)).collect(),
     };
     Ok((StatusCode::REQUEST_TIMEOUT, Json(in_vain)).into_response())
+}
+
+/// `entries` as they look in JSON, without keys.
+pub(crate) fn documents<'e>(
+    world: &World,
+    entries: impl IntoIterator<Item = &'e Arc<Entry>>,
+) -> Vec<Value> {
+    let keys = Keys::of(world);
+    // Strings, numbers and string-keyed maps: nothing here can fail to be written.
+    let document = |entry: &Arc<Entry>| serde_json::to_value(shapes::shown(entry, &keys));
+    entries.into_iter().map(|entry| document(entry).unwrap_or_default()).collect()
 }
 
 /// What came while somebody waited.

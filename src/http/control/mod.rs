@@ -17,6 +17,7 @@ use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post};
 
 pub use self::auth::Access;
+pub(crate) use self::journal::documents;
 use super::catch_panics;
 use super::extract::Strictness;
 use super::failure::Failure;

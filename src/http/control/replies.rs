@@ -145,34 +145,6 @@ impl<S: Send + Sync> FromRequestParts<S> for RuleInPath {
     }
 }
 
-/// The faults as a refusal that names every field.
-fn refused(faults: &[RuleFault]) -> FieldError {
-    let said: Vec<String> = faults
-        .iter()
-        .map(|fault| match path(&fault.path) {
-            path if path.is_empty() => fault.message.clone(),
-            path => format!("{path}: {}", fault.message),
-        })
-        .collect();
-    let first = faults.first().map(|fault| path(&fault.path)).unwrap_or_default();
-    FieldError::new(first, Fault::BadValue, said.join("; "))
-}
-
-/// A path as it is written in errors: `reply[0].text`.
-fn path(steps: &[String]) -> String {
-    let mut path = String::new();
-    for step in steps {
-        if step.bytes().all(|byte| byte.is_ascii_digit()) {
-            path = format!("{path}[{step}]");
-        } else if path.is_empty() {
-            path.clone_from(step);
-        } else {
-            path = format!("{path}.{step}");
-        }
-    }
-    path
-}
-
 /// Where `?at=` or `?before=` wants a new rule.
 fn position(query: ListQuery) -> Result<Position, Failure> {
     let bad = |message| FieldError::new("at", Fault::BadValue, message).in_the(Place::Query);
@@ -213,7 +185,7 @@ pub(super) async fn add(
     Body(rule): Body<Rule>,
 ) -> Result<(StatusCode, Json<RuleAnswer>), Failure> {
     let book = &worlds.named(&id)?.rules;
-    let added = book.add(&rule, &position(query)?).map_err(|faults| refused(&faults))?;
+    let added = book.add(&rule, &position(query)?).map_err(|faults| RuleFault::refusal(&faults))?;
     Ok((StatusCode::CREATED, Json(RuleAnswer::of(added))))
 }
 
@@ -225,7 +197,7 @@ pub(super) async fn replace(
 ) -> Result<Json<RepliesAnswer>, Failure> {
     let book = &worlds.named(&id)?.rules;
     let list: Vec<Wanted> = list.into_iter().map(|WantedBody(wanted)| wanted).collect();
-    book.replace(&list).map_err(|faults| refused(&faults))?;
+    book.replace(&list).map_err(|faults| RuleFault::refusal(&faults))?;
     Ok(RepliesAnswer::of(book))
 }
 
@@ -269,7 +241,7 @@ pub(super) async fn enqueue(
             .into_iter()
             .map(|(nth, fault)| if one { fault } else { fault.below(&nth.to_string()) })
             .collect();
-        refused(&faults)
+        RuleFault::refusal(&faults)
     })?;
     Ok((StatusCode::CREATED, RepliesAnswer::of(book)))
 }
