@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod backend;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;
 pub mod domain;
