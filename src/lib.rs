@@ -6,6 +6,7 @@ pub mod backend;
 pub mod cli;
 pub mod clock;
 pub mod domain;
+pub mod embedded;
 pub mod http;
 pub mod ids;
 pub mod openapi;
@@ -13,3 +14,5 @@ pub mod service;
 pub mod store;
 pub mod tokens;
 pub mod verify;
+
+pub use self::embedded::Mynah;

@@ -36,6 +36,7 @@ mod default_fixtures;
 mod determinism;
 mod documented_statuses;
 mod durability;
+mod embedded;
 mod isolation;
 mod layers;
 mod ledger;

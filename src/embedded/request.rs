@@ -1,0 +1,105 @@
+//! A request as the journal has it.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::report::headline;
+
+/// A request, its answer, and what was in between (docs/control.md, "Journal"). Keys are blanked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request(Value);
+
+const NOTHING: &Value = &Value::Null;
+
+impl Request {
+    pub(super) fn new(entry: Value) -> Self {
+        Self(entry)
+    }
+
+    fn field(&self, name: &str) -> &Value {
+        self.0.get(name).unwrap_or(NOTHING)
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.field(name).as_str()
+    }
+
+    /// All of it, as JSON.
+    pub fn entry(&self) -> &Value {
+        &self.0
+    }
+
+    /// Its number, from 1.
+    pub fn number(&self) -> u64 {
+        self.field("number").as_u64().unwrap_or_default()
+    }
+
+    /// `GET`, `POST` …
+    pub fn method(&self) -> &str {
+        self.text("method").unwrap_or_default()
+    }
+
+    /// Its path, without the query.
+    pub fn path(&self) -> &str {
+        self.text("path").unwrap_or_default()
+    }
+
+    /// The route that it took: `/v1/runner/{deployment_id}`.
+    pub fn route(&self) -> Option<&str> {
+        self.text("route")
+    }
+
+    /// What follows the `?`, as it was sent.
+    pub fn query(&self) -> Option<&str> {
+        self.text("query")
+    }
+
+    /// The header of this name, in any case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.field("headers").get(name.to_ascii_lowercase())?.as_str()
+    }
+
+    /// Its body: an object where it was one in JSON, else its text; `null` where none was sent, or
+    /// none was read (as with 401, 429 and a fault's status).
+    pub fn body(&self) -> &Value {
+        self.field("body")
+    }
+
+    /// The answer's status; none where the client went away before.
+    pub fn status(&self) -> Option<u16> {
+        self.answer()?.get("status")?.as_u64()?.try_into().ok()
+    }
+
+    /// The answer: `status`, `headers`, `body`, and `words` of a stream.
+    pub fn answer(&self) -> Option<&Value> {
+        Some(self.field("answer")).filter(|answer| !answer.is_null())
+    }
+
+    /// How it ended: `complete`, `broken` by the server, or `hung_up` by the client.
+    pub fn end(&self) -> &str {
+        self.text("end").unwrap_or_default()
+    }
+
+    /// What the model was shown and who answered; none where no model was asked.
+    pub fn model(&self) -> Option<&Value> {
+        Some(self.field("model")).filter(|model| !model.is_null())
+    }
+
+    /// The rule that answered, or `queue`.
+    pub fn rule(&self) -> Option<&str> {
+        self.model()?.get("rule")?.as_str()
+    }
+
+    /// The effect of the fault that it met: `status`, `break_after` …
+    pub fn fault(&self) -> Option<&str> {
+        self.field("fault").get("effect")?.as_str()
+    }
+}
+
+impl fmt::Display for Request {
+    /// In a line: `#3 POST /v1/runner/X -> 503 (fault: status)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&headline(self))
+    }
+}

@@ -1,0 +1,157 @@
+//! The server's own thread: where it runs, how it is spoken to, and how it ends.
+//!
+//! The thread has a runtime of its own, and everything that touches the store or waits happens on it: a
+//! test's runtime may end, pause its time or be blocked by the very client that the server answers.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::runtime::{self, Handle};
+use tokio::sync::oneshot;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{Error, StartError};
+use crate::app::{App, Config};
+use crate::service::fixtures::Checked;
+use crate::service::{Snapshots, Worlds};
+
+/// What accounts need of their server. It may be gone.
+#[derive(Debug, Clone)]
+pub(super) struct Core {
+    pub(super) address: SocketAddr,
+    pub(super) worlds: Arc<Worlds>,
+    pub(super) snapshots: Snapshots,
+    runtime: Handle,
+}
+
+impl Core {
+    /// `path` as clients reach it.
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Does `act` where the server runs, to its end even if nobody waits for it.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        act: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Error> {
+        outcome(self.runtime.spawn(act).await)
+    }
+
+    /// Waits for `wait` where the server runs, as long as somebody waits for it.
+    pub(super) async fn wait<T: Send + 'static>(
+        &self,
+        wait: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, Error> {
+        outcome(AbortOnDropHandle::new(self.runtime.spawn(wait)).await)
+    }
+}
+
+fn outcome<T>(ended: Result<T, tokio::task::JoinError>) -> Result<T, Error> {
+    ended.map_err(|fault| match fault.try_into_panic() {
+        Ok(panic) => resume_unwind(panic),
+        Err(_) => Error::Stopped,
+    })
+}
+
+/// What a server is started with.
+#[derive(Debug)]
+pub(super) struct Order {
+    pub(super) port: u16,
+    pub(super) config: Config,
+    pub(super) fixtures: Checked,
+    /// How long running answers get at a stop.
+    pub(super) grace: Duration,
+}
+
+/// A server that runs; dropped, it is stopped at once.
+#[derive(Debug)]
+pub(super) struct Running {
+    /// How long running answers get.
+    stop: Option<oneshot::Sender<Duration>>,
+    ended: oneshot::Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+    grace: Duration,
+}
+
+impl Running {
+    /// Stops the server in good order.
+    pub(super) async fn stop(mut self) {
+        if let Some(stop) = self.stop.take() {
+            // It has ended already, otherwise.
+            let _ = stop.send(self.grace);
+        }
+        // An error, too, says that the thread is through.
+        let _ = (&mut self.ended).await;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // Its panic was told where it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Starts a server, and returns when it answers.
+pub(super) async fn start(order: Order) -> Result<(Core, Running), StartError> {
+    let grace = order.grace;
+    let (ready, started) = oneshot::channel();
+    let (stop, stopped) = oneshot::channel();
+    let (end, ended) = oneshot::channel();
+    let serving = move || {
+        run(order, ready, stopped);
+        let _ = end.send(());
+    };
+    let thread = std::thread::Builder::new().name("mynah".to_owned()).spawn(serving);
+    let thread = Some(thread.map_err(StartError::Thread)?);
+    let running = Running { stop: Some(stop), ended, thread, grace };
+    let core = started.await.map_err(|_| StartError::Ended)??;
+    Ok((core, running))
+}
+
+type Ready = oneshot::Sender<Result<Core, StartError>>;
+
+fn run(order: Order, ready: Ready, stopped: oneshot::Receiver<Duration>) {
+    let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(fault) => {
+            let _ = ready.send(Err(StartError::Thread(fault)));
+            return;
+        }
+    };
+    runtime.block_on(serve(order, ready, stopped));
+    // What is still drawn for nobody is not waited for.
+    runtime.shutdown_background();
+}
+
+async fn serve(order: Order, ready: Ready, stopped: oneshot::Receiver<Duration>) {
+    let (app, listener, core) = match prepare(order).await {
+        Ok(prepared) => prepared,
+        Err(fault) => {
+            let _ = ready.send(Err(fault));
+            return;
+        }
+    };
+    // Nobody is left to stop it who did not wait for its start: that is a stop, too.
+    let _ = ready.send(Ok(core));
+    app.serve_until(listener, async { stopped.await.unwrap_or_default() }).await;
+}
+
+async fn prepare(order: Order) -> Result<(App, TcpListener, Core), StartError> {
+    let Order { port, config, fixtures, grace: _ } = order;
+    let listen = |source| StartError::Listen { port, source };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(listen)?;
+    let address = listener.local_addr().map_err(listen)?;
+    let app = App::build_from(&config, fixtures).await?;
+    let worlds = Arc::clone(app.worlds());
+    let snapshots = Snapshots::new(app.store().clone(), Arc::clone(&worlds));
+    Ok((app, listener, Core { address, worlds, snapshots, runtime: Handle::current() }))
+}
