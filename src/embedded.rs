@@ -8,29 +8,41 @@
 //! ```
 //! use mynah::Mynah;
 //! use mynah::embedded::{Effect, Fault};
-//! use serde_json::{Value, json};
-//!
-//! /// Stands for the client under test: it is given a URL and a key.
-//! async fn ask(url: &str, key: &str, text: &str) -> reqwest::Result<Value> {
-//!     let body = json!({"content": [{"type": "text", "text": text}]});
-//!     let request = reqwest::Client::new().post(format!("{url}/YOUR_DEPLOYMENT_ID"));
-//!     let answer = request.header("x-api-key", key).json(&body).send().await?;
-//!     answer.error_for_status()?.json().await
-//! }
-//!
+//! use serde_json::json;
+//! # use serde_json::Value;
+//! #
+//! # fn ask(url: &str, key: &str, text: &str) -> std::io::Result<(u16, Value)> {
+//! #     use std::io::{Read as _, Write as _};
+//! #     let (host, path) = url["http://".len()..].split_once('/').unwrap();
+//! #     let body = json!({"content": [{"type": "text", "text": text}]}).to_string();
+//! #     let head = format!(
+//! #         "POST /{path}/YOUR_DEPLOYMENT_ID HTTP/1.1\r\nhost: {host}\r\nx-api-key: {key}\r\n\
+//! #          content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+//! #         body.len()
+//! #     );
+//! #     let mut socket = std::net::TcpStream::connect(host)?;
+//! #     socket.write_all((head + &body).as_bytes())?;
+//! #     let mut answer = String::new();
+//! #     socket.read_to_string(&mut answer)?;
+//! #     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+//! #     let content = serde_json::from_str::<Value>(body)?["content"].clone();
+//! #     Ok((head["HTTP/1.1 ".len()..][..3].parse().unwrap(), content))
+//! # }
+//! #
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mynah = Mynah::start().await?;
 //! let account = mynah.account().plan("pro").seed(7).await?;
 //! account.replies().queue("Yes.")?;
 //!
-//! let answer = ask(&account.runner_url(), account.key(), "Is billing open?").await?;
-//! assert_eq!(answer["content"], "Yes.");
+//! // `ask` is the client under test: it is given a URL and a key, and gives status and content.
+//! let (status, content) = ask(&account.runner_url(), account.key(), "Is billing open?")?;
+//! assert_eq!((status, content), (200, json!("Yes.")));
 //!
 //! let effect = Effect { status: Some(503), ..Effect::default() };
 //! account.faults().add(Fault { times: Some(1), effect, ..Fault::default() })?;
-//! ask(&account.runner_url(), account.key(), "And on Sundays?").await.unwrap_err();
-//! ask(&account.runner_url(), account.key(), "And on Sundays?").await?;
+//! assert_eq!(ask(&account.runner_url(), account.key(), "And on Sundays?")?.0, 503);
+//! assert_eq!(ask(&account.runner_url(), account.key(), "And on Sundays?")?.0, 200);
 //!
 //! account.expect_request_count(3, |request| request.path("/v1/runner/*"));
 //! account.expect_request(|request| {
