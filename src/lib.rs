@@ -13,6 +13,7 @@ pub mod openapi;
 pub mod service;
 pub mod store;
 pub mod tokens;
+#[cfg(feature = "verify")]
 pub mod verify;
 
 pub use self::embedded::Mynah;

@@ -13,14 +13,18 @@ use mynah::embedded::{
 };
 use serde_json::{Value, json};
 
+use crate::support::client;
+
 /// The client of the README's test.
 mod support_desk {
     use serde_json::{Value, json};
 
+    use crate::support::client;
+
     pub async fn ask(url: &str, key: &str, text: &str) -> String {
         loop {
             let url = format!("{url}/YOUR_DEPLOYMENT_ID");
-            let request = reqwest::Client::new().post(url).header("x-api-key", key);
+            let request = client().post(url).header("x-api-key", key);
             let body = json!({"content": [{"type": "text", "text": text}]});
             let answer = request.json(&body).send().await.unwrap();
             if answer.status().is_success() {
@@ -36,7 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 async fn say(account: &Account, text: &str) -> reqwest::Response {
     let url = format!("{}/YOUR_DEPLOYMENT_ID", account.runner_url());
     let body = json!({"content": [{"type": "text", "text": text}]});
-    let request = reqwest::Client::new().post(url).header("x-api-key", account.key());
+    let request = client().post(url).header("x-api-key", account.key());
     request.json(&body).send().await.unwrap()
 }
 
@@ -192,9 +196,8 @@ nearest miss: #2 POST /v1/runner/YOUR_DEPLOYMENT_ID -> 200
 async fn requests_are_picked_by_everything_that_the_journal_knows() {
     let mynah = Mynah::start().await.unwrap();
     let account = mynah.account().seed(5).await.unwrap();
-    let client = reqwest::Client::new();
     let list = format!("{}/conversations?page=1", account.runner_url());
-    let list = client.get(list).header("x-api-key", account.key()).header("x-trace", "t 1");
+    let list = client().get(list).header("x-api-key", account.key()).header("x-trace", "t 1");
     list.send().await.unwrap().error_for_status().unwrap();
     assert_eq!(account.journal().last(), 1);
     account.replies().queue("Yes.").unwrap();
@@ -304,7 +307,7 @@ async fn a_server_that_is_stopped_lets_running_answers_finish() {
     account.replies().queue(reply).unwrap();
     let url = format!("{}/YOUR_DEPLOYMENT_ID/stream", account.runner_url());
     let body = json!({"content": [{"type": "text", "text": "Count."}]});
-    let request = reqwest::Client::new().post(url).header("x-api-key", account.key());
+    let request = client().post(url).header("x-api-key", account.key());
     let mut stream = request.json(&body).send().await.unwrap();
     let mut text = stream.chunk().await.unwrap().unwrap().to_vec();
     let stopping = tokio::spawn(mynah.stop());
