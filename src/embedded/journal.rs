@@ -72,35 +72,32 @@ impl Account {
         let like = like(Pattern::default());
         let account = self.clone();
         let waiting = async move {
-            let enough = account.until_there_are(count, &like);
+            let mut found = Vec::new();
+            let enough = account.collect(count, &like, &mut found);
             let late = tokio::time::timeout(timeout, enough).await.is_err();
-            let (mut came, dropped) = account.came();
-            let found: Vec<Request> =
-                came.iter().filter(|request| like.takes(request)).cloned().collect();
             if found.len() >= count {
                 return Ok(found);
             }
             let until = if late { format!("within {timeout:?}") } else { "in time".to_owned() };
             let head =
                 format!("{} of {count} requests came {until}, of {}", found.len(), account.id());
-            came.retain(|request| like.concerns(request));
+            let (came, dropped) = account.came();
             Err(InVain(failure(&head, &like, &came, dropped)))
         };
         self.core.wait(waiting).await.unwrap_or_else(|fault| Err(InVain(fault.to_string())))
     }
 
-    /// Returns when so many requests like this came, or no more will come.
-    async fn until_there_are(&self, count: usize, like: &Pattern) {
+    /// Finds requests like this, until there are so many or no more will come.
+    async fn collect(&self, count: usize, like: &Pattern, found: &mut Vec<Request>) {
         let mut follower = self.world.journal.follow(Some(0));
-        let mut found = 0;
-        while found < count
+        while found.len() < count
             && let Some(news) = follower.next().await
         {
             if news.cleared {
-                found = 0;
+                found.clear();
             }
             let came = requests(&self.world, &news.entries);
-            found += came.iter().filter(|request| like.takes(request)).count();
+            found.extend(came.into_iter().filter(|request| like.takes(request)));
         }
     }
 
@@ -139,7 +136,11 @@ impl Account {
         if found.len() == count && dropped == 0 {
             return found;
         }
-        let were = format!("{} requests were like this, {count} were wanted", found.len());
+        let were = if found.len() == count {
+            format!("{count} requests were like this, but {dropped} are no longer in the journal")
+        } else {
+            format!("{} requests were like this, {count} were wanted", found.len())
+        };
         fail(&failure(&format!("{were}, of {}", self.id()), &like, &came, dropped))
     }
 

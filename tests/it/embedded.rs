@@ -190,6 +190,13 @@ nearest miss: #2 POST /v1/runner/YOUR_DEPLOYMENT_ID -> 200
     assert_eq!(said, expected);
     let said = failure(|| account.expect_no_request(|request| request.path("/v1/*")));
     assert!(said.starts_with("2 requests were like this, 0 were wanted"), "{said}");
+
+    let forgetful = Mynah::builder().journal_max(1).await.unwrap();
+    let account = forgetful.account().await.unwrap();
+    say(&account, "Hi").await;
+    say(&account, "Hi").await;
+    let said = failure(|| account.expect_request_count(1, |any| any));
+    assert!(said.starts_with("1 requests were like this, but 1 are no longer"), "{said}");
 }
 
 #[tokio::test]
