@@ -295,7 +295,7 @@ async fn servers_of_one_process_share_nothing_and_draw_the_same() {
 async fn a_server_is_gone_when_it_has_been_dropped() {
     let mynah = Mynah::start().await.unwrap();
     let (address, account) = (mynah.address(), mynah.account().await.unwrap());
-    // Who does not read its stream keeps nobody waiting.
+    // A request that is never finished keeps nobody waiting.
     let mut idle = TcpStream::connect(address).unwrap();
     idle.write_all(b"GET /_mynah/health HTTP/1.1\r\n").unwrap();
     drop(mynah);
