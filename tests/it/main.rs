@@ -26,6 +26,8 @@ mod characters_models;
 mod characters_money;
 mod characters_samples;
 mod cli;
+mod cli_exec;
+mod cli_manual;
 mod concurrency;
 mod control;
 mod control_faults;
