@@ -159,6 +159,11 @@ enum Fixtures {
         /// The folder; it is made if need be, and no file in it is overwritten.
         dir: PathBuf,
     },
+    /// Prints the JSON Schema of fixture files, by which editors complete and check them.
+    ///
+    /// Save it as mynah.schema.json beside the files, and begin each with the line
+    /// #:schema ./mynah.schema.json (for Taplo and Even Better TOML).
+    Schema,
 }
 
 /// Where the server listens.
@@ -292,6 +297,7 @@ impl Cli {
             Command::Man { dir } => manual::man(dir.as_deref()),
             Command::Fixtures(Fixtures::Check { dir }) => fixtures::check(&dir),
             Command::Fixtures(Fixtures::Export { dir }) => fixtures::export(&dir),
+            Command::Fixtures(Fixtures::Schema) => fixtures::schema(),
             Command::Healthcheck(address) => Ok(healthcheck::healthcheck(&address)),
             Command::Openapi(options) => openapi::print(&options),
             Command::Snapshot(Snapshot::Save { account, file, running }) => {

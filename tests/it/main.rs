@@ -37,6 +37,7 @@ mod default_fixtures;
 mod determinism;
 mod documented_statuses;
 mod durability;
+mod fixtures_schema;
 mod isolation;
 mod layers;
 mod ledger;
