@@ -65,7 +65,7 @@ enum Command {
     ///
     /// For container images without a shell. Reads the same host and port settings as the server.
     Healthcheck(Address),
-    /// Prints the OpenAPI document of one of the APIs.
+    /// Prints the OpenAPI document of one of the APIs, or its samples as requests.
     Openapi(Openapi),
     /// Saves all state of an account of a running server, or puts it back.
     #[command(subcommand)]
@@ -133,6 +133,8 @@ enum DocumentFormat {
     Yaml,
     /// The same content.
     Json,
+    /// Its samples as requests to send: a .http file for VS Code (REST Client) and JetBrains IDEs.
+    Http,
 }
 
 /// A server that is running.

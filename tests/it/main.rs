@@ -42,6 +42,7 @@ mod isolation;
 mod layers;
 mod ledger;
 mod openapi;
+mod openapi_collection;
 mod operations;
 mod options;
 mod readme;
