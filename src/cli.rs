@@ -133,7 +133,7 @@ enum DocumentFormat {
     Yaml,
     /// The same content.
     Json,
-    /// Its samples as requests to send: a .http file for VS Code (REST Client) and JetBrains IDEs.
+    /// Its samples as requests to send: a .http file for VS Code (REST Client) and others.
     Http,
 }
 

@@ -40,11 +40,14 @@ const BY_SIGNAL: i32 = 128;
 /// The signals that are meant for the command.
 const PASSED_ON: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
 
+/// Nothing is printed here.
+const PORT: &str = "The port to listen on; 0 takes a free one";
+
 /// The options of `serve`. Some have other defaults, for a server that nobody is to see; and where
 /// it listens and keeps its data is not read from the environment, where it may be said of another.
 #[derive(Debug, Args)]
 #[command(mut_arg("host", |host| host.env(Resettable::Reset)))]
-#[command(mut_arg("port", |port| port.env(Resettable::Reset).default_value("0")))]
+#[command(mut_arg("port", |port| port.env(Resettable::Reset).default_value("0").help(PORT)))]
 #[command(mut_arg("database", |url| url.env(Resettable::Reset).default_value("sqlite::memory:")))]
 #[command(mut_arg("public_url", |url| url.env(Resettable::Reset)))]
 #[command(mut_arg("pace", |pace| pace.default_value("0")))]

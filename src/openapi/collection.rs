@@ -1,5 +1,5 @@
-//! The samples of an OpenAPI document as requests to send: a `.http` file, as the REST Client of
-//! Visual Studio Code and the HTTP client of JetBrains' IDEs read it.
+//! The samples of an OpenAPI document as requests to send: a `.http` file, as the REST Client of Visual
+//! Studio Code and the HTTP clients of other editors read it.
 //!
 //! There is a request for every example of a body or of a required query parameter, and for every
 //! operation without such; where optional query parameters have examples, one more with them.
@@ -67,13 +67,13 @@ fn requests(document: &Value) -> Vec<Request<'_>> {
     let mut requests = Vec::new();
     for (path, item) in paths.into_iter().flatten() {
         for method in METHODS {
-            if let Some(operation) = item.get(method) {
-                let parameters = [item, operation]
+            if let Some(described) = item.get(method) {
+                let parameters = [item, described]
                     .into_iter()
                     .flat_map(|holder| list(holder, "parameters"))
                     .map(|parameter| resolved(document, parameter))
                     .collect();
-                requests.extend(Operation { document, path, method, operation, parameters }.all());
+                requests.extend(Operation { document, path, method, described, parameters }.all());
             }
         }
     }
@@ -85,7 +85,7 @@ struct Operation<'d> {
     document: &'d Value,
     path: &'d str,
     method: &'d str,
-    operation: &'d Value,
+    described: &'d Value,
     parameters: Vec<&'d Value>,
 }
 
@@ -132,8 +132,8 @@ impl<'d> Operation<'d> {
             second => format!("{first}{by}{second}"),
         };
         Request {
-            name: joined(text(self.operation, "/operationId"), "_", key),
-            title: joined(text(self.operation, "/summary"), ": ", text(example, "/summary")),
+            name: joined(text(self.described, "/operationId"), "_", key),
+            title: joined(text(self.described, "/summary"), ": ", text(example, "/summary")),
             method: self.method.to_uppercase(),
             target: joined(&self.target(), "?", query),
             key: self.key(),
@@ -143,7 +143,7 @@ impl<'d> Operation<'d> {
 
     /// The examples of its JSON body.
     fn bodies(&self) -> Vec<(&'d str, &'d Value)> {
-        let body = self.operation.get("requestBody").map(|body| resolved(self.document, body));
+        let body = self.described.get("requestBody").map(|body| resolved(self.document, body));
         let examples = body.and_then(|body| body.pointer("/content/application~1json/examples"));
         examples.map(entries).unwrap_or_default()
     }
@@ -165,7 +165,7 @@ impl<'d> Operation<'d> {
     /// The header with the key, unless the operation takes none.
     fn key(&self) -> Option<String> {
         let document = self.document;
-        let wanted = self.operation.get("security").or_else(|| document.get("security"))?;
+        let wanted = self.described.get("security").or_else(|| document.get("security"))?;
         let scheme = wanted.as_array()?.iter().find_map(|one| one.as_object()?.keys().next())?;
         let scheme = document.pointer(&format!("/components/securitySchemes/{scheme}"))?;
         Some(match text(scheme, "/type") {

@@ -12,6 +12,7 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use crate::support::binary::{Binary, command, file_url};
 use crate::support::said;
 
+const README: &str = include_str!("../../README.md");
 const BINARY: &str = env!("CARGO_BIN_EXE_mynah");
 
 /// `mynah exec` with these options, running a shell's script in which `$0` is `mynah`.
@@ -149,6 +150,7 @@ async fn the_environment_tells_where_the_server_is_until_the_command_ends() {
             "MYNAH_URL",
         ]
     );
+    assert!(names.iter().all(|name| README.contains(&format!("`{name}`"))));
     assert!(told["MYNAH_URL"].starts_with("http://127.0.0.1:"));
     let client = reqwest::Client::new();
     let run = client.post(format!("{}/{}", told["MYNAH_RUNNER_URL"], told["MYNAH_DEPLOYMENT"]));
