@@ -62,6 +62,11 @@ container:
 fixtures:
     cargo run -- fixtures check fixtures
 
+# Makes the collections of requests from the OpenAPI documents.
+collections:
+    cargo run -- openapi runner --format http > clients/http/runner.http
+    cargo run -- openapi characters --format http > clients/http/characters.http
+
 # The figures of the README.
 figures:
     cargo build --release

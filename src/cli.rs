@@ -1,8 +1,10 @@
 //! The command line: what can be asked of `mynah`, with every option as an environment variable.
 
 mod client;
+mod exec;
 mod fixtures;
 mod healthcheck;
+mod manual;
 mod openapi;
 mod serve;
 mod snapshot;
@@ -45,9 +47,18 @@ pub struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::doc_markdown, reason = "this is the text of --help")]
 enum Command {
     /// Serves both APIs on one port (what `mynah` does without a command).
     Serve(Box<Serve>),
+    /// Starts a throw-away server, runs a command that finds it in its environment, and stops it.
+    ///
+    /// The command gets MYNAH_URL, MYNAH_RUNNER_URL, MYNAH_CHARACTERS_URL, MYNAH_ADMIN_URL,
+    /// MYNAH_RUNNER_KEY, MYNAH_CHARACTERS_KEY, MYNAH_DEPLOYMENT, MYNAH_LLM and MYNAH_SD_MODEL. The
+    /// exit code is the command's: 128 + n if signal n ended it, 126 if it cannot be started, 127
+    /// if it is not there, 125 if the server cannot be started.
+    #[command(override_usage = "mynah exec [OPTIONS] -- COMMAND [ARGUMENT]...")]
+    Exec(Box<exec::Exec>),
     /// Checks fixture files, or writes the built-in ones out.
     #[command(subcommand)]
     Fixtures(Fixtures),
@@ -55,7 +66,7 @@ enum Command {
     ///
     /// For container images without a shell. Reads the same host and port settings as the server.
     Healthcheck(Address),
-    /// Prints the OpenAPI document of one of the APIs.
+    /// Prints the OpenAPI document of one of the APIs, or its samples as requests.
     Openapi(Openapi),
     /// Saves all state of an account of a running server, or puts it back.
     #[command(subcommand)]
@@ -64,6 +75,18 @@ enum Command {
     ///
     /// Exit code 0 if all that was run holds, 1 if something does not, 2 if nothing could be run.
     Verify(Box<verify::Verify>),
+    /// Prints a script that lets a shell complete commands and options.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Prints the manual page, for `man`.
+    Man {
+        /// Writes it and a page for each command into this folder instead.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -115,6 +138,8 @@ enum DocumentFormat {
     Yaml,
     /// The same content.
     Json,
+    /// Its samples as requests to send: a .http file for VS Code (REST Client) and others.
+    Http,
 }
 
 /// A server that is running.
@@ -142,6 +167,11 @@ enum Fixtures {
         /// The folder; it is made if need be, and no file in it is overwritten.
         dir: PathBuf,
     },
+    /// Prints the JSON Schema of fixture files, by which editors complete and check them.
+    ///
+    /// Save it as mynah.schema.json beside the files, and begin each with the line
+    /// #:schema ./mynah.schema.json (for Taplo and Even Better TOML).
+    Schema,
 }
 
 /// Where the server listens.
@@ -271,8 +301,12 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command.unwrap_or(Command::Serve(Box::new(self.serve))) {
             Command::Serve(options) => serve::serve(&options),
+            Command::Exec(options) => Ok(exec::exec(&options)),
+            Command::Completions { shell } => manual::completions(shell),
+            Command::Man { dir } => manual::man(dir.as_deref()),
             Command::Fixtures(Fixtures::Check { dir }) => fixtures::check(&dir),
             Command::Fixtures(Fixtures::Export { dir }) => fixtures::export(&dir),
+            Command::Fixtures(Fixtures::Schema) => fixtures::schema(),
             Command::Healthcheck(address) => Ok(healthcheck::healthcheck(&address)),
             Command::Openapi(options) => openapi::print(&options),
             Command::Snapshot(Snapshot::Save { account, file, running }) => {

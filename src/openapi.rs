@@ -2,7 +2,10 @@
 //! (`src/http/runner/openapi.yaml`, `src/http/characters/openapi.yaml`).
 //!
 //! They are written by hand, in YAML. The build script makes JSON of them, so that both forms lie
-//! in the binary as text and nothing is parsed when the server runs.
+//! in the binary as text and nothing is parsed when the server runs. [`Room::collection`] makes a file
+//! of requests of a document.
+
+mod collection;
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! `mynah fixtures check` and `mynah fixtures export`.
+//! `mynah fixtures check`, `mynah fixtures export` and `mynah fixtures schema`.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -39,5 +39,11 @@ pub(super) fn export(folder: &Path) -> anyhow::Result<ExitCode> {
     for path in fixtures::export(folder)? {
         writeln!(out, "{}", path.display())?;
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints the JSON Schema of fixture files.
+pub(super) fn schema() -> anyhow::Result<ExitCode> {
+    writeln!(std::io::stdout().lock(), "{:#}", fixtures::schema::schema())?;
     Ok(ExitCode::SUCCESS)
 }

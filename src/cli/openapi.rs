@@ -12,11 +12,12 @@ pub(super) fn print(options: &Openapi) -> anyhow::Result<ExitCode> {
         Api::Runner => Room::Runner,
         Api::Characters => Room::Characters,
     };
-    let format = match options.format {
-        DocumentFormat::Yaml => Format::Yaml,
-        DocumentFormat::Json => Format::Json,
-    };
     let server = options.server.as_str().trim_end_matches('/');
-    std::io::stdout().lock().write_all(room.document(format, server).as_bytes())?;
+    let document = match options.format {
+        DocumentFormat::Yaml => room.document(Format::Yaml, server),
+        DocumentFormat::Json => room.document(Format::Json, server),
+        DocumentFormat::Http => room.collection(server)?,
+    };
+    std::io::stdout().lock().write_all(document.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

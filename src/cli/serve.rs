@@ -45,7 +45,8 @@ async fn run(options: &Serve) -> anyhow::Result<()> {
     server.await.context("the server failed")
 }
 
-fn start_log(options: &Serve) -> anyhow::Result<()> {
+/// Sends the log to standard error, as `options` say.
+pub(super) fn start_log(options: &Serve) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&options.log)
         .with_context(|| format!("`{}` is no log filter", options.log))?;
     let colours = std::io::stderr().is_terminal()
@@ -137,7 +138,7 @@ fn whereabouts(url: &str) -> String {
 }
 
 /// An address that a client on this machine can use.
-fn reachable(address: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     let mut address = address;
     if address.ip().is_unspecified() {
         address.set_ip(match address {

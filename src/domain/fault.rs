@@ -9,28 +9,32 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::check::Wrong;
 use super::conversation::Api;
 
 /// A fault: requests that meet its conditions meet its effect.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Fault")]
 pub struct Rule {
     /// Which requests; without conditions, every one.
     #[serde(default)]
     pub when: When,
     /// How often at most; then requests succeed again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub times: Option<u64>,
     /// What becomes of them.
     pub effect: Effect,
 }
 
 /// Conditions, all of which must hold.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "FaultWhen")]
 pub struct When {
     /// The API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,15 +44,19 @@ pub struct When {
     pub route: Option<String>,
     /// The method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = ["GET", "POST"]))]
     pub method: Option<String>,
     /// The first request that meets it, counted from 1 among those that the above lets through.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub nth: Option<u64>,
     /// Every so many requests, from `nth` on if that is given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub every: Option<u64>,
     /// How likely, from 0 to 1, drawn from the seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub probability: Option<f64>,
     /// At times only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,24 +64,29 @@ pub struct When {
 }
 
 /// Times that come again and again on the account's clock, the first as soon as the rule is there.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Burst {
     /// From the beginning of one to the beginning of the next, in seconds.
+    #[schemars(range(min = 1))]
     pub every: u64,
     /// How long each lasts, in seconds.
+    #[schemars(range(min = 1))]
     pub r#for: u64,
 }
 
 /// What becomes of a request: one of these, a delay alone, or one of these after a delay.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("minProperties" = 1, "dependentRequired" = {"retry_after": ["status"]}))]
 pub struct Effect {
     /// Waits so many milliseconds before the request is looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub delay_ms: Option<u64>,
     /// Refuses with this status, in the API's envelope; stores and charges nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 400, max = 599))]
     pub status: Option<u64>,
     /// The seconds that `Retry-After` tells with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,6 +102,7 @@ pub struct Effect {
     pub content_type: Option<String>,
     /// Waits so many milliseconds more before each further word of a stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub pace_ms: Option<u64>,
     /// Breaks a stream off after so many words: the connection ends without the stream's end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -101,14 +115,16 @@ pub struct Effect {
     pub stall_after: Option<u64>,
     /// Sends this chunk of a stream, counted from 1, twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub repeat_chunk: Option<u64>,
     /// `true`: cuts each chunk of a stream that has one inside its first longer character.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("const" = true))]
     pub split_character: Option<bool>,
 }
 
 /// When a connection is dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Drop {
     /// Before the request is looked at: nothing is stored or charged.
@@ -118,7 +134,7 @@ pub enum Drop {
 }
 
 /// How an answer's body is spoilt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Spoilt {
     /// There is none.

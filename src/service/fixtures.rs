@@ -4,12 +4,14 @@
 //! Fixtures are TOML files, built in or in a folder of the user's. [`read`] takes the files,
 //! [`forms`] says what is in them, [`check`] and [`seeds`] make domain types of it and find
 //! every fault, [`rules`] finds rules that can never answer. [`Fixtures::seed`] gives an account its copy.
-//! [`Shelf`] holds them while the server runs, [`watch`] puts changed ones there.
+//! [`schema`] tells editors what is in the
+//! files. [`Shelf`] holds them while the server runs, [`watch`] puts changed ones there.
 
 mod check;
 mod forms;
 pub mod reader;
 mod rules;
+pub mod schema;
 mod seeds;
 mod shelf;
 pub mod watch;

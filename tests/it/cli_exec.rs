@@ -1,0 +1,290 @@
+//! `mynah exec`: a command runs with a server of its own, is told where it is, gets the signals,
+//! and leaves nothing behind.
+
+use std::collections::BTreeMap;
+use std::process::{Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use crate::support::binary::{Binary, command, file_url};
+use crate::support::said;
+
+const README: &str = include_str!("../../README.md");
+const BINARY: &str = env!("CARGO_BIN_EXE_mynah");
+
+/// `mynah exec` with these options, running a shell's script in which `$0` is `mynah`.
+fn exec(options: &[&str], script: &str) -> Command {
+    let mut command = command(&["exec"]);
+    command.args(options).args(["--", "sh", "-c", script, BINARY]);
+    command
+}
+
+async fn ran(options: &[&str], script: &str) -> Output {
+    exec(options, script).output().await.unwrap()
+}
+
+#[track_caller]
+fn ended(output: &Output, code: i32, stdout: &str, stderr: &str) {
+    let said = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let found = (output.status.code(), said(&output.stdout), said(&output.stderr));
+    assert_eq!(found, (Some(code), stdout.to_owned(), stderr.to_owned()));
+}
+
+/// A command that goes on until it is told to end, or its standard input is closed.
+struct Running {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take().unwrap());
+        Self { child, stdin, lines: BufReader::new(stdout).lines() }
+    }
+
+    async fn line(&mut self) -> Option<String> {
+        self.lines.next_line().await.unwrap()
+    }
+
+    async fn said(&mut self, line: &str) {
+        assert_eq!(self.line().await.as_deref(), Some(line));
+    }
+
+    fn signal(&self, signal: Signal) {
+        send(self.child.id().unwrap(), signal);
+    }
+
+    async fn code(mut self) -> Option<i32> {
+        self.child.wait().await.unwrap().code()
+    }
+}
+
+fn send(id: u32, signal: Signal) {
+    kill_process(Pid::from_raw(i32::try_from(id).unwrap()).unwrap(), signal).unwrap();
+}
+
+#[tokio::test]
+async fn the_exit_code_is_the_commands_and_nothing_is_said_but_by_it() {
+    ended(&ran(&[], "exit 0").await, 0, "", "");
+    ended(&ran(&[], "echo out; echo err >&2; exit 7").await, 7, "out\n", "err\n");
+    ended(&ran(&[], "exit 255").await, 255, "", "");
+}
+
+#[tokio::test]
+async fn a_command_that_died_of_a_signal_gives_128_and_its_number() {
+    ended(&ran(&[], "kill -TERM $$").await, 128 + 15, "", "");
+    ended(&ran(&[], "kill -KILL $$").await, 128 + 9, "", "");
+}
+
+#[tokio::test]
+async fn a_command_that_cannot_run_gives_what_shells_give() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("script");
+    std::fs::write(&script, "#!/nowhere/interpreter\n").unwrap();
+    let path = script.to_str().unwrap();
+    let run = async |program: &str| command(&["exec", "--", program]).output().await.unwrap();
+    let missing = "No such file or directory (os error 2)";
+    ended(
+        &run("no-such-command").await,
+        127,
+        "",
+        &format!("mynah: cannot run no-such-command: {missing}\n"),
+    );
+    let denied = format!("mynah: cannot run {path}: Permission denied (os error 13)\n");
+    ended(&run(path).await, 126, "", &denied);
+    let mut mode = std::fs::metadata(&script).unwrap().permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o755);
+    std::fs::set_permissions(&script, mode).unwrap();
+    ended(&run(path).await, 126, "", &format!("mynah: cannot run {path}: {missing}\n"));
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_start_gives_125_and_the_command_is_not_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixtures = folder.path().to_str().unwrap();
+    let output = ran(&["--fixtures", fixtures], "echo ran").await;
+    ended(&output, 125, "", &format!("mynah: there is no .toml file in {fixtures}\n"));
+    assert_eq!(ran(&["--no-such-option"], "echo ran").await.status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn standard_input_is_the_commands() {
+    let mut child = exec(&[], "cat").stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"to and fro").await.unwrap();
+    ended(&child.wait_with_output().await.unwrap(), 0, "to and fro", "");
+}
+
+/// What a command is told of its server.
+async fn told(running: &mut Running) -> BTreeMap<String, String> {
+    let mut told = BTreeMap::new();
+    while let Some(line) = running.line().await.filter(|line| line != "told") {
+        let (name, value) = line.split_once('=').unwrap();
+        if name.starts_with("MYNAH_") {
+            told.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    told
+}
+
+#[tokio::test]
+async fn the_environment_tells_where_the_server_is_until_the_command_ends() {
+    let mut running = Running::start(exec(&[], "env; echo told; read -r _; exit 5"));
+    let told = told(&mut running).await;
+    let names: Vec<&str> = told.keys().map(String::as_str).collect();
+    assert_eq!(
+        names,
+        [
+            "MYNAH_ADMIN_URL",
+            "MYNAH_CHARACTERS_KEY",
+            "MYNAH_CHARACTERS_URL",
+            "MYNAH_DEPLOYMENT",
+            "MYNAH_LLM",
+            "MYNAH_RUNNER_KEY",
+            "MYNAH_RUNNER_URL",
+            "MYNAH_SD_MODEL",
+            "MYNAH_URL",
+        ]
+    );
+    assert!(names.iter().all(|name| README.contains(&format!("`{name}`"))));
+    assert!(told["MYNAH_URL"].starts_with("http://127.0.0.1:"));
+    let client = crate::support::client();
+    let run = client.post(format!("{}/{}", told["MYNAH_RUNNER_URL"], told["MYNAH_DEPLOYMENT"]));
+    let run = run.header("x-api-key", &told["MYNAH_RUNNER_KEY"]).json(&said("hi"));
+    assert_eq!(run.send().await.unwrap().status(), 200);
+    for (kind, id) in [("llm", "MYNAH_LLM"), ("sd", "MYNAH_SD_MODEL")] {
+        let models = client.get(format!("{}/models?type={kind}", told["MYNAH_CHARACTERS_URL"]));
+        let models = models.bearer_auth(&told["MYNAH_CHARACTERS_KEY"]).send().await.unwrap();
+        let models: Value = models.json().await.unwrap();
+        assert!(models.to_string().contains(&told[id]), "{models}");
+    }
+    let accounts = client.get(format!("{}/accounts", told["MYNAH_ADMIN_URL"]));
+    assert_eq!(accounts.send().await.unwrap().status(), 200);
+    drop(running.stdin.take());
+    assert_eq!(running.code().await, Some(5));
+    client.get(&told["MYNAH_URL"]).send().await.expect_err("the server has ended, too");
+}
+
+#[tokio::test]
+async fn the_command_itself_reaches_the_server() {
+    let script = r#"port="${MYNAH_URL##*:}"; "$0" healthcheck --port "$port" &&
+        "$0" snapshot save demo /dev/stdout --port "$port""#;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("snapshot");
+    let script = script.replace("/dev/stdout", file.to_str().unwrap());
+    // The control plane wants a token, which the command has in its environment.
+    ended(&ran(&["--admin-token", "secret"], &script).await, 0, "", "");
+    assert!(std::fs::read_to_string(file).unwrap().contains("Billing support"));
+}
+
+#[tokio::test]
+async fn an_account_without_a_name_we_know_is_told_and_what_there_is_not_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixtures = r#"
+        plan = [{ id = "only", requests_per_minute = 1 }]
+        account = [{ id = "a", project = "p", plan = "only", balance = "1", keys = ["one_key"] }]
+    "#;
+    std::fs::write(folder.path().join("a.toml"), fixtures).unwrap();
+    let mut outer = exec(&["--fixtures", folder.path().to_str().unwrap()], "env; echo told");
+    outer.env("MYNAH_DEPLOYMENT", "of an outer server");
+    let told = told(&mut Running::start(outer)).await;
+    assert_eq!(told["MYNAH_RUNNER_KEY"], "one_key");
+    assert_eq!(told["MYNAH_CHARACTERS_KEY"], "one_key");
+    assert_eq!(told.get("MYNAH_DEPLOYMENT"), None);
+}
+
+#[tokio::test]
+async fn where_another_server_listens_and_keeps_its_data_does_not_matter() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = Binary::start(&[]).await;
+    let mut exec = exec(&[], "env; echo told");
+    exec.env("MYNAH_PORT", other.address.port().to_string());
+    exec.env("MYNAH_HOST", "192.0.2.1");
+    exec.env("MYNAH_PUBLIC_URL", "http://elsewhere.example");
+    exec.env("MYNAH_DATABASE", file_url(&folder.path().join("mynah.db")));
+    let mut running = Running::start(exec);
+    let told = told(&mut running).await;
+    assert!(told["MYNAH_URL"].starts_with("http://127.0.0.1:"));
+    assert_ne!(told["MYNAH_URL"], other.url(""));
+    assert_eq!(running.code().await, Some(0));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_server_in_the_command_is_as_undisturbed_as_without() {
+    let serve = ["exec", "--", BINARY, "serve", "--port", "0", "--database", "sqlite::memory:"];
+    let server = Binary::of(command(&serve)).await;
+    server.echo("still here").await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn signals_are_passed_on_and_the_command_has_the_last_word() {
+    let script = "trap 'echo HUP' HUP; trap 'echo INT' INT; trap 'echo QUIT' QUIT
+        trap 'echo TERM; exit 9' TERM; echo ready; while :; do read -r _; done";
+    let mut running = Running::start(exec(&[], script));
+    running.said("ready").await;
+    for (signal, name) in [(Signal::HUP, "HUP"), (Signal::INT, "INT"), (Signal::QUIT, "QUIT")] {
+        running.signal(signal);
+        running.said(name).await;
+    }
+    running.signal(Signal::TERM);
+    running.said("TERM").await;
+    assert_eq!(running.line().await, None);
+    assert_eq!(running.code().await, Some(9));
+}
+
+#[tokio::test]
+async fn a_signal_that_the_command_does_not_catch_ends_it_and_so_the_server() {
+    let mut running = Running::start(exec(&[], "echo ready; read -r _"));
+    running.said("ready").await;
+    running.signal(Signal::INT);
+    assert_eq!(running.code().await, Some(128 + 2));
+}
+
+#[tokio::test]
+async fn what_is_to_be_ignored_the_command_ignores_too() {
+    let script = r#"trap "" HUP; exec "$0" exec -- sh -c 'kill -HUP $$; echo goes on'"#;
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, BINARY]).stdin(Stdio::null());
+    ended(&shell.output().await.unwrap(), 0, "goes on\n", "");
+}
+
+/// The terminal sends it to `mynah` and to the command: it is not to come twice.
+#[tokio::test]
+async fn control_c_reaches_the_command_once() {
+    let mut script = Command::new("script");
+    if script.arg("--version").output().await.is_err() {
+        return; // Without it there is no terminal to be had.
+    }
+    let inner = "trap \"echo INT\" INT; trap \"echo TERM; exit 9\" TERM; echo $PPID
+        while :; do read -r _; done";
+    let line = format!("{BINARY} exec -- sh -c '{inner}'");
+    let mut script = Command::new("script");
+    script.args(["-qec", &line, "/dev/null"]).stdout(Stdio::piped()).kill_on_drop(true);
+    let mut running = Running::start(script);
+    let id = running.line().await.unwrap().trim().parse().unwrap();
+    running.stdin.as_mut().unwrap().write_all(b"\x03").await.unwrap();
+    let interrupted = running.line().await.unwrap();
+    assert!(interrupted.trim().ends_with("INT"), "{interrupted}");
+    // What was passed on before this comes before this.
+    send(id, Signal::TERM);
+    let mut rest = String::new();
+    running.lines.into_inner().read_to_string(&mut rest).await.unwrap();
+    assert_eq!(rest.trim(), "TERM");
+    assert_eq!(running.child.wait().await.unwrap().code(), Some(9));
+}
+
+#[tokio::test]
+async fn nothing_is_left_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut exec = exec(&[], "pwd; echo $PPID");
+    exec.current_dir(folder.path()).env("TMPDIR", folder.path()).env("HOME", folder.path());
+    let output = exec.output().await.unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "no file");
+}
