@@ -13,7 +13,6 @@ use std::time::Duration;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::header;
-use axum::middleware::Next;
 use axum::response::Response;
 use http_body_util::BodyExt as _;
 use parking_lot::Mutex;
@@ -26,15 +25,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Answers, and reads the rest of the request's body if the answer came before its end. The answer
 /// does not wait for that: a client may wait for its answer before it sends more.
-pub(super) async fn drain(request: Request, next: Next) -> Response {
+pub(super) async fn drain(
+    request: Request,
+    inside: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
     // A client that waits for `100 Continue` sends nothing until its body is asked for.
     let waits = request.headers().contains_key(header::EXPECT);
     if waits || request.body().is_end_stream() {
-        return next.run(request).await;
+        return inside(request).await;
     }
     let (parts, body) = request.into_parts();
     let shared = Shared(Arc::new(Mutex::new(body)));
-    let response = next.run(Request::from_parts(parts, Body::new(shared.clone()))).await;
+    let response = inside(Request::from_parts(parts, Body::new(shared.clone()))).await;
     if !shared.is_end_stream() {
         // Whether it ends well, too late or too large: the answer stands.
         tokio::spawn(tokio::time::timeout(PATIENCE, read_rest(shared)));

@@ -11,10 +11,9 @@ mod demand;
 use std::sync::Arc;
 
 use axum::body::HttpBody as _;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
-use axum::middleware::Next;
 use axum::response::Response;
 use tokio_util::sync::CancellationToken;
 
@@ -85,9 +84,9 @@ pub(super) async fn meet(
 
 /// Around both rooms: does to an answer what the request's fault says.
 pub(super) async fn befall(
-    State(header): State<FaultHeader>,
+    header: FaultHeader,
     mut request: Request,
-    next: Next,
+    inside: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
     if header == FaultHeader::Obeyed
         && let Some(demand) = Demand::of(request.headers())
@@ -96,7 +95,7 @@ pub(super) async fn befall(
     }
     let scope = Scope::of(request.extensions());
     let line = request.extensions().get::<Line>().cloned();
-    let response = next.run(request).await;
+    let response = inside(request).await;
     match scope.notes().fault() {
         None => response,
         Some(fault) => done_to(response, fault, &scope, line.as_ref()).await,

@@ -1,13 +1,6 @@
-//! The wire: nests the rooms under their prefixes and lays the layers around them.
+//! The wire: the routes of the rooms, and the one layer around them.
 //!
-//! Order of layers, from the outside in, and why:
-//! 1. [`observe`]: gives the request its id and writes its log line, so that even a preflight and
-//!    a panic have both. What the client gets goes through it into the account's [`journal`].
-//! 2. CORS: answers preflights before anything asks for a key; its headers stand on errors too.
-//! 3. [`drain`]: reads what a refused client still sends, so that it gets to see its answer.
-//! 4. [`faults`]: does to answers what faults say, error answers in their envelopes included.
-//! 5. A room's rendering of failures: everything inside may fail without knowing an envelope.
-//! 6. Panics become failures, so that they are rendered like any other.
+//! What stands around the handlers, and in which order, is in [`passage`].
 
 mod base_url;
 pub mod characters;
@@ -22,6 +15,7 @@ mod metrics;
 mod observe;
 mod operations;
 mod pages;
+mod passage;
 mod plain;
 pub mod runner;
 mod scope;
@@ -31,21 +25,20 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
-use axum::http::{HeaderName, Method, header};
-use axum::middleware::{from_fn, from_fn_with_state};
-use axum::response::Response;
+use axum::http::Uri;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse as _, Response};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowHeaders, AllowMethods, Any, CorsLayer, ExposeHeaders};
 
 pub use self::base_url::PublicUrl;
 use self::failure::Failure;
 pub use self::faults::{FaultHeader, Line};
 pub use self::metrics::Metrics;
 pub use self::observe::{Observer, ResetStyle};
+use self::passage::{Passage, Room};
 use crate::service::{Access, Archive, Shelf, Snapshots, Studio, Turns, Worlds};
 
 /// What rooms may ask for; each names what it needs in its signature.
-#[derive(Clone, FromRef)]
 pub struct Services {
     /// Who calls, and what they may use.
     pub access: Access,
@@ -77,50 +70,59 @@ pub struct Services {
     pub public_url: PublicUrl,
 }
 
+/// [`Services`] as the router carries them: handlers are given clones of it all the time.
+#[derive(Clone)]
+pub struct Shared(Arc<Services>);
+
+/// Hands out each of the [`Services`] by its type.
+macro_rules! hand_out {
+    ($($field:ident: $service:ty,)*) => {
+        $(impl FromRef<Shared> for $service {
+            fn from_ref(shared: &Shared) -> Self {
+                shared.0.$field.clone()
+            }
+        })*
+    };
+}
+
+hand_out! {
+    access: Access,
+    turns: Turns,
+    archive: Archive,
+    studio: Studio,
+    fixtures: Shelf,
+    strictness: extract::Strictness,
+    worlds: Arc<Worlds>,
+    snapshots: Snapshots,
+    control: control::Access,
+    runner: runner::Style,
+    metrics: Metrics,
+    public_url: PublicUrl,
+}
+
 /// Everything the server answers.
 pub fn router(services: Services) -> Router {
-    let observed = from_fn_with_state(services.observer.clone(), observe::observe);
-    let runner = runner::router(&services);
-    let characters = characters::router(&services);
-    let rooms = Router::new()
-        // `nest` leaves out the prefix with nothing but a slash behind it: a client with an empty
-        // id asks for it, and is to be told in the room's own envelope.
-        .route_service("/v1/runner/", runner.clone().with_state(services.clone()))
-        .route_service("/api/v1/", characters.clone().with_state(services.clone()))
-        .nest("/v1/runner", runner)
-        .nest("/api/v1", characters)
-        .nest("/images", characters::pictures())
-        .layer(from_fn_with_state(services.fault_header, faults::befall))
-        .layer(from_fn(drain::drain))
-        .layer(cors());
+    let passage = Arc::new(Passage::new(&services));
+    let services = Shared(Arc::new(services));
+    let own = operations::router().merge(documents::router()).merge(control::router(&services));
     Router::new()
-        .merge(rooms)
-        .nest(
-            "/_mynah",
-            operations::router().merge(documents::router()).merge(control::router(&services)),
-        )
-        .fallback(operations::nothing_here)
+        .merge(runner::routes())
+        .merge(characters::routes())
+        .nest("/_mynah", own)
+        .fallback(nothing)
         .with_state(services)
-        .layer(observed)
+        .layer(from_fn_with_state(passage, passage::pass))
+}
+
+/// Where no route leads: the room's own answer, or that there is no such room.
+async fn nothing(uri: Uri) -> Response {
+    match Room::of(uri.path()) {
+        Some(_) => Failure::NoSuchPath.into_response(),
+        None => operations::nothing_here(),
+    }
 }
 
 /// Turns a panic of a handler into the room's 500.
 fn catch_panics() -> CatchPanicLayer<fn(Box<dyn std::any::Any + Send>) -> Response> {
     CatchPanicLayer::custom(Failure::panicked)
-}
-
-/// Any origin, any request header, and the headers that clients want to read.
-fn cors() -> CorsLayer {
-    const EXPOSED: [HeaderName; 5] = [
-        HeaderName::from_static("x-request-id"),
-        header::RETRY_AFTER,
-        HeaderName::from_static("x-ratelimit-limit"),
-        HeaderName::from_static("x-ratelimit-remaining"),
-        HeaderName::from_static("x-ratelimit-reset"),
-    ];
-    CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods(AllowMethods::list([Method::GET, Method::POST]))
-        .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers(ExposeHeaders::list(EXPOSED))
 }

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, Method, header};
-use axum::middleware::Next;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 
@@ -48,9 +47,9 @@ const CLIENT_LEFT: u16 = 499;
 /// Answers with `x-request-id` and the limiter's verdict, and writes one line a request: never a
 /// key or a body. The account's journal is told what the client is.
 pub(super) async fn observe(
-    State(observer): State<Observer>,
+    observer: &Observer,
     mut request: Request,
-    next: Next,
+    inside: impl AsyncFnOnce(Request) -> Response,
 ) -> Response {
     let scope = Scope::new(clients_own_id(&request));
     let mut line = Line {
@@ -63,9 +62,9 @@ pub(super) async fn observe(
     };
     request.extensions_mut().insert(scope);
     let recording = Recording::begin(&request, &line.scope, line.stopwatch);
-    let mut response = next.run(request).await;
+    let mut response = inside(request).await;
     line.status = response.status().as_u16();
-    let Observer { strangers, reset, metrics } = &line.observer;
+    let Observer { strangers, reset, metrics } = observer;
     add_headers(&line.scope, strangers, *reset, &mut response);
     if response.extensions_mut().remove::<IsStream>().is_some() {
         response = response.map(|stream| metrics.while_open(stream));
@@ -78,20 +77,20 @@ pub(super) async fn observe(
 
 /// One request's line in the log. It is written when it is dropped: the server drops what a client
 /// has waited for, too, when that client leaves.
-struct Line {
+struct Line<'a> {
     stopwatch: Stopwatch,
     method: Method,
     route: Option<MatchedPath>,
     scope: Scope,
-    observer: Observer,
+    observer: &'a Observer,
     status: u16,
 }
 
-impl Drop for Line {
+impl Drop for Line<'_> {
     fn drop(&mut self) {
         let latency = self.stopwatch.elapsed();
         let route = self.route.as_ref().map_or("-", MatchedPath::as_str);
-        let Observer { strangers, metrics, .. } = &self.observer;
+        let Observer { strangers, metrics, .. } = self.observer;
         metrics.answered(&self.method, route, self.status, latency);
         tracing::info!(
             method = %self.method,

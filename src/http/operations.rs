@@ -30,7 +30,7 @@ struct Nothing {
 }
 
 /// Paths that belong to neither API.
-pub(super) async fn nothing_here() -> Response {
+pub(super) fn nothing_here() -> Response {
     let error = "there is nothing at this path; the Runner API is under /v1/runner, the \
                  Characters API under /api/v1, their documentation at /_mynah/docs";
     (StatusCode::NOT_FOUND, Json(Nothing { error })).into_response()

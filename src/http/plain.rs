@@ -1,9 +1,7 @@
 //! The plain envelope, of the Characters API (characters.txt, the errors at its end) and of the
 //! control plane: `{"error": "Detailed error message explaining what went wrong"}`.
 
-use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -15,9 +13,9 @@ struct Envelope {
     error: String,
 }
 
-/// A room's outermost layer: gives failures the plain envelope.
-pub(super) async fn render(request: Request, next: Next) -> Response {
-    Failure::rendered(next.run(request).await, envelope)
+/// Gives failures the plain envelope.
+pub(super) fn rendered(response: Response) -> Response {
+    Failure::rendered(response, envelope)
 }
 
 fn envelope(failure: &Failure) -> Response {

@@ -1,13 +1,11 @@
 //! Who calls the Characters API: `Authorization: Bearer …`, and the plan's limit.
 //!
 //! The limit's headers stand on every answer to a known key, whatever becomes of the request, so
-//! requests are counted by a layer around the whole room; handlers ask for the [`Account`] it
+//! requests are counted before any handler is asked; handlers ask for the [`Account`] that was
 //! found.
 
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 
 use crate::domain::Error;
 use crate::domain::conversation::Api;
@@ -21,7 +19,7 @@ use crate::service::worlds::Visit;
 /// The account of the key, once its faults are met. Checked before the body is read.
 pub(super) struct Account(pub(super) Visit);
 
-/// What the layer found out about the key.
+/// What was found out about the key.
 #[derive(Clone)]
 enum Found {
     Account(Visit),
@@ -30,20 +28,14 @@ enum Found {
 }
 
 /// Finds the account, counts the request against its limit, and refuses what goes beyond.
-pub(super) async fn count(
-    State(access): State<Access>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub(in crate::http) fn count(access: &Access, request: &mut Request) -> Result<(), Failure> {
     let scope = Scope::of(request.extensions());
     let found = match access.account(bearer(request.headers())) {
         Ok(world) => {
             scope.attribute_to(&world);
             if let Some(verdict) = world.admit(Api::Characters) {
                 scope.limited(verdict);
-                if let Err(refusal) = verdict.outcome() {
-                    return Failure::Refused(refusal).into_response();
-                }
+                verdict.outcome()?;
             }
             Found::Account(Visit::new(world, scope.notes()))
         }
@@ -51,7 +43,7 @@ pub(super) async fn count(
         Err(_) => Found::UnknownKey,
     };
     request.extensions_mut().insert(found);
-    next.run(request).await
+    Ok(())
 }
 
 impl<S: Sync> FromRequestParts<S> for Account {

@@ -13,7 +13,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::FromRef;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::Response;
 use axum::routing::{delete, get, post};
 
 pub use self::auth::Access;
@@ -61,5 +62,5 @@ where
         .method_not_allowed_fallback(async || Failure::WrongMethod)
         .layer(catch_panics())
         .layer(from_fn_with_state(Access::from_ref(state), auth::guard))
-        .layer(from_fn(plain::render))
+        .layer(map_response(async |response: Response| plain::rendered(response)))
 }

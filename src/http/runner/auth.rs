@@ -3,11 +3,9 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRef, FromRequestParts, Request, State};
+use axum::extract::{FromRef, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
-use axum::middleware::Next;
-use axum::response::Response;
 
 use crate::domain::Deployment;
 use crate::domain::conversation::Api;
@@ -30,16 +28,10 @@ pub(super) struct Account(pub(super) Arc<World>);
 pub(super) struct MayRead(pub(super) Reader);
 
 /// Whose key was sent, if it is a known one: even a refused request is that account's.
-pub(super) async fn attribute(
-    State(access): State<Access>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(in crate::http) fn attribute(access: &Access, request: &Request) {
     if let Ok(world) = access.account(key(request.headers())) {
-        let scope = Scope::of(request.extensions());
-        scope.attribute_to(&world);
+        Scope::of(request.extensions()).attribute_to(&world);
     }
-    next.run(request).await
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for AtDeployment

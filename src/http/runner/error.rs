@@ -1,8 +1,6 @@
 //! From reasons to types and codes, and the envelopes they travel in (notes.md, "Errors").
 
-use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -94,13 +92,9 @@ fn code_of(fault: Fault) -> &'static str {
     }
 }
 
-/// The room's outermost layer: gives failures their envelope.
-pub(super) async fn render(
-    State(style): State<ErrorStyle>,
-    request: Request,
-    next: Next,
-) -> Response {
-    Failure::rendered(next.run(request).await, |failure| match style {
+/// Gives failures their envelope.
+pub(in crate::http) fn rendered(style: ErrorStyle, response: Response) -> Response {
+    Failure::rendered(response, |failure| match style {
         ErrorStyle::OpenAi => open_ai(failure),
         ErrorStyle::FastApi => fast_api(failure),
     })
