@@ -6,6 +6,10 @@ use clap::Parser as _;
 use mynah::cli::Cli;
 use mynah::domain::error::with_sources;
 
+/// Requests are many small allocations, made on one thread and freed on another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(code) => code,

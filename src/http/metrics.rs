@@ -1,5 +1,6 @@
 //! Metrics in the Prometheus form (`GET /_mynah/metrics`, docs/control.md).
 
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,6 +10,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::State;
 use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
+use parking_lot::RwLock;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -31,14 +33,23 @@ const BUCKETS: [f64; 12] =
 pub struct Metrics {
     requests: Family<Answered, Counter>,
     latency: Family<Routed, Histogram>,
+    /// The counts of each route, where a request finds them without making labels.
+    routes: Arc<RwLock<HashMap<Box<str>, Route>>>,
     streams_open: Gauge,
     registry: Arc<Registry>,
     store: Store,
 }
 
+/// One route's counts.
+#[derive(Debug)]
+struct Route {
+    latency: Histogram,
+    requests: Vec<(&'static str, u16, Counter)>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answered {
-    method: String,
+    method: &'static str,
     route: String,
     status: u16,
 }
@@ -62,25 +73,39 @@ impl Metrics {
         registry.register("requests", "Requests answered", requests.clone());
         registry.register("request_seconds", "Time until an answer began", latency.clone());
         registry.register("streams_open", "Streams being sent", streams_open.clone());
-        Self { requests, latency, streams_open, registry: Arc::new(registry), store }
+        let (routes, registry) = (Arc::default(), Arc::new(registry));
+        Self { requests, latency, routes, streams_open, registry, store }
     }
 
     /// A request was answered.
     pub(super) fn answered(&self, method: &Method, route: &str, status: u16, after: Duration) {
-        // What is none of HTTP's own methods is counted as one: clients could make up any number.
-        let method = match *method {
-            Method::GET
-            | Method::HEAD
-            | Method::POST
-            | Method::PUT
-            | Method::PATCH
-            | Method::DELETE
-            | Method::OPTIONS => method.to_string(),
-            _ => "other".to_owned(),
-        };
-        let route = route.to_owned();
-        self.latency.get_or_create(&Routed { route: route.clone() }).observe(after.as_secs_f64());
-        self.requests.get_or_create(&Answered { method, route, status }).inc();
+        let (method, seconds) = (name_of(method), after.as_secs_f64());
+        if !self.counted(method, route, status, seconds) {
+            self.count_anew(method, route, status);
+            self.counted(method, route, status, seconds);
+        }
+    }
+
+    /// Counts a request; not if its route, method and status are new.
+    fn counted(&self, method: &str, route: &str, status: u16, seconds: f64) -> bool {
+        let routes = self.routes.read();
+        let Some(route) = routes.get(route) else { return false };
+        let alike = |(theirs, its, _): &&(&str, u16, Counter)| *theirs == method && *its == status;
+        let Some((_, _, requests)) = route.requests.iter().find(alike) else { return false };
+        requests.inc();
+        route.latency.observe(seconds);
+        true
+    }
+
+    fn count_anew(&self, method: &'static str, route: &str, status: u16) {
+        let mut routes = self.routes.write();
+        let labels = Routed { route: route.to_owned() };
+        let counts = routes.entry(route.into()).or_insert_with(|| Route {
+            latency: self.latency.get_or_create_owned(&labels),
+            requests: Vec::new(),
+        });
+        let labels = Answered { method, route: route.to_owned(), status };
+        counts.requests.push((method, status, self.requests.get_or_create_owned(&labels)));
     }
 
     /// `stream`, counted as open for as long as it is being sent.
@@ -106,6 +131,20 @@ impl Metrics {
         }
         encode(&mut text, &self.registry).map_err(Error::internal)?;
         Ok(text)
+    }
+}
+
+/// What is none of HTTP's own methods is counted as one: clients could make up any number.
+fn name_of(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
     }
 }
 

@@ -169,7 +169,7 @@ impl Store {
     {
         match &self.readers {
             Readers::Pool(pool) => look(&mut *pool.acquire().await?).await,
-            Readers::Writer => self.writer.run(look).await,
+            Readers::Writer => self.writer.look(look).await,
         }
     }
 
@@ -186,7 +186,7 @@ impl Store {
                 let mut transaction = pool.begin().await?;
                 look(&mut transaction).await
             }
-            Readers::Writer => self.writer.run(look).await,
+            Readers::Writer => self.writer.look(look).await,
         }
     }
 

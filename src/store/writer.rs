@@ -40,6 +40,8 @@ enum Outcome {
 
 enum Errand {
     Act(Act),
+    /// Writes nothing: needs neither a transaction nor, inside one, anything that undoes it.
+    Look(Act),
     Close(oneshot::Sender<()>),
 }
 
@@ -74,7 +76,27 @@ impl Writer {
         Self { queue, written }
     }
 
+    /// Runs `act` in a transaction.
     pub(super) async fn run<T, F>(&self, act: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
+    {
+        self.queue_up(act, Errand::Act).await
+    }
+
+    /// Runs `look`, which writes nothing, between the acts.
+    pub(super) async fn look<T, F>(&self, look: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
+    {
+        self.queue_up(look, Errand::Look).await
+    }
+
+    async fn queue_up<T, F>(&self, act: F, errand: fn(Act) -> Errand) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Send + 'static,
@@ -101,7 +123,7 @@ impl Writer {
             // Nobody may be waiting any more; the act stands all the same.
             let _ = answer.send(result);
         });
-        self.queue.send(Errand::Act(Act { run, tell })).await.map_err(|_| StoreError::Closed)?;
+        self.queue.send(errand(Act { run, tell })).await.map_err(|_| StoreError::Closed)?;
         outcome.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -125,74 +147,133 @@ async fn work(
     mut errands: mpsc::Receiver<Errand>,
     written: Arc<Tally>,
 ) {
-    while let Some(errand) = errands.recv().await {
-        let closing = match errand {
-            Errand::Close(closed) => Some(closed),
-            Errand::Act(first) => batch(&mut connection, first, &mut errands, &written).await,
+    let mut next = None;
+    loop {
+        let errand = match next.take() {
+            Some(errand) => Some(errand),
+            None => errands.recv().await,
         };
-        if let Some(closed) = closing {
-            errands.close();
-            let _ = connection.close().await;
-            let _ = closed.send(());
-            return;
+        match errand {
+            None => return,
+            Some(Errand::Close(closed)) => {
+                errands.close();
+                let _ = connection.close().await;
+                let _ = closed.send(());
+                return;
+            }
+            Some(errand) => {
+                next = batch(&mut connection, errand, &mut errands, &written).await;
+            }
         }
     }
 }
 
-/// Runs `first` and whatever has queued up behind it in one transaction.
+/// Runs `first` and whatever has queued up behind it in one transaction, which begins with the
+/// first act that writes. Gives what it took from the queue and did not run.
 async fn batch(
     connection: &mut Connection,
-    first: Act,
+    first: Errand,
     errands: &mut mpsc::Receiver<Errand>,
     written: &Tally,
-) -> Option<oneshot::Sender<()>> {
+) -> Option<Errand> {
+    let mut transaction = Transaction { connection, acts: 0, sound: Ok(()) };
     let mut told = Vec::new();
-    let mut closing = None;
     let mut next = Some(first);
-    let mut sound = connection.execute("BEGIN IMMEDIATE").await.map(drop);
-    while let Some(Act { run, tell }) = next.take() {
-        told.push(tell);
-        if sound.is_ok() {
-            sound = in_savepoint(connection, run).await;
-        }
-        // Once the transaction is lost, whoever is still in the queue gets another one.
-        if sound.is_ok() && told.len() < LARGEST_BATCH {
-            match errands.try_recv() {
-                Ok(Errand::Act(act)) => next = Some(act),
-                Ok(Errand::Close(closed)) => closing = Some(closed),
-                Err(_) => {}
+    while let Some(errand) = next.take() {
+        match errand {
+            Errand::Close(_) => {
+                next = Some(errand);
+                break;
+            }
+            Errand::Look(Act { run, tell }) => {
+                caught(run, transaction.connection).await;
+                match transaction.acts {
+                    0 => tell(Ok(())),
+                    // What it has seen may not be committed yet.
+                    _ => told.push(tell),
+                }
+            }
+            Errand::Act(act) => {
+                let first = transaction.acts == 0;
+                // Once the transaction is lost, whoever comes behind gets another one.
+                if !transaction.begin_act().await && !first {
+                    next = Some(Errand::Act(act));
+                    break;
+                }
+                transaction.run(act.run).await;
+                told.push(act.tell);
             }
         }
+        if transaction.sound.is_ok() && told.len() < LARGEST_BATCH {
+            next = errands.try_recv().ok();
+        }
     }
-    if sound.is_ok() {
-        sound = connection.execute("COMMIT").await.map(drop);
-    }
-    let outcome = sound.map_err(|fault| fault.to_string());
-    if outcome.is_ok() {
+    let acts = transaction.acts;
+    let outcome = transaction.end().await.map_err(|fault| fault.to_string());
+    if outcome.is_ok() && acts > 0 {
         written.transactions.fetch_add(1, Ordering::Relaxed);
-        let acts = u64::try_from(told.len()).unwrap_or(u64::MAX);
         written.acts.fetch_add(acts, Ordering::Relaxed);
-    }
-    if outcome.is_err() {
-        let _ = connection.execute("ROLLBACK").await;
     }
     for tell in told {
         tell(outcome.clone().map_err(StoreError::NotCommitted));
     }
-    closing
+    next
 }
 
-/// Runs one act so that it can be undone alone. An error means that the transaction is lost: SQLite
-/// gives some up by itself (a full disk, say), and what came after would commit by itself.
-async fn in_savepoint(connection: &mut Connection, run: Run) -> Result<(), sqlx::Error> {
-    connection.execute("SAVEPOINT act").await?;
-    // A panic is its act's own: the writer and everybody else go on.
-    let outcome = AssertUnwindSafe(run(connection)).catch_unwind().await;
-    if outcome.unwrap_or(Outcome::Failed) == Outcome::Failed {
-        connection.execute("ROLLBACK TO act").await?;
+/// A transaction in which each act can be undone alone, by its savepoint. That of an act is
+/// released by the statement that begins the next or commits: each statement is a round trip to
+/// the thread of the connection.
+struct Transaction<'c> {
+    connection: &'c mut Connection,
+    /// How many it holds; it begins with the first.
+    acts: u64,
+    /// An error means that the transaction is lost: SQLite gives some up by itself (a full disk,
+    /// say), and what came after would commit by itself.
+    sound: Result<(), sqlx::Error>,
+}
+
+impl Transaction<'_> {
+    /// Sets the savepoint of one more act, and tells whether there is still a transaction for it.
+    async fn begin_act(&mut self) -> bool {
+        let begin = match self.acts {
+            0 => "BEGIN IMMEDIATE; SAVEPOINT act",
+            _ => "RELEASE act; SAVEPOINT act",
+        };
+        self.execute(begin).await;
+        if self.sound.is_ok() {
+            self.acts += 1;
+        }
+        self.sound.is_ok()
     }
-    connection.execute("RELEASE act").await?;
-    Ok(())
+
+    /// Runs the act whose savepoint was set last.
+    async fn run(&mut self, run: Run) {
+        if self.sound.is_ok() && caught(run, self.connection).await == Outcome::Failed {
+            self.execute("ROLLBACK TO act").await;
+        }
+    }
+
+    /// Commits, or undoes all of it.
+    async fn end(mut self) -> Result<(), sqlx::Error> {
+        if self.acts > 0 {
+            self.execute("RELEASE act; COMMIT").await;
+        }
+        if self.sound.is_err() {
+            let _ = self.connection.execute("ROLLBACK").await;
+        }
+        self.sound
+    }
+
+    async fn execute(&mut self, statements: &'static str) {
+        if self.sound.is_ok() {
+            self.sound = self.connection.execute(statements).await.map(drop);
+        }
+    }
+}
+
+/// A panic is its act's own: the writer and everybody else go on.
+async fn caught(run: Run, connection: &mut Connection) -> Outcome {
+    AssertUnwindSafe(run(connection)).catch_unwind().await.unwrap_or(Outcome::Failed)
 }
 
 #[cfg(test)]
