@@ -6,11 +6,13 @@
 //!
 //! Nothing else in the crate reads a system clock or sleeps (`clippy.toml` holds this).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// A clock that runs, stands still, or jumps, at its owner's word.
 #[derive(Debug)]
@@ -116,22 +118,48 @@ impl Clock {
 
     /// Returns once `wait` of real time has passed, or the clock was advanced by the rest of it.
     pub async fn sleep(&self, wait: Duration) {
+        self.sleep_from(Instant::now(), wait).await;
+    }
+
+    /// The same, counted from `lay_down`. Tells when real time had it end, unless an advance did.
+    async fn sleep_from(&self, lay_down: Instant, wait: Duration) -> Option<Instant> {
         if wait.is_zero() {
-            return;
+            return Some(lay_down);
         }
         let mut advanced = self.advanced.subscribe();
         let advanced_before = *advanced.borrow_and_update();
-        let lay_down = tokio::time::Instant::now();
         loop {
             let skipped = advanced.borrow_and_update().saturating_sub(advanced_before);
-            let Some(rest) = wait.checked_sub(skipped) else {
-                return;
-            };
+            let end = lay_down + wait.checked_sub(skipped)?;
             tokio::select! {
-                () = tokio::time::sleep_until(lay_down + rest) => return,
-                changed = advanced.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep_until(end) => return Some(end),
+                changed = advanced.changed() => changed.ok()?,
             }
         }
+    }
+}
+
+/// Waits one after the other on a clock. What one of them, and what came behind it, took too long
+/// is taken off the next, so that many of them do not drift.
+#[derive(Debug)]
+pub struct Waits {
+    clock: Arc<Clock>,
+    /// When the last one was to end, if it ended in real time.
+    due: Option<Instant>,
+}
+
+impl Waits {
+    /// Waits on `clock`.
+    pub fn on(clock: Arc<Clock>) -> Self {
+        Self { clock, due: None }
+    }
+
+    /// The next one.
+    pub async fn next(&mut self, wait: Duration) {
+        let now = Instant::now();
+        let late = self.due.map_or(Duration::ZERO, |due| now.saturating_duration_since(due));
+        let lay_down = now.checked_sub(late.min(wait)).unwrap_or(now);
+        self.due = self.clock.sleep_from(lay_down, wait).await;
     }
 }
 
@@ -180,8 +208,6 @@ pub fn parse_rfc3339(text: &str) -> Option<DateTime<Utc>> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     fn nine_o_clock() -> DateTime<Utc> {
@@ -233,5 +259,24 @@ mod tests {
     ) -> std::pin::Pin<Box<dyn Future<Output = ()>>> {
         let clock = Arc::clone(clock);
         Box::pin(async move { clock.sleep(wait).await })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_one_after_the_other_do_not_drift() {
+        let ms = Duration::from_millis;
+        let mut waits = Waits::on(Arc::new(Clock::frozen(system_now())));
+        let start = Instant::now();
+        for _ in 0..10 {
+            waits.next(ms(20)).await;
+            // What the one who waits does in between.
+            tokio::time::advance(ms(3)).await;
+        }
+        assert_eq!(start.elapsed(), ms(10 * 20 + 3));
+        // More than one wait is not made up for: whoever was held up gets no burst.
+        tokio::time::advance(ms(500)).await;
+        let start = Instant::now();
+        waits.next(ms(20)).await;
+        waits.next(ms(20)).await;
+        assert_eq!(start.elapsed(), ms(20));
     }
 }

@@ -28,7 +28,7 @@ use crate::domain::conversation::{Message, Prompt};
 use crate::domain::rule::Pace;
 use crate::domain::{BackendName, Error, OutputMode, Part, Role};
 use crate::ids::Kind;
-use crate::store::{Connection, Store, StoreError, accounts, messages};
+use crate::store::{Connection, Store, StoreError, messages};
 
 /// Makes turns.
 #[derive(Clone)]
@@ -228,9 +228,9 @@ impl NewTurn {
         answered.aborted = self.aborted;
         let activity = world.ids.next(Kind::Activity);
         let turn = [said, answered];
-        messages::append(db, world.row, ordinal, &turn, activity).await?;
         let made = [Kind::Conversation, Kind::Message, Kind::Activity];
-        accounts::save_counters(db, world.row, &world.ids, &made).await?;
+        let made = made.map(|kind| (kind, world.ids.made(kind)));
+        messages::append(db, world.row, ordinal, &turn, activity, &made).await?;
         let [_, answered] = turn;
         Ok(answered)
     }

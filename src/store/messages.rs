@@ -1,61 +1,104 @@
 //! The messages of conversations.
 
-use sqlx::QueryBuilder;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Row as _};
 
 use super::{
     AccountRow, Connection, StoreError, Window, from_unix, inconsistent, json, parse, to_sql,
 };
 use crate::domain::conversation::{Message, Role};
-use crate::ids::{ImageId, MessageId};
+use crate::ids::{ImageId, Kind, MessageId};
 
-/// Rows of messages in one statement: SQLite takes 32,766 parameters, a row has nine.
+/// Rows of messages in one statement: SQLite takes 32,766 parameters, a row has six.
 const MESSAGES_A_STATEMENT: usize = 500;
 
 /// Adds `messages`, at least one, at the end of conversation `ordinal`, in neighbouring places,
-/// and moves its time of last activity to that of the last one.
+/// moves its time of last activity to that of the last one, and remembers how many of each kind
+/// the account has `made`.
+///
+/// As a rule all of it is one errand to the thread of the connection, which costs more than the
+/// statements do.
 pub async fn append(
     db: &mut Connection,
     owner: AccountRow,
     ordinal: u64,
     messages: &[Message],
     activity: u64,
+    made: &[(Kind, u64)],
 ) -> Result<(), StoreError> {
     let Some(last) = messages.last() else { return Ok(()) };
     let added = i64::try_from(messages.len()).unwrap_or(i64::MAX);
-    let count: Option<i64> = sqlx::query_scalar(
-        "UPDATE conversations
-         SET message_count = message_count + $5, activity = $3, updated_at = $4
-         WHERE account = $1 AND ordinal = $2
-         RETURNING message_count",
-    )
-    .bind(owner.0)
-    .bind(to_sql(ordinal))
-    .bind(to_sql(activity))
-    .bind(last.created_at.timestamp())
-    .bind(added)
-    .fetch_optional(&mut *db)
-    .await?;
-    let count = count.ok_or_else(|| inconsistent("conversations", "ordinal", &ordinal))?;
-    let mut places = count - added..;
-    for messages in messages.chunks(MESSAGES_A_STATEMENT) {
-        let mut insert = QueryBuilder::new(
-            "INSERT INTO messages (account, conversation, position, id, role, parts, image,
-                                   created_at, aborted) ",
-        );
-        insert.push_values(messages, |mut row, message| {
-            row.push_bind(owner.0)
-                .push_bind(to_sql(ordinal))
-                .push_bind(places.next())
-                .push_bind(message.id.as_str())
-                .push_bind(message.role.name())
-                .push_bind(json(&message.parts))
-                .push_bind(message.image.as_ref().map(ImageId::as_str))
-                .push_bind(message.created_at.timestamp())
-                .push_bind(message.aborted);
-        });
-        insert.build().execute(&mut *db).await?;
+    for (nth, chunk) in messages.chunks(MESSAGES_A_STATEMENT).enumerate() {
+        let (first, made) = (nth * MESSAGES_A_STATEMENT, if nth == 0 { made } else { &[] });
+        let mut query = sqlx::query(AssertSqlSafe(statements(first, chunk.len(), made.len())))
+            .bind(owner.0)
+            .bind(to_sql(ordinal))
+            .bind(added)
+            .bind(to_sql(activity))
+            .bind(last.created_at.timestamp());
+        for message in chunk {
+            query = query
+                .bind(message.id.as_str())
+                .bind(message.role.name())
+                .bind(json(&message.parts))
+                .bind(message.image.as_ref().map(ImageId::as_str))
+                .bind(message.created_at.timestamp())
+                .bind(message.aborted);
+        }
+        for (kind, made) in made {
+            query = query.bind(kind.name()).bind(to_sql(*made));
+        }
+        let rows = query.execute(&mut *db).await?.rows_affected();
+        let expected = usize::from(nth == 0) + chunk.len() + made.len();
+        if rows != u64::try_from(expected).unwrap_or(u64::MAX) {
+            return Err(inconsistent("conversations", "ordinal", &ordinal));
+        }
     }
     Ok(())
+}
+
+/// What adds `count` messages, from the `first` of those that are added on, and sets `made`
+/// counters. Its parameters are numbered through all statements: account, conversation, how many
+/// messages are added in all, activity, time, then the messages, then the counters.
+fn statements(first: usize, count: usize, made: usize) -> String {
+    const BEFORE: usize = 5;
+    const OF_MESSAGE: usize = 6;
+    let mut sql = String::new();
+    if first == 0 {
+        sql.push_str(
+            "UPDATE conversations
+             SET message_count = message_count + $3, activity = $4, updated_at = $5
+             WHERE account = $1 AND ordinal = $2;",
+        );
+    }
+    let parameters = |from: usize, count: usize| {
+        let numbered: Vec<String> = (from..from + count).map(|nth| format!("${nth}")).collect();
+        numbered.join(", ")
+    };
+    let messages: Vec<String> = (0..count)
+        .map(|nth| {
+            let own = parameters(BEFORE + 1 + nth * OF_MESSAGE, OF_MESSAGE);
+            format!("({}, {own})", first + nth)
+        })
+        .collect();
+    sql.push_str(
+        "INSERT INTO messages (account, conversation, position, id, role, parts, image,
+                               created_at, aborted)
+         SELECT c.account, c.ordinal, c.message_count - $3 + m.column1, m.column2, m.column3,
+                m.column4, m.column5, m.column6, m.column7
+         FROM conversations c, (VALUES ",
+    );
+    sql.push_str(&messages.join(", "));
+    sql.push_str(") m WHERE c.account = $1 AND c.ordinal = $2;");
+    if made > 0 {
+        let from = BEFORE + 1 + count * OF_MESSAGE;
+        let counters: Vec<String> =
+            (0..made).map(|nth| format!("($1, {})", parameters(from + nth * 2, 2))).collect();
+        sql.push_str("INSERT INTO counters (account, kind, made) VALUES ");
+        sql.push_str(&counters.join(", "));
+        sql.push_str(" ON CONFLICT (account, kind) DO UPDATE SET made = excluded.made;");
+    }
+    sql
 }
 
 /// The messages of conversation `ordinal` in `window`, oldest first.
@@ -81,7 +124,7 @@ pub async fn read(
 
 /// A row of `messages`.
 #[derive(sqlx::FromRow)]
-struct MessageRow {
+pub(super) struct MessageRow {
     id: String,
     role: String,
     parts: String,
@@ -91,7 +134,19 @@ struct MessageRow {
 }
 
 impl MessageRow {
-    fn into_domain(self) -> Result<Message, StoreError> {
+    /// Out of a row that begins with its conversation.
+    pub(super) fn joined(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("message")?,
+            role: row.try_get("role")?,
+            parts: row.try_get("parts")?,
+            image: row.try_get("image")?,
+            created_at: row.try_get("said_at")?,
+            aborted: row.try_get("aborted")?,
+        })
+    }
+
+    pub(super) fn into_domain(self) -> Result<Message, StoreError> {
         let wrong = |column| inconsistent("messages", column, &self.id);
         Ok(Message {
             role: role_named(&self.role).ok_or_else(|| wrong("role"))?,

@@ -12,8 +12,8 @@ use crate::domain::{Error, Part};
 use crate::ids::{ConversationId, Kind};
 use crate::service::access::Caller;
 use crate::service::worlds::World;
+use crate::store::conversations;
 use crate::store::{self, Connection, StoreError};
-use crate::store::{Window, conversations, messages};
 
 /// What a client said.
 #[derive(Debug, Clone)]
@@ -141,11 +141,8 @@ impl Turns {
         let wanted = id.clone();
         let look = store::act(move |db| {
             async move {
-                let found = conversations::find(db, owner, Api::Runner, &wanted).await?;
-                let Some(found) = found else { return Ok(None) };
-                let shown = history_window(found.message_count, history_limit);
-                let history = messages::read(db, owner, found.ordinal, shown).await?;
-                Ok(Some((found, history)))
+                let latest = history_limit.saturating_mul(2);
+                conversations::find_with_latest(db, owner, Api::Runner, &wanted, latest).await
             }
             .boxed()
         });
@@ -200,12 +197,6 @@ fn asked(caller: &Caller, said: Said, meta: Meta, history: Vec<Turn>, turn: u64)
     }
 }
 
-/// Where the last `turns` turns of a conversation of `messages` messages lie.
-fn history_window(messages: u64, turns: u64) -> Window {
-    let take = turns.saturating_mul(2).min(messages);
-    Window { skip: messages - take, take }
-}
-
 /// Stores `turn` at the end of `conversation`, and tells `conversation` so.
 async fn go_on(
     db: &mut Connection,
@@ -217,20 +208,4 @@ async fn go_on(
     conversation.updated_at = answer.created_at;
     conversation.message_count += 2;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn history_is_the_last_turns_and_no_more(turns in 0_u64..2000, limit in 0_u64..=1000) {
-            let window = history_window(turns * 2, limit);
-            prop_assert_eq!(window.take, turns.min(limit) * 2);
-            prop_assert_eq!(window.skip + window.take, turns * 2);
-        }
-    }
 }

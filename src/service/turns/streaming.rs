@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use crate::backend::{BackendError, Piece};
+use crate::clock::Waits;
 use crate::domain::Error;
 use crate::domain::rule::Pace;
 use crate::domain::words::Words;
@@ -36,7 +37,7 @@ pub(super) async fn begun(mut pieces: Pieces) -> Result<Pieces, Error> {
 
 /// Cuts `pieces` into words and waits before each as `pace` says.
 pub(super) fn paced(pieces: Pieces, pace: Pace, visit: &Visit) -> WordStream {
-    let (clock, draw) = (Arc::clone(&visit.clock), visit.ids.draw());
+    let (mut waits, draw) = (Waits::on(Arc::clone(&visit.clock)), visit.ids.draw());
     let notes = Arc::clone(visit.notes());
     let words = try_stream! {
         let mut nth = 0;
@@ -45,7 +46,7 @@ pub(super) fn paced(pieces: Pieces, pace: Pace, visit: &Visit) -> WordStream {
             let wait = wait_before(nth, pace, draw);
             if !wait.is_zero() {
                 let _held_back = notes.hold_back();
-                clock.sleep(wait).await;
+                waits.next(wait).await;
             }
             nth += 1;
             yield word;
