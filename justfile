@@ -23,6 +23,7 @@ python *OPTIONS:
 # Says what the linter says.
 lint:
     cargo clippy --all-targets -- -D warnings
+    cargo clippy -p mynah-bench --all-targets -- -D warnings
 
 # Builds the documentation, and opens it.
 document:
@@ -70,8 +71,15 @@ collections:
 # The figures of the README.
 figures:
     cargo build --release
-    ls -l target/release/mynah
-    cargo run --release --example figures
+    cargo run --release -p mynah-bench -- --only start
+
+# Measures the server beside a bare one and beside its store alone; `just bench --quick` tries it.
+bench *OPTIONS:
+    cargo run --release -p mynah-bench -- {{OPTIONS}}
+
+# Measures what every request passes through, piece by piece.
+bench-pieces *FILTER:
+    cargo bench --bench hot {{FILTER}}
 
 # The JavaScript test helper: built, tested, its examples run.
 javascript:

@@ -137,6 +137,11 @@ impl App {
         self.fixtures.current()
     }
 
+    /// What answers requests, without a socket.
+    pub fn router(&self) -> Router {
+        self.router.clone()
+    }
+
     /// Answers requests on `listener` until `stop` comes; then takes no new connections, lets
     /// running answers and streams finish within `grace`, and stores what was acknowledged.
     pub async fn serve(

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use mynah::app::Config;
+use mynah::clock::Stopwatch;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use reqwest::Method;
@@ -180,6 +181,27 @@ async fn the_first_word_comes_at_once_and_each_further_one_after_the_pace() {
         }
         assert_eq!(raw.next().await, Next::End);
     }
+}
+
+/// Without `TCP_NODELAY` a chunk waits until the one before it is acknowledged, and a client that
+/// has nothing to send acknowledges after 40 ms. Half of the streams may take longer, and none of
+/// them would be as fast as the bound.
+#[tokio::test]
+async fn at_pace_0_no_chunk_waits_for_the_acknowledgement_of_the_one_before() {
+    const STREAMS: usize = 41;
+    let app = TestApp::start().await;
+    let path = format!("/v1/runner/{ECHO}/stream");
+    // One connection: the system acknowledges the first packets of a new one at once.
+    let mut raw = Raw::connect(app.address).await;
+    let mut took = Vec::with_capacity(STREAMS);
+    for _ in 0..STREAMS {
+        let stopwatch = Stopwatch::start();
+        raw.post(&path, &said("one two three four")).await;
+        assert_eq!(raw.stream().await.len(), 4);
+        took.push(stopwatch.elapsed());
+    }
+    took.sort_unstable();
+    assert!(took[STREAMS / 2] < Duration::from_millis(30), "{took:?}");
 }
 
 #[tokio::test]

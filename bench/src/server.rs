@@ -1,0 +1,175 @@
+//! Processes that are measured: started, asked what they cost, and ended.
+//!
+//! Each runs in a process of its own, so that its processor time and its memory are its own and
+//! nobody else's.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use anyhow::{Context as _, bail};
+use serde::Serialize;
+
+/// What a server prints in front of its address when it answers.
+const READY: &str = "Ready on http://";
+
+/// The command that is Mynah: a binary, or this program in that role.
+#[derive(Debug, Clone)]
+pub(crate) struct Mynah {
+    /// A binary that was named, in place of this program.
+    pub(crate) binary: Option<PathBuf>,
+}
+
+/// Where a server's log goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Log<'p> {
+    /// Warnings alone, to standard error: there are none.
+    Warnings,
+    /// As the command does it without being told, into this file.
+    Usual(&'p Path),
+}
+
+/// A server that runs until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    process: Process,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+}
+
+impl Mynah {
+    /// Starts it on a free port.
+    pub(crate) fn start(&self, arguments: &[String], log: Log<'_>) -> anyhow::Result<Server> {
+        let mut command = match &self.binary {
+            Some(binary) => Command::new(binary),
+            None => own_role("mynah")?,
+        };
+        // What is measured is the command as it comes, whatever the shell's variables say.
+        command.env_clear().args(["--port", "0"]).args(arguments);
+        match log {
+            Log::Warnings => command.args(["--log", "warn"]),
+            Log::Usual(file) => command.stderr(File::create(file)?),
+        };
+        Server::of(Process::start(command)?)
+    }
+}
+
+impl Server {
+    /// Starts the bare server with `spec`.
+    pub(crate) fn ceiling(spec: &impl Serialize) -> anyhow::Result<Self> {
+        let mut process = Process::start(own_role("ceiling")?)?;
+        process.tell(spec)?;
+        Self::of(process)
+    }
+
+    /// A process that tells where it listens.
+    fn of(mut process: Process) -> anyhow::Result<Self> {
+        let stdout = process.stdout.take().context("no standard output")?;
+        for line in BufReader::new(stdout).lines() {
+            if let Some(address) = line?.strip_prefix(READY) {
+                let address = address.parse().context("the server's address")?;
+                return Ok(Self { process, address });
+            }
+        }
+        bail!("a server ended before it was ready")
+    }
+
+    /// What it has cost so far.
+    pub(crate) fn cost(&self) -> anyhow::Result<Cost> {
+        Cost::of(self.process.child.id())
+    }
+}
+
+/// This program again, in the role that `role` names.
+fn own_role(role: &str) -> anyhow::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg(role);
+    Ok(command)
+}
+
+/// Asks this program for something in the role that `role` names: JSON in, JSON out.
+pub(crate) fn ask_own<T>(role: &str, spec: &impl Serialize) -> anyhow::Result<T>
+where
+    T: serde::de::DeserializeOwned,
+{
+    let mut process = Process::start(own_role(role)?)?;
+    process.tell(spec)?;
+    let stdout = process.stdout.take().context("no standard output")?;
+    serde_json::from_reader(stdout).with_context(|| format!("the answer of `{role}`"))
+}
+
+/// A child that ends with its owner.
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: Option<ChildStdout>,
+}
+
+impl Process {
+    fn start(mut command: Command) -> anyhow::Result<Self> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        Ok(Self { child, stdin, stdout })
+    }
+
+    /// Hands `spec` over on standard input, and closes it.
+    fn tell(&mut self, spec: &impl Serialize) -> anyhow::Result<()> {
+        let mut stdin = self.stdin.take().context("no standard input")?;
+        Ok(stdin.write_all(&serde_json::to_vec(spec)?)?)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What a process has cost the machine.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cost {
+    /// Processor time, in seconds, of the process and the kernel for it.
+    pub(crate) cpu: f64,
+    /// Memory it has in use, in bytes.
+    pub(crate) resident: u64,
+    /// The most it has had in use, in bytes.
+    pub(crate) peak: u64,
+}
+
+impl Cost {
+    /// What this very process has cost.
+    pub(crate) fn own() -> anyhow::Result<Self> {
+        Self::of(std::process::id())
+    }
+
+    fn of(process: u32) -> anyhow::Result<Self> {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+        // The name, in parentheses, may hold anything; user and system time are the 12th and 13th
+        // field behind it (proc_pid_stat(5)).
+        let (_, fields) = stat.rsplit_once(')').context("no fields in stat")?;
+        let mut ticks = 0;
+        for field in fields.split_whitespace().skip(11).take(2) {
+            ticks += field.parse::<u64>()?;
+        }
+        let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+        Ok(Self {
+            cpu: crate::figures::real(ticks)
+                / crate::figures::real(rustix::param::clock_ticks_per_second()),
+            resident: bytes(&status, "VmRSS:")?,
+            peak: bytes(&status, "VmHWM:")?,
+        })
+    }
+}
+
+/// What `/proc/PID/status` says in kB on the line of `name`, in bytes.
+fn bytes(status: &str, name: &str) -> anyhow::Result<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));
+    let kibibytes: u64 = kibibytes.with_context(|| format!("no {name}"))?.trim().parse()?;
+    Ok(kibibytes * 1024)
+}

@@ -1,0 +1,181 @@
+//! What every request passes through, piece by piece, in nanoseconds.
+//!
+//! ```sh
+//! cargo bench                      # all of it
+//! cargo bench --bench hot rules    # what has `rules` in its name
+//! ```
+//!
+//! Only what the crate shows to others is called. So a body's validation is measured as a request
+//! that is refused for a fault in its last part: the router, the key, the parser and the rendering
+//! of the refusal are in it, the answering is not. docs/performance.md has what whole servers do.
+
+#![expect(clippy::expect_used, reason = "a benchmark that cannot run fails loudly")]
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use futures::FutureExt as _;
+use futures::StreamExt as _;
+use mynah::app::{App, Config};
+use mynah::backend::canned::{RuleBook, RuleSet};
+use mynah::backend::{Ask, Backend, Canned, Echo, Piece};
+use mynah::domain::conversation::{Api, Meta, Scene, Variables};
+use mynah::domain::rule::{Reply, Rule, When};
+use mynah::domain::{OutputMode, Part, Prompt};
+use mynah::http::extract::Strictness;
+use mynah::http::runner::{ErrorStyle, MessageContent, Style};
+use mynah::http::{FaultHeader, ResetStyle, control};
+use mynah::tokens;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+const SHORT: &str = "Hello! I need help with my order.";
+const TEMPLATE: &str = "Of course, {{ variables.customer_name or 'dear customer' }}: \
+                        {{ message | upper }} in turn {{ turn }}.";
+
+/// A prompt with the message `text`.
+fn prompt(text: &str) -> Prompt {
+    let mut variables = Variables::new();
+    variables.insert("customer_name".to_owned(), "Ada".into());
+    Prompt {
+        instructions: String::new(),
+        history: Vec::new(),
+        message: vec![Part::text(text)],
+        output: OutputMode::Text,
+        scene: Scene {
+            api: Api::Runner,
+            deployment: Some("YOUR_DEPLOYMENT_ID".into()),
+            model: "deepseek-chat".to_owned(),
+            account: "demo".into(),
+            turn: 1,
+            variables: Arc::new(variables),
+            meta: Arc::new(Meta::new()),
+            agent: None,
+        },
+    }
+}
+
+/// A prompt for an account with these rules.
+fn ask(text: &str, rules: &[Rule]) -> Ask {
+    let rules = RuleSet::compile(rules).expect("the rules are sound");
+    let rules = Arc::new(RuleBook::new(Arc::new(rules)));
+    Ask { prompt: Arc::new(prompt(text)), rules, thoughts: false }
+}
+
+/// A rule that answers `text` under the condition `when`.
+fn rule(when: When, text: &str) -> Rule {
+    let reply = Reply { text: Some(text.to_owned()), ..Reply::default() };
+    Rule { when, reply: vec![reply], ..Rule::default() }
+}
+
+/// Asks `backend`, which has its answer at hand, for the text.
+fn answer(backend: &impl Backend, ask: &Ask) -> String {
+    let answer = backend.answer(ask.clone()).now_or_never();
+    let answer = answer.expect("nothing to wait for").expect("an answer");
+    match answer.pieces.into_future().now_or_never() {
+        Some((Some(Ok(Piece::Text(text))), _)) => text,
+        _ => String::new(),
+    }
+}
+
+fn rules(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("rules");
+    for count in [10, 1000] {
+        let text = |n| format!("What is the answer to question {n}?");
+        let last = text(count - 1);
+        let equals: Vec<Rule> = (0..count)
+            .map(|n| rule(When { equals: Some(text(n)), ..When::default() }, "Yes."))
+            .collect();
+        let by_text = ask(&last, &equals);
+        assert_eq!(answer(&Canned, &by_text), "Yes.");
+        group.bench_function(format!("the last of {count} by text"), |bencher| {
+            bencher.iter(|| answer(&Canned, black_box(&by_text)));
+        });
+        let contains: Vec<Rule> = (0..count)
+            .map(|n| {
+                rule(When { contains: Some(format!("question {n}?")), ..When::default() }, "Yes.")
+            })
+            .collect();
+        let by_part = ask(&last, &contains);
+        group.bench_function(format!("the last of {count} by a part of the text"), |bencher| {
+            bencher.iter(|| answer(&Canned, black_box(&by_part)));
+        });
+    }
+    group.finish();
+}
+
+fn answers(criterion: &mut Criterion) {
+    let templates = ask(SHORT, &[rule(When::default(), TEMPLATE)]);
+    assert!(answer(&Canned, &templates).starts_with("Of course, Ada"));
+    criterion.bench_function("answer: a template", |bencher| {
+        bencher.iter(|| answer(&Canned, black_box(&templates)));
+    });
+    let nothing = ask(SHORT, &[]);
+    criterion.bench_function("answer: made up", |bencher| {
+        bencher.iter(|| answer(&Canned, black_box(&nothing)));
+    });
+    criterion.bench_function("answer: echo", |bencher| {
+        bencher.iter(|| answer(&Echo, black_box(&nothing)));
+    });
+}
+
+fn counting(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("tokens");
+    let long = include_str!("../docs/ARCHITECTURE.md");
+    for (name, text) in [("a sentence", SHORT), ("a page", long)] {
+        group.throughput(Throughput::Bytes(u64::try_from(text.len()).unwrap_or_default()));
+        group.bench_function(name, |bencher| bencher.iter(|| tokens::count(black_box(text))));
+    }
+    group.finish();
+}
+
+/// One server, in this process and without a socket.
+fn router(runtime: &tokio::runtime::Runtime) -> Router {
+    let config = Config {
+        database: "sqlite::memory:".to_owned(),
+        fixtures: None,
+        backend: None,
+        pace: Duration::ZERO,
+        seed: 1,
+        clock: None,
+        strictness: Strictness::Lenient,
+        runner: Style { errors: ErrorStyle::OpenAi, message_content: MessageContent::Text },
+        control: control::Access::Nobody,
+        fault_header: FaultHeader::Ignored,
+        reset: ResetStyle::Unix,
+        journal_max: 1000,
+        public_url: None,
+    };
+    runtime.block_on(App::build(&config)).expect("a server").router()
+}
+
+fn requests(criterion: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let router = router(&runtime);
+    let text = |text: &str| json!({"type": "text", "text": text});
+    let sample = json!({"content": [text("Your input message here.")]});
+    let faulty = json!({"content": [text(SHORT), text(SHORT), {"type": "colour"}]});
+    let send = |body: &Value| {
+        let request = Request::post("/v1/runner/YOUR_DEPLOYMENT_ID")
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("x-api-key", "YOUR_API_KEY")
+            .body(Body::from(body.to_string()))
+            .expect("a request");
+        runtime.block_on(router.clone().oneshot(request)).expect("an answer").status()
+    };
+    assert_eq!(send(&sample), StatusCode::OK);
+    assert_eq!(send(&faulty), StatusCode::BAD_REQUEST);
+    let mut group = criterion.benchmark_group("request, without a socket");
+    group.bench_function("run, canned", |bencher| bencher.iter(|| send(&sample)));
+    group.bench_function("refused for its body", |bencher| bencher.iter(|| send(&faulty)));
+    group.finish();
+}
+
+criterion_group!(hot, requests, rules, answers, counting);
+criterion_main!(hot);
