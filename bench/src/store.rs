@@ -125,15 +125,21 @@ async fn keep_on(
 impl Opened {
     /// Reads conversation `n` and its latest turns, and stores a further one.
     async fn go_on(&self, n: u64) -> anyhow::Result<()> {
-        let latest = |messages: u64| Window { skip: messages.saturating_sub(SHOWN), take: SHOWN };
-        let ordinal = self.read_conversation(n, latest).await?;
+        let (owner, id) = (self.world.row, conversation_id(n));
+        let look = store::act(move |db| {
+            let found = async move {
+                conversations::find_with_latest(db, owner, Api::Runner, &id, SHOWN).await
+            };
+            found.boxed()
+        });
+        let (found, _) = self.store.read(look).await?.context("no such conversation")?;
         let world = Arc::clone(&self.world);
         let act = store::act(move |db| {
             async move {
-                let activity = world.ids.next(Kind::Activity);
-                messages::append(db, world.row, ordinal, &turn(&world), activity).await?;
+                let (activity, turn) = (world.ids.next(Kind::Activity), turn(&world));
                 let made = [Kind::Conversation, Kind::Message, Kind::Activity];
-                accounts::save_counters(db, world.row, &world.ids, &made).await
+                let made = made.map(|kind| (kind, world.ids.made(kind)));
+                messages::append(db, world.row, found.ordinal, &turn, activity, &made).await
             }
             .boxed()
         });
@@ -156,10 +162,6 @@ impl Opened {
         Ok(())
     }
 
-    async fn page_of_messages(&self) -> anyhow::Result<()> {
-        self.read_conversation(0, |_| A_PAGE).await.map(drop)
-    }
-
     async fn page_of(&self, name: &str, value: &str) -> anyhow::Result<()> {
         let filter = Filter { deployment: None, meta: vec![(name.to_owned(), value.to_owned())] };
         let owner = self.world.row;
@@ -171,24 +173,16 @@ impl Opened {
         Ok(())
     }
 
-    /// Reads conversation `n` and the messages in the window that `which` says, given their
-    /// number; gives the conversation's ordinal.
-    async fn read_conversation(
-        &self,
-        n: u64,
-        which: impl FnOnce(u64) -> Window + Send + 'static,
-    ) -> anyhow::Result<u64> {
-        let (owner, id) = (self.world.row, conversation_id(n));
+    async fn page_of_messages(&self) -> anyhow::Result<()> {
+        let (owner, id) = (self.world.row, conversation_id(0));
         let look = store::act(move |db| {
             async move {
                 let found = conversations::find(db, owner, Api::Runner, &id).await?;
                 let Some(found) = found else { return Ok(None) };
-                let window = which(found.message_count);
-                messages::read(db, owner, found.ordinal, window).await?;
-                Ok(Some(found.ordinal))
+                messages::read(db, owner, found.ordinal, A_PAGE).await.map(Some)
             }
             .boxed()
         });
-        self.store.read(look).await?.context("no such conversation")
+        self.store.read(look).await?.context("no such conversation").map(drop)
     }
 }
