@@ -35,6 +35,14 @@ impl Room {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Runner, Self::Characters];
 
+    /// Its name in paths and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Runner => "runner",
+            Self::Characters => "characters",
+        }
+    }
+
     /// The document as YAML, its server being [`SERVER`].
     pub fn yaml(self) -> &'static str {
         match self {

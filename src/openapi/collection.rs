@@ -20,15 +20,16 @@ impl Room {
     /// its end. Fails only if the document were no JSON.
     pub fn collection(self, server: &str) -> serde_json::Result<String> {
         let document: Value = serde_json::from_str(self.json())?;
-        let (command, key) = match self {
-            Self::Runner => ("runner", RUNNER_KEY),
-            Self::Characters => ("characters", CHARACTERS_KEY),
+        let key = match self {
+            Self::Runner => RUNNER_KEY,
+            Self::Characters => CHARACTERS_KEY,
         };
         let head = format!(
             "# {}. For VS Code (REST Client) and JetBrains IDEs.\n\
              # Made by `mynah openapi {command} --format http` from the OpenAPI document.\n\n\
              @server = {server}\n@key = {key}\n",
             text(&document, "/info/title"),
+            command = self.name(),
         );
         Ok(requests(&document).iter().fold(head, |file, request| file + &request.written()))
     }

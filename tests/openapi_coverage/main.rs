@@ -53,13 +53,6 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn name(room: Room) -> &'static str {
-    match room {
-        Room::Runner => "runner",
-        Room::Characters => "characters",
-    }
-}
-
 fn documented() -> Statuses {
     let mut statuses = Statuses::new();
     for room in Room::ALL {
@@ -67,7 +60,7 @@ fn documented() -> Statuses {
         let paths = document["paths"].as_object().expect("paths").values();
         let operations = paths.flat_map(|path| path.as_object().expect("methods").values());
         for operation in operations.filter(|operation| operation["operationId"].is_string()) {
-            let name = format!("{} {}", name(room), operation["operationId"].as_str().unwrap());
+            let name = format!("{} {}", room.name(), operation["operationId"].as_str().unwrap());
             let responses = operation["responses"].as_object().expect("responses");
             let responses = responses.keys().map(|status| status.parse().expect("a status"));
             statuses.insert(name, responses.collect());

@@ -194,14 +194,7 @@ fn document_of(path: &str) -> Option<(Room, &'static Document)> {
     }
 }
 
-fn name(room: Room) -> &'static str {
-    match room {
-        Room::Runner => "runner",
-        Room::Characters => "characters",
-    }
-}
-
 fn read(room: Room) -> Document {
     let text = serde_json::from_str(room.json()).expect("the document is JSON");
-    Document::read(name(room), &text)
+    Document::read(room.name(), &text)
 }

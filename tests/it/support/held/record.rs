@@ -15,7 +15,7 @@ use mynah::openapi::Room;
 /// Writes down that an answer was as its document says.
 pub(super) fn seen(room: Room, operation: &str, status: u16) {
     static BOOK: LazyLock<Mutex<Book>> = LazyLock::new(|| Mutex::new(Book::open()));
-    let line = format!("{} {operation} {status}\n", super::name(room));
+    let line = format!("{} {operation} {status}\n", room.name());
     let mut book = BOOK.lock().unwrap();
     if book.lines.insert(line.clone()) {
         book.file.write_all(line.as_bytes()).unwrap();
