@@ -9,6 +9,9 @@ from urllib.parse import quote, urlencode, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    from typing_extensions import Self
 
 #: Seconds that an answer of the control plane may take, waits for requests aside.
 PATIENCE = 30.0
@@ -96,6 +99,33 @@ class Control:
             raise MynahError(f"no answer from {self.url}: {reason}{self._afterword()}") from error
         finally:
             connection.close()
+
+
+class Removable:
+    """One of an account's things, at `path`. In a `with` it is taken away at the end."""
+
+    def __init__(self, call: Callable[..., Any], path: str) -> None:
+        self._call = call
+        self._path = path
+
+    def remove(self) -> None:
+        """Takes it away; that it is gone already is no error."""
+        try:
+            self._call("DELETE", self._path)
+        except ControlError as error:
+            if error.status != 404:
+                raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.remove()
 
 
 def segment(text: str) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from mynah_testing.control import ControlError, segment
+from mynah_testing.control import Removable, segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
 
-    from typing_extensions import Self, Unpack
+    from typing_extensions import Unpack
 
 Burst = TypedDict("Burst", {"every": int, "for": int})
 Burst.__doc__ = """For so many seconds of every so many, on the account's clock."""
@@ -46,11 +45,11 @@ class FaultRule(When, total=False):
     split_character: bool
 
 
-class Fault:
+class Fault(Removable):
     """A fault of an account. In a `with` it is taken away at the end."""
 
     def __init__(self, call: Callable[..., Any], fault_id: str) -> None:
-        self._call = call
+        super().__init__(call, f"faults/{segment(fault_id)}")
         self.id = fault_id
 
     @property
@@ -62,25 +61,6 @@ class Fault:
     def fired(self) -> int:
         """How many requests met its effect."""
         return int(self._shown()["fired"])
-
-    def remove(self) -> None:
-        """Takes it away; that it is gone already is no error."""
-        try:
-            self._call("DELETE", f"faults/{segment(self.id)}")
-        except ControlError as error:
-            if error.status != 404:
-                raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.remove()
 
     def _shown(self) -> dict[str, Any]:
         shown: dict[str, Any]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
-from mynah_testing.control import ControlError, segment
+from mynah_testing.control import Removable, segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from types import TracebackType
 
-    from typing_extensions import Self, Unpack
+    from typing_extensions import Unpack
 
 
 class Pace(TypedDict, total=False):
@@ -52,11 +51,11 @@ class When(TypedDict, total=False):
     parts: list[str]
 
 
-class Rule:
+class Rule(Removable):
     """A rule of an account. In a `with` it is taken away at the end."""
 
     def __init__(self, call: Callable[..., Any], rule_id: str) -> None:
-        self._call = call
+        super().__init__(call, f"replies/{segment(rule_id)}")
         self.id = rule_id
 
     @property
@@ -66,25 +65,6 @@ class Rule:
             if shown["id"] == self.id:
                 return int(shown["answered"])
         raise LookupError(f"{self.id} has been taken away")
-
-    def remove(self) -> None:
-        """Takes it away; that it is gone already is no error."""
-        try:
-            self._call("DELETE", f"replies/{segment(self.id)}")
-        except ControlError as error:
-            if error.status != 404:
-                raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.remove()
 
 
 class Replies:
