@@ -13,7 +13,6 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -27,9 +26,7 @@ use mynah::backend::{Ask, Backend, Canned, Echo, Piece};
 use mynah::domain::conversation::{Api, Meta, Scene, Variables};
 use mynah::domain::rule::{Reply, Rule, When};
 use mynah::domain::{OutputMode, Part, Prompt};
-use mynah::http::extract::Strictness;
-use mynah::http::runner::{ErrorStyle, MessageContent, Style};
-use mynah::http::{FaultHeader, ResetStyle, control};
+use mynah::http::control;
 use mynah::tokens;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
@@ -136,21 +133,7 @@ fn counting(criterion: &mut Criterion) {
 
 /// One server, in this process and without a socket.
 fn router(runtime: &tokio::runtime::Runtime) -> Router {
-    let config = Config {
-        database: "sqlite::memory:".to_owned(),
-        fixtures: None,
-        backend: None,
-        pace: Duration::ZERO,
-        seed: 1,
-        clock: None,
-        strictness: Strictness::Lenient,
-        runner: Style { errors: ErrorStyle::OpenAi, message_content: MessageContent::Text },
-        control: control::Access::Nobody,
-        fault_header: FaultHeader::Ignored,
-        reset: ResetStyle::Unix,
-        journal_max: 1000,
-        public_url: None,
-    };
+    let config = Config { control: control::Access::Nobody, ..Config::default() };
     runtime.block_on(App::build(&config)).expect("a server").router()
 }
 

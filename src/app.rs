@@ -52,6 +52,31 @@ pub struct Config {
     pub public_url: Option<url::Url>,
 }
 
+/// A server for tests: in memory, with the built-in fixtures, streams without pause and ids from
+/// seed 1; in all else as the command is without options.
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            database: "sqlite::memory:".to_owned(),
+            fixtures: None,
+            backend: None,
+            pace: Duration::ZERO,
+            seed: 1,
+            clock: None,
+            strictness: Strictness::Lenient,
+            runner: runner::Style {
+                errors: runner::ErrorStyle::OpenAi,
+                message_content: runner::MessageContent::Text,
+            },
+            control: control::Access::ThisMachine,
+            fault_header: FaultHeader::Ignored,
+            reset: ResetStyle::Unix,
+            journal_max: 1000,
+            public_url: None,
+        }
+    }
+}
+
 /// Why a server could not be built or served.
 #[derive(Debug, Error)]
 #[non_exhaustive]

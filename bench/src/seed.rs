@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use futures::FutureExt as _;
@@ -12,9 +11,7 @@ use mynah::app::{App, Config};
 use mynah::clock::Stopwatch;
 use mynah::domain::conversation::{Conversation, Message, Meta, Target, Variables};
 use mynah::domain::{Part, Role};
-use mynah::http::extract::Strictness;
-use mynah::http::runner::{ErrorStyle, MessageContent, Style};
-use mynah::http::{FaultHeader, ResetStyle, control};
+use mynah::http::control;
 use mynah::ids::{AccountId, ConversationId, Kind};
 use mynah::service::{World, fixtures};
 use mynah::store::{self, Connection, Store, StoreError, accounts, conversations, messages};
@@ -205,16 +202,8 @@ fn config(url: &str, fixtures: &Path) -> Config {
     Config {
         database: url.to_owned(),
         fixtures: Some(fixtures.to_owned()),
-        backend: None,
-        pace: Duration::ZERO,
-        seed: 1,
-        clock: None,
-        strictness: Strictness::Lenient,
-        runner: Style { errors: ErrorStyle::OpenAi, message_content: MessageContent::Text },
         control: control::Access::Nobody,
-        fault_header: FaultHeader::Ignored,
-        reset: ResetStyle::Unix,
         journal_max: 0,
-        public_url: None,
+        ..Config::default()
     }
 }

@@ -7,9 +7,8 @@ use std::time::Duration;
 use super::thread::{self, Order};
 use super::{BackendName, ErrorStyle, MessageContent, Mynah, ResetStyle, StartError, Time};
 use crate::app::Config;
+use crate::http::FaultHeader;
 use crate::http::extract::Strictness;
-use crate::http::runner::Style;
-use crate::http::{FaultHeader, control};
 use crate::service::fixtures;
 
 /// A server to start: [`Mynah::builder`]. Options are those of `mynah serve`, but for their
@@ -39,22 +38,12 @@ pub struct Builder {
 
 impl Default for Builder {
     fn default() -> Self {
-        let config = Config {
-            database: "sqlite::memory:".to_owned(),
-            fixtures: None,
-            backend: None,
-            pace: Duration::ZERO,
-            seed: 1,
-            clock: None,
-            strictness: Strictness::Lenient,
-            runner: Style { errors: ErrorStyle::OpenAi, message_content: MessageContent::Text },
-            control: control::Access::ThisMachine,
-            fault_header: FaultHeader::Ignored,
-            reset: ResetStyle::Unix,
-            journal_max: 1000,
-            public_url: None,
-        };
-        Self { port: 0, config, further: Vec::new(), grace: Duration::from_secs(1) }
+        Self {
+            port: 0,
+            config: Config::default(),
+            further: Vec::new(),
+            grace: Duration::from_secs(1),
+        }
     }
 }
 

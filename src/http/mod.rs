@@ -28,7 +28,6 @@ use axum::extract::FromRef;
 use axum::http::Uri;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
-use tower_http::catch_panic::CatchPanicLayer;
 
 pub use self::base_url::PublicUrl;
 use self::failure::Failure;
@@ -120,9 +119,4 @@ async fn nothing(uri: Uri) -> Response {
         Some(_) => Failure::NoSuchPath.into_response(),
         None => operations::nothing_here(),
     }
-}
-
-/// Turns a panic of a handler into the room's 500.
-fn catch_panics() -> CatchPanicLayer<fn(Box<dyn std::any::Any + Send>) -> Response> {
-    CatchPanicLayer::custom(Failure::panicked)
 }

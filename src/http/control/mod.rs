@@ -16,10 +16,10 @@ use axum::extract::FromRef;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
+use tower_http::catch_panic::CatchPanicLayer;
 
 pub use self::auth::Access;
 pub(crate) use self::journal::documents;
-use super::catch_panics;
 use super::extract::Strictness;
 use super::failure::Failure;
 use super::metrics::{self, Metrics};
@@ -60,7 +60,7 @@ where
         .route("/accounts/{id}/faults", get(faults::list).post(faults::add).delete(faults::clear))
         .route("/accounts/{id}/faults/{fault_id}", delete(faults::remove))
         .method_not_allowed_fallback(async || Failure::WrongMethod)
-        .layer(catch_panics())
+        .layer(CatchPanicLayer::custom(Failure::panicked))
         .layer(from_fn_with_state(Access::from_ref(state), auth::guard))
         .layer(map_response(async |response: Response| plain::rendered(response)))
 }

@@ -22,10 +22,6 @@ use futures::future::BoxFuture;
 use held::{Came, Mark, Sent, hold};
 use mynah::app::{App, Config};
 use mynah::clock::Clock;
-use mynah::domain::BackendName;
-use mynah::http::extract::Strictness;
-use mynah::http::runner::{ErrorStyle, MessageContent, Style};
-use mynah::http::{FaultHeader, ResetStyle, control};
 use mynah::ids::AccountId;
 use mynah::service::Worlds;
 use mynah::service::fixtures::watch::reload;
@@ -251,21 +247,7 @@ impl Drop for TestApp {
 
 impl Setup {
     fn usual() -> Self {
-        Self(Config {
-            database: "sqlite::memory:".to_owned(),
-            fixtures: None,
-            backend: None::<BackendName>,
-            pace: Duration::ZERO,
-            seed: 1,
-            clock: Some(NOW.parse().unwrap()),
-            strictness: Strictness::Lenient,
-            reset: ResetStyle::Unix,
-            journal_max: 1000,
-            public_url: None,
-            control: control::Access::ThisMachine,
-            fault_header: FaultHeader::Ignored,
-            runner: Style { errors: ErrorStyle::OpenAi, message_content: MessageContent::Text },
-        })
+        Self(Config { clock: Some(NOW.parse().unwrap()), ..Config::default() })
     }
 
     async fn start(self) -> TestApp {
