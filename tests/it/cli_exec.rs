@@ -267,10 +267,11 @@ async fn control_c_reaches_the_command_once() {
         eprintln!("not tried: there is no terminal to be had");
         return;
     }
-    // Without the terminal's echo of Ctrl-C, which can come before or after what the command says.
+    // `exec`, so that no shell stands between that would be interrupted as well; and without the
+    // terminal's echo of Ctrl-C, which can come before or after what the command says.
     let inner = "stty -echo; trap \"echo INT\" INT; trap \"echo TERM; exit 9\" TERM; echo $PPID
         while :; do sleep 0.05; done";
-    let mut script = in_a_terminal(&format!("{BINARY} exec -- sh -c '{inner}'"));
+    let mut script = in_a_terminal(&format!("exec {BINARY} exec -- sh -c '{inner}'"));
     script.stdout(Stdio::piped());
     let mut running = Running::start(script);
     let id = running.line().await.unwrap().trim().parse().unwrap();
