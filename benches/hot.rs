@@ -14,7 +14,6 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -26,10 +25,9 @@ use mynah::backend::{Ask, Backend, Canned, Echo, Piece};
 use mynah::domain::conversation::{Api, Meta, Scene, Variables};
 use mynah::domain::rule::{Reply, Rule, When};
 use mynah::domain::{OutputMode, Part, Prompt};
-use mynah::http::control;
+use mynah::http::{Line, Passage, control};
 use mynah::tokens;
 use serde_json::{Value, json};
-use tower::ServiceExt as _;
 
 const SHORT: &str = "Hello! I need help with my order.";
 const TEMPLATE: &str = "Of course, {{ variables.customer_name or 'dear customer' }}: \
@@ -132,15 +130,15 @@ fn counting(criterion: &mut Criterion) {
 }
 
 /// One server, in this process and without a socket.
-fn router(runtime: &tokio::runtime::Runtime) -> Router {
+fn passage(runtime: &tokio::runtime::Runtime) -> Passage {
     let config = Config { control: control::Access::Nobody, ..Config::default() };
-    runtime.block_on(App::build(&config)).expect("a server").router()
+    runtime.block_on(App::build(&config)).expect("a server").passage()
 }
 
 fn requests(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
-    let router = router(&runtime);
+    let (passage, line) = (passage(&runtime), Line::default());
     let text = |text: &str| json!({"type": "text", "text": text});
     let sample = json!({"content": [text("Your input message here.")]});
     let faulty = json!({"content": [text(SHORT), text(SHORT), {"type": "colour"}]});
@@ -150,7 +148,7 @@ fn requests(criterion: &mut Criterion) {
             .header("x-api-key", "YOUR_API_KEY")
             .body(Body::from(body.to_string()))
             .expect("a request");
-        runtime.block_on(router.clone().oneshot(request)).expect("an answer").status()
+        runtime.block_on(passage.answer(&line, request)).status()
     };
     assert_eq!(send(&sample), StatusCode::OK);
     assert_eq!(send(&faulty), StatusCode::BAD_REQUEST);

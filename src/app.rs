@@ -5,7 +5,6 @@ mod connections;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -13,7 +12,8 @@ use tokio::net::TcpListener;
 use crate::domain::BackendName;
 use crate::http::extract::Strictness;
 use crate::http::{
-    FaultHeader, Metrics, Observer, PublicUrl, ResetStyle, Services, control, router, runner,
+    FaultHeader, Metrics, Observer, Passage, PublicUrl, ResetStyle, Services, control, passage,
+    runner,
 };
 use crate::service::fixtures::watch::Watch;
 use crate::service::fixtures::{self, Checked, Fixtures, FixturesError, Shelf};
@@ -91,7 +91,7 @@ pub enum AppError {
 
 /// A server that is ready to serve.
 pub struct App {
-    router: Router,
+    passage: Passage,
     turns: Turns,
     store: Store,
     worlds: Arc<Worlds>,
@@ -128,7 +128,7 @@ impl App {
         let settings = Settings { backend: config.backend, pace: config.pace };
         let turns = Turns::new(store.clone(), fixtures.clone(), settings);
         let metrics = Metrics::new(store.clone());
-        let router = router(Services {
+        let passage = passage(Services {
             access: Access::new(Arc::clone(&worlds), fixtures.clone()),
             turns: turns.clone(),
             archive: Archive::new(store.clone()),
@@ -144,7 +144,7 @@ impl App {
             observer: Observer::new(config.seed, config.reset, metrics),
             public_url: PublicUrl::new(config.public_url.as_ref()),
         });
-        Ok(Self { router, turns, store, worlds, fixtures, watch: None })
+        Ok(Self { passage, turns, store, worlds, fixtures, watch: None })
     }
 
     /// The accounts, with their clocks.
@@ -163,8 +163,8 @@ impl App {
     }
 
     /// What answers requests, without a socket.
-    pub fn router(&self) -> Router {
-        self.router.clone()
+    pub fn passage(&self) -> Passage {
+        self.passage.clone()
     }
 
     /// Answers requests on `listener` until `stop` comes; then takes no new connections, lets
@@ -193,7 +193,7 @@ impl App {
             grace
         };
         let watching = self.watch.map(|watch| tokio::spawn(watch.go_on(Arc::clone(&self.worlds))));
-        connections::serve(listener, self.router, stop).await;
+        connections::serve(listener, self.passage, stop).await;
         sweeping.abort();
         if let Some(watching) = watching {
             watching.abort();

@@ -4,10 +4,12 @@
 mod patience;
 mod socket;
 
+use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io::ErrorKind;
+use std::task::Poll;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -17,11 +19,10 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tower::ServiceExt as _;
 
 use self::patience::Patient;
 use self::socket::Socket;
-use crate::http::Line;
+use crate::http::{Line, Passage};
 
 /// How long a client may take to send the head of a request, the first as well as each further
 /// one: slow and idle clients are let go then. Longer than most clients keep idle connections.
@@ -29,11 +30,11 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(75);
 /// How long accepting rests when the system has no more sockets to give.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(50);
 
-/// Serves `router` until `stop` comes, and then lets connections finish within the grace that it
+/// Serves `passage` until `stop` comes, and then lets connections finish within the grace that it
 /// grants.
 pub(super) async fn serve(
     listener: TcpListener,
-    router: Router,
+    passage: Passage,
     stop: impl Future<Output = Duration>,
 ) {
     let graceful = GracefulShutdown::new();
@@ -45,7 +46,7 @@ pub(super) async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((socket, _)) => {
-                    connections.spawn(attend(socket, router.clone(), graceful.watcher()));
+                    connections.spawn(attend(socket, passage.clone(), graceful.watcher()));
                 }
                 // A client that left before it was greeted is nobody's trouble.
                 Err(fault) if fault.kind() == ErrorKind::ConnectionAborted => {}
@@ -65,28 +66,25 @@ pub(super) async fn serve(
 }
 
 /// Serves one connection until it ends, in good order or cut by a fault.
-async fn attend(socket: TcpStream, router: Router, watcher: Watcher) {
+async fn attend(socket: TcpStream, passage: Passage, watcher: Watcher) {
     let line = Line::default();
-    let service = service_fn(|mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(line.clone());
-        let (answer, line) = (router.clone().oneshot(request), line.clone());
-        async move {
-            let answer = answer.await;
-            if line.is_cut() {
-                // The answer is logged, and never sent.
-                std::future::pending::<()>().await;
-            }
-            answer
+    let service = service_fn(async |request: hyper::Request<Incoming>| {
+        let answer = passage.answer(&line, request).await;
+        if line.is_cut() {
+            // The answer is logged, and never sent.
+            std::future::pending::<()>().await;
         }
+        Ok::<_, Infallible>(answer)
     });
     let socket = Socket { socket: prepared(socket), line: line.clone() };
-    tokio::select! {
-        outcome = watcher.watch(connection(socket, service)) => {
-            if let Err(fault) = outcome {
-                tracing::debug!(%fault, "a connection ended in disorder");
-            }
-        }
-        () = line.until_cut() => {}
+    let mut served = std::pin::pin!(watcher.watch(connection(socket, service)));
+    // It is cut in the middle of being served, so there is nothing else to wait for.
+    let outcome = poll_fn(|context| match served.as_mut().poll(context) {
+        Poll::Pending if line.is_cut() => Poll::Ready(Ok(())),
+        polled => polled,
+    });
+    if let Err(fault) = outcome.await {
+        tracing::debug!(%fault, "a connection ended in disorder");
     }
 }
 
@@ -123,6 +121,7 @@ async fn rest() {
 mod tests {
     use std::convert::Infallible;
 
+    use axum::Router;
     use axum::body::Bytes;
     use axum::routing::get;
     use futures::stream;

@@ -4,34 +4,34 @@
 //! The page is Swagger UI (assets/swagger-ui), which lies in the binary as it is sent: packed. It
 //! loads nothing from anywhere else, and its policy forbids it to.
 
-use axum::Router;
 use axum::extract::FromRef;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 
 use super::base_url::{BaseUrl, PublicUrl};
+use super::routes::Routes;
 use crate::openapi::{Format, Room};
 
-/// The routes, below `/_mynah`.
-pub(super) fn router<S>() -> Router<S>
+/// The routes.
+pub(super) fn routes<S>() -> Routes<S>
 where
     S: Clone + Send + Sync + 'static,
     PublicUrl: FromRef<S>,
 {
     let document = |room, format| get(async move |base| document(room, format, &base));
-    Router::new()
-        .route("/openapi/runner.yaml", document(Room::Runner, Format::Yaml))
-        .route("/openapi/runner.json", document(Room::Runner, Format::Json))
-        .route("/openapi/characters.yaml", document(Room::Characters, Format::Yaml))
-        .route("/openapi/characters.json", document(Room::Characters, Format::Json))
-        .route("/docs", get(async || PAGE))
+    Routes::new()
+        .route("/_mynah/openapi/runner.yaml", document(Room::Runner, Format::Yaml))
+        .route("/_mynah/openapi/runner.json", document(Room::Runner, Format::Json))
+        .route("/_mynah/openapi/characters.yaml", document(Room::Characters, Format::Yaml))
+        .route("/_mynah/openapi/characters.json", document(Room::Characters, Format::Json))
+        .route("/_mynah/docs", get(async || PAGE))
         // The page's links are relative, so that they hold behind a proxy with a prefix, too.
-        .route("/docs/", get(async || Redirect::permanent("../docs")))
-        .route("/docs/page.css", get(async || STYLE))
-        .route("/docs/page.js", get(async || SCRIPT))
-        .route("/docs/swagger-ui.css", get(async || SWAGGER_UI_STYLE))
-        .route("/docs/swagger-ui-bundle.js", get(async || SWAGGER_UI))
+        .route("/_mynah/docs/", get(async || Redirect::permanent("../docs")))
+        .route("/_mynah/docs/page.css", get(async || STYLE))
+        .route("/_mynah/docs/page.js", get(async || SCRIPT))
+        .route("/_mynah/docs/swagger-ui.css", get(async || SWAGGER_UI_STYLE))
+        .route("/_mynah/docs/swagger-ui-bundle.js", get(async || SWAGGER_UI))
 }
 
 /// `GET /_mynah/openapi/{room}.yaml` and `.json`: a document with this server's own address.

@@ -9,13 +9,13 @@ mod body;
 mod demand;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::HttpBody as _;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
-use tokio_util::sync::CancellationToken;
 
 use self::demand::Demand;
 use super::failure::Failure;
@@ -35,25 +35,20 @@ pub enum FaultHeader {
     Ignored,
 }
 
-/// A client's connection, which can be cut under its hands. It travels in the extensions of every
-/// request that comes over it.
+/// A client's connection, which can be cut under its hands. Requests that come over it are answered
+/// in its own task, and nobody else cuts it: who serves it need only look, and not be woken.
 #[derive(Debug, Clone, Default)]
-pub struct Line(CancellationToken);
+pub struct Line(Arc<AtomicBool>);
 
 impl Line {
     /// Cuts it: the client sees a reset in place of the answer.
     fn cut(&self) {
-        self.0.cancel();
+        self.0.store(true, Ordering::Release);
     }
 
     /// Whether it was cut.
     pub fn is_cut(&self) -> bool {
-        self.0.is_cancelled()
-    }
-
-    /// Returns once it was cut.
-    pub async fn until_cut(&self) {
-        self.0.cancelled().await;
+        self.0.load(Ordering::Acquire)
     }
 }
 
@@ -65,7 +60,8 @@ pub(super) async fn meet(
     world: &World,
     deployment: Option<&Deployment>,
 ) -> Result<(), Failure> {
-    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let scope = Scope::of(&parts.extensions);
+    let route = scope.route().unwrap_or_default();
     let (path, method) = (parts.uri.path(), parts.method.as_str());
     let asked = Asked { api, route, path, method };
     let fault = if let Some(demand) = parts.extensions.get::<Demand>() {
@@ -78,36 +74,27 @@ pub(super) async fn meet(
         world.faults.met(&asked, carried, &world.clock, world.ids.draw())
     };
     let Some(fault) = fault else { return Ok(()) };
-    let scope = Scope::of(&parts.extensions);
     Ok(faults::begin(fault, &world.clock, scope.notes()).await?)
 }
 
-/// Around both rooms: does to an answer what the request's fault says.
-pub(super) async fn befall(
-    header: FaultHeader,
-    mut request: Request,
-    inside: impl AsyncFnOnce(Request) -> Response,
-) -> Response {
+/// Sees whether a request asks for its own fault.
+pub(super) fn ask(header: FaultHeader, request: &mut Request) {
     if header == FaultHeader::Obeyed
         && let Some(demand) = Demand::of(request.headers())
     {
         request.extensions_mut().insert(demand);
     }
-    let scope = Scope::of(request.extensions());
-    let line = request.extensions().get::<Line>().cloned();
-    let response = inside(request).await;
+}
+
+/// Around both rooms: does to an answer what the request's fault says.
+pub(super) async fn befall(response: Response, scope: &Scope) -> Response {
     match scope.notes().fault() {
         None => response,
-        Some(fault) => done_to(response, fault, &scope, line.as_ref()).await,
+        Some(fault) => done_to(response, fault, scope).await,
     }
 }
 
-async fn done_to(
-    mut response: Response,
-    fault: &Fault,
-    scope: &Scope,
-    line: Option<&Line>,
-) -> Response {
+async fn done_to(mut response: Response, fault: &Fault, scope: &Scope) -> Response {
     let streamed = response.body().size_hint().exact().is_none();
     // What is refused for another reason was not answered: there is nothing to spoil.
     let answered = response.status().is_success();
@@ -121,11 +108,7 @@ async fn done_to(
         }
         Act::Drop(Drop::AfterCommit) if !answered => {}
         Act::Drop(Drop::AfterCommit) if streamed => return response.map(body::without_its_end),
-        Act::Drop(_) => {
-            if let Some(line) = line {
-                line.cut();
-            }
-        }
+        Act::Drop(_) => scope.line().cut(),
         Act::Spoil(_) if streamed || !answered => {}
         Act::Spoil(how) => return body::spoilt(response, *how).await,
         Act::Mistype(sent) => {

@@ -10,8 +10,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderMap, Method};
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, Method, header};
 use axum::response::Response;
 
 use super::scope::Scope;
@@ -40,12 +40,11 @@ impl Recording {
             return None;
         }
         let target = uri.path_and_query().map_or(uri.path(), |target| target.as_str());
-        let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().into());
         let request = Sent {
             method: method(request.method()),
             target: target.into(),
-            route,
-            headers: lines(request.headers()),
+            route: scope.route(),
+            headers: lines(request.headers(), None),
             body: None,
         };
         Some(Self {
@@ -69,7 +68,8 @@ impl Recording {
         self.head = Some(self.stopwatch.elapsed());
         self.answer = Some(Given {
             status: response.status().as_u16(),
-            headers: lines(response.headers()),
+            // The length is the connection's to tell, which tells it where nobody did before.
+            headers: lines(response.headers(), Some(&header::CONTENT_LENGTH)),
             body: Text::default(),
             words: streamed.then(Vec::new),
         });
@@ -133,8 +133,10 @@ fn method(method: &Method) -> Cow<'static, str> {
     }
 }
 
-fn lines(headers: &HeaderMap) -> Lines {
-    Lines::new(|| headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())))
+/// The lines of `headers`, without those called `but`.
+fn lines(headers: &HeaderMap, but: Option<&HeaderName>) -> Lines {
+    let told = || headers.iter().filter(|(name, _)| Some(*name) != but);
+    Lines::new(|| told().map(|(name, value)| (name.as_str(), value.as_bytes())))
 }
 
 /// The body of an answer on its way to the client.

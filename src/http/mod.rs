@@ -17,16 +17,15 @@ mod operations;
 mod pages;
 mod passage;
 mod plain;
+mod routes;
 pub mod runner;
 mod scope;
 mod stream;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::FromRef;
 use axum::http::Uri;
-use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 
 pub use self::base_url::PublicUrl;
@@ -34,7 +33,9 @@ use self::failure::Failure;
 pub use self::faults::{FaultHeader, Line};
 pub use self::metrics::Metrics;
 pub use self::observe::{Observer, ResetStyle};
-use self::passage::{Passage, Room};
+pub use self::passage::Passage;
+use self::passage::Room;
+use self::routes::Routes;
 use crate::service::{Access, Archive, Shelf, Snapshots, Studio, Turns, Worlds};
 
 /// What rooms may ask for; each names what it needs in its signature.
@@ -100,17 +101,16 @@ hand_out! {
 }
 
 /// Everything the server answers.
-pub fn router(services: Services) -> Router {
-    let passage = Arc::new(Passage::new(&services));
+pub fn passage(services: Services) -> Passage {
     let services = Shared(Arc::new(services));
-    let own = operations::router().merge(documents::router()).merge(control::router(&services));
-    Router::new()
+    let routes = Routes::new()
         .merge(runner::routes())
         .merge(characters::routes())
-        .nest("/_mynah", own)
-        .fallback(nothing)
-        .with_state(services)
-        .layer(from_fn_with_state(passage, passage::pass))
+        .merge(operations::routes())
+        .merge(documents::routes())
+        .merge(control::routes(&services))
+        .map(|router| router.fallback(nothing));
+    Passage::new(routes.with_state(services.clone()), &services.0)
 }
 
 /// Where no route leads: the room's own answer, or that there is no such room.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{MatchedPath, Request};
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
@@ -46,32 +46,41 @@ const CLIENT_LEFT: u16 = 499;
 
 /// Answers with `x-request-id` and the limiter's verdict, and writes one line a request: never a
 /// key or a body. The account's journal is told what the client is.
-pub(super) async fn observe(
-    observer: &Observer,
-    mut request: Request,
-    inside: impl AsyncFnOnce(Request) -> Response,
-) -> Response {
-    let scope = Scope::new(clients_own_id(&request));
-    let mut line = Line {
-        stopwatch: Stopwatch::start(),
-        method: request.method().clone(),
-        route: request.extensions().get::<MatchedPath>().cloned(),
-        scope: scope.clone(),
-        observer,
-        status: CLIENT_LEFT,
-    };
-    request.extensions_mut().insert(scope);
-    let recording = Recording::begin(&request, &line.scope, line.stopwatch);
-    let mut response = inside(request).await;
-    line.status = response.status().as_u16();
-    let Observer { strangers, reset, metrics } = observer;
-    add_headers(&line.scope, strangers, *reset, &mut response);
-    if response.extensions_mut().remove::<IsStream>().is_some() {
-        response = response.map(|stream| metrics.while_open(stream));
+pub(super) struct Observed<'a> {
+    line: Line<'a>,
+    recording: Option<Recording>,
+}
+
+impl<'a> Observed<'a> {
+    /// A request that came just now.
+    pub(super) fn begin(observer: &'a Observer, scope: &Scope, request: &Request) -> Self {
+        if let Some(id) = clients_own_id(request) {
+            scope.named(id);
+        }
+        let line = Line {
+            stopwatch: Stopwatch::start(),
+            method: request.method().clone(),
+            scope: scope.clone(),
+            observer,
+            status: CLIENT_LEFT,
+        };
+        let recording = Recording::begin(request, scope, line.stopwatch);
+        Self { line, recording }
     }
-    match recording {
-        Some(recording) => recording.answered(response),
-        None => response,
+
+    /// Its answer, on its way out.
+    pub(super) fn answered(self, mut response: Response) -> Response {
+        let Self { mut line, recording } = self;
+        line.status = response.status().as_u16();
+        let Observer { strangers, reset, metrics } = line.observer;
+        add_headers(&line.scope, strangers, *reset, &mut response);
+        if response.extensions_mut().remove::<IsStream>().is_some() {
+            response = response.map(|stream| metrics.while_open(stream));
+        }
+        match recording {
+            Some(recording) => recording.answered(response),
+            None => response,
+        }
     }
 }
 
@@ -80,7 +89,6 @@ pub(super) async fn observe(
 struct Line<'a> {
     stopwatch: Stopwatch,
     method: Method,
-    route: Option<MatchedPath>,
     scope: Scope,
     observer: &'a Observer,
     status: u16,
@@ -89,7 +97,7 @@ struct Line<'a> {
 impl Drop for Line<'_> {
     fn drop(&mut self) {
         let latency = self.stopwatch.elapsed();
-        let route = self.route.as_ref().map_or("-", MatchedPath::as_str);
+        let route = self.scope.route().unwrap_or("-");
         let Observer { strangers, metrics, .. } = self.observer;
         metrics.answered(&self.method, route, self.status, latency);
         tracing::info!(

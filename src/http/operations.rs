@@ -1,16 +1,16 @@
 //! What is neither of the two APIs: health, and the answer where there is nothing.
 
-use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use serde::Serialize;
 
 use super::extract::Json;
+use super::routes::Routes;
 
-/// The routes under `/_mynah`.
-pub(super) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new().route("/health", get(health))
+/// The routes.
+pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Routes<S> {
+    Routes::new().route("/_mynah/health", get(health))
 }
 
 #[derive(Serialize)]

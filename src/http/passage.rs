@@ -1,42 +1,52 @@
 //! What every request goes through on its way to a handler, and every answer on its way back.
 //!
 //! From the outside in, and why in this order:
-//! 1. [`observe`]: gives the request its id and writes its log line, so that even a preflight and
-//!    a panic have both. What the client gets goes through it into the account's journal.
-//! 2. CORS: answers preflights before anything asks for a key; its headers stand on errors too.
-//! 3. [`drain`]: reads what a refused client still sends, so that it gets to see its answer.
+//! 1. [`drain`](super::drain): reads what a refused client still sends, so that it gets to see its
+//!    answer.
+//! 2. [`observe`](super::observe): gives the request its id and writes its log line, so that even a
+//!    preflight and a panic have both. What the client gets goes through it into the account's
+//!    journal.
+//! 3. CORS: answers preflights before anything asks for a key; its headers stand on errors too.
 //! 4. [`faults`]: does to answers what faults say, error answers in their envelopes included.
 //! 5. The room's rendering of failures: everything inside may fail without knowing an envelope.
 //! 6. Panics become failures, so that they are rendered like any other.
 //! 7. Who calls, as far as the room asks that of every request.
 //!
-//! All of it is one layer: a layer of the router costs every request several allocations, and
-//! layers in layers cost their product.
+//! All of it stands around the router, not in it: a layer of the router costs every request
+//! several allocations, and layers in layers cost their product.
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderName, Method, header};
-use axum::middleware::Next;
+use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderName, Method, header};
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
-use tower::{Layer as _, ServiceExt as _, service_fn};
+use tower::{BoxError, Layer as _, Service as _, ServiceExt as _, service_fn};
 use tower_http::cors::{AllowHeaders, AllowMethods, Any, CorsLayer, ExposeHeaders};
 
-use super::drain::drain;
+use super::drain::drained;
 use super::failure::Failure;
-use super::faults::{self, FaultHeader};
-use super::observe::{Observer, observe};
+use super::faults::{self, FaultHeader, Line};
+use super::observe::{Observed, Observer};
+use super::routes::{Routes, Signposts};
 use super::runner::ErrorStyle;
+use super::scope::Scope;
 use super::{Services, characters, plain, runner};
 use crate::service::Access;
 
-/// What is asked on the way.
-pub(super) struct Passage {
+/// Everything the server answers.
+#[derive(Clone)]
+pub struct Passage(Arc<Inside>);
+
+struct Inside {
+    router: Router,
+    signposts: Signposts,
     observer: Observer,
-    cors: CorsLayer,
+    cors: Cors,
     fault_header: FaultHeader,
     errors: ErrorStyle,
     access: Access,
@@ -69,43 +79,54 @@ impl Room {
     }
 }
 
-/// The layer.
-pub(super) async fn pass(
-    State(passage): State<Arc<Passage>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let room = Room::of(request.uri().path());
-    let inside = async |request: Request| match room {
-        Some(room) => passage.through(room, request, next).await,
-        None => next.run(request).await,
-    };
-    observe(&passage.observer, request, inside).await
-}
-
 impl Passage {
-    pub(super) fn new(services: &Services) -> Self {
-        Self {
+    /// The passage to `rooms`, which serve with `services`.
+    pub(super) fn new(rooms: Routes<()>, services: &Services) -> Self {
+        let (router, signposts) = rooms.into_parts();
+        Self(Arc::new(Inside {
+            router,
+            signposts,
             observer: services.observer.clone(),
-            cors: cors(),
+            cors: Cors::new(),
             fault_header: services.fault_header,
             errors: services.runner.errors,
             access: services.access.clone(),
-        }
+        }))
     }
 
-    async fn through(&self, room: Room, request: Request, next: Next) -> Response {
-        let handled = async |request| {
-            let response = caught(self.admitted(room, request, next)).await;
-            self.rendered(room, response)
+    /// Answers a request that came over `line`.
+    pub async fn answer<B>(&self, line: &Line, request: Request<B>) -> Response
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+    {
+        let inside = &*self.0;
+        let mut request = drained(request);
+        let path = request.uri().path();
+        let (room, route) = (Room::of(path), inside.signposts.at(path));
+        let scope = Scope::new(route, line.clone());
+        let observed = Observed::begin(&inside.observer, &scope, &request);
+        request.extensions_mut().insert(scope.clone());
+        let response = match room {
+            Some(room) => inside.through(room, request, &scope).await,
+            None => inside.routed(request).await,
         };
-        let befallen = async |request| faults::befall(self.fault_header, request, handled).await;
-        let drained = async |request| drain(request, befallen).await;
-        across_origins(&self.cors, request, drained).await
+        observed.answered(response)
+    }
+}
+
+impl Inside {
+    async fn through(&self, room: Room, mut request: Request, scope: &Scope) -> Response {
+        if request.method() == Method::OPTIONS {
+            return self.cors.preflight(request).await;
+        }
+        faults::ask(self.fault_header, &mut request);
+        let response = caught(self.admitted(room, request)).await;
+        let response = faults::befall(self.rendered(room, response), scope).await;
+        self.cors.allowed(response)
     }
 
     /// Asks who calls, where the room asks that of every request, and lets the handler answer.
-    async fn admitted(&self, room: Room, mut request: Request, next: Next) -> Response {
+    async fn admitted(&self, room: Room, mut request: Request) -> Response {
         match room {
             Room::Runner => runner::attribute(&self.access, &request),
             Room::Characters => {
@@ -115,7 +136,13 @@ impl Passage {
             }
             Room::Pictures => {}
         }
-        next.run(request).await
+        self.routed(request).await
+    }
+
+    /// Lets the handler answer.
+    async fn routed(&self, request: Request) -> Response {
+        let Ok(response) = self.router.clone().call(request).await;
+        response
     }
 
     /// Gives failures the room's envelope.
@@ -132,40 +159,50 @@ async fn caught(handled: impl Future<Output = Response>) -> Response {
     AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(Failure::panicked)
 }
 
-async fn across_origins(
-    cors: &CorsLayer,
-    request: Request,
-    inside: impl AsyncFnOnce(Request) -> Response,
-) -> Response {
-    let mut inside = Some(inside);
-    let service = cors.layer(service_fn(move |request| {
-        let inside = inside.take();
-        async move {
-            Ok::<_, Infallible>(match inside {
-                Some(inside) => inside(request).await,
-                // A request is passed on once.
-                None => Failure::Panicked.into_response(),
-            })
-        }
-    }));
-    let Ok(response) = service.oneshot(request).await;
-    response
+/// What lets web pages of any origin use both APIs.
+struct Cors {
+    layer: CorsLayer,
+    /// What it adds to every answer that is none to a preflight.
+    headers: HeaderMap,
 }
 
-/// Any origin, any request header, and the headers that clients want to read.
-fn cors() -> CorsLayer {
-    const EXPOSED: [HeaderName; 5] = [
-        HeaderName::from_static("x-request-id"),
-        header::RETRY_AFTER,
-        HeaderName::from_static("x-ratelimit-limit"),
-        HeaderName::from_static("x-ratelimit-remaining"),
-        HeaderName::from_static("x-ratelimit-reset"),
-    ];
-    CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods(AllowMethods::list([Method::GET, Method::POST]))
-        .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers(ExposeHeaders::list(EXPOSED))
+impl Cors {
+    /// Any origin, any request header, and the headers that clients want to read.
+    fn new() -> Self {
+        const EXPOSED: [HeaderName; 5] = [
+            HeaderName::from_static("x-request-id"),
+            header::RETRY_AFTER,
+            HeaderName::from_static("x-ratelimit-limit"),
+            HeaderName::from_static("x-ratelimit-remaining"),
+            HeaderName::from_static("x-ratelimit-reset"),
+        ];
+        let layer = CorsLayer::new()
+            .allow_origin(Any)
+            .allow_methods(AllowMethods::list([Method::GET, Method::POST]))
+            .allow_headers(AllowHeaders::mirror_request())
+            .expose_headers(ExposeHeaders::list(EXPOSED));
+        // None of them depends on the request, so the layer is asked once and not every time.
+        let answer = Self::through(&layer, Request::default()).now_or_never();
+        let headers = answer.map(|answer| answer.headers().clone()).unwrap_or_default();
+        Self { layer, headers }
+    }
+
+    async fn preflight(&self, request: Request) -> Response {
+        Self::through(&self.layer, request).await
+    }
+
+    /// What the layer makes of an empty answer.
+    async fn through(layer: &CorsLayer, request: Request) -> Response {
+        let empty =
+            service_fn(async |_: Request| Ok::<_, Infallible>(Response::new(Body::empty())));
+        let Ok(response) = layer.layer(empty).oneshot(request).await;
+        response
+    }
+
+    fn allowed(&self, mut response: Response) -> Response {
+        response.headers_mut().extend(self.headers.clone());
+        response
+    }
 }
 
 #[cfg(test)]

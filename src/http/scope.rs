@@ -10,6 +10,7 @@ use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 
+use super::faults::Line;
 use crate::ids::{Minter, RequestId};
 use crate::service::World;
 use crate::service::journal::{self, Text, Ticket};
@@ -21,6 +22,8 @@ pub(super) struct Scope(Arc<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
+    route: Option<&'static str>,
+    line: Line,
     id: OnceLock<RequestId>,
     place: OnceLock<Place>,
     verdict: OnceLock<Verdict>,
@@ -38,13 +41,24 @@ pub(super) struct Place {
 }
 
 impl Scope {
-    /// The notes on a request that brings its own id, or none.
-    pub(super) fn new(id: Option<RequestId>) -> Self {
-        let scope = Self::default();
-        if let Some(id) = id {
-            let _ = scope.0.id.set(id);
-        }
-        scope
+    /// The notes on a request that takes `route`, if it takes one, and came over `line`.
+    pub(super) fn new(route: Option<&'static str>, line: Line) -> Self {
+        Self(Arc::new(Known { route, line, ..Known::default() }))
+    }
+
+    /// The route that it takes: `/v1/runner/{deployment_id}`.
+    pub(super) fn route(&self) -> Option<&'static str> {
+        self.0.route
+    }
+
+    /// The connection that it came over.
+    pub(super) fn line(&self) -> &Line {
+        &self.0.line
+    }
+
+    /// The request brings its own id.
+    pub(super) fn named(&self, id: RequestId) {
+        let _ = self.0.id.set(id);
     }
 
     /// The request is `world`'s: it is logged so, and gets its id from there if it has none.

@@ -182,8 +182,8 @@ fn operations(room: Room) -> BTreeSet<String> {
 
 /// `get /path` of every row in the table of routes of a room's source.
 fn routes(source: &str) -> BTreeSet<String> {
-    let table = source.split("Router::new()").nth(1).unwrap();
-    let table = table.split(".method_not_allowed_fallback(").next().unwrap();
+    let table = source.split("Routes::new()").nth(1).unwrap();
+    let table = table.split(".map(").next().unwrap();
     let rows = table.split(".route(").skip(1);
     rows.flat_map(|row| {
         let path = unnamed(row.split('"').nth(1).unwrap());

@@ -7,7 +7,6 @@ mod conversations;
 mod images;
 mod models;
 
-use axum::Router;
 use axum::extract::FromRef;
 use axum::routing::{get, post};
 
@@ -15,10 +14,11 @@ pub(super) use self::auth::count;
 use super::base_url::PublicUrl;
 use super::extract::Strictness;
 use super::failure::Failure;
+use super::routes::Routes;
 use crate::service::{Access, Archive, Shelf, Studio, Turns};
 
 /// The routes, and below `/images` the pictures that links of this API point to.
-pub(super) fn routes<S>() -> Router<S>
+pub(super) fn routes<S>() -> Routes<S>
 where
     S: Clone + Send + Sync + 'static,
     Access: FromRef<S>,
@@ -29,7 +29,7 @@ where
     PublicUrl: FromRef<S>,
     Strictness: FromRef<S>,
 {
-    Router::new()
+    Routes::new()
         .route("/api/v1/models", get(models::list))
         .route("/api/v1/completions", post(completions::complete))
         .route("/api/v1/conversations", get(conversations::list).post(conversations::create))
@@ -42,5 +42,5 @@ where
         .route("/api/v1/agents/{id}", get(agents::show))
         .route("/api/v1/images", get(images::list).post(images::create))
         .route("/images/{file}", get(images::picture))
-        .method_not_allowed_fallback(async || Failure::WrongMethod)
+        .map(|router| router.method_not_allowed_fallback(async || Failure::WrongMethod))
 }

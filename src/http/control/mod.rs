@@ -11,7 +11,6 @@ mod snapshots;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::FromRef;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
@@ -24,10 +23,11 @@ use super::extract::Strictness;
 use super::failure::Failure;
 use super::metrics::{self, Metrics};
 use super::plain;
+use super::routes::Routes;
 use crate::service::{Snapshots, Worlds};
 
-/// The routes, below `/_mynah`.
-pub(super) fn router<S>(state: &S) -> Router<S>
+/// The routes.
+pub(super) fn routes<S>(state: &S) -> Routes<S>
 where
     S: Clone + Send + Sync + 'static,
     Arc<Worlds>: FromRef<S>,
@@ -36,31 +36,40 @@ where
     Access: FromRef<S>,
     Strictness: FromRef<S>,
 {
-    Router::new()
-        .route("/metrics", get(metrics::show))
-        .route("/accounts", get(accounts::list).post(accounts::create))
+    Routes::new()
+        .route("/_mynah/metrics", get(metrics::show))
+        .route("/_mynah/accounts", get(accounts::list).post(accounts::create))
         .route(
-            "/accounts/{id}",
+            "/_mynah/accounts/{id}",
             get(accounts::show).patch(accounts::change).delete(accounts::remove),
         )
-        .route("/accounts/{id}/reset", post(accounts::reset))
-        .route("/accounts/{id}/clock", get(clock::show).put(clock::set))
-        .route("/accounts/{id}/clock/advance", post(clock::advance))
-        .route("/accounts/{id}/requests", get(journal::list).delete(journal::clear))
-        .route("/accounts/{id}/requests/wait", get(journal::wait))
-        .route("/accounts/{id}/requests/stream", get(journal::feed))
-        .route("/accounts/{id}/snapshot", get(snapshots::take).put(snapshots::restore))
-        .route("/accounts/{id}/fork", post(snapshots::fork))
+        .route("/_mynah/accounts/{id}/reset", post(accounts::reset))
+        .route("/_mynah/accounts/{id}/clock", get(clock::show).put(clock::set))
+        .route("/_mynah/accounts/{id}/clock/advance", post(clock::advance))
+        .route("/_mynah/accounts/{id}/requests", get(journal::list).delete(journal::clear))
+        .route("/_mynah/accounts/{id}/requests/wait", get(journal::wait))
+        .route("/_mynah/accounts/{id}/requests/stream", get(journal::feed))
+        .route("/_mynah/accounts/{id}/snapshot", get(snapshots::take).put(snapshots::restore))
+        .route("/_mynah/accounts/{id}/fork", post(snapshots::fork))
         .route(
-            "/accounts/{id}/replies",
+            "/_mynah/accounts/{id}/replies",
             get(replies::list).post(replies::add).put(replies::replace).delete(replies::clear),
         )
-        .route("/accounts/{id}/replies/queue", post(replies::enqueue).delete(replies::empty_queue))
-        .route("/accounts/{id}/replies/{rule}", delete(replies::remove))
-        .route("/accounts/{id}/faults", get(faults::list).post(faults::add).delete(faults::clear))
-        .route("/accounts/{id}/faults/{fault_id}", delete(faults::remove))
-        .method_not_allowed_fallback(async || Failure::WrongMethod)
-        .layer(CatchPanicLayer::custom(Failure::panicked))
-        .layer(from_fn_with_state(Access::from_ref(state), auth::guard))
-        .layer(map_response(async |response: Response| plain::rendered(response)))
+        .route(
+            "/_mynah/accounts/{id}/replies/queue",
+            post(replies::enqueue).delete(replies::empty_queue),
+        )
+        .route("/_mynah/accounts/{id}/replies/{rule}", delete(replies::remove))
+        .route(
+            "/_mynah/accounts/{id}/faults",
+            get(faults::list).post(faults::add).delete(faults::clear),
+        )
+        .route("/_mynah/accounts/{id}/faults/{fault_id}", delete(faults::remove))
+        .map(|router| {
+            router
+                .method_not_allowed_fallback(async || Failure::WrongMethod)
+                .layer(CatchPanicLayer::custom(Failure::panicked))
+                .layer(from_fn_with_state(Access::from_ref(state), auth::guard))
+                .layer(map_response(async |response: Response| plain::rendered(response)))
+        })
 }

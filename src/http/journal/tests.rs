@@ -5,6 +5,7 @@ use http_body_util::BodyExt as _;
 use super::*;
 use crate::domain::conversation::{Api, Scene};
 use crate::domain::{BackendName, OutputMode, Part, Prompt};
+use crate::http::Line;
 use crate::ids::AccountId;
 use crate::service::journal::{Look, MOST_BYTES, Shown};
 use crate::service::worlds::Settings;
@@ -57,7 +58,7 @@ async fn pass(world: &Arc<World>, nth: u64, sent: &Bytes, given: &Bytes, recorde
         .header("content-length", "97")
         .body(Body::empty())
         .unwrap();
-    let scope = Scope::new(None);
+    let scope = Scope::new(None, Line::default());
     let recording = recorded.then(|| Recording::begin(&request, &scope, Stopwatch::start()));
     scope.attribute_to(world);
     let prompt = prompt(nth);

@@ -7,7 +7,6 @@ mod conversations;
 mod error;
 mod run;
 
-use axum::Router;
 use axum::extract::FromRef;
 use axum::routing::{get, post};
 
@@ -15,6 +14,7 @@ pub(super) use self::auth::attribute;
 pub(super) use self::error::rendered;
 use super::extract::Strictness;
 use super::failure::Failure;
+use super::routes::Routes;
 use crate::service::{Access, Archive, Turns};
 
 /// How this API renders what its documents leave open or change from revision to revision.
@@ -45,7 +45,7 @@ pub enum MessageContent {
 }
 
 /// The routes.
-pub(super) fn routes<S>() -> Router<S>
+pub(super) fn routes<S>() -> Routes<S>
 where
     S: Clone + Send + Sync + 'static,
     Access: FromRef<S>,
@@ -54,7 +54,7 @@ where
     Strictness: FromRef<S>,
     Style: FromRef<S>,
 {
-    Router::new()
+    Routes::new()
         .route("/v1/runner/{deployment_id}", post(run::run))
         .route("/v1/runner/{deployment_id}/stream", post(run::stream))
         .route("/v1/runner/{deployment_id}/conversation", post(conversations::say))
@@ -62,5 +62,5 @@ where
         .route("/v1/runner/conversation/{conversation_id}/messages", get(conversations::messages))
         .route("/v1/runner/conversations", get(conversations::list))
         .route("/v1/runner/{deployment_id}/conversations", get(conversations::list_of_deployment))
-        .method_not_allowed_fallback(async || Failure::WrongMethod)
+        .map(|router| router.method_not_allowed_fallback(async || Failure::WrongMethod))
 }

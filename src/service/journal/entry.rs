@@ -58,7 +58,7 @@ pub struct Sent {
     /// Path and query.
     pub target: Box<str>,
     /// The route that it took: `/v1/runner/{deployment_id}`.
-    pub route: Option<Box<str>>,
+    pub route: Option<&'static str>,
     /// Its headers, with keys and all.
     pub headers: Lines,
     /// Its body; nothing when it was answered before that was read.
@@ -171,11 +171,9 @@ impl Entry {
             given.body.bytes.shrink_to_fit();
             given.words.as_mut().map(Vec::shrink_to_fit);
         }
-        let Sent { target, route, headers, body, .. } = &self.request;
-        let sent = target.len()
-            + route.as_ref().map_or(0, |route| route.len())
-            + headers.0.len()
-            + body.as_ref().map_or(0, |body| body.bytes.len());
+        let Sent { target, headers, body, .. } = &self.request;
+        let sent =
+            target.len() + headers.0.len() + body.as_ref().map_or(0, |body| body.bytes.len());
         let given = self.answer.as_ref().map_or(0, |given| {
             let words = given.words.as_ref().map_or(0, Vec::len);
             given.headers.0.len() + given.body.bytes.len() + words * size_of::<Word>()

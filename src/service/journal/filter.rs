@@ -52,7 +52,7 @@ impl Filter {
         let held = [
             ("since", since.is_none_or(|since| since.before(entry))),
             ("method", holds(method.as_ref(), |it| it.eq_ignore_ascii_case(&request.method))),
-            ("route", holds(route.as_ref(), |it| request.route.as_deref() == Some(it))),
+            ("route", holds(route.as_ref(), |it| request.route == Some(it))),
             ("path", holds(path.as_ref(), |it| is_path(entry.path(), it))),
             ("status", status.is_none_or(|status| status.takes(entry))),
             (

@@ -31,7 +31,7 @@ pub(super) struct EntryAnswer {
     method: String,
     path: String,
     query: Option<String>,
-    route: Option<String>,
+    route: Option<&'static str>,
     headers: Map<String, Value>,
     #[serde(flatten)]
     body: BodyAnswer,
@@ -169,7 +169,7 @@ pub(super) fn shown(entry: &Entry, keys: &Keys) -> EntryAnswer {
         method: request.method.to_string(),
         path: keys.blanked(entry.path().to_owned()),
         query: entry.query().map(|query| keys.blanked(query.to_owned())),
-        route: request.route.as_deref().map(str::to_owned),
+        route: request.route,
         headers: keys.blanked_lines(&request.headers),
         body: body(request.body.as_ref(), keys),
         answer: entry.answer.as_ref().map(|answer| given(answer, keys)),
