@@ -38,14 +38,14 @@ fn prompt(text: &str) -> Prompt {
     let mut variables = Variables::new();
     variables.insert("customer_name".to_owned(), "Ada".into());
     Prompt {
-        instructions: String::new(),
+        instructions: Arc::default(),
         history: Vec::new(),
         message: vec![Part::text(text)],
         output: OutputMode::Text,
         scene: Scene {
             api: Api::Runner,
             deployment: Some("YOUR_DEPLOYMENT_ID".into()),
-            model: "deepseek-chat".to_owned(),
+            model: "deepseek-chat".into(),
             account: "demo".into(),
             turn: 1,
             variables: Arc::new(variables),

@@ -1,5 +1,7 @@
 //! What an account can call upon: deployments, models, agents; and the images it has made.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
@@ -8,6 +10,7 @@ use super::allowlist::Allowlist;
 use super::conversation::Variables;
 use super::fault::Armed;
 use crate::ids::{AccountId, AgentId, DeploymentId, ImageId, LlmId, ProjectId, SdModelId};
+use crate::tokens::Counted;
 
 /// A deployment of the Runner API.
 #[derive(Debug, Clone)]
@@ -19,9 +22,9 @@ pub struct Deployment {
     /// The project that its owner belongs to; keys of other projects are refused.
     pub project: ProjectId,
     /// The name of the model that answers are said to come from.
-    pub model: String,
-    /// System instructions, with `{{NAME}}` slots.
-    pub instructions: String,
+    pub model: Arc<str>,
+    /// System instructions.
+    pub instructions: Instructions,
     /// Whether answers are text or an object.
     pub output: OutputMode,
     /// Who answers.
@@ -32,11 +35,65 @@ pub struct Deployment {
     pub faults: Vec<Armed>,
 }
 
-impl Deployment {
-    /// The system instructions with their slots filled from `variables`.
-    pub fn instructions_with(&self, variables: &Variables) -> String {
-        fill_slots(&self.instructions, variables)
+/// System instructions, with `{{NAME}}` slots.
+#[derive(Debug, Clone)]
+pub struct Instructions {
+    pieces: Vec<Piece>,
+    /// What they are without a variable: in most requests, and in all if they have no slot.
+    blank: Arc<Counted>,
+}
+
+#[derive(Debug, Clone)]
+enum Piece {
+    Text(String),
+    /// Its name.
+    Slot(String),
+}
+
+impl Instructions {
+    /// Finds every `{{NAME}}` in `text` whose name is spelt `[A-Za-z_][A-Za-z0-9_]*`.
+    pub fn new(text: &str) -> Self {
+        let (mut pieces, mut before) = (Vec::new(), String::new());
+        let mut rest = text;
+        while let Some((passed, after)) = rest.split_once("{{") {
+            before.push_str(passed);
+            let slot = after.split_once("}}").filter(|(name, _)| is_slot_name(name));
+            if let Some((name, tail)) = slot {
+                pieces.push(Piece::Text(std::mem::take(&mut before)));
+                pieces.push(Piece::Slot(name.to_owned()));
+                rest = tail;
+            } else {
+                // Not a slot: one brace is plain text, the next may open a slot (`{{{NAME}}`).
+                before.push('{');
+                rest = rest.get(passed.len() + 1..).unwrap_or_default();
+            }
+        }
+        pieces.push(Piece::Text(before + rest));
+        let blank = Arc::new(filled(&pieces, &Variables::new()).into());
+        Self { pieces, blank }
     }
+
+    /// The text with its slots filled from `variables`. A slot without a value is left blank; values
+    /// are never read as slots again.
+    pub fn with(&self, variables: &Variables) -> Arc<Counted> {
+        if variables.is_empty() || self.pieces.len() == 1 {
+            return Arc::clone(&self.blank);
+        }
+        Arc::new(filled(&self.pieces, variables).into())
+    }
+}
+
+fn filled(pieces: &[Piece], variables: &Variables) -> String {
+    let mut filled = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => filled.push_str(text),
+            Piece::Slot(name) => {
+                filled.push_str(&variables.get(name).map(as_text).unwrap_or_default());
+            }
+        }
+    }
+    filled
 }
 
 /// A language model of the Characters API.
@@ -137,27 +194,6 @@ pub enum BackendName {
     Echo,
 }
 
-/// Fills every `{{NAME}}` in `text` whose name is spelt `[A-Za-z_][A-Za-z0-9_]*`. A slot without a
-/// value is left blank; values are never read as slots again.
-fn fill_slots(text: &str, variables: &Variables) -> String {
-    let mut filled = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("{{") {
-        filled.push_str(before);
-        let slot = after.split_once("}}").filter(|(name, _)| is_slot_name(name));
-        if let Some((name, tail)) = slot {
-            filled.push_str(&variables.get(name).map(as_text).unwrap_or_default());
-            rest = tail;
-        } else {
-            // Not a slot: one brace is plain text, the next may open a slot (`{{{NAME}}`).
-            filled.push('{');
-            rest = rest.get(before.len() + 1..).unwrap_or_default();
-        }
-    }
-    filled.push_str(rest);
-    filled
-}
-
 fn is_slot_name(name: &str) -> bool {
     let mut characters = name.chars();
     characters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
@@ -181,7 +217,7 @@ mod tests {
 
     fn filled(text: &str, variables: Value) -> String {
         let Value::Object(variables) = variables else { panic!("variables are an object") };
-        fill_slots(text, &variables)
+        Instructions::new(text).with(&variables).as_str().to_owned()
     }
 
     #[test]
@@ -204,6 +240,8 @@ mod tests {
     fn slots_take_their_values_and_a_slot_without_one_is_left_blank() {
         let text = "Tone {{TONE}}; tier {{CUSTOMER_TIER}}; name {{customer_name}}.";
         assert_eq!(filled(text, json!({"TONE": "warm"})), "Tone warm; tier ; name .");
+        assert_eq!(filled(text, json!({})), "Tone ; tier ; name .");
+        assert_eq!(filled("No slot.", json!({"TONE": "warm"})), "No slot.");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::catalog::OutputMode;
 use crate::ids::{AccountId, AgentId, ConversationId, DeploymentId, ImageId, LlmId, MessageId};
+use crate::tokens::Counted;
 
 /// Values for the slots of system instructions, by name.
 pub type Variables = serde_json::Map<String, Value>;
@@ -150,7 +151,7 @@ impl Api {
 #[derive(Debug, Clone)]
 pub struct Prompt {
     /// System instructions, slots filled.
-    pub instructions: String,
+    pub instructions: Arc<Counted>,
     /// The history sent, oldest first.
     pub history: Vec<Turn>,
     /// The new message.
@@ -169,7 +170,7 @@ pub struct Scene {
     /// The deployment, in the Runner API.
     pub deployment: Option<DeploymentId>,
     /// The name or id of the model.
-    pub model: String,
+    pub model: Arc<str>,
     /// The account.
     pub account: AccountId,
     /// Which turn of its conversation this is, counted from 1.

@@ -59,7 +59,7 @@ pub struct Completed {
     /// Which of the two it is.
     pub output: OutputMode,
     /// The model it is said to come from.
-    pub model: String,
+    pub model: Arc<str>,
     /// Tokens the model was shown.
     pub input_tokens: u64,
     /// Tokens of the answer.

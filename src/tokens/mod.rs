@@ -9,12 +9,18 @@
 //! Reason and measurements: `docs/decisions/`; making of the table: `examples/o200k_base.rs`.
 
 mod bucket;
+mod counted;
 mod merge;
 mod pieces;
 mod vocabulary;
 
+pub use counted::Counted;
 use merge::Merger;
 use pieces::Pieces;
+
+/// Texts up to this many bytes may be counted where others wait: a millisecond or two. A body may be
+/// a thousand times as large, and is to be counted on a thread where nobody waits behind it.
+pub const COUNTED_IN_PLACE: usize = 16 * 1024;
 
 /// Number of `o200k_base` tokens in `text`.
 ///

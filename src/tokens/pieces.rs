@@ -56,11 +56,24 @@ impl<'t> Iterator for Pieces<'t> {
     fn next(&mut self) -> Option<&'t str> {
         let first = self.rest.chars().next()?;
         // Never nothing, whatever the rules say: the iteration must come to its end.
-        let length = length(self.rest, first).max(first.len_utf8());
+        let length =
+            plain_word(self.rest).unwrap_or_else(|| length(self.rest, first).max(first.len_utf8()));
         let (piece, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest;
         Some(piece)
     }
+}
+
+/// The most common of pieces, found without a look at the rules: a space or none, a capital letter or
+/// none, and small letters, all in ASCII, with nothing behind them that might belong to the word.
+fn plain_word(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let begin = usize::from(bytes.first() == Some(&b' '));
+    let begin = begin + usize::from(bytes.get(begin).is_some_and(u8::is_ascii_uppercase));
+    let small = bytes.get(begin..)?.iter().take_while(|byte| byte.is_ascii_lowercase()).count();
+    let end = begin + small;
+    let ends_there = bytes.get(end).is_none_or(|next| next.is_ascii() && *next != b'\'');
+    (small > 0 && ends_there).then_some(end)
 }
 
 /// Bytes of the first piece of `text`, which begins with `first`.

@@ -19,6 +19,7 @@ use crate::domain::conversation::{Api, text_of};
 use crate::domain::error::{Fault, FieldError};
 use crate::domain::rule::{Pace, Reply, Rule, When};
 use crate::ids::DeploymentId;
+use crate::tokens::{COUNTED_IN_PLACE, Counted};
 
 /// Why a rule cannot be used: the field at fault, below the rule, and what is wrong with it.
 #[derive(Debug, Error)]
@@ -149,7 +150,7 @@ impl CompiledRule {
             && deployment.as_deref().is_none_or(|id| {
                 scene.deployment.as_ref().is_some_and(|deployment| deployment.as_str() == id)
             })
-            && model.as_deref().is_none_or(|model| model == scene.model)
+            && model.as_deref().is_none_or(|model| *model == *scene.model)
             && equals.as_deref().is_none_or(|text| text == shown.text)
             && parts
                 .iter()
@@ -219,7 +220,9 @@ fn json_template(
                 .map(|(name, field)| Some((name.clone(), json_template(field, compile)?)))
                 .collect::<Option<_>>()?,
         ),
-        Value::Null | Value::Bool(_) | Value::Number(_) => Template::Plain(value.to_string()),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {
+            Template::Plain(value.to_string().into())
+        }
     })
 }
 
@@ -227,7 +230,7 @@ fn json_template(
 #[derive(Debug)]
 pub(super) enum Template {
     /// Text without anything to fill in.
-    Plain(String),
+    Plain(Counted),
     /// Text to be rendered.
     Rendered(Arc<Environment<'static>>),
     /// A JSON string whose content is a template.
@@ -244,7 +247,7 @@ const ONLY: &str = "reply";
 impl Template {
     fn compile(source: &str) -> Result<Self, minijinja::Error> {
         if !["{{", "{%", "{#"].iter().any(|mark| source.contains(mark)) {
-            return Ok(Self::Plain(source.to_owned()));
+            return Ok(Self::Plain(source.to_owned().into()));
         }
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Chainable);
@@ -253,9 +256,17 @@ impl Template {
         Ok(Self::Rendered(Arc::new(environment)))
     }
 
+    /// The tokens of what it renders, where that is known before, and soon.
+    pub(super) fn tokens(&self) -> Option<u64> {
+        match self {
+            Self::Plain(text) if text.len() <= COUNTED_IN_PLACE => Some(text.tokens()),
+            _ => None,
+        }
+    }
+
     pub(super) fn render(&self, shown: &Shown<'_>) -> Result<String, minijinja::Error> {
         Ok(match self {
-            Self::Plain(text) => text.clone(),
+            Self::Plain(text) => text.as_str().to_owned(),
             Self::Rendered(environment) => {
                 environment.get_template(ONLY)?.render(shown.context())?
             }
@@ -331,11 +342,11 @@ impl<'p> Shown<'p> {
             history => turns.collect::<Vec<_>>(),
             variables => minijinja::Value::from(Serde(&*scene.variables)),
             meta => minijinja::Value::from(Serde(&*scene.meta)),
-            instructions,
+            instructions => instructions.as_str(),
             agent => &scene.agent,
             account => scene.account.as_str(),
             deployment => scene.deployment.as_ref().map(ToString::to_string),
-            model => &scene.model,
+            model => &*scene.model,
             turn => scene.turn,
         }
     }

@@ -22,6 +22,7 @@ use self::compile::Shown;
 pub use self::misses::{Miss, Rules};
 pub use self::set::RuleSet;
 use super::{Answer, Ask, Backend, BackendError, Usage, in_output_mode};
+use crate::domain::OutputMode;
 
 /// Answers by the first rule that matches, else by the fallback.
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,7 +56,11 @@ fn rendered(ask: &Ask, shown: &Shown<'_>, due: Due) -> Result<Answer, BackendErr
     let prompt = &ask.prompt;
     let failed = |source| BackendError::Template { rule: rule.to_string(), source };
     let text = reply.body.render(shown).map_err(failed)?;
-    let usage = Usage { input_tokens: reply.input_tokens, output_tokens: reply.output_tokens };
+    let output_tokens = match prompt.output {
+        OutputMode::Text => reply.output_tokens.or_else(|| reply.body.tokens()),
+        OutputMode::Structured => reply.output_tokens,
+    };
+    let usage = Usage { input_tokens: reply.input_tokens, output_tokens };
     let thoughts = match (&reply.thoughts, ask.thoughts) {
         (_, false) => None,
         (Some(thoughts), true) => Some(thoughts.render(shown).map_err(failed)?),

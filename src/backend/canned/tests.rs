@@ -63,14 +63,14 @@ fn prompts() -> impl Strategy<Value = Vec<Prompt>> {
 
 fn prompt_of(deployment: Option<&str>, model: &str, text: &str) -> Prompt {
     Prompt {
-        instructions: String::new(),
+        instructions: Arc::default(),
         history: Vec::new(),
         message: vec![Part::text(text)],
         output: OutputMode::Text,
         scene: Scene {
             api: Api::Runner,
             deployment: deployment.map(Into::into),
-            model: model.to_owned(),
+            model: model.into(),
             account: "demo".into(),
             turn: 1,
             variables: Arc::default(),

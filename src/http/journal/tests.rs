@@ -24,7 +24,7 @@ fn prompt(turn: u64) -> Arc<Prompt> {
     let scene = Scene {
         api: Api::Runner,
         deployment: None,
-        model: "echo".to_owned(),
+        model: "echo".into(),
         account: AccountId::from("demo"),
         turn,
         variables: Arc::default(),
@@ -32,7 +32,7 @@ fn prompt(turn: u64) -> Arc<Prompt> {
         agent: None,
     };
     Arc::new(Prompt {
-        instructions: "You are a friendly support assistant.".to_owned(),
+        instructions: Arc::new("You are a friendly support assistant.".to_owned().into()),
         history: Vec::new(),
         message: vec![Part::text("Hi, I need help with billing.")],
         output: OutputMode::Text,

@@ -1,13 +1,14 @@
 //! Conversations (runner-overview.txt, "Conversation API"; runner-conversation-rest.txt): start,
 //! continue, continue in a stream, messages, lists.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use super::auth::{Account, AtDeployment, MayRead};
 use super::content::{ContentBody, content, history_limit, meta, meta_filter, variables};
-use super::run::content_of;
+use super::run::Content;
 use super::{MessageContent, Style};
 use crate::clock::rfc3339;
 use crate::domain::Part;
@@ -68,10 +69,10 @@ impl SayBody {
 pub(super) struct SayAnswer {
     conversation_id: ConversationId,
     name: String,
-    content: Box<RawValue>,
+    content: Content,
     input_tokens: u64,
     output_tokens: u64,
-    model: String,
+    model: Arc<str>,
     request_id: RequestId,
     created_at: String,
     updated_at: String,
@@ -182,7 +183,7 @@ pub(super) async fn say(
         }
     };
     Ok(Json(SayAnswer {
-        content: content_of(&answer)?,
+        content: Content::new(answer.text, answer.output)?,
         conversation_id: conversation.id,
         name: conversation.name,
         input_tokens: answer.input_tokens,

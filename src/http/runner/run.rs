@@ -1,6 +1,8 @@
 //! `POST /v1/runner/{deployment_id}` and `…/stream` (runner-overview.txt, "Standard API",
 //! "Streaming API").
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -15,7 +17,6 @@ use crate::http::scope::KnownId;
 use crate::http::stream::Streamed;
 use crate::ids::RequestId;
 use crate::service::Turns;
-use crate::service::turns::Completed;
 use crate::service::turns::runner::Said;
 
 /// What both take.
@@ -34,20 +35,32 @@ impl RunBody {
 /// The answer of a run.
 #[derive(Serialize)]
 pub(super) struct RunAnswer {
-    content: Box<RawValue>,
-    model: String,
+    content: Content,
+    model: Arc<str>,
     output_tokens: u64,
     input_tokens: u64,
     request_id: RequestId,
 }
 
-/// An answer's `content`: a string, or the object of a structured answer.
-pub(super) fn content_of(answer: &Completed) -> Result<Box<RawValue>, Error> {
-    match answer.output {
-        OutputMode::Text => serde_json::value::to_raw_value(&answer.text),
-        OutputMode::Structured => RawValue::from_string(answer.text.clone()),
+/// An answer's `content`.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Content {
+    Text(String),
+    /// The object of a structured answer.
+    Structured(Box<RawValue>),
+}
+
+impl Content {
+    /// The content of an answer whose text is `text`.
+    pub(super) fn new(text: String, output: OutputMode) -> Result<Self, Error> {
+        match output {
+            OutputMode::Text => Ok(Self::Text(text)),
+            OutputMode::Structured => {
+                RawValue::from_string(text).map(Self::Structured).map_err(Error::internal)
+            }
+        }
     }
-    .map_err(Error::internal)
 }
 
 /// Answers in one piece.
@@ -59,7 +72,7 @@ pub(super) async fn run(
 ) -> Result<Json<RunAnswer>, Failure> {
     let answer = turns.run(&caller, body.said()?).await?;
     Ok(Json(RunAnswer {
-        content: content_of(&answer)?,
+        content: Content::new(answer.text, answer.output)?,
         model: answer.model,
         output_tokens: answer.output_tokens,
         input_tokens: answer.input_tokens,

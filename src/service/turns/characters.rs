@@ -19,6 +19,7 @@ use crate::service::faults::Carried;
 use crate::service::worlds::{Visit, World};
 use crate::store::{self, accounts, agents};
 use crate::store::{Window, conversations, messages};
+use crate::tokens::Counted;
 
 /// How many messages are fetched at a time while the history is filled, newest first.
 const HISTORY_STEP: u64 = 50;
@@ -267,7 +268,7 @@ fn shown(message: Message) -> Turn {
 }
 
 /// The agent's name, personality and description, then the conversation's own instructions.
-fn instructions(agent: Option<&Agent>, system_prompt: &str) -> String {
+fn instructions(agent: Option<&Agent>, system_prompt: &str) -> Arc<Counted> {
     let mut lines = Vec::new();
     if let Some(agent) = agent {
         lines.push(format!("You are {}.", agent.name));
@@ -281,14 +282,14 @@ fn instructions(agent: Option<&Agent>, system_prompt: &str) -> String {
     if !system_prompt.is_empty() {
         lines.push(system_prompt.to_owned());
     }
-    lines.join("\n")
+    Arc::new(lines.join("\n").into())
 }
 
 fn scene(world: &World, llm: &LlmModel, agent: Option<&Agent>, turn: u64) -> Scene {
     Scene {
         api: Api::Characters,
         deployment: None,
-        model: llm.id.to_string(),
+        model: llm.id.shared(),
         account: world.id.clone(),
         turn,
         variables: Arc::new(Variables::new()),

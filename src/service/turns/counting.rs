@@ -3,13 +3,10 @@
 use std::sync::Arc;
 
 use crate::domain::{Error, Part, Prompt};
-use crate::tokens;
+use crate::tokens::{self, COUNTED_IN_PLACE};
 
 /// What a file part counts, in tokens.
 const FILE_TOKENS: u64 = 256;
-/// Texts up to this many bytes are counted where they are: a millisecond or two. A body may be a
-/// thousand times as large, and is counted on a thread where nobody waits behind it.
-const COUNTED_IN_PLACE: usize = 16 * 1024;
 
 /// The plain sum of the tokens of everything the model is shown.
 pub(super) async fn shown(prompt: &Arc<Prompt>) -> Result<u64, Error> {
@@ -44,12 +41,17 @@ fn of_parts(parts: &[Part]) -> u64 {
 
 fn count_shown(prompt: &Prompt) -> u64 {
     let history = prompt.history.iter().map(|turn| of_parts(&turn.parts)).sum::<u64>();
-    tokens::count(&prompt.instructions) + history + of_parts(&prompt.message)
+    prompt.instructions.tokens() + history + of_parts(&prompt.message)
 }
 
+/// The bytes that are not counted yet.
 fn bytes_shown(prompt: &Prompt) -> usize {
     let history: usize = prompt.history.iter().map(|turn| bytes_of(&turn.parts)).sum();
-    prompt.instructions.len() + history + bytes_of(&prompt.message)
+    let instructions = match prompt.instructions.known_tokens() {
+        Some(_) => 0,
+        None => prompt.instructions.len(),
+    };
+    instructions + history + bytes_of(&prompt.message)
 }
 
 fn bytes_of(parts: &[Part]) -> usize {

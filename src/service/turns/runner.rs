@@ -173,7 +173,7 @@ fn asked_first(caller: &Caller, said: Said, meta: Meta) -> Asked {
 fn asked(caller: &Caller, said: Said, meta: Meta, history: Vec<Turn>, turn: u64) -> Asked {
     let Caller { visit, deployment } = caller;
     let prompt = Prompt {
-        instructions: deployment.instructions_with(&said.variables),
+        instructions: deployment.instructions.with(&said.variables),
         history,
         message: said.parts,
         output: deployment.output,

@@ -259,7 +259,7 @@ fn prompt_shown(prompt: &Prompt, keys: &Keys) -> Value {
         "turn": scene.turn,
         "variables": keys.blanked_json(Value::Object((*scene.variables).clone())),
         "meta": keys.blanked_json(Value::Object((*scene.meta).clone())),
-        "instructions": keys.blanked(instructions.clone()),
+        "instructions": keys.blanked(instructions.to_string()),
         "history": turns.collect::<Vec<_>>(),
         "message": parts_shown(message, keys),
     })
