@@ -1,6 +1,7 @@
 //! Connections: accepted, served over HTTP/1.1, and ended in good order; or cut, where a fault
 //! says so.
 
+mod naps;
 mod patience;
 mod socket;
 
@@ -14,12 +15,13 @@ use axum::body::Body;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use self::naps::Naps;
 use self::patience::Patient;
 use self::socket::Socket;
 use crate::http::{Line, Passage};
@@ -104,7 +106,7 @@ where
     V::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(Naps::new())
         .header_read_timeout(HEAD_PATIENCE)
         .serve_connection(TokioIo::new(Patient::new(socket)), service)
 }

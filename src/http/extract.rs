@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::RangeInclusive;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -15,7 +16,7 @@ use axum::extract::{FromRef, FromRequest, FromRequestParts, RawPathParams, Reque
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -75,9 +76,7 @@ where
             return Err(Failure::NotJson);
         }
         let scope = request.extensions().get::<Scope>().cloned();
-        let bytes = tokio::time::timeout(BODY_PATIENCE, read(request, LARGEST))
-            .await
-            .map_err(|_| Failure::BodyTooSlow)??;
+        let bytes = patiently(read(request, LARGEST)).await?;
         if let Some(scope) = scope {
             scope.sent(&bytes);
         }
@@ -91,6 +90,16 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
     essence.trim().eq_ignore_ascii_case("application/json")
 }
 
+/// What `read` gives. The timer is for clients that take their time: most bodies are there at once.
+async fn patiently(read: impl Future<Output = Result<Bytes, Failure>>) -> Result<Bytes, Failure> {
+    let mut read = std::pin::pin!(read);
+    if let Poll::Ready(read) = futures::poll!(&mut read) {
+        return read;
+    }
+    let read = tokio::time::timeout(BODY_PATIENCE, read).await;
+    read.unwrap_or(Err(Failure::BodyTooSlow))
+}
+
 async fn read(request: Request, largest: usize) -> Result<Bytes, Failure> {
     let too_large = Failure::TooLarge { limit: largest };
     let announced = request.headers().get(header::CONTENT_LENGTH);
@@ -98,11 +107,21 @@ async fn read(request: Request, largest: usize) -> Result<Bytes, Failure> {
     if announced.is_some_and(|length| length > largest) {
         return Err(too_large);
     }
-    match Limited::new(request.into_body(), largest).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(fault) if fault.is::<LengthLimitError>() => Err(too_large),
-        Err(_) => Err(Failure::BodyBroken),
+    let mut body = request.into_body();
+    // As a rule it comes in one piece, and need not be copied.
+    let (mut first, mut more) = (Bytes::new(), Vec::new());
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Failure::BodyBroken)?.into_data() else { continue };
+        if first.len() + more.len() + data.len() > largest {
+            return Err(too_large);
+        }
+        if first.is_empty() {
+            first = data;
+        } else {
+            more.extend_from_slice(&data);
+        }
     }
+    Ok(if more.is_empty() { first } else { [&first, more.as_slice()].concat().into() })
 }
 
 fn parse<T: for<'de> Deserialize<'de>>(bytes: &[u8], strict: Strictness) -> Result<T, Failure> {
@@ -324,6 +343,9 @@ impl<S: Send + Sync, T: From<String>> FromRequestParts<S> for InPath<T> {
     }
 }
 
+/// As many headers as most answers have.
+const HEADERS: usize = 9;
+
 /// An answer in JSON.
 pub(super) struct Json<T>(pub(super) T);
 
@@ -331,7 +353,14 @@ impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
         match serde_json::to_vec(&self.0) {
-            Ok(bytes) => ([(header::CONTENT_TYPE, JSON)], bytes).into_response(),
+            Ok(bytes) => {
+                let mut response = Response::new(bytes.into());
+                let headers = response.headers_mut();
+                // With what the layers around add, so that they need not make room.
+                headers.reserve(HEADERS);
+                headers.insert(header::CONTENT_TYPE, JSON);
+                response
+            }
             Err(fault) => Failure::Refused(crate::domain::Error::internal(fault)).into_response(),
         }
     }

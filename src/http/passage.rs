@@ -22,7 +22,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
 use tower::{BoxError, Layer as _, Service as _, ServiceExt as _, service_fn};
@@ -163,7 +163,7 @@ async fn caught(handled: impl Future<Output = Response>) -> Response {
 struct Cors {
     layer: CorsLayer,
     /// What it adds to every answer that is none to a preflight.
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Cors {
@@ -183,7 +183,8 @@ impl Cors {
             .expose_headers(ExposeHeaders::list(EXPOSED));
         // None of them depends on the request, so the layer is asked once and not every time.
         let answer = Self::through(&layer, Request::default()).now_or_never();
-        let headers = answer.map(|answer| answer.headers().clone()).unwrap_or_default();
+        let headers = answer.iter().flat_map(|answer| answer.headers());
+        let headers = headers.map(|(name, value)| (name.clone(), value.clone())).collect();
         Self { layer, headers }
     }
 
@@ -200,7 +201,9 @@ impl Cors {
     }
 
     fn allowed(&self, mut response: Response) -> Response {
-        response.headers_mut().extend(self.headers.clone());
+        for (name, value) in &self.headers {
+            response.headers_mut().append(name, value.clone());
+        }
         response
     }
 }

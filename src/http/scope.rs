@@ -17,10 +17,10 @@ use crate::service::journal::{self, Text, Ticket};
 use crate::service::limits::Verdict;
 
 /// One request's notes. It travels in the request's extensions.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct Scope(Arc<Known>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
     route: Option<&'static str>,
     line: Line,
@@ -43,7 +43,15 @@ pub(super) struct Place {
 impl Scope {
     /// The notes on a request that takes `route`, if it takes one, and came over `line`.
     pub(super) fn new(route: Option<&'static str>, line: Line) -> Self {
-        Self(Arc::new(Known { route, line, ..Known::default() }))
+        Self(Arc::new(Known {
+            route,
+            line,
+            id: OnceLock::new(),
+            place: OnceLock::new(),
+            verdict: OnceLock::new(),
+            body: Mutex::new(None),
+            notes: Arc::default(),
+        }))
     }
 
     /// The route that it takes: `/v1/runner/{deployment_id}`.
@@ -118,7 +126,8 @@ impl Scope {
 
     /// The notes that travel with the request.
     pub(super) fn of(extensions: &Extensions) -> Self {
-        extensions.get::<Self>().cloned().unwrap_or_default()
+        let known = extensions.get::<Self>().cloned();
+        known.unwrap_or_else(|| Self::new(None, Line::default()))
     }
 }
 
