@@ -183,7 +183,7 @@ impl Cors {
             .expose_headers(ExposeHeaders::list(EXPOSED));
         // None of them depends on the request, so the layer is asked once and not every time.
         let answer = Self::through(&layer, Request::default()).now_or_never();
-        let headers = answer.iter().flat_map(|answer| answer.headers());
+        let headers = answer.iter().flat_map(Response::headers);
         let headers = headers.map(|(name, value)| (name.clone(), value.clone())).collect();
         Self { layer, headers }
     }
