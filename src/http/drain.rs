@@ -4,6 +4,9 @@
 //! connection at once would reset it under the client's hands, and the client would see a broken
 //! connection instead of the answer. So what is left of a body that is dropped is read while the
 //! answer is on its way, up to a bound, and the connection stays usable.
+//!
+//! The journal is to have it as well: who tests that a client tries again wants to see that it sent
+//! the same. So the answer waits for a moment, where an account is known to keep it for.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -14,8 +17,10 @@ use axum::extract::Request;
 use axum::http::header;
 use http_body::Frame;
 use http_body_util::BodyExt as _;
-use tokio::runtime::Handle;
 use tower::BoxError;
+
+use super::scope::Scope;
+use crate::service::journal::Text;
 
 /// The most that is read of a body nobody wants: more than a client sends by mistake. Many clients
 /// look for an answer only when they have sent everything, and take a closed connection for none.
@@ -23,9 +28,12 @@ const MOST: usize = 256 * 1024 * 1024;
 /// How long a client may take over it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// `request`, whose body is read to its end even if nobody wants it. The answer does not wait for
-/// that: a client may wait for its answer before it sends more.
-pub(super) fn drained<B>(request: Request<B>) -> Request
+/// How long an answer waits for a body that nobody but the journal wants. Clients send theirs in one
+/// go; one that wants its answer first gets it after this, and the journal has no body.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// `request`, of whose body `scope` is left what nobody reads.
+pub(super) fn left_to<B>(scope: &Scope, request: Request<B>) -> Request
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
@@ -34,21 +42,49 @@ where
     if waits || request.body().is_end_stream() {
         return request.map(Body::new);
     }
-    request.map(|body| Body::new(Drained { unread: Some(body) }))
+    let scope = scope.clone();
+    request.map(|body| Body::new(Left { unread: Some(body), begun: false, scope }))
 }
 
-/// A body of which the rest is read when it is dropped.
-struct Drained<B>
+/// Reads what was left to `scope`, now that the answer is there: for the journal at once, if that
+/// wants it, else while the answer is on its way.
+pub(super) async fn drain(scope: &Scope) {
+    let Some(Unread { mut body, whole }) = scope.take_unread() else { return };
+    if whole && scope.wants_body() {
+        let mut text = Text::default();
+        let all = read(&mut body, |data| text.push(data));
+        if matches!(tokio::time::timeout(MOMENT, all).await, Ok(End::Reached)) {
+            scope.keep_body(text);
+        }
+    }
+    if !body.is_end_stream() {
+        // Whether it ends well, too late or too large: the answer stands.
+        tokio::spawn(async { tokio::time::timeout(PATIENCE, read(body, |_| {})).await });
+    }
+}
+
+/// What was left of a body.
+#[derive(Debug)]
+pub(super) struct Unread {
+    body: Body,
+    /// Nothing of it was read.
+    whole: bool,
+}
+
+/// A body that is left to the scope if it is dropped before its end.
+struct Left<B>
 where
-    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     /// Nothing once it was read to its end.
     unread: Option<B>,
+    begun: bool,
+    scope: Scope,
 }
 
-impl<B> HttpBody for Drained<B>
+impl<B> HttpBody for Left<B>
 where
-    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     type Data = Bytes;
     type Error = B::Error;
@@ -57,10 +93,12 @@ where
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let Some(unread) = &mut self.unread else { return Poll::Ready(None) };
+        let this = &mut *self;
+        let Some(unread) = &mut this.unread else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(&mut *unread).poll_frame(context));
+        this.begun = true;
         if !matches!(frame, Some(Ok(_))) || unread.is_end_stream() {
-            self.unread = None;
+            this.unread = None;
         }
         Poll::Ready(frame)
     }
@@ -74,24 +112,34 @@ where
     }
 }
 
-impl<B> Drop for Drained<B>
+impl<B> Drop for Left<B>
 where
-    B: HttpBody<Data = Bytes> + Send + Unpin + 'static,
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     fn drop(&mut self) {
-        if let (Some(unread), Ok(runtime)) = (self.unread.take(), Handle::try_current()) {
-            // Whether it ends well, too late or too large: the answer stands.
-            runtime.spawn(tokio::time::timeout(PATIENCE, read(unread)));
+        if let Some(unread) = self.unread.take() {
+            self.scope.leave(Unread { body: Body::new(unread), whole: !self.begun });
         }
     }
 }
 
-async fn read(mut body: impl HttpBody<Data = Bytes> + Unpin) {
+/// How far a body was read.
+enum End {
+    Reached,
+    /// It broke off, or is too large.
+    NotReached,
+}
+
+async fn read(mut body: impl HttpBody<Data = Bytes> + Unpin, mut note: impl FnMut(&[u8])) -> End {
     let mut read = 0;
-    while let Some(Ok(frame)) = body.frame().await {
-        read += frame.data_ref().map_or(0, Bytes::len);
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return End::NotReached };
+        let Some(data) = frame.data_ref() else { continue };
+        note(data);
+        read += data.len();
         if read > MOST {
-            return;
+            return End::NotReached;
         }
     }
+    End::Reached
 }

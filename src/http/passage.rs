@@ -16,6 +16,7 @@
 //! several allocations, and layers in layers cost their product.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ use futures::FutureExt as _;
 use tower::{BoxError, Layer as _, Service as _, ServiceExt as _, service_fn};
 use tower_http::cors::{AllowHeaders, AllowMethods, Any, CorsLayer, ExposeHeaders};
 
-use super::drain::drained;
+use super::drain::{drain, left_to};
 use super::failure::Failure;
 use super::faults::{self, FaultHeader, Line};
 use super::observe::{Observed, Observer};
@@ -100,16 +101,17 @@ impl Passage {
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
         let inside = &*self.0;
-        let mut request = drained(request);
         let path = request.uri().path();
         let (room, route) = (Room::of(path), inside.signposts.at(path));
         let scope = Scope::new(route, line.clone());
+        let mut request = left_to(&scope, request);
         let observed = Observed::begin(&inside.observer, &scope, &request);
         request.extensions_mut().insert(scope.clone());
         let response = match room {
             Some(room) => inside.through(room, request, &scope).await,
             None => inside.routed(request).await,
         };
+        drain(&scope).await;
         observed.answered(response)
     }
 }
@@ -195,7 +197,7 @@ impl Cors {
     /// What the layer makes of an empty answer.
     async fn through(layer: &CorsLayer, request: Request) -> Response {
         let empty =
-            service_fn(async |_: Request| Ok::<_, Infallible>(Response::new(Body::empty())));
+            service_fn(|_: Request| ready(Ok::<_, Infallible>(Response::new(Body::empty()))));
         let Ok(response) = layer.layer(empty).oneshot(request).await;
         response
     }

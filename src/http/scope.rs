@@ -10,6 +10,7 @@ use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 
+use super::drain::Unread;
 use super::faults::Line;
 use crate::ids::{Minter, RequestId};
 use crate::service::World;
@@ -28,6 +29,7 @@ struct Known {
     place: OnceLock<Place>,
     verdict: OnceLock<Verdict>,
     body: Mutex<Option<Text>>,
+    unread: Mutex<Option<Unread>>,
     notes: Arc<journal::Notes>,
 }
 
@@ -50,6 +52,7 @@ impl Scope {
             place: OnceLock::new(),
             verdict: OnceLock::new(),
             body: Mutex::new(None),
+            unread: Mutex::new(None),
             notes: Arc::default(),
         }))
     }
@@ -110,9 +113,30 @@ impl Scope {
 
     /// The request's body was read.
     pub(super) fn sent(&self, body: &Bytes) {
-        if self.place().is_some() {
-            *self.0.body.lock() = Some(Text::of(body));
+        if self.wants_body() {
+            self.keep_body(Text::of(body));
         }
+    }
+
+    /// Whether there is a journal that would keep the request's body, and does not have it yet.
+    pub(super) fn wants_body(&self) -> bool {
+        let journal = self.place().map(|place| &place.world.journal);
+        journal.is_some_and(|journal| journal.most() > 0) && self.0.body.lock().is_none()
+    }
+
+    /// This is to be kept of the request's body.
+    pub(super) fn keep_body(&self, body: Text) {
+        *self.0.body.lock() = Some(body);
+    }
+
+    /// The request's body was dropped before it was read to its end.
+    pub(super) fn leave(&self, unread: Unread) {
+        *self.0.unread.lock() = Some(unread);
+    }
+
+    /// What was left of the request's body.
+    pub(super) fn take_unread(&self) -> Option<Unread> {
+        self.0.unread.lock().take()
     }
 
     /// What the journal keeps of the request's body.

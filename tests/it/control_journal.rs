@@ -172,7 +172,7 @@ async fn both_apis_and_every_refusal_of_a_known_key_are_in_it_and_nothing_else()
             ("/v1/runner/conversations", 200, "complete"),
         ]
     );
-    assert_eq!(entries[4]["body"], Value::Null, "it was answered before its body was read");
+    assert_eq!(entries[4]["body"], said("Hi"), "it was answered before its body was read");
 }
 
 #[tokio::test]
@@ -285,6 +285,39 @@ async fn the_limiters_verdict_and_the_charge_are_in_it() {
     assert_eq!((&refused["charge"], &refused["model"]), (&Value::Null, &Value::Null));
     assert_eq!(refused["answer"]["headers"]["retry-after"], "60");
     assert_eq!(refused["answer"]["status"], 429);
+}
+
+#[tokio::test]
+async fn the_body_of_a_refused_request_is_in_it_although_nobody_else_read_it() {
+    let app = TestApp::start().await;
+    let fault = json!({"effect": {"status": 429}, "times": 1});
+    let faults = app.request(Method::POST, "/_mynah/accounts/demo/faults");
+    assert_eq!(faults.json(&fault).send().await.status, 201);
+    let path = format!("/v1/runner/{ECHO}");
+    for (text, status) in [("Once", 429), ("Once", 200)] {
+        let answer = app.request(Method::POST, &path).key(KEY).json(&said(text)).send().await;
+        assert_eq!(answer.status, status);
+    }
+    let forbidden = app.request(Method::POST, "/v1/runner/OTHER_DEPLOYMENT_ID").key(KEY);
+    assert_eq!(forbidden.json(&said("Again")).send().await.status, 403);
+    let found = journal(&app, "").await;
+    let bodies = found["requests"].as_array().unwrap().iter().map(|entry| &entry["body"]);
+    let bodies: Vec<_> = bodies.collect();
+    assert_eq!(bodies, [&said("Once"), &said("Once"), &said("Again")]);
+}
+
+#[tokio::test]
+async fn a_refused_client_that_keeps_its_body_back_gets_its_answer_all_the_same() {
+    let app = TestApp::start().await;
+    let mut raw = Raw::connect(app.address).await;
+    let head = format!(
+        "POST /v1/runner/OTHER_DEPLOYMENT_ID HTTP/1.1\r\nhost: mynah\r\nx-api-key: {KEY}\r\n\
+         content-type: application/json\r\ncontent-length: 41\r\n\r\n"
+    );
+    raw.send(head.as_bytes()).await;
+    assert_eq!(raw.answer().await.0, 403);
+    let entry = latest(&app).await;
+    assert_eq!((&entry["answer"]["status"], &entry["body"]), (&json!(403), &Value::Null));
 }
 
 // --- streams -------------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ function bodyLines(body: unknown, mark: string): string[] {
 
 function unread(entry: Entry): string {
   const missing = entry.body === null && entry.method === 'POST';
-  return missing ? '  (the body is not known: Mynah answered before it had read it)' : '';
+  return missing ? '  (no body is known: none was sent, or not before the answer)' : '';
 }
 
 function cut(entry: Entry): string {

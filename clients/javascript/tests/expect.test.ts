@@ -72,12 +72,19 @@ but it came never
 Nothing was received. Does the client speak to ${new URL(account.runnerUrl).origin}, and with this account's key?`);
 });
 
-test('a body that was not read is no mystery', async ({ account }) => {
+test('a request that a fault refused shows its body', async ({ account }) => {
   await account.faults.add({ effect: { status: 502 } });
   await run(account);
+  await account.expectRequest({ status: '5xx', body: HI });
   const said = await complaint(account.expectRequest({ status: '2xx', body: HI }));
   expect(said).toContain('status: wanted "2xx", found "5xx"');
-  expect(said).toContain('the body is not known: Mynah answered before it had read it');
+  expect(said).not.toContain('no body is known');
+});
+
+test('a body that was not sent is no mystery', async ({ account }) => {
+  await fetch(account.runnerUrl.replace('/v1/runner', RUN), { method: 'POST', headers: { 'x-api-key': account.key } });
+  const said = await complaint(account.expectRequest({ body: HI }));
+  expect(said).toContain('no body is known: none was sent, or not before the answer');
 });
 
 test('the stack of a failure begins in the test', async ({ account }) => {

@@ -157,7 +157,7 @@ def _status(criterion: str, wanted: int | str, request: Request) -> list[Differe
 def _body(criterion: str, wanted: Any, request: Request) -> list[Difference]:
     found = request.body
     if found is None:
-        # A request that is refused at once, by a fault for one, is not read any further.
+        # A client may keep its body back until it is asked for it, and be refused before.
         return [Difference(criterion, shown(wanted), "none: none was sent, or none was read")]
     if isinstance(wanted, (str, re.Pattern)):
         if any(_in(wanted, text) for text in _texts(found)):
