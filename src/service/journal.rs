@@ -109,13 +109,20 @@ impl Journal {
         }
         kept.bytes += entry.weight();
         kept.entries.push_back(entry);
+        let mut gone = None;
         while kept.entries.len() > self.most || kept.bytes > MOST_BYTES {
             let Some(oldest) = kept.entries.pop_front() else { break };
             kept.bytes -= oldest.weight();
             kept.dropped += 1;
+            gone = Some(oldest);
         }
         drop(kept);
-        self.open.send_modify(|_| {});
+        // It is in many pieces: as a rule there is one, which is dropped where nobody waits for it.
+        drop(gone);
+        // Who begins to follow now finds the entry.
+        if self.open.receiver_count() > 0 {
+            self.open.send_modify(|_| {});
+        }
     }
 
     /// Forgets everything, also the requests that are still being answered. Numbers go on.

@@ -1,8 +1,9 @@
 //! The turns of the Runner API: run, stream, start a conversation, go on with it.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use futures::FutureExt as _;
+use serde_json::{Map, Value};
 
 use super::{Asked, Completed, Given, NewTurn, Turns, WordStream, given_back, streaming};
 use crate::domain::conversation::{
@@ -183,8 +184,8 @@ fn asked(caller: &Caller, said: Said, meta: Meta, history: Vec<Turn>, turn: u64)
             model: deployment.model.clone(),
             account: visit.id.clone(),
             turn,
-            variables: Arc::new(said.variables),
-            meta: Arc::new(meta),
+            variables: shared(said.variables),
+            meta: shared(meta),
             agent: None,
         },
     };
@@ -195,6 +196,12 @@ fn asked(caller: &Caller, said: Said, meta: Meta, history: Vec<Turn>, turn: u64)
         tokens: None,
         at: visit.clock.now(),
     }
+}
+
+/// `map`, to be held on to. Most are empty, and all of these are one.
+fn shared(map: Map<String, Value>) -> Arc<Map<String, Value>> {
+    static EMPTY: LazyLock<Arc<Map<String, Value>>> = LazyLock::new(Arc::default);
+    if map.is_empty() { Arc::clone(&EMPTY) } else { Arc::new(map) }
 }
 
 /// Stores `turn` at the end of `conversation`, and tells `conversation` so.
