@@ -6,6 +6,7 @@
 //! its last word has been taken and before the stream ends, by a task of its own, so that it is
 //! stored too when the client goes away in the middle ([`streaming`]).
 
+mod booking;
 pub mod characters;
 mod counting;
 pub mod runner;
@@ -215,24 +216,27 @@ impl NewTurn {
         }
     }
 
-    /// Adds the turn at the end of conversation `ordinal`; gives the answer as it is stored.
+    /// What was said and the answer, with their ids.
+    fn messages(self, world: &World) -> [Message; 2] {
+        let said = message(world, Role::User, self.said, self.asked_at);
+        let answer = vec![Part::text(self.text)];
+        let mut answered = message(world, Role::Assistant, answer, self.answered_at);
+        answered.aborted = self.aborted;
+        [said, answered]
+    }
+
+    /// Adds the turn at the end of conversation `ordinal`, which its own act has begun.
     async fn store(
         self,
         db: &mut Connection,
         world: &World,
         ordinal: u64,
-    ) -> Result<Message, StoreError> {
-        let said = message(world, Role::User, self.said, self.asked_at);
-        let answer = vec![Part::text(self.text)];
-        let mut answered = message(world, Role::Assistant, answer, self.answered_at);
-        answered.aborted = self.aborted;
+    ) -> Result<(), StoreError> {
+        let turn = self.messages(world);
         let activity = world.ids.next(Kind::Activity);
-        let turn = [said, answered];
         let made = [Kind::Conversation, Kind::Message, Kind::Activity];
         let made = made.map(|kind| (kind, world.ids.made(kind)));
-        messages::append(db, world.row, ordinal, &turn, activity, &made).await?;
-        let [_, answered] = turn;
-        Ok(answered)
+        messages::append(db, world.row, ordinal, &turn, activity, &made).await
     }
 }
 

@@ -11,6 +11,7 @@ pub mod conversations;
 pub mod images;
 pub mod listing;
 pub mod messages;
+mod postings;
 pub mod snapshots;
 mod writer;
 
@@ -28,6 +29,7 @@ use sqlx::sqlite::{
 };
 use thiserror::Error;
 
+pub use self::postings::{Drawn, Posted, Posting, Turn};
 use self::writer::Writer;
 pub use self::writer::Written;
 
@@ -158,6 +160,11 @@ impl Store {
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
     {
         self.writer.run(act).await
+    }
+
+    /// Stores `posting` whole or not at all; returns after the commit.
+    pub async fn post<P: Posting>(&self, posting: P) -> Result<Posted<P>, StoreError> {
+        self.writer.post(posting).await
     }
 
     /// Runs `look`, which writes nothing, on what is committed.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 
+use super::booking::Booking;
 use super::{Asked, Given, NewTurn, Turns, counting, given_back, message};
 use crate::domain::catalog::{Agent, LlmModel};
 use crate::domain::conversation::{
@@ -99,21 +100,8 @@ impl Turns {
         let Given { completed, served, .. } = self.complete(visit, &asked).await?;
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
         let created_at = visit.clock.now();
-        let payer = visit.world();
-        let act = store::act(move |db| {
-            async move {
-                if !accounts::charge(db, payer.row, cost).await? {
-                    return Ok(None);
-                }
-                let id = payer.ids.message();
-                accounts::save_counters(db, payer.row, &payer.ids, &[Kind::Message]).await?;
-                Ok(Some(id))
-            }
-            .boxed()
-        });
-        let id = visit.write(&self.store, act).await;
-        let id = id.and_then(|paid| paid.ok_or(Error::InsufficientBalance { cost }));
-        let id = given_back(visit, served, id)?;
+        let paid = Booking::charge(visit, cost).store(&self.store).await;
+        let id = given_back(visit, served, paid)?;
         visit.notes().charged(cost);
         Ok(Replied { id, content: completed.text, created_at, thoughts: None })
     }
@@ -144,24 +132,14 @@ impl Turns {
         let Given { completed, served, .. } = self.complete(visit, &asked).await?;
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
         let turn = NewTurn::answered(visit, &asked, completed.text.clone());
-        let (payer, ordinal) = (visit.world(), conversation.ordinal);
-        let act = store::act(move |db| {
-            async move {
-                if !accounts::charge(db, payer.row, cost).await? {
-                    return Ok(None);
-                }
-                turn.store(db, &payer, ordinal).await.map(Some)
-            }
-            .boxed()
-        });
-        let stored = visit.write(&self.store, act).await;
-        let stored = stored.and_then(|paid| paid.ok_or(Error::InsufficientBalance { cost }));
-        let stored = given_back(visit, served, stored)?;
+        let created_at = turn.answered_at;
+        let booking = Booking::charge(visit, cost).with(turn, conversation.ordinal);
+        let id = given_back(visit, served, booking.store(&self.store).await)?;
         visit.notes().charged(cost);
         Ok(Replied {
-            id: stored.id,
+            id,
             content: completed.text,
-            created_at: stored.created_at,
+            created_at,
             thoughts: completed.thoughts,
         })
     }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 
+use super::booking::Booking;
 use super::{Asked, Completed, Given, NewTurn, Turns, WordStream, given_back, streaming};
 use crate::domain::conversation::{
     Api, Conversation, Meta, Prompt, Scene, Target, Turn, Variables, name_from,
@@ -11,9 +13,7 @@ use crate::domain::conversation::{
 use crate::domain::{Error, Part};
 use crate::ids::{ConversationId, Kind};
 use crate::service::access::Caller;
-use crate::service::worlds::World;
-use crate::store::conversations;
-use crate::store::{self, Connection, StoreError};
+use crate::store::{self, conversations};
 
 /// What a client said.
 #[derive(Debug, Clone)]
@@ -72,7 +72,8 @@ impl Turns {
                     message_count: 0,
                 };
                 conversations::insert(db, world.row, &conversation, 0).await?;
-                go_on(db, &world, turn, &mut conversation).await?;
+                go_on(&mut conversation, turn.answered_at);
+                turn.store(db, &world, ordinal).await?;
                 Ok(conversation)
             }
             .boxed()
@@ -93,16 +94,9 @@ impl Turns {
         let (mut conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
         let Given { completed, served, .. } = self.complete(&caller.visit, &asked).await?;
         let turn = NewTurn::answered(&caller.visit, &asked, completed.text.clone());
-        let world = caller.visit.world();
-        let act = store::act(move |db| {
-            async move {
-                go_on(db, &world, turn, &mut conversation).await?;
-                Ok(conversation)
-            }
-            .boxed()
-        });
-        let stored = caller.visit.write(&self.store, act).await;
-        let conversation = given_back(&caller.visit, served, stored)?;
+        go_on(&mut conversation, turn.answered_at);
+        let booking = Booking::turn(&caller.visit, turn, conversation.ordinal);
+        given_back(&caller.visit, served, booking.store(&self.store).await)?;
         Ok(Spoken { conversation, answer: completed })
     }
 
@@ -121,11 +115,8 @@ impl Turns {
         let (database, visit) = (self.store.clone(), caller.visit.clone());
         Ok(streaming::recorded(words, &self.tasks, move |text, aborted| async move {
             let turn = NewTurn { aborted, ..NewTurn::answered(&visit, &asked, text) };
-            let world = visit.world();
-            let act = store::act(move |db| {
-                async move { turn.store(db, &world, conversation.ordinal).await.map(drop) }.boxed()
-            });
-            given_back(&visit, served, visit.write(&database, act).await)
+            let booking = Booking::turn(&visit, turn, conversation.ordinal);
+            given_back(&visit, served, booking.store(&database).await.map(drop))
         }))
     }
 
@@ -197,15 +188,8 @@ fn asked(caller: &Caller, said: Said, meta: Meta, history: Vec<Turn>, turn: u64)
     }
 }
 
-/// Stores `turn` at the end of `conversation`, and tells `conversation` so.
-async fn go_on(
-    db: &mut Connection,
-    world: &World,
-    turn: NewTurn,
-    conversation: &mut Conversation,
-) -> Result<(), StoreError> {
-    let answer = turn.store(db, world, conversation.ordinal).await?;
-    conversation.updated_at = answer.created_at;
+/// A turn that was answered at `at` is added to `conversation`.
+fn go_on(conversation: &mut Conversation, at: DateTime<Utc>) {
+    conversation.updated_at = at;
     conversation.message_count += 2;
-    Ok(())
 }
