@@ -8,6 +8,7 @@
 pub mod accounts;
 pub mod agents;
 pub mod conversations;
+mod finding;
 pub mod images;
 pub mod listing;
 pub mod messages;
@@ -28,10 +29,15 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
 
 pub use self::postings::{Drawn, Posted, Posting, Turn};
+use self::finding::{Finding, Found};
+pub use self::finding::Sought;
 use self::writer::Writer;
 pub use self::writer::Written;
+
+use crate::domain::conversation::{self, Conversation};
 
 /// One connection to the database, inside a transaction when it writes.
 pub type Connection = SqliteConnection;
@@ -103,6 +109,9 @@ pub enum StoreError {
         /// Which row.
         id: String,
     },
+    /// What was sought could not be read.
+    #[error("the database could not be read: {0}")]
+    NotRead(String),
     /// The transaction that held this act could not be committed.
     #[error("the transaction was not committed: {0}")]
     NotCommitted(String),
@@ -130,7 +139,7 @@ pub struct Store {
 #[derive(Debug, Clone)]
 enum Readers {
     /// A file: connections of their own, which see what is committed.
-    Pool(SqlitePool),
+    Pool { pool: SqlitePool, findings: mpsc::Sender<Finding> },
     /// In memory there is only one connection, the writer's: reads queue up with the writes.
     Writer,
 }
@@ -147,7 +156,8 @@ impl Store {
             Readers::Writer
         } else {
             let pool = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);
-            Readers::Pool(pool.connect_lazy_with(options.read_only(true)))
+            let pool = pool.connect_lazy_with(options.read_only(true));
+            Readers::Pool { findings: finding::start(pool.clone()), pool }
         };
         Ok(Self { writer: Writer::start(connection), readers })
     }
@@ -175,9 +185,26 @@ impl Store {
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
     {
         match &self.readers {
-            Readers::Pool(pool) => look(&mut *pool.acquire().await?).await,
+            Readers::Pool { pool, .. } => look(&mut *pool.acquire().await?).await,
             Readers::Writer => self.writer.look(look).await,
         }
+    }
+
+    /// The conversation that is `sought`, and its latest messages, oldest first.
+    pub async fn find(
+        &self,
+        sought: Sought,
+    ) -> Result<Option<(Conversation, Vec<conversation::Turn>)>, StoreError> {
+        let (answer, found) = oneshot::channel();
+        let finding = Finding { sought, answer };
+        match &self.readers {
+            Readers::Pool { findings, .. } => {
+                findings.send(finding).await.map_err(|_| StoreError::Closed)?;
+            }
+            Readers::Writer => self.writer.find(finding).await?,
+        }
+        let found = found.await.map_err(|_| StoreError::Closed)??;
+        found.map(Found::into_domain).transpose()
     }
 
     /// Runs `look`, which writes nothing, on one state of the database, whatever is committed
@@ -189,7 +216,7 @@ impl Store {
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
     {
         match &self.readers {
-            Readers::Pool(pool) => {
+            Readers::Pool { pool, .. } => {
                 let mut transaction = pool.begin().await?;
                 look(&mut transaction).await
             }
@@ -205,7 +232,7 @@ impl Store {
     /// Commits what is queued and closes the database.
     pub async fn close(&self) {
         // Readers first: the last connection to go puts everything into the one file.
-        if let Readers::Pool(pool) = &self.readers {
+        if let Readers::Pool { pool, .. } = &self.readers {
             pool.close().await;
         }
         self.writer.close().await;

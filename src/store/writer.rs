@@ -16,6 +16,7 @@ use futures::future::BoxFuture;
 use sqlx::{Connection as _, Executor as _};
 use tokio::sync::{mpsc, oneshot};
 
+use super::finding::{self, Finding};
 use super::postings::{Clerk, Posted, Posting, Queued, Waiting};
 use super::{Connection, StoreError};
 
@@ -45,6 +46,7 @@ enum Errand {
     Act(Box<dyn Act>),
     /// Writes nothing: needs neither a transaction nor, inside one, anything that undoes it.
     Look(Box<dyn Act>),
+    Find(Finding),
     Post(Box<dyn Waiting>),
     Close(oneshot::Sender<()>),
 }
@@ -154,6 +156,11 @@ impl Writer {
         self.queue_up(Errand::Post(Box::new(Queued { posting, answer })), outcome).await
     }
 
+    /// Sees to `finding` between the transactions.
+    pub(super) async fn find(&self, finding: Finding) -> Result<(), StoreError> {
+        self.queue.send(Errand::Find(finding)).await.map_err(|_| StoreError::Closed)
+    }
+
     async fn queue_up<T>(
         &self,
         errand: Errand,
@@ -199,7 +206,9 @@ impl Desk {
                         return;
                     }
                     Errand::Post(first) => self.post(first, &mut acts).await,
-                    Errand::Act(first) | Errand::Look(first) => self.run(first, &mut acts).await,
+                    Errand::Act(first) => self.run(first, &mut acts).await,
+                    // Seen to already.
+                    Errand::Look(_) | Errand::Find(_) => {}
                 }
             }
         }
@@ -208,14 +217,19 @@ impl Desk {
     /// Runs the looks among `taken`; gives the others, in their order.
     async fn look(&mut self, taken: &mut Vec<Errand>) -> VecDeque<Errand> {
         let mut others = VecDeque::with_capacity(taken.len());
+        let mut findings = Vec::new();
         for errand in taken.drain(..) {
             match errand {
                 Errand::Look(mut look) => {
                     caught(&mut *look, &mut self.connection).await;
                     look.tell(Ok(()));
                 }
+                Errand::Find(finding) => findings.push(finding),
                 other => others.push_back(other),
             }
+        }
+        if !findings.is_empty() {
+            finding::find(&mut self.connection, &mut findings).await;
         }
         others
     }

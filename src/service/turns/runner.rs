@@ -13,7 +13,7 @@ use crate::domain::conversation::{
 use crate::domain::{Error, Part};
 use crate::ids::{ConversationId, Kind};
 use crate::service::access::Caller;
-use crate::store::{self, conversations};
+use crate::store::{self, Sought, conversations};
 
 /// What a client said.
 #[derive(Debug, Clone)]
@@ -128,16 +128,13 @@ impl Turns {
         parts: Vec<Part>,
         history_limit: u64,
     ) -> Result<(Conversation, Asked), Error> {
-        let owner = caller.visit.row;
-        let wanted = id.clone();
-        let look = store::act(move |db| {
-            async move {
-                let latest = history_limit.saturating_mul(2);
-                conversations::find_with_latest(db, owner, Api::Runner, &wanted, latest).await
-            }
-            .boxed()
-        });
-        let found = self.store.read(look).await.map_err(Error::internal)?;
+        let sought = Sought {
+            owner: caller.visit.row,
+            api: Api::Runner,
+            id: id.clone(),
+            latest: history_limit.saturating_mul(2),
+        };
+        let found = self.store.find(sought).await.map_err(Error::internal)?;
         let Some((conversation, history)) = found else {
             return Err(Error::UnknownConversation(id));
         };
@@ -147,10 +144,6 @@ impl Turns {
         }
         let turn = conversation.message_count / 2 + 1;
         let (variables, meta) = (conversation.variables.clone(), conversation.meta.clone());
-        let history = history
-            .into_iter()
-            .map(|message| Turn { role: message.role, parts: message.parts })
-            .collect();
         let said = Said { parts, variables };
         Ok((conversation, asked(caller, said, meta, history, turn)))
     }
