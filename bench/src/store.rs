@@ -14,10 +14,10 @@ use hdrhistogram::Histogram;
 use mynah::domain::Credits;
 use mynah::domain::conversation::Api;
 use mynah::ids::Kind;
-use mynah::store::listing::{self, Filter};
 use mynah::service::World;
+use mynah::store::listing::{self, Filter};
 use mynah::store::{
-    self, AccountRow, Drawn, Posted, Posting, Sought, Turn, Window, conversations, messages,
+    self, AccountRow, Drawn, Posted, Posting, Sought, WholeTurn, Window, conversations, messages,
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
@@ -154,7 +154,7 @@ impl Posting for Entry {
             return Drawn { turn: None, made: made(&[Kind::Message]) };
         };
         let (activity, messages) = (ids.next(Kind::Activity), turn(&self.world));
-        let turn = Some(Turn { conversation, activity, messages });
+        let turn = Some(WholeTurn { conversation, activity, messages });
         Drawn { turn, made: made(&[Kind::Message, Kind::Activity]) }
     }
 }

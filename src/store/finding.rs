@@ -5,7 +5,6 @@
 //! costs more on its way here than its few bytes in SQLite.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -14,6 +13,7 @@ use sqlx::{Arguments as _, AssertSqlSafe, FromRow as _, Row as _};
 use tokio::sync::{mpsc, oneshot};
 
 use super::conversations::ConversationRow;
+use super::postings::values;
 use super::{AccountRow, Connection, StoreError, inconsistent, parse, to_sql};
 use crate::domain::conversation::{Api, Conversation, Part, Role, Turn};
 use crate::ids::ConversationId;
@@ -67,10 +67,7 @@ impl Found {
     }
 
     fn of(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            conversation: ConversationRow::from_row(row)?,
-            latest: row.try_get("latest")?,
-        })
+        Ok(Self { conversation: ConversationRow::from_row(row)?, latest: row.try_get("latest")? })
     }
 }
 
@@ -160,14 +157,9 @@ fn written(rows: usize) -> String {
                  FROM messages m
                  WHERE m.account = c.account AND m.conversation = c.ordinal
                    AND m.position >= c.message_count - s.column5) AS latest
-         FROM (VALUES ",
+         FROM (",
     );
-    for row in 0..rows {
-        let [a, b, c, d, e] = [1, 2, 3, 4, 5].map(|nth| row * PARAMETERS + nth);
-        let comma = if row == 0 { "" } else { ", " };
-        // Writing into a string does not fail.
-        let _ = write!(sql, "{comma}(${a}, ${b}, ${c}, ${d}, ${e})");
-    }
+    sql.push_str(&values(rows, PARAMETERS));
     sql.push_str(
         ") s CROSS JOIN conversations c
          WHERE c.account = s.column2 AND c.id = s.column3 AND c.api = s.column4",

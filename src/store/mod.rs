@@ -31,9 +31,9 @@ use sqlx::sqlite::{
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
-pub use self::postings::{Drawn, Posted, Posting, Turn};
-use self::finding::{Finding, Found};
 pub use self::finding::Sought;
+use self::finding::{Finding, Found};
+pub use self::postings::{Drawn, Posted, Posting, WholeTurn};
 use self::writer::Writer;
 pub use self::writer::Written;
 

@@ -18,6 +18,7 @@ use sqlx::Executor as _;
 use tokio::sync::oneshot;
 
 use self::statements::Shape;
+pub(super) use self::statements::values;
 use super::{AccountRow, Connection, StoreError, accounts};
 use crate::domain::Credits;
 use crate::domain::conversation::Message;
@@ -47,14 +48,14 @@ pub trait Posting: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Drawn {
     /// The turn that it adds to a conversation.
-    pub turn: Option<Turn>,
+    pub turn: Option<WholeTurn>,
     /// How many of each kind its account has made by now.
     pub made: Vec<(Kind, u64)>,
 }
 
 /// A turn at the end of a conversation.
 #[derive(Debug)]
-pub struct Turn {
+pub struct WholeTurn {
     /// The conversation's ordinal.
     pub conversation: u64,
     /// Puts changes of a second in order.
@@ -340,3 +341,6 @@ fn left(balance: Credits, cost: Credits) -> Option<Credits> {
 async fn balance(db: &mut Connection, owner: AccountRow) -> Result<Credits, sqlx::Error> {
     Ok(accounts::balance_if_any(db, owner).await?.unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use super::NewTurn;
 use crate::domain::{Credits, Error};
 use crate::ids::{Kind, MessageId};
 use crate::service::worlds::Visit;
-use crate::store::{AccountRow, Drawn, Posted, Posting, Store, Turn};
+use crate::store::{AccountRow, Drawn, Posted, Posting, Store, WholeTurn};
 
 /// A charge, and the turn that it is for if that is to be stored.
 pub(super) struct Booking {
@@ -66,7 +66,7 @@ impl Posting for Booking {
         let messages = turn.messages(&self.visit);
         let [_, answer] = &messages;
         self.answer = Some(answer.id.clone());
-        let turn = Turn { conversation, activity: ids.next(Kind::Activity), messages };
+        let turn = WholeTurn { conversation, activity: ids.next(Kind::Activity), messages };
         let made = [Kind::Message, Kind::Activity].map(|kind| (kind, ids.made(kind)));
         Drawn { turn: Some(turn), made: made.to_vec() }
     }

@@ -136,12 +136,7 @@ impl Turns {
         let booking = Booking::charge(visit, cost).with(turn, conversation.ordinal);
         let id = given_back(visit, served, booking.store(&self.store).await)?;
         visit.notes().charged(cost);
-        Ok(Replied {
-            id,
-            content: completed.text,
-            created_at,
-            thoughts: completed.thoughts,
-        })
+        Ok(Replied { id, content: completed.text, created_at, thoughts: completed.thoughts })
     }
 
     /// Begins a conversation, which costs nothing; gives it as stored.

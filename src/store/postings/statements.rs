@@ -9,7 +9,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use sqlx::sqlite::SqliteArguments;
@@ -62,14 +61,14 @@ const OF_CONVERSATION: usize = 5;
 const OF_COUNTER: usize = 3;
 
 impl Shape {
-    /// The statements, from BEGIN to COMMIT. Their parameters are numbered through all of them.
+    /// The statements, from BEGIN to COMMIT. Their parameters have no numbers, since SQLite finds
+    /// the number of each by going through those of all before it.
     pub(super) fn text(&self) -> String {
         let mut sql = String::from("BEGIN IMMEDIATE;");
-        let mut numbers = 1..;
-        let mut rows = |sql: &mut String, before: &str, (count, width), after: &str| {
+        let rows = |sql: &mut String, before: &str, (count, width), after: &str| {
             if count > 0 {
                 sql.push_str(before);
-                values(sql, &mut numbers, count, width);
+                sql.push_str(&values(count, width));
                 sql.push_str(after);
             }
         };
@@ -113,17 +112,10 @@ impl Shape {
     }
 }
 
-/// Rows of parameters that go on from `numbers`.
-fn values(sql: &mut String, numbers: &mut impl Iterator<Item = usize>, rows: usize, width: usize) {
-    for row in 0..rows {
-        sql.push_str(if row == 0 { "VALUES (" } else { ", (" });
-        for (nth, number) in numbers.by_ref().take(width).enumerate() {
-            let comma = if nth == 0 { "" } else { ", " };
-            // Writing into a string does not fail.
-            let _ = write!(sql, "{comma}${number}");
-        }
-        sql.push(')');
-    }
+/// `rows` rows of `width` parameters each.
+pub(in crate::store) fn values(rows: usize, width: usize) -> String {
+    let row = format!("({})", vec!["?"; width].join(", "));
+    format!("VALUES {}", vec![row.as_str(); rows].join(", "))
 }
 
 impl<'r> Sheet<'r> {
@@ -141,7 +133,12 @@ impl<'r> Sheet<'r> {
             conversation.activity = turn.activity;
             for message in &turn.messages {
                 let (nth, conversation_ordinal) = (conversation.added, turn.conversation);
-                messages.push(MessageRow { owner: *owner, conversation: conversation_ordinal, nth, message });
+                messages.push(MessageRow {
+                    owner: *owner,
+                    conversation: conversation_ordinal,
+                    nth,
+                    message,
+                });
                 conversation.added += 1;
                 conversation.updated_at = message.created_at.timestamp();
             }
