@@ -151,11 +151,11 @@ impl Posting for Entry {
         let made = |kinds: &[Kind]| kinds.iter().map(|kind| (*kind, ids.made(*kind))).collect();
         let Some(conversation) = self.conversation else {
             ids.message();
-            return Drawn { turn: None, made: made(&[Kind::Message]) };
+            return Drawn { begins: None, turn: None, made: made(&[Kind::Message]) };
         };
         let (activity, messages) = (ids.next(Kind::Activity), turn(&self.world));
         let turn = Some(WholeTurn { conversation, activity, messages });
-        Drawn { turn, made: made(&[Kind::Message, Kind::Activity]) }
+        Drawn { begins: None, turn, made: made(&[Kind::Message, Kind::Activity]) }
     }
 }
 

@@ -28,8 +28,7 @@ use crate::backend::{Answer, Ask, Backend, Canned, Echo, Piece, Usage};
 use crate::domain::conversation::{Message, Prompt};
 use crate::domain::rule::Pace;
 use crate::domain::{BackendName, Error, OutputMode, Part, Role};
-use crate::ids::Kind;
-use crate::store::{Connection, Store, StoreError, messages};
+use crate::store::Store;
 
 /// Makes turns.
 #[derive(Clone)]
@@ -223,20 +222,6 @@ impl NewTurn {
         let mut answered = message(world, Role::Assistant, answer, self.answered_at);
         answered.aborted = self.aborted;
         [said, answered]
-    }
-
-    /// Adds the turn at the end of conversation `ordinal`, which its own act has begun.
-    async fn store(
-        self,
-        db: &mut Connection,
-        world: &World,
-        ordinal: u64,
-    ) -> Result<(), StoreError> {
-        let turn = self.messages(world);
-        let activity = world.ids.next(Kind::Activity);
-        let made = [Kind::Conversation, Kind::Message, Kind::Activity];
-        let made = made.map(|kind| (kind, world.ids.made(kind)));
-        messages::append(db, world.row, ordinal, &turn, activity, &made).await
     }
 }
 

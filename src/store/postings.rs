@@ -21,7 +21,7 @@ use self::statements::Shape;
 pub(super) use self::statements::values;
 use super::{AccountRow, Connection, StoreError, accounts};
 use crate::domain::Credits;
-use crate::domain::conversation::Message;
+use crate::domain::conversation::{Conversation, Message};
 use crate::ids::Kind;
 
 const FREE: Credits = Credits::from_millionths(0);
@@ -47,7 +47,9 @@ pub trait Posting: Send + Sync + 'static {
 /// What a posting comes to, its ids drawn.
 #[derive(Debug)]
 pub struct Drawn {
-    /// The turn that it adds to a conversation.
+    /// The conversation that it begins, which has no messages yet.
+    pub begins: Option<Conversation>,
+    /// The turn that it adds to a conversation, which may be the one that it begins.
     pub turn: Option<WholeTurn>,
     /// How many of each kind its account has made by now.
     pub made: Vec<(Kind, u64)>,
@@ -292,9 +294,10 @@ impl Clerk {
         ready: &[Ready],
         charged: &BTreeMap<AccountRow, Balance>,
     ) -> Result<(), Failure> {
-        let sheet = statements::Sheet::of(ready, charged);
-        let text = self.texts.entry(sheet.shape()).or_insert_with_key(|shape| shape.text().into());
-        let Err(fault) = sheet.execute(db, Arc::clone(text)).await else {
+        let sheet = statements::Sheet::of(ready, charged).parameters();
+        let (shape, parameters) = sheet.map_err(Failure::Undone)?;
+        let text = self.texts.entry(shape).or_insert_with_key(|shape| shape.text().into());
+        let Err(fault) = statements::execute(db, Arc::clone(text), parameters).await else {
             self.balances.extend(charged.iter().map(|(owner, balance)| (*owner, balance.after)));
             return Ok(());
         };

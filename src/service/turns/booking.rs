@@ -1,9 +1,10 @@
 //! What turns and completions come to in the store: a charge and a turn, together or not at all.
 
 use super::NewTurn;
+use crate::domain::conversation::Conversation;
 use crate::domain::{Credits, Error};
 use crate::ids::{Kind, MessageId};
-use crate::service::worlds::Visit;
+use crate::service::worlds::{Visit, World};
 use crate::store::{AccountRow, Drawn, Posted, Posting, Store, WholeTurn};
 
 /// A charge, and the turn that it is for if that is to be stored.
@@ -34,13 +35,76 @@ impl Booking {
 
     /// Waits until it is stored; gives the id of the answer.
     pub(super) async fn store(self, store: &Store) -> Result<MessageId, Error> {
-        let cost = self.cost;
-        match store.post(self).await.map_err(Error::internal)? {
-            Posted::Stored(Self { answer: Some(answer), .. }) => Ok(answer),
-            Posted::NotCovered => Err(Error::InsufficientBalance { cost }),
-            // What is stored has drawn its id before.
-            Posted::Stored(_) | Posted::Outdated => Err(Error::WorldEnded),
-        }
+        // What is stored has drawn its id before.
+        stored(self, store).await?.answer.ok_or(Error::WorldEnded)
+    }
+}
+
+/// A conversation of the Runner API that begins with a turn.
+pub(super) struct Start {
+    visit: Visit,
+    /// The turn; none once it is drawn.
+    turn: Option<NewTurn>,
+    /// Lacks its ordinal and id until they are drawn.
+    conversation: Conversation,
+}
+
+impl Start {
+    /// Begins `conversation`, which lacks nothing but its ordinal and id, with `turn`.
+    pub(super) fn new(visit: &Visit, turn: NewTurn, conversation: Conversation) -> Self {
+        Self { visit: visit.clone(), turn: Some(turn), conversation }
+    }
+
+    /// Waits until it is stored; gives the conversation as it was before its first turn.
+    pub(super) async fn store(self, store: &Store) -> Result<Conversation, Error> {
+        Ok(stored(self, store).await?.conversation)
+    }
+}
+
+/// Waits until `posting` is stored.
+async fn stored<P: Posting>(posting: P, store: &Store) -> Result<P, Error> {
+    let cost = posting.cost();
+    match store.post(posting).await.map_err(Error::internal)? {
+        Posted::Stored(posting) => Ok(posting),
+        Posted::NotCovered => Err(Error::InsufficientBalance { cost }),
+        Posted::Outdated => Err(Error::WorldEnded),
+    }
+}
+
+impl NewTurn {
+    /// The turn at the end of conversation `ordinal`, its ids drawn.
+    fn draw(self, world: &World, conversation: u64) -> WholeTurn {
+        let messages = self.messages(world);
+        WholeTurn { conversation, activity: world.ids.next(Kind::Activity), messages }
+    }
+}
+
+/// How many of each of `kinds` the account has made.
+fn made(world: &World, kinds: &[Kind]) -> Vec<(Kind, u64)> {
+    kinds.iter().map(|kind| (*kind, world.ids.made(*kind))).collect()
+}
+
+impl Posting for Start {
+    fn owner(&self) -> AccountRow {
+        self.visit.row
+    }
+
+    fn cost(&self) -> Credits {
+        Credits::default()
+    }
+
+    fn stands(&self) -> bool {
+        self.visit.stands()
+    }
+
+    fn draw(&mut self) -> Drawn {
+        let ids = &self.visit.ids;
+        let ordinal = ids.next(Kind::Conversation);
+        (self.conversation.ordinal, self.conversation.id) =
+            (ordinal, ids.runner_conversation(ordinal));
+        let turn = self.turn.take().map(|turn| turn.draw(&self.visit, ordinal));
+        let made = made(&self.visit, &[Kind::Conversation, Kind::Message, Kind::Activity]);
+        Drawn { begins: Some(self.conversation.clone()), turn, made }
     }
 }
 
@@ -58,16 +122,14 @@ impl Posting for Booking {
     }
 
     fn draw(&mut self) -> Drawn {
-        let ids = &self.visit.ids;
         let Some((turn, conversation)) = self.turn.take() else {
-            self.answer = Some(ids.message());
-            return Drawn { turn: None, made: vec![(Kind::Message, ids.made(Kind::Message))] };
+            self.answer = Some(self.visit.ids.message());
+            return Drawn { begins: None, turn: None, made: made(&self.visit, &[Kind::Message]) };
         };
-        let messages = turn.messages(&self.visit);
-        let [_, answer] = &messages;
+        let turn = turn.draw(&self.visit, conversation);
+        let [_, answer] = &turn.messages;
         self.answer = Some(answer.id.clone());
-        let turn = WholeTurn { conversation, activity: ids.next(Kind::Activity), messages };
-        let made = [Kind::Message, Kind::Activity].map(|kind| (kind, ids.made(kind)));
-        Drawn { turn: Some(turn), made: made.to_vec() }
+        let made = made(&self.visit, &[Kind::Message, Kind::Activity]);
+        Drawn { begins: None, turn: Some(turn), made }
     }
 }

@@ -3,17 +3,16 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use futures::FutureExt as _;
 
-use super::booking::Booking;
+use super::booking::{Booking, Start};
 use super::{Asked, Completed, Given, NewTurn, Turns, WordStream, given_back, streaming};
 use crate::domain::conversation::{
     Api, Conversation, Meta, Prompt, Scene, Target, Turn, Variables, name_from,
 };
 use crate::domain::{Error, Part};
-use crate::ids::{ConversationId, Kind};
+use crate::ids::ConversationId;
 use crate::service::access::Caller;
-use crate::store::{self, Sought, conversations};
+use crate::store::Sought;
 
 /// What a client said.
 #[derive(Debug, Clone)]
@@ -53,33 +52,23 @@ impl Turns {
         let asked = asked_first(caller, said, meta.clone());
         let Given { completed, name, served } = self.complete(&caller.visit, &asked).await?;
         let turn = NewTurn::answered(&caller.visit, &asked, completed.text.clone());
-        let (world, deployment) = (caller.visit.world(), caller.deployment.id.clone());
-        let name = name.unwrap_or_else(|| name_from(&asked.prompt.message));
-        let act = store::act(move |db| {
-            async move {
-                let ordinal = world.ids.next(Kind::Conversation);
-                let mut conversation = Conversation {
-                    id: world.ids.runner_conversation(ordinal),
-                    ordinal,
-                    target: Target::Deployment(deployment),
-                    name,
-                    meta,
-                    variables,
-                    system_prompt: String::new(),
-                    agent: None,
-                    created_at: turn.asked_at,
-                    updated_at: turn.asked_at,
-                    message_count: 0,
-                };
-                conversations::insert(db, world.row, &conversation, 0).await?;
-                go_on(&mut conversation, turn.answered_at);
-                turn.store(db, &world, ordinal).await?;
-                Ok(conversation)
-            }
-            .boxed()
-        });
-        let stored = caller.visit.write(&self.store, act).await;
-        let conversation = given_back(&caller.visit, served, stored)?;
+        let mut conversation = Conversation {
+            id: "".into(),
+            ordinal: 0,
+            target: Target::Deployment(caller.deployment.id.clone()),
+            name: name.unwrap_or_else(|| name_from(&asked.prompt.message)),
+            meta,
+            variables,
+            system_prompt: String::new(),
+            agent: None,
+            created_at: turn.asked_at,
+            updated_at: turn.asked_at,
+            message_count: 0,
+        };
+        let answered_at = turn.answered_at;
+        let start = Start::new(&caller.visit, turn, conversation);
+        conversation = given_back(&caller.visit, served, start.store(&self.store).await)?;
+        go_on(&mut conversation, answered_at);
         Ok(Spoken { conversation, answer: completed })
     }
 
