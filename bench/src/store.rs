@@ -164,9 +164,13 @@ impl Opened {
     async fn go_on(&self, n: u64) -> anyhow::Result<()> {
         let (owner, id) = (self.world.row, conversation_id(n));
         let sought = Sought { owner, api: Api::Runner, id, latest: SHOWN };
-        let (found, _) = self.store.find(sought).await?.context("no such conversation")?;
+        let found = self.store.find(sought).await?.context("no such conversation")?;
         let world = Arc::clone(&self.world);
-        let entry = Entry { world, cost: Credits::default(), conversation: Some(found.ordinal) };
+        let entry = Entry {
+            world,
+            cost: Credits::default(),
+            conversation: Some(found.conversation.ordinal),
+        };
         self.post(entry).await
     }
 

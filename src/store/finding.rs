@@ -1,6 +1,6 @@
 //! Conversations to be gone on with: finding each with its latest messages, many at a time.
 //!
-//! Every turn begins with this. Those that have queued up are found by one errand to the thread of
+//! Every turn in a conversation begins with this. Those that have queued up are found by one errand to the thread of
 //! a connection, one row each: the messages come as one JSON text, because each value of a row
 //! costs more on its way here than its few bytes in SQLite.
 
@@ -14,9 +14,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::conversations::ConversationRow;
 use super::postings::values;
-use super::{AccountRow, Connection, StoreError, inconsistent, parse, to_sql};
-use crate::domain::conversation::{Api, Conversation, Part, Role, Turn};
-use crate::ids::ConversationId;
+use super::{AccountRow, Connection, StoreError, agents, inconsistent, parse, to_sql};
+use crate::domain::catalog::Agent;
+use crate::domain::conversation::{Api, Conversation, Part, Role};
+use crate::ids::{ConversationId, ImageId};
 
 /// The most that are found at a time.
 const LARGEST_BATCH: usize = 64;
@@ -40,35 +41,68 @@ pub struct Sought {
 /// One in the queue, and who waits for it.
 pub(super) struct Finding {
     pub(super) sought: Sought,
-    pub(super) answer: oneshot::Sender<Result<Option<Found>, StoreError>>,
+    pub(super) answer: oneshot::Sender<Result<Option<FoundRow>, StoreError>>,
 }
 
-/// A conversation as it was found.
-pub(super) struct Found {
+/// A conversation, and what a model is shown of it.
+#[derive(Debug)]
+pub struct Found {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// The agent that speaks in it, if there is one.
+    pub agent: Option<Agent>,
+    /// Its latest messages, oldest first.
+    pub latest: Vec<Latest>,
+}
+
+/// A message, as far as a model is shown it.
+#[derive(Debug)]
+pub struct Latest {
+    /// Who spoke.
+    pub role: Role,
+    /// What was said.
+    pub parts: Vec<Part>,
+    /// The image that it shows, for a message that is nothing else.
+    pub image: Option<ImageId>,
+}
+
+/// A conversation as it was read.
+pub(super) struct FoundRow {
     conversation: ConversationRow,
-    /// The elements of a JSON array, each a [`Latest`].
+    /// A JSON array.
+    agent: Option<String>,
+    /// The elements of a JSON array, each an array of position, role, parts and image.
     latest: Option<String>,
 }
 
-/// Position, role and parts of a message.
-type Latest = (i64, Role, Vec<Part>);
-
-impl Found {
-    /// The conversation, and its latest messages, oldest first.
-    pub(super) fn into_domain(self) -> Result<(Conversation, Vec<Turn>), StoreError> {
+impl FoundRow {
+    pub(super) fn into_domain(self) -> Result<Found, StoreError> {
         let conversation = self.conversation.into_domain()?;
-        let Some(latest) = self.latest else { return Ok((conversation, Vec::new())) };
-        let latest: Option<Vec<Latest>> = parse(&format!("[{latest}]"));
-        let mut latest =
-            latest.ok_or_else(|| inconsistent("messages", "parts", &conversation.id))?;
-        latest.sort_by_key(|(position, _, _)| *position);
-        let turns = latest.into_iter().map(|(_, role, parts)| Turn { role, parts }).collect();
-        Ok((conversation, turns))
+        let agent = self.agent.map(|agent| {
+            agents::from_json(&agent)
+                .ok_or_else(|| inconsistent("conversations", "agent", &conversation.id))
+        });
+        let latest = self.latest.map(|latest| {
+            in_order(&latest).ok_or_else(|| inconsistent("messages", "parts", &conversation.id))
+        });
+        let (agent, latest) = (agent.transpose()?, latest.transpose()?.unwrap_or_default());
+        Ok(Found { conversation, agent, latest })
     }
 
     fn of(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        Ok(Self { conversation: ConversationRow::from_row(row)?, latest: row.try_get("latest")? })
+        Ok(Self {
+            conversation: ConversationRow::from_row(row)?,
+            agent: row.try_get("agent_row")?,
+            latest: row.try_get("latest")?,
+        })
     }
+}
+
+fn in_order(latest: &str) -> Option<Vec<Latest>> {
+    let mut latest: Vec<(i64, Role, Vec<Part>, Option<ImageId>)> = parse(&format!("[{latest}]"))?;
+    latest.sort_by_key(|(position, ..)| *position);
+    let latest = latest.into_iter();
+    Some(latest.map(|(_, role, parts, image)| Latest { role, parts, image }).collect())
 }
 
 /// The way to the task that finds conversations, on connections of `pool`.
@@ -96,7 +130,7 @@ pub(super) async fn find(db: &mut Connection, sought: &mut Vec<Finding>) {
         Err(fault) => Err(sqlx::Error::Encode(fault)),
     };
     let found = rows.and_then(|rows| {
-        let numbered = rows.iter().map(|row| Ok((row.try_get::<i64, _>(0)?, Found::of(row)?)));
+        let numbered = rows.iter().map(|row| Ok((row.try_get::<i64, _>(0)?, FoundRow::of(row)?)));
         numbered.collect::<Result<HashMap<_, _>, sqlx::Error>>()
     });
     match found {
@@ -153,7 +187,11 @@ fn written(rows: usize) -> String {
     let mut sql = String::from(
         "SELECT s.column1 AS nth, c.id, c.ordinal, c.api, c.target, c.name, c.meta, c.variables,
                 c.system_prompt, c.agent, c.created_at, c.updated_at, c.message_count,
-                (SELECT string_agg('[' || m.position || ',\"' || m.role || '\",' || m.parts || ']', ',')
+                (SELECT json_array(a.id, a.name, a.appearance_prompt, a.personality_prompt,
+                                   a.description, a.sd_model)
+                 FROM agents a WHERE a.account = c.account AND a.id = c.agent) AS agent_row,
+                (SELECT string_agg('[' || m.position || ',\"' || m.role || '\",' || m.parts || ','
+                                       || json_quote(m.image) || ']', ',')
                  FROM messages m
                  WHERE m.account = c.account AND m.conversation = c.ordinal
                    AND m.position >= c.message_count - s.column5) AS latest

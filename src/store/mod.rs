@@ -31,13 +31,11 @@ use sqlx::sqlite::{
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
-pub use self::finding::Sought;
-use self::finding::{Finding, Found};
+use self::finding::{Finding, FoundRow};
+pub use self::finding::{Found, Latest, Sought};
 pub use self::postings::{Drawn, Posted, Posting, WholeTurn};
 use self::writer::Writer;
 pub use self::writer::Written;
-
-use crate::domain::conversation::{self, Conversation};
 
 /// One connection to the database, inside a transaction when it writes.
 pub type Connection = SqliteConnection;
@@ -190,11 +188,8 @@ impl Store {
         }
     }
 
-    /// The conversation that is `sought`, and its latest messages, oldest first.
-    pub async fn find(
-        &self,
-        sought: Sought,
-    ) -> Result<Option<(Conversation, Vec<conversation::Turn>)>, StoreError> {
+    /// The conversation that is `sought`, with what a model is shown of it.
+    pub async fn find(&self, sought: Sought) -> Result<Option<Found>, StoreError> {
         let (answer, found) = oneshot::channel();
         let finding = Finding { sought, answer };
         match &self.readers {
@@ -204,7 +199,7 @@ impl Store {
             Readers::Writer => self.writer.find(finding).await?,
         }
         let found = found.await.map_err(|_| StoreError::Closed)??;
-        found.map(Found::into_domain).transpose()
+        found.map(FoundRow::into_domain).transpose()
     }
 
     /// Runs `look`, which writes nothing, on one state of the database, whatever is committed

@@ -19,7 +19,7 @@ use crate::ids::{AgentId, ConversationId, Kind, LlmId, MessageId};
 use crate::service::faults::Carried;
 use crate::service::worlds::{Visit, World};
 use crate::store::{self, accounts, agents};
-use crate::store::{Window, conversations, messages};
+use crate::store::{AccountRow, Found, Latest, Sought, Window, conversations, messages};
 
 /// How many messages are fetched at a time while the history is filled, newest first.
 const HISTORY_STEP: u64 = 50;
@@ -108,14 +108,17 @@ impl Turns {
 
     /// Answers a message in a conversation, charges for it and stores both.
     pub async fn say(&self, visit: &Visit, addressed: Addressed) -> Result<Replied, Error> {
-        let conversation = self.conversation(visit, addressed.conversation).await?;
+        let Found { conversation, agent, latest } =
+            self.conversation(visit, addressed.conversation).await?;
         let llm = match &addressed.llm {
             Some(id) => self.fixtures.current().llm(id, "llm_id")?,
             None => {
                 self.fixtures.current().llm(&LlmId::from(conversation.target.id()), "llm_id")?
             }
         };
-        let agent = self.agent(visit, conversation.agent.clone()).await?;
+        if let (None, Some(gone)) = (&agent, &conversation.agent) {
+            return Err(Error::UnknownAgent(gone.clone()));
+        }
         let instructions = instructions(agent.as_ref(), &conversation.system_prompt);
         let message = vec![Part::text(addressed.content)];
         let scene = scene(visit, &llm, agent.as_ref(), conversation.message_count / 2 + 1);
@@ -125,7 +128,7 @@ impl Turns {
         fits(&llm, needed, "content")?;
         visit.meet(carried(&llm)).await?;
         let budget = llm.max_context - needed;
-        let (history, filled) = self.newest(visit, &conversation, budget).await?;
+        let (history, filled) = self.newest(visit, &conversation, latest, budget).await?;
         Arc::make_mut(&mut prompt).history = history;
         let mut asked = asked(visit, &llm, prompt, needed + filled);
         asked.thoughts = addressed.verbose;
@@ -177,12 +180,11 @@ impl Turns {
         visit.write(&self.store, act).await
     }
 
-    async fn conversation(&self, world: &World, id: ConversationId) -> Result<Conversation, Error> {
-        let (owner, wanted) = (world.row, id.clone());
-        let look = store::act(move |db| {
-            async move { conversations::find(db, owner, Api::Characters, &wanted).await }.boxed()
-        });
-        let found = self.store.read(look).await.map_err(Error::internal)?;
+    /// The conversation, and as much of it as is fetched at a time.
+    async fn conversation(&self, world: &World, id: ConversationId) -> Result<Found, Error> {
+        let (owner, api) = (world.row, Api::Characters);
+        let sought = Sought { owner, api, id: id.clone(), latest: HISTORY_STEP };
+        let found = self.store.find(sought).await.map_err(Error::internal)?;
         found.ok_or(Error::UnknownConversation(id))
     }
 
@@ -196,24 +198,23 @@ impl Turns {
     }
 
     /// The newest messages that fit into `budget` tokens, oldest first, and the tokens they come
-    /// to.
+    /// to. The `latest` are there already, at most [`HISTORY_STEP`].
     async fn newest(
         &self,
         world: &World,
         conversation: &Conversation,
+        mut latest: Vec<Latest>,
         budget: u64,
     ) -> Result<(Vec<Turn>, u64), Error> {
-        let (owner, ordinal) = (world.row, conversation.ordinal);
         let mut history = Vec::new();
         let (mut left, mut end) = (budget, conversation.message_count);
         'filling: while end > 0 {
             let skip = end.saturating_sub(HISTORY_STEP);
-            let window = Window { skip, take: end - skip };
-            let look = store::act(move |db| {
-                async move { messages::read(db, owner, ordinal, window).await }.boxed()
-            });
-            let older = self.store.read(look).await.map_err(Error::internal)?;
-            for message in older.into_iter().rev() {
+            if latest.is_empty() {
+                let window = Window { skip, take: end - skip };
+                latest = self.older(world.row, conversation.ordinal, window).await?;
+            }
+            while let Some(message) = latest.pop() {
                 let turn = shown(message);
                 let (tokens, parts) = counting::of_message(turn.parts).await?;
                 if tokens > left {
@@ -227,10 +228,24 @@ impl Turns {
         history.reverse();
         Ok((history, budget - left))
     }
+
+    async fn older(
+        &self,
+        owner: AccountRow,
+        ordinal: u64,
+        window: Window,
+    ) -> Result<Vec<Latest>, Error> {
+        let look = store::act(move |db| {
+            async move { messages::read(db, owner, ordinal, window).await }.boxed()
+        });
+        let older = self.store.read(look).await.map_err(Error::internal)?;
+        let latest = |Message { role, parts, image, .. }| Latest { role, parts, image };
+        Ok(older.into_iter().map(latest).collect())
+    }
 }
 
 /// A stored message as the model is shown it: an image is a file part.
-fn shown(message: Message) -> Turn {
+fn shown(message: Latest) -> Turn {
     let mut parts = message.parts;
     if let Some(image) = message.image {
         let file_uri = format!("/images/{image}.png");

@@ -12,7 +12,7 @@ use crate::domain::conversation::{
 use crate::domain::{Error, Part};
 use crate::ids::ConversationId;
 use crate::service::access::Caller;
-use crate::store::Sought;
+use crate::store::{Found, Latest, Sought};
 
 /// What a client said.
 #[derive(Debug, Clone)]
@@ -124,7 +124,7 @@ impl Turns {
             latest: history_limit.saturating_mul(2),
         };
         let found = self.store.find(sought).await.map_err(Error::internal)?;
-        let Some((conversation, history)) = found else {
+        let Some(Found { conversation, latest, .. }) = found else {
             return Err(Error::UnknownConversation(id));
         };
         if conversation.target.id() != caller.deployment.id.as_str() {
@@ -133,6 +133,8 @@ impl Turns {
         }
         let turn = conversation.message_count / 2 + 1;
         let (variables, meta) = (conversation.variables.clone(), conversation.meta.clone());
+        let turn_of = |message: Latest| Turn { role: message.role, parts: message.parts };
+        let history = latest.into_iter().map(turn_of).collect();
         let said = Said { parts, variables };
         Ok((conversation, asked(caller, said, meta, history, turn)))
     }
