@@ -2,7 +2,9 @@
 //!
 //! [`Store`] opens the database and gives two ways in. [`Store::write`] queues an act for the one
 //! writer (see [`writer`]), which commits whatever has queued up together; its answer comes after
-//! the commit. [`Store::read`] runs beside it. The functions in the sibling modules take a
+//! the commit. [`Store::read`] runs beside it. What most requests come to has ways of its own, on
+//! which many are seen to at a time: [`Store::post`] for charges and turns ([`postings`]),
+//! [`Store::find`] for a conversation that is gone on with ([`finding`]). The functions in the sibling modules take a
 //! [`Connection`], the owner (account row) and arguments, and return domain types.
 
 pub mod accounts;
@@ -57,6 +59,9 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// How long a statement waits for another process that holds the database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pages in the log, of 4 KiB each, that are put into the database file together: a thousand, as is
+/// usual, would have the one writer wait for the disk several times a second.
+const PAGES_IN_THE_LOG: &str = "4000";
 /// Connections for reading beside the writer: SQLite answers from memory, more do not help.
 const READERS: u32 = 4;
 
@@ -269,6 +274,7 @@ fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
         .synchronous(SqliteSynchronous::Normal)
         // An image from scratch has no folder for temporary files.
         .pragma("temp_store", "memory")
+        .pragma("wal_autocheckpoint", PAGES_IN_THE_LOG)
         .disable_statement_logging())
 }
 
