@@ -11,6 +11,7 @@ use sqlx::ConnectOptions as _;
 use super::*;
 use crate::domain::conversation::{Conversation, Meta, Part, Role, Target, Variables};
 use crate::ids::{AccountId, MessageId};
+use crate::store::writer::Writer;
 use crate::store::{Store, Window, conversations, messages};
 
 /// Conversations that the account has.
@@ -304,5 +305,25 @@ async fn a_balance_that_somebody_else_has_changed_is_read_anew() {
     other.execute("UPDATE accounts SET balance = 500").await.unwrap();
     assert_eq!(bench.post([bench.charge(400)]).await, ["stored 4"]);
     assert_eq!(bench.balance().await, 100);
+    bench.store.close().await;
+}
+
+#[tokio::test]
+async fn without_a_transaction_nothing_is_stored_and_all_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("held.db");
+    let bench = Bench::at(&format!("sqlite://{}", file.display()), 100).await;
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file);
+    let impatient = options.clone().busy_timeout(std::time::Duration::ZERO);
+    let writer = Writer::start(impatient.connect().await.unwrap());
+    let mut other = options.connect().await.unwrap();
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    let refused = futures::join!(writer.post(bench.charge(10)), writer.post(bench.turn(1)));
+    assert!(matches!(refused.0, Err(StoreError::NotCommitted(_))));
+    assert!(matches!(refused.1, Err(StoreError::NotCommitted(_))));
+    other.execute("ROLLBACK").await.unwrap();
+    assert_eq!(named(writer.post(bench.charge(10)).await), "stored 3");
+    assert_eq!((bench.balance().await, bench.messages(1).await.len()), (90, 0));
+    writer.close().await;
     bench.store.close().await;
 }
