@@ -1,13 +1,11 @@
 //! Conversations to be gone on with: finding each with its latest messages, many at a time.
 //!
-//! Every turn in a conversation begins with this. Those that have queued up are found by one errand to the thread of
-//! a connection, one row each: the messages come as one JSON text, because each value of a row
-//! costs more on its way here than its few bytes in SQLite.
+//! Every turn in a conversation begins with this. Those that have queued up are found by one errand
+//! to the thread of a connection, one row each: the messages come as one JSON text, because each
+//! value of a row costs more on its way here than its few bytes in SQLite.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use parking_lot::Mutex;
 use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{Arguments as _, AssertSqlSafe, FromRow as _, Row as _};
 use tokio::sync::{mpsc, oneshot};
@@ -120,26 +118,38 @@ pub(super) fn start(pool: SqlitePool) -> mpsc::Sender<Finding> {
     queue
 }
 
-/// Finds all that are `sought`, and tells each.
+/// Finds all that are `sought`, and tells each; by themselves, if one of them spoils it for all.
 pub(super) async fn find(db: &mut Connection, sought: &mut Vec<Finding>) {
-    let rows = match parameters(sought) {
-        Ok(parameters) => {
-            let text = AssertSqlSafe(text(sought.len()));
-            sqlx::query_with(text, parameters).fetch_all(db).await
-        }
-        Err(fault) => Err(sqlx::Error::Encode(fault)),
-    };
-    let found = rows.and_then(|rows| {
-        let numbered = rows.iter().map(|row| Ok((row.try_get::<i64, _>(0)?, FoundRow::of(row)?)));
-        numbered.collect::<Result<HashMap<_, _>, sqlx::Error>>()
-    });
-    match found {
-        Ok(mut found) => {
-            for (nth, finding) in (0..).zip(sought.drain(..)) {
-                let _ = finding.answer.send(Ok(found.remove(&nth)));
+    match rows(db, sought).await {
+        Ok(found) => tell(sought, found),
+        Err(fault) if sought.len() == 1 => tell_failed(sought, &fault),
+        Err(_) => {
+            for finding in std::mem::take(sought) {
+                let mut one = vec![finding];
+                match rows(db, &one).await {
+                    Ok(found) => tell(&mut one, found),
+                    Err(fault) => tell_failed(&mut one, &fault),
+                }
             }
         }
-        Err(fault) => tell_failed(sought, &fault),
+    }
+}
+
+/// What was found, each with its place among the `sought`.
+async fn rows(
+    db: &mut Connection,
+    sought: &[Finding],
+) -> Result<HashMap<i64, FoundRow>, sqlx::Error> {
+    let parameters = parameters(sought).map_err(sqlx::Error::Encode)?;
+    let text = AssertSqlSafe(text(rounded(sought.len())));
+    let rows = sqlx::query_with(text, parameters).fetch_all(db).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, FoundRow::of(row)?))).collect()
+}
+
+fn tell(sought: &mut Vec<Finding>, mut found: HashMap<i64, FoundRow>) {
+    for (nth, finding) in (0..).zip(sought.drain(..)) {
+        // Nobody may be waiting any more.
+        let _ = finding.answer.send(Ok(found.remove(&nth)));
     }
 }
 
@@ -170,20 +180,8 @@ fn rounded(count: usize) -> usize {
     count.next_power_of_two()
 }
 
-/// The statement that finds `count`.
-fn text(count: usize) -> Arc<str> {
-    static TEXTS: Mutex<Vec<(usize, Arc<str>)>> = Mutex::new(Vec::new());
-    let rows = rounded(count);
-    let mut texts = TEXTS.lock();
-    if let Some((_, text)) = texts.iter().find(|(known, _)| *known == rows) {
-        return Arc::clone(text);
-    }
-    let text: Arc<str> = written(rows).into();
-    texts.push((rows, Arc::clone(&text)));
-    text
-}
-
-fn written(rows: usize) -> String {
+/// The statement that finds `rows`, or fewer.
+fn text(rows: usize) -> String {
     let mut sql = String::from(
         "SELECT s.column1 AS nth, c.id, c.ordinal, c.api, c.target, c.name, c.meta, c.variables,
                 c.system_prompt, c.agent, c.created_at, c.updated_at, c.message_count,

@@ -12,12 +12,10 @@ mod statements;
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 
 use sqlx::Executor as _;
 use tokio::sync::oneshot;
 
-use self::statements::Shape;
 pub(super) use self::statements::values;
 use super::{AccountRow, Connection, StoreError, accounts};
 use crate::domain::Credits;
@@ -118,7 +116,6 @@ impl<P: Posting> Waiting for Queued<P> {
 pub(super) struct Clerk {
     /// What accounts were left with by their latest posting.
     balances: HashMap<AccountRow, Credits>,
-    texts: HashMap<Shape, Arc<str>>,
 }
 
 /// A posting whose ids are drawn.
@@ -208,6 +205,7 @@ impl Clerk {
         }
     }
 
+    /// Stores `one` in a transaction of its own, for what the balance is now.
     async fn alone(&mut self, db: &mut Connection, one: &Ready) -> Result<Verdict, Failure> {
         let mut charged = BTreeMap::new();
         if one.cost > FREE {
@@ -232,20 +230,18 @@ impl Clerk {
         let mut charged = BTreeMap::new();
         for mut waiting in waiting {
             let (owner, cost) = (waiting.posting().owner(), waiting.posting().cost());
-            let balance = (cost > FREE).then(|| self.after(&charged, owner));
-            let after = balance.map(|balance| left(balance.after, cost));
-            if after == Some(None) {
+            let Some(balance) = self.pay(&charged, owner, cost) else {
                 waiting.tell(Ok(Verdict::NotCovered));
                 continue;
-            }
+            };
             // A panic is its posting's own: nothing of it is stored, and everybody else goes on.
             let draw = AssertUnwindSafe(|| waiting.posting().draw());
             let Ok(drawn) = std::panic::catch_unwind(draw) else {
                 waiting.tell(Err(StoreError::Panicked));
                 continue;
             };
-            if let (Some(Balance { before, .. }), Some(Some(after))) = (balance, after) {
-                charged.insert(owner, Balance { before, after });
+            if cost > FREE {
+                charged.insert(owner, balance);
             }
             ready.push(Ready { waiting, owner, cost, drawn });
         }
@@ -279,12 +275,19 @@ impl Clerk {
         Ok(())
     }
 
-    /// The balance of `owner` after what was `charged` so far.
-    fn after(&self, charged: &BTreeMap<AccountRow, Balance>, owner: AccountRow) -> Balance {
-        charged.get(&owner).copied().unwrap_or_else(|| {
-            let before = self.balances.get(&owner).copied().unwrap_or_default();
-            Balance { before, after: before }
-        })
+    /// The balance of `owner` after what was `charged` so far and `cost`, if it covers that.
+    fn pay(
+        &self,
+        charged: &BTreeMap<AccountRow, Balance>,
+        owner: AccountRow,
+        cost: Credits,
+    ) -> Option<Balance> {
+        let known = || self.balances.get(&owner).copied().unwrap_or_default();
+        let (before, now) = match charged.get(&owner) {
+            Some(Balance { before, after }) => (*before, *after),
+            None => (known(), known()),
+        };
+        left(now, cost).map(|after| Balance { before, after })
     }
 
     /// Stores all of `ready`, at least one, or nothing.
@@ -296,8 +299,7 @@ impl Clerk {
     ) -> Result<(), Failure> {
         let sheet = statements::Sheet::of(ready, charged).parameters();
         let (shape, parameters) = sheet.map_err(Failure::Undone)?;
-        let text = self.texts.entry(shape).or_insert_with_key(|shape| shape.text().into());
-        let Err(fault) = statements::execute(db, Arc::clone(text), parameters).await else {
+        let Err(fault) = statements::execute(db, shape, parameters).await else {
             self.balances.extend(charged.iter().map(|(owner, balance)| (*owner, balance.after)));
             return Ok(());
         };

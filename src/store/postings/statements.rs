@@ -9,7 +9,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments as _, AssertSqlSafe};
@@ -91,13 +90,13 @@ const STATEMENTS: [Statement; 7] =
     [BALANCES, BEGUN, LABELS, TALLIES, MESSAGES, CONVERSATIONS, COUNTERS];
 
 /// How many rows each of the statements takes: none, or a power of two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 pub(super) struct Shape([usize; STATEMENTS.len()]);
 
 impl Shape {
     /// The statements, from BEGIN to COMMIT. Their parameters have no numbers, since SQLite finds
     /// the number of each by going through those of all before it.
-    pub(super) fn text(&self) -> String {
+    fn text(&self) -> String {
         let mut sql = String::from("BEGIN IMMEDIATE;");
         for (statement, rows) in STATEMENTS.iter().zip(self.0) {
             if rows > 0 {
@@ -296,8 +295,8 @@ impl<'r> Sheet<'r> {
 /// Begins, stores everything, commits. After an error there may be a transaction to be undone.
 pub(super) async fn execute(
     db: &mut Connection,
-    text: Arc<str>,
+    shape: Shape,
     parameters: SqliteArguments,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query_with(AssertSqlSafe(text), parameters).execute(db).await.map(drop)
+    sqlx::query_with(AssertSqlSafe(shape.text()), parameters).execute(db).await.map(drop)
 }
