@@ -14,8 +14,11 @@ use hdrhistogram::Histogram;
 use mynah::domain::Credits;
 use mynah::domain::conversation::Api;
 use mynah::ids::Kind;
+use mynah::service::World;
 use mynah::store::listing::{self, Filter};
-use mynah::store::{self, Window, accounts, conversations, messages};
+use mynah::store::{
+    self, AccountRow, Drawn, Posted, Posting, Sought, WholeTurn, Window, conversations, messages,
+};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 
@@ -122,44 +125,66 @@ async fn keep_on(
     }
 }
 
+/// What a turn or a completion stores.
+struct Entry {
+    world: Arc<World>,
+    cost: Credits,
+    /// The ordinal of the conversation that goes on.
+    conversation: Option<u64>,
+}
+
+impl Posting for Entry {
+    fn owner(&self) -> AccountRow {
+        self.world.row
+    }
+
+    fn cost(&self) -> Credits {
+        self.cost
+    }
+
+    fn stands(&self) -> bool {
+        true
+    }
+
+    fn draw(&mut self) -> Drawn {
+        let ids = &self.world.ids;
+        let made = |kinds: &[Kind]| kinds.iter().map(|kind| (*kind, ids.made(*kind))).collect();
+        let Some(conversation) = self.conversation else {
+            ids.message();
+            return Drawn { begins: None, turn: None, made: made(&[Kind::Message]) };
+        };
+        let (activity, messages) = (ids.next(Kind::Activity), turn(&self.world));
+        let turn = Some(WholeTurn { conversation, activity, messages });
+        Drawn { begins: None, turn, made: made(&[Kind::Message, Kind::Activity]) }
+    }
+}
+
 impl Opened {
     /// Reads conversation `n` and its latest turns, and stores a further one.
     async fn go_on(&self, n: u64) -> anyhow::Result<()> {
         let (owner, id) = (self.world.row, conversation_id(n));
-        let look = store::act(move |db| {
-            let found = async move {
-                conversations::find_with_latest(db, owner, Api::Runner, &id, SHOWN).await
-            };
-            found.boxed()
-        });
-        let (found, _) = self.store.read(look).await?.context("no such conversation")?;
+        let sought = Sought { owner, api: Api::Runner, id, latest: SHOWN };
+        let found = self.store.find(sought).await?.context("no such conversation")?;
         let world = Arc::clone(&self.world);
-        let act = store::act(move |db| {
-            async move {
-                let (activity, turn) = (world.ids.next(Kind::Activity), turn(&world));
-                let made = [Kind::Conversation, Kind::Message, Kind::Activity];
-                let made = made.map(|kind| (kind, world.ids.made(kind)));
-                messages::append(db, world.row, found.ordinal, &turn, activity, &made).await
-            }
-            .boxed()
-        });
-        Ok(self.store.write(act).await?)
+        let entry = Entry {
+            world,
+            cost: Credits::default(),
+            conversation: Some(found.conversation.ordinal),
+        };
+        self.post(entry).await
+    }
+
+    async fn post(&self, entry: Entry) -> anyhow::Result<()> {
+        let posted = self.store.post(entry).await?;
+        ensure!(matches!(posted, Posted::Stored(_)), "the balance is used up");
+        Ok(())
     }
 
     /// Takes a price off the balance, and counts the message that it was for.
     async fn charge(&self) -> anyhow::Result<()> {
         let world = Arc::clone(&self.world);
-        let act = store::act(move |db| {
-            async move {
-                let paid = accounts::charge(db, world.row, Credits::from_millionths(1200)).await?;
-                world.ids.message();
-                accounts::save_counters(db, world.row, &world.ids, &[Kind::Message]).await?;
-                Ok(paid)
-            }
-            .boxed()
-        });
-        ensure!(self.store.write(act).await?, "the balance is used up");
-        Ok(())
+        let cost = Credits::from_millionths(1200);
+        self.post(Entry { world, cost, conversation: None }).await
     }
 
     async fn page_of(&self, name: &str, value: &str) -> anyhow::Result<()> {

@@ -66,7 +66,7 @@ impl Credits {
     const MILLIONTHS: i64 = 1_000_000;
 
     /// `millionths` of a credit.
-    pub fn from_millionths(millionths: i64) -> Self {
+    pub const fn from_millionths(millionths: i64) -> Self {
         Self(millionths)
     }
 

@@ -6,6 +6,7 @@
 //! its last word has been taken and before the stream ends, by a task of its own, so that it is
 //! stored too when the client goes away in the middle ([`streaming`]).
 
+mod booking;
 pub mod characters;
 mod counting;
 pub mod runner;
@@ -27,8 +28,7 @@ use crate::backend::{Answer, Ask, Backend, Canned, Echo, Piece, Usage};
 use crate::domain::conversation::{Message, Prompt};
 use crate::domain::rule::Pace;
 use crate::domain::{BackendName, Error, OutputMode, Part, Role};
-use crate::ids::Kind;
-use crate::store::{Connection, Store, StoreError, messages};
+use crate::store::Store;
 
 /// Makes turns.
 #[derive(Clone)]
@@ -215,24 +215,13 @@ impl NewTurn {
         }
     }
 
-    /// Adds the turn at the end of conversation `ordinal`; gives the answer as it is stored.
-    async fn store(
-        self,
-        db: &mut Connection,
-        world: &World,
-        ordinal: u64,
-    ) -> Result<Message, StoreError> {
+    /// What was said and the answer, with their ids.
+    fn messages(self, world: &World) -> [Message; 2] {
         let said = message(world, Role::User, self.said, self.asked_at);
         let answer = vec![Part::text(self.text)];
         let mut answered = message(world, Role::Assistant, answer, self.answered_at);
         answered.aborted = self.aborted;
-        let activity = world.ids.next(Kind::Activity);
-        let turn = [said, answered];
-        let made = [Kind::Conversation, Kind::Message, Kind::Activity];
-        let made = made.map(|kind| (kind, world.ids.made(kind)));
-        messages::append(db, world.row, ordinal, &turn, activity, &made).await?;
-        let [_, answered] = turn;
-        Ok(answered)
+        [said, answered]
     }
 }
 

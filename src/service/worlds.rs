@@ -100,6 +100,11 @@ impl Visit {
         Arc::clone(&self.world)
     }
 
+    /// Whether the world is still what it was when the visit began: neither reset nor removed.
+    pub fn stands(&self) -> bool {
+        self.world.generation() == self.generation
+    }
+
     /// Runs `act` in a transaction of `store`, unless the account was reset or removed since the
     /// visit began: then nothing is stored.
     pub async fn write<T, F>(&self, store: &Store, act: F) -> Result<T, Error>

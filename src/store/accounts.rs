@@ -265,9 +265,16 @@ pub async fn charge(
 
 /// The account's balance.
 pub async fn balance(db: &mut Connection, owner: AccountRow) -> Result<Credits, StoreError> {
-    let millionths: i64 = sqlx::query_scalar("SELECT balance FROM accounts WHERE account = $1")
-        .bind(owner.0)
-        .fetch_one(db)
-        .await?;
-    Ok(Credits::from_millionths(millionths))
+    let balance = balance_if_any(db, owner).await?;
+    Ok(balance.ok_or(sqlx::Error::RowNotFound)?)
+}
+
+/// The account's balance; none if the account is gone.
+pub(super) async fn balance_if_any(
+    db: &mut Connection,
+    owner: AccountRow,
+) -> Result<Option<Credits>, sqlx::Error> {
+    let balance = sqlx::query_scalar("SELECT balance FROM accounts WHERE account = $1");
+    let millionths: Option<i64> = balance.bind(owner.0).fetch_optional(db).await?;
+    Ok(millionths.map(Credits::from_millionths))
 }

@@ -1,6 +1,6 @@
 //! Agents of the Characters API.
 
-use super::{AccountRow, Connection, StoreError, from_sql, to_sql};
+use super::{AccountRow, Connection, StoreError, from_sql, parse, to_sql};
 use crate::domain::catalog::Agent;
 use crate::ids::{AgentId, SdModelId};
 
@@ -81,6 +81,13 @@ pub async fn find_anywhere(db: &mut Connection, id: &str) -> Result<Option<Agent
     .fetch_optional(db)
     .await?;
     Ok(row.map(AgentRow::into_domain))
+}
+
+/// An agent out of a JSON array of its id, name, appearance, personality, description and model.
+pub(super) fn from_json(row: &str) -> Option<Agent> {
+    let (id, name, appearance_prompt, personality_prompt, description, sd_model) = parse(row)?;
+    let row = AgentRow { id, name, appearance_prompt, personality_prompt, description, sd_model };
+    Some(row.into_domain())
 }
 
 /// A row of `agents`.

@@ -1,14 +1,12 @@
 //! Conversations of both APIs (their messages are in `messages.rs`, pages of them in `listing.rs`).
 
 use chrono::{DateTime, Utc};
-use sqlx::{FromRow as _, Row as _};
 
-use super::messages::MessageRow;
 use super::{
     AccountRow, Connection, StoreError, from_sql, from_unix, inconsistent, json, parse, to_sql,
 };
 use crate::domain::catalog::as_text;
-use crate::domain::conversation::{Api, Conversation, Message, Target};
+use crate::domain::conversation::{Api, Conversation, Target};
 use crate::ids::{AgentId, ConversationId};
 
 /// Stores a conversation that has no messages yet; `activity` puts changes of a second in order.
@@ -135,45 +133,6 @@ pub async fn find(
     .fetch_optional(db)
     .await?;
     row.map(ConversationRow::into_domain).transpose()
-}
-
-/// The owner's conversation `id` in `api`, and the last of its messages, at most `latest`.
-pub async fn find_with_latest(
-    db: &mut Connection,
-    owner: AccountRow,
-    api: Api,
-    id: &ConversationId,
-    latest: u64,
-) -> Result<Option<(Conversation, Vec<Message>)>, StoreError> {
-    // What may be large of the conversation stands in the first row only.
-    let rows = sqlx::query(
-        "SELECT c.id, c.ordinal, c.api, c.target, c.name, c.agent, c.created_at, c.updated_at,
-                c.message_count, m.position IS NOT NULL AS has_message,
-                iif(m.position > max(c.message_count - $4, 0), '', c.meta) AS meta,
-                iif(m.position > max(c.message_count - $4, 0), '', c.variables) AS variables,
-                iif(m.position > max(c.message_count - $4, 0), '', c.system_prompt)
-                    AS system_prompt,
-                m.id AS message, m.role, m.parts, m.image, m.created_at AS said_at, m.aborted
-         FROM conversations c
-         LEFT JOIN messages m ON m.account = c.account AND m.conversation = c.ordinal
-                             AND m.position >= c.message_count - $4
-         WHERE c.account = $1 AND c.id = $2 AND c.api = $3 ORDER BY m.position",
-    )
-    .bind(owner.0)
-    .bind(id.as_str())
-    .bind(api.name())
-    .bind(to_sql(latest))
-    .fetch_all(db)
-    .await?;
-    let Some(first) = rows.first() else { return Ok(None) };
-    let conversation = ConversationRow::from_row(first)?.into_domain()?;
-    let mut messages = Vec::with_capacity(rows.len());
-    for row in &rows {
-        if row.try_get("has_message")? {
-            messages.push(MessageRow::joined(row)?.into_domain()?);
-        }
-    }
-    Ok(Some((conversation, messages)))
 }
 
 /// All of the owner's conversations in `api`, the newest activity first.

@@ -1,7 +1,6 @@
 //! The messages of conversations.
 
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Row as _};
+use sqlx::AssertSqlSafe;
 
 use super::{
     AccountRow, Connection, StoreError, Window, from_unix, inconsistent, json, parse, to_sql,
@@ -134,18 +133,6 @@ pub(super) struct MessageRow {
 }
 
 impl MessageRow {
-    /// Out of a row that begins with its conversation.
-    pub(super) fn joined(row: &SqliteRow) -> Result<Self, sqlx::Error> {
-        Ok(Self {
-            id: row.try_get("message")?,
-            role: row.try_get("role")?,
-            parts: row.try_get("parts")?,
-            image: row.try_get("image")?,
-            created_at: row.try_get("said_at")?,
-            aborted: row.try_get("aborted")?,
-        })
-    }
-
     pub(super) fn into_domain(self) -> Result<Message, StoreError> {
         let wrong = |column| inconsistent("messages", column, &self.id);
         Ok(Message {

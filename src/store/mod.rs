@@ -2,15 +2,19 @@
 //!
 //! [`Store`] opens the database and gives two ways in. [`Store::write`] queues an act for the one
 //! writer (see [`writer`]), which commits whatever has queued up together; its answer comes after
-//! the commit. [`Store::read`] runs beside it. The functions in the sibling modules take a
+//! the commit. [`Store::read`] runs beside it. What most requests come to has ways of its own, on
+//! which many are seen to at a time: [`Store::post`] for charges and turns ([`postings`]),
+//! [`Store::find`] for a conversation that is gone on with ([`finding`]). The functions in the sibling modules take a
 //! [`Connection`], the owner (account row) and arguments, and return domain types.
 
 pub mod accounts;
 pub mod agents;
 pub mod conversations;
+mod finding;
 pub mod images;
 pub mod listing;
 pub mod messages;
+mod postings;
 pub mod snapshots;
 mod writer;
 
@@ -27,7 +31,11 @@ use sqlx::sqlite::{
     SqliteSynchronous,
 };
 use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
 
+use self::finding::{Finding, FoundRow};
+pub use self::finding::{Found, Latest, Sought};
+pub use self::postings::{Drawn, Posted, Posting, WholeTurn};
 use self::writer::Writer;
 pub use self::writer::Written;
 
@@ -51,6 +59,9 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// How long a statement waits for another process that holds the database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pages in the log, of 4 KiB each, that are put into the database file together: a thousand, as is
+/// usual, would have the one writer wait for the disk several times a second.
+const PAGES_IN_THE_LOG: &str = "4000";
 /// Connections for reading beside the writer: SQLite answers from memory, more do not help.
 const READERS: u32 = 4;
 
@@ -101,6 +112,9 @@ pub enum StoreError {
         /// Which row.
         id: String,
     },
+    /// What was sought could not be read.
+    #[error("the database could not be read: {0}")]
+    NotRead(String),
     /// The transaction that held this act could not be committed.
     #[error("the transaction was not committed: {0}")]
     NotCommitted(String),
@@ -128,7 +142,7 @@ pub struct Store {
 #[derive(Debug, Clone)]
 enum Readers {
     /// A file: connections of their own, which see what is committed.
-    Pool(SqlitePool),
+    Pool { pool: SqlitePool, findings: mpsc::Sender<Finding> },
     /// In memory there is only one connection, the writer's: reads queue up with the writes.
     Writer,
 }
@@ -145,7 +159,8 @@ impl Store {
             Readers::Writer
         } else {
             let pool = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);
-            Readers::Pool(pool.connect_lazy_with(options.read_only(true)))
+            let pool = pool.connect_lazy_with(options.read_only(true));
+            Readers::Pool { findings: finding::start(pool.clone()), pool }
         };
         Ok(Self { writer: Writer::start(connection), readers })
     }
@@ -160,6 +175,11 @@ impl Store {
         self.writer.run(act).await
     }
 
+    /// Stores `posting` whole or not at all; returns after the commit.
+    pub async fn post<P: Posting>(&self, posting: P) -> Result<Posted<P>, StoreError> {
+        self.writer.post(posting).await
+    }
+
     /// Runs `look`, which writes nothing, on what is committed.
     pub async fn read<T, F>(&self, look: F) -> Result<T, StoreError>
     where
@@ -168,9 +188,23 @@ impl Store {
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
     {
         match &self.readers {
-            Readers::Pool(pool) => look(&mut *pool.acquire().await?).await,
+            Readers::Pool { pool, .. } => look(&mut *pool.acquire().await?).await,
             Readers::Writer => self.writer.look(look).await,
         }
+    }
+
+    /// The conversation that is `sought`, with what a model is shown of it.
+    pub async fn find(&self, sought: Sought) -> Result<Option<Found>, StoreError> {
+        let (answer, found) = oneshot::channel();
+        let finding = Finding { sought, answer };
+        match &self.readers {
+            Readers::Pool { findings, .. } => {
+                findings.send(finding).await.map_err(|_| StoreError::Closed)?;
+            }
+            Readers::Writer => self.writer.find(finding).await?,
+        }
+        let found = found.await.map_err(|_| StoreError::Closed)??;
+        found.map(FoundRow::into_domain).transpose()
     }
 
     /// Runs `look`, which writes nothing, on one state of the database, whatever is committed
@@ -182,7 +216,7 @@ impl Store {
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
     {
         match &self.readers {
-            Readers::Pool(pool) => {
+            Readers::Pool { pool, .. } => {
                 let mut transaction = pool.begin().await?;
                 look(&mut transaction).await
             }
@@ -198,7 +232,7 @@ impl Store {
     /// Commits what is queued and closes the database.
     pub async fn close(&self) {
         // Readers first: the last connection to go puts everything into the one file.
-        if let Readers::Pool(pool) = &self.readers {
+        if let Readers::Pool { pool, .. } = &self.readers {
             pool.close().await;
         }
         self.writer.close().await;
@@ -240,6 +274,7 @@ fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
         .synchronous(SqliteSynchronous::Normal)
         // An image from scratch has no folder for temporary files.
         .pragma("temp_store", "memory")
+        .pragma("wal_autocheckpoint", PAGES_IN_THE_LOG)
         .disable_statement_logging())
 }
 

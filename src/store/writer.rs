@@ -1,9 +1,12 @@
 //! The one writer: acts queue up, and those that have queued up commit together.
 //!
 //! Group commit costs one transaction for many acts when many clients write, and nothing when one
-//! does. Each act runs in a savepoint, so that one that fails undoes itself and no neighbour. An
-//! act learns its outcome only after the commit.
+//! does. Acts run in the order in which they queued up, each in a savepoint, so that one that fails
+//! undoes itself and no neighbour. Postings that stand next to each other are stored together (see
+//! [`super::postings`]). Looks come first: they write nothing, and what is still in the queue has
+//! not happened yet. Everybody learns the outcome only after the commit.
 
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,22 +16,23 @@ use futures::future::BoxFuture;
 use sqlx::{Connection as _, Executor as _};
 use tokio::sync::{mpsc, oneshot};
 
+use super::finding::{self, Finding};
+use super::postings::{Clerk, Posted, Posting, Queued, Waiting};
 use super::{Connection, StoreError};
 
-/// The most acts in one transaction: bounds how long the first of them waits for the last.
+/// The most errands that are taken from the queue at a time, and so the most acts in one
+/// transaction: bounds how long the first of them waits for the last.
 const LARGEST_BATCH: usize = 128;
 /// Acts that may wait for the writer; beyond that, callers wait to queue up.
 const QUEUE: usize = 1024;
 
-/// Runs inside the transaction.
-type Run = Box<dyn for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Outcome> + Send>;
-/// Tells the caller how the act's transaction ended; a value that is kept back until then.
-type Tell = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
-
 /// One act on its way to the connection.
-struct Act {
-    run: Run,
-    tell: Tell,
+trait Act: Send {
+    /// Runs inside the transaction.
+    fn run<'a>(&'a mut self, connection: &'a mut Connection) -> BoxFuture<'a, Outcome>;
+
+    /// Tells the caller how the act's transaction ended.
+    fn tell(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
 /// Whether an act is to be kept, as far as it is concerned.
@@ -39,10 +43,48 @@ enum Outcome {
 }
 
 enum Errand {
-    Act(Act),
+    Act(Box<dyn Act>),
     /// Writes nothing: needs neither a transaction nor, inside one, anything that undoes it.
-    Look(Act),
+    Look(Box<dyn Act>),
+    Find(Finding),
+    Post(Box<dyn Waiting>),
     Close(oneshot::Sender<()>),
+}
+
+/// An act in the queue.
+struct Pending<F, T> {
+    /// None once it runs.
+    act: Option<F>,
+    /// What came of it, kept back until the commit; none if it did not come to its end.
+    result: Option<Result<T, StoreError>>,
+    answer: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<F, T> Act for Pending<F, T>
+where
+    T: Send,
+    F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>> + Send,
+{
+    fn run<'a>(&'a mut self, connection: &'a mut Connection) -> BoxFuture<'a, Outcome> {
+        Box::pin(async move {
+            let Some(act) = self.act.take() else { return Outcome::Failed };
+            let result = act(connection).await;
+            let outcome = if result.is_ok() { Outcome::Succeeded } else { Outcome::Failed };
+            self.result = Some(result);
+            outcome
+        })
+    }
+
+    fn tell(self: Box<Self>, committed: Result<(), StoreError>) {
+        let result = match self.result {
+            Some(Err(fault)) => Err(fault),
+            Some(Ok(value)) => committed.map(|()| value),
+            // It did not come to run, or did not come to its end.
+            None => Err(committed.err().unwrap_or(StoreError::Panicked)),
+        };
+        // Nobody may be waiting any more; the act stands all the same.
+        let _ = self.answer.send(result);
+    }
 }
 
 /// The way to the writer's task.
@@ -59,6 +101,13 @@ struct Tally {
     acts: AtomicU64,
 }
 
+impl Tally {
+    fn add_transaction(&self, acts: usize) {
+        self.transactions.fetch_add(1, Ordering::Relaxed);
+        self.acts.fetch_add(u64::try_from(acts).unwrap_or_default(), Ordering::Relaxed);
+    }
+}
+
 /// What was committed so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
@@ -72,7 +121,8 @@ impl Writer {
     pub(super) fn start(connection: Connection) -> Self {
         let (queue, errands) = mpsc::channel(QUEUE);
         let written = Arc::new(Tally::default());
-        tokio::spawn(work(connection, errands, Arc::clone(&written)));
+        let desk = Desk { connection, clerk: Clerk::default(), written: Arc::clone(&written) };
+        tokio::spawn(desk.work(errands));
         Self { queue, written }
     }
 
@@ -83,47 +133,40 @@ impl Writer {
         F: Send + 'static,
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
     {
-        self.queue_up(act, Errand::Act).await
+        let (answer, outcome) = oneshot::channel();
+        let act = Box::new(Pending { act: Some(act), result: None, answer });
+        self.queue_up(Errand::Act(act), outcome).await
     }
 
-    /// Runs `look`, which writes nothing, between the acts.
+    /// Runs `look`, which writes nothing, between the transactions.
     pub(super) async fn look<T, F>(&self, look: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Send + 'static,
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
     {
-        self.queue_up(look, Errand::Look).await
+        let (answer, outcome) = oneshot::channel();
+        let look = Box::new(Pending { act: Some(look), result: None, answer });
+        self.queue_up(Errand::Look(look), outcome).await
     }
 
-    async fn queue_up<T, F>(&self, act: F, errand: fn(Act) -> Errand) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
-    {
+    /// Stores `posting`, and whatever it stands next to in the queue, in a transaction.
+    pub(super) async fn post<P: Posting>(&self, posting: P) -> Result<Posted<P>, StoreError> {
         let (answer, outcome) = oneshot::channel();
-        let (keep, kept) = oneshot::channel();
-        let run: Run = Box::new(move |connection| {
-            Box::pin(async move {
-                let result = act(connection).await;
-                let outcome = if result.is_ok() { Outcome::Succeeded } else { Outcome::Failed };
-                let _ = keep.send(result);
-                outcome
-            })
-        });
-        let tell: Tell = Box::new(move |committed| {
-            let mut kept = kept;
-            let result = match kept.try_recv() {
-                Ok(Err(fault)) => Err(fault),
-                Ok(Ok(value)) => committed.map(|()| value),
-                // It did not come to run, or did not come to its end.
-                Err(_) => Err(committed.err().unwrap_or(StoreError::Panicked)),
-            };
-            // Nobody may be waiting any more; the act stands all the same.
-            let _ = answer.send(result);
-        });
-        self.queue.send(errand(Act { run, tell })).await.map_err(|_| StoreError::Closed)?;
+        self.queue_up(Errand::Post(Box::new(Queued { posting, answer })), outcome).await
+    }
+
+    /// Sees to `finding` between the transactions.
+    pub(super) async fn find(&self, finding: Finding) -> Result<(), StoreError> {
+        self.queue.send(Errand::Find(finding)).await.map_err(|_| StoreError::Closed)
+    }
+
+    async fn queue_up<T>(
+        &self,
+        errand: Errand,
+        outcome: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        self.queue.send(errand).await.map_err(|_| StoreError::Closed)?;
         outcome.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -142,82 +185,111 @@ impl Writer {
     }
 }
 
-async fn work(
-    mut connection: Connection,
-    mut errands: mpsc::Receiver<Errand>,
+/// Where the errands arrive.
+struct Desk {
+    connection: Connection,
+    clerk: Clerk,
     written: Arc<Tally>,
-) {
-    let mut next = None;
-    loop {
-        let errand = match next.take() {
-            Some(errand) => Some(errand),
-            None => errands.recv().await,
-        };
-        match errand {
-            None => return,
-            Some(Errand::Close(closed)) => {
-                errands.close();
-                let _ = connection.close().await;
-                let _ = closed.send(());
-                return;
+}
+
+impl Desk {
+    async fn work(mut self, mut errands: mpsc::Receiver<Errand>) {
+        let mut taken = Vec::with_capacity(LARGEST_BATCH);
+        while errands.recv_many(&mut taken, LARGEST_BATCH).await > 0 {
+            let mut acts = self.look(&mut taken).await;
+            while let Some(errand) = acts.pop_front() {
+                match errand {
+                    Errand::Close(closed) => {
+                        errands.close();
+                        let _ = self.connection.close().await;
+                        let _ = closed.send(());
+                        return;
+                    }
+                    Errand::Post(first) => self.post(first, &mut acts).await,
+                    Errand::Act(first) => self.run(first, &mut acts).await,
+                    // Seen to already.
+                    Errand::Look(_) | Errand::Find(_) => {}
+                }
             }
-            Some(errand) => {
-                next = batch(&mut connection, errand, &mut errands, &written).await;
+        }
+    }
+
+    /// Runs the looks among `taken`; gives the others, in their order.
+    async fn look(&mut self, taken: &mut Vec<Errand>) -> VecDeque<Errand> {
+        let mut others = VecDeque::with_capacity(taken.len());
+        let mut findings = Vec::new();
+        for errand in taken.drain(..) {
+            match errand {
+                Errand::Look(mut look) => {
+                    caught(&mut *look, &mut self.connection).await;
+                    look.tell(Ok(()));
+                }
+                Errand::Find(finding) => findings.push(finding),
+                other => others.push_back(other),
             }
+        }
+        if !findings.is_empty() {
+            finding::find(&mut self.connection, &mut findings).await;
+        }
+        others
+    }
+
+    /// Stores `first` and the postings that stand right behind it.
+    async fn post(&mut self, first: Box<dyn Waiting>, behind: &mut VecDeque<Errand>) {
+        let mut postings = vec![first];
+        while let Some(errand) = behind.pop_front() {
+            match errand {
+                Errand::Post(posting) => postings.push(posting),
+                other => {
+                    behind.push_front(other);
+                    break;
+                }
+            }
+        }
+        let written = Arc::clone(&self.written);
+        let committed = |acts| written.add_transaction(acts);
+        self.clerk.store(&mut self.connection, postings, committed).await;
+    }
+
+    /// Runs `first` and the acts that stand right behind it in one transaction; leaves in place
+    /// whom it did not come to.
+    async fn run(&mut self, first: Box<dyn Act>, behind: &mut VecDeque<Errand>) {
+        self.clerk.forget();
+        let mut transaction = Transaction::new(&mut self.connection);
+        let mut told = Vec::new();
+        let mut next = Some(first);
+        while let Some(mut act) = next.take() {
+            // Once the transaction is lost, whoever comes behind gets another one.
+            if !transaction.begin_act().await && !told.is_empty() {
+                behind.push_front(Errand::Act(act));
+                break;
+            }
+            transaction.run(&mut *act).await;
+            told.push(act);
+            if transaction.sound.is_ok() {
+                next = next_act(behind);
+            }
+        }
+        let acts = transaction.acts;
+        let outcome = transaction.end().await.map_err(|fault| fault.to_string());
+        if outcome.is_ok() && acts > 0 {
+            self.written.add_transaction(acts);
+        }
+        for act in told {
+            act.tell(outcome.clone().map_err(StoreError::NotCommitted));
         }
     }
 }
 
-/// Runs `first` and whatever has queued up behind it in one transaction, which begins with the
-/// first act that writes. Gives what it took from the queue and did not run.
-async fn batch(
-    connection: &mut Connection,
-    first: Errand,
-    errands: &mut mpsc::Receiver<Errand>,
-    written: &Tally,
-) -> Option<Errand> {
-    let mut transaction = Transaction { connection, acts: 0, sound: Ok(()) };
-    let mut told = Vec::new();
-    let mut next = Some(first);
-    while let Some(errand) = next.take() {
-        match errand {
-            Errand::Close(_) => {
-                next = Some(errand);
-                break;
-            }
-            Errand::Look(Act { run, tell }) => {
-                caught(run, transaction.connection).await;
-                match transaction.acts {
-                    0 => tell(Ok(())),
-                    // What it has seen may not be committed yet.
-                    _ => told.push(tell),
-                }
-            }
-            Errand::Act(act) => {
-                let first = transaction.acts == 0;
-                // Once the transaction is lost, whoever comes behind gets another one.
-                if !transaction.begin_act().await && !first {
-                    next = Some(Errand::Act(act));
-                    break;
-                }
-                transaction.run(act.run).await;
-                told.push(act.tell);
-            }
-        }
-        if transaction.sound.is_ok() && told.len() < LARGEST_BATCH {
-            next = errands.try_recv().ok();
+/// Takes the next errand if it is an act.
+fn next_act(errands: &mut VecDeque<Errand>) -> Option<Box<dyn Act>> {
+    match errands.pop_front()? {
+        Errand::Act(act) => Some(act),
+        other => {
+            errands.push_front(other);
+            None
         }
     }
-    let acts = transaction.acts;
-    let outcome = transaction.end().await.map_err(|fault| fault.to_string());
-    if outcome.is_ok() && acts > 0 {
-        written.transactions.fetch_add(1, Ordering::Relaxed);
-        written.acts.fetch_add(acts, Ordering::Relaxed);
-    }
-    for tell in told {
-        tell(outcome.clone().map_err(StoreError::NotCommitted));
-    }
-    next
 }
 
 /// A transaction in which each act can be undone alone, by its savepoint. That of an act is
@@ -226,13 +298,17 @@ async fn batch(
 struct Transaction<'c> {
     connection: &'c mut Connection,
     /// How many it holds; it begins with the first.
-    acts: u64,
+    acts: usize,
     /// An error means that the transaction is lost: SQLite gives some up by itself (a full disk,
     /// say), and what came after would commit by itself.
     sound: Result<(), sqlx::Error>,
 }
 
-impl Transaction<'_> {
+impl<'c> Transaction<'c> {
+    fn new(connection: &'c mut Connection) -> Self {
+        Self { connection, acts: 0, sound: Ok(()) }
+    }
+
     /// Sets the savepoint of one more act, and tells whether there is still a transaction for it.
     async fn begin_act(&mut self) -> bool {
         let begin = match self.acts {
@@ -247,8 +323,8 @@ impl Transaction<'_> {
     }
 
     /// Runs the act whose savepoint was set last.
-    async fn run(&mut self, run: Run) {
-        if self.sound.is_ok() && caught(run, self.connection).await == Outcome::Failed {
+    async fn run(&mut self, act: &mut dyn Act) {
+        if self.sound.is_ok() && caught(act, self.connection).await == Outcome::Failed {
             self.execute("ROLLBACK TO act").await;
         }
     }
@@ -272,121 +348,9 @@ impl Transaction<'_> {
 }
 
 /// A panic is its act's own: the writer and everybody else go on.
-async fn caught(run: Run, connection: &mut Connection) -> Outcome {
-    AssertUnwindSafe(run(connection)).catch_unwind().await.unwrap_or(Outcome::Failed)
+async fn caught(act: &mut dyn Act, connection: &mut Connection) -> Outcome {
+    AssertUnwindSafe(act.run(connection)).catch_unwind().await.unwrap_or(Outcome::Failed)
 }
 
 #[cfg(test)]
-mod tests {
-    use sqlx::ConnectOptions as _;
-    use sqlx::sqlite::SqliteConnectOptions;
-
-    use super::*;
-
-    async fn writer() -> Writer {
-        let options = SqliteConnectOptions::new().in_memory(true);
-        let mut connection = options.connect().await.unwrap();
-        connection.execute("CREATE TABLE words (word TEXT NOT NULL)").await.unwrap();
-        Writer::start(connection)
-    }
-
-    /// Writes a word, and then does what `then` says.
-    async fn write(
-        writer: &Writer,
-        word: &'static str,
-        then: &'static str,
-    ) -> Result<(), StoreError> {
-        writer
-            .run(move |db| {
-                async move {
-                    sqlx::query("INSERT INTO words VALUES ($1)")
-                        .bind(word)
-                        .execute(&mut *db)
-                        .await?;
-                    match then {
-                        "ends" => Ok(()),
-                        "fails" => Err(StoreError::Closed),
-                        "panics" => panic!("a fault of ours"),
-                        sql => Ok(db.execute(sql).await.map(drop)?),
-                    }
-                }
-                .boxed()
-            })
-            .await
-    }
-
-    async fn words(writer: &Writer) -> Vec<String> {
-        let all = "SELECT word FROM words ORDER BY word";
-        let words = writer
-            .run(move |db| async move { Ok(sqlx::query_scalar(all).fetch_all(db).await?) }.boxed());
-        words.await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn an_act_that_fails_undoes_itself_and_no_neighbour() {
-        let writer = writer().await;
-        let (one, two, three) = futures::join!(
-            write(&writer, "one", "ends"),
-            write(&writer, "two", "fails"),
-            write(&writer, "three", "ends"),
-        );
-        assert!(one.is_ok() && three.is_ok());
-        assert!(matches!(two, Err(StoreError::Closed)), "{two:?}");
-        assert_eq!(words(&writer).await, ["one", "three"]);
-    }
-
-    #[tokio::test]
-    async fn an_act_that_panics_undoes_itself_and_the_writer_goes_on() {
-        let writer = writer().await;
-        let (one, two, three) = futures::join!(
-            write(&writer, "one", "ends"),
-            write(&writer, "two", "panics"),
-            write(&writer, "three", "ends"),
-        );
-        assert!(one.is_ok() && three.is_ok());
-        assert!(matches!(two, Err(StoreError::Panicked)), "{two:?}");
-        assert_eq!(words(&writer).await, ["one", "three"]);
-    }
-
-    #[tokio::test]
-    async fn when_the_transaction_is_lost_whoever_was_in_it_is_told_and_nothing_is_stored() {
-        let writer = writer().await;
-        let (one, two, three) = futures::join!(
-            write(&writer, "one", "ends"),
-            // As SQLite does by itself when the disk is full.
-            write(&writer, "two", "ROLLBACK"),
-            write(&writer, "three", "ends"),
-        );
-        assert!(matches!(one, Err(StoreError::NotCommitted(_))), "{one:?}");
-        assert!(matches!(two, Err(StoreError::NotCommitted(_))), "{two:?}");
-        assert!(three.is_ok(), "{three:?}");
-        assert_eq!(words(&writer).await, ["three"]);
-    }
-
-    #[tokio::test]
-    async fn without_a_transaction_nothing_runs() {
-        let folder = tempfile::tempdir().unwrap();
-        let options = SqliteConnectOptions::new()
-            .filename(folder.path().join("words.db"))
-            .create_if_missing(true)
-            .busy_timeout(std::time::Duration::ZERO);
-        let mut other = options.connect().await.unwrap();
-        other.execute("CREATE TABLE words (word TEXT NOT NULL)").await.unwrap();
-        let writer = Writer::start(options.connect().await.unwrap());
-        other.execute("BEGIN IMMEDIATE").await.unwrap();
-        let refused = write(&writer, "one", "ends").await;
-        assert!(matches!(refused, Err(StoreError::NotCommitted(_))), "{refused:?}");
-        other.execute("ROLLBACK").await.unwrap();
-        write(&writer, "two", "ends").await.unwrap();
-        assert_eq!(words(&writer).await, ["two"]);
-    }
-
-    #[tokio::test]
-    async fn an_act_stands_when_nobody_waits_for_it_any_more() {
-        let writer = writer().await;
-        let mut one = Box::pin(write(&writer, "one", "ends"));
-        assert!(futures::poll!(&mut one).is_pending());
-        drop(one);
-        assert_eq!(words(&writer).await, ["one"]);
-    }
-}
+mod tests;

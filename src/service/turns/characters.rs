@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 
+use super::booking::Booking;
 use super::{Asked, Given, NewTurn, Turns, counting, given_back, message};
 use crate::domain::catalog::{Agent, LlmModel};
 use crate::domain::conversation::{
@@ -18,7 +19,7 @@ use crate::ids::{AgentId, ConversationId, Kind, LlmId, MessageId};
 use crate::service::faults::Carried;
 use crate::service::worlds::{Visit, World};
 use crate::store::{self, accounts, agents};
-use crate::store::{Window, conversations, messages};
+use crate::store::{AccountRow, Found, Latest, Sought, Window, conversations, messages};
 use crate::tokens::Counted;
 
 /// How many messages are fetched at a time while the history is filled, newest first.
@@ -100,35 +101,25 @@ impl Turns {
         let Given { completed, served, .. } = self.complete(visit, &asked).await?;
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
         let created_at = visit.clock.now();
-        let payer = visit.world();
-        let act = store::act(move |db| {
-            async move {
-                if !accounts::charge(db, payer.row, cost).await? {
-                    return Ok(None);
-                }
-                let id = payer.ids.message();
-                accounts::save_counters(db, payer.row, &payer.ids, &[Kind::Message]).await?;
-                Ok(Some(id))
-            }
-            .boxed()
-        });
-        let id = visit.write(&self.store, act).await;
-        let id = id.and_then(|paid| paid.ok_or(Error::InsufficientBalance { cost }));
-        let id = given_back(visit, served, id)?;
+        let paid = Booking::charge(visit, cost).store(&self.store).await;
+        let id = given_back(visit, served, paid)?;
         visit.notes().charged(cost);
         Ok(Replied { id, content: completed.text, created_at, thoughts: None })
     }
 
     /// Answers a message in a conversation, charges for it and stores both.
     pub async fn say(&self, visit: &Visit, addressed: Addressed) -> Result<Replied, Error> {
-        let conversation = self.conversation(visit, addressed.conversation).await?;
+        let Found { conversation, agent, latest } =
+            self.conversation(visit, addressed.conversation).await?;
         let llm = match &addressed.llm {
             Some(id) => self.fixtures.current().llm(id, "llm_id")?,
             None => {
                 self.fixtures.current().llm(&LlmId::from(conversation.target.id()), "llm_id")?
             }
         };
-        let agent = self.agent(visit, conversation.agent.clone()).await?;
+        if let (None, Some(gone)) = (&agent, &conversation.agent) {
+            return Err(Error::UnknownAgent(gone.clone()));
+        }
         let instructions = instructions(agent.as_ref(), &conversation.system_prompt);
         let message = vec![Part::text(addressed.content)];
         let scene = scene(visit, &llm, agent.as_ref(), conversation.message_count / 2 + 1);
@@ -138,33 +129,18 @@ impl Turns {
         fits(&llm, needed, "content")?;
         visit.meet(carried(&llm)).await?;
         let budget = llm.max_context - needed;
-        let (history, filled) = self.newest(visit, &conversation, budget).await?;
+        let (history, filled) = self.newest(visit, &conversation, latest, budget).await?;
         Arc::make_mut(&mut prompt).history = history;
         let mut asked = asked(visit, &llm, prompt, needed + filled);
         asked.thoughts = addressed.verbose;
         let Given { completed, served, .. } = self.complete(visit, &asked).await?;
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
         let turn = NewTurn::answered(visit, &asked, completed.text.clone());
-        let (payer, ordinal) = (visit.world(), conversation.ordinal);
-        let act = store::act(move |db| {
-            async move {
-                if !accounts::charge(db, payer.row, cost).await? {
-                    return Ok(None);
-                }
-                turn.store(db, &payer, ordinal).await.map(Some)
-            }
-            .boxed()
-        });
-        let stored = visit.write(&self.store, act).await;
-        let stored = stored.and_then(|paid| paid.ok_or(Error::InsufficientBalance { cost }));
-        let stored = given_back(visit, served, stored)?;
+        let created_at = turn.answered_at;
+        let booking = Booking::charge(visit, cost).with(turn, conversation.ordinal);
+        let id = given_back(visit, served, booking.store(&self.store).await)?;
         visit.notes().charged(cost);
-        Ok(Replied {
-            id: stored.id,
-            content: completed.text,
-            created_at: stored.created_at,
-            thoughts: completed.thoughts,
-        })
+        Ok(Replied { id, content: completed.text, created_at, thoughts: completed.thoughts })
     }
 
     /// Begins a conversation, which costs nothing; gives it as stored.
@@ -205,12 +181,11 @@ impl Turns {
         visit.write(&self.store, act).await
     }
 
-    async fn conversation(&self, world: &World, id: ConversationId) -> Result<Conversation, Error> {
-        let (owner, wanted) = (world.row, id.clone());
-        let look = store::act(move |db| {
-            async move { conversations::find(db, owner, Api::Characters, &wanted).await }.boxed()
-        });
-        let found = self.store.read(look).await.map_err(Error::internal)?;
+    /// The conversation, and as much of it as is fetched at a time.
+    async fn conversation(&self, world: &World, id: ConversationId) -> Result<Found, Error> {
+        let (owner, api) = (world.row, Api::Characters);
+        let sought = Sought { owner, api, id: id.clone(), latest: HISTORY_STEP };
+        let found = self.store.find(sought).await.map_err(Error::internal)?;
         found.ok_or(Error::UnknownConversation(id))
     }
 
@@ -224,24 +199,23 @@ impl Turns {
     }
 
     /// The newest messages that fit into `budget` tokens, oldest first, and the tokens they come
-    /// to.
+    /// to. The `latest` are there already, at most [`HISTORY_STEP`].
     async fn newest(
         &self,
         world: &World,
         conversation: &Conversation,
+        mut latest: Vec<Latest>,
         budget: u64,
     ) -> Result<(Vec<Turn>, u64), Error> {
-        let (owner, ordinal) = (world.row, conversation.ordinal);
         let mut history = Vec::new();
         let (mut left, mut end) = (budget, conversation.message_count);
         'filling: while end > 0 {
             let skip = end.saturating_sub(HISTORY_STEP);
-            let window = Window { skip, take: end - skip };
-            let look = store::act(move |db| {
-                async move { messages::read(db, owner, ordinal, window).await }.boxed()
-            });
-            let older = self.store.read(look).await.map_err(Error::internal)?;
-            for message in older.into_iter().rev() {
+            if latest.is_empty() {
+                let window = Window { skip, take: end - skip };
+                latest = self.older(world.row, conversation.ordinal, window).await?;
+            }
+            while let Some(message) = latest.pop() {
                 let turn = shown(message);
                 let (tokens, parts) = counting::of_message(turn.parts).await?;
                 if tokens > left {
@@ -255,10 +229,24 @@ impl Turns {
         history.reverse();
         Ok((history, budget - left))
     }
+
+    async fn older(
+        &self,
+        owner: AccountRow,
+        ordinal: u64,
+        window: Window,
+    ) -> Result<Vec<Latest>, Error> {
+        let look = store::act(move |db| {
+            async move { messages::read(db, owner, ordinal, window).await }.boxed()
+        });
+        let older = self.store.read(look).await.map_err(Error::internal)?;
+        let latest = |Message { role, parts, image, .. }| Latest { role, parts, image };
+        Ok(older.into_iter().map(latest).collect())
+    }
 }
 
 /// A stored message as the model is shown it: an image is a file part.
-fn shown(message: Message) -> Turn {
+fn shown(message: Latest) -> Turn {
     let mut parts = message.parts;
     if let Some(image) = message.image {
         let file_uri = format!("/images/{image}.png");

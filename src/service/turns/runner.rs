@@ -2,19 +2,18 @@
 
 use std::sync::{Arc, LazyLock};
 
-use futures::FutureExt as _;
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use super::booking::{Booking, Start};
 use super::{Asked, Completed, Given, NewTurn, Turns, WordStream, given_back, streaming};
 use crate::domain::conversation::{
     Api, Conversation, Meta, Prompt, Scene, Target, Turn, Variables, name_from,
 };
 use crate::domain::{Error, Part};
-use crate::ids::{ConversationId, Kind};
+use crate::ids::ConversationId;
 use crate::service::access::Caller;
-use crate::service::worlds::World;
-use crate::store::conversations;
-use crate::store::{self, Connection, StoreError};
+use crate::store::{Found, Latest, Sought};
 
 /// What a client said.
 #[derive(Debug, Clone)]
@@ -54,32 +53,23 @@ impl Turns {
         let asked = asked_first(caller, said, meta.clone());
         let Given { completed, name, served } = self.complete(&caller.visit, &asked).await?;
         let turn = NewTurn::answered(&caller.visit, &asked, completed.text.clone());
-        let (world, deployment) = (caller.visit.world(), caller.deployment.id.clone());
-        let name = name.unwrap_or_else(|| name_from(&asked.prompt.message));
-        let act = store::act(move |db| {
-            async move {
-                let ordinal = world.ids.next(Kind::Conversation);
-                let mut conversation = Conversation {
-                    id: world.ids.runner_conversation(ordinal),
-                    ordinal,
-                    target: Target::Deployment(deployment),
-                    name,
-                    meta,
-                    variables,
-                    system_prompt: String::new(),
-                    agent: None,
-                    created_at: turn.asked_at,
-                    updated_at: turn.asked_at,
-                    message_count: 0,
-                };
-                conversations::insert(db, world.row, &conversation, 0).await?;
-                go_on(db, &world, turn, &mut conversation).await?;
-                Ok(conversation)
-            }
-            .boxed()
-        });
-        let stored = caller.visit.write(&self.store, act).await;
-        let conversation = given_back(&caller.visit, served, stored)?;
+        let mut conversation = Conversation {
+            id: "".into(),
+            ordinal: 0,
+            target: Target::Deployment(caller.deployment.id.clone()),
+            name: name.unwrap_or_else(|| name_from(&asked.prompt.message)),
+            meta,
+            variables,
+            system_prompt: String::new(),
+            agent: None,
+            created_at: turn.asked_at,
+            updated_at: turn.asked_at,
+            message_count: 0,
+        };
+        let answered_at = turn.answered_at;
+        let start = Start::new(&caller.visit, turn, conversation);
+        conversation = given_back(&caller.visit, served, start.store(&self.store).await)?;
+        go_on(&mut conversation, answered_at);
         Ok(Spoken { conversation, answer: completed })
     }
 
@@ -94,16 +84,9 @@ impl Turns {
         let (mut conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
         let Given { completed, served, .. } = self.complete(&caller.visit, &asked).await?;
         let turn = NewTurn::answered(&caller.visit, &asked, completed.text.clone());
-        let world = caller.visit.world();
-        let act = store::act(move |db| {
-            async move {
-                go_on(db, &world, turn, &mut conversation).await?;
-                Ok(conversation)
-            }
-            .boxed()
-        });
-        let stored = caller.visit.write(&self.store, act).await;
-        let conversation = given_back(&caller.visit, served, stored)?;
+        go_on(&mut conversation, turn.answered_at);
+        let booking = Booking::turn(&caller.visit, turn, conversation.ordinal);
+        given_back(&caller.visit, served, booking.store(&self.store).await)?;
         Ok(Spoken { conversation, answer: completed })
     }
 
@@ -122,11 +105,8 @@ impl Turns {
         let (database, visit) = (self.store.clone(), caller.visit.clone());
         Ok(streaming::recorded(words, &self.tasks, move |text, aborted| async move {
             let turn = NewTurn { aborted, ..NewTurn::answered(&visit, &asked, text) };
-            let world = visit.world();
-            let act = store::act(move |db| {
-                async move { turn.store(db, &world, conversation.ordinal).await.map(drop) }.boxed()
-            });
-            given_back(&visit, served, visit.write(&database, act).await)
+            let booking = Booking::turn(&visit, turn, conversation.ordinal);
+            given_back(&visit, served, booking.store(&database).await.map(drop))
         }))
     }
 
@@ -138,17 +118,14 @@ impl Turns {
         parts: Vec<Part>,
         history_limit: u64,
     ) -> Result<(Conversation, Asked), Error> {
-        let owner = caller.visit.row;
-        let wanted = id.clone();
-        let look = store::act(move |db| {
-            async move {
-                let latest = history_limit.saturating_mul(2);
-                conversations::find_with_latest(db, owner, Api::Runner, &wanted, latest).await
-            }
-            .boxed()
-        });
-        let found = self.store.read(look).await.map_err(Error::internal)?;
-        let Some((conversation, history)) = found else {
+        let sought = Sought {
+            owner: caller.visit.row,
+            api: Api::Runner,
+            id: id.clone(),
+            latest: history_limit.saturating_mul(2),
+        };
+        let found = self.store.find(sought).await.map_err(Error::internal)?;
+        let Some(Found { conversation, latest, .. }) = found else {
             return Err(Error::UnknownConversation(id));
         };
         if conversation.target.id() != caller.deployment.id.as_str() {
@@ -157,10 +134,8 @@ impl Turns {
         }
         let turn = conversation.message_count / 2 + 1;
         let (variables, meta) = (conversation.variables.clone(), conversation.meta.clone());
-        let history = history
-            .into_iter()
-            .map(|message| Turn { role: message.role, parts: message.parts })
-            .collect();
+        let turn_of = |message: Latest| Turn { role: message.role, parts: message.parts };
+        let history = latest.into_iter().map(turn_of).collect();
         let said = Said { parts, variables };
         Ok((conversation, asked(caller, said, meta, history, turn)))
     }
@@ -204,15 +179,8 @@ fn shared(map: Map<String, Value>) -> Arc<Map<String, Value>> {
     if map.is_empty() { Arc::clone(&EMPTY) } else { Arc::new(map) }
 }
 
-/// Stores `turn` at the end of `conversation`, and tells `conversation` so.
-async fn go_on(
-    db: &mut Connection,
-    world: &World,
-    turn: NewTurn,
-    conversation: &mut Conversation,
-) -> Result<(), StoreError> {
-    let answer = turn.store(db, world, conversation.ordinal).await?;
-    conversation.updated_at = answer.created_at;
+/// A turn that was answered at `at` is added to `conversation`.
+fn go_on(conversation: &mut Conversation, at: DateTime<Utc>) {
+    conversation.updated_at = at;
     conversation.message_count += 2;
-    Ok(())
 }

@@ -1,0 +1,204 @@
+//! Conversations to be gone on with: finding each with its latest messages, many at a time.
+//!
+//! Every turn in a conversation begins with this. Those that have queued up are found by one errand
+//! to the thread of a connection, one row each: the messages come as one JSON text, because each
+//! value of a row costs more on its way here than its few bytes in SQLite.
+
+use std::collections::HashMap;
+
+use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
+use sqlx::{Arguments as _, AssertSqlSafe, FromRow as _, Row as _};
+use tokio::sync::{mpsc, oneshot};
+
+use super::conversations::ConversationRow;
+use super::postings::values;
+use super::{AccountRow, Connection, StoreError, agents, inconsistent, parse, to_sql};
+use crate::domain::catalog::Agent;
+use crate::domain::conversation::{Api, Conversation, Part, Role};
+use crate::ids::{ConversationId, ImageId};
+
+/// The most that are found at a time.
+const LARGEST_BATCH: usize = 64;
+/// Those that may wait; beyond that, callers wait to queue up.
+const QUEUE: usize = 1024;
+const PARAMETERS: usize = 5;
+
+/// Which conversation, and how much of it.
+#[derive(Debug, Clone)]
+pub struct Sought {
+    /// Whose.
+    pub owner: AccountRow,
+    /// Of which API.
+    pub api: Api,
+    /// Its id.
+    pub id: ConversationId,
+    /// The most of its messages, the latest ones.
+    pub latest: u64,
+}
+
+/// One in the queue, and who waits for it.
+pub(super) struct Finding {
+    pub(super) sought: Sought,
+    pub(super) answer: oneshot::Sender<Result<Option<FoundRow>, StoreError>>,
+}
+
+/// A conversation, and what a model is shown of it.
+#[derive(Debug)]
+pub struct Found {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// The agent that speaks in it, if there is one.
+    pub agent: Option<Agent>,
+    /// Its latest messages, oldest first.
+    pub latest: Vec<Latest>,
+}
+
+/// A message, as far as a model is shown it.
+#[derive(Debug)]
+pub struct Latest {
+    /// Who spoke.
+    pub role: Role,
+    /// What was said.
+    pub parts: Vec<Part>,
+    /// The image that it shows, for a message that is nothing else.
+    pub image: Option<ImageId>,
+}
+
+/// A conversation as it was read.
+pub(super) struct FoundRow {
+    conversation: ConversationRow,
+    /// A JSON array.
+    agent: Option<String>,
+    /// The elements of a JSON array, each an array of position, role, parts and image.
+    latest: Option<String>,
+}
+
+impl FoundRow {
+    pub(super) fn into_domain(self) -> Result<Found, StoreError> {
+        let conversation = self.conversation.into_domain()?;
+        let agent = self.agent.map(|agent| {
+            agents::from_json(&agent)
+                .ok_or_else(|| inconsistent("conversations", "agent", &conversation.id))
+        });
+        let latest = self.latest.map(|latest| {
+            in_order(&latest).ok_or_else(|| inconsistent("messages", "parts", &conversation.id))
+        });
+        let (agent, latest) = (agent.transpose()?, latest.transpose()?.unwrap_or_default());
+        Ok(Found { conversation, agent, latest })
+    }
+
+    fn of(row: &SqliteRow) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            conversation: ConversationRow::from_row(row)?,
+            agent: row.try_get("agent_row")?,
+            latest: row.try_get("latest")?,
+        })
+    }
+}
+
+fn in_order(latest: &str) -> Option<Vec<Latest>> {
+    let mut latest: Vec<(i64, Role, Vec<Part>, Option<ImageId>)> = parse(&format!("[{latest}]"))?;
+    latest.sort_by_key(|(position, ..)| *position);
+    let latest = latest.into_iter();
+    Some(latest.map(|(_, role, parts, image)| Latest { role, parts, image }).collect())
+}
+
+/// The way to the task that finds conversations, on connections of `pool`.
+pub(super) fn start(pool: SqlitePool) -> mpsc::Sender<Finding> {
+    let (queue, mut findings) = mpsc::channel(QUEUE);
+    tokio::spawn(async move {
+        let mut taken = Vec::with_capacity(LARGEST_BATCH);
+        while findings.recv_many(&mut taken, LARGEST_BATCH).await > 0 {
+            match pool.acquire().await {
+                Ok(mut connection) => find(&mut connection, &mut taken).await,
+                Err(fault) => tell_failed(&mut taken, &fault),
+            }
+        }
+    });
+    queue
+}
+
+/// Finds all that are `sought`, and tells each; by themselves, if one of them spoils it for all.
+pub(super) async fn find(db: &mut Connection, sought: &mut Vec<Finding>) {
+    match rows(db, sought).await {
+        Ok(found) => tell(sought, found),
+        Err(fault) if sought.len() == 1 => tell_failed(sought, &fault),
+        Err(_) => {
+            for finding in std::mem::take(sought) {
+                let mut one = vec![finding];
+                match rows(db, &one).await {
+                    Ok(found) => tell(&mut one, found),
+                    Err(fault) => tell_failed(&mut one, &fault),
+                }
+            }
+        }
+    }
+}
+
+/// What was found, each with its place among the `sought`.
+async fn rows(
+    db: &mut Connection,
+    sought: &[Finding],
+) -> Result<HashMap<i64, FoundRow>, sqlx::Error> {
+    let parameters = parameters(sought).map_err(sqlx::Error::Encode)?;
+    let text = AssertSqlSafe(text(rounded(sought.len())));
+    let rows = sqlx::query_with(text, parameters).fetch_all(db).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, FoundRow::of(row)?))).collect()
+}
+
+fn tell(sought: &mut Vec<Finding>, mut found: HashMap<i64, FoundRow>) {
+    for (nth, finding) in (0..).zip(sought.drain(..)) {
+        // Nobody may be waiting any more.
+        let _ = finding.answer.send(Ok(found.remove(&nth)));
+    }
+}
+
+fn tell_failed(sought: &mut Vec<Finding>, fault: &sqlx::Error) {
+    for finding in sought.drain(..) {
+        let _ = finding.answer.send(Err(StoreError::NotRead(fault.to_string())));
+    }
+}
+
+fn parameters(sought: &[Finding]) -> Result<SqliteArguments, sqlx::error::BoxDynError> {
+    let mut all = SqliteArguments::default();
+    all.reserve(rounded(sought.len()) * PARAMETERS, 0);
+    for (nth, Finding { sought, .. }) in (0_i64..).zip(sought) {
+        all.add(nth)?;
+        all.add(sought.owner.0)?;
+        all.add(sought.id.as_str())?;
+        all.add(sought.api.name())?;
+        all.add(to_sql(sought.latest))?;
+    }
+    for _ in sought.len() * PARAMETERS..rounded(sought.len()) * PARAMETERS {
+        all.add(None::<i64>)?;
+    }
+    Ok(all)
+}
+
+/// A text for each number would be prepared anew again and again; rows of NULL find nothing.
+fn rounded(count: usize) -> usize {
+    count.next_power_of_two()
+}
+
+/// The statement that finds `rows`, or fewer.
+fn text(rows: usize) -> String {
+    let mut sql = String::from(
+        "SELECT s.column1 AS nth, c.id, c.ordinal, c.api, c.target, c.name, c.meta, c.variables,
+                c.system_prompt, c.agent, c.created_at, c.updated_at, c.message_count,
+                (SELECT json_array(a.id, a.name, a.appearance_prompt, a.personality_prompt,
+                                   a.description, a.sd_model)
+                 FROM agents a WHERE a.account = c.account AND a.id = c.agent) AS agent_row,
+                (SELECT string_agg('[' || m.position || ',\"' || m.role || '\",' || m.parts || ','
+                                       || json_quote(m.image) || ']', ',')
+                 FROM messages m
+                 WHERE m.account = c.account AND m.conversation = c.ordinal
+                   AND m.position >= c.message_count - s.column5) AS latest
+         FROM (",
+    );
+    sql.push_str(&values(rows, PARAMETERS));
+    sql.push_str(
+        ") s CROSS JOIN conversations c
+         WHERE c.account = s.column2 AND c.id = s.column3 AND c.api = s.column4",
+    );
+    sql
+}

@@ -1,0 +1,106 @@
+//! Acts by themselves: what queues up together, and what fails.
+
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::SqliteConnectOptions;
+
+use super::*;
+
+async fn writer() -> Writer {
+    let options = SqliteConnectOptions::new().in_memory(true);
+    let mut connection = options.connect().await.unwrap();
+    connection.execute("CREATE TABLE words (word TEXT NOT NULL)").await.unwrap();
+    Writer::start(connection)
+}
+
+/// Writes a word, and then does what `then` says.
+async fn write(writer: &Writer, word: &'static str, then: &'static str) -> Result<(), StoreError> {
+    writer
+        .run(move |db| {
+            async move {
+                sqlx::query("INSERT INTO words VALUES ($1)").bind(word).execute(&mut *db).await?;
+                match then {
+                    "ends" => Ok(()),
+                    "fails" => Err(StoreError::Closed),
+                    "panics" => panic!("a fault of ours"),
+                    sql => Ok(db.execute(sql).await.map(drop)?),
+                }
+            }
+            .boxed()
+        })
+        .await
+}
+
+async fn words(writer: &Writer) -> Vec<String> {
+    let all = "SELECT word FROM words ORDER BY word";
+    let words = writer
+        .run(move |db| async move { Ok(sqlx::query_scalar(all).fetch_all(db).await?) }.boxed());
+    words.await.unwrap()
+}
+
+#[tokio::test]
+async fn an_act_that_fails_undoes_itself_and_no_neighbour() {
+    let writer = writer().await;
+    let (one, two, three) = futures::join!(
+        write(&writer, "one", "ends"),
+        write(&writer, "two", "fails"),
+        write(&writer, "three", "ends"),
+    );
+    assert!(one.is_ok() && three.is_ok());
+    assert!(matches!(two, Err(StoreError::Closed)), "{two:?}");
+    assert_eq!(words(&writer).await, ["one", "three"]);
+}
+
+#[tokio::test]
+async fn an_act_that_panics_undoes_itself_and_the_writer_goes_on() {
+    let writer = writer().await;
+    let (one, two, three) = futures::join!(
+        write(&writer, "one", "ends"),
+        write(&writer, "two", "panics"),
+        write(&writer, "three", "ends"),
+    );
+    assert!(one.is_ok() && three.is_ok());
+    assert!(matches!(two, Err(StoreError::Panicked)), "{two:?}");
+    assert_eq!(words(&writer).await, ["one", "three"]);
+}
+
+#[tokio::test]
+async fn when_the_transaction_is_lost_whoever_was_in_it_is_told_and_nothing_is_stored() {
+    let writer = writer().await;
+    let (one, two, three) = futures::join!(
+        write(&writer, "one", "ends"),
+        // As SQLite does by itself when the disk is full.
+        write(&writer, "two", "ROLLBACK"),
+        write(&writer, "three", "ends"),
+    );
+    assert!(matches!(one, Err(StoreError::NotCommitted(_))), "{one:?}");
+    assert!(matches!(two, Err(StoreError::NotCommitted(_))), "{two:?}");
+    assert!(three.is_ok(), "{three:?}");
+    assert_eq!(words(&writer).await, ["three"]);
+}
+
+#[tokio::test]
+async fn without_a_transaction_nothing_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = SqliteConnectOptions::new()
+        .filename(folder.path().join("words.db"))
+        .create_if_missing(true)
+        .busy_timeout(std::time::Duration::ZERO);
+    let mut other = options.connect().await.unwrap();
+    other.execute("CREATE TABLE words (word TEXT NOT NULL)").await.unwrap();
+    let writer = Writer::start(options.connect().await.unwrap());
+    other.execute("BEGIN IMMEDIATE").await.unwrap();
+    let refused = write(&writer, "one", "ends").await;
+    assert!(matches!(refused, Err(StoreError::NotCommitted(_))), "{refused:?}");
+    other.execute("ROLLBACK").await.unwrap();
+    write(&writer, "two", "ends").await.unwrap();
+    assert_eq!(words(&writer).await, ["two"]);
+}
+
+#[tokio::test]
+async fn an_act_stands_when_nobody_waits_for_it_any_more() {
+    let writer = writer().await;
+    let mut one = Box::pin(write(&writer, "one", "ends"));
+    assert!(futures::poll!(&mut one).is_pending());
+    drop(one);
+    assert_eq!(words(&writer).await, ["one"]);
+}
