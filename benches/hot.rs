@@ -18,10 +18,9 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures::FutureExt as _;
-use futures::StreamExt as _;
 use mynah::app::{App, Config};
 use mynah::backend::canned::{RuleBook, RuleSet};
-use mynah::backend::{Ask, Backend, Canned, Echo, Piece};
+use mynah::backend::{Ask, Backend, Canned, Echo};
 use mynah::domain::conversation::{Api, Meta, Scene, Variables};
 use mynah::domain::rule::{Reply, Rule, When};
 use mynah::domain::{OutputMode, Part, Prompt};
@@ -72,10 +71,8 @@ fn rule(when: When, text: &str) -> Rule {
 fn answer(backend: &impl Backend, ask: &Ask) -> String {
     let answer = backend.answer(ask.clone()).now_or_never();
     let answer = answer.expect("nothing to wait for").expect("an answer");
-    match answer.pieces.into_future().now_or_never() {
-        Some((Some(Ok(Piece::Text(text))), _)) => text,
-        _ => String::new(),
-    }
+    let (text, _) = answer.pieces.whole().now_or_never().expect("all of it").expect("a text");
+    text
 }
 
 fn rules(criterion: &mut Criterion) {

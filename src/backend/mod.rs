@@ -49,7 +49,15 @@ pub struct Answer {
     /// The reply of a rule or the queue that it is, to be given back if it comes to nothing.
     pub served: Option<canned::Served>,
     /// Its text, in pieces of any size, and its usage where the backend knows it.
-    pub pieces: BoxStream<'static, Result<Piece, BackendError>>,
+    pub pieces: Pieces,
+}
+
+/// The pieces of an answer.
+pub enum Pieces {
+    /// There is one, and it is there.
+    Whole(String, Usage),
+    /// They come one after the other.
+    Stream(BoxStream<'static, Result<Piece, BackendError>>),
 }
 
 /// A piece of an answer.
@@ -87,9 +95,37 @@ pub enum BackendError {
 impl Answer {
     /// An answer that is all there.
     pub fn whole(text: String, usage: Usage) -> Self {
-        let pieces = [Ok(Piece::Text(text)), Ok(Piece::Usage(usage))];
-        let pieces = stream::iter(pieces).boxed();
+        let pieces = Pieces::Whole(text, usage);
         Self { rule: None, name: None, thoughts: None, pace: None, served: None, pieces }
+    }
+}
+
+impl Pieces {
+    /// As a stream of them.
+    pub fn into_stream(self) -> BoxStream<'static, Result<Piece, BackendError>> {
+        match self {
+            Self::Whole(text, usage) => {
+                stream::iter([Ok(Piece::Text(text)), Ok(Piece::Usage(usage))]).boxed()
+            }
+            Self::Stream(pieces) => pieces,
+        }
+    }
+
+    /// All of them, as soon as they have come.
+    pub async fn whole(self) -> Result<(String, Usage), BackendError> {
+        let mut pieces = match self {
+            Self::Whole(text, usage) => return Ok((text, usage)),
+            Self::Stream(pieces) => pieces,
+        };
+        let (mut text, mut usage) = (String::new(), Usage::default());
+        while let Some(piece) = pieces.next().await {
+            match piece? {
+                Piece::Text(more) if text.is_empty() => text = more,
+                Piece::Text(more) => text.push_str(&more),
+                Piece::Usage(said) => usage = said,
+            }
+        }
+        Ok((text, usage))
     }
 }
 

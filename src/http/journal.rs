@@ -26,6 +26,8 @@ pub(super) struct Recording {
     /// Taken when the entry is written.
     request: Option<Sent>,
     head: Option<Duration>,
+    /// Until the end of the answer, where it was seen.
+    total: Option<Duration>,
     answer: Option<Given>,
     end: End,
     /// The time spent waiting until the client took what was there.
@@ -52,20 +54,21 @@ impl Recording {
             stopwatch,
             request: Some(request),
             head: None,
+            total: None,
             answer: None,
             end: End::HungUp,
             client: Duration::ZERO,
         })
     }
 
-    /// Goes on with the answer's body.
-    pub(super) fn answered(mut self, response: Response) -> Response {
+    /// Goes on with the answer's body, `head` being how long its head took.
+    pub(super) fn answered(mut self, response: Response, head: Duration) -> Response {
         if self.scope.place().is_none() {
             return response;
         }
         let body = response.body();
         let streamed = body.size_hint().exact().is_none();
-        self.head = Some(self.stopwatch.elapsed());
+        self.head = Some(head);
         self.answer = Some(Given {
             status: response.status().as_u16(),
             // The length is the connection's to tell, which tells it where nobody did before.
@@ -116,7 +119,7 @@ impl Drop for Recording {
         }
         entry.verdict = self.scope.verdict().copied();
         entry.took = Took {
-            total: self.stopwatch.elapsed(),
+            total: self.total.unwrap_or_else(|| self.stopwatch.elapsed()),
             head: self.head,
             client: self.client,
             ..entry.took
@@ -176,6 +179,7 @@ impl HttpBody for Recorded {
                 if let (Some(data), Some(recording)) = (frame.data_ref(), &mut this.recording) {
                     let at = recording.stopwatch.elapsed();
                     recording.note(data, at);
+                    recording.total = over.then_some(at);
                     this.given = Some(at);
                 }
                 if over {

@@ -1,6 +1,7 @@
 //! The outermost layer: every request's id, its line in the log and its entry in the journal.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, header};
@@ -63,6 +64,7 @@ impl<'a> Observed<'a> {
             scope: scope.clone(),
             observer,
             status: CLIENT_LEFT,
+            latency: None,
         };
         let recording = Recording::begin(request, scope, line.stopwatch);
         Self { line, recording }
@@ -71,14 +73,15 @@ impl<'a> Observed<'a> {
     /// Its answer, on its way out.
     pub(super) fn answered(self, mut response: Response) -> Response {
         let Self { mut line, recording } = self;
-        line.status = response.status().as_u16();
+        let latency = line.stopwatch.elapsed();
+        (line.status, line.latency) = (response.status().as_u16(), Some(latency));
         let Observer { strangers, reset, metrics } = line.observer;
         add_headers(&line.scope, strangers, *reset, &mut response);
         if response.extensions_mut().remove::<IsStream>().is_some() {
             response = response.map(|stream| metrics.while_open(stream));
         }
         match recording {
-            Some(recording) => recording.answered(response),
+            Some(recording) => recording.answered(response, latency),
             None => response,
         }
     }
@@ -92,11 +95,13 @@ struct Line<'a> {
     scope: Scope,
     observer: &'a Observer,
     status: u16,
+    /// Until the answer's head was there.
+    latency: Option<Duration>,
 }
 
 impl Drop for Line<'_> {
     fn drop(&mut self) {
-        let latency = self.stopwatch.elapsed();
+        let latency = self.latency.unwrap_or_else(|| self.stopwatch.elapsed());
         let route = self.scope.route().unwrap_or("-");
         let Observer { strangers, metrics, .. } = self.observer;
         metrics.answered(&self.method, route, self.status, latency);

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use futures::StreamExt as _;
 use tokio_util::task::TaskTracker;
 
 pub use self::streaming::WordStream;
@@ -24,7 +23,7 @@ use super::fixtures::Shelf;
 use super::journal::Shown;
 use super::worlds::{Visit, World};
 use crate::backend::canned::{self, Served};
-use crate::backend::{Answer, Ask, Backend, Canned, Echo, Piece, Usage};
+use crate::backend::{Answer, Ask, Backend, Canned, Echo};
 use crate::domain::conversation::{Message, Prompt};
 use crate::domain::rule::Pace;
 use crate::domain::{BackendName, Error, OutputMode, Part, Role};
@@ -142,16 +141,8 @@ impl Turns {
 
     /// Asks, and waits for the whole answer.
     async fn complete(&self, visit: &Visit, asked: &Asked) -> Result<Given, Error> {
-        let mut answer = self.ask(visit, asked).await?;
-        let mut text = String::new();
-        let mut usage = Usage::default();
-        while let Some(piece) = answer.pieces.next().await {
-            match piece.map_err(Error::internal)? {
-                Piece::Text(more) if text.is_empty() => text = more,
-                Piece::Text(more) => text.push_str(&more),
-                Piece::Usage(said) => usage = said,
-            }
-        }
+        let answer = self.ask(visit, asked).await?;
+        let (text, usage) = answer.pieces.whole().await.map_err(Error::internal)?;
         let input_tokens = match usage.input_tokens.or(asked.tokens) {
             Some(known) => known,
             None => counting::shown(&asked.prompt).await?,
@@ -174,7 +165,7 @@ impl Turns {
     /// The answer as words in time. Waits for its beginning, so that a backend that fails before
     /// it says anything is an ordinary failure.
     async fn words(&self, visit: &Visit, answer: Answer) -> Result<WordStream, Error> {
-        let pieces = streaming::begun(answer.pieces).await?;
+        let pieces = streaming::begun(answer.pieces.into_stream()).await?;
         let word_ms = u64::try_from(self.settings.pace.as_millis()).unwrap_or(u64::MAX);
         let default = Pace { first_ms: 0, word_ms, jitter_ms: 0 };
         let pace = answer.pace.unwrap_or(default);

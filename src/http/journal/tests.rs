@@ -73,7 +73,7 @@ async fn pass(world: &Arc<World>, nth: u64, sent: &Bytes, given: &Bytes, recorde
         .body(Body::from(given.clone()))
         .unwrap();
     let response = match recording.flatten() {
-        Some(recording) => recording.answered(response),
+        Some(recording) => recording.answered(response, Duration::ZERO),
         None => response,
     };
     let answer = response.into_body().collect().await.unwrap().to_bytes();
