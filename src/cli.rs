@@ -11,6 +11,7 @@ mod snapshot;
 mod verify;
 
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -241,6 +242,10 @@ struct Serve {
     /// Lets a request ask for a fault of its own, with a header like `x-mynah-fault: status=503`.
     #[arg(long, env = "MYNAH_FAULT_HEADER")]
     fault_header: bool,
+    /// Threads that answer requests; without, one less than there are processors, because whoever
+    /// asks and the database need one as well.
+    #[arg(long, env = "MYNAH_THREADS", value_name = "N")]
+    threads: Option<NonZeroUsize>,
     /// Seconds that running answers get to finish when the server is stopped.
     #[arg(long, env = "MYNAH_GRACE", default_value_t = 10, value_name = "SECONDS")]
     grace: u64,

@@ -72,11 +72,7 @@ pub(super) fn exec(options: &Exec) -> ExitCode {
 fn run(options: &Exec) -> anyhow::Result<ExitCode> {
     serve::start_log(&options.serve)?;
     let signals = signals().context("cannot listen for signals")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
-    runtime.block_on(serve_command(options, signals))
+    serve::runtime(&options.serve)?.block_on(serve_command(options, signals))
 }
 
 async fn serve_command(

@@ -2,12 +2,14 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -20,12 +22,23 @@ use crate::{store, tokens};
 /// Runs the server until SIGINT or SIGTERM.
 pub(super) fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     start_log(options)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    runtime(options)?.block_on(run(options))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the server runs on.
+///
+/// A stand-in server shares its machine with those who ask it. With a thread for every processor
+/// it would wake one after the other only to take the processor from them: on two processors, one
+/// thread answers more than two do (docs/performance.md, "Threads").
+pub(super) fn runtime(options: &Serve) -> anyhow::Result<Runtime> {
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let threads = options.threads.map_or_else(|| (processors - 1).max(1), NonZeroUsize::get);
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
         .enable_all()
         .build()
-        .context("cannot start the runtime")?;
-    runtime.block_on(run(options))?;
-    Ok(ExitCode::SUCCESS)
+        .context("cannot start the runtime")
 }
 
 async fn run(options: &Serve) -> anyhow::Result<()> {

@@ -296,6 +296,17 @@ async fn admin_open_opens_the_control_plane() {
 }
 
 #[tokio::test]
+async fn threads_is_how_many_answer() {
+    for server in Binary::both_ways("threads", Some("40")).await {
+        server.echo("hello").await;
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
+        assert!(tasks.count() > 40);
+    }
+    let [one, _] = Binary::both_ways("threads", Some("1")).await;
+    one.echo("hello").await;
+}
+
+#[tokio::test]
 async fn log_chooses_what_is_logged() {
     for server in Binary::both_ways("log", Some("error")).await {
         server.echo("hello").await;
@@ -348,6 +359,7 @@ async fn help_names_every_option_with_its_variable() {
         "message-content",
         "public-url",
         "journal-max",
+        "threads",
         "grace",
         "log-format",
         "log",
