@@ -195,7 +195,15 @@ struct Desk {
 impl Desk {
     async fn work(mut self, mut errands: mpsc::Receiver<Errand>) {
         let mut taken = Vec::with_capacity(LARGEST_BATCH);
-        while errands.recv_many(&mut taken, LARGEST_BATCH).await > 0 {
+        while errands.recv_many(&mut taken, 1).await > 0 {
+            // Whoever can run now queues up first: it costs nobody any time to be waited for, and
+            // everybody less to be stored with others.
+            tokio::task::yield_now().await;
+            while taken.len() < LARGEST_BATCH
+                && let Ok(errand) = errands.try_recv()
+            {
+                taken.push(errand);
+            }
             let mut acts = self.look(&mut taken).await;
             while let Some(errand) = acts.pop_front() {
                 match errand {
