@@ -45,8 +45,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What a request whose client left before its answer is logged as, as nginx does.
 const CLIENT_LEFT: u16 = 499;
 
-/// Answers with `x-request-id` and the limiter's verdict, and writes one line a request: never a
-/// key or a body. The account's journal is told what the client is.
+/// A request that is being answered. Its answer gets `x-request-id` and the limiter's verdict, and
+/// the log one line: never a key or a body. The account's journal is told what the client is.
 pub(super) struct Observed<'a> {
     line: Line<'a>,
     recording: Option<Recording>,
