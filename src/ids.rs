@@ -173,6 +173,11 @@ impl Minter {
         kind.counter(&self.made).load(Ordering::Relaxed)
     }
 
+    /// How many of each of `kinds` were made.
+    pub fn made_each(&self, kinds: &[Kind]) -> Vec<(Kind, u64)> {
+        kinds.iter().map(|kind| (*kind, self.made(*kind))).collect()
+    }
+
     /// Goes on after what was made of each kind, as the store remembers it.
     pub fn resume(&self, made: &[(Kind, u64)]) {
         for (kind, made) in made {

@@ -178,7 +178,7 @@ async fn conversation(db: &mut Connection, world: &World, n: u64) -> Result<(), 
     // The first one is as long as a page and more.
     let turns = if n == 0 { 50 } else { 1 };
     let said: Vec<Message> = (0..turns).flat_map(|_| turn(world)).collect();
-    messages::append(db, world.row, conversation.ordinal, &said, activity, &[]).await
+    messages::append(db, world.row, conversation.ordinal, &said, activity).await
 }
 
 /// A user's message and its answer.

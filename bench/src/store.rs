@@ -148,14 +148,13 @@ impl Posting for Entry {
 
     fn draw(&mut self) -> Drawn {
         let ids = &self.world.ids;
-        let made = |kinds: &[Kind]| kinds.iter().map(|kind| (*kind, ids.made(*kind))).collect();
         let Some(conversation) = self.conversation else {
             ids.message();
-            return Drawn { begins: None, turn: None, made: made(&[Kind::Message]) };
+            return Drawn { begins: None, turn: None, made: ids.made_each(&[Kind::Message]) };
         };
         let (activity, messages) = (ids.next(Kind::Activity), turn(&self.world));
         let turn = Some(WholeTurn { conversation, activity, messages });
-        Drawn { begins: None, turn, made: made(&[Kind::Message, Kind::Activity]) }
+        Drawn { begins: None, turn, made: ids.made_each(&[Kind::Message, Kind::Activity]) }
     }
 }
 

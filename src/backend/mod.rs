@@ -140,3 +140,20 @@ fn in_output_mode(output: OutputMode, text: String, key: &str) -> String {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_in_pieces_comes_to_the_same_as_one_that_is_whole() {
+        let usage = Usage { input_tokens: Some(3), output_tokens: Some(2) };
+        let whole = || Pieces::Whole("Hello, you.".to_owned(), usage);
+        let pieces = ["Hel", "lo, ", "you."].map(|text| Ok(Piece::Text(text.to_owned())));
+        let pieces = stream::iter(pieces).chain(stream::iter([Ok(Piece::Usage(usage))])).boxed();
+        let expected = ("Hello, you.".to_owned(), usage);
+        assert_eq!(Pieces::Stream(pieces).whole().await.unwrap(), expected);
+        assert_eq!(Pieces::Stream(whole().into_stream()).whole().await.unwrap(), expected);
+        assert_eq!(whole().whole().await.unwrap(), expected);
+    }
+}

@@ -238,7 +238,7 @@ impl Fixtures {
             let activity = ids.next(Kind::Activity);
             let copy = Conversation { ordinal, ..conversation.clone() };
             conversations::insert(db, owner, &copy, activity).await?;
-            messages::append(db, owner, ordinal, said, activity, &[]).await?;
+            messages::append(db, owner, ordinal, said, activity).await?;
             conversations::touch(db, owner, ordinal, conversation.updated_at, activity).await?;
         }
         for agent in &self.agents {

@@ -173,7 +173,7 @@ impl Studio {
                     let message = shown(&payer, &image);
                     let activity = payer.ids.next(Kind::Activity);
                     let ordinal = conversation.ordinal;
-                    messages::append(db, payer.row, ordinal, &[message], activity, &[]).await?;
+                    messages::append(db, payer.row, ordinal, &[message], activity).await?;
                     made.extend([Kind::Message, Kind::Activity]);
                 }
                 accounts::save_counters(db, payer.row, &payer.ids, &made).await?;

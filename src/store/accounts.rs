@@ -228,8 +228,7 @@ pub async fn save_counters(
     ids: &Minter,
     kinds: &[Kind],
 ) -> Result<(), StoreError> {
-    let made: Vec<_> = kinds.iter().map(|kind| (*kind, ids.made(*kind))).collect();
-    set_counters(db, owner, &made).await
+    set_counters(db, owner, &ids.made_each(kinds)).await
 }
 
 /// Remembers that so many of each kind were made.

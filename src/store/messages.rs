@@ -6,30 +6,25 @@ use super::{
     AccountRow, Connection, StoreError, Window, from_unix, inconsistent, json, parse, to_sql,
 };
 use crate::domain::conversation::{Message, Role};
-use crate::ids::{ImageId, Kind, MessageId};
+use crate::ids::{ImageId, MessageId};
 
 /// Rows of messages in one statement: SQLite takes 32,766 parameters, a row has six.
 const MESSAGES_A_STATEMENT: usize = 500;
 
-/// Adds `messages`, at least one, at the end of conversation `ordinal`, in neighbouring places,
-/// moves its time of last activity to that of the last one, and remembers how many of each kind
-/// the account has `made`.
-///
-/// As a rule all of it is one errand to the thread of the connection, which costs more than the
-/// statements do.
+/// Adds `messages`, at least one, at the end of conversation `ordinal`, in neighbouring places, and
+/// moves its time of last activity to that of the last one. (A turn is added by a posting.)
 pub async fn append(
     db: &mut Connection,
     owner: AccountRow,
     ordinal: u64,
     messages: &[Message],
     activity: u64,
-    made: &[(Kind, u64)],
 ) -> Result<(), StoreError> {
     let Some(last) = messages.last() else { return Ok(()) };
     let added = i64::try_from(messages.len()).unwrap_or(i64::MAX);
     for (nth, chunk) in messages.chunks(MESSAGES_A_STATEMENT).enumerate() {
-        let (first, made) = (nth * MESSAGES_A_STATEMENT, if nth == 0 { made } else { &[] });
-        let mut query = sqlx::query(AssertSqlSafe(statements(first, chunk.len(), made.len())))
+        let first = nth * MESSAGES_A_STATEMENT;
+        let mut query = sqlx::query(AssertSqlSafe(statements(first, chunk.len())))
             .bind(owner.0)
             .bind(to_sql(ordinal))
             .bind(added)
@@ -44,11 +39,8 @@ pub async fn append(
                 .bind(message.created_at.timestamp())
                 .bind(message.aborted);
         }
-        for (kind, made) in made {
-            query = query.bind(kind.name()).bind(to_sql(*made));
-        }
         let rows = query.execute(&mut *db).await?.rows_affected();
-        let expected = usize::from(nth == 0) + chunk.len() + made.len();
+        let expected = usize::from(nth == 0) + chunk.len();
         if rows != u64::try_from(expected).unwrap_or(u64::MAX) {
             return Err(inconsistent("conversations", "ordinal", &ordinal));
         }
@@ -56,10 +48,10 @@ pub async fn append(
     Ok(())
 }
 
-/// What adds `count` messages, from the `first` of those that are added on, and sets `made`
-/// counters. Its parameters are numbered through all statements: account, conversation, how many
-/// messages are added in all, activity, time, then the messages, then the counters.
-fn statements(first: usize, count: usize, made: usize) -> String {
+/// What adds `count` messages, from the `first` of those that are added on. Its parameters are
+/// numbered through all statements: account, conversation, how many messages are added in all,
+/// activity, time, then the messages.
+fn statements(first: usize, count: usize) -> String {
     const BEFORE: usize = 5;
     const OF_MESSAGE: usize = 6;
     let mut sql = String::new();
@@ -89,14 +81,6 @@ fn statements(first: usize, count: usize, made: usize) -> String {
     );
     sql.push_str(&messages.join(", "));
     sql.push_str(") m WHERE c.account = $1 AND c.ordinal = $2;");
-    if made > 0 {
-        let from = BEFORE + 1 + count * OF_MESSAGE;
-        let counters: Vec<String> =
-            (0..made).map(|nth| format!("($1, {})", parameters(from + nth * 2, 2))).collect();
-        sql.push_str("INSERT INTO counters (account, kind, made) VALUES ");
-        sql.push_str(&counters.join(", "));
-        sql.push_str(" ON CONFLICT (account, kind) DO UPDATE SET made = excluded.made;");
-    }
     sql
 }
 

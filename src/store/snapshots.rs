@@ -69,7 +69,7 @@ pub async fn write(
     for (conversation, activity, said) in &holdings.conversations {
         conversations::insert(db, owner, conversation, *activity).await?;
         let ordinal = conversation.ordinal;
-        messages::append(db, owner, ordinal, said, *activity, &[]).await?;
+        messages::append(db, owner, ordinal, said, *activity).await?;
         conversations::touch(db, owner, ordinal, conversation.updated_at, *activity).await?;
     }
     for (ordinal, agent) in &holdings.agents {

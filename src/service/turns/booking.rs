@@ -79,11 +79,6 @@ impl NewTurn {
     }
 }
 
-/// How many of each of `kinds` the account has made.
-fn made(world: &World, kinds: &[Kind]) -> Vec<(Kind, u64)> {
-    kinds.iter().map(|kind| (*kind, world.ids.made(*kind))).collect()
-}
-
 impl Posting for Start {
     fn owner(&self) -> AccountRow {
         self.visit.row
@@ -103,7 +98,7 @@ impl Posting for Start {
         (self.conversation.ordinal, self.conversation.id) =
             (ordinal, ids.runner_conversation(ordinal));
         let turn = self.turn.take().map(|turn| turn.draw(&self.visit, ordinal));
-        let made = made(&self.visit, &[Kind::Conversation, Kind::Message, Kind::Activity]);
+        let made = self.visit.ids.made_each(&[Kind::Conversation, Kind::Message, Kind::Activity]);
         Drawn { begins: Some(self.conversation.clone()), turn, made }
     }
 }
@@ -124,12 +119,16 @@ impl Posting for Booking {
     fn draw(&mut self) -> Drawn {
         let Some((turn, conversation)) = self.turn.take() else {
             self.answer = Some(self.visit.ids.message());
-            return Drawn { begins: None, turn: None, made: made(&self.visit, &[Kind::Message]) };
+            return Drawn {
+                begins: None,
+                turn: None,
+                made: self.visit.ids.made_each(&[Kind::Message]),
+            };
         };
         let turn = turn.draw(&self.visit, conversation);
         let [_, answer] = &turn.messages;
         self.answer = Some(answer.id.clone());
-        let made = made(&self.visit, &[Kind::Message, Kind::Activity]);
+        let made = self.visit.ids.made_each(&[Kind::Message, Kind::Activity]);
         Drawn { begins: None, turn: Some(turn), made }
     }
 }

@@ -171,7 +171,7 @@ impl Turns {
                     .into_iter()
                     .map(|turn| message(&world, turn.role, turn.parts, now))
                     .collect();
-                messages::append(db, world.row, ordinal, &initial, activity, &[]).await?;
+                messages::append(db, world.row, ordinal, &initial, activity).await?;
                 let made = [Kind::Conversation, Kind::Message, Kind::Activity];
                 accounts::save_counters(db, world.row, &world.ids, &made).await?;
                 Ok(conversation)
