@@ -2,7 +2,8 @@
 //!
 //! One [`Clock`] serves production and tests. It runs with the system's time until it is frozen,
 //! set or advanced. Waiting ([`Clock::sleep`]) takes real time, frozen or not, so that a paced
-//! stream never hangs; advancing the clock ends the waits that it passes over.
+//! stream never hangs; advancing the clock ends the waits that it passes over. [`Waits`] are those
+//! of one request: an advance counts for all of them, the later ones too.
 //!
 //! Nothing else in the crate reads a system clock or sleeps (`clippy.toml` holds this).
 
@@ -17,11 +18,28 @@ use tokio::time::Instant;
 /// A clock that runs, stands still, or jumps, at its owner's word.
 #[derive(Debug)]
 pub struct Clock {
-    mode: Mutex<Mode>,
+    hands: Mutex<Hands>,
     /// How it was made, and is again when its world begins anew.
     first: Mode,
     /// The sum of all advances so far: sleepers compare it with what it was when they lay down.
     advanced: watch::Sender<Duration>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Hands {
+    mode: Mode,
+    /// How often the clock was set to an earlier time.
+    set_back: u64,
+}
+
+/// What a clock says at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// The time.
+    pub now: DateTime<Utc>,
+    /// How often the clock was set to an earlier time: two readings with different counts cannot
+    /// be compared by their times.
+    pub set_back: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -42,20 +60,24 @@ impl Clock {
     }
 
     fn in_mode(mode: Mode) -> Self {
-        Self { mode: Mutex::new(mode), first: mode, advanced: watch::Sender::new(Duration::ZERO) }
+        let hands = Mutex::new(Hands { mode, set_back: 0 });
+        Self { hands, first: mode, advanced: watch::Sender::new(Duration::ZERO) }
     }
 
     /// What this clock says.
     pub fn now(&self) -> DateTime<Utc> {
-        match *self.mode.lock() {
-            Mode::Running { ahead_of_system } => ahead(ahead_of_system),
-            Mode::Frozen { at } => at,
-        }
+        self.hands.lock().mode.now()
+    }
+
+    /// What this clock says, and how often it was set back until now.
+    pub fn reading(&self) -> Reading {
+        let hands = *self.hands.lock();
+        Reading { now: hands.mode.now(), set_back: hands.set_back }
     }
 
     /// What this clock says, unless it says what the system's clock does.
     pub fn now_if_not_the_systems(&self) -> Option<DateTime<Utc>> {
-        match *self.mode.lock() {
+        match self.hands.lock().mode {
             Mode::Running { ahead_of_system } if ahead_of_system.is_zero() => None,
             Mode::Running { ahead_of_system } => Some(ahead(ahead_of_system)),
             Mode::Frozen { at } => Some(at),
@@ -64,46 +86,54 @@ impl Clock {
 
     /// Whether it stands still.
     pub fn is_frozen(&self) -> bool {
-        matches!(*self.mode.lock(), Mode::Frozen { .. })
+        matches!(self.hands.lock().mode, Mode::Frozen { .. })
     }
 
     /// Sets the clock; it goes on running, or standing still.
     pub fn set(&self, at: DateTime<Utc>) {
-        let mut mode = self.mode.lock();
-        *mode = match *mode {
+        self.change(|mode| match mode {
             Mode::Running { .. } => Mode::Running { ahead_of_system: at - system_now() },
             Mode::Frozen { .. } => Mode::Frozen { at },
-        };
+        });
     }
 
     /// Lets the clock stand still, where it is.
     pub fn freeze(&self) {
-        self.freeze_at(self.now());
+        self.change(|mode| Mode::Frozen { at: mode.now() });
     }
 
     /// Lets the clock stand still at `at`.
     pub fn freeze_at(&self, at: DateTime<Utc>) {
-        *self.mode.lock() = Mode::Frozen { at };
+        self.change(|_| Mode::Frozen { at });
     }
 
     /// Lets the clock run on from where it is.
     pub fn run(&self) {
-        let mut mode = self.mode.lock();
-        if let Mode::Frozen { at } = *mode {
-            *mode = Mode::Running { ahead_of_system: at - system_now() };
+        let mut hands = self.hands.lock();
+        if let Mode::Frozen { at } = hands.mode {
+            hands.mode = Mode::Running { ahead_of_system: at - system_now() };
         }
     }
 
     /// Puts the clock back to how it was made.
     pub fn restart(&self) {
-        *self.mode.lock() = self.first;
+        self.change(|_| self.first);
+    }
+
+    fn change(&self, to: impl FnOnce(Mode) -> Mode) {
+        let mut hands = self.hands.lock();
+        let before = hands.mode.now();
+        hands.mode = to(hands.mode);
+        if hands.mode.now() < before {
+            hands.set_back += 1;
+        }
     }
 
     /// Moves the clock forward by `by`, and ends every wait that this passes over.
     pub fn advance(&self, by: Duration) {
         let step = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);
-        let mut mode = self.mode.lock();
-        *mode = match *mode {
+        let mut hands = self.hands.lock();
+        hands.mode = match hands.mode {
             Mode::Running { ahead_of_system } => {
                 let further = ahead_of_system.checked_add(&step).unwrap_or(TimeDelta::MAX);
                 Mode::Running { ahead_of_system: ahead(further) - system_now() }
@@ -112,54 +142,93 @@ impl Clock {
                 Mode::Frozen { at: at.checked_add_signed(step).unwrap_or(LAST).min(LAST) }
             }
         };
-        drop(mode);
+        drop(hands);
         self.advanced.send_modify(|total| *total = total.saturating_add(by));
     }
 
     /// Returns once `wait` of real time has passed, or the clock was advanced by the rest of it.
     pub async fn sleep(&self, wait: Duration) {
-        self.sleep_from(Instant::now(), wait).await;
+        Schedule::begun(self).wait(self, wait).await;
     }
+}
 
-    /// The same, counted from `lay_down`. Tells when real time had it end, unless an advance did.
-    async fn sleep_from(&self, lay_down: Instant, wait: Duration) -> Option<Instant> {
-        if wait.is_zero() {
-            return Some(lay_down);
-        }
-        let mut advanced = self.advanced.subscribe();
-        let advanced_before = *advanced.borrow_and_update();
-        loop {
-            let skipped = advanced.borrow_and_update().saturating_sub(advanced_before);
-            let end = lay_down + wait.checked_sub(skipped)?;
-            tokio::select! {
-                () = tokio::time::sleep_until(end) => return Some(end),
-                changed = advanced.changed() => changed.ok()?,
-            }
+impl Mode {
+    fn now(self) -> DateTime<Utc> {
+        match self {
+            Self::Running { ahead_of_system } => ahead(ahead_of_system),
+            Self::Frozen { at } => at,
         }
     }
 }
 
-/// Waits one after the other on a clock. What one of them, and what came behind it, took too long
-/// is taken off the next, so that many of them do not drift.
+/// The waits of one request on its account's clock, one after the other.
+///
+/// They are due at times that lie as far apart as the waits are long. Time on this schedule is real
+/// time since the beginning and all that the clock was advanced by meanwhile, so one advance ends
+/// every wait that it passes over, the later ones without a pause. What one wait, and what came
+/// behind it, took too long is taken off the next, so that many of them do not drift; but no more
+/// than the next: a client that was slow to read gets no burst.
 #[derive(Debug)]
 pub struct Waits {
     clock: Arc<Clock>,
-    /// When the last one was to end, if it ended in real time.
-    due: Option<Instant>,
+    schedule: tokio::sync::Mutex<Schedule>,
 }
 
 impl Waits {
-    /// Waits on `clock`.
+    /// Waits on `clock`, whose advances count from now on.
     pub fn on(clock: Arc<Clock>) -> Self {
-        Self { clock, due: None }
+        let schedule = tokio::sync::Mutex::new(Schedule::begun(&clock));
+        Self { clock, schedule }
     }
 
     /// The next one.
-    pub async fn next(&mut self, wait: Duration) {
+    pub async fn next(&self, wait: Duration) {
+        self.schedule.lock().await.wait(&self.clock, wait).await;
+    }
+}
+
+/// Where a chain of waits has come to.
+#[derive(Debug)]
+struct Schedule {
+    /// When the latest wait was due, in real time.
+    due: Option<Instant>,
+    /// What the clock was advanced by when that was last looked at.
+    advanced: Duration,
+    /// The part of it that no wait was shortened by yet.
+    unused: Duration,
+}
+
+impl Schedule {
+    fn begun(clock: &Clock) -> Self {
+        Self { due: None, advanced: *clock.advanced.borrow(), unused: Duration::ZERO }
+    }
+
+    async fn wait(&mut self, clock: &Clock, wait: Duration) {
+        let mut advances = clock.advanced.subscribe();
+        let left = self.shortened(wait, *advances.borrow_and_update());
         let now = Instant::now();
         let late = self.due.map_or(Duration::ZERO, |due| now.saturating_duration_since(due));
-        let lay_down = now.checked_sub(late.min(wait)).unwrap_or(now);
-        self.due = self.clock.sleep_from(lay_down, wait).await;
+        let mut end = now + left.saturating_sub(late);
+        self.due = Some(end);
+        while end > Instant::now() {
+            tokio::select! {
+                () = tokio::time::sleep_until(end) => return,
+                _ = advances.changed() => {
+                    let now = Instant::now();
+                    let left = end.saturating_duration_since(now);
+                    end = now + self.shortened(left, *advances.borrow_and_update());
+                    self.due = Some(end);
+                }
+            }
+        }
+    }
+
+    /// What the clock's advances, which come to `advanced` by now, leave of `wait`.
+    fn shortened(&mut self, wait: Duration, advanced: Duration) -> Duration {
+        let usable = self.unused.saturating_add(advanced.saturating_sub(self.advanced));
+        self.advanced = advanced;
+        self.unused = usable.saturating_sub(wait);
+        wait.saturating_sub(usable)
     }
 }
 
@@ -264,7 +333,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn waits_one_after_the_other_do_not_drift() {
         let ms = Duration::from_millis;
-        let mut waits = Waits::on(Arc::new(Clock::frozen(system_now())));
+        let waits = Waits::on(Arc::new(Clock::frozen(system_now())));
         let start = Instant::now();
         for _ in 0..10 {
             waits.next(ms(20)).await;
@@ -278,5 +347,43 @@ mod tests {
         waits.next(ms(20)).await;
         waits.next(ms(20)).await;
         assert_eq!(start.elapsed(), ms(20));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_advance_counts_for_the_waits_that_come_after_the_one_it_ends() {
+        let ms = Duration::from_millis;
+        let clock = Arc::new(Clock::frozen(nine_o_clock()));
+        let waits = Waits::on(Arc::clone(&clock));
+        // Before the first wait, in the middle of one, and between two.
+        clock.advance(ms(250));
+        let start = Instant::now();
+        for _ in 0..3 {
+            waits.next(ms(100)).await;
+        }
+        assert_eq!(start.elapsed(), ms(50));
+        let mut wait = Box::pin(waits.next(ms(100)));
+        assert!(futures::poll!(&mut wait).is_pending());
+        clock.advance(ms(350));
+        wait.await;
+        waits.next(ms(100)).await;
+        waits.next(ms(100)).await;
+        assert_eq!(start.elapsed(), ms(50));
+        clock.advance(ms(1));
+        waits.next(ms(100)).await;
+        assert_eq!(start.elapsed(), ms(50 + 49));
+    }
+
+    #[test]
+    fn a_clock_counts_how_often_it_is_set_back() {
+        let clock = Clock::frozen(nine_o_clock());
+        for later in [0, 1, 60] {
+            clock.set(nine_o_clock() + TimeDelta::seconds(later));
+        }
+        clock.advance(Duration::from_secs(1));
+        clock.freeze();
+        assert_eq!(clock.reading().set_back, 0);
+        clock.set(nine_o_clock() + TimeDelta::milliseconds(60_999));
+        clock.freeze_at(nine_o_clock());
+        assert_eq!(clock.reading(), Reading { now: nine_o_clock(), set_back: 2 });
     }
 }

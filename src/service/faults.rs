@@ -160,11 +160,10 @@ fn chance(draw: Draw, rule: &str, number: u64) -> f64 {
 
 /// Lets a request go through the beginning of `fault`: the delay, and the refusal if it is one.
 /// What befalls the answer is for whoever sends it.
-pub async fn begin(fault: Arc<Fault>, clock: &Clock, notes: &Notes) -> Result<(), Error> {
+pub async fn begin(fault: Arc<Fault>, clock: &Arc<Clock>, notes: &Notes) -> Result<(), Error> {
     let fault = notes.faulted(fault);
     if !fault.delay.is_zero() {
-        let _held_back = notes.hold_back();
-        clock.sleep(fault.delay).await;
+        notes.hold_back(clock, fault.delay).await;
     }
     match fault.act {
         Act::Refuse { status, .. } => Err(Error::Injected { status }),

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use governor::clock::Clock;
 use governor::middleware::StateInformationMiddleware;
 use governor::nanos::Nanos;
@@ -17,6 +16,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use parking_lot::Mutex;
 
+use crate::clock::Reading;
 use crate::domain::Error;
 
 /// The length of a window, in seconds.
@@ -27,10 +27,19 @@ const WINDOW_LENGTH: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct Limiter {
     limit: NonZeroU32,
-    /// The window the last request fell into: its beginning, in Unix seconds.
-    window: Mutex<Option<i64>>,
+    /// The window the last request fell into.
+    window: Mutex<Option<Window>>,
     ticks: WindowTicks,
     governor: RateLimiter<NotKeyed, InMemoryState, WindowTicks, StateInformationMiddleware>,
+}
+
+/// Which window a request falls into. One that is counted after the clock was set back falls into
+/// another one, even if it is the same minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Window {
+    /// In Unix seconds.
+    begins: i64,
+    set_back: u64,
 }
 
 /// What the limiter says of one request.
@@ -75,13 +84,14 @@ impl Limiter {
     ///
     /// The clock is read under the lock: of two requests at the turn of the minute, the later one
     /// could otherwise be counted first, and the earlier one would begin its window anew.
-    pub fn admit(&self, clock: impl FnOnce() -> DateTime<Utc>) -> Verdict {
+    pub fn admit(&self, clock: impl FnOnce() -> Reading) -> Verdict {
         let mut window = self.window.lock();
-        let now = clock().timestamp();
+        let Reading { now, set_back } = clock();
+        let now = now.timestamp();
         let begins = now - now.rem_euclid(WINDOW);
         let window_ends = begins + WINDOW;
-        if window.replace(begins) != Some(begins) {
-            // Another window, be it a later one or, on a clock set back, an earlier one.
+        let current = Window { begins, set_back };
+        if window.replace(current) != Some(current) {
             self.ticks.0.fetch_add(1, Ordering::Relaxed);
         }
         let outcome = self.governor.check();
@@ -111,10 +121,13 @@ impl Clock for WindowTicks {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
 
-    fn at(seconds: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(1_700_000_040 + seconds, 0).unwrap()
+    fn at(seconds: i64) -> Reading {
+        let now = DateTime::from_timestamp(1_700_000_040 + seconds, 0).unwrap();
+        Reading { now, set_back: 0 }
     }
 
     #[test]
@@ -144,7 +157,7 @@ mod tests {
     #[test]
     fn the_window_ends_at_the_full_minute() {
         let verdict = Limiter::new(5).unwrap().admit(|| at(13));
-        assert_eq!(verdict.window_ends, at(60).timestamp());
+        assert_eq!(verdict.window_ends, at(60).now.timestamp());
         assert_eq!(verdict.seconds_left, 47);
     }
 
@@ -154,6 +167,16 @@ mod tests {
         assert!(limiter.admit(|| at(0)).admitted);
         assert!(!limiter.admit(|| at(1)).admitted);
         assert!(limiter.admit(|| at(-3600)).admitted);
+    }
+
+    #[test]
+    fn a_clock_set_back_inside_a_minute_starts_a_fresh_window_once() {
+        let limiter = Limiter::new(1).unwrap();
+        let back = |seconds| Reading { set_back: 1, ..at(seconds) };
+        assert!(limiter.admit(|| at(30)).admitted);
+        assert!(!limiter.admit(|| at(31)).admitted);
+        assert!(limiter.admit(|| back(29)).admitted);
+        assert!(!limiter.admit(|| back(29)).admitted);
     }
 
     #[test]

@@ -171,7 +171,7 @@ impl World {
             Api::Runner => &terms.runner,
             Api::Characters => &terms.characters,
         };
-        limiter.as_ref().map(|limiter| limiter.admit(|| self.clock.now()))
+        limiter.as_ref().map(|limiter| limiter.admit(|| self.clock.reading()))
     }
 
     fn renew_terms(&self, plan: Plan) {

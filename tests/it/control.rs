@@ -120,6 +120,77 @@ async fn the_accounts_clock_drives_its_limit() {
 }
 
 #[tokio::test]
+async fn a_clock_set_back_inside_the_same_minute_starts_a_fresh_window() {
+    let app = TestApp::start().await;
+    let (id, key) = account(&app, json!({"plan": "free", "clock": "2030-01-01T00:00:30Z"})).await;
+    let path = format!("{ACCOUNTS}/{id}/clock");
+    for now in ["2030-01-01T00:00:30Z", "2030-01-01T00:00:29Z", "2030-01-01T00:00:00Z"] {
+        control(&app, Method::PUT, &path, &json!({ "now": now })).await.good();
+        for _ in 0..5 {
+            assert_eq!(models(&app, &key).await.status, 200, "{now}");
+        }
+        assert_eq!(models(&app, &key).await.status, 429, "{now}");
+    }
+    // Set to where it is, frozen, or set forward inside the minute: the window goes on.
+    for change in [
+        json!({"now": "2030-01-01T00:00:00Z"}),
+        json!({"frozen": true}),
+        json!({"now": "2030-01-01T00:00:59Z", "frozen": true}),
+    ] {
+        control(&app, Method::PUT, &path, &change).await.good();
+        assert_eq!(models(&app, &key).await.status, 429, "{change}");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_is_advanced_by_fractions_of_a_second() {
+    let app = TestApp::start().await;
+    let (id, _) = account(&app, json!({"clock": "2030-01-01T00:00:00Z"})).await;
+    let path = format!("{ACCOUNTS}/{id}/clock/advance");
+    for (step, now) in [
+        (json!({"seconds": 0.25}), "2030-01-01T00:00:00Z"),
+        (json!({"milliseconds": 749}), "2030-01-01T00:00:00Z"),
+        (json!({"milliseconds": 1}), "2030-01-01T00:00:01Z"),
+        (json!({"seconds": 1.5, "milliseconds": 500}), "2030-01-01T00:00:03Z"),
+        (json!({"seconds": 0.0006, "milliseconds": 999.0}), "2030-01-01T00:00:04Z"),
+        (json!({"seconds": 0}), "2030-01-01T00:00:04Z"),
+        (json!({"seconds": 60, "milliseconds": 0}), "2030-01-01T00:01:04Z"),
+    ] {
+        let clock = control(&app, Method::POST, &path, &step).await.good();
+        assert_eq!(clock["now"], now, "{step}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_clock_cannot_be_advanced_by_is_refused_by_name() {
+    let app = TestApp::start().await;
+    let (id, _) = account(&app, json!({"clock": "2030-01-01T00:00:00Z"})).await;
+    let path = format!("{ACCOUNTS}/{id}/clock/advance");
+    for (step, field) in [
+        (json!({}), "seconds"),
+        (json!({"seconds": -1}), "seconds"),
+        (json!({"seconds": -0.001}), "seconds"),
+        (json!({"seconds": 1e300}), "seconds"),
+        (json!({"seconds": 31_622_400_001_u64}), "seconds"),
+        (json!({"seconds": "60"}), "seconds"),
+        (json!({"milliseconds": 0.5}), "milliseconds"),
+        (json!({"milliseconds": -1}), "milliseconds"),
+        (json!({"seconds": 1, "milliseconds": 31_622_400_000_001_u64}), "milliseconds"),
+        (json!({"milliseconds": [1]}), "milliseconds"),
+    ] {
+        let refused = control(&app, Method::POST, &path, &step).await;
+        assert_eq!(refused.status, 400, "{step}");
+        let message = refused.json()["error"].as_str().unwrap().to_owned();
+        assert!(message.starts_with(field), "{step}: {message}");
+    }
+    for step in ["{\"seconds\": NaN}", "{\"seconds\": 1e999}", "{\"seconds\": Infinity}"] {
+        assert_eq!(app.request(Method::POST, &path).body(step).send().await.status, 400, "{step}");
+    }
+    let clock = app.request(Method::GET, &format!("{ACCOUNTS}/{id}/clock")).send().await.good();
+    assert_eq!(clock["now"], "2030-01-01T00:00:00Z");
+}
+
+#[tokio::test]
 async fn a_clock_can_be_set_frozen_and_let_run() {
     let app = TestApp::start().await;
     let (id, key) = account(&app, json!({"plan": "free"})).await;

@@ -213,6 +213,43 @@ async fn an_answer_in_one_piece_does_not_wait_for_the_pace() {
 }
 
 #[tokio::test]
+async fn an_advance_past_the_end_of_a_stream_ends_it_at_once() {
+    let app = TestApp::with(|config| config.pace = HOUR).await;
+    let words: Vec<String> = (0..40).map(|nth| format!("word{nth} ")).collect();
+    for (path, id) in [
+        (format!("/v1/runner/{ECHO}/stream"), String::new()),
+        (echo_path(), echo_conversation(&app).await),
+    ] {
+        let mut raw = Raw::connect(app.address).await;
+        raw.post(&path, &going_on(&id, &words.concat())).await;
+        raw.head().await;
+        assert_eq!(raw.next().await, chunk("word0 "));
+        // Whether or not the next wait has begun by now.
+        app.clock("demo").advance(39 * HOUR);
+        for word in &words[1..] {
+            assert_eq!(raw.next().await, chunk(word));
+        }
+        assert_eq!(raw.next().await, Next::End);
+    }
+}
+
+#[tokio::test]
+async fn an_advance_gives_the_words_that_are_due_by_then_and_no_others() {
+    let app = TestApp::with(|config| config.pace = HOUR).await;
+    let mut raw = Raw::connect(app.address).await;
+    raw.post(&format!("/v1/runner/{ECHO}/stream"), &said("one two three four five")).await;
+    raw.head().await;
+    assert_eq!(raw.next().await, chunk("one "));
+    app.clock("demo").advance(2 * HOUR + HOUR / 2);
+    assert_eq!(raw.next().await, chunk("two "));
+    assert_eq!(raw.next().await, chunk("three "));
+    assert!(nothing_comes(&app, &mut raw).await);
+    app.clock("demo").advance(HOUR / 2);
+    assert_eq!(raw.next().await, chunk("four "));
+    assert!(nothing_comes(&app, &mut raw).await);
+}
+
+#[tokio::test]
 async fn a_rule_may_set_its_own_pace() {
     let rules = r#"
         [[rule]]

@@ -45,7 +45,7 @@ export class Clock {
     return this.#put({ frozen: false });
   }
 
-  /** Advances it by whole seconds, and so ends the waits that it passes over. */
+  /** Advances it by seconds, to the millisecond, and so ends the waits that it passes over. */
   advance(seconds: number): Promise<ClockState> {
     return this.ask('POST', '/clock/advance', { seconds });
   }

@@ -57,6 +57,9 @@ describe('clock', () => {
     expect(await account.clock.freeze(MIDNIGHT)).toEqual({ now: MIDNIGHT, frozen: true });
     await account.clock.advance(90);
     expect(await account.clock.now()).toEqual(new Date('2026-01-01T00:01:30Z'));
+    await account.clock.advance(0.25);
+    await account.clock.advance(0.75);
+    expect(await account.clock.now()).toEqual(new Date('2026-01-01T00:01:31Z'));
     expect(await account.clock.set('2026-02-01T00:00:00Z')).toMatchObject({ frozen: true });
     expect(await account.clock.run()).toMatchObject({ frozen: false });
     expect(await account.clock.freeze()).toMatchObject({ frozen: true });

@@ -83,8 +83,11 @@ def test_the_clock(mynah_account: Account) -> None:
     assert clock.freeze() == NEW_YEAR + timedelta(days=31)
     clock.run()
     assert not clock.is_frozen()
-    with pytest.raises(ValueError, match=r"whole seconds, not by 1\.5"):
-        clock.advance(1.5)
+    clock.freeze(NEW_YEAR)
+    assert clock.advance(1.5) == NEW_YEAR + timedelta(seconds=1)
+    assert clock.advance(timedelta(milliseconds=500)) == NEW_YEAR + timedelta(seconds=2)
+    with pytest.raises(ControlError, match="seconds must be a number from 0"):
+        clock.advance(-1)
     with pytest.raises(ValueError, match="no time zone"):
         clock.set(datetime(2026, 1, 1))
     with pytest.raises(ControlError, match="now must be a time"):

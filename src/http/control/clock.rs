@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::clock::{Clock, parse_rfc3339, rfc3339};
 use crate::domain::error::{Fault, FieldError};
@@ -23,10 +24,39 @@ pub(super) struct ClockBody {
     frozen: Option<bool>,
 }
 
-/// How far to advance it.
+/// How far to advance it: by seconds, by milliseconds, or by the sum of both.
 #[derive(Debug, Deserialize)]
 pub(super) struct AdvanceBody {
-    seconds: WholeNumber,
+    /// A number, to three decimal places.
+    seconds: Option<Value>,
+    milliseconds: Option<WholeNumber>,
+}
+
+impl AdvanceBody {
+    fn step(&self) -> Result<Duration, FieldError> {
+        if self.seconds.is_none() && self.milliseconds.is_none() {
+            return Err(FieldError::missing("seconds"));
+        }
+        let whole = self.seconds.as_ref().map_or(Ok(Duration::ZERO), seconds)?;
+        let milliseconds = self
+            .milliseconds
+            .as_ref()
+            .map_or(Ok(0), |given| given.within(0..=LONGEST_STEP * 1000, "milliseconds"))?;
+        Ok(whole.saturating_add(Duration::from_millis(milliseconds)))
+    }
+}
+
+/// The seconds in `given`, rounded to milliseconds.
+fn seconds(given: &Value) -> Result<Duration, FieldError> {
+    let longest = Duration::from_secs(LONGEST_STEP);
+    let step = given.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let step = step.filter(|step| *step <= longest).ok_or_else(|| {
+        let kind = if given.is_number() { Fault::BadValue } else { Fault::WrongType };
+        let message = format!("seconds must be a number from 0 to {LONGEST_STEP}");
+        FieldError::new("seconds", kind, message)
+    })?;
+    let milliseconds = step.saturating_add(Duration::from_micros(500)).as_millis();
+    Ok(Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX)))
 }
 
 /// A clock as it is.
@@ -75,14 +105,15 @@ pub(super) async fn set(
     Ok(Json(ClockAnswer::of(clock)))
 }
 
-/// `POST /_mynah/accounts/{id}/clock/advance`. Ends the waits of streams that it passes over.
+/// `POST /_mynah/accounts/{id}/clock/advance`. Ends all waits that it passes over: of a stream every
+/// word that is due by then.
 pub(super) async fn advance(
     State(worlds): State<Arc<Worlds>>,
     InPath(id): InPath<AccountId>,
     Body(body): Body<AdvanceBody>,
 ) -> Result<Json<ClockAnswer>, Failure> {
-    let seconds = body.seconds.within(0..=LONGEST_STEP, "seconds")?;
+    let step = body.step()?;
     let clock = &worlds.named(&id)?.clock;
-    clock.advance(Duration::from_secs(seconds));
+    clock.advance(step);
     Ok(Json(ClockAnswer::of(clock)))
 }

@@ -61,17 +61,17 @@ pub(super) fn without_its_end(body: Body) -> Body {
 /// what was taken as it does when a client goes away.
 pub(super) fn interfered(body: Body, act: StreamAct, clock: Arc<Clock>, notes: Arc<Notes>) -> Body {
     let mut frames = body.into_data_stream();
+    // Before the first word: whoever has it may advance the clock.
+    notes.begin_waits(&clock);
     let chunks = try_stream! {
         let mut sent = 0;
         loop {
             match act {
                 StreamAct::Pace(more) if sent > 0 => {
-                    let _held_back = notes.hold_back();
-                    clock.sleep(more).await;
+                    notes.hold_back(&clock, more).await;
                 }
                 StreamAct::StallAfter(words) if sent == words => {
-                    let _held_back = notes.hold_back();
-                    clock.sleep(STALL).await;
+                    notes.hold_back(&clock, STALL).await;
                 }
                 StreamAct::EndAfter(words) if sent == words => break,
                 StreamAct::BreakAfter(words) if sent == words => {

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::backend::canned::{Miss, Rules};
-use crate::clock::Stopwatch;
+use crate::clock::{Clock, Stopwatch, Waits};
 use crate::domain::fault::Fault;
 use crate::domain::{BackendName, Credits, Prompt};
 
@@ -16,6 +16,8 @@ pub struct Notes {
     rule: OnceLock<Arc<str>>,
     charge: OnceLock<Credits>,
     fault: OnceLock<Arc<Fault>>,
+    /// The request's waits, faults' and paces', on one schedule.
+    waits: OnceLock<Box<Waits>>,
     /// In nanoseconds.
     delayed: AtomicU64,
 }
@@ -61,9 +63,16 @@ impl Notes {
         self.fault.get_or_init(|| fault)
     }
 
-    /// The answer is held back on purpose, from now until what is given is dropped.
-    pub fn hold_back(&self) -> HeldBack<'_> {
-        HeldBack { notes: self, since: Stopwatch::start() }
+    /// From now on advances of `clock`, the account's, count for the waits of the request.
+    pub fn begin_waits(&self, clock: &Arc<Clock>) -> &Waits {
+        self.waits.get_or_init(|| Box::new(Waits::on(Arc::clone(clock))))
+    }
+
+    /// Holds the answer back on purpose, for so long on the account's clock. It is written down also
+    /// when the client goes away meanwhile.
+    pub async fn hold_back(&self, clock: &Arc<Clock>, wait: Duration) {
+        let _held_back = HeldBack { notes: self, since: Stopwatch::start() };
+        self.begin_waits(clock).next(wait).await;
     }
 
     pub(super) fn shown(&self) -> Option<&Shown> {
@@ -91,9 +100,9 @@ impl Notes {
     }
 }
 
-/// An answer held back on purpose. It counts also when the client goes away meanwhile.
+/// An answer held back on purpose, until this is dropped.
 #[derive(Debug)]
-pub struct HeldBack<'n> {
+struct HeldBack<'n> {
     notes: &'n Notes,
     since: Stopwatch,
 }

@@ -12,7 +12,6 @@ use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use crate::backend::{BackendError, Piece};
-use crate::clock::Waits;
 use crate::domain::Error;
 use crate::domain::rule::Pace;
 use crate::domain::words::Words;
@@ -37,16 +36,17 @@ pub(super) async fn begun(mut pieces: Pieces) -> Result<Pieces, Error> {
 
 /// Cuts `pieces` into words and waits before each as `pace` says.
 pub(super) fn paced(pieces: Pieces, pace: Pace, visit: &Visit) -> WordStream {
-    let (mut waits, draw) = (Waits::on(Arc::clone(&visit.clock)), visit.ids.draw());
+    let (clock, draw) = (Arc::clone(&visit.clock), visit.ids.draw());
     let notes = Arc::clone(visit.notes());
+    // Before the first word: whoever has it may advance the clock.
+    notes.begin_waits(&clock);
     let words = try_stream! {
         let mut nth = 0;
         for await word in cut(pieces) {
             let word = word?;
             let wait = wait_before(nth, pace, draw);
             if !wait.is_zero() {
-                let _held_back = notes.hold_back();
-                waits.next(wait).await;
+                notes.hold_back(&clock, wait).await;
             }
             nth += 1;
             yield word;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{HOUR, SAY_STREAMED, STREAM, chunk, clear, effect, nothing_comes, runner_stream, sent};
-use crate::support::raw::Next;
+use crate::support::raw::{Next, Raw};
 use crate::support::{ECHO, TestApp, going_on, said};
 
 /// A conversation, and both streams that say `one two three` in answer.
@@ -112,6 +112,24 @@ async fn a_slow_stream_waits_before_each_further_word() {
         app.clock("demo").advance(HOUR);
         assert_eq!(raw.next().await, Next::End);
     }
+}
+
+#[tokio::test]
+async fn one_advance_passes_over_all_waits_of_a_request() {
+    let app = TestApp::with(|config| config.pace = HOUR).await;
+    effect(&app, json!({ "delay_ms": 3_600_000, "pace_ms": 7_200_000 })).await;
+    let mut raw = Raw::connect(app.address).await;
+    raw.post(STREAM, &said("one two three")).await;
+    app.settle().await;
+    // An hour of delay; before each further word two hours of the fault and one of the pace.
+    app.clock("demo").advance(HOUR * 7 + HOUR / 2);
+    raw.head().await;
+    assert_eq!(raw.next().await, chunk("one "));
+    assert_eq!(raw.next().await, chunk("two "));
+    assert_eq!(raw.next().await, chunk("three"));
+    assert!(nothing_comes(&app, &mut raw).await, "the end waits, too");
+    app.clock("demo").advance(HOUR * 3 / 2);
+    assert_eq!(raw.next().await, Next::End);
 }
 
 #[tokio::test]

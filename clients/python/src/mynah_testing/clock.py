@@ -37,11 +37,9 @@ class Clock:
         return _time(self._call("PUT", "clock", {"now": _text(now)}))
 
     def advance(self, by: timedelta | float) -> datetime:
-        """Advances it by so many whole seconds, and ends waits that it passes; gives its time."""
+        """Advances it by so many seconds, to the millisecond; ends waits that it passes over."""
         seconds = by.total_seconds() if isinstance(by, timedelta) else by
-        if seconds != int(seconds):
-            raise ValueError(f"a clock advances by whole seconds, not by {seconds:g}")
-        return _time(self._call("POST", "clock/advance", {"seconds": int(seconds)}))
+        return _time(self._call("POST", "clock/advance", {"seconds": seconds}))
 
 
 def _time(answer: dict[str, Any]) -> datetime:
