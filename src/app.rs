@@ -13,7 +13,7 @@ use crate::domain::BackendName;
 use crate::http::extract::Strictness;
 use crate::http::{
     FaultHeader, Metrics, Observer, Passage, PublicUrl, ResetStyle, Services, control, passage,
-    runner,
+    route_table, runner,
 };
 use crate::service::fixtures::watch::Watch;
 use crate::service::fixtures::{self, Checked, Fixtures, FixturesError, Shelf};
@@ -106,8 +106,8 @@ impl App {
         // From before it is read, so that no change is missed.
         let watch = config.fixtures.as_deref().map(Watch::begin);
         let checked = match &config.fixtures {
-            Some(folder) => fixtures::read(folder)?,
-            None => fixtures::built_in()?,
+            Some(folder) => fixtures::read(folder, route_table())?,
+            None => fixtures::built_in(route_table())?,
         };
         Ok(Self { watch, ..Self::build_from(config, checked).await? })
     }
@@ -123,6 +123,7 @@ impl App {
             seed: config.seed,
             clock: config.clock,
             journal_max: config.journal_max,
+            routes: route_table(),
         };
         let worlds = Arc::new(Worlds::open(&fixtures, &store, settings).await?);
         let settings = Settings { backend: config.backend, pace: config.pace };

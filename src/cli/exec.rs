@@ -232,6 +232,7 @@ mod tests {
 
     use super::*;
     use crate::cli::Cli;
+    use crate::http::route_table;
     use crate::service::fixtures;
 
     fn settings(command: &Command, into: &mut Vec<String>) {
@@ -245,7 +246,7 @@ mod tests {
         let mut taken = Vec::new();
         settings(&Cli::command(), &mut taken);
         assert!(taken.iter().any(|name| name == "MYNAH_PORT"));
-        let fixtures = fixtures::built_in().unwrap().fixtures;
+        let fixtures = fixtures::built_in(route_table()).unwrap().fixtures;
         for (name, value) in variables("http://127.0.0.1:1", None, &fixtures) {
             assert!(value.is_some(), "{name}");
             assert!(!taken.iter().any(|taken| taken == name), "{name}");

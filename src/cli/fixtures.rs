@@ -4,11 +4,12 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::http::route_table;
 use crate::service::fixtures::{self, Fault, FixturesError};
 
 /// Prints every fault and warning in the folder's files.
 pub(super) fn check(folder: &Path) -> anyhow::Result<ExitCode> {
-    let (faults, warnings) = match fixtures::read(folder) {
+    let (faults, warnings) = match fixtures::read(folder, route_table()) {
         Ok(checked) => (Vec::new(), checked.warnings),
         Err(FixturesError::Faulty { faults, warnings }) => (faults, warnings),
         Err(other) => return Err(other.into()),

@@ -4,6 +4,7 @@
 //! that was checked. `service/faults` counts and decides, `http/faults` does what was decided.
 
 mod check;
+mod routes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::check::Wrong;
+pub use self::routes::{Carrier, Route, RouteTable};
 use super::conversation::Api;
+use super::path::decoded;
 
 /// A fault: requests that meet its conditions meet its effect.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -253,7 +256,10 @@ impl Asked<'_> {
         count(self.route) == count(wanted)
             && parts.into_iter().all(|(part, wanted)| {
                 let actual = path.next();
-                part == wanted || is_open(part) && (is_open(wanted) || actual == Some(wanted))
+                part == wanted
+                    || is_open(part)
+                        && (is_open(wanted)
+                            || actual.is_some_and(|actual| decoded(actual) == decoded(wanted)))
             })
     }
 }
@@ -336,12 +342,15 @@ mod tests {
             ("/v1/runner/{deployment_id}/stream", true),
             ("/v1/runner/{id}/stream", true),
             ("/v1/runner/A/stream", true),
+            ("/v1/runner/%41/stream", true),
             ("/v1/runner/B/stream", false),
             ("/v1/runner/{id}", false),
             ("/api/v1/{id}/stream", false),
         ] {
             assert_eq!(stream.is_at(wanted), met, "{wanted}");
         }
+        let encoded = asked("/v1/runner/{deployment_id}", "/v1/runner/MY%5fID");
+        assert!(encoded.is_at("/v1/runner/MY_ID") && encoded.is_at("/v1/runner/MY%5FID"));
         let list = asked("/v1/runner/conversations", "/conversations");
         assert!(!list.is_at("/v1/runner/{deployment_id}"));
     }

@@ -6,6 +6,7 @@ pub mod catalog;
 pub mod conversation;
 pub mod error;
 pub mod fault;
+pub mod path;
 pub mod rule;
 pub mod words;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::thread::{self, Order};
 use super::{BackendName, ErrorStyle, MessageContent, Mynah, ResetStyle, StartError, Time};
 use crate::app::Config;
-use crate::http::FaultHeader;
 use crate::http::extract::Strictness;
+use crate::http::{FaultHeader, route_table};
 use crate::service::fixtures;
 
 /// A server to start: [`Mynah::builder`]. Options are those of `mynah serve`, but for their
@@ -143,7 +143,7 @@ impl Builder {
     /// Starts it; to await the builder is the same.
     pub async fn start(self) -> Result<Mynah, StartError> {
         let Self { port, config, further, grace } = self;
-        let fixtures = fixtures::read_with(config.fixtures.as_deref(), further)?;
+        let fixtures = fixtures::read_with(config.fixtures.as_deref(), further, route_table())?;
         let (core, running) = thread::start(Order { port, config, fixtures, grace }).await?;
         Ok(Mynah { core, running })
     }

@@ -2,6 +2,8 @@
 
 use super::{Error, Fault, FaultId, Form};
 use crate::domain::error::FieldError;
+use crate::domain::fault::Carrier;
+use crate::http::route_table;
 use crate::service::World;
 use crate::service::faults;
 
@@ -31,7 +33,8 @@ impl From<faults::Standing> for Standing {
 impl Faults<'_> {
     /// Adds a fault, behind those there are: a [`Fault`], or its JSON.
     pub fn add(&self, fault: impl Form<Fault>) -> Result<Standing, Error> {
-        let armed = fault.form()?.armed().map_err(FieldError::from)?;
+        let armed =
+            fault.form()?.armed(Carrier::Account, route_table()).map_err(FieldError::from)?;
         Ok(self.0.faults.add(armed, self.0.clock.now()).into())
     }
 

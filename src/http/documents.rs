@@ -7,10 +7,9 @@
 use axum::extract::FromRef;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
 
 use super::base_url::{BaseUrl, PublicUrl};
-use super::routes::Routes;
+use super::routes::{Routes, get};
 use crate::openapi::{Format, Room};
 
 /// The routes.

@@ -22,7 +22,7 @@ pub mod runner;
 mod scope;
 mod stream;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::extract::FromRef;
 use axum::http::Uri;
@@ -36,6 +36,8 @@ pub use self::observe::{Observer, ResetStyle};
 pub use self::passage::Passage;
 use self::passage::Room;
 use self::routes::Routes;
+use crate::domain::conversation::Api;
+use crate::domain::fault::{Route, RouteTable};
 use crate::service::{Access, Archive, Shelf, Snapshots, Studio, Turns, Worlds};
 
 /// What rooms may ask for; each names what it needs in its signature.
@@ -98,6 +100,27 @@ hand_out! {
     runner: runner::Style,
     metrics: Metrics,
     public_url: PublicUrl,
+}
+
+/// The routes of the two APIs, for checking what names one.
+pub fn route_table() -> &'static RouteTable {
+    static TABLE: LazyLock<RouteTable> = LazyLock::new(|| {
+        let apis = [
+            (Api::Runner, runner::routes::<Shared>()),
+            (Api::Characters, characters::routes::<Shared>()),
+        ];
+        let of_api = |(api, routes): &(Api, Routes<Shared>)| {
+            let listed = routes.listed().iter().filter(|(path, _)| *path != characters::PICTURE);
+            let route = |(path, methods): &(&'static str, Vec<_>)| Route {
+                api: *api,
+                path,
+                methods: methods.clone(),
+            };
+            listed.map(route).collect::<Vec<_>>()
+        };
+        RouteTable::new(apis.iter().flat_map(of_api))
+    });
+    &TABLE
 }
 
 /// Everything the server answers.

@@ -2,11 +2,10 @@
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use serde::Serialize;
 
 use super::extract::Json;
-use super::routes::Routes;
+use super::routes::{Routes, get};
 
 /// The routes.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Routes<S> {

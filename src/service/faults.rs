@@ -182,10 +182,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::fault::Rule;
+    use crate::domain::fault::{self, RouteTable, Rule};
 
     fn armed(rule: Value) -> Armed {
-        serde_json::from_value::<Rule>(rule).unwrap().armed().unwrap()
+        let rule: Rule = serde_json::from_value(rule).unwrap();
+        rule.armed(fault::Carrier::Account, &RouteTable::sample()).unwrap()
     }
 
     #[test]

@@ -28,6 +28,7 @@ use crate::backend::canned::RuleSet;
 use crate::domain::catalog::{Agent, Image, LlmModel, SdModel};
 use crate::domain::conversation::{Conversation, Message};
 use crate::domain::error::{Fault as FieldFault, FieldError};
+use crate::domain::fault::RouteTable;
 use crate::domain::{Account, Deployment, Error, Plan};
 use crate::ids::{DeploymentId, Kind, LlmId, Minter, SdModelId};
 use crate::store::{
@@ -114,14 +115,14 @@ fn describe(faults: &[Fault]) -> String {
     }
 }
 
-/// The built-in fixtures.
-pub fn built_in() -> Result<Checked, FixturesError> {
-    check::check(BUILT_IN.map(|(name, text)| (name.to_owned(), text.to_owned())))
+/// The built-in fixtures. Faults in them are checked against `routes`.
+pub fn built_in(routes: &RouteTable) -> Result<Checked, FixturesError> {
+    check::check(BUILT_IN.map(|(name, text)| (name.to_owned(), text.to_owned())), routes)
 }
 
 /// The fixtures in `folder`: all of its `.toml` files, by name, hidden ones aside.
-pub fn read(folder: &Path) -> Result<Checked, FixturesError> {
-    check::check(files_in(folder)?)
+pub fn read(folder: &Path, routes: &RouteTable) -> Result<Checked, FixturesError> {
+    check::check(files_in(folder)?, routes)
 }
 
 /// The fixtures in `folder`, or the built-in ones without, with further files (name and text): one
@@ -129,6 +130,7 @@ pub fn read(folder: &Path) -> Result<Checked, FixturesError> {
 pub fn read_with(
     folder: Option<&Path>,
     further: Vec<(String, String)>,
+    routes: &RouteTable,
 ) -> Result<Checked, FixturesError> {
     let mut files = match folder {
         Some(folder) => files_in(folder)?,
@@ -138,7 +140,7 @@ pub fn read_with(
     files.retain(|(file, _)| !further.iter().any(|(name, _)| name_of(name) == name_of(file)));
     files.extend(further);
     files.sort_by_key(|(file, _)| name_of(file));
-    check::check(files)
+    check::check(files, routes)
 }
 
 fn files_in(folder: &Path) -> Result<Vec<(String, String)>, FixturesError> {

@@ -26,7 +26,7 @@ use super::limits::{Limiter, Verdict};
 use crate::backend::canned::RuleBook;
 use crate::clock::{Clock, Stopwatch};
 use crate::domain::conversation::Api;
-use crate::domain::fault::Asked;
+use crate::domain::fault::{Asked, RouteTable};
 use crate::domain::{ApiKey, Credits, Error, Plan};
 use crate::ids::{AccountId, Minter, ProjectId};
 use crate::store::{self, AccountRow, Connection, Store, StoreError};
@@ -249,6 +249,8 @@ pub struct Settings {
     pub clock: Option<DateTime<Utc>>,
     /// The most entries in an account's journal; 0 for none.
     pub journal_max: usize,
+    /// The routes that faults are checked against.
+    pub routes: &'static RouteTable,
 }
 
 #[derive(Debug, Default)]
@@ -287,6 +289,11 @@ impl Worlds {
     /// The account called `id`, or the refusal that there is none.
     pub fn named(&self, id: &AccountId) -> Result<Arc<World>, Error> {
         self.by_id(id).ok_or_else(|| Error::UnknownAccount(id.clone()))
+    }
+
+    /// The routes that faults are checked against.
+    pub fn routes(&self) -> &'static RouteTable {
+        self.settings.routes
     }
 
     /// Ends the wait of whoever follows a journal: the server stops.

@@ -1,6 +1,7 @@
 //! What the default fixtures hold, as far as the Runner API shows it.
 
 use mynah::domain::{ApiKey, Credits};
+use mynah::http::route_table;
 use mynah::ids::DeploymentId;
 use mynah::service::fixtures;
 use reqwest::Method;
@@ -10,13 +11,13 @@ use crate::support::{CONVERSATION, DEPLOYMENT, ECHO, JSON, OTHER, PUBLIC, TestAp
 
 #[test]
 fn the_default_fixtures_have_no_fault_and_no_doubtful_rule() {
-    let checked = fixtures::built_in().unwrap();
+    let checked = fixtures::built_in(route_table()).unwrap();
     assert!(checked.warnings.is_empty(), "{:?}", checked.warnings);
 }
 
 #[test]
 fn the_accounts_have_their_plans_projects_balances_and_keys() {
-    let accounts = fixtures::built_in().unwrap().fixtures.accounts;
+    let accounts = fixtures::built_in(route_table()).unwrap().fixtures.accounts;
     let told: Vec<_> = accounts
         .iter()
         .map(|account| {
@@ -66,7 +67,7 @@ async fn the_deployments_are_those_of_the_contract() {
     }
     let other = app.request(Method::POST, &format!("/v1/runner/{OTHER}")).key("other_api_key");
     other.json(&said("Hi")).send().await.good();
-    let fixtures = fixtures::built_in().unwrap().fixtures;
+    let fixtures = fixtures::built_in(route_table()).unwrap().fixtures;
     let ids: Vec<&str> = fixtures.deployments.keys().map(DeploymentId::as_str).collect();
     assert_eq!(ids, [ECHO, JSON, OTHER, PUBLIC, DEPLOYMENT]);
     let public = fixtures.deployments[PUBLIC].public.as_ref().unwrap();

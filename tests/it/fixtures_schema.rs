@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jsonschema::Validator;
+use mynah::http::route_table;
 use mynah::service::fixtures::{self, FixturesError, schema};
 use serde_json::{Value, json};
 
@@ -40,7 +41,7 @@ fn read(text: &str) -> Value {
 fn said(content: &Value) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.toml"), toml::to_string(content).unwrap()).unwrap();
-    match fixtures::read(folder.path()) {
+    match fixtures::read(folder.path(), route_table()) {
         Ok(_) => Vec::new(),
         Err(FixturesError::Faulty { faults, .. }) => {
             faults.into_iter().map(|fault| fault.message).collect()

@@ -4,8 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Act, Armed, Effect, Fault, Rule, StreamAct, When, is_streamed};
-use crate::domain::conversation::Api;
+use super::{Act, Armed, Carrier, Effect, Fault, Route, RouteTable, Rule, StreamAct, When};
 use crate::domain::error::{self, FieldError};
 
 /// The longest waits, in milliseconds and seconds: a day.
@@ -57,12 +56,13 @@ fn within(
 }
 
 impl Rule {
-    /// The rule, ready to be met.
-    pub fn armed(self) -> Result<Armed, Wrong> {
+    /// The rule, ready to be met by requests to what carries it; or why none can meet it.
+    pub fn armed(self, carrier: Carrier<'_>, routes: &RouteTable) -> Result<Armed, Wrong> {
         self.when.check()?;
         within(self.times, 1..=u64::MAX, "times")?;
+        let concerned = self.when.concerned(carrier, routes)?;
         let fault = self.effect.fault()?;
-        if !self.when.lets_through(&fault.act) {
+        if !concerned.iter().any(|route| route.suffers(&fault.act)) {
             let message = if fault.act.befalls(true) {
                 "is for streams, and `when` lets none through"
             } else {
@@ -76,22 +76,6 @@ impl Rule {
 
 impl When {
     fn check(&self) -> Result<(), Wrong> {
-        let begins = |route: &str| match self.api {
-            Some(Api::Runner) => route.starts_with("/v1/runner/"),
-            Some(Api::Characters) => route.starts_with("/api/v1/"),
-            None => route.starts_with("/v1/runner/") || route.starts_with("/api/v1/"),
-        };
-        if self.route.as_deref().is_some_and(|route| !begins(route)) {
-            let message = match self.api {
-                Some(Api::Runner) => "must begin with /v1/runner/",
-                Some(Api::Characters) => "must begin with /api/v1/",
-                None => "must begin with /v1/runner/ or /api/v1/",
-            };
-            return Err(Wrong::new("when.route", message));
-        }
-        if self.method.as_deref().is_some_and(|method| !["GET", "POST"].contains(&method)) {
-            return Err(Wrong::new("when.method", "must be GET or POST"));
-        }
         within(self.nth, 1..=u64::MAX, "when.nth")?;
         within(self.every, 1..=u64::MAX, "when.every")?;
         if self.probability.is_some_and(|likely| !(0.0..=1.0).contains(&likely)) {
@@ -103,13 +87,44 @@ impl When {
         Ok(())
     }
 
-    /// Whether a request that `act` can befall may be among those that this is for.
-    fn lets_through(&self, act: &Act) -> bool {
-        let streams = self.api != Some(Api::Characters)
-            && self.method.as_deref() != Some("GET")
-            && self.route.as_deref().is_none_or(is_streamed);
-        let others = !self.route.as_deref().is_some_and(is_streamed);
-        streams && act.befalls(true) || others && act.befalls(false)
+    /// The routes whose requests it can hold for: at least one.
+    fn concerned<'r>(
+        &self,
+        carrier: Carrier<'_>,
+        routes: &'r RouteTable,
+    ) -> Result<Vec<&'r Route>, Wrong> {
+        let wrong_route = |message| Err(Wrong::new("when.route", message));
+        if let Some(wanted) = &self.route {
+            let Some(route) = routes.resolve(wanted) else {
+                let closest = routes.closest_to(wanted);
+                return wrong_route(format!("is not a route of the two APIs; closest: {closest}"));
+            };
+            if let Some(api) = self.api.filter(|api| *api != route.api) {
+                let (is, wanted) = (route.api.name(), api.name());
+                return wrong_route(format!("is a route of the {is} API, not of the {wanted} API"));
+            }
+        }
+        let mut concerned = routes.concerned(self, carrier);
+        if concerned.is_empty() {
+            return wrong_route("is not a route of the deployment that has this fault".to_owned());
+        }
+        let Some(method) = self.method.as_deref() else { return Ok(concerned) };
+        let methods = routes.methods();
+        if !methods.contains(&method) {
+            return Err(Wrong::new("when.method", format!("must be {}", methods.join(" or "))));
+        }
+        concerned.retain(|route| route.methods.contains(&method));
+        match (concerned.is_empty(), &self.route) {
+            (false, _) => Ok(concerned),
+            (true, Some(route)) => {
+                let message = format!("is {method}, which the route {route} does not answer to");
+                Err(Wrong::new("when.method", message))
+            }
+            (true, None) => {
+                let message = format!("is {method}, which no route here answers to");
+                Err(Wrong::new("when.method", message))
+            }
+        }
     }
 }
 
@@ -216,7 +231,7 @@ mod tests {
 
     fn wrong(rule: Value) -> (&'static str, String) {
         let rule: Rule = serde_json::from_value(rule).unwrap();
-        let wrong = rule.armed().unwrap_err();
+        let wrong = rule.armed(Carrier::Account, &RouteTable::sample()).unwrap_err();
         (wrong.field, wrong.message)
     }
 
@@ -245,6 +260,40 @@ mod tests {
             ),
         ] {
             assert_eq!(wrong(rule.clone()).0, field, "{rule}");
+        }
+    }
+
+    #[test]
+    fn conditions_that_never_hold_are_refused() {
+        let run = "/v1/runner/{deployment_id}";
+        for (when, field) in [
+            (json!({"route": "/v1/runner/{deployment_id}/streams"}), "when.route"),
+            (json!({"route": "/v1/runner/{deployment_id}/"}), "when.route"),
+            (json!({"route": "/v1/runner/"}), "when.route"),
+            (json!({"route": run, "api": "characters"}), "when.route"),
+            (json!({"route": run, "method": "GET"}), "when.method"),
+            (json!({"route": "/v1/runner/conversations", "method": "POST"}), "when.method"),
+            (json!({"api": "characters", "method": "POST"}), "when.method"),
+        ] {
+            let rule = json!({"when": when, "effect": {"status": 503}});
+            assert_eq!(wrong(rule).0, field, "{when}");
+        }
+    }
+
+    #[test]
+    fn a_deployments_faults_are_for_its_own_routes() {
+        let when = |route| When { route: Some(String::from(route)), ..When::default() };
+        let effect = Effect { status: Some(503), ..Effect::default() };
+        for (route, taken) in [
+            ("/v1/runner/{deployment_id}", true),
+            ("/v1/runner/MINE/stream", true),
+            ("/v1/runner/M%49NE", true),
+            ("/v1/runner/OTHER", false),
+            ("/v1/runner/conversations", false),
+        ] {
+            let rule = Rule { when: when(route), effect: effect.clone(), times: None };
+            let armed = rule.armed(Carrier::Deployment("MINE"), &RouteTable::sample());
+            assert_eq!(armed.err().map(|wrong| wrong.field), (!taken).then_some("when.route"));
         }
     }
 

@@ -8,14 +8,16 @@ mod images;
 mod models;
 
 use axum::extract::FromRef;
-use axum::routing::{get, post};
 
 pub(super) use self::auth::count;
 use super::base_url::PublicUrl;
 use super::extract::Strictness;
 use super::failure::Failure;
-use super::routes::Routes;
+use super::routes::{Routes, get, post};
 use crate::service::{Access, Archive, Shelf, Studio, Turns};
+
+/// The route of a picture: it needs no key, so it is no account's and meets no fault.
+pub(super) const PICTURE: &str = "/images/{file}";
 
 /// The routes, and below `/images` the pictures that links of this API point to.
 pub(super) fn routes<S>() -> Routes<S>
@@ -41,6 +43,6 @@ where
         .route("/api/v1/agents", get(agents::list).post(agents::create))
         .route("/api/v1/agents/{id}", get(agents::show))
         .route("/api/v1/images", get(images::list).post(images::create))
-        .route("/images/{file}", get(images::picture))
+        .route(PICTURE, get(images::picture))
         .map(|router| router.method_not_allowed_fallback(async || Failure::WrongMethod))
 }

@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use serde::Serialize;
 
 use crate::domain::error::FieldError;
-use crate::domain::fault::Rule;
+use crate::domain::fault::{Carrier, Rule};
 use crate::http::extract::{Body, InPath, Json, segment};
 use crate::http::failure::Failure;
 use crate::ids::{AccountId, FaultId};
@@ -66,7 +66,7 @@ pub(super) async fn add(
     Body(rule): Body<Rule>,
 ) -> Result<(StatusCode, Json<FaultAnswer>), Failure> {
     let world = worlds.named(&id)?;
-    let armed = rule.armed().map_err(FieldError::from)?;
+    let armed = rule.armed(Carrier::Account, worlds.routes()).map_err(FieldError::from)?;
     let standing = world.faults.add(armed, world.clock.now());
     Ok((StatusCode::CREATED, Json(standing.into())))
 }

@@ -14,7 +14,6 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
-use axum::routing::{delete, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use self::auth::Access;
@@ -23,7 +22,7 @@ use super::extract::Strictness;
 use super::failure::Failure;
 use super::metrics::{self, Metrics};
 use super::plain;
-use super::routes::Routes;
+use super::routes::{Routes, delete, get, post};
 use crate::service::{Snapshots, Worlds};
 
 /// The routes.

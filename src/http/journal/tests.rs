@@ -5,7 +5,7 @@ use http_body_util::BodyExt as _;
 use super::*;
 use crate::domain::conversation::{Api, Scene};
 use crate::domain::{BackendName, OutputMode, Part, Prompt};
-use crate::http::Line;
+use crate::http::{Line, route_table};
 use crate::ids::AccountId;
 use crate::service::journal::{Look, MOST_BYTES, Shown};
 use crate::service::worlds::Settings;
@@ -13,9 +13,9 @@ use crate::service::{World, Worlds, fixtures};
 use crate::store::Store;
 
 async fn world() -> Arc<World> {
-    let fixtures = fixtures::Shelf::new(fixtures::built_in().unwrap().fixtures);
+    let fixtures = fixtures::Shelf::new(fixtures::built_in(route_table()).unwrap().fixtures);
     let store = Store::open("sqlite::memory:").await.unwrap();
-    let settings = Settings { seed: 1, clock: None, journal_max: 1000 };
+    let settings = Settings { seed: 1, clock: None, journal_max: 1000, routes: route_table() };
     let worlds = Worlds::open(&fixtures, &store, settings).await.unwrap();
     worlds.by_id(&AccountId::from("demo")).unwrap()
 }

@@ -8,13 +8,12 @@ mod error;
 mod run;
 
 use axum::extract::FromRef;
-use axum::routing::{get, post};
 
 pub(super) use self::auth::attribute;
 pub(super) use self::error::rendered;
 use super::extract::Strictness;
 use super::failure::Failure;
-use super::routes::Routes;
+use super::routes::{Routes, get, post};
 use crate::service::{Access, Archive, Turns};
 
 /// How this API renders what its documents leave open or change from revision to revision.

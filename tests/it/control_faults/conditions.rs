@@ -46,6 +46,61 @@ async fn a_fault_is_for_one_route_open_or_filled() {
 }
 
 #[tokio::test]
+async fn a_condition_that_no_request_can_meet_is_refused_by_its_name() {
+    let app = TestApp::start().await;
+    for (when, field, said) in [
+        (
+            json!({"route": "/v1/runner/{deployment_id}/streams"}),
+            "when.route",
+            "closest: /v1/runner/{deployment_id}/stream, ",
+        ),
+        (
+            json!({"route": "/v1/runner/{deployment_id}/"}),
+            "when.route",
+            "/v1/runner/{deployment_id}",
+        ),
+        (json!({"route": "/api/v1/conversation"}), "when.route", "/api/v1/conversations"),
+        (json!({"route": "/v1/runner/"}), "when.route", "closest: "),
+        (json!({"route": "/v1/runner/conversations?page=1"}), "when.route", "closest: "),
+        (json!({"route": "/images/{file}"}), "when.route", "closest: "),
+        (json!({"route": "/_mynah/accounts"}), "when.route", "closest: "),
+        (
+            json!({"route": "/v1/runner/conversations", "method": "POST"}),
+            "when.method",
+            "the route /v1/runner/conversations does not answer to",
+        ),
+        (json!({"route": "/api/v1/models", "method": "POST"}), "when.method", "does not answer"),
+        (json!({"method": "PATCH"}), "when.method", "GET or POST"),
+        (json!({"api": "characters", "route": RUN}), "when.route", "of the runner API"),
+        (json!({"api": "runner", "route": MESSAGES}), "when.route", "of the characters API"),
+    ] {
+        let rule = json!({"when": when, "effect": {"status": 503}});
+        let refused = app.request(Method::POST, FAULTS).json(&rule).send().await;
+        let error = refused.json()["error"].as_str().unwrap().to_owned();
+        assert_eq!(refused.status, 400, "{when}");
+        assert!(error.starts_with(field) && error.contains(said), "{when}: {error}");
+    }
+    let streams = json!({"when": {"method": "GET"}, "effect": {"break_after": 1}});
+    let refused = app.request(Method::POST, FAULTS).json(&streams).send().await;
+    assert_eq!(refused.status, 400, "no stream is asked for by GET");
+    assert_eq!(app.request(Method::GET, FAULTS).send().await.good(), json!([]));
+}
+
+#[tokio::test]
+async fn a_route_is_met_whichever_way_the_client_encodes_it() {
+    let app = TestApp::start().await;
+    let ways = [RUN, "/v1/runner/YOUR%5FDEPLOYMENT_ID", "/v1/runner/%59OUR%5fDEPLOYMENT%5FID"];
+    for written in ways {
+        fault(&app, json!({"when": {"route": written}, "effect": {"status": 503}})).await;
+        for sent in ways {
+            assert_eq!(post(&app, sent, &said("Hi")).await.status, 503, "{written} {sent}");
+        }
+        assert_eq!(post(&app, "/v1/runner/ECHO%5FDEPLOYMENT_ID", &said("Hi")).await.status, 200);
+        clear(&app).await;
+    }
+}
+
+#[tokio::test]
 async fn a_fault_is_for_one_method() {
     let app = TestApp::start().await;
     fault(&app, json!({"when": {"method": "POST"}, "effect": {"status": 503}})).await;

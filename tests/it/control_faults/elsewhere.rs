@@ -1,6 +1,6 @@
 //! Faults that come neither from nor through the control plane: the header, the fixtures.
 
-use mynah::http::FaultHeader;
+use mynah::http::{FaultHeader, route_table};
 use mynah::service::fixtures::FixturesError;
 use reqwest::Method;
 use serde_json::json;
@@ -161,6 +161,9 @@ faults = [
     { effect = { status = 200 } },
     { when = { api = "characters" }, effect = { status = 503 } },
     { when = { nth = 0 }, effect = { status = 503 } },
+    { when = { route = "/v1/runner/{deployment_id}/streams" }, effect = { status = 503 } },
+    { when = { route = "/v1/runner/E" }, effect = { status = 503 } },
+    { when = { route = "/v1/runner/conversations" }, effect = { status = 503 } },
 ]
 
 [[llm]]
@@ -174,7 +177,7 @@ faults = [
 ]
 "#;
     std::fs::write(&file, format!("{ACCOUNTS}{text}")).unwrap();
-    let found = mynah::service::fixtures::read(folder.path()).unwrap_err();
+    let found = mynah::service::fixtures::read(folder.path(), route_table()).unwrap_err();
     let FixturesError::Faulty { faults, .. } = found else { panic!("{found}") };
     let first = u32::try_from(ACCOUNTS.lines().count()).unwrap();
     let said: Vec<String> = faults
@@ -190,9 +193,16 @@ faults = [
             "7: deployment[0].faults[0].effect.status: must be a whole number from 400 to 599",
             "8: deployment[0].faults[1].when.api: is not an API that this answers to",
             "9: deployment[0].faults[2].when.nth: must be a whole number of 1 or more",
-            "18: llm[0].faults[0].when.route: is for the faults of deployments and accounts, not \
+            "10: deployment[0].faults[3].when.route: is not a route of the two APIs; closest: \
+             /v1/runner/{deployment_id}/stream, /v1/runner/{deployment_id}, \
+             /v1/runner/{deployment_id}/conversation",
+            "11: deployment[0].faults[4].when.route: is not a route of the deployment that has this \
+             fault",
+            "12: deployment[0].faults[5].when.route: is not a route of the deployment that has this \
+             fault",
+            "21: llm[0].faults[0].when.route: is for the faults of deployments and accounts, not \
              of models",
-            "19: llm[0].faults[1].effect.break_after: is for streams, and `when` lets none through",
+            "22: llm[0].faults[1].effect.break_after: is for streams, and `when` lets none through",
         ]
     );
 }
