@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use futures::FutureExt as _;
 use mynah::app::{App, Config};
 use mynah::clock::Stopwatch;
-use mynah::domain::conversation::{Conversation, Message, Meta, Target, Variables};
+use mynah::domain::conversation::{Conversation, Message, Meta, Target, Variables, number_turns};
 use mynah::domain::{Part, Role};
 use mynah::http::control;
 use mynah::ids::{AccountId, ConversationId, Kind};
@@ -172,17 +172,19 @@ async fn conversation(db: &mut Connection, world: &World, n: u64) -> Result<(), 
         created_at: now,
         updated_at: now,
         message_count: 0,
+        turn_count: 0,
     };
     conversations::insert(db, world.row, &conversation, 0).await?;
     let activity = world.ids.next(Kind::Activity);
     // The first one is as long as a page and more.
     let turns = if n == 0 { 50 } else { 1 };
-    let said: Vec<Message> = (0..turns).flat_map(|_| turn(world)).collect();
+    let mut said: Vec<Message> = (0..turns).flat_map(|_| turn(world)).collect();
+    number_turns(&mut said);
     messages::append(db, world.row, conversation.ordinal, &said, activity).await
 }
 
 /// A user's message and its answer.
-pub(crate) fn turn(world: &World) -> [Message; 2] {
+pub(crate) fn turn(world: &World) -> Vec<Message> {
     let message = |role, text| Message {
         id: world.ids.message(),
         role,
@@ -190,8 +192,9 @@ pub(crate) fn turn(world: &World) -> [Message; 2] {
         image: None,
         created_at: world.clock.now(),
         aborted: false,
+        turn: 0,
     };
-    [message(Role::User, crate::workloads::GOING_ON), message(Role::Assistant, ANSWER)]
+    vec![message(Role::User, crate::workloads::GOING_ON), message(Role::Assistant, ANSWER)]
 }
 
 /// An answer of the length that such questions get.

@@ -17,7 +17,8 @@ use mynah::ids::Kind;
 use mynah::service::World;
 use mynah::store::listing::{self, Filter};
 use mynah::store::{
-    self, AccountRow, Drawn, Posted, Posting, Sought, WholeTurn, Window, conversations, messages,
+    self, AccountRow, Drawn, History, Posted, Posting, Sought, WholeTurn, Window, conversations,
+    messages,
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
@@ -62,7 +63,7 @@ pub(crate) enum Operation {
 }
 
 /// The history that the model is shown of a conversation: five turns.
-const SHOWN: u64 = 10;
+const SHOWN: u64 = 5;
 /// Where nobody says otherwise, a page has so many items.
 const A_PAGE: Window = Window { skip: 0, take: 20 };
 
@@ -162,7 +163,7 @@ impl Opened {
     /// Reads conversation `n` and its latest turns, and stores a further one.
     async fn go_on(&self, n: u64) -> anyhow::Result<()> {
         let (owner, id) = (self.world.row, conversation_id(n));
-        let sought = Sought { owner, api: Api::Runner, id, latest: SHOWN };
+        let sought = Sought { owner, api: Api::Runner, id, latest: History::Turns(SHOWN) };
         let found = self.store.find(sought).await?.context("no such conversation")?;
         let world = Arc::clone(&self.world);
         let entry = Entry {

@@ -208,6 +208,12 @@ pub struct Conversation {
     pub updated_at: DateTime<Utc>,
     /// How many messages it holds.
     pub message_count: u64,
+    /// The number of its latest turn, 0 before the first.
+    ///
+    /// A turn begins with a user's message that is sent to the conversation and holds everything up
+    /// to the next one: the answer, and images that are made after it. What a conversation begins
+    /// with (initial messages of the Characters API) and images before the first message are turn 0.
+    pub turn_count: u64,
 }
 
 /// Who answers in a conversation: this also tells which API it belongs to.
@@ -260,6 +266,18 @@ pub struct Message {
     pub created_at: DateTime<Utc>,
     /// Whether it was cut short, because the client went away.
     pub aborted: bool,
+    /// The number of the turn that it belongs to (see [`Conversation::turn_count`]).
+    pub turn: u64,
+}
+
+/// Numbers the turns of a conversation that was not recorded turn by turn: each user's message
+/// begins one.
+pub fn number_turns(messages: &mut [Message]) {
+    let mut turn = 0;
+    for message in messages {
+        turn += u64::from(message.role == Role::User);
+        message.turn = turn;
+    }
 }
 
 /// A conversation's name drawn from its first message: the first words of the first text, at most

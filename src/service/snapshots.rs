@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::worlds::{Changes, NewAccount, World, Worlds};
 use crate::clock::{parse_rfc3339, rfc3339};
 use crate::domain::catalog::{Agent, Image};
-use crate::domain::conversation::{Api, Conversation, Message, Meta, Target, Variables};
+use crate::domain::conversation::{
+    Api, Conversation, Message, Meta, Target, Variables, number_turns,
+};
 use crate::domain::error::{Fault, FieldError};
 use crate::domain::{Credits, Error, Part, Role};
 use crate::ids::{AccountId, Kind};
@@ -85,6 +87,10 @@ struct MessageState {
     image: Option<String>,
     created_at: String,
     aborted: bool,
+    /// The number of its turn. In snapshots of earlier versions no message has one; then each
+    /// user's message begins a turn.
+    #[serde(default)]
+    turn: Option<u64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -334,11 +340,18 @@ impl ConversationState {
             created_at: time(&self.created_at, &format!("{at}.created_at"))?,
             updated_at: time(&self.updated_at, &format!("{at}.updated_at"))?,
             message_count: 0,
+            turn_count: 0,
         };
+        let numbers: Vec<Option<u64>> = self.messages.iter().map(|it| it.turn).collect();
         let messages = self.messages.into_iter().enumerate();
-        let messages = messages
+        let mut messages = messages
             .map(|(index, it)| it.checked(&format!("{at}.messages[{index}]")))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<Message>, _>>()?;
+        if numbers.iter().all(Option::is_none) {
+            number_turns(&mut messages);
+        } else {
+            check_turns(&messages, at)?;
+        }
         Ok((conversation, self.activity, messages))
     }
 }
@@ -352,8 +365,27 @@ impl From<Message> for MessageState {
             image: message.image.map(|id| id.to_string()),
             created_at: rfc3339(message.created_at),
             aborted: message.aborted,
+            turn: Some(message.turn),
         }
     }
+}
+
+/// Turns are numbered from 0 or 1 without a gap, and a turn begins with a user's message.
+fn check_turns(messages: &[Message], at: &str) -> Result<(), FieldError> {
+    let mut latest = 0;
+    for (index, message) in messages.iter().enumerate() {
+        let begins = message.turn == latest + 1 && message.role == Role::User;
+        if message.turn != latest && !begins {
+            let field = format!("{at}.messages[{index}].turn");
+            let message = format!(
+                "{field} must be {latest}, or {} for a user's message that begins a turn",
+                latest + 1
+            );
+            return Err(FieldError::new(field, Fault::BadValue, message));
+        }
+        latest = message.turn;
+    }
+    Ok(())
 }
 
 impl MessageState {
@@ -365,6 +397,7 @@ impl MessageState {
             image: self.image.map(Into::into),
             created_at: time(&self.created_at, &format!("{at}.created_at"))?,
             aborted: self.aborted,
+            turn: self.turn.unwrap_or_default(),
         })
     }
 }

@@ -170,7 +170,7 @@ impl Studio {
                 let [(_, image)] = image;
                 let mut made = vec![Kind::Image];
                 if let Some(conversation) = conversation {
-                    let message = shown(&payer, &image);
+                    let message = shown(&payer, &image, conversation.turn_count);
                     let activity = payer.ids.next(Kind::Activity);
                     let ordinal = conversation.ordinal;
                     messages::append(db, payer.row, ordinal, &[message], activity).await?;
@@ -244,8 +244,9 @@ impl Studio {
     }
 }
 
-/// The message that an image is in its conversation: no text, just the image.
-fn shown(world: &World, image: &Image) -> Message {
+/// The message that an image is in its conversation: no text, just the image. It belongs to the turn
+/// that came last.
+fn shown(world: &World, image: &Image, turn: u64) -> Message {
     Message {
         id: world.ids.message(),
         role: Role::Assistant,
@@ -253,5 +254,6 @@ fn shown(world: &World, image: &Image) -> Message {
         image: Some(image.id.clone()),
         created_at: image.created_at,
         aborted: false,
+        turn,
     }
 }

@@ -1,6 +1,6 @@
 //! Turns: a message goes in, a model is shown what it may see, an answer comes out and is stored.
 //!
-//! A turn is a user's message and its answer. It is stored whole or not at all. What both APIs
+//! A turn is a user's message and what is answered to it. It is stored whole or not at all. What both APIs
 //! share is here: asking a backend, waiting for or streaming its answer, counting tokens. What
 //! each of them does with it is in [`runner`] and [`characters`]. A streamed turn is stored when
 //! its last word has been taken and before the stream ends, by a task of its own, so that it is
@@ -207,16 +207,17 @@ impl NewTurn {
     }
 
     /// What was said and the answer, with their ids.
-    fn messages(self, world: &World) -> [Message; 2] {
+    fn messages(self, world: &World) -> Vec<Message> {
         let said = message(world, Role::User, self.said, self.asked_at);
         let answer = vec![Part::text(self.text)];
         let mut answered = message(world, Role::Assistant, answer, self.answered_at);
         answered.aborted = self.aborted;
-        [said, answered]
+        vec![said, answered]
     }
 }
 
 /// A new message of `role` for the store.
 fn message(world: &World, role: Role, parts: Vec<Part>, created_at: DateTime<Utc>) -> Message {
-    Message { id: world.ids.message(), role, parts, image: None, created_at, aborted: false }
+    let id = world.ids.message();
+    Message { id, role, parts, image: None, created_at, aborted: false, turn: 0 }
 }

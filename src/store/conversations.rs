@@ -124,7 +124,8 @@ pub async fn find(
 ) -> Result<Option<Conversation>, StoreError> {
     let row: Option<ConversationRow> = sqlx::query_as(
         "SELECT c.id, c.ordinal, c.api, c.target, c.name, c.meta, c.variables,
-                c.system_prompt, c.agent, c.created_at, c.updated_at, c.message_count
+                c.system_prompt, c.agent, c.created_at, c.updated_at, c.message_count,
+                c.turn_count
          FROM conversations c WHERE c.account = $1 AND c.id = $2 AND c.api = $3",
     )
     .bind(owner.0)
@@ -143,7 +144,8 @@ pub async fn all(
 ) -> Result<Vec<Conversation>, StoreError> {
     let rows: Vec<ConversationRow> = sqlx::query_as(
         "SELECT c.id, c.ordinal, c.api, c.target, c.name, c.meta, c.variables,
-                c.system_prompt, c.agent, c.created_at, c.updated_at, c.message_count
+                c.system_prompt, c.agent, c.created_at, c.updated_at, c.message_count,
+                c.turn_count
          FROM conversations c WHERE c.account = $1 AND c.api = $2
          ORDER BY c.updated_at DESC, c.activity DESC",
     )
@@ -169,6 +171,7 @@ pub(super) struct ConversationRow {
     created_at: i64,
     updated_at: i64,
     message_count: i64,
+    turn_count: i64,
 }
 
 impl ConversationRow {
@@ -187,6 +190,7 @@ impl ConversationRow {
             created_at: from_unix(self.created_at).ok_or_else(|| wrong("created_at"))?,
             updated_at: from_unix(self.updated_at).ok_or_else(|| wrong("updated_at"))?,
             message_count: from_sql(self.message_count),
+            turn_count: from_sql(self.turn_count),
             id: ConversationId::from(self.id),
             name: self.name,
             system_prompt: self.system_prompt,

@@ -21,7 +21,7 @@ use crate::ids::{ConversationId, ImageId};
 const LARGEST_BATCH: usize = 64;
 /// Those that may wait; beyond that, callers wait to queue up.
 const QUEUE: usize = 1024;
-const PARAMETERS: usize = 5;
+const PARAMETERS: usize = 6;
 
 /// Which conversation, and how much of it.
 #[derive(Debug, Clone)]
@@ -32,8 +32,17 @@ pub struct Sought {
     pub api: Api,
     /// Its id.
     pub id: ConversationId,
-    /// The most of its messages, the latest ones.
-    pub latest: u64,
+    /// How much of its end.
+    pub latest: History,
+}
+
+/// The end of a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum History {
+    /// The latest turns, so many at most.
+    Turns(u64),
+    /// The latest messages, so many at most.
+    Messages(u64),
 }
 
 /// One in the queue, and who waits for it.
@@ -167,7 +176,12 @@ fn parameters(sought: &[Finding]) -> Result<SqliteArguments, sqlx::error::BoxDyn
         all.add(sought.owner.0)?;
         all.add(sought.id.as_str())?;
         all.add(sought.api.name())?;
-        all.add(to_sql(sought.latest))?;
+        let (messages, turns) = match sought.latest {
+            History::Turns(turns) => (None, Some(to_sql(turns))),
+            History::Messages(messages) => (Some(to_sql(messages)), None),
+        };
+        all.add(messages)?;
+        all.add(turns)?;
     }
     for _ in sought.len() * PARAMETERS..rounded(sought.len()) * PARAMETERS {
         all.add(None::<i64>)?;
@@ -185,6 +199,7 @@ fn text(rows: usize) -> String {
     let mut sql = String::from(
         "SELECT s.column1 AS nth, c.id, c.ordinal, c.api, c.target, c.name, c.meta, c.variables,
                 c.system_prompt, c.agent, c.created_at, c.updated_at, c.message_count,
+                c.turn_count,
                 (SELECT json_array(a.id, a.name, a.appearance_prompt, a.personality_prompt,
                                    a.description, a.sd_model)
                  FROM agents a WHERE a.account = c.account AND a.id = c.agent) AS agent_row,
@@ -192,7 +207,14 @@ fn text(rows: usize) -> String {
                                        || json_quote(m.image) || ']', ',')
                  FROM messages m
                  WHERE m.account = c.account AND m.conversation = c.ordinal
-                   AND m.position >= c.message_count - s.column5) AS latest
+                   AND m.position >= CASE WHEN s.column6 IS NULL
+                       THEN c.message_count - s.column5
+                       ELSE COALESCE(
+                           (SELECT t.position FROM messages t
+                            WHERE t.account = c.account AND t.conversation = c.ordinal
+                              AND t.role = 'user' AND t.turn > c.turn_count - s.column6
+                            ORDER BY t.turn, t.position LIMIT 1),
+                           c.message_count) END) AS latest
          FROM (",
     );
     sql.push_str(&values(rows, PARAMETERS));

@@ -20,7 +20,8 @@ pub struct Filter {
 
 /// The columns of [`ConversationRow`], in a query where `conversations` is called `c`.
 const COLUMNS: &str = "c.id, c.ordinal, c.api, c.target, c.name, c.meta, c.variables, \
-                       c.system_prompt, c.agent, c.created_at, c.updated_at, c.message_count";
+                       c.system_prompt, c.agent, c.created_at, c.updated_at, c.message_count, \
+                       c.turn_count";
 
 /// One page of the owner's Runner conversations, the newest activity first, and how many there are.
 pub async fn conversations(

@@ -3,16 +3,18 @@
 use sqlx::AssertSqlSafe;
 
 use super::{
-    AccountRow, Connection, StoreError, Window, from_unix, inconsistent, json, parse, to_sql,
+    AccountRow, Connection, StoreError, Window, from_sql, from_unix, inconsistent, json, parse,
+    to_sql,
 };
 use crate::domain::conversation::{Message, Role};
 use crate::ids::{ImageId, MessageId};
 
-/// Rows of messages in one statement: SQLite takes 32,766 parameters, a row has six.
+/// Rows of messages in one statement: SQLite takes 32,766 parameters, a row has seven.
 const MESSAGES_A_STATEMENT: usize = 500;
 
 /// Adds `messages`, at least one, at the end of conversation `ordinal`, in neighbouring places, and
-/// moves its time of last activity to that of the last one. (A turn is added by a posting.)
+/// moves its time of last activity, and its latest turn, to those of the last one. (A turn that
+/// takes place now is added and numbered by a posting.)
 pub async fn append(
     db: &mut Connection,
     owner: AccountRow,
@@ -29,7 +31,8 @@ pub async fn append(
             .bind(to_sql(ordinal))
             .bind(added)
             .bind(to_sql(activity))
-            .bind(last.created_at.timestamp());
+            .bind(last.created_at.timestamp())
+            .bind(to_sql(last.turn));
         for message in chunk {
             query = query
                 .bind(message.id.as_str())
@@ -37,7 +40,8 @@ pub async fn append(
                 .bind(json(&message.parts))
                 .bind(message.image.as_ref().map(ImageId::as_str))
                 .bind(message.created_at.timestamp())
-                .bind(message.aborted);
+                .bind(message.aborted)
+                .bind(to_sql(message.turn));
         }
         let rows = query.execute(&mut *db).await?.rows_affected();
         let expected = usize::from(nth == 0) + chunk.len();
@@ -50,15 +54,16 @@ pub async fn append(
 
 /// What adds `count` messages, from the `first` of those that are added on. Its parameters are
 /// numbered through all statements: account, conversation, how many messages are added in all,
-/// activity, time, then the messages.
+/// activity, time, the last turn, then the messages.
 fn statements(first: usize, count: usize) -> String {
-    const BEFORE: usize = 5;
-    const OF_MESSAGE: usize = 6;
+    const BEFORE: usize = 6;
+    const OF_MESSAGE: usize = 7;
     let mut sql = String::new();
     if first == 0 {
         sql.push_str(
             "UPDATE conversations
-             SET message_count = message_count + $3, activity = $4, updated_at = $5
+             SET message_count = message_count + $3, activity = $4, updated_at = $5,
+                 turn_count = $6
              WHERE account = $1 AND ordinal = $2;",
         );
     }
@@ -74,9 +79,9 @@ fn statements(first: usize, count: usize) -> String {
         .collect();
     sql.push_str(
         "INSERT INTO messages (account, conversation, position, id, role, parts, image,
-                               created_at, aborted)
+                               created_at, aborted, turn)
          SELECT c.account, c.ordinal, c.message_count - $3 + m.column1, m.column2, m.column3,
-                m.column4, m.column5, m.column6, m.column7
+                m.column4, m.column5, m.column6, m.column7, m.column8
          FROM conversations c, (VALUES ",
     );
     sql.push_str(&messages.join(", "));
@@ -92,7 +97,7 @@ pub async fn read(
     window: Window,
 ) -> Result<Vec<Message>, StoreError> {
     let rows: Vec<MessageRow> = sqlx::query_as(
-        "SELECT id, role, parts, image, created_at, aborted FROM messages
+        "SELECT id, role, parts, image, created_at, aborted, turn FROM messages
          WHERE account = $1 AND conversation = $2 AND position >= $3 AND position < $4
          ORDER BY position",
     )
@@ -114,6 +119,7 @@ pub(super) struct MessageRow {
     image: Option<String>,
     created_at: i64,
     aborted: bool,
+    turn: i64,
 }
 
 impl MessageRow {
@@ -125,6 +131,7 @@ impl MessageRow {
             created_at: from_unix(self.created_at).ok_or_else(|| wrong("created_at"))?,
             image: self.image.map(ImageId::from),
             aborted: self.aborted,
+            turn: from_sql(self.turn),
             id: MessageId::from(self.id),
         })
     }

@@ -34,7 +34,7 @@ use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use self::finding::{Finding, FoundRow};
-pub use self::finding::{Found, Latest, Sought};
+pub use self::finding::{Found, History, Latest, Sought};
 pub use self::postings::{Drawn, Posted, Posting, WholeTurn};
 use self::writer::Writer;
 pub use self::writer::Written;

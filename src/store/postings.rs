@@ -60,8 +60,9 @@ pub struct WholeTurn {
     pub conversation: u64,
     /// Puts changes of a second in order.
     pub activity: u64,
-    /// What was said, and the answer.
-    pub messages: [Message; 2],
+    /// What was said, the user's message first. They are numbered as the turn that follows the
+    /// conversation's latest when they are stored, whatever they say.
+    pub messages: Vec<Message>,
 }
 
 /// What became of a posting.

@@ -61,5 +61,6 @@ mod runner_variables;
 mod strict;
 mod support;
 mod tokens;
+mod turns;
 mod verify;
 mod wire;

@@ -126,8 +126,7 @@ impl Posting for Booking {
             };
         };
         let turn = turn.draw(&self.visit, conversation);
-        let [_, answer] = &turn.messages;
-        self.answer = Some(answer.id.clone());
+        self.answer = turn.messages.last().map(|answer| answer.id.clone());
         let made = self.visit.ids.made_each(&[Kind::Message, Kind::Activity]);
         Drawn { begins: None, turn: Some(turn), made }
     }

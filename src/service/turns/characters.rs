@@ -19,7 +19,7 @@ use crate::ids::{AgentId, ConversationId, Kind, LlmId, MessageId};
 use crate::service::faults::Carried;
 use crate::service::worlds::{Visit, World};
 use crate::store::{self, accounts, agents};
-use crate::store::{AccountRow, Found, Latest, Sought, Window, conversations, messages};
+use crate::store::{AccountRow, Found, History, Latest, Sought, Window, conversations, messages};
 use crate::tokens::Counted;
 
 /// How many messages are fetched at a time while the history is filled, newest first.
@@ -122,7 +122,7 @@ impl Turns {
         }
         let instructions = instructions(agent.as_ref(), &conversation.system_prompt);
         let message = vec![Part::text(addressed.content)];
-        let scene = scene(visit, &llm, agent.as_ref(), conversation.message_count / 2 + 1);
+        let scene = scene(visit, &llm, agent.as_ref(), conversation.turn_count + 1);
         let (output, history) = (OutputMode::Text, Vec::new());
         let mut prompt = Arc::new(Prompt { instructions, history, message, output, scene });
         let needed = counting::shown(&prompt).await?;
@@ -163,6 +163,7 @@ impl Turns {
                     created_at: now,
                     updated_at: now,
                     message_count: 0,
+                    turn_count: 0,
                 };
                 let activity = world.ids.next(Kind::Activity);
                 conversations::insert(db, world.row, &conversation, activity).await?;
@@ -184,7 +185,8 @@ impl Turns {
     /// The conversation, and as much of it as is fetched at a time.
     async fn conversation(&self, world: &World, id: ConversationId) -> Result<Found, Error> {
         let (owner, api) = (world.row, Api::Characters);
-        let sought = Sought { owner, api, id: id.clone(), latest: HISTORY_STEP };
+        let latest = History::Messages(HISTORY_STEP);
+        let sought = Sought { owner, api, id: id.clone(), latest };
         let found = self.store.find(sought).await.map_err(Error::internal)?;
         found.ok_or(Error::UnknownConversation(id))
     }

@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, LazyLock};
 
-use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::booking::{Booking, Start};
@@ -13,7 +12,7 @@ use crate::domain::conversation::{
 use crate::domain::{Error, Part};
 use crate::ids::ConversationId;
 use crate::service::access::Caller;
-use crate::store::{Found, Latest, Sought};
+use crate::store::{Found, History, Latest, Sought};
 
 /// What a client said.
 #[derive(Debug, Clone)]
@@ -65,11 +64,12 @@ impl Turns {
             created_at: turn.asked_at,
             updated_at: turn.asked_at,
             message_count: 0,
+            turn_count: 0,
         };
         let answered_at = turn.answered_at;
         let start = Start::new(&caller.visit, turn, conversation);
         conversation = given_back(&caller.visit, served, start.store(&self.store).await)?;
-        go_on(&mut conversation, answered_at);
+        conversation.updated_at = answered_at;
         Ok(Spoken { conversation, answer: completed })
     }
 
@@ -84,7 +84,7 @@ impl Turns {
         let (mut conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
         let Given { completed, served, .. } = self.complete(&caller.visit, &asked).await?;
         let turn = NewTurn::answered(&caller.visit, &asked, completed.text.clone());
-        go_on(&mut conversation, turn.answered_at);
+        conversation.updated_at = turn.answered_at;
         let booking = Booking::turn(&caller.visit, turn, conversation.ordinal);
         given_back(&caller.visit, served, booking.store(&self.store).await)?;
         Ok(Spoken { conversation, answer: completed })
@@ -122,7 +122,7 @@ impl Turns {
             owner: caller.visit.row,
             api: Api::Runner,
             id: id.clone(),
-            latest: history_limit.saturating_mul(2),
+            latest: History::Turns(history_limit),
         };
         let found = self.store.find(sought).await.map_err(Error::internal)?;
         let Some(Found { conversation, latest, .. }) = found else {
@@ -132,7 +132,7 @@ impl Turns {
             let belongs_to = conversation.target.id().into();
             return Err(Error::DeploymentMismatch { conversation: id, belongs_to });
         }
-        let turn = conversation.message_count / 2 + 1;
+        let turn = conversation.turn_count + 1;
         let (variables, meta) = (conversation.variables.clone(), conversation.meta.clone());
         let turn_of = |message: Latest| Turn { role: message.role, parts: message.parts };
         let history = latest.into_iter().map(turn_of).collect();
@@ -177,10 +177,4 @@ fn asked(caller: &Caller, said: Said, meta: Meta, history: Vec<Turn>, turn: u64)
 fn shared(map: Map<String, Value>) -> Arc<Map<String, Value>> {
     static EMPTY: LazyLock<Arc<Map<String, Value>>> = LazyLock::new(Arc::default);
     if map.is_empty() { Arc::clone(&EMPTY) } else { Arc::new(map) }
-}
-
-/// A turn that was answered at `at` is added to `conversation`.
-fn go_on(conversation: &mut Conversation, at: DateTime<Utc>) {
-    conversation.updated_at = at;
-    conversation.message_count += 2;
 }

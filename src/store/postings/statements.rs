@@ -60,11 +60,11 @@ const TALLIES: Statement = Statement {
 
 const MESSAGES: Statement = Statement {
     before: "INSERT INTO messages (account, conversation, position, id, role, parts, image,
-                                   created_at, aborted)
+                                   created_at, aborted, turn)
              SELECT v.column1, v.column2, c.message_count + v.column3, v.column4, v.column5,
-                    v.column6, v.column7, v.column8, v.column9
+                    v.column6, v.column7, v.column8, v.column9, c.turn_count + v.column10
              FROM (",
-    width: 9,
+    width: 10,
     after: ") v LEFT JOIN conversations c ON c.account = v.column1 AND c.ordinal = v.column2
             WHERE v.column1 IS NOT NULL;",
 };
@@ -72,9 +72,9 @@ const MESSAGES: Statement = Statement {
 const CONVERSATIONS: Statement = Statement {
     before: "UPDATE conversations
              SET message_count = message_count + v.column3, activity = v.column4,
-                 updated_at = v.column5
+                 updated_at = v.column5, turn_count = turn_count + v.column6
              FROM (",
-    width: 5,
+    width: 6,
     after: ") v WHERE conversations.account = v.column1 AND conversations.ordinal = v.column2;",
 };
 
@@ -171,6 +171,7 @@ pub(super) struct Sheet<'r> {
 #[derive(Default)]
 struct GoneOn {
     added: i64,
+    turns: i64,
     activity: u64,
     updated_at: i64,
 }
@@ -230,6 +231,7 @@ impl<'r> Sheet<'r> {
     fn add(&mut self, owner: AccountRow, turn: &'r WholeTurn) {
         let conversation = self.conversations.entry((owner, turn.conversation)).or_default();
         conversation.activity = turn.activity;
+        conversation.turns += 1;
         for message in &turn.messages {
             let at = message.created_at.timestamp();
             self.messages.extend([
@@ -242,6 +244,7 @@ impl<'r> Sheet<'r> {
                 Value::text_if_any(message.image.as_ref().map(ImageId::as_str)),
                 at.into(),
                 i64::from(message.aborted).into(),
+                conversation.turns.into(),
             ]);
             conversation.added += 1;
             conversation.updated_at = at;
@@ -254,8 +257,9 @@ impl<'r> Sheet<'r> {
             [owner.into(), Value::text(scope), Value::text(name), Value::owned(value), more.into()]
         });
         let conversations = self.conversations.into_iter().flat_map(|((owner, ordinal), row)| {
-            let GoneOn { added, activity, updated_at } = row;
-            [owner.into(), ordinal.into(), added.into(), activity.into(), updated_at.into()]
+            let GoneOn { added, turns, activity, updated_at } = row;
+            let activity = activity.into();
+            [owner.into(), ordinal.into(), added.into(), activity, updated_at.into(), turns.into()]
         });
         let counters = self
             .counters

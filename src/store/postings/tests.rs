@@ -63,11 +63,12 @@ impl Posting for Draft {
             image: None,
             created_at: DateTime::UNIX_EPOCH,
             aborted: false,
+            turn: 0,
         };
         let turn = self.conversation.map(|conversation| WholeTurn {
             conversation,
             activity: self.number,
-            messages: [
+            messages: vec![
                 message(Role::User, format!("{} said", self.number)),
                 message(Role::Assistant, format!("{} answered", self.number)),
             ],
@@ -181,6 +182,7 @@ async fn account(db: &mut Connection, balance: i64) -> Result<AccountRow, StoreE
             created_at: DateTime::UNIX_EPOCH,
             updated_at: DateTime::UNIX_EPOCH,
             message_count: 0,
+            turn_count: 0,
         };
         conversations::insert(db, owner, &conversation, 0).await?;
     }
