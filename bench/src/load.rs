@@ -13,7 +13,7 @@ use futures::future::try_join_all;
 use hdrhistogram::Histogram;
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::{Request, StatusCode, header};
+use hyper::{HeaderMap, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use mynah::clock::Stopwatch;
 use tokio::net::TcpStream;
@@ -30,13 +30,19 @@ pub(crate) type Ask = Request<Full<Bytes>>;
 pub(crate) struct Came {
     /// The status.
     pub(crate) status: StatusCode,
-    /// The content type.
-    pub(crate) content_type: String,
+    /// The headers.
+    pub(crate) headers: HeaderMap,
     /// The body, chunk by chunk.
     pub(crate) chunks: Vec<Bytes>,
 }
 
 impl Came {
+    /// The content type; empty without one.
+    pub(crate) fn content_type(&self) -> &str {
+        let content_type = self.headers.get(header::CONTENT_TYPE);
+        content_type.and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
     /// The body as text.
     pub(crate) fn text(&self) -> anyhow::Result<String> {
         Ok(String::from_utf8(self.chunks.concat())?)
@@ -59,8 +65,30 @@ impl Line {
     /// Asks, and gives what came back chunk by chunk.
     pub(crate) async fn ask(&mut self, ask: Ask) -> anyhow::Result<Came> {
         let mut chunks = Vec::new();
-        let (status, content_type) = self.each_chunk(ask, |chunk| chunks.push(chunk)).await?;
-        Ok(Came { status, content_type, chunks })
+        let (status, headers) = self.each_chunk(ask, |chunk| chunks.push(chunk)).await?;
+        Ok(Came { status, headers, chunks })
+    }
+
+    /// Whether the next request can be sent over it.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.0.is_closed()
+    }
+
+    /// Asks, takes the first `count` chunks of the answer's body, and drops the rest unread: what
+    /// follows is to be asked over another connection.
+    pub(crate) async fn first_chunks(
+        &mut self,
+        ask: Ask,
+        count: usize,
+    ) -> anyhow::Result<StatusCode> {
+        self.0.ready().await?;
+        let answer = self.0.send_request(ask).await?;
+        let status = answer.status();
+        let mut body = answer.into_body();
+        for _ in 0..count {
+            body.frame().await.transpose()?;
+        }
+        Ok(status)
     }
 
     /// Asks, and shows each chunk of the answer's body as it comes.
@@ -68,19 +96,15 @@ impl Line {
         &mut self,
         ask: Ask,
         mut look: impl FnMut(Bytes),
-    ) -> anyhow::Result<(StatusCode, String)> {
+    ) -> anyhow::Result<(StatusCode, HeaderMap)> {
         self.0.ready().await?;
-        let answer = self.0.send_request(ask).await?;
-        let content_type = answer.headers().get(header::CONTENT_TYPE);
-        let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let (status, content_type) = (answer.status(), content_type.to_owned());
-        let mut body = answer.into_body();
+        let (head, mut body) = self.0.send_request(ask).await?.into_parts();
         while let Some(frame) = body.frame().await {
             if let Ok(chunk) = frame?.into_data() {
                 look(chunk);
             }
         }
-        Ok((status, content_type))
+        Ok((head.status, head.headers))
     }
 
     /// Asks, takes the whole answer and forgets it.

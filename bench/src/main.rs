@@ -4,6 +4,7 @@
 //! ```sh
 //! cargo run --release -p mynah-bench             # everything, some twelve minutes
 //! cargo run --release -p mynah-bench -- --quick  # whether it works, half a minute
+//! cargo run --release -p mynah-bench -- --soak   # asks everything for a minute; are bounds held?
 //! ```
 
 mod ceiling;
@@ -13,6 +14,7 @@ mod report;
 mod rows;
 mod seed;
 mod server;
+mod soak;
 mod start;
 mod store;
 mod streams;
@@ -36,9 +38,9 @@ use crate::streams::{Begin, Streams};
 #[derive(Debug, clap::Parser)]
 #[command(name = "mynah-bench")]
 struct Options {
-    /// Seconds that each server is measured for in each round.
-    #[arg(long, default_value_t = 2.0)]
-    seconds: f64,
+    /// Seconds that each server is measured for in each round (2); with --soak, of the whole (60).
+    #[arg(long)]
+    seconds: Option<f64>,
     /// Rounds; what is told is the middle of them.
     #[arg(long, default_value_t = 5)]
     rounds: u32,
@@ -58,6 +60,13 @@ struct Options {
     /// to see that it works, not to go by.
     #[arg(long)]
     quick: bool,
+    /// Measures nothing, but asks everything there is, hostile requests among it, and fails if memory
+    /// or descriptors do not come back or the server answers a 5xx that nothing asked for.
+    #[arg(long)]
+    soak: bool,
+    /// Where the soak's chance begins: the same seed asks the same things.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
 }
 
 /// Paced streams as `--only` knows them.
@@ -76,8 +85,19 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         Some("ceiling") => ceiling::serve()?,
         Some("store") => store::drive()?,
-        _ => measure(&Options::parse())?,
+        _ => return asked_for(&Options::parse()),
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Does what the options ask for.
+fn asked_for(options: &Options) -> anyhow::Result<ExitCode> {
+    if options.soak {
+        let mynah = Mynah { binary: options.server.clone() };
+        let held = soak::soak(&mynah, options.seconds.unwrap_or(60.0), options.seed)?;
+        return Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    measure(options)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -109,7 +129,7 @@ fn measure(options: &Options) -> anyhow::Result<()> {
 /// rows alike.
 fn rounds(options: &Options, mynah: &Mynah, report: &mut Report) -> anyhow::Result<()> {
     let (rounds, seconds) =
-        if options.quick { (1, 0.3) } else { (options.rounds, options.seconds) };
+        if options.quick { (1, 0.3) } else { (options.rounds, options.seconds.unwrap_or(2.0)) };
     let measured = Duration::from_secs_f64(seconds);
     let span = Span { warm_up: measured / 4, measured };
     let bed = Bed::new()?;

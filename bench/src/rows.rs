@@ -109,7 +109,7 @@ impl Row {
             path: self.workload.route().to_owned(),
             reads: self.workload.reads,
             status: came.status.as_u16(),
-            content_type: came.content_type,
+            content_type: came.content_type().to_owned(),
             chunks,
             pace: self.workload.streams.then_some(0),
         })

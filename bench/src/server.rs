@@ -8,8 +8,11 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
+use mynah::clock::Stopwatch;
+use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 
 /// What a server prints in front of its address when it answers.
@@ -74,6 +77,27 @@ impl Server {
             }
         }
         bail!("a server ended before it was ready")
+    }
+
+    /// Sends it SIGTERM, and waits until it has ended in good order.
+    pub(crate) fn terminate(mut self, within: Duration) -> anyhow::Result<()> {
+        let (child, watch) = (&mut self.process.child, Stopwatch::start());
+        let process = Pid::from_child(child);
+        kill_process(process, Signal::TERM)?;
+        loop {
+            if let Some(status) = child.try_wait()? {
+                ensure!(status.success(), "the server ended with {status}");
+                return Ok(());
+            }
+            ensure!(watch.elapsed() < within, "the server still runs after {within:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// How many descriptors it has open.
+    pub(crate) fn open_files(&self) -> anyhow::Result<usize> {
+        let folder = format!("/proc/{}/fd", self.process.child.id());
+        Ok(std::fs::read_dir(&folder).context(folder)?.count())
     }
 
     /// What it has cost so far.

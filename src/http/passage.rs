@@ -95,6 +95,12 @@ impl Passage {
         }))
     }
 
+    /// The path of every route there is, as routes are written (`/v1/runner/{deployment_id}`), and
+    /// the methods that it has a handler for.
+    pub fn routes(&self) -> &[(&'static str, Vec<&'static str>)] {
+        self.0.signposts.listed()
+    }
+
     /// Answers a request that came over `line`.
     pub async fn answer<B>(&self, line: &Line, request: Request<B>) -> Response
     where

@@ -23,7 +23,10 @@ pub(super) struct Methods<S> {
 
 /// Tells by its path which route a request takes.
 #[derive(Debug, Clone)]
-pub(super) struct Signposts(Arc<matchit::Router<&'static str>>);
+pub(super) struct Signposts {
+    found: Arc<matchit::Router<&'static str>>,
+    listed: Arc<[(&'static str, Vec<&'static str>)]>,
+}
 
 /// Functions that begin [`Methods`].
 macro_rules! begin {
@@ -100,18 +103,23 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// The router, and who tells its routes.
     pub(super) fn into_parts(self) -> (Router<S>, Signposts) {
         let mut signposts = matchit::Router::new();
-        for (path, _) in self.listed {
+        for (path, _) in &self.listed {
             // Two paths that cannot be told apart were refused by the router already.
-            let _ = signposts.insert(path, path);
+            let _ = signposts.insert(*path, *path);
         }
-        (self.router, Signposts(Arc::new(signposts)))
+        (self.router, Signposts { found: Arc::new(signposts), listed: self.listed.into() })
     }
 }
 
 impl Signposts {
     /// The route that `path` takes: `/v1/runner/{deployment_id}`.
     pub(super) fn at(&self, path: &str) -> Option<&'static str> {
-        self.0.at(path).ok().map(|found| *found.value)
+        self.found.at(path).ok().map(|found| *found.value)
+    }
+
+    /// Each path, and the methods that it has a handler for.
+    pub(super) fn listed(&self) -> &[(&'static str, Vec<&'static str>)] {
+        &self.listed
     }
 }
 

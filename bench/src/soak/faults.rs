@@ -1,0 +1,93 @@
+//! Requests that are made to fail: every effect of a fault, and templates that go wrong or exceed
+//! their budget. All of it on the account that is for this.
+
+use hyper::Method;
+use serde_json::{Value, json};
+
+use super::ask::RequestPlan;
+use super::round::Round;
+use super::tally::Expectation;
+
+const RUN: &str = "/v1/runner/YOUR_DEPLOYMENT_ID";
+
+/// Every effect, on requests that are whole and on streams.
+pub(crate) async fn all(round: &mut Round<'_>) -> anyhow::Result<()> {
+    let effects = [
+        json!({"status": 503, "retry_after": 1}),
+        json!({"status": 418}),
+        json!({"drop": "before_answer"}),
+        json!({"drop": "after_commit"}),
+        json!({"delay_ms": 1}),
+        json!({"body": "empty"}),
+        json!({"body": "truncated"}),
+        json!({"body": "malformed"}),
+        json!({"content_type": "text/html"}),
+        json!({"break_after": 2}),
+        json!({"end_after": 2}),
+        json!({"pace_ms": 1}),
+        json!({"repeat_chunk": 2}),
+        json!({"split_character": true}),
+    ];
+    let faults = round.faulty.path("/faults");
+    for effect in effects {
+        let fault = json!({"when": {"api": "runner", "every": 1}, "times": 2, "effect": effect});
+        let fault = RequestPlan::new("faults", Method::POST, &*faults).json(&fault);
+        let made = round.client.json(fault).await?;
+        for target in [RUN.to_owned(), format!("{RUN}/stream")] {
+            round.ask(failing(round, &target)).await?;
+        }
+        let id = made.get("id").and_then(Value::as_str).unwrap_or_default();
+        let remove = RequestPlan::new("faults", Method::DELETE, format!("{faults}/{id}"));
+        round.ask(remove).await?;
+    }
+    let header = failing(round, RUN).header("x-mynah-fault", "status=503, retry_after=5");
+    round.ask(header).await?;
+    // A stream that stalls is left; the fault goes with its account.
+    let stall = json!({"effect": {"stall_after": 1}});
+    round.ask(RequestPlan::new("faults", Method::POST, &*faults).json(&stall)).await?;
+    let stalled = failing(round, &format!("{RUN}/stream"));
+    round.client.leave_after(stalled, 1).await?;
+    round.ask(RequestPlan::new("faults", Method::GET, &*faults)).await?;
+    round.ask(RequestPlan::new("faults", Method::DELETE, &*faults)).await
+}
+
+/// Templates that go wrong, that take too long, and that take too much memory.
+pub(crate) async fn templates(round: &mut Round<'_>) -> anyhow::Result<()> {
+    let deep = ["(", "[", "-", "not ", "a.b", "1|e"].map(|piece| piece.repeat(3000));
+    let deep = deep.map(|inside| format!("{{{{ {inside} }}}}"));
+    let mut templates = vec![
+        "{{ 1 / 0 }}".to_owned(),
+        "{{ nothing.at.all }} {{ message.text|upper }}".to_owned(),
+        loops(5),
+        "{% macro m(n) %}{{ m(n) }}{{ m(n) }}{% endmacro %}{{ m(1) }}".to_owned(),
+        "{% set ns = namespace(s='ab') %}{% for i in range(40) %}{% set ns.s = ns.s ~ ns.s %}\
+         {% endfor %}{{ ns.s }}"
+            .to_owned(),
+        "{{ '%1000000000d'|format(1) }}".to_owned(),
+        "{{ 'a'|indent(1000000000) }}".to_owned(),
+        "{% for i in range(100000) %}{{ message.text }} and more of it {% endfor %}".to_owned(),
+    ];
+    templates.extend(deep);
+    let queue = round.faulty.path("/replies/queue");
+    for template in templates {
+        let reply =
+            RequestPlan::new("templates", Method::POST, &*queue).json(&json!({"text": template}));
+        round.ask(reply.expected(Expectation::Answer)).await?;
+        round.ask(RequestPlan { kind: "templates", ..failing(round, RUN) }).await?;
+    }
+    round.ask(RequestPlan::new("templates", Method::DELETE, &*queue)).await
+}
+
+/// Loops in loops.
+fn loops(deep: usize) -> String {
+    let (begin, end) = ("{% for i in range(100000) %}", "{% endfor %}");
+    format!("{}{}", begin.repeat(deep), end.repeat(deep))
+}
+
+/// A request to the account where requests fail.
+fn failing(round: &Round<'_>, target: &str) -> RequestPlan {
+    let body =
+        json!({"content": [{"type": "text", "text": "Ähnliches, bitte: one two three four"}]});
+    let plan = RequestPlan::new("faults", Method::POST, target).json(&body);
+    plan.key(&round.faulty.key).expected(Expectation::Anything)
+}

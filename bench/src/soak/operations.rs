@@ -1,0 +1,69 @@
+//! Every operation that the server has, from its table of routes. One that the soak forgets is a
+//! failure.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Request, header};
+use mynah::app::{App, Config};
+
+use crate::load::Line;
+use crate::server::Server;
+
+/// The method and the route of each operation.
+pub(crate) type Operation = (String, String);
+
+/// The operations that the server has.
+#[derive(Debug)]
+pub(crate) struct Operations(BTreeSet<Operation>);
+
+impl Operations {
+    /// Those that were compiled in.
+    pub(crate) async fn of_routes() -> anyhow::Result<Self> {
+        let passage = App::build(&Config::default()).await?.passage();
+        let each = passage.routes().iter().flat_map(|(route, methods)| {
+            methods.iter().map(|method| ((*method).to_owned(), (*route).to_owned()))
+        });
+        Ok(Self(each.collect()))
+    }
+
+    /// The targets of the control plane that take a body, with their methods, for `account`.
+    pub(crate) fn control_bodies(&self, account: &str) -> Vec<(String, String)> {
+        let bodies = ["PATCH", "POST", "PUT"];
+        let of_control = self.0.iter().filter(|(method, route)| {
+            bodies.contains(&method.as_str()) && route.starts_with("/_mynah/")
+        });
+        let filled = |route: &str| route.replace("{id}", account).replace(['{', '}'], "");
+        of_control.map(|(method, route)| (method.clone(), filled(route))).collect()
+    }
+
+    /// Those that `server` was never asked for, by its own count.
+    pub(crate) async fn unasked(&self, server: &Server) -> anyhow::Result<Vec<String>> {
+        let metrics = metrics(server).await?;
+        let asked = |(method, route): &&Operation| {
+            let labels = [format!("method=\"{method}\""), format!("route=\"{route}\"")];
+            metrics.lines().any(|line| {
+                let counts = line.starts_with("mynah_requests_total{");
+                counts && labels.iter().all(|label| line.contains(label))
+            })
+        };
+        let unasked = self.0.iter().filter(|operation| !asked(operation));
+        Ok(unasked.map(|(method, route)| format!("{method} {route}")).collect())
+    }
+}
+
+/// How many streams the server is sending.
+pub(crate) async fn open_streams(server: &Server) -> anyhow::Result<u64> {
+    let metrics = metrics(server).await?;
+    let open = metrics.lines().find_map(|line| line.strip_prefix("mynah_streams_open "));
+    open.and_then(|open| open.trim().parse().ok()).context("no count of open streams")
+}
+
+async fn metrics(server: &Server) -> anyhow::Result<String> {
+    let ask = Request::get("/_mynah/metrics").header(header::HOST, "127.0.0.1");
+    let ask = ask.body(Full::new(Bytes::new()))?;
+    // The connection is gone when descriptors are counted.
+    Line::open(server.address).await?.ask(ask).await?.text()
+}

@@ -1,0 +1,118 @@
+//! What a soak has found, and whether the bounds held.
+
+use std::fmt;
+
+use super::tally::{Counts, Tally};
+use crate::figures::mega;
+use crate::server::Server;
+
+/// The most that memory may grow from the middle of the run to its end, in bytes.
+pub(crate) const GROWTH: u64 = 32 * 1024 * 1024;
+/// Descriptors that may be open at the end beside those at the start: the database opens readers as
+/// they are needed, up to a bound of its own.
+pub(crate) const FILES: usize = 8;
+
+/// What a server holds at one time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sample {
+    /// Memory in use, in bytes.
+    pub(crate) resident: u64,
+    /// The most so far.
+    pub(crate) peak: u64,
+    /// Open descriptors.
+    pub(crate) files: usize,
+}
+
+impl Sample {
+    /// What `server` holds now.
+    pub(crate) fn of(server: &Server) -> anyhow::Result<Self> {
+        let cost = server.cost()?;
+        Ok(Self { resident: cost.resident, peak: cost.peak, files: server.open_files()? })
+    }
+}
+
+/// The outcome of a run.
+#[derive(Debug)]
+pub(crate) struct Report {
+    samples: [Sample; 3],
+    rounds: u64,
+    kinds: Vec<(&'static str, Counts)>,
+    longest_health: f64,
+    /// What was not as it must be.
+    pub(crate) failures: Vec<String>,
+}
+
+impl Report {
+    /// The report of a run, with the operations that were never asked.
+    pub(crate) fn of(
+        tally: &Tally,
+        samples: [Sample; 3],
+        rounds: u64,
+        unasked: Vec<String>,
+    ) -> Self {
+        let mut failures = tally.findings();
+        failures.extend(unasked.into_iter().map(|it| format!("never asked: {it}")));
+        let [start, middle, end] = samples;
+        let grown = end.resident.saturating_sub(middle.resident);
+        if grown > GROWTH {
+            let (grown, most) = (mega(grown), mega(GROWTH));
+            failures.push(format!("memory grew by {grown:.1} MB, {most:.1} MB are allowed"));
+        }
+        if end.files > start.files + FILES {
+            let (before, after) = (start.files, end.files);
+            failures.push(format!("{after} descriptors are open, {before} were at the start"));
+        }
+        let (kinds, longest_health) = (tally.kinds(), tally.longest_health().as_secs_f64());
+        Self { samples, rounds, kinds, longest_health, failures }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(out, "{:<8}{:>12}{:>12}{:>14}", "", "memory, MB", "peak, MB", "descriptors")?;
+        for (name, sample) in ["start", "middle", "end"].into_iter().zip(self.samples) {
+            let (resident, peak) = (mega(sample.resident), mega(sample.peak));
+            writeln!(out, "{name:<8}{resident:>12.1}{peak:>12.1}{:>14}", sample.files)?;
+        }
+        let heads = ["asked", "fine", "4xx", "5xx asked for", "5xx", "broken", "left"];
+        write!(out, "\n{:<24}", "requests")?;
+        heads.iter().try_for_each(|head| write!(out, "{head:>14}"))?;
+        let mut all = Counts::default();
+        for (kind, counts) in &self.kinds {
+            row(out, kind, counts)?;
+            all.add(counts);
+        }
+        row(out, "all", &all)?;
+        let longest = self.longest_health;
+        writeln!(out, "\n\n{} rounds; health took {longest:.2} s at most", self.rounds)?;
+        match self.failures.len() {
+            0 => write!(out, "all bounds held"),
+            count => {
+                writeln!(out, "{count} failures:")?;
+                self.failures.iter().try_for_each(|failure| writeln!(out, "  {failure}"))
+            }
+        }
+    }
+}
+
+fn row(out: &mut fmt::Formatter<'_>, kind: &str, counts: &Counts) -> fmt::Result {
+    write!(out, "\n{kind:<24}")?;
+    counts.columns().iter().try_for_each(|count| write!(out, "{count:>14}"))
+}
+
+impl Counts {
+    fn columns(&self) -> [u64; 7] {
+        let Self { asked, fine, refused, injected, failed, broken, left } = *self;
+        [asked, fine, refused, injected, failed, broken, left]
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.asked += other.asked;
+        self.fine += other.fine;
+        self.refused += other.refused;
+        self.injected += other.injected;
+        self.failed += other.failed;
+        self.broken += other.broken;
+        self.left += other.left;
+    }
+}
