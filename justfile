@@ -23,7 +23,7 @@ python *OPTIONS:
 # Says what the linter says.
 lint:
     cargo clippy --all-targets -- -D warnings
-    cargo clippy -p mynah-bench --all-targets -- -D warnings
+    cargo clippy -p mynah-bench -p mynah-fuzz --all-targets -- -D warnings
 
 # Builds the documentation, and opens it.
 document:
@@ -40,6 +40,18 @@ fuzz:
 # The same with other requests every time, and for longer.
 fuzz-long:
     .ci/fuzz --long
+
+# Runs the fuzz targets: `just fuzz-targets template --seconds 600`.
+fuzz-targets *OPTIONS:
+    cargo run -p mynah-fuzz -- {{OPTIONS}}
+
+# The same, led by coverage; needs cargo-fuzz and a C++ compiler. Stop it with Ctrl-C.
+fuzz-coverage TARGET *OPTIONS:
+    cargo fuzz run --fuzz-dir fuzz/libfuzzer --sanitizer none {{TARGET}} fuzz/corpus/{{TARGET}} -- -rss_limit_mb=2048 -timeout=20 {{OPTIONS}}
+
+# Asks the server everything for a minute, and fails if memory or descriptors do not return.
+soak *OPTIONS:
+    cargo run --release -p mynah-bench -- --soak {{OPTIONS}}
 
 # Looks at licences and sources of all dependencies.
 licences:

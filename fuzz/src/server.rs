@@ -1,0 +1,84 @@
+//! A whole server in this thread, without a socket, that targets send requests to.
+
+use std::cell::RefCell;
+
+use anyhow::Context as _;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderMap, Request, StatusCode};
+use mynah::app::{App, Config};
+use mynah::http::Line;
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+/// Requests after which the server is made anew, so that what was stored does not pile up.
+const REQUESTS: u32 = 500;
+/// The most that is read of an answer, in bytes.
+const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
+
+/// The server, and the runtime that it runs on.
+struct Server {
+    // Dropped before the runtime, since it ends tasks there.
+    app: App,
+    runtime: Runtime,
+    answered: u32,
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as JSON, if it is that.
+    pub fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+}
+
+thread_local! {
+    static SERVER: RefCell<Option<Server>> = const { RefCell::new(None) };
+}
+
+impl Server {
+    fn start() -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let app = runtime.block_on(App::build(&Config::default()))?;
+        Ok(Self { app, runtime, answered: 0 })
+    }
+
+    fn answer(&mut self, request: Request<Body>) -> anyhow::Result<Answer> {
+        self.answered += 1;
+        let passage = self.app.passage();
+        self.runtime.block_on(async move {
+            let answer = passage.answer(&Line::default(), request).await;
+            let (parts, body) = answer.into_parts();
+            let body = to_bytes(body, LARGEST_ANSWER).await.context("the answer broke off")?;
+            Ok(Answer { status: parts.status, headers: parts.headers, body: body.into() })
+        })
+    }
+}
+
+/// Sends `request` to this thread's server, and starts one if there is none.
+pub fn answer(request: Request<Body>) -> anyhow::Result<Answer> {
+    SERVER.with_borrow_mut(|slot| {
+        if slot.as_ref().is_some_and(|server| server.answered >= REQUESTS) {
+            *slot = None;
+        }
+        let server = match slot {
+            Some(server) => server,
+            None => slot.insert(Server::start()?),
+        };
+        server.answer(request)
+    })
+}
+
+/// Ends this thread's server: the next request meets a new one, in the state that it starts with.
+pub fn renew() {
+    SERVER.set(None);
+}
