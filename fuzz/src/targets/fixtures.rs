@@ -63,7 +63,7 @@ fn run(input: &[u8]) {
     let lines = text.matches('\n').count() + 1;
     let mut files: Vec<_> = BUILT_IN.map(|name| (name.to_owned(), String::new())).into();
     files.push((NAME.to_owned(), text));
-    let (faults, warnings) = match read_with(None, files) {
+    let (faults, warnings) = match read_with(None, files, mynah::http::route_table()) {
         Ok(checked) => (Vec::new(), checked.warnings),
         Err(FixturesError::Faulty { faults, warnings }) => {
             assert!(!faults.is_empty(), "a faulty file without a fault");
