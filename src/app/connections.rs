@@ -1,6 +1,7 @@
 //! Connections: accepted, served over HTTP/1.1, and ended in good order; or cut, where a fault
 //! says so.
 
+mod accept_errors;
 mod naps;
 mod patience;
 mod socket;
@@ -21,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use self::accept_errors::AcceptErrors;
 use self::naps::Naps;
 use self::patience::Patient;
 use self::socket::Socket;
@@ -41,6 +43,7 @@ pub(super) async fn serve(
 ) {
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
+    let mut accept_errors = AcceptErrors::default();
     let mut stop = std::pin::pin!(stop);
     let grace = loop {
         tokio::select! {
@@ -53,7 +56,7 @@ pub(super) async fn serve(
                 // A client that left before it was greeted is nobody's trouble.
                 Err(fault) if fault.kind() == ErrorKind::ConnectionAborted => {}
                 Err(fault) => {
-                    tracing::warn!(%fault, "cannot accept a connection");
+                    accept_errors.note(&fault, tokio::time::Instant::now());
                     rest().await;
                 }
             },

@@ -158,8 +158,7 @@ impl Store {
         let readers = if in_memory {
             Readers::Writer
         } else {
-            let pool = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);
-            let pool = pool.connect_lazy_with(options.read_only(true));
+            let pool = readers(options.read_only(true)).await.map_err(open)?;
             Readers::Pool { findings: finding::start(pool.clone()), pool }
         };
         Ok(Self { writer: Writer::start(connection), readers })
@@ -276,6 +275,25 @@ fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
         .pragma("temp_store", "memory")
         .pragma("wal_autocheckpoint", PAGES_IN_THE_LOG)
         .disable_statement_logging())
+}
+
+/// Opens all connections for reading, with every file that they need. They stay open: a process that
+/// has run out of file descriptors could not open another one.
+async fn readers(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let pool = SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_lazy_with(options);
+    let mut opened = Vec::new();
+    for _ in 0..READERS {
+        let mut connection = pool.acquire().await?;
+        // SQLite opens the log (WAL) of a database with the first read.
+        sqlx::query("SELECT COUNT(*) FROM sqlite_schema").execute(&mut *connection).await?;
+        opened.push(connection);
+    }
+    Ok(pool)
 }
 
 async fn migrate(connection: &mut Connection, url: &str) -> Result<(), StoreError> {
