@@ -20,6 +20,9 @@ impl Backend for Echo {
 }
 
 fn echo(parts: &[Part]) -> String {
+    if let [part] = parts {
+        return echo_part(part);
+    }
     let lines: Vec<String> = parts.iter().map(echo_part).collect();
     lines.join("\n")
 }

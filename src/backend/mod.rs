@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt as _};
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::RawValue;
 use thiserror::Error;
 
 pub use self::canned::Canned;
@@ -134,8 +135,9 @@ impl Pieces {
 fn in_output_mode(output: OutputMode, text: String, key: &str) -> String {
     match output {
         OutputMode::Text => text,
-        OutputMode::Structured => match serde_json::from_str(&text) {
-            Ok(Value::Object(_)) => text,
+        // Its values are not wanted, and would take many times the memory of the text.
+        OutputMode::Structured => match serde_json::from_str::<&RawValue>(&text) {
+            Ok(value) if value.get().starts_with('{') => text,
             _ => json!({ key: text }).to_string(),
         },
     }

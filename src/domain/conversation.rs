@@ -154,8 +154,8 @@ pub struct Prompt {
     pub instructions: Arc<Counted>,
     /// The history sent, oldest first.
     pub history: Vec<Turn>,
-    /// The new message.
-    pub message: Vec<Part>,
+    /// The new message; shared, because it may be long and is stored later.
+    pub message: Arc<Vec<Part>>,
     /// Text or an object.
     pub output: OutputMode,
     /// Where the request came in; never part of what the model sees.

@@ -3,58 +3,63 @@
 //! Source: runner-overview.txt, "Streaming API": word by word, spacing and line breaks already
 //! right. A word travels with the white space that follows it, so the chunks joined are the text.
 
-/// Cuts text that arrives in pieces of any size into words.
+use std::sync::Arc;
+
+/// Cuts text that arrives in pieces of any size into words, one word at a time: a long text takes no
+/// more memory than itself.
 #[derive(Debug, Default)]
 pub struct Words {
-    /// The beginning of a word whose end has not come yet.
-    held: String,
+    text: Arc<String>,
+    /// Where the first word begins that was not given yet.
+    start: usize,
 }
 
 impl Words {
-    /// Takes the next piece; gives the words that are complete now.
-    pub fn push(&mut self, piece: &str) -> Vec<String> {
-        self.held.push_str(piece);
-        let mut words = Vec::new();
-        let mut start = 0;
-        for end in word_ends(&self.held) {
-            if let Some(word) = self.held.get(start..end) {
-                words.push(word.to_owned());
-            }
-            start = end;
-        }
-        self.held.drain(..start);
-        words
+    /// The words of a whole text. It is shared, not copied.
+    pub fn of(text: Arc<String>) -> Self {
+        Self { text, start: 0 }
     }
 
-    /// The text is over: the last word, if one is still held.
-    pub fn finish(self) -> Option<String> {
-        (!self.held.is_empty()).then_some(self.held)
+    /// Takes the next piece.
+    pub fn push(&mut self, piece: &str) {
+        let text = Arc::make_mut(&mut self.text);
+        text.drain(..self.start);
+        text.push_str(piece);
+        self.start = 0;
     }
-}
 
-/// Where one word ends and the next begins: after white space, before anything else, except that
-/// white space at the very beginning stays with the first word.
-fn word_ends(text: &str) -> impl Iterator<Item = usize> {
-    let mut seen_word = false;
-    let mut in_space = false;
-    text.char_indices().filter_map(move |(at, character)| {
-        let space = character.is_whitespace();
-        let ends = in_space && !space && seen_word;
-        seen_word |= !space;
-        in_space = space;
-        ends.then_some(at)
-    })
+    /// The next word, if its end has come.
+    pub fn complete(&mut self) -> Option<String> {
+        let rest = self.text.get(self.start..)?;
+        let end = end_of_first(rest)?;
+        let word = rest.get(..end)?.to_owned();
+        self.start += end;
+        Some(word)
+    }
+
+    /// The last word, once the text is over and no complete word is left.
+    pub fn last(self) -> Option<String> {
+        let rest = self.text.get(self.start..)?;
+        (!rest.is_empty()).then(|| rest.to_owned())
+    }
 }
 
 /// The words of a whole text.
-pub fn split(text: &str) -> impl Iterator<Item = &str> {
-    let ends = word_ends(text).chain(std::iter::once(text.len()));
-    let mut start = 0;
-    ends.filter_map(move |end| {
-        let word = text.get(start..end);
-        start = end;
-        word.filter(|word| !word.is_empty())
+pub fn split(mut text: &str) -> impl Iterator<Item = &str> {
+    std::iter::from_fn(move || {
+        let (word, rest) = text.split_at_checked(end_of_first(text).unwrap_or(text.len()))?;
+        text = rest;
+        (!word.is_empty()).then_some(word)
     })
+}
+
+/// Where the first word of `text` ends and the next begins: before what follows its white space. White
+/// space at the very beginning belongs to the first word.
+fn end_of_first(text: &str) -> Option<usize> {
+    let word = text.find(|character: char| !character.is_whitespace())?;
+    let space = word + text.get(word..)?.find(char::is_whitespace)?;
+    let next = text.get(space..)?.find(|character: char| !character.is_whitespace())?;
+    Some(space + next)
 }
 
 #[cfg(test)]
@@ -63,8 +68,11 @@ mod tests {
 
     use super::*;
 
-    fn words(text: &str) -> Vec<&str> {
-        split(text).collect()
+    fn words(text: &str) -> Vec<String> {
+        let mut words = Words::of(Arc::new(text.to_owned()));
+        let mut cut: Vec<String> = std::iter::from_fn(|| words.complete()).collect();
+        cut.extend(words.last());
+        cut
     }
 
     #[test]
@@ -79,18 +87,27 @@ mod tests {
         assert!(words("").is_empty());
     }
 
+    #[test]
+    fn a_long_text_is_shared_and_not_copied() {
+        let text = Arc::new("a ".repeat(1000));
+        let mut words = Words::of(Arc::clone(&text));
+        assert_eq!(words.complete().as_deref(), Some("a "));
+        assert!(Arc::ptr_eq(&words.text, &text));
+    }
+
     proptest! {
         #[test]
         fn the_words_joined_are_the_text(text in any::<String>()) {
-            prop_assert_eq!(split(&text).collect::<String>(), text);
+            prop_assert_eq!(words(&text).concat(), text.as_str());
+            prop_assert_eq!(words(&text), split(&text).collect::<Vec<_>>());
         }
 
         #[test]
         fn every_word_but_the_first_begins_with_no_white_space(text in "[a-zé世 \n\t\u{2003}]{0,40}") {
-            for word in split(&text).skip(1) {
+            for word in words(&text).iter().skip(1) {
                 prop_assert!(!word.starts_with(char::is_whitespace));
             }
-            for word in split(&text) {
+            for word in words(&text) {
                 let inner = word.trim();
                 prop_assert!(!inner.contains(char::is_whitespace));
             }
@@ -99,10 +116,13 @@ mod tests {
         #[test]
         fn pieces_of_any_size_give_the_same_words(pieces in prop::collection::vec("[a-z世 \n]{0,6}", 0..12)) {
             let whole = pieces.concat();
-            let mut cutter = Words::default();
-            let mut cut: Vec<String> = pieces.iter().flat_map(|piece| cutter.push(piece)).collect();
-            cut.extend(cutter.finish());
-            prop_assert_eq!(cut, split(&whole).map(str::to_owned).collect::<Vec<_>>());
+            let (mut cutter, mut cut) = (Words::default(), Vec::new());
+            for piece in &pieces {
+                cutter.push(piece);
+                cut.extend(std::iter::from_fn(|| cutter.complete()));
+            }
+            cut.extend(cutter.last());
+            prop_assert_eq!(cut, words(&whole));
         }
     }
 }

@@ -18,6 +18,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio_util::task::TaskTracker;
 
+use self::streaming::Paced;
 pub use self::streaming::WordStream;
 use super::fixtures::Shelf;
 use super::journal::Shown;
@@ -108,8 +109,7 @@ impl Turns {
 
     async fn ask(&self, visit: &Visit, asked: &Asked) -> Result<Answer, Error> {
         let name = self.settings.backend.unwrap_or(asked.backend);
-        let prompt = Some(Arc::clone(&asked.prompt));
-        visit.notes().show(Shown { prompt, backend: name, rules: visit.rules.rules() });
+        visit.notes().show(Shown::new(&asked.prompt, name, visit.rules.rules()));
         let answer = self.answer(visit, asked, name).await?;
         if let Some(rule) = &answer.rule {
             visit.notes().answered_by(Arc::clone(rule));
@@ -164,12 +164,12 @@ impl Turns {
 
     /// The answer as words in time. Waits for its beginning, so that a backend that fails before
     /// it says anything is an ordinary failure.
-    async fn words(&self, visit: &Visit, answer: Answer) -> Result<WordStream, Error> {
-        let pieces = streaming::begun(answer.pieces.into_stream()).await?;
+    async fn words(&self, visit: &Visit, answer: Answer) -> Result<Paced, Error> {
+        let source = streaming::begun(answer.pieces).await?;
         let word_ms = u64::try_from(self.settings.pace.as_millis()).unwrap_or(u64::MAX);
         let default = Pace { first_ms: 0, word_ms, jitter_ms: 0 };
         let pace = answer.pace.unwrap_or(default);
-        Ok(streaming::paced(pieces, pace, visit))
+        Ok(streaming::paced(source, pace, visit))
     }
 }
 
@@ -187,7 +187,7 @@ fn given_back<T>(
 
 /// A turn on its way into the store.
 struct NewTurn {
-    said: Vec<Part>,
+    said: Arc<Vec<Part>>,
     asked_at: DateTime<Utc>,
     text: String,
     answered_at: DateTime<Utc>,
@@ -198,7 +198,7 @@ impl NewTurn {
     /// What was asked, answered with `text` just now.
     fn answered(world: &World, asked: &Asked, text: String) -> Self {
         Self {
-            said: asked.prompt.message.clone(),
+            said: Arc::clone(&asked.prompt.message),
             asked_at: asked.at,
             text,
             answered_at: world.clock.now(),
@@ -208,7 +208,8 @@ impl NewTurn {
 
     /// What was said and the answer, with their ids.
     fn messages(self, world: &World) -> Vec<Message> {
-        let said = message(world, Role::User, self.said, self.asked_at);
+        let parts = Arc::unwrap_or_clone(self.said);
+        let said = message(world, Role::User, parts, self.asked_at);
         let answer = vec![Part::text(self.text)];
         let mut answered = message(world, Role::Assistant, answer, self.answered_at);
         answered.aborted = self.aborted;

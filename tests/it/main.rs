@@ -43,6 +43,7 @@ mod fixtures_schema;
 mod isolation;
 mod layers;
 mod ledger;
+mod memory;
 mod openapi;
 mod openapi_collection;
 mod operations;

@@ -139,7 +139,7 @@ fn fingerprint(prompt: &Prompt) -> u64 {
     for turn in &prompt.history {
         add(&text_of(&turn.parts));
     }
-    for part in &prompt.message {
+    for part in prompt.message.iter() {
         add(part.kind());
         match part {
             Part::Text { text } => add(text),

@@ -65,7 +65,7 @@ fn prompt_of(deployment: Option<&str>, model: &str, text: &str) -> Prompt {
     Prompt {
         instructions: Arc::default(),
         history: Vec::new(),
-        message: vec![Part::text(text)],
+        message: Arc::new(vec![Part::text(text)]),
         output: OutputMode::Text,
         scene: Scene {
             api: Api::Runner,

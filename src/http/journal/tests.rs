@@ -34,7 +34,7 @@ fn prompt(turn: u64) -> Arc<Prompt> {
     Arc::new(Prompt {
         instructions: Arc::new("You are a friendly support assistant.".to_owned().into()),
         history: Vec::new(),
-        message: vec![Part::text("Hi, I need help with billing.")],
+        message: Arc::new(vec![Part::text("Hi, I need help with billing.")]),
         output: OutputMode::Text,
         scene,
     })
@@ -64,8 +64,7 @@ async fn pass(world: &Arc<World>, nth: u64, sent: &Bytes, given: &Bytes, recorde
     let prompt = prompt(nth);
     if recorded {
         scope.sent(sent);
-        let (prompt, backend) = (Some(prompt), BackendName::Echo);
-        scope.notes().show(Shown { prompt, backend, rules: world.rules.rules() });
+        scope.notes().show(Shown::new(&prompt, BackendName::Echo, world.rules.rules()));
     }
     let response = Response::builder()
         .header("content-type", "application/json")

@@ -16,8 +16,6 @@ use crate::service::limits::Verdict;
 
 /// The most bytes kept of a body: beyond what tests look at, and a thousand of them are no burden.
 const LONGEST_TEXT: usize = 64 * 1024;
-/// The heaviest prompt kept, in bytes: a model's whole context of text.
-const HEAVIEST_PROMPT: usize = 1024 * 1024;
 
 /// A request, what became of it, and why.
 #[derive(Debug)]
@@ -157,16 +155,9 @@ impl Entry {
         self.weight
     }
 
-    /// The entry with its weight known, and without a prompt that is too heavy.
+    /// The entry with its weight known.
     pub(super) fn weighed(mut self) -> Self {
-        let prompt = self.shown.as_ref().and_then(|shown| shown.prompt.as_ref());
-        let mut prompt_weight = prompt.map_or(0, |prompt| weight_of(prompt));
-        if prompt_weight > HEAVIEST_PROMPT {
-            prompt_weight = 0;
-            if let Some(shown) = &mut self.shown {
-                shown.prompt = None;
-            }
-        }
+        let prompt_weight = self.shown.as_ref().map_or(0, Shown::weight);
         if let Some(given) = &mut self.answer {
             given.body.bytes.shrink_to_fit();
             given.words.as_mut().map(Vec::shrink_to_fit);
@@ -268,7 +259,8 @@ impl Text {
     }
 }
 
-fn weight_of(prompt: &Prompt) -> usize {
+/// What `prompt` weighs, in bytes.
+pub(super) fn weight_of(prompt: &Prompt) -> usize {
     let history = prompt.history.iter().map(|turn| 32 + weight_of_parts(&turn.parts));
     let scene = [&prompt.scene.variables, &prompt.scene.meta];
     let scene = scene.iter().flat_map(|object| object.iter());

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::entry::weight_of;
 use crate::backend::canned::{Miss, Rules};
 use crate::clock::{Clock, Stopwatch, Waits};
 use crate::domain::fault::Fault;
@@ -27,13 +28,35 @@ pub struct Notes {
 pub struct Shown {
     /// All of it; the same that the model has, not a copy. Nothing where it was too large to keep.
     pub prompt: Option<Arc<Prompt>>,
+    weight: usize,
     /// Who was asked.
     pub backend: BackendName,
     /// The rules there were at that time.
     pub rules: Rules,
 }
 
+/// The heaviest prompt kept, in bytes: a model's whole context of text.
+const HEAVIEST_PROMPT: usize = 1024 * 1024;
+
 impl Shown {
+    /// `prompt` was shown to `backend`. One that is too heavy is not kept: an answer may be streamed
+    /// for a long time.
+    pub fn new(prompt: &Arc<Prompt>, backend: BackendName, rules: Rules) -> Self {
+        let weight = weight_of(prompt);
+        let kept = weight <= HEAVIEST_PROMPT;
+        Self {
+            prompt: kept.then(|| Arc::clone(prompt)),
+            weight: if kept { weight } else { 0 },
+            backend,
+            rules,
+        }
+    }
+
+    /// What is kept of the prompt, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        self.weight
+    }
+
     /// The rules that stand before `rule`, or of all if none answered, and just missed.
     pub fn near_misses(&self, rule: Option<&str>) -> Vec<Miss> {
         let fixtures = self.backend == BackendName::Canned;

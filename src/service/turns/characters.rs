@@ -88,6 +88,7 @@ impl Turns {
         let agent = self.agent(visit, unfinished.agent).await?;
         let mut history = unfinished.messages;
         let message = history.pop().map(|turn| turn.parts).unwrap_or_default();
+        let message = Arc::new(message);
         let instructions = instructions(agent.as_ref(), "");
         let turn = history.iter().filter(|turn| turn.role == Role::User).count();
         let turn = u64::try_from(turn).unwrap_or(u64::MAX).saturating_add(1);
@@ -121,7 +122,7 @@ impl Turns {
             return Err(Error::UnknownAgent(gone.clone()));
         }
         let instructions = instructions(agent.as_ref(), &conversation.system_prompt);
-        let message = vec![Part::text(addressed.content)];
+        let message = Arc::new(vec![Part::text(addressed.content)]);
         let scene = scene(visit, &llm, agent.as_ref(), conversation.turn_count + 1);
         let (output, history) = (OutputMode::Text, Vec::new());
         let mut prompt = Arc::new(Prompt { instructions, history, message, output, scene });

@@ -43,7 +43,7 @@ impl Turns {
     pub async fn stream(&self, caller: &Caller, said: Said) -> Result<WordStream, Error> {
         let asked = asked_first(caller, said, Meta::new());
         let answer = self.ask(&caller.visit, &asked).await?;
-        self.words(&caller.visit, answer).await
+        Ok(self.words(&caller.visit, answer).await?.words)
     }
 
     /// Starts a conversation with its first turn.
@@ -103,9 +103,13 @@ impl Turns {
         let served = answer.served.clone();
         let words = self.words(&caller.visit, answer).await?;
         let (database, visit) = (self.store.clone(), caller.visit.clone());
+        // No more than what is stored is kept for as long as the stream lasts.
+        let (said, asked_at) = (Arc::clone(&asked.prompt.message), asked.at);
+        let ordinal = conversation.ordinal;
         Ok(streaming::recorded(words, &self.tasks, move |text, aborted| async move {
-            let turn = NewTurn { aborted, ..NewTurn::answered(&visit, &asked, text) };
-            let booking = Booking::turn(&visit, turn, conversation.ordinal);
+            let answered_at = visit.clock.now();
+            let turn = NewTurn { said, asked_at, text, answered_at, aborted };
+            let booking = Booking::turn(&visit, turn, ordinal);
             given_back(&visit, served, booking.store(&database).await.map(drop))
         }))
     }
@@ -151,7 +155,7 @@ fn asked(caller: &Caller, said: Said, meta: Meta, history: Vec<Turn>, turn: u64)
     let prompt = Prompt {
         instructions: deployment.instructions.with(&said.variables),
         history,
-        message: said.parts,
+        message: Arc::new(said.parts),
         output: deployment.output,
         scene: Scene {
             api: Api::Runner,

@@ -11,7 +11,7 @@ use futures::stream::{self, BoxStream, Stream, StreamExt as _};
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
-use crate::backend::{BackendError, Piece};
+use crate::backend::{BackendError, Piece, Pieces};
 use crate::domain::Error;
 use crate::domain::rule::Pace;
 use crate::domain::words::Words;
@@ -22,27 +22,40 @@ use crate::service::worlds::Visit;
 /// ends it early. Dropping it stops the making of the answer.
 pub type WordStream = BoxStream<'static, Result<String, Error>>;
 
-/// The pieces of an answer as a backend gives them.
-type Pieces = BoxStream<'static, Result<Piece, BackendError>>;
+/// The text of an answer on its way to being cut.
+pub(super) enum Source {
+    /// All of it is there. It is shared with what records the stream.
+    Whole(Arc<String>),
+    /// It comes in pieces.
+    Pieces(BoxStream<'static, Result<Piece, BackendError>>),
+}
 
-/// `pieces`, once the first has come, or the failure that came instead.
-pub(super) async fn begun(mut pieces: Pieces) -> Result<Pieces, Error> {
+/// The text of `pieces`, once the first has come, or the failure that came instead.
+pub(super) async fn begun(pieces: Pieces) -> Result<Source, Error> {
+    let mut pieces = match pieces {
+        Pieces::Whole(text, _) => return Ok(Source::Whole(Arc::new(text))),
+        Pieces::Stream(pieces) => pieces,
+    };
     match pieces.next().await {
         Some(Err(fault)) => Err(Error::internal(fault)),
-        Some(Ok(first)) => Ok(stream::once(ready(Ok(first))).chain(pieces).boxed()),
-        None => Ok(pieces),
+        Some(Ok(first)) => Ok(Source::Pieces(stream::once(ready(Ok(first))).chain(pieces).boxed())),
+        None => Ok(Source::Pieces(pieces)),
     }
 }
 
-/// Cuts `pieces` into words and waits before each as `pace` says.
-pub(super) fn paced(pieces: Pieces, pace: Pace, visit: &Visit) -> WordStream {
+/// Cuts `source` into words and waits before each as `pace` says.
+pub(super) fn paced(source: Source, pace: Pace, visit: &Visit) -> Paced {
+    let whole = match &source {
+        Source::Whole(text) => Some(Arc::clone(text)),
+        Source::Pieces(_) => None,
+    };
     let (clock, draw) = (Arc::clone(&visit.clock), visit.ids.draw());
     let notes = Arc::clone(visit.notes());
     // Before the first word: whoever has it may advance the clock.
     notes.begin_waits(&clock);
     let words = try_stream! {
         let mut nth = 0;
-        for await word in cut(pieces) {
+        for await word in cut(source) {
             let word = word?;
             let wait = wait_before(nth, pace, draw);
             if !wait.is_zero() {
@@ -52,21 +65,37 @@ pub(super) fn paced(pieces: Pieces, pace: Pace, visit: &Visit) -> WordStream {
             yield word;
         }
     };
-    words.boxed()
+    Paced { words: words.boxed(), whole }
 }
 
-/// The words of `pieces`, each as soon as it is complete.
-fn cut(mut pieces: Pieces) -> impl Stream<Item = Result<String, Error>> {
+/// An answer as words in time.
+pub(super) struct Paced {
+    pub(super) words: WordStream,
+    /// The whole text, where it is known: what was sent of it is a beginning of it.
+    whole: Option<Arc<String>>,
+}
+
+/// The words of `source`, each as soon as it is complete and wanted.
+fn cut(source: Source) -> impl Stream<Item = Result<String, Error>> {
     try_stream! {
-        let mut words = Words::default();
-        while let Some(piece) = pieces.next().await {
-            if let Piece::Text(text) = piece.map_err(Error::internal)? {
-                for word in words.push(&text) {
-                    yield word;
+        let mut words = match &source {
+            Source::Whole(text) => Words::of(Arc::clone(text)),
+            Source::Pieces(_) => Words::default(),
+        };
+        while let Some(word) = words.complete() {
+            yield word;
+        }
+        if let Source::Pieces(mut pieces) = source {
+            while let Some(piece) = pieces.next().await {
+                if let Piece::Text(text) = piece.map_err(Error::internal)? {
+                    words.push(&text);
+                    while let Some(word) = words.complete() {
+                        yield word;
+                    }
                 }
             }
         }
-        if let Some(last) = words.finish() {
+        if let Some(last) = words.last() {
             yield last;
         }
     }
@@ -84,7 +113,7 @@ fn wait_before(nth: u64, pace: Pace, draw: Draw) -> Duration {
 /// Lets `words` through and has `store` called once with what was taken of them: when the last
 /// word was (then the stream ends only after `store` has succeeded), or when the stream is
 /// dropped or fails before (then as aborted). `store` runs in a task of `tasks`.
-pub(super) fn recorded<F, S>(words: WordStream, tasks: &TaskTracker, store: F) -> WordStream
+pub(super) fn recorded<F, S>(answer: Paced, tasks: &TaskTracker, store: F) -> WordStream
 where
     F: FnOnce(String, bool) -> S + Send + 'static,
     S: Future<Output = Result<(), Error>> + Send,
@@ -102,7 +131,12 @@ where
             tracing::error!(error = fault.with_sources(), "an aborted turn is lost");
         }
     });
-    Recorded { words, text: String::new(), state: State::Open(hand_over) }.boxed()
+    let Paced { words, whole } = answer;
+    let text = match whole {
+        Some(whole) => TakenText::Beginning { whole, length: 0 },
+        None => TakenText::Copied(String::new()),
+    };
+    Recorded { words, text, state: State::Open(hand_over) }.boxed()
 }
 
 /// What was taken of an answer, and who waits for it to be stored: nobody when it was aborted.
@@ -111,9 +145,37 @@ struct Taken {
     stored: Option<oneshot::Sender<Result<(), Error>>>,
 }
 
+/// The text that was taken so far.
+enum TakenText {
+    /// So many bytes of the whole, which is not copied: it may be long, and streams are slow.
+    Beginning { whole: Arc<String>, length: usize },
+    /// A copy, where the whole is not known.
+    Copied(String),
+}
+
+impl TakenText {
+    fn push(&mut self, word: &str) {
+        match self {
+            Self::Beginning { length, .. } => *length += word.len(),
+            Self::Copied(text) => text.push_str(word),
+        }
+    }
+
+    fn into_string(self) -> String {
+        match self {
+            Self::Beginning { whole, length } => {
+                let mut text = Arc::unwrap_or_clone(whole);
+                text.truncate(length);
+                text
+            }
+            Self::Copied(text) => text,
+        }
+    }
+}
+
 struct Recorded {
     words: WordStream,
-    text: String,
+    text: TakenText,
     state: State,
 }
 
@@ -129,7 +191,10 @@ impl Recorded {
         let State::Open(hand_over) = std::mem::replace(&mut self.state, State::Over) else {
             return;
         };
-        let text = std::mem::take(&mut self.text);
+        // With the words goes their share in the text, which then need not be copied.
+        self.words = stream::empty().boxed();
+        let taken = std::mem::replace(&mut self.text, TakenText::Copied(String::new()));
+        let text = taken.into_string();
         let mut stored = None;
         if complete {
             let (tell, wait) = oneshot::channel();
@@ -148,7 +213,7 @@ impl Stream for Recorded {
             match &mut self.state {
                 State::Open(_) => match std::task::ready!(self.words.poll_next_unpin(context)) {
                     Some(Ok(word)) => {
-                        self.text.push_str(&word);
+                        self.text.push(&word);
                         return Poll::Ready(Some(Ok(word)));
                     }
                     Some(Err(fault)) => {
