@@ -96,7 +96,7 @@ impl Account {
             if news.cleared {
                 found.clear();
             }
-            let came = requests(&self.world, &news.entries);
+            let came = requests(&self.world, news.entry.as_slice());
             found.extend(came.into_iter().filter(|request| like.takes(request)));
         }
     }

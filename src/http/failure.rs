@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::domain::Error as Refusal;
 use crate::domain::error::FieldError;
+use crate::service::journal::TooManyWatchers;
 
 /// Why a request gets no ordinary answer.
 #[derive(Debug, Error)]
@@ -50,6 +51,9 @@ pub(super) enum Failure {
     /// There is something at this path, but not for this method.
     #[error("this path does not answer to this method")]
     WrongMethod,
+    /// Too many clients wait for a journal's entries.
+    #[error(transparent)]
+    TooManyWatchers(#[from] TooManyWatchers),
     /// A handler panicked.
     #[error("internal error")]
     Panicked,
@@ -71,6 +75,7 @@ impl Failure {
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::NoSuchPath => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooManyWatchers(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

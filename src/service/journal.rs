@@ -10,17 +10,19 @@
 mod entry;
 mod filter;
 mod notes;
+mod watch;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::watch as channel;
 
 pub use self::entry::{End, Entry, Given, Lines, Sent, Text, Took, Word};
 pub use self::filter::{Filter, Since, StatusFilter};
 pub use self::notes::{Notes, Shown};
+pub use self::watch::{TooManyWatchers, Watch, Watchers};
 
 /// The most bytes that an account's journal holds, whatever the number of its entries.
 pub const MOST_BYTES: usize = 8 * 1024 * 1024;
@@ -33,8 +35,10 @@ pub struct Journal {
     /// Goes up whenever the journal is cleared: requests of an older one are not kept.
     epoch: AtomicU64,
     kept: Mutex<Kept>,
+    /// Those who wait for entries or follow it.
+    watchers: Watchers,
     /// Whether more entries may come; it also wakes followers.
-    open: watch::Sender<bool>,
+    open: channel::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +68,14 @@ pub struct Look {
     pub dropped: u64,
 }
 
+impl Look {
+    /// The entry of this number, if the journal holds it.
+    pub fn entry(&self, number: u64) -> Option<&Arc<Entry>> {
+        let first = self.entries.first()?.number();
+        self.entries.get(usize::try_from(number.checked_sub(first)?).ok()?)
+    }
+}
+
 impl Kept {
     /// The entries after number `seen`.
     fn after(&self, seen: u64) -> impl Iterator<Item = &Arc<Entry>> {
@@ -79,7 +91,8 @@ impl Journal {
             most,
             epoch: AtomicU64::new(0),
             kept: Mutex::default(),
-            open: watch::Sender::new(true),
+            watchers: Watchers::of_an_account(),
+            open: channel::Sender::new(true),
         }
     }
 
@@ -155,6 +168,11 @@ impl Journal {
         }
     }
 
+    /// A place for one more client that waits for entries or follows it, if there is one.
+    pub fn watch(&self, of_the_server: &Watchers) -> Result<Watch, TooManyWatchers> {
+        self.watchers.watch(of_the_server)
+    }
+
     /// Follows it from after entry `seen`; from now on without.
     pub fn follow(self: &Arc<Self>, seen: Option<u64>) -> Follower {
         let open = self.open.subscribe();
@@ -168,21 +186,22 @@ impl Journal {
 #[derive(Debug)]
 pub struct Follower {
     journal: Arc<Journal>,
-    open: watch::Receiver<bool>,
+    open: channel::Receiver<bool>,
     /// The number of the latest entry that was read.
     seen: u64,
     epoch: u64,
 }
 
-/// What was written since a follower last read.
+/// What was written since a follower last read: at most one entry at a time, so that a slow reader
+/// holds no more than that beyond the journal's bounds.
 #[derive(Debug)]
 pub struct News {
-    /// The journal was cleared before these entries came.
+    /// The journal was cleared before this entry came.
     pub cleared: bool,
     /// Entries that came and made place for others before they were read.
     pub missed: u64,
-    /// The entries, oldest first.
-    pub entries: Vec<Arc<Entry>>,
+    /// The next entry, if there is one.
+    pub entry: Option<Arc<Entry>>,
 }
 
 impl Follower {
@@ -203,12 +222,12 @@ impl Follower {
         let kept = self.journal.kept.lock();
         let epoch = self.journal.ticket().0;
         let cleared = std::mem::replace(&mut self.epoch, epoch) != epoch;
-        let entries: Vec<_> = kept.after(self.seen).cloned().collect();
-        let read = u64::try_from(entries.len()).unwrap_or(u64::MAX);
-        let unread = kept.last - self.seen;
-        self.seen = kept.last;
-        let missed = if cleared { 0 } else { unread.saturating_sub(read) };
-        (cleared || unread > 0).then_some(News { cleared, missed, entries })
+        let entry = kept.after(self.seen).next().cloned();
+        let seen = entry.as_ref().map_or(kept.last, |entry| entry.number());
+        let passed = seen - self.seen;
+        self.seen = seen;
+        let missed = if cleared { 0 } else { passed - u64::from(entry.is_some()) };
+        (cleared || passed > 0).then_some(News { cleared, missed, entry })
     }
 }
 

@@ -20,6 +20,7 @@ pub mod worlds;
 pub use self::access::{Access, Caller};
 pub use self::archive::Archive;
 pub use self::fixtures::{Fixtures, Shelf};
+pub use self::journal::Watch;
 pub use self::snapshots::Snapshots;
 pub use self::studio::Studio;
 pub use self::turns::Turns;

@@ -21,7 +21,7 @@ use parking_lot::{Mutex, RwLock};
 pub use self::making::{Changes, LimitChange, NewAccount};
 use super::faults::{self, Carried, Faults};
 use super::fixtures::Shelf;
-use super::journal::{Journal, Notes};
+use super::journal::{Journal, Notes, TooManyWatchers, Watch, Watchers};
 use super::limits::{Limiter, Verdict};
 use crate::backend::canned::RuleBook;
 use crate::clock::{Clock, Stopwatch};
@@ -238,6 +238,8 @@ pub struct Worlds {
     store: Store,
     settings: Settings,
     found: RwLock<Found>,
+    /// Those who watch journals.
+    watchers: Watchers,
 }
 
 /// What the server was started with that worlds need.
@@ -276,6 +278,11 @@ impl Found {
 }
 
 impl Worlds {
+    /// A place for one more client that watches the journal of `world`, if there is one.
+    pub fn watch(&self, world: &World) -> Result<Watch, TooManyWatchers> {
+        world.journal.watch(&self.watchers)
+    }
+
     /// The account that `key` opens.
     pub fn by_key(&self, key: &str) -> Option<Arc<World>> {
         self.found.read().by_key.get(key).cloned()

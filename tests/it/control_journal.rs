@@ -670,3 +670,41 @@ async fn feeds_and_waits_end_with_the_account_and_with_the_server() {
     let ((), ended) = tokio::join!(app.stop(), feed.next());
     assert_eq!(ended, None);
 }
+
+#[tokio::test]
+async fn a_wait_holds_no_entry_that_has_made_place_for_others() {
+    let app = TestApp::with(|config| config.journal_max = 3).await;
+    let waiting = wait(&app, "?count=3&path=/v1/runner/conversations");
+    let asking = async {
+        for path in ["conversations", "no", "such", "path", "conversations", "conversations"] {
+            app.get(&format!("/v1/runner/{path}")).await;
+        }
+    };
+    let ((status, came), ()) = futures::join!(waiting, asking);
+    assert_eq!((status, &came["count"], &came["dropped"]), (StatusCode::OK, &json!(3), &json!(1)));
+    let requests = came["requests"].as_array().unwrap();
+    let numbers: Vec<_> = requests.iter().map(|entry| entry["number"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [5, 6]);
+}
+
+#[tokio::test]
+async fn an_account_has_at_most_128_clients_that_wait_or_follow() {
+    let app = TestApp::start().await;
+    let follow = async |account: &str| {
+        let path = format!("/_mynah/accounts/{account}/requests/stream");
+        client().get(app.url(&path)).send().await.unwrap()
+    };
+    let mut followers = Vec::new();
+    for _ in 0..128 {
+        let follower = follow("demo").await;
+        assert_eq!(follower.status(), 200);
+        followers.push(follower);
+    }
+    let message =
+        "128 clients wait for requests or follow them already, which is the most for an account";
+    let refused = follow("demo").await;
+    assert_eq!(refused.status(), 429);
+    assert_eq!(refused.json::<Value>().await.unwrap(), json!({"error": message}));
+    assert_eq!(wait(&app, "").await.0, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(follow("demo-free").await.status(), 200, "another account's journal");
+}

@@ -5,6 +5,7 @@
 mod query;
 mod shapes;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ use crate::http::failure::Failure;
 use crate::http::pages::ListQuery;
 use crate::ids::AccountId;
 use crate::service::journal::{Entry, Filter, Follower};
-use crate::service::{World, Worlds};
+use crate::service::{Watch, World, Worlds};
 
 /// How often a quiet feed says that it is still there: often enough for proxies.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -51,6 +52,9 @@ struct ListingAnswer {
 #[derive(Serialize)]
 struct WaitAnswer {
     count: usize,
+    /// How many of them made place for others before the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dropped: Option<usize>,
     requests: Vec<EntryAnswer>,
 }
 
@@ -59,6 +63,8 @@ struct WaitAnswer {
 struct InVainAnswer {
     error: String,
     count: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dropped: Option<usize>,
     requests: Vec<EntryAnswer>,
     others: Vec<OtherAnswer>,
 }
@@ -118,20 +124,26 @@ pub(super) async fn wait(
 ) -> Result<Response, Failure> {
     let world = worlds.named(&id)?;
     let WaitQuery { filter, count, timeout } = query::wait(query, world.journal.most())?;
+    let watch = worlds.watch(&world)?;
     let mut came = Came::default();
     let all_came = came.collect(world.journal.follow(Some(0)), &filter, count);
     let timed_out = tokio::time::timeout(timeout, all_came).await.is_err();
-    let keys = Keys::of(&world);
-    let shown = came.wanted.iter().map(|entry| shapes::shown(entry, &keys));
-    let (came_to, requests) = (came.wanted.len(), shown.collect());
+    drop(watch);
+    let (keys, look) = (Keys::of(&world), world.journal.look());
+    let entry = |number: &u64| look.entry(*number);
+    let shown = came.wanted.iter().filter_map(entry).map(|entry| shapes::shown(entry, &keys));
+    let (came_to, requests) = (came.wanted.len(), shown.collect::<Vec<_>>());
+    let dropped = Some(came_to - requests.len()).filter(|dropped| *dropped > 0);
     if came_to >= count {
-        return Ok(Json(WaitAnswer { count: came_to, requests }).into_response());
+        return Ok(Json(WaitAnswer { count: came_to, dropped, requests }).into_response());
     }
     let until = if timed_out { format!("within {timeout:?}") } else { "in time".to_owned() };
-    let others = came.others.iter().rev().take(MOST_OTHERS).rev();
+    let others = came.others.iter();
+    let others = others.filter_map(|(number, missed)| Some((entry(number)?, *missed)));
     let in_vain = InVainAnswer {
         error: format!("{came_to} of {count} requests came {until}"),
         count: came_to,
+        dropped,
         requests,
         others: others.map(|(entry, missed)| other(entry, missed, &keys)).collect(),
     };
@@ -149,11 +161,13 @@ pub(crate) fn documents<'e>(
     entries.into_iter().map(|entry| document(entry).unwrap_or_default()).collect()
 }
 
-/// What came while somebody waited.
+/// The numbers of the entries that came while a client waited. The entries themselves are kept by
+/// the journal alone, within its bounds.
 #[derive(Default)]
 struct Came {
-    wanted: Vec<Arc<Entry>>,
-    others: Vec<(Arc<Entry>, &'static str)>,
+    wanted: Vec<u64>,
+    /// The latest of the others, with the first filter that does not take each.
+    others: VecDeque<(u64, &'static str)>,
 }
 
 impl Came {
@@ -165,14 +179,15 @@ impl Came {
             if news.cleared {
                 *self = Self::default();
             }
-            for entry in news.entries {
+            if let Some(entry) = news.entry {
                 match filter.missed_by(&entry) {
-                    None => self.wanted.push(entry),
-                    Some(missed) => self.others.push((entry, missed)),
+                    None => self.wanted.push(entry.number()),
+                    Some(missed) => self.others.push_back((entry.number(), missed)),
                 }
             }
-            let old = self.others.len().saturating_sub(MOST_OTHERS);
-            self.others.drain(..old);
+            if self.others.len() > MOST_OTHERS {
+                self.others.pop_front();
+            }
         }
     }
 }
@@ -198,9 +213,10 @@ pub(super) async fn feed(
     const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
     let world = worlds.named(&id)?;
     let FeedQuery { filter, from } = query::feed(query, &headers)?;
+    let watch = worlds.watch(&world)?;
     let follower = world.journal.follow(from);
     let headers = [(header::CONTENT_TYPE, EVENTS), (header::CACHE_CONTROL, NO_STORE)];
-    Ok((headers, Body::from_stream(events(world, follower, filter))).into_response())
+    Ok((headers, Body::from_stream(events(world, follower, filter, watch))).into_response())
 }
 
 /// The events of a feed. A comment comes first: whoever has read it misses nothing from then on.
@@ -208,8 +224,10 @@ fn events(
     world: Arc<World>,
     mut follower: Follower,
     filter: Filter,
+    watch: Watch,
 ) -> impl futures::Stream<Item = Result<Bytes, std::convert::Infallible>> {
     stream! {
+        let _watch = watch;
         yield Ok(Bytes::from_static(b": following\n\n"));
         loop {
             let news = match tokio::time::timeout(HEARTBEAT, follower.next()).await {
@@ -227,8 +245,9 @@ fn events(
                 let missed = news.missed;
                 yield Ok(Bytes::from(format!("event: dropped\ndata: {{\"count\":{missed}}}\n\n")));
             }
-            for entry in news.entries.iter().filter(|entry| filter.takes(entry)) {
-                yield Ok(event(entry, &world));
+            let wanted = news.entry.filter(|entry| filter.takes(entry));
+            if let Some(event) = wanted.map(|entry| event(&entry, &world)) {
+                yield Ok(event);
             }
         }
     }

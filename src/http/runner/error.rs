@@ -29,6 +29,8 @@ fn told(failure: &Failure) -> Told {
         Failure::BodyBroken => (INVALID, "incomplete_body"),
         Failure::NoSuchPath => (INVALID, "not_found"),
         Failure::WrongMethod => (INVALID, "method_not_allowed"),
+        // The control plane's alone.
+        Failure::TooManyWatchers(_) => (LIMIT, "rate_limited"),
         Failure::Panicked => (API, "internal_error"),
     }
 }

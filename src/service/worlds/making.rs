@@ -16,7 +16,7 @@ use crate::domain::{Account, ApiKey, Credits, Error, Plan};
 use crate::ids::{self, AccountId, Minter};
 use crate::service::faults::Faults;
 use crate::service::fixtures::{Fixtures, Shelf};
-use crate::service::journal::Journal;
+use crate::service::journal::{Journal, Watchers};
 use crate::store::accounts::{self, NewRow, Saved};
 use crate::store::snapshots::{self, Holdings};
 use crate::store::{self, Store, StoreError};
@@ -76,6 +76,7 @@ impl Worlds {
             store: store.clone(),
             settings,
             found: RwLock::new(Found::default()),
+            watchers: Watchers::of_the_server(),
         };
         let original = fixtures.current();
         let settle = store::act(move |db| {

@@ -1,0 +1,84 @@
+//! How many clients may wait for entries of a journal, or follow it, at a time.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// The most watchers of one account's journal.
+const MOST_OF_AN_ACCOUNT: usize = 128;
+/// The most watchers of all journals together. Each holds a connection and a few kilobytes.
+const MOST: usize = 4096;
+
+/// The watchers of one account's journal, or of all journals.
+#[derive(Debug, Clone)]
+pub struct Watchers {
+    free: Arc<Semaphore>,
+    most: usize,
+}
+
+/// A place among the watchers, taken until it is dropped.
+#[derive(Debug)]
+pub struct Watch {
+    _places: [OwnedSemaphorePermit; 2],
+}
+
+/// All places are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{most} clients wait for requests or follow them already, which is the most {scope}")]
+pub struct TooManyWatchers {
+    most: usize,
+    scope: &'static str,
+}
+
+impl Watchers {
+    /// For one account.
+    pub fn of_an_account() -> Self {
+        Self::at_most(MOST_OF_AN_ACCOUNT)
+    }
+
+    /// For the whole server.
+    pub fn of_the_server() -> Self {
+        Self::at_most(MOST)
+    }
+
+    fn at_most(most: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(most)), most }
+    }
+
+    /// Takes a place among these watchers of one account and those of the whole server.
+    pub fn watch(&self, of_the_server: &Self) -> Result<Watch, TooManyWatchers> {
+        let (of_account, of_server) =
+            (self.place("for an account")?, of_the_server.place("for all accounts")?);
+        Ok(Watch { _places: [of_account, of_server] })
+    }
+
+    fn place(&self, scope: &'static str) -> Result<OwnedSemaphorePermit, TooManyWatchers> {
+        let place = Arc::clone(&self.free).try_acquire_owned();
+        place.map_err(|_| TooManyWatchers { most: self.most, scope })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_free_again_when_its_watcher_leaves() {
+        let (server, account) = (Watchers::at_most(3), Watchers::at_most(2));
+        let (first, second) = (account.watch(&server).unwrap(), account.watch(&server).unwrap());
+        let refusal = account.watch(&server).unwrap_err().to_string();
+        assert!(refusal.contains("2 clients") && refusal.contains("for an account"), "{refusal}");
+        drop(first);
+        account.watch(&server).unwrap();
+        drop(second);
+    }
+
+    #[test]
+    fn all_accounts_together_have_a_bound_too() {
+        let server = Watchers::at_most(1);
+        let _taken = Watchers::at_most(2).watch(&server).unwrap();
+        let refusal = Watchers::at_most(2).watch(&server).unwrap_err().to_string();
+        assert!(refusal.contains("1 clients") && refusal.contains("for all accounts"), "{refusal}");
+    }
+}
