@@ -39,7 +39,7 @@ fn prompt(text: &str) -> Prompt {
     Prompt {
         instructions: Arc::default(),
         history: Vec::new(),
-        message: vec![Part::text(text)],
+        message: Arc::new(vec![Part::text(text)]),
         output: OutputMode::Text,
         scene: Scene {
             api: Api::Runner,
