@@ -20,14 +20,14 @@ use tokio::time::Instant;
 pub struct Clock {
     hands: Mutex<Hands>,
     /// How it was made, and is again when its world begins anew.
-    first: Mode,
+    first: ClockMode,
     /// The sum of all advances so far: sleepers compare it with what it was when they lay down.
     advanced: watch::Sender<Duration>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Hands {
-    mode: Mode,
+    mode: ClockMode,
     /// How often the clock was set to an earlier time.
     set_back: u64,
 }
@@ -42,24 +42,33 @@ pub struct Reading {
     pub set_back: u64,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Mode {
-    Running { ahead_of_system: TimeDelta },
-    Frozen { at: DateTime<Utc> },
+/// How a clock comes to what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockMode {
+    /// It runs.
+    Running {
+        /// By how much it is ahead of the system's clock; negative if it is behind.
+        ahead_of_system: TimeDelta,
+    },
+    /// It stands still.
+    Frozen {
+        /// The time that it says.
+        at: DateTime<Utc>,
+    },
 }
 
 impl Clock {
     /// A clock that runs with the system's time.
     pub fn system() -> Self {
-        Self::in_mode(Mode::Running { ahead_of_system: TimeDelta::zero() })
+        Self::in_mode(ClockMode::Running { ahead_of_system: TimeDelta::zero() })
     }
 
     /// A clock that stands still at `at`.
     pub fn frozen(at: DateTime<Utc>) -> Self {
-        Self::in_mode(Mode::Frozen { at })
+        Self::in_mode(ClockMode::Frozen { at })
     }
 
-    fn in_mode(mode: Mode) -> Self {
+    fn in_mode(mode: ClockMode) -> Self {
         let hands = Mutex::new(Hands { mode, set_back: 0 });
         Self { hands, first: mode, advanced: watch::Sender::new(Duration::ZERO) }
     }
@@ -78,40 +87,40 @@ impl Clock {
     /// What this clock says, unless it says what the system's clock does.
     pub fn now_if_not_the_systems(&self) -> Option<DateTime<Utc>> {
         match self.hands.lock().mode {
-            Mode::Running { ahead_of_system } if ahead_of_system.is_zero() => None,
-            Mode::Running { ahead_of_system } => Some(ahead(ahead_of_system)),
-            Mode::Frozen { at } => Some(at),
+            ClockMode::Running { ahead_of_system } if ahead_of_system.is_zero() => None,
+            ClockMode::Running { ahead_of_system } => Some(ahead(ahead_of_system)),
+            ClockMode::Frozen { at } => Some(at),
         }
     }
 
     /// Whether it stands still.
     pub fn is_frozen(&self) -> bool {
-        matches!(self.hands.lock().mode, Mode::Frozen { .. })
+        matches!(self.hands.lock().mode, ClockMode::Frozen { .. })
     }
 
     /// Sets the clock; it goes on running, or standing still.
     pub fn set(&self, at: DateTime<Utc>) {
         self.change(|mode| match mode {
-            Mode::Running { .. } => Mode::Running { ahead_of_system: at - system_now() },
-            Mode::Frozen { .. } => Mode::Frozen { at },
+            ClockMode::Running { .. } => ClockMode::Running { ahead_of_system: at - system_now() },
+            ClockMode::Frozen { .. } => ClockMode::Frozen { at },
         });
     }
 
     /// Lets the clock stand still, where it is.
     pub fn freeze(&self) {
-        self.change(|mode| Mode::Frozen { at: mode.now() });
+        self.change(|mode| ClockMode::Frozen { at: mode.now() });
     }
 
     /// Lets the clock stand still at `at`.
     pub fn freeze_at(&self, at: DateTime<Utc>) {
-        self.change(|_| Mode::Frozen { at });
+        self.change(|_| ClockMode::Frozen { at });
     }
 
     /// Lets the clock run on from where it is.
     pub fn run(&self) {
         let mut hands = self.hands.lock();
-        if let Mode::Frozen { at } = hands.mode {
-            hands.mode = Mode::Running { ahead_of_system: at - system_now() };
+        if let ClockMode::Frozen { at } = hands.mode {
+            hands.mode = ClockMode::Running { ahead_of_system: at - system_now() };
         }
     }
 
@@ -120,7 +129,17 @@ impl Clock {
         self.change(|_| self.first);
     }
 
-    fn change(&self, to: impl FnOnce(Mode) -> Mode) {
+    /// How it comes to what it says.
+    pub fn mode(&self) -> ClockMode {
+        self.hands.lock().mode
+    }
+
+    /// Lets it stand still or run as `mode` says. Waits go on.
+    pub fn set_mode(&self, mode: ClockMode) {
+        self.change(|_| mode);
+    }
+
+    fn change(&self, to: impl FnOnce(ClockMode) -> ClockMode) {
         let mut hands = self.hands.lock();
         let before = hands.mode.now();
         hands.mode = to(hands.mode);
@@ -134,12 +153,12 @@ impl Clock {
         let step = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);
         let mut hands = self.hands.lock();
         hands.mode = match hands.mode {
-            Mode::Running { ahead_of_system } => {
+            ClockMode::Running { ahead_of_system } => {
                 let further = ahead_of_system.checked_add(&step).unwrap_or(TimeDelta::MAX);
-                Mode::Running { ahead_of_system: ahead(further) - system_now() }
+                ClockMode::Running { ahead_of_system: ahead(further) - system_now() }
             }
-            Mode::Frozen { at } => {
-                Mode::Frozen { at: at.checked_add_signed(step).unwrap_or(LAST).min(LAST) }
+            ClockMode::Frozen { at } => {
+                ClockMode::Frozen { at: at.checked_add_signed(step).unwrap_or(LAST).min(LAST) }
             }
         };
         drop(hands);
@@ -152,7 +171,16 @@ impl Clock {
     }
 }
 
-impl Mode {
+impl ClockMode {
+    /// That of a clock that says `now`, and stands still or runs on from there.
+    pub fn at(now: DateTime<Utc>, frozen: bool) -> Self {
+        if frozen {
+            Self::Frozen { at: now }
+        } else {
+            Self::Running { ahead_of_system: now - system_now() }
+        }
+    }
+
     fn now(self) -> DateTime<Utc> {
         match self {
             Self::Running { ahead_of_system } => ahead(ahead_of_system),

@@ -178,22 +178,14 @@ impl Minter {
         kinds.iter().map(|kind| (*kind, self.made(*kind))).collect()
     }
 
-    /// Goes on after what was made of each kind, as the store remembers it.
-    pub fn resume(&self, made: &[(Kind, u64)]) {
-        for (kind, made) in made {
-            kind.counter(&self.made).store(*made, Ordering::Relaxed);
-        }
-    }
-
-    /// The same minter, that has made nothing yet.
+    /// The same minter, where so many of each kind were made, and none of any other.
     #[must_use]
-    pub fn anew(&self) -> Self {
-        Self { draw: self.draw, made: Counters::default() }
-    }
-
-    /// Begins anew: nothing was made yet.
-    pub fn restart(&self) {
-        self.resume(&Kind::ALL.map(|kind| (kind, 0)));
+    pub fn having_made(&self, made: &[(Kind, u64)]) -> Self {
+        let counters = Counters::default();
+        for (kind, made) in made {
+            kind.counter(&counters).store(*made, Ordering::Relaxed);
+        }
+        Self { draw: self.draw, made: counters }
     }
 
     /// The ordinal of the next one of `kind`, counted from 1.

@@ -137,7 +137,7 @@ impl Opened {
                     for n in begin..end {
                         conversation(db, &world, n).await?;
                     }
-                    accounts::save_counters(db, world.row, &world.ids, &Kind::ALL).await
+                    accounts::save_counters(db, world.row, &world.epoch().ids, &Kind::ALL).await
                 }
                 .boxed()
             });
@@ -162,7 +162,7 @@ async fn conversation(db: &mut Connection, world: &World, n: u64) -> Result<(), 
     meta.insert("tier".to_owned(), tier.into());
     let conversation = Conversation {
         id: conversation_id(n),
-        ordinal: world.ids.next(Kind::Conversation),
+        ordinal: world.epoch().ids.next(Kind::Conversation),
         target: Target::Deployment("YOUR_DEPLOYMENT_ID".into()),
         name: "Hello! I need help with my order".to_owned(),
         meta,
@@ -175,7 +175,7 @@ async fn conversation(db: &mut Connection, world: &World, n: u64) -> Result<(), 
         turn_count: 0,
     };
     conversations::insert(db, world.row, &conversation, 0).await?;
-    let activity = world.ids.next(Kind::Activity);
+    let activity = world.epoch().ids.next(Kind::Activity);
     // The first one is as long as a page and more.
     let turns = if n == 0 { 50 } else { 1 };
     let mut said: Vec<Message> = (0..turns).flat_map(|_| turn(world)).collect();
@@ -186,7 +186,7 @@ async fn conversation(db: &mut Connection, world: &World, n: u64) -> Result<(), 
 /// A user's message and its answer.
 pub(crate) fn turn(world: &World) -> Vec<Message> {
     let message = |role, text| Message {
-        id: world.ids.message(),
+        id: world.epoch().ids.message(),
         role,
         parts: vec![Part::text(text)],
         image: None,

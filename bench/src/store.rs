@@ -148,7 +148,8 @@ impl Posting for Entry {
     }
 
     fn draw(&mut self) -> Drawn {
-        let ids = &self.world.ids;
+        let epoch = self.world.epoch();
+        let ids = &epoch.ids;
         let Some(conversation) = self.conversation else {
             ids.message();
             return Drawn { begins: None, turn: None, made: ids.made_each(&[Kind::Message]) };

@@ -35,27 +35,27 @@ impl Faults<'_> {
     pub fn add(&self, fault: impl Form<Fault>) -> Result<Standing, Error> {
         let armed =
             fault.form()?.armed(Carrier::Account, route_table()).map_err(FieldError::from)?;
-        Ok(self.0.faults.add(armed, self.0.clock.now()).into())
+        Ok(self.0.epoch().faults.add(armed, self.0.clock.now()).into())
     }
 
     /// All of them, in the order in which they are looked at.
     pub fn list(&self) -> Vec<Standing> {
-        self.0.faults.all().into_iter().map(Standing::from).collect()
+        self.0.epoch().faults.all().into_iter().map(Standing::from).collect()
     }
 
     /// How often a fault's effect was met so far.
     pub fn fired(&self, id: &FaultId) -> u64 {
-        let all = self.0.faults.all();
+        let all = self.0.epoch().faults.all();
         all.iter().find(|standing| standing.id == *id).map_or(0, |found| found.tally.fired)
     }
 
     /// Takes one away.
     pub fn remove(&self, id: &FaultId) -> Result<(), Error> {
-        Ok(self.0.faults.remove(id)?)
+        Ok(self.0.epoch().faults.remove(id)?)
     }
 
     /// Takes all away that were added; those of the fixtures stay.
     pub fn clear(&self) {
-        self.0.faults.clear();
+        self.0.epoch().faults.clear();
     }
 }

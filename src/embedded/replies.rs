@@ -22,7 +22,7 @@ impl Replies<'_> {
     }
 
     fn enqueue(self, reply: Reply, api: Option<Api>) -> Result<(), Error> {
-        self.0.rules.enqueue(&[reply], api).map_err(|faults| {
+        self.0.epoch().rules.enqueue(&[reply], api).map_err(|faults| {
             let faults: Vec<RuleFault> = faults.into_iter().map(|(_, fault)| fault).collect();
             RuleFault::refusal(&faults).into()
         })
@@ -30,12 +30,12 @@ impl Replies<'_> {
 
     /// What is queued, the next one first.
     pub fn queued(&self) -> Vec<QueuedReply> {
-        self.0.rules.queue()
+        self.0.epoch().rules.queue()
     }
 
     /// Empties the queue.
     pub fn clear_queue(&self) {
-        self.0.rules.empty_queue();
+        self.0.epoch().rules.empty_queue();
     }
 
     /// Adds a rule behind the others: a [`Rule`], or its JSON. Gives it with its id.
@@ -45,29 +45,29 @@ impl Replies<'_> {
 
     /// Adds a rule at this place.
     pub fn rule_at(&self, at: &Position, rule: impl Form<Rule>) -> Result<OwnRule, Error> {
-        let added = self.0.rules.add(&rule.form()?, at);
+        let added = self.0.epoch().rules.add(&rule.form()?, at);
         added.map_err(|faults| RuleFault::refusal(&faults).into())
     }
 
     /// The rules that were added, in order, each with how often it has answered.
     pub fn rules(&self) -> Vec<OwnRule> {
-        self.0.rules.own_rules()
+        self.0.epoch().rules.own_rules()
     }
 
     /// Puts this list in the place of the rules that were added.
     pub fn replace_rules(&self, list: &[Wanted]) -> Result<(), Error> {
-        let replaced = self.0.rules.replace(list);
+        let replaced = self.0.epoch().rules.replace(list);
         replaced.map_err(|faults| RuleFault::refusal(&faults).into())
     }
 
     /// Takes a rule away.
     pub fn remove_rule(&self, id: &str) -> Result<(), Error> {
         let unknown = || domain::Error::UnknownRule(id.to_owned());
-        Ok(self.0.rules.remove(id).then_some(()).ok_or_else(unknown)?)
+        Ok(self.0.epoch().rules.remove(id).then_some(()).ok_or_else(unknown)?)
     }
 
     /// Takes all rules away that were added, and empties the queue; the fixtures' rules stay.
     pub fn clear(&self) {
-        self.0.rules.clear();
+        self.0.epoch().rules.clear();
     }
 }

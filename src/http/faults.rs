@@ -23,8 +23,8 @@ use super::scope::Scope;
 use crate::domain::Deployment;
 use crate::domain::conversation::Api;
 use crate::domain::fault::{Act, Asked, Drop, Fault};
-use crate::service::World;
 use crate::service::faults::{self, Carried};
+use crate::service::worlds::Visit;
 
 /// Whether a request may ask for its own fault in the header `x-mynah-fault`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,18 +52,19 @@ impl Line {
     }
 }
 
-/// Lets a request to `world`, and to the deployment if there is one, meet its fault: waits, and
+/// Lets the request of `visit`, and to the deployment if there is one, meet its fault: waits, and
 /// refuses.
 pub(super) async fn meet(
     parts: &Parts,
     api: Api,
-    world: &World,
+    visit: &Visit,
     deployment: Option<&Deployment>,
 ) -> Result<(), Failure> {
     let scope = Scope::of(&parts.extensions);
     let route = scope.route().unwrap_or_default();
     let (path, method) = (parts.uri.path(), parts.method.as_str());
     let asked = Asked { api, route, path, method };
+    let epoch = visit.epoch();
     let fault = if let Some(demand) = parts.extensions.get::<Demand>() {
         Some(demand.fault(asked.streamed())?)
     } else {
@@ -71,10 +72,10 @@ pub(super) async fn meet(
             by: deployment.id.as_str(),
             rules: &deployment.faults,
         });
-        world.faults.met(&asked, carried, &world.clock, world.ids.draw())
+        epoch.faults.met(&asked, carried, &visit.clock, epoch.ids.draw())
     };
     let Some(fault) = fault else { return Ok(()) };
-    Ok(faults::begin(fault, &world.clock, scope.notes()).await?)
+    Ok(faults::begin(fault, &visit.clock, scope.notes()).await?)
 }
 
 /// Sees whether a request asks for its own fault.

@@ -80,7 +80,7 @@ impl Scope {
             came: world.clock.now(),
             ticket: world.journal.ticket(),
         });
-        self.0.id.get_or_init(|| world.ids.request());
+        self.0.id.get_or_init(|| world.epoch().ids.request());
     }
 
     /// The limiter has spoken.

@@ -10,14 +10,14 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 use serde::{Deserialize, Serialize};
 
-use super::worlds::{Changes, NewAccount, World, Worlds};
-use crate::clock::{parse_rfc3339, rfc3339};
+use super::worlds::{NewAccount, RestoredState, World, Worlds};
+use crate::clock::{ClockMode, parse_rfc3339, rfc3339};
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::{
     Api, Conversation, Message, Meta, Target, Variables, number_turns,
 };
 use crate::domain::error::{Fault, FieldError};
-use crate::domain::{Credits, Error, Part, Role};
+use crate::domain::{Credits, Error, Part, Plan, Role};
 use crate::ids::{AccountId, Kind};
 use crate::store::snapshots::{self, Holdings};
 use crate::store::{self, Store};
@@ -131,65 +131,74 @@ impl Snapshots {
     /// All state of the account `id`.
     pub async fn take(&self, id: &AccountId) -> Result<Snapshot, Error> {
         let world = self.worlds.named(id)?;
+        Ok(self.take_of(&world).await?.0)
+    }
+
+    /// All state of `world`, and its clock to the last bit, all as of one moment.
+    async fn take_of(&self, world: &Arc<World>) -> Result<(Snapshot, ClockMode), Error> {
         let owner = world.row;
         let look = store::act(move |db| async move { snapshots::read(db, owner).await }.boxed());
-        let holdings = self.store.read_at_once(look).await.map_err(Error::internal)?;
-        Ok(Snapshot::of(&world, holdings))
+        let captured = Arc::clone(world);
+        let capture = move || Captured::of(&captured);
+        let taken = self.store.read_at_once(capture, look).await.map_err(Error::internal)?;
+        let (captured, holdings) = taken;
+        let holdings = holdings.ok_or_else(|| Error::UnknownAccount(world.id.clone()))?;
+        let clock = captured.mode;
+        Ok((Snapshot::of(captured, holdings), clock))
     }
 
     /// Puts `snapshot` in the place of all state of the account `id`.
     pub async fn restore(&self, id: &AccountId, snapshot: Snapshot) -> Result<(), Error> {
         let world = self.worlds.named(id)?;
-        let now = time(&snapshot.clock.now, "clock.now")?;
-        let frozen = snapshot.clock.frozen;
-        let (plan, limits) = (
-            snapshot.plan.clone(),
-            (snapshot.requests_per_minute, snapshot.runner_requests_per_minute),
-        );
-        self.worlds.plan(&plan)?;
-        let holdings = snapshot.holdings()?;
-        self.worlds.replace(&world, holdings).await?;
-        self.worlds.set_terms(&world, &plan, limits).await?;
-        if frozen {
-            world.clock.freeze_at(now);
-        } else {
-            world.clock.run();
-            world.clock.set(now);
-        }
-        Ok(())
+        self.worlds.replace(&world, snapshot.checked()?).await
     }
 
     /// Makes a new account from a copy of the account `id`; what `new` says is so in the copy.
     pub async fn fork(&self, id: &AccountId, new: NewAccount) -> Result<Arc<World>, Error> {
         let original = self.worlds.named(id)?;
+        let (mut snapshot, mut clock) = self.take_of(&original).await?;
         if let Some(plan) = &new.plan {
-            self.worlds.plan(plan)?;
+            let usual = self.worlds.plan(plan)?;
+            snapshot.plan = usual.id;
+            snapshot.requests_per_minute = usual.requests_per_minute;
+            snapshot.runner_requests_per_minute = usual.runner_requests_per_minute;
         }
-        let snapshot = self.take(id).await?;
+        if let Some(balance) = new.balance {
+            snapshot.balance = balance.to_string();
+        }
+        if let Some(at) = new.clock {
+            clock = ClockMode::Frozen { at };
+        }
         let from = original.made_from.clone().unwrap_or_else(|| original.id.clone());
-        let changes =
-            Changes { plan: new.plan.clone(), balance: new.balance, ..Changes::default() };
-        let clock = new.clock;
-        let copy = self.worlds.make(NewAccount { from: Some(from), ..new }).await?;
-        let filled = async {
-            self.restore(&copy.id, snapshot).await?;
-            self.worlds.change(&copy.id, changes).await
-        };
-        if let Err(fault) = filled.await {
-            // Half a copy is no copy.
-            self.worlds.remove(&copy.id).await?;
-            return Err(fault);
+        let state = RestoredState { clock, ..snapshot.checked()? };
+        self.worlds.make_copy(NewAccount { from: Some(from), ..new }, state).await
+    }
+}
+
+/// What a snapshot holds of an account that is not in the store.
+struct Captured {
+    plan: Plan,
+    clock: ClockState,
+    mode: ClockMode,
+    /// Requests made: the only kind that is counted in memory alone.
+    requests: u64,
+}
+
+impl Captured {
+    fn of(world: &World) -> Self {
+        let (epoch, clock) = (world.epoch(), &world.clock);
+        Self {
+            plan: epoch.plan(),
+            clock: ClockState { now: rfc3339(clock.now()), frozen: clock.is_frozen() },
+            mode: clock.mode(),
+            requests: epoch.ids.made(Kind::Request),
         }
-        if let Some(at) = clock {
-            copy.clock.freeze_at(at);
-        }
-        Ok(copy)
     }
 }
 
 impl Snapshot {
-    fn of(world: &World, holdings: Holdings) -> Self {
-        let plan = world.plan();
+    fn of(captured: Captured, holdings: Holdings) -> Self {
+        let Captured { plan, clock, requests, .. } = captured;
         let counted = |kind| holdings.made.iter().find(|(of, _)| *of == kind);
         let made = |kind| counted(kind).map_or(0, |(_, made)| *made);
         Self {
@@ -198,10 +207,9 @@ impl Snapshot {
             requests_per_minute: plan.requests_per_minute,
             runner_requests_per_minute: plan.runner_requests_per_minute,
             balance: holdings.balance.to_string(),
-            clock: ClockState { now: rfc3339(world.clock.now()), frozen: world.clock.is_frozen() },
+            clock,
             made: Made {
-                // The only kind that is counted in memory alone.
-                request: world.ids.made(Kind::Request),
+                request: requests,
                 conversation: made(Kind::Conversation),
                 message: made(Kind::Message),
                 activity: made(Kind::Activity),
@@ -214,7 +222,17 @@ impl Snapshot {
         }
     }
 
-    /// What the account is to hold, once everything is found to be in order.
+    /// What is put into an account, once everything is found to be in order.
+    fn checked(self) -> Result<RestoredState, FieldError> {
+        let now = time(&self.clock.now, "clock.now")?;
+        Ok(RestoredState {
+            plan: self.plan.clone(),
+            limits: (self.requests_per_minute, self.runner_requests_per_minute),
+            clock: ClockMode::at(now, self.clock.frozen),
+            holdings: self.holdings()?,
+        })
+    }
+
     fn holdings(self) -> Result<Holdings, FieldError> {
         if self.version != VERSION {
             let message = format!("version must be {VERSION}: this is another Mynah's snapshot");

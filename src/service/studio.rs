@@ -20,7 +20,7 @@ use super::worlds::{Visit, World};
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::{Api, Message};
 use crate::domain::{Error, Role};
-use crate::ids::{AgentId, ConversationId, Kind, SdModelId};
+use crate::ids::{AgentId, ConversationId, Kind, Minter, SdModelId};
 use crate::store::{self, Store, accounts, agents, conversations, images, messages};
 
 /// Pictures drawn at once: drawing is processor time, and requests need some too.
@@ -97,13 +97,15 @@ impl Studio {
     pub async fn make_agent(&self, visit: &Visit, new: NewAgent) -> Result<Agent, Error> {
         let model = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?;
         visit.meet(Carried { by: model.id.as_str(), rules: &model.faults }).await?;
-        let (world, cost) = (visit.world(), model.cost_per_image);
+        let (owner, epoch) = (visit.row, Arc::clone(visit.epoch()));
+        let cost = model.cost_per_image;
         let act = store::act(move |db| {
             async move {
-                if !accounts::charge(db, world.row, cost).await? {
+                if !accounts::charge(db, owner, cost).await? {
                     return Ok(None);
                 }
-                let ordinal = world.ids.next(Kind::Agent);
+                let ids = &epoch.ids;
+                let ordinal = ids.next(Kind::Agent);
                 let mut agent = Agent {
                     id: "".into(),
                     name: new.name,
@@ -113,9 +115,9 @@ impl Studio {
                     sd_model: Some(new.sd_model),
                 };
                 let avatar = format!("{} {}", model.id, agent.avatar_prompt());
-                agent.id = world.ids.agent(ordinal, &avatar);
-                agents::insert(db, world.row, &agent, ordinal).await?;
-                accounts::save_counters(db, world.row, &world.ids, &[Kind::Agent]).await?;
+                agent.id = ids.agent(ordinal, &avatar);
+                agents::insert(db, owner, &agent, ordinal).await?;
+                accounts::save_counters(db, owner, ids, &[Kind::Agent]).await?;
                 Ok(Some(agent))
             }
             .boxed()
@@ -144,7 +146,7 @@ impl Studio {
         let model = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?;
         visit.meet(Carried { by: model.id.as_str(), rules: &model.faults }).await?;
         let cost = model.cost_per_image;
-        let (payer, wanted) = (visit.world(), new.conversation.clone());
+        let (payer, wanted) = (visit.clone(), new.conversation.clone());
         let act = store::act(move |db| {
             async move {
                 let mut conversation = None;
@@ -158,9 +160,10 @@ impl Studio {
                 if !accounts::charge(db, payer.row, cost).await? {
                     return Ok(Paid::NoMoney);
                 }
-                let ordinal = payer.ids.next(Kind::Image);
+                let ids = &payer.epoch().ids;
+                let ordinal = ids.next(Kind::Image);
                 let image = Image {
-                    id: payer.ids.image(ordinal, &format!("{} {}", new.sd_model, new.prompt)),
+                    id: ids.image(ordinal, &format!("{} {}", new.sd_model, new.prompt)),
                     prompt: new.prompt,
                     sd_model: new.sd_model,
                     created_at: payer.clock.now(),
@@ -170,13 +173,13 @@ impl Studio {
                 let [(_, image)] = image;
                 let mut made = vec![Kind::Image];
                 if let Some(conversation) = conversation {
-                    let message = shown(&payer, &image, conversation.turn_count);
-                    let activity = payer.ids.next(Kind::Activity);
+                    let message = shown(ids, &image, conversation.turn_count);
+                    let activity = ids.next(Kind::Activity);
                     let ordinal = conversation.ordinal;
                     messages::append(db, payer.row, ordinal, &[message], activity).await?;
                     made.extend([Kind::Message, Kind::Activity]);
                 }
-                accounts::save_counters(db, payer.row, &payer.ids, &made).await?;
+                accounts::save_counters(db, payer.row, ids, &made).await?;
                 Ok(Paid::Done(image))
             }
             .boxed()
@@ -246,9 +249,9 @@ impl Studio {
 
 /// The message that an image is in its conversation: no text, just the image. It belongs to the turn
 /// that came last.
-fn shown(world: &World, image: &Image, turn: u64) -> Message {
+fn shown(ids: &Minter, image: &Image, turn: u64) -> Message {
     Message {
-        id: world.ids.message(),
+        id: ids.message(),
         role: Role::Assistant,
         parts: Vec::new(),
         image: Some(image.id.clone()),

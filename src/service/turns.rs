@@ -22,12 +22,13 @@ use self::streaming::Paced;
 pub use self::streaming::WordStream;
 use super::fixtures::Shelf;
 use super::journal::Shown;
-use super::worlds::{Visit, World};
+use super::worlds::Visit;
 use crate::backend::canned::{self, Served};
 use crate::backend::{Answer, Ask, Backend, Canned, Echo};
 use crate::domain::conversation::{Message, Prompt};
 use crate::domain::rule::Pace;
 use crate::domain::{BackendName, Error, OutputMode, Part, Role};
+use crate::ids::Minter;
 use crate::store::Store;
 
 /// Makes turns.
@@ -109,7 +110,7 @@ impl Turns {
 
     async fn ask(&self, visit: &Visit, asked: &Asked) -> Result<Answer, Error> {
         let name = self.settings.backend.unwrap_or(asked.backend);
-        visit.notes().show(Shown::new(&asked.prompt, name, visit.rules.rules()));
+        visit.notes().show(Shown::new(&asked.prompt, name, visit.epoch().rules.rules()));
         let answer = self.answer(visit, asked, name).await?;
         if let Some(rule) = &answer.rule {
             visit.notes().answered_by(Arc::clone(rule));
@@ -119,13 +120,13 @@ impl Turns {
 
     async fn answer(
         &self,
-        world: &World,
+        visit: &Visit,
         asked: &Asked,
         backend: BackendName,
     ) -> Result<Answer, Error> {
         let ask = Ask {
             prompt: Arc::clone(&asked.prompt),
-            rules: Arc::clone(&world.rules),
+            rules: Arc::clone(&visit.epoch().rules),
             thoughts: asked.thoughts,
         };
         // Whoever prepares a reply for a request wants it given, whatever the backend is.
@@ -175,12 +176,12 @@ impl Turns {
 
 /// What came of storing an answer; where nothing was stored, its reply counts as not served.
 fn given_back<T>(
-    world: &World,
+    visit: &Visit,
     served: Option<Served>,
     outcome: Result<T, Error>,
 ) -> Result<T, Error> {
     if let (Err(_), Some(served)) = (&outcome, served) {
-        world.rules.give_back(served);
+        visit.epoch().rules.give_back(served);
     }
     outcome
 }
@@ -196,29 +197,29 @@ struct NewTurn {
 
 impl NewTurn {
     /// What was asked, answered with `text` just now.
-    fn answered(world: &World, asked: &Asked, text: String) -> Self {
+    fn answered(visit: &Visit, asked: &Asked, text: String) -> Self {
         Self {
             said: Arc::clone(&asked.prompt.message),
             asked_at: asked.at,
             text,
-            answered_at: world.clock.now(),
+            answered_at: visit.clock.now(),
             aborted: false,
         }
     }
 
     /// What was said and the answer, with their ids.
-    fn messages(self, world: &World) -> Vec<Message> {
+    fn messages(self, ids: &Minter) -> Vec<Message> {
         let parts = Arc::unwrap_or_clone(self.said);
-        let said = message(world, Role::User, parts, self.asked_at);
+        let said = message(ids, Role::User, parts, self.asked_at);
         let answer = vec![Part::text(self.text)];
-        let mut answered = message(world, Role::Assistant, answer, self.answered_at);
+        let mut answered = message(ids, Role::Assistant, answer, self.answered_at);
         answered.aborted = self.aborted;
         vec![said, answered]
     }
 }
 
 /// A new message of `role` for the store.
-fn message(world: &World, role: Role, parts: Vec<Part>, created_at: DateTime<Utc>) -> Message {
-    let id = world.ids.message();
+fn message(ids: &Minter, role: Role, parts: Vec<Part>, created_at: DateTime<Utc>) -> Message {
+    let id = ids.message();
     Message { id, role, parts, image: None, created_at, aborted: false, turn: 0 }
 }

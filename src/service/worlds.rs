@@ -5,12 +5,13 @@
 //! that starts as a copy of a fixture account.
 
 mod adopting;
+mod changing;
+mod epoch;
 mod making;
 
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -18,17 +19,19 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
 
-pub use self::making::{Changes, LimitChange, NewAccount};
-use super::faults::{self, Carried, Faults};
+pub(in crate::service) use self::changing::RestoredState;
+pub use self::changing::{Changes, LimitChange};
+pub use self::epoch::AccountEpoch;
+pub use self::making::NewAccount;
+use super::faults::{self, Carried};
 use super::fixtures::Shelf;
 use super::journal::{Journal, Notes, TooManyWatchers, Watch, Watchers};
-use super::limits::{Limiter, Verdict};
-use crate::backend::canned::RuleBook;
+use super::limits::Verdict;
 use crate::clock::{Clock, Stopwatch};
 use crate::domain::conversation::Api;
 use crate::domain::fault::{Asked, RouteTable};
-use crate::domain::{ApiKey, Credits, Error, Plan};
-use crate::ids::{AccountId, Minter, ProjectId};
+use crate::domain::{ApiKey, Error, Plan};
+use crate::ids::{AccountId, ProjectId};
 use crate::store::{self, AccountRow, Connection, Store, StoreError};
 
 /// One account at run time, and everything that is its own.
@@ -40,24 +43,14 @@ pub struct World {
     pub row: AccountRow,
     /// Its time.
     pub clock: Arc<Clock>,
-    /// Its ids.
-    pub ids: Minter,
-    /// Its place in the canned rules.
-    pub rules: Arc<RuleBook>,
     /// What was asked of it lately.
     pub journal: Arc<Journal>,
-    /// What is to go wrong in it.
-    pub faults: Faults,
     /// The fixture account that it was copied from, if it was made at run time.
     pub made_from: Option<AccountId>,
-    /// The credits that it starts with, and starts with again.
-    balance: Credits,
     /// How long it may be unused before it goes.
     ttl: Option<Duration>,
     doors: RwLock<Doors>,
-    terms: RwLock<Arc<Terms>>,
-    /// Goes up with every reset: what was begun before belongs to a world that is no more.
-    generation: AtomicU64,
+    epoch: RwLock<Arc<AccountEpoch>>,
     /// Runs since it was last used.
     used: Mutex<Stopwatch>,
 }
@@ -66,16 +59,16 @@ pub struct World {
 #[derive(Debug, Clone)]
 pub struct Visit {
     world: Arc<World>,
-    /// The world's generation when the visit began.
-    generation: u64,
+    /// The world's epoch when the visit began.
+    epoch: Arc<AccountEpoch>,
     notes: Arc<Notes>,
 }
 
 impl Visit {
     /// A visit to `world` that begins now, and is written about in `notes`.
     pub fn new(world: Arc<World>, notes: &Arc<Notes>) -> Self {
-        let generation = world.generation();
-        Self { world, generation, notes: Arc::clone(notes) }
+        let epoch = world.epoch();
+        Self { world, epoch, notes: Arc::clone(notes) }
     }
 
     /// Where to note for the journal what becomes of it.
@@ -90,7 +83,8 @@ impl Visit {
         }
         // Models carry no conditions about the request.
         let asked = Asked { api: Api::Characters, route: "", path: "", method: "POST" };
-        let fault = self.world.faults.met(&asked, carried, &self.world.clock, self.ids.draw());
+        let AccountEpoch { faults, ids, .. } = &*self.epoch;
+        let fault = faults.met(&asked, carried, &self.world.clock, ids.draw());
         let Some(fault) = fault else { return Ok(()) };
         faults::begin(fault, &self.world.clock, &self.notes).await
     }
@@ -100,9 +94,20 @@ impl Visit {
         Arc::clone(&self.world)
     }
 
-    /// Whether the world is still what it was when the visit began: neither reset nor removed.
+    /// The epoch of the world in which the visit began.
+    pub fn epoch(&self) -> &Arc<AccountEpoch> {
+        &self.epoch
+    }
+
+    /// Counts the request against the limit of the account's plan to `api`, where it has one.
+    pub fn admit(&self, api: Api) -> Option<Verdict> {
+        self.epoch.admit(api, &self.world.clock)
+    }
+
+    /// Whether the world is still what it was when the visit began: neither reset nor removed. Only
+    /// inside the writer does it stay so.
     pub fn stands(&self) -> bool {
-        self.world.generation() == self.generation
+        !self.epoch.ended().is_cancelled()
     }
 
     /// Runs `act` in a transaction of `store`, unless the account was reset or removed since the
@@ -113,7 +118,17 @@ impl Visit {
         F: Send + 'static,
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
     {
-        self.world.write(self.generation, store, act).await
+        let epoch = Arc::clone(&self.epoch);
+        let guarded = store::act(move |db| {
+            async move {
+                if epoch.ended().is_cancelled() {
+                    return Ok(None);
+                }
+                act(db).await.map(Some)
+            }
+            .boxed()
+        });
+        store.write(guarded).await.map_err(Error::internal)?.ok_or(Error::WorldEnded)
     }
 }
 
@@ -132,22 +147,6 @@ struct Doors {
     keys: Vec<ApiKey>,
 }
 
-/// What an account's plan comes to at present.
-#[derive(Debug)]
-struct Terms {
-    plan: Plan,
-    runner: Option<Limiter>,
-    characters: Option<Limiter>,
-}
-
-impl Terms {
-    fn new(plan: Plan) -> Arc<Self> {
-        let runner = plan.runner_requests_per_minute.and_then(Limiter::new);
-        let characters = Limiter::new(plan.requests_per_minute);
-        Arc::new(Self { plan, runner, characters })
-    }
-}
-
 impl World {
     /// The project whose deployments it may use.
     pub fn project(&self) -> ProjectId {
@@ -159,23 +158,31 @@ impl World {
         self.doors.read().keys.clone()
     }
 
+    /// What a reset or a restore replaces, as it is now.
+    pub fn epoch(&self) -> Arc<AccountEpoch> {
+        Arc::clone(&self.epoch.read())
+    }
+
     /// The plan as it is now.
     pub fn plan(&self) -> Plan {
-        self.terms.read().plan.clone()
+        self.epoch.read().plan()
     }
 
-    /// Counts a request to `api` against the plan's limit, where it has one for that API.
-    pub fn admit(&self, api: Api) -> Option<Verdict> {
-        let terms = Arc::clone(&self.terms.read());
-        let limiter = match api {
-            Api::Runner => &terms.runner,
-            Api::Characters => &terms.characters,
-        };
-        limiter.as_ref().map(|limiter| limiter.admit(|| self.clock.reading()))
+    /// Begins `epoch`, and ends the one before. Called by the writer right after the commit that
+    /// replaces what the account holds.
+    fn begin(&self, epoch: Arc<AccountEpoch>) {
+        let before = std::mem::replace(&mut *self.epoch.write(), epoch);
+        before.ended().cancel();
     }
 
-    fn renew_terms(&self, plan: Plan) {
-        *self.terms.write() = Terms::new(plan);
+    /// Ends the epoch for good: the account is removed or closed. Called by the writer.
+    fn close(&self) {
+        self.epoch.read().ended().cancel();
+    }
+
+    /// Whether it was removed or closed. Only inside the writer is it known to stay open.
+    fn is_closed(&self) -> bool {
+        self.epoch.read().ended().is_cancelled()
     }
 
     /// A request came for it.
@@ -194,41 +201,6 @@ impl World {
     fn in_use(self: &Arc<Self>) -> bool {
         Arc::strong_count(self) > 1 + self.doors.read().keys.len()
     }
-
-    /// Runs `act` in a transaction of `store`, unless the account was reset or removed since it
-    /// was of `generation`: then nothing is stored.
-    async fn write<T, F>(
-        self: &Arc<Self>,
-        generation: u64,
-        store: &Store,
-        act: F,
-    ) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
-    {
-        let world = Arc::clone(self);
-        let guarded = store::act(move |db| {
-            async move {
-                if world.generation() != generation {
-                    return Ok(None);
-                }
-                act(db).await.map(Some)
-            }
-            .boxed()
-        });
-        store.write(guarded).await.map_err(Error::internal)?.ok_or(Error::WorldEnded)
-    }
-
-    /// What was begun until now is no longer stored.
-    fn outdate(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
-    }
-
-    fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
-    }
 }
 
 /// Every account, found by key or id.
@@ -237,7 +209,8 @@ pub struct Worlds {
     fixtures: Shelf,
     store: Store,
     settings: Settings,
-    found: RwLock<Found>,
+    /// Shared with what the writer calls when an account was made or removed.
+    found: Arc<RwLock<Found>>,
     /// Those who watch journals.
     watchers: Watchers,
 }

@@ -1,5 +1,7 @@
 //! Accounts: their rows and what they have made.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::QueryBuilder;
 
@@ -262,13 +264,23 @@ pub async fn charge(
     Ok(charged.rows_affected() == 1)
 }
 
-/// The account's balance.
-pub async fn balance(db: &mut Connection, owner: AccountRow) -> Result<Credits, StoreError> {
-    let balance = balance_if_any(db, owner).await?;
-    Ok(balance.ok_or(sqlx::Error::RowNotFound)?)
+/// The account's balance; none if the account is gone.
+pub async fn balance(
+    db: &mut Connection,
+    owner: AccountRow,
+) -> Result<Option<Credits>, StoreError> {
+    Ok(balance_if_any(db, owner).await?)
 }
 
-/// The account's balance; none if the account is gone.
+/// The balance of every account there is.
+pub async fn balances(db: &mut Connection) -> Result<HashMap<AccountRow, Credits>, StoreError> {
+    let rows: Vec<(i64, i64)> =
+        sqlx::query_as("SELECT account, balance FROM accounts").fetch_all(db).await?;
+    let balance = |(owner, millionths)| (AccountRow(owner), Credits::from_millionths(millionths));
+    Ok(rows.into_iter().map(balance).collect())
+}
+
+/// The same as [`balance`], for the store itself.
 pub(super) async fn balance_if_any(
     db: &mut Connection,
     owner: AccountRow,

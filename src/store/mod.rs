@@ -22,14 +22,15 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
+use sqlx::{ConnectOptions as _, Executor as _};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
@@ -174,6 +175,19 @@ impl Store {
         self.writer.run(act).await
     }
 
+    /// The same, and calls `after_commit` with the result when it is committed, before anything else
+    /// is written. It is not called where the act or the commit fails, and whether the
+    /// caller still waits makes no difference.
+    pub async fn write_then<T, F, A>(&self, act: F, after_commit: A) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
+        A: FnOnce(&T) + Send + 'static,
+    {
+        self.writer.run_then(act, Some(Box::new(after_commit))).await
+    }
+
     /// Stores `posting` whole or not at all; returns after the commit.
     pub async fn post<P: Posting>(&self, posting: P) -> Result<Posted<P>, StoreError> {
         self.writer.post(posting).await
@@ -207,20 +221,34 @@ impl Store {
     }
 
     /// Runs `look`, which writes nothing, on one state of the database, whatever is committed
-    /// meanwhile.
-    pub async fn read_at_once<T, F>(&self, look: F) -> Result<T, StoreError>
+    /// meanwhile, and calls `capture` between two transactions of the writer when the database is in
+    /// that state: what is kept in memory and changes with a commit is then as of the same moment.
+    pub async fn read_at_once<T, F, M, C>(&self, capture: C, look: F) -> Result<(M, T), StoreError>
     where
         T: Send + 'static,
         F: Send + 'static,
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
+        M: Send + 'static,
+        C: FnOnce() -> M + Send + 'static,
     {
-        match &self.readers {
-            Readers::Pool { pool, .. } => {
-                let mut transaction = pool.begin().await?;
-                look(&mut transaction).await
+        let Readers::Pool { pool, .. } = &self.readers else {
+            let both = act(move |db| {
+                let captured = capture();
+                async move { Ok((captured, look(db).await?)) }.boxed()
+            });
+            return self.writer.look(both).await;
+        };
+        let mut transaction = pool.begin().await?;
+        let pin = act(move |_| {
+            async move {
+                // A transaction sees the state in which its first statement finds the database.
+                transaction.execute("SELECT only_row FROM account_numbers").await?;
+                Ok((capture(), transaction))
             }
-            Readers::Writer => self.writer.look(look).await,
-        }
+            .boxed()
+        });
+        let (captured, mut transaction) = self.writer.look(pin).await?;
+        Ok((captured, look(&mut transaction).await?))
     }
 
     /// What was committed so far.

@@ -25,8 +25,9 @@ pub struct Holdings {
     pub images: Vec<(u64, Image)>,
 }
 
-/// Reads everything that the account holds.
-pub async fn read(db: &mut Connection, owner: AccountRow) -> Result<Holdings, StoreError> {
+/// Reads everything that the account holds; none if the account is gone.
+pub async fn read(db: &mut Connection, owner: AccountRow) -> Result<Option<Holdings>, StoreError> {
+    let Some(balance) = accounts::balance(db, owner).await? else { return Ok(None) };
     let mut found = Vec::new();
     for api in [Api::Runner, Api::Characters] {
         for conversation in conversations::all(db, owner, api).await? {
@@ -37,13 +38,13 @@ pub async fn read(db: &mut Connection, owner: AccountRow) -> Result<Holdings, St
         }
     }
     found.sort_by_key(|(conversation, ..)| conversation.ordinal);
-    Ok(Holdings {
-        balance: accounts::balance(db, owner).await?,
+    Ok(Some(Holdings {
+        balance,
         made: accounts::counters(db, owner).await?,
         conversations: found,
         agents: agents::all_with_ordinals(db, owner).await?,
         images: images::all_with_ordinals(db, owner).await?,
-    })
+    }))
 }
 
 async fn activity(db: &mut Connection, owner: AccountRow, ordinal: u64) -> Result<u64, StoreError> {

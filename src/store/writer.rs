@@ -2,7 +2,9 @@
 //!
 //! Group commit costs one transaction for many acts when many clients write, and nothing when one
 //! does. Acts run in the order in which they queued up, each in a savepoint, so that one that fails
-//! undoes itself and no neighbour. Postings that stand next to each other are stored together (see
+//! undoes itself and no neighbour. An act may come with a function to call once it is committed: the
+//! writer calls it before it takes the next act, so that what is kept in memory changes together
+//! with what is stored. Postings that stand next to each other are stored together (see
 //! [`super::postings`]). Looks come first: they write nothing, and what is still in the queue has
 //! not happened yet. Everybody learns the outcome only after the commit.
 
@@ -31,6 +33,10 @@ trait Act: Send {
     /// Runs inside the transaction.
     fn run<'a>(&'a mut self, connection: &'a mut Connection) -> BoxFuture<'a, Outcome>;
 
+    /// Whether something is to be called right after its commit: then no other act may run between
+    /// the two, and it is the last of its transaction.
+    fn ends_transaction(&self) -> bool;
+
     /// Tells the caller how the act's transaction ended.
     fn tell(self: Box<Self>, committed: Result<(), StoreError>);
 }
@@ -57,8 +63,12 @@ struct Pending<F, T> {
     act: Option<F>,
     /// What came of it, kept back until the commit; none if it did not come to its end.
     result: Option<Result<T, StoreError>>,
+    after_commit: Option<AfterCommit<T>>,
     answer: oneshot::Sender<Result<T, StoreError>>,
 }
+
+/// What is called with an act's result, in the writer, between its commit and the next act.
+type AfterCommit<T> = Box<dyn FnOnce(&T) + Send>;
 
 impl<F, T> Act for Pending<F, T>
 where
@@ -75,16 +85,29 @@ where
         })
     }
 
+    fn ends_transaction(&self) -> bool {
+        self.after_commit.is_some()
+    }
+
     fn tell(self: Box<Self>, committed: Result<(), StoreError>) {
-        let result = match self.result {
+        let Self { result, after_commit, answer, .. } = *self;
+        let result = match result {
             Some(Err(fault)) => Err(fault),
-            Some(Ok(value)) => committed.map(|()| value),
+            Some(Ok(value)) => committed.and_then(|()| call(after_commit, value)),
             // It did not come to run, or did not come to its end.
             None => Err(committed.err().unwrap_or(StoreError::Panicked)),
         };
         // Nobody may be waiting any more; the act stands all the same.
-        let _ = self.answer.send(result);
+        let _ = answer.send(result);
     }
+}
+
+/// Calls what is to be called after the commit; a panic there is the act's own.
+fn call<T>(after_commit: Option<AfterCommit<T>>, value: T) -> Result<T, StoreError> {
+    let Some(after_commit) = after_commit else { return Ok(value) };
+    std::panic::catch_unwind(AssertUnwindSafe(|| after_commit(&value)))
+        .map_err(|_| StoreError::Panicked)?;
+    Ok(value)
 }
 
 /// The way to the writer's task.
@@ -133,8 +156,22 @@ impl Writer {
         F: Send + 'static,
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
     {
+        self.run_then(act, None).await
+    }
+
+    /// Runs `act` in a transaction, and calls `after_commit` before any other act runs.
+    pub(super) async fn run_then<T, F>(
+        &self,
+        act: F,
+        after_commit: Option<AfterCommit<T>>,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
+    {
         let (answer, outcome) = oneshot::channel();
-        let act = Box::new(Pending { act: Some(act), result: None, answer });
+        let act = Box::new(Pending { act: Some(act), result: None, after_commit, answer });
         self.queue_up(Errand::Act(act), outcome).await
     }
 
@@ -146,7 +183,7 @@ impl Writer {
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
     {
         let (answer, outcome) = oneshot::channel();
-        let look = Box::new(Pending { act: Some(look), result: None, answer });
+        let look = Box::new(Pending { act: Some(look), result: None, after_commit: None, answer });
         self.queue_up(Errand::Look(look), outcome).await
     }
 
@@ -273,8 +310,9 @@ impl Desk {
                 break;
             }
             transaction.run(&mut *act).await;
+            let is_last = act.ends_transaction();
             told.push(act);
-            if transaction.sound.is_ok() {
+            if transaction.sound.is_ok() && !is_last {
                 next = next_act(behind);
             }
         }

@@ -33,6 +33,7 @@ mod container;
 mod control;
 mod control_faults;
 mod control_journal;
+mod control_races;
 mod control_replies;
 mod default_fixtures;
 mod determinism;

@@ -33,11 +33,12 @@ pub(in crate::http) fn count(access: &Access, request: &mut Request) -> Result<(
     let found = match access.account(bearer(request.headers())) {
         Ok(world) => {
             scope.attribute_to(&world);
-            if let Some(verdict) = world.admit(Api::Characters) {
+            let visit = Visit::new(world, scope.notes());
+            if let Some(verdict) = visit.admit(Api::Characters) {
                 scope.limited(verdict);
                 verdict.outcome()?;
             }
-            Found::Account(Visit::new(world, scope.notes()))
+            Found::Account(visit)
         }
         Err(Error::MissingKey) => Found::NoKey,
         Err(_) => Found::UnknownKey,

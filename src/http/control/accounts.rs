@@ -130,8 +130,12 @@ impl ChangesBody {
 }
 
 pub(super) async fn answer(worlds: &Worlds, world: &World) -> Result<AccountAnswer, Failure> {
+    Ok(shown(world, worlds.balance(world).await?))
+}
+
+fn shown(world: &World, balance: Credits) -> AccountAnswer {
     let plan = world.plan();
-    Ok(AccountAnswer {
+    AccountAnswer {
         id: world.id.clone(),
         key: None,
         project: world.project().to_string(),
@@ -139,20 +143,17 @@ pub(super) async fn answer(worlds: &Worlds, world: &World) -> Result<AccountAnsw
         plan: plan.id,
         requests_per_minute: plan.requests_per_minute,
         runner_requests_per_minute: plan.runner_requests_per_minute,
-        balance: worlds.balance(world).await?.to_string(),
+        balance: balance.to_string(),
         clock: ClockAnswer::of(&world.clock),
-    })
+    }
 }
 
 /// `GET /_mynah/accounts`, in the order of their making.
 pub(super) async fn list(
     State(worlds): State<Arc<Worlds>>,
 ) -> Result<Json<Vec<AccountAnswer>>, Failure> {
-    let mut accounts = Vec::new();
-    for world in worlds.all() {
-        accounts.push(answer(&worlds, &world).await?);
-    }
-    Ok(Json(accounts))
+    let all = worlds.balances().await?;
+    Ok(Json(all.into_iter().map(|(world, balance)| shown(&world, balance)).collect()))
 }
 
 /// `POST /_mynah/accounts`: a new world, with a fresh key that is shown here only.

@@ -55,7 +55,7 @@ pub(super) async fn list(
     State(worlds): State<Arc<Worlds>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<Json<Vec<FaultAnswer>>, Failure> {
-    let all = worlds.named(&id)?.faults.all();
+    let all = worlds.named(&id)?.epoch().faults.all();
     Ok(Json(all.into_iter().map(FaultAnswer::from).collect()))
 }
 
@@ -67,7 +67,7 @@ pub(super) async fn add(
 ) -> Result<(StatusCode, Json<FaultAnswer>), Failure> {
     let world = worlds.named(&id)?;
     let armed = rule.armed(Carrier::Account, worlds.routes()).map_err(FieldError::from)?;
-    let standing = world.faults.add(armed, world.clock.now());
+    let standing = world.epoch().faults.add(armed, world.clock.now());
     Ok((StatusCode::CREATED, Json(standing.into())))
 }
 
@@ -76,7 +76,7 @@ pub(super) async fn clear(
     State(worlds): State<Arc<Worlds>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<StatusCode, Failure> {
-    worlds.named(&id)?.faults.clear();
+    worlds.named(&id)?.epoch().faults.clear();
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -85,6 +85,6 @@ pub(super) async fn remove(
     State(worlds): State<Arc<Worlds>>,
     path: FaultPath,
 ) -> Result<StatusCode, Failure> {
-    worlds.named(&path.account)?.faults.remove(&path.fault)?;
+    worlds.named(&path.account)?.epoch().faults.remove(&path.fault)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -173,7 +173,7 @@ pub(super) async fn list(
     State(worlds): State<Arc<Worlds>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<Json<RepliesAnswer>, Failure> {
-    Ok(RepliesAnswer::of(&worlds.named(&id)?.rules))
+    Ok(RepliesAnswer::of(&worlds.named(&id)?.epoch().rules))
 }
 
 /// `POST /_mynah/accounts/{id}/replies`: a rule, behind the others, or where `?at=0` or
@@ -184,7 +184,8 @@ pub(super) async fn add(
     query: ListQuery,
     Body(rule): Body<Rule>,
 ) -> Result<(StatusCode, Json<RuleAnswer>), Failure> {
-    let book = &worlds.named(&id)?.rules;
+    let epoch = worlds.named(&id)?.epoch();
+    let book = &epoch.rules;
     let added = book.add(&rule, &position(query)?).map_err(|faults| RuleFault::refusal(&faults))?;
     Ok((StatusCode::CREATED, Json(RuleAnswer::of(added))))
 }
@@ -195,7 +196,8 @@ pub(super) async fn replace(
     InPath(id): InPath<AccountId>,
     AnyBody(list): AnyBody<Vec<WantedBody>>,
 ) -> Result<Json<RepliesAnswer>, Failure> {
-    let book = &worlds.named(&id)?.rules;
+    let epoch = worlds.named(&id)?.epoch();
+    let book = &epoch.rules;
     let list: Vec<Wanted> = list.into_iter().map(|WantedBody(wanted)| wanted).collect();
     book.replace(&list).map_err(|faults| RuleFault::refusal(&faults))?;
     Ok(RepliesAnswer::of(book))
@@ -206,7 +208,7 @@ pub(super) async fn clear(
     State(worlds): State<Arc<Worlds>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<StatusCode, Failure> {
-    worlds.named(&id)?.rules.clear();
+    worlds.named(&id)?.epoch().rules.clear();
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -215,7 +217,7 @@ pub(super) async fn remove(
     State(worlds): State<Arc<Worlds>>,
     RuleInPath { account, rule }: RuleInPath,
 ) -> Result<StatusCode, Failure> {
-    if worlds.named(&account)?.rules.remove(&rule) {
+    if worlds.named(&account)?.epoch().rules.remove(&rule) {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Error::UnknownRule(rule).into())
@@ -230,7 +232,8 @@ pub(super) async fn enqueue(
     query: ListQuery,
     AnyBody(body): AnyBody<RepliesBody>,
 ) -> Result<(StatusCode, Json<RepliesAnswer>), Failure> {
-    let book = &worlds.named(&id)?.rules;
+    let epoch = worlds.named(&id)?.epoch();
+    let book = &epoch.rules;
     let (api, one) = (api(query)?, matches!(body, RepliesBody::One(_)));
     let replies = match body {
         RepliesBody::One(reply) => vec![*reply],
@@ -251,6 +254,6 @@ pub(super) async fn empty_queue(
     State(worlds): State<Arc<Worlds>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<StatusCode, Failure> {
-    worlds.named(&id)?.rules.empty_queue();
+    worlds.named(&id)?.epoch().rules.empty_queue();
     Ok(StatusCode::NO_CONTENT)
 }

@@ -64,7 +64,7 @@ async fn pass(world: &Arc<World>, nth: u64, sent: &Bytes, given: &Bytes, recorde
     let prompt = prompt(nth);
     if recorded {
         scope.sent(sent);
-        scope.notes().show(Shown::new(&prompt, BackendName::Echo, world.rules.rules()));
+        scope.notes().show(Shown::new(&prompt, BackendName::Echo, world.epoch().rules.rules()));
     }
     let response = Response::builder()
         .header("content-type", "application/json")

@@ -14,6 +14,7 @@ use crate::http::failure::Failure;
 use crate::http::faults;
 use crate::http::scope::Scope;
 use crate::service::access::Reader;
+use crate::service::worlds::Visit;
 use crate::service::{Access, Caller, World};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -45,7 +46,7 @@ where
         let headers = &parts.headers;
         let (access, scope) = (Access::from_ref(state), Scope::of(&parts.extensions));
         let caller = access.caller(&id, key(headers), origin(headers), scope.notes())?;
-        admit(parts, &caller.visit.world(), Some(&caller.deployment)).await?;
+        admit(parts, &caller.visit, Some(&caller.deployment)).await?;
         Ok(Self(caller))
     }
 }
@@ -58,7 +59,8 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let world = Access::from_ref(state).account(key(&parts.headers))?;
-        admit(parts, &world, None).await?;
+        let visit = Visit::new(Arc::clone(&world), Scope::of(&parts.extensions).notes());
+        admit(parts, &visit, None).await?;
         Ok(Self(world))
     }
 }
@@ -73,25 +75,26 @@ where
         let headers = &parts.headers;
         let reader = Access::from_ref(state).reader(key(headers), origin(headers));
         if let Some(world) = &reader.world {
-            admit(parts, world, None).await?;
+            let visit = Visit::new(Arc::clone(world), Scope::of(&parts.extensions).notes());
+            admit(parts, &visit, None).await?;
         }
         Ok(Self(reader))
     }
 }
 
-/// The request is `world`'s, counts against its limit where its plan has one, and meets its faults.
+/// The request is that of `visit`'s account, counts against its limit where its plan has one, and meets its faults.
 async fn admit(
     parts: &Parts,
-    world: &Arc<World>,
+    visit: &Visit,
     deployment: Option<&Deployment>,
 ) -> Result<(), Failure> {
     let scope = Scope::of(&parts.extensions);
-    scope.attribute_to(world);
-    if let Some(verdict) = world.admit(Api::Runner) {
+    scope.attribute_to(&visit.world());
+    if let Some(verdict) = visit.admit(Api::Runner) {
         scope.limited(verdict);
         verdict.outcome()?;
     }
-    faults::meet(parts, Api::Runner, world, deployment).await
+    faults::meet(parts, Api::Runner, visit, deployment).await
 }
 
 fn key(headers: &HeaderMap) -> Option<&str> {

@@ -3,8 +3,8 @@
 use super::NewTurn;
 use crate::domain::conversation::Conversation;
 use crate::domain::{Credits, Error};
-use crate::ids::{Kind, MessageId};
-use crate::service::worlds::{Visit, World};
+use crate::ids::{Kind, MessageId, Minter};
+use crate::service::worlds::Visit;
 use crate::store::{AccountRow, Drawn, Posted, Posting, Store, WholeTurn};
 
 /// A charge, and the turn that it is for if that is to be stored.
@@ -73,9 +73,9 @@ async fn stored<P: Posting>(posting: P, store: &Store) -> Result<P, Error> {
 
 impl NewTurn {
     /// The turn at the end of conversation `ordinal`, its ids drawn.
-    fn draw(self, world: &World, conversation: u64) -> WholeTurn {
-        let messages = self.messages(world);
-        WholeTurn { conversation, activity: world.ids.next(Kind::Activity), messages }
+    fn draw(self, ids: &Minter, conversation: u64) -> WholeTurn {
+        let messages = self.messages(ids);
+        WholeTurn { conversation, activity: ids.next(Kind::Activity), messages }
     }
 }
 
@@ -93,12 +93,12 @@ impl Posting for Start {
     }
 
     fn draw(&mut self) -> Drawn {
-        let ids = &self.visit.ids;
+        let ids = &self.visit.epoch().ids;
         let ordinal = ids.next(Kind::Conversation);
         (self.conversation.ordinal, self.conversation.id) =
             (ordinal, ids.runner_conversation(ordinal));
-        let turn = self.turn.take().map(|turn| turn.draw(&self.visit, ordinal));
-        let made = self.visit.ids.made_each(&[Kind::Conversation, Kind::Message, Kind::Activity]);
+        let turn = self.turn.take().map(|turn| turn.draw(ids, ordinal));
+        let made = ids.made_each(&[Kind::Conversation, Kind::Message, Kind::Activity]);
         Drawn { begins: Some(self.conversation.clone()), turn, made }
     }
 }
@@ -117,17 +117,14 @@ impl Posting for Booking {
     }
 
     fn draw(&mut self) -> Drawn {
+        let ids = &self.visit.epoch().ids;
         let Some((turn, conversation)) = self.turn.take() else {
-            self.answer = Some(self.visit.ids.message());
-            return Drawn {
-                begins: None,
-                turn: None,
-                made: self.visit.ids.made_each(&[Kind::Message]),
-            };
+            self.answer = Some(ids.message());
+            return Drawn { begins: None, turn: None, made: ids.made_each(&[Kind::Message]) };
         };
-        let turn = turn.draw(&self.visit, conversation);
+        let turn = turn.draw(ids, conversation);
         self.answer = turn.messages.last().map(|answer| answer.id.clone());
-        let made = self.visit.ids.made_each(&[Kind::Message, Kind::Activity]);
+        let made = ids.made_each(&[Kind::Message, Kind::Activity]);
         Drawn { begins: None, turn: Some(turn), made }
     }
 }

@@ -148,12 +148,13 @@ impl Turns {
     pub async fn begin(&self, visit: &Visit, begun: Begun) -> Result<Conversation, Error> {
         let llm = self.fixtures.current().llm(&begun.llm, "llm_id")?;
         self.agent(visit, begun.agent.clone()).await?;
-        let (world, now) = (visit.world(), visit.clock.now());
+        let (owner, epoch, now) = (visit.row, Arc::clone(visit.epoch()), visit.clock.now());
         let act = store::act(move |db| {
             async move {
-                let ordinal = world.ids.next(Kind::Conversation);
+                let ids = &epoch.ids;
+                let ordinal = ids.next(Kind::Conversation);
                 let conversation = Conversation {
-                    id: world.ids.characters_conversation(ordinal),
+                    id: ids.characters_conversation(ordinal),
                     ordinal,
                     target: Target::Llm(llm.id.clone()),
                     name: begun.title,
@@ -166,16 +167,16 @@ impl Turns {
                     message_count: 0,
                     turn_count: 0,
                 };
-                let activity = world.ids.next(Kind::Activity);
-                conversations::insert(db, world.row, &conversation, activity).await?;
+                let activity = ids.next(Kind::Activity);
+                conversations::insert(db, owner, &conversation, activity).await?;
                 let initial: Vec<Message> = begun
                     .messages
                     .into_iter()
-                    .map(|turn| message(&world, turn.role, turn.parts, now))
+                    .map(|turn| message(ids, turn.role, turn.parts, now))
                     .collect();
-                messages::append(db, world.row, ordinal, &initial, activity).await?;
+                messages::append(db, owner, ordinal, &initial, activity).await?;
                 let made = [Kind::Conversation, Kind::Message, Kind::Activity];
-                accounts::save_counters(db, world.row, &world.ids, &made).await?;
+                accounts::save_counters(db, owner, ids, &made).await?;
                 Ok(conversation)
             }
             .boxed()

@@ -49,7 +49,7 @@ pub(super) fn paced(source: Source, pace: Pace, visit: &Visit) -> Paced {
         Source::Whole(text) => Some(Arc::clone(text)),
         Source::Pieces(_) => None,
     };
-    let (clock, draw) = (Arc::clone(&visit.clock), visit.ids.draw());
+    let (clock, draw) = (Arc::clone(&visit.clock), visit.epoch().ids.draw());
     let notes = Arc::clone(visit.notes());
     // Before the first word: whoever has it may advance the clock.
     notes.begin_waits(&clock);

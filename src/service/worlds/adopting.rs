@@ -1,15 +1,14 @@
 //! Other fixtures under running worlds: what an account may use changes, what it holds stays.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
 
 use super::making::{minter, plan_of};
-use super::{Doors, World, Worlds};
-use crate::ids::AccountId;
+use super::{Doors, Found, Settings, World, Worlds};
+use crate::ids::{AccountId, Kind};
 use crate::service::fixtures::Fixtures;
-use crate::store::accounts::{self, NewRow};
+use crate::store::accounts::{self, NewRow, Saved};
 use crate::store::{self, StoreError};
 
 impl Worlds {
@@ -24,70 +23,78 @@ impl Worlds {
             fixtures.rules = Arc::clone(&before.rules);
         }
         let fixtures = Arc::new(fixtures);
-        let open: HashSet<AccountId> = self.all().iter().map(|world| world.id.clone()).collect();
-        let vanished: Vec<Arc<World>> = self
-            .all()
-            .into_iter()
-            .filter(|world| world.made_from.is_none())
-            .filter(|world| fixtures.account(world.id.as_str()).is_none())
-            .collect();
-        let (original, closing, seed) =
-            (Arc::clone(&fixtures), vanished.clone(), self.settings.seed);
+        let (original, settings, shared, found) =
+            (Arc::clone(&fixtures), self.settings, self.fixtures.clone(), self.found.clone());
         let settle = store::act(move |db| {
             async move {
-                // What is still being answered for them would store behind their successors' backs.
-                for world in closing {
-                    world.outdate();
-                }
-                original.settle(db, seed).await?;
+                original.settle(db, settings.seed).await?;
                 let mut settled = Vec::new();
                 for saved in accounts::all(db).await? {
-                    let mut made = None;
-                    if !open.contains(saved.id.as_str()) {
-                        made = Some(accounts::counters(db, saved.row()).await?);
-                    }
+                    let made = accounts::counters(db, saved.row()).await?;
                     settled.push((saved, made));
                 }
                 Ok(settled)
             }
             .boxed()
         });
-        let settled = self.store.write(settle).await?;
-        let mut found = self.found.write();
-        self.fixtures.put(Arc::clone(&fixtures));
-        for world in &vanished {
-            found.by_id.remove(&world.id);
-        }
+        let go_on = move |settled: &Vec<(Saved, Vec<(Kind, u64)>)>| {
+            shared.put(Arc::clone(&fixtures));
+            found.write().go_on_with(&fixtures, settled, settings);
+        };
+        self.store.write_then(settle, go_on).await.map(drop)
+    }
+}
+
+impl Found {
+    /// Goes on with other fixtures, where `settled` is what the store remembers of every account.
+    /// Called by the writer: no account is made, changed or removed meanwhile.
+    fn go_on_with(
+        &mut self,
+        fixtures: &Fixtures,
+        settled: &[(Saved, Vec<(Kind, u64)>)],
+        settings: Settings,
+    ) {
+        self.by_id.retain(|id, world| {
+            let stays = world.made_from.is_some() || fixtures.account(id.as_str()).is_some();
+            if !stays {
+                // What is still being answered for it must not be stored: it may come back.
+                world.close();
+            }
+            stays
+        });
         for (saved, made) in settled {
             let id = AccountId::from(saved.id.as_str());
-            if let Some(world) = found.by_id.get(&id) {
-                world.rules.adopt(&fixtures.rules);
-                let of = saved.made_from.as_deref().unwrap_or(&saved.id);
-                let Some(original) = fixtures.account(of) else { continue };
-                let keys = match &saved.made_from {
-                    Some(_) => world.keys(),
-                    None => original.keys.clone(),
-                };
-                *world.doors.write() = Doors { project: original.project.clone(), keys };
-                if let Some(plan) = plan_of(&saved, original, &fixtures)
-                    && plan != world.plan()
-                {
-                    world.renew_terms(plan);
-                }
-            // One made at run time that is not there is on its way in or out.
-            } else if let (None, Some(made)) = (&saved.made_from, made)
-                && let Some(world) = self.world_of(&saved)
-            {
-                world.ids.resume(&made);
-                found.by_id.insert(id, world);
+            if let Some(world) = self.by_id.get(&id) {
+                world.go_on_with(fixtures, saved);
+            } else if let Some(world) = World::of(saved, made, fixtures, settings) {
+                self.by_id.insert(id, world);
             }
         }
-        let worlds: Vec<_> = found.by_id.values().cloned().collect();
-        found.by_key.clear();
+        let worlds: Vec<_> = self.by_id.values().cloned().collect();
+        self.by_key.clear();
         for world in &worlds {
-            found.add(world);
+            self.add(world);
         }
-        Ok(())
+    }
+}
+
+impl World {
+    /// Goes on with other fixtures, where `saved` is its row.
+    fn go_on_with(&self, fixtures: &Fixtures, saved: &Saved) {
+        let epoch = self.epoch();
+        epoch.rules.adopt(&fixtures.rules);
+        let of = saved.made_from.as_deref().unwrap_or(&saved.id);
+        let Some(original) = fixtures.account(of) else { return };
+        let keys = match &saved.made_from {
+            Some(_) => self.keys(),
+            None => original.keys.clone(),
+        };
+        *self.doors.write() = Doors { project: original.project.clone(), keys };
+        if let Some(plan) = plan_of(saved, original, fixtures)
+            && plan != epoch.plan()
+        {
+            epoch.set_plan(plan);
+        }
     }
 }
 

@@ -120,7 +120,7 @@ impl Bench {
     async fn balance(&self) -> i64 {
         let owner = self.owner;
         let look = super::super::act(move |db| accounts::balance(db, owner).boxed());
-        self.store.read(look).await.unwrap().millionths()
+        self.store.read(look).await.unwrap().unwrap().millionths()
     }
 
     async fn set_balance(&self, balance: i64) {

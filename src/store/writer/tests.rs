@@ -104,3 +104,49 @@ async fn an_act_stands_when_nobody_waits_for_it_any_more() {
     drop(one);
     assert_eq!(words(&writer).await, ["one"]);
 }
+
+#[tokio::test]
+async fn nothing_runs_between_a_commit_and_what_is_called_after_it() {
+    let writer = writer().await;
+    let begun = Arc::new(AtomicU64::new(0));
+    let (set, seen) = (Arc::clone(&begun), Arc::clone(&begun));
+    let replace = writer.run_then(
+        |db| {
+            async move {
+                sqlx::query("INSERT INTO words VALUES ('one')").execute(&mut *db).await?;
+                Ok(())
+            }
+            .boxed()
+        },
+        Some(Box::new(move |()| set.store(1, Ordering::Relaxed))),
+    );
+    // They queue up together, and would share a transaction otherwise.
+    let next = writer.run(move |_| async move { Ok(seen.load(Ordering::Relaxed)) }.boxed());
+    let (replaced, next) = futures::join!(replace, next);
+    assert!(replaced.is_ok());
+    assert_eq!(next.unwrap(), 1, "the act behind it saw what was called");
+}
+
+#[tokio::test]
+async fn nothing_is_called_after_an_act_that_was_not_committed() {
+    let writer = writer().await;
+    for then in ["fails", "panics", "ROLLBACK"] {
+        let called = Arc::new(AtomicU64::new(0));
+        let call = Arc::clone(&called);
+        let act = writer.run_then(
+            move |db| {
+                async move {
+                    match then {
+                        "fails" => Err(StoreError::Closed),
+                        "panics" => panic!("a fault of ours"),
+                        sql => Ok(db.execute(sql).await.map(drop)?),
+                    }
+                }
+                .boxed()
+            },
+            Some(Box::new(move |()| call.store(1, Ordering::Relaxed))),
+        );
+        assert!(act.await.is_err(), "{then}");
+        assert_eq!(called.load(Ordering::Relaxed), 0, "{then}");
+    }
+}

@@ -126,7 +126,8 @@ impl TestApp {
         let id = AccountId::from(account);
         let owner = self.worlds.by_id(&id).expect("an account of that name").row;
         let look = store::act(move |db| async move { accounts::balance(db, owner).await }.boxed());
-        self.store.read(look).await.expect("the balance can be read").millionths()
+        let balance = self.store.read(look).await.expect("the balance can be read");
+        balance.expect("the account is there").millionths()
     }
 
     /// Gets a picture by its path or URL, as a browser does.

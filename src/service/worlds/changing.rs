@@ -1,0 +1,289 @@
+//! Worlds are changed, reset, and given another content. What is kept in memory changes in the
+//! writer, right after the commit of what is stored.
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use super::making::{minter, plan_of};
+use super::{AccountEpoch, World, Worlds};
+use crate::backend::canned::RuleBook;
+use crate::clock::ClockMode;
+use crate::domain::error::FieldError;
+use crate::domain::{Credits, Error, Plan};
+use crate::ids::AccountId;
+use crate::service::faults::Faults;
+use crate::service::fixtures::Fixtures;
+use crate::store::snapshots::{self, Holdings};
+use crate::store::{self, AccountRow, Connection, Store, StoreError, accounts};
+
+/// What is to change about an account.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// Another plan.
+    pub plan: Option<String>,
+    /// Another balance.
+    pub balance: Option<Credits>,
+    /// The limit to the Characters API.
+    pub requests_per_minute: LimitChange,
+    /// The limit to the Runner API.
+    pub runner_requests_per_minute: LimitChange,
+}
+
+/// What is to change about a limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LimitChange {
+    /// Nothing.
+    #[default]
+    Keep,
+    /// It is the plan's again.
+    Usual,
+    /// It is another than the plan's.
+    To(u32),
+}
+
+/// What a restore puts in the place of all that an account holds, once it is found to be in order.
+#[derive(Debug)]
+pub(in crate::service) struct RestoredState {
+    /// Its data, its balance, and how many of each kind were made.
+    pub(in crate::service) holdings: Holdings,
+    /// The id of its plan.
+    pub(in crate::service) plan: String,
+    /// The limits to the Characters API and to the Runner API.
+    pub(in crate::service) limits: (u32, Option<u32>),
+    /// Its clock.
+    pub(in crate::service) clock: ClockMode,
+}
+
+impl Worlds {
+    /// Puts an account back to how it was made: data, balance, ids, rules, limits, clock, journal.
+    /// What is still being answered is dropped, not stored.
+    pub async fn reset(&self, id: &AccountId) -> Result<Arc<World>, Error> {
+        let world = self.named(id)?;
+        let (shared, seed, target) =
+            (self.fixtures.clone(), self.settings.seed, Arc::clone(&world));
+        let act = store::act(move |db| {
+            async move { target.put_back(db, &shared.current(), seed).await }.boxed()
+        });
+        let published = Arc::clone(&world);
+        let publish = move |epoch: &Arc<AccountEpoch>| {
+            published.begin(Arc::clone(epoch));
+            published.journal.clear();
+            published.clock.restart();
+        };
+        world.alter(&self.store, act, publish).await?;
+        Ok(world)
+    }
+
+    /// Changes plan, limits or balance of an account. A change of plan or limits starts a window.
+    pub async fn change(&self, id: &AccountId, changes: Changes) -> Result<Arc<World>, Error> {
+        let world = self.named(id)?;
+        let (shared, target) = (self.fixtures.clone(), Arc::clone(&world));
+        let act = store::act(move |db| {
+            async move {
+                let (fixtures, before) = (shared.current(), target.plan());
+                let plan = match changes.plan(&before, &fixtures) {
+                    Ok(plan) => plan,
+                    Err(refusal) => return Ok(Err(refusal)),
+                };
+                if let Some(balance) = changes.balance {
+                    accounts::set_balance(db, target.row, balance).await?;
+                }
+                if plan == before {
+                    return Ok(Ok(None));
+                }
+                save_plan(db, target.row, &plan, &fixtures).await?;
+                Ok(Ok(Some(plan)))
+            }
+            .boxed()
+        });
+        let of = Arc::clone(&world);
+        let set = move |outcome: &Result<Option<Plan>, FieldError>| {
+            if let Ok(Some(plan)) = outcome {
+                of.epoch().set_plan(plan.clone());
+            }
+        };
+        world.alter(&self.store, act, set).await??;
+        Ok(world)
+    }
+
+    /// Puts `state` in the place of all that an account holds. What is still being answered is
+    /// dropped, not stored.
+    pub(in crate::service) async fn replace(
+        &self,
+        world: &Arc<World>,
+        state: RestoredState,
+    ) -> Result<(), Error> {
+        let (shared, target) = (self.fixtures.clone(), Arc::clone(world));
+        let clock = state.clock;
+        let act = store::act(move |db| {
+            async move {
+                let fixtures = shared.current();
+                let plan = match state.plan(&fixtures) {
+                    Ok(plan) => plan,
+                    Err(refusal) => return Ok(Err(refusal)),
+                };
+                state.put_into(db, &target, plan, &fixtures).await.map(Ok)
+            }
+            .boxed()
+        });
+        let published = Arc::clone(world);
+        let publish = move |epoch: &Result<Arc<AccountEpoch>, FieldError>| {
+            if let Ok(epoch) = epoch {
+                published.begin(Arc::clone(epoch));
+                published.clock.set_mode(clock);
+            }
+        };
+        world.alter(&self.store, act, publish).await??;
+        Ok(())
+    }
+
+    /// The plan called `id`.
+    pub fn plan(&self, id: &str) -> Result<Plan, FieldError> {
+        self.fixtures.current().plan(id, "plan").cloned()
+    }
+
+    /// The account's balance.
+    pub async fn balance(&self, world: &World) -> Result<Credits, Error> {
+        let owner = world.row;
+        let look = store::act(move |db| async move { accounts::balance(db, owner).await }.boxed());
+        let balance = self.store.read(look).await.map_err(Error::internal)?;
+        balance.ok_or_else(|| Error::UnknownAccount(world.id.clone()))
+    }
+
+    /// All accounts with their balances, in the order of their making.
+    pub async fn balances(&self) -> Result<Vec<(Arc<World>, Credits)>, Error> {
+        let look = store::act(|db| async move { accounts::balances(db).await }.boxed());
+        let balances = self.store.read(look).await.map_err(Error::internal)?;
+        // One that is removed right now has no balance any more.
+        let all = self.all().into_iter();
+        Ok(all.filter_map(|world| balances.get(&world.row).map(|it| (world, *it))).collect())
+    }
+}
+
+impl World {
+    /// Runs `act` in a transaction of `store` and `after_commit` right behind it, unless the account
+    /// was removed or closed: then neither runs.
+    async fn alter<T, F, A>(
+        self: &Arc<Self>,
+        store: &Store,
+        act: F,
+        after_commit: A,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
+        A: FnOnce(&T) + Send + 'static,
+    {
+        let world = Arc::clone(self);
+        let guarded = store::act(move |db| {
+            async move {
+                if world.is_closed() {
+                    return Ok(None);
+                }
+                act(db).await.map(Some)
+            }
+            .boxed()
+        });
+        let after = move |outcome: &Option<T>| {
+            if let Some(outcome) = outcome {
+                after_commit(outcome);
+            }
+        };
+        let altered = store.write_then(guarded, after).await.map_err(Error::internal)?;
+        altered.ok_or_else(|| Error::UnknownAccount(self.id.clone()))
+    }
+
+    /// Stores what the account was made with; gives the epoch that begins with it.
+    async fn put_back(
+        &self,
+        db: &mut Connection,
+        fixtures: &Fixtures,
+        seed: u64,
+    ) -> Result<Arc<AccountEpoch>, StoreError> {
+        accounts::clear(db, self.row).await?;
+        accounts::reset_terms(db, self.row).await?;
+        let saved = accounts::find(db, self.row).await?;
+        let original = fixtures.account(saved.made_from.as_deref().unwrap_or(&saved.id));
+        // What a fixture account starts with stands in the fixtures, which may have changed.
+        let of_fixtures = original.filter(|_| saved.made_from.is_none());
+        let balance = of_fixtures.map_or(saved.first_balance(), |original| original.balance);
+        accounts::set_balance(db, self.row, balance).await?;
+        let ids = minter(&saved, seed);
+        fixtures.seed(db, self.row, &ids).await?;
+        let ids = ids.having_made(&accounts::counters(db, self.row).await?);
+        let plan = original.and_then(|original| plan_of(&saved, original, fixtures));
+        let plan = plan.unwrap_or_else(|| self.plan());
+        let rules = RuleBook::new(Arc::clone(&fixtures.rules));
+        Ok(AccountEpoch::new(ids, rules, Faults::default(), plan))
+    }
+}
+
+impl Changes {
+    /// The plan, with its limits, that they make of `before`.
+    fn plan(&self, before: &Plan, fixtures: &Fixtures) -> Result<Plan, FieldError> {
+        let mut plan = match &self.plan {
+            Some(id) => fixtures.plan(id, "plan")?.clone(),
+            None => before.clone(),
+        };
+        let usual = fixtures.plan(&plan.id, "plan")?;
+        match self.requests_per_minute {
+            LimitChange::Keep => {}
+            LimitChange::Usual => plan.requests_per_minute = usual.requests_per_minute,
+            LimitChange::To(limit) => plan.requests_per_minute = limit,
+        }
+        match self.runner_requests_per_minute {
+            LimitChange::Keep => {}
+            LimitChange::Usual => {
+                plan.runner_requests_per_minute = usual.runner_requests_per_minute;
+            }
+            LimitChange::To(limit) => plan.runner_requests_per_minute = Some(limit),
+        }
+        Ok(plan)
+    }
+}
+
+impl RestoredState {
+    /// The plan, with its limits.
+    pub(super) fn plan(&self, fixtures: &Fixtures) -> Result<Plan, FieldError> {
+        let mut plan = fixtures.plan(&self.plan, "plan")?.clone();
+        (plan.requests_per_minute, plan.runner_requests_per_minute) = self.limits;
+        Ok(plan)
+    }
+
+    /// Stores it in the place of what `world` holds; gives the epoch that begins with it, in which
+    /// the account has `plan`.
+    pub(super) async fn put_into(
+        self,
+        db: &mut Connection,
+        world: &World,
+        plan: Plan,
+        fixtures: &Fixtures,
+    ) -> Result<Arc<AccountEpoch>, StoreError> {
+        snapshots::write(db, world.row, &self.holdings).await?;
+        save_plan(db, world.row, &plan, fixtures).await?;
+        let ids = world.epoch().ids.having_made(&self.holdings.made);
+        let rules = RuleBook::new(Arc::clone(&fixtures.rules));
+        Ok(AccountEpoch::new(ids, rules, Faults::default(), plan))
+    }
+}
+
+/// Stores the account's plan, and those of its limits that are not the plan's own: the rest follows
+/// the fixtures.
+async fn save_plan(
+    db: &mut Connection,
+    owner: AccountRow,
+    plan: &Plan,
+    fixtures: &Fixtures,
+) -> Result<(), StoreError> {
+    let usual = fixtures.plan(&plan.id, "plan").ok();
+    let usual = usual.map(|usual| (usual.requests_per_minute, usual.runner_requests_per_minute));
+    let (characters, runner) = (plan.requests_per_minute, plan.runner_requests_per_minute);
+    let own = (
+        Some(characters).filter(|_| usual.is_none_or(|usual| usual.0 != characters)),
+        runner.filter(|_| usual.is_none_or(|usual| usual.1 != runner)),
+    );
+    accounts::set_terms(db, owner, &plan.id, own).await
+}
