@@ -18,7 +18,7 @@ use crate::http::{
 use crate::service::fixtures::watch::Watch;
 use crate::service::fixtures::{self, Checked, Fixtures, FixturesError, Shelf};
 use crate::service::turns::Settings;
-use crate::service::{Access, Archive, Snapshots, Studio, Turns, Worlds, worlds};
+use crate::service::{Access, Archive, Health, Snapshots, Studio, Turns, Worlds, worlds};
 use crate::store::{Store, StoreError};
 
 /// What a server is built from.
@@ -142,6 +142,7 @@ impl App {
             strictness: config.strictness,
             runner: config.runner,
             metrics: metrics.clone(),
+            health: Health::new(store.clone()),
             observer: Observer::new(config.seed, config.reset, metrics),
             public_url: PublicUrl::new(config.public_url.as_ref()),
         });

@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::{Address, client};
 
 /// How long the server may take to connect and to answer.
@@ -14,9 +16,18 @@ pub(super) fn healthcheck(address: &Address) -> ExitCode {
     let server = client::server(address);
     let why = match client::ask(server, "GET", "/_mynah/health", None, None, PATIENCE) {
         Ok(answer) if answer.status == 200 => return ExitCode::SUCCESS,
-        Ok(answer) => format!("answers with status {}", answer.status),
+        Ok(answer) => match reason(&answer.body) {
+            Some(reason) => reason,
+            None => format!("answers with status {}", answer.status),
+        },
         Err(fault) => fault.to_string(),
     };
     let _ = writeln!(std::io::stderr(), "mynah: {server} is not well: {why}");
     ExitCode::FAILURE
+}
+
+/// What a server that is not well says is wrong.
+fn reason(body: &[u8]) -> Option<String> {
+    let answer: Value = serde_json::from_slice(body).ok()?;
+    answer.get("reason")?.as_str().map(str::to_owned)
 }

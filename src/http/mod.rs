@@ -38,7 +38,7 @@ use self::passage::Room;
 use self::routes::Routes;
 use crate::domain::conversation::Api;
 use crate::domain::fault::{Route, RouteTable};
-use crate::service::{Access, Archive, Shelf, Snapshots, Studio, Turns, Worlds};
+use crate::service::{Access, Archive, Health, Shelf, Snapshots, Studio, Turns, Worlds};
 
 /// What rooms may ask for; each names what it needs in its signature.
 pub struct Services {
@@ -66,6 +66,8 @@ pub struct Services {
     pub runner: runner::Style,
     /// What the server counts of its own doings.
     pub metrics: Metrics,
+    /// Whether the server can do its work.
+    pub health: Health,
     /// Gives requests their ids and their log lines.
     pub observer: Observer,
     /// The URL that clients reach the server under, if it is not what they send as `Host`.
@@ -99,6 +101,7 @@ hand_out! {
     control: control::Access,
     runner: runner::Style,
     metrics: Metrics,
+    health: Health,
     public_url: PublicUrl,
 }
 

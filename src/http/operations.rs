@@ -1,26 +1,40 @@
 //! What is neither of the two APIs: health, and the answer where there is nothing.
 
+use axum::extract::{FromRef, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::extract::Json;
 use super::routes::{Routes, get};
+use crate::service::Health;
 
 /// The routes.
-pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Routes<S> {
+pub(super) fn routes<S>() -> Routes<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Health: FromRef<S>,
+{
     Routes::new().route("/_mynah/health", get(health))
 }
 
 #[derive(Serialize)]
-struct Health {
+struct HealthAnswer {
     status: &'static str,
     version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
-/// `GET /_mynah/health`: 200 as soon as requests are answered.
-async fn health() -> Json<Health> {
-    Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
+/// `GET /_mynah/health`: 200 as soon as requests are answered, 503 with a reason when those that
+/// store something are not.
+async fn health(State(health): State<Health>) -> (StatusCode, Json<HealthAnswer>) {
+    let reason = health.complaint();
+    let (code, status) = match reason {
+        None => (StatusCode::OK, "ok"),
+        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "failing"),
+    };
+    (code, Json(HealthAnswer { status, version: env!("CARGO_PKG_VERSION"), reason }))
 }
 
 #[derive(Serialize)]

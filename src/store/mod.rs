@@ -10,6 +10,7 @@
 pub mod accounts;
 pub mod agents;
 pub mod conversations;
+mod file;
 mod finding;
 pub mod images;
 pub mod listing;
@@ -34,6 +35,8 @@ use sqlx::{ConnectOptions as _, Executor as _};
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::file::FileLost;
+use self::file::{Lock, Watched};
 use self::finding::{Finding, FoundRow};
 pub use self::finding::{Found, History, Latest, Sought};
 pub use self::postings::{Drawn, Posted, Posting, WholeTurn};
@@ -83,6 +86,12 @@ pub enum StoreError {
         url: String,
         /// What SQLite said.
         source: sqlx::Error,
+    },
+    /// Another server has the file open.
+    #[error("the database {path} is in use by another Mynah")]
+    InUse {
+        /// The file.
+        path: String,
     },
     /// The file holds migrations that this version does not know.
     #[error("the database {url} was made by a newer Mynah (its schema has step {step})")]
@@ -138,6 +147,8 @@ impl From<sqlx::Error> for StoreError {
 pub struct Store {
     writer: Writer,
     readers: Readers,
+    /// None in memory.
+    file: Option<Watched>,
 }
 
 #[derive(Debug, Clone)]
@@ -154,6 +165,8 @@ impl Store {
         let options = options(url)?;
         let in_memory = is_in_memory(url);
         let open = |source| StoreError::Open { url: url.to_owned(), source };
+        let path = (!in_memory).then(|| options.get_filename().to_owned());
+        let lock = path.as_deref().map(Lock::on).transpose()?.flatten();
         let mut connection = options.connect().await.map_err(open)?;
         migrate(&mut connection, url).await?;
         let readers = if in_memory {
@@ -162,7 +175,8 @@ impl Store {
             let pool = readers(options.read_only(true)).await.map_err(open)?;
             Readers::Pool { findings: finding::start(pool.clone()), pool }
         };
-        Ok(Self { writer: Writer::start(connection), readers })
+        let file = path.as_deref().map(Watched::new);
+        Ok(Self { writer: Writer::start(connection, file.clone(), lock), readers, file })
     }
 
     /// Runs `act` in a transaction of the one writer; returns after the commit.
@@ -249,6 +263,11 @@ impl Store {
         });
         let (captured, mut transaction) = self.writer.look(pin).await?;
         Ok((captured, look(&mut transaction).await?))
+    }
+
+    /// Whether the file of the database is still the one that was opened.
+    pub fn check_file(&self) -> Result<(), FileLost> {
+        self.file.as_ref().map_or(Ok(()), Watched::check)
     }
 
     /// What was committed so far.

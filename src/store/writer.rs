@@ -18,9 +18,10 @@ use futures::future::BoxFuture;
 use sqlx::{Connection as _, Executor as _};
 use tokio::sync::{mpsc, oneshot};
 
+use super::file::{Lock, Watched};
 use super::finding::{self, Finding};
 use super::postings::{Clerk, Posted, Posting, Queued, Waiting};
-use super::{Connection, StoreError};
+use super::{Connection, FileLost, StoreError};
 
 /// The most errands that are taken from the queue at a time, and so the most acts in one
 /// transaction: bounds how long the first of them waits for the last.
@@ -141,11 +142,19 @@ pub struct Written {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection) -> Self {
+    /// Writes with `connection`, as long as `file` is there; holds `lock` until it is closed.
+    pub(super) fn start(connection: Connection, file: Option<Watched>, lock: Option<Lock>) -> Self {
         let (queue, errands) = mpsc::channel(QUEUE);
         let written = Arc::new(Tally::default());
-        let desk = Desk { connection, clerk: Clerk::default(), written: Arc::clone(&written) };
-        tokio::spawn(desk.work(errands));
+        let desk =
+            Desk { connection, clerk: Clerk::default(), file, written: Arc::clone(&written) };
+        tokio::spawn(async move {
+            let closed = desk.work(errands).await;
+            drop(lock);
+            if let Some(closed) = closed {
+                let _ = closed.send(());
+            }
+        });
         Self { queue, written }
     }
 
@@ -226,11 +235,14 @@ impl Writer {
 struct Desk {
     connection: Connection,
     clerk: Clerk,
+    file: Option<Watched>,
     written: Arc<Tally>,
 }
 
 impl Desk {
-    async fn work(mut self, mut errands: mpsc::Receiver<Errand>) {
+    /// Works until it is told to close the database, and gives who told it, or until nobody can ask
+    /// any more.
+    async fn work(mut self, mut errands: mpsc::Receiver<Errand>) -> Option<oneshot::Sender<()>> {
         let mut taken = Vec::with_capacity(LARGEST_BATCH);
         while errands.recv_many(&mut taken, 1).await > 0 {
             // Whoever can run now queues up first: it costs nobody any time to be waited for, and
@@ -242,13 +254,17 @@ impl Desk {
                 taken.push(errand);
             }
             let mut acts = self.look(&mut taken).await;
+            if !acts.is_empty()
+                && let Some(Err(lost)) = self.file.as_ref().map(Watched::check)
+            {
+                acts = refuse(acts, &lost);
+            }
             while let Some(errand) = acts.pop_front() {
                 match errand {
                     Errand::Close(closed) => {
                         errands.close();
                         let _ = self.connection.close().await;
-                        let _ = closed.send(());
-                        return;
+                        return Some(closed);
                     }
                     Errand::Post(first) => self.post(first, &mut acts).await,
                     Errand::Act(first) => self.run(first, &mut acts).await,
@@ -257,6 +273,8 @@ impl Desk {
                 }
             }
         }
+        let _ = self.connection.close().await;
+        None
     }
 
     /// Runs the looks among `taken`; gives the others, in their order.
@@ -325,6 +343,20 @@ impl Desk {
             act.tell(outcome.clone().map_err(StoreError::NotCommitted));
         }
     }
+}
+
+/// Tells everybody who would write that nothing can be written; gives the other errands.
+fn refuse(errands: VecDeque<Errand>, lost: &FileLost) -> VecDeque<Errand> {
+    let refusal = || StoreError::NotCommitted(lost.to_string());
+    let mut others = VecDeque::new();
+    for errand in errands {
+        match errand {
+            Errand::Act(act) => act.tell(Err(refusal())),
+            Errand::Post(posting) => posting.tell(Err(refusal())),
+            other => others.push_back(other),
+        }
+    }
+    others
 }
 
 /// Takes the next errand if it is an act.

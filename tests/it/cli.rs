@@ -120,9 +120,12 @@ async fn port_is_the_port_listened_on() {
 async fn database_is_where_data_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("kept.db");
-    let [one, two] = Binary::both_ways("database", Some(&file_url(&file))).await;
+    // A database has one server at a time.
+    let one = Binary::on_file(&file, &[]).await;
     assert!(file.exists());
     let id = one.say(None, "hello").await["conversation_id"].as_str().unwrap().to_owned();
+    one.stop().await;
+    let two = Binary::by_variable("database", Some(&file_url(&file))).await;
     assert_eq!(two.messages(&id).await.len(), 2);
 }
 

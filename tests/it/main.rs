@@ -35,6 +35,7 @@ mod control_faults;
 mod control_journal;
 mod control_races;
 mod control_replies;
+mod database_file;
 mod default_fixtures;
 mod determinism;
 mod documented_statuses;

@@ -317,7 +317,7 @@ async fn without_a_transaction_nothing_is_stored_and_all_are_told() {
     let bench = Bench::at(&format!("sqlite://{}", file.display()), 100).await;
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file);
     let impatient = options.clone().busy_timeout(std::time::Duration::ZERO);
-    let writer = Writer::start(impatient.connect().await.unwrap());
+    let writer = Writer::start(impatient.connect().await.unwrap(), None, None);
     let mut other = options.connect().await.unwrap();
     other.execute("BEGIN IMMEDIATE").await.unwrap();
     let refused = futures::join!(writer.post(bench.charge(10)), writer.post(bench.turn(1)));

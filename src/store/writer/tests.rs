@@ -9,7 +9,7 @@ async fn writer() -> Writer {
     let options = SqliteConnectOptions::new().in_memory(true);
     let mut connection = options.connect().await.unwrap();
     connection.execute("CREATE TABLE words (word TEXT NOT NULL)").await.unwrap();
-    Writer::start(connection)
+    Writer::start(connection, None, None)
 }
 
 /// Writes a word, and then does what `then` says.
@@ -87,7 +87,7 @@ async fn without_a_transaction_nothing_runs() {
         .busy_timeout(std::time::Duration::ZERO);
     let mut other = options.connect().await.unwrap();
     other.execute("CREATE TABLE words (word TEXT NOT NULL)").await.unwrap();
-    let writer = Writer::start(options.connect().await.unwrap());
+    let writer = Writer::start(options.connect().await.unwrap(), None, None);
     other.execute("BEGIN IMMEDIATE").await.unwrap();
     let refused = write(&writer, "one", "ends").await;
     assert!(matches!(refused, Err(StoreError::NotCommitted(_))), "{refused:?}");

@@ -97,10 +97,15 @@ impl Binary {
     pub async fn both_ways(option: &str, value: Option<&str>) -> [Self; 2] {
         let flag = format!("--{option}");
         let arguments: Vec<&str> = std::iter::once(flag.as_str()).chain(value).collect();
+        [Self::start(&arguments).await, Self::by_variable(option, value).await]
+    }
+
+    /// The usual server, but for one option that is given as `MYNAH_OPTION=value`.
+    pub async fn by_variable(option: &str, value: Option<&str>) -> Self {
         let variable = format!("MYNAH_{}", option.replace('-', "_").to_uppercase());
-        let mut by_variable = usual_but(&[], &flag);
-        by_variable.env(variable, value.unwrap_or("true"));
-        [Self::start(&arguments).await, Self::of(by_variable).await]
+        let mut command = usual_but(&[], &format!("--{option}"));
+        command.env(variable, value.unwrap_or("true"));
+        Self::of(command).await
     }
 
     /// The same with its data in a file.
