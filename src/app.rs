@@ -114,9 +114,7 @@ impl App {
 
     /// The same with fixtures that were read already, in the place of those that `config` names.
     pub async fn build_from(config: &Config, checked: Checked) -> Result<Self, AppError> {
-        for warning in &checked.warnings {
-            tracing::warn!("fixtures: {warning}");
-        }
+        checked.log();
         let fixtures = Shelf::new(checked.fixtures);
         let store = Store::open(&config.database).await?;
         let settings = worlds::Settings {

@@ -158,7 +158,10 @@ struct Running {
 enum Fixtures {
     /// Names every fault in a folder's fixture files, with file, line and what was expected.
     ///
-    /// Warns of rules that can never answer. Exit code 1 if there are faults.
+    /// Warns of rules that can never answer. Exit code 0 if there are no faults, with or without
+    /// warnings; 1 if there are, or if something is called like a fixture file and cannot be read
+    /// as one, which the server skips: a named pipe, a device, a folder, a broken link, a file of
+    /// more than 8 MiB.
     Check {
         /// The folder.
         dir: PathBuf,

@@ -10,7 +10,7 @@ use crate::service::fixtures::{self, Fault, FixturesError};
 /// Prints every fault and warning in the folder's files.
 pub(super) fn check(folder: &Path) -> anyhow::Result<ExitCode> {
     let (faults, warnings) = match fixtures::read(folder, route_table()) {
-        Ok(checked) => (Vec::new(), checked.warnings),
+        Ok(checked) => (checked.skipped, checked.warnings),
         Err(FixturesError::Faulty { faults, warnings }) => (faults, warnings),
         Err(other) => return Err(other.into()),
     };

@@ -1,27 +1,34 @@
 //! What every account starts with: plans, accounts, deployments, models, rules, conversations,
 //! agents, images.
 //!
-//! Fixtures are TOML files, built in or in a folder of the user's. [`read`] takes the files,
-//! [`forms`] says what is in them, [`check`] and [`seeds`] make domain types of it and find
-//! every fault, [`rules`] finds rules that can never answer. [`Fixtures::seed`] gives an account its copy.
+//! Fixtures are TOML files, built in or in a folder of the user's. [`files`] reads a folder,
+//! [`reader`] makes items of its files, [`forms`] says what is in them, [`check`] and [`seeds`] make
+//! domain types of it and find every fault, [`rules`] finds rules that can never answer.
+//! [`Fixtures::seed`] gives an account its copy.
 //! [`schema`] tells editors what is in the
 //! files. [`Shelf`] holds them while the server runs, [`watch`] puts changed ones there.
 
 mod check;
+mod files;
+mod folder_state;
 mod forms;
+mod names;
 pub mod reader;
 mod rules;
 pub mod schema;
 mod seeds;
+mod segment;
 mod shelf;
 pub mod watch;
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error as ThisError;
 
+use self::files::Files;
 pub use self::reader::Fault;
 pub use self::shelf::Shelf;
 use crate::backend::canned::RuleSet;
@@ -75,6 +82,8 @@ pub struct Checked {
     pub fixtures: Fixtures,
     /// What works, but hardly as meant: rules that can never answer.
     pub warnings: Vec<Fault>,
+    /// What is called like a fixture file and was not read: a folder, a named pipe, a broken link …
+    pub skipped: Vec<Fault>,
 }
 
 /// Why fixtures cannot be used.
@@ -90,6 +99,22 @@ pub enum FixturesError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// What should be a folder of fixtures is something else.
+    #[error("{} is {what}, not a folder of fixture files", path.display())]
+    NoFolder {
+        /// Its path.
+        path: PathBuf,
+        /// What it is: `a file`, `a named pipe`.
+        what: &'static str,
+    },
+    /// There are too many files in the folder to look at.
+    #[error("there are more than {most} files in {}", path.display())]
+    Crowded {
+        /// Its path.
+        path: PathBuf,
+        /// How many there may be.
+        most: usize,
     },
     /// The folder holds no fixtures.
     #[error("there is no .toml file in {}", .0.display())]
@@ -117,12 +142,18 @@ fn describe(faults: &[Fault]) -> String {
 
 /// The built-in fixtures. Faults in them are checked against `routes`.
 pub fn built_in(routes: &RouteTable) -> Result<Checked, FixturesError> {
-    check::check(BUILT_IN.map(|(name, text)| (name.to_owned(), text.to_owned())), routes)
+    check::check(Files::of(BUILT_IN.map(owned)), routes)
 }
 
 /// The fixtures in `folder`: all of its `.toml` files, by name, hidden ones aside.
 pub fn read(folder: &Path, routes: &RouteTable) -> Result<Checked, FixturesError> {
-    check::check(files_in(folder)?, routes)
+    check::check(Files::in_folder(folder)?, routes)
+}
+
+/// The fixtures in one file, given as its bytes: what `mynah fixtures check` says of a folder with
+/// that file alone.
+pub fn read_bytes(name: &str, bytes: &[u8], routes: &RouteTable) -> Result<Checked, FixturesError> {
+    check::check(Files::of([(name.to_owned(), bytes.to_vec())]), routes)
 }
 
 /// The fixtures in `folder`, or the built-in ones without, with further files (name and text): one
@@ -133,44 +164,18 @@ pub fn read_with(
     routes: &RouteTable,
 ) -> Result<Checked, FixturesError> {
     let mut files = match folder {
-        Some(folder) => files_in(folder)?,
-        None => BUILT_IN.map(|(name, text)| (name.to_owned(), text.to_owned())).to_vec(),
+        Some(folder) => Files::in_folder(folder)?,
+        None => Files::of(BUILT_IN.map(owned)),
     };
     let name_of = |file: &str| Path::new(file).file_name().map(ToOwned::to_owned);
-    files.retain(|(file, _)| !further.iter().any(|(name, _)| name_of(name) == name_of(file)));
-    files.extend(further);
-    files.sort_by_key(|(file, _)| name_of(file));
+    files.read.retain(|(file, _)| !further.iter().any(|(name, _)| name_of(name) == name_of(file)));
+    files.read.extend(further.into_iter().map(|(name, text)| (name, text.into_bytes())));
+    files.read.sort_by_key(|(file, _)| name_of(file));
     check::check(files, routes)
 }
 
-fn files_in(folder: &Path) -> Result<Vec<(String, String)>, FixturesError> {
-    let at = |path: &Path| {
-        let path = path.to_owned();
-        move |source| FixturesError::File { act: "read", path, source }
-    };
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(at(folder))? {
-        let path = entry.map_err(at(folder))?.path();
-        if is_fixture_file(&path) {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    if paths.is_empty() {
-        return Err(FixturesError::Empty(folder.to_owned()));
-    }
-    let mut files = Vec::with_capacity(paths.len());
-    for path in paths {
-        let text = std::fs::read_to_string(&path).map_err(at(&path))?;
-        files.push((path.display().to_string(), text));
-    }
-    Ok(files)
-}
-
-/// Whether this is a name for a file of fixtures. Hidden ones are editors' and file managers' own.
-fn is_fixture_file(path: &Path) -> bool {
-    let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    !hidden && path.extension().is_some_and(|extension| extension == "toml")
+fn owned((name, text): (&str, &str)) -> (String, Vec<u8>) {
+    (name.to_owned(), text.as_bytes().to_vec())
 }
 
 /// Writes the built-in fixtures into `folder` as a starting point; overwrites nothing.
@@ -181,13 +186,24 @@ pub fn export(folder: &Path) -> Result<Vec<PathBuf>, FixturesError> {
     };
     std::fs::create_dir_all(folder).map_err(at(folder))?;
     let paths: Vec<PathBuf> = BUILT_IN.iter().map(|(name, _)| folder.join(name)).collect();
-    if let Some(taken) = paths.iter().find(|path| path.exists()) {
+    // A link that leads nowhere is there, too.
+    if let Some(taken) = paths.iter().find(|path| path.symlink_metadata().is_ok()) {
         return Err(FixturesError::Exists(taken.clone()));
     }
     for (path, (_, text)) in paths.iter().zip(BUILT_IN) {
-        std::fs::write(path, text).map_err(at(path))?;
+        let mut file = std::fs::File::create_new(path).map_err(at(path))?;
+        file.write_all(text.as_bytes()).map_err(at(path))?;
     }
     Ok(paths)
+}
+
+impl Checked {
+    /// Writes what is doubtful, and what was skipped, to the log.
+    pub fn log(&self) {
+        for warning in self.skipped.iter().chain(&self.warnings) {
+            tracing::warn!("fixtures: {warning}");
+        }
+    }
 }
 
 impl Fixtures {

@@ -41,6 +41,8 @@ mod determinism;
 mod documented_statuses;
 mod durability;
 mod embedded;
+mod fixtures_check;
+mod fixtures_files;
 mod fixtures_schema;
 mod isolation;
 mod layers;
