@@ -8,7 +8,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
+use self::connections::Stopped;
 use crate::domain::BackendName;
 use crate::http::extract::Strictness;
 use crate::http::{
@@ -75,6 +77,24 @@ impl Default for Config {
             public_url: None,
         }
     }
+}
+
+/// How long a stop may take beyond the time that running answers get.
+pub const STOP_MARGIN: Duration = Duration::from_millis(1300);
+
+/// The part of [`STOP_MARGIN`] that the tasks of connections get to end after they were cut off.
+const SETTLE_LIMIT: Duration = Duration::from_millis(500);
+
+/// What a database that was not closed means for its user.
+pub const KEPT: &str = "a database file has all that was acknowledged";
+
+/// How a server has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shutdown {
+    /// The database was closed. Work that did not stop in time may have been abandoned.
+    Complete,
+    /// The database could not be closed in time. What was acknowledged is in its log.
+    Incomplete,
 }
 
 /// Why a server could not be built or served.
@@ -168,22 +188,27 @@ impl App {
     }
 
     /// Answers requests on `listener` until `stop` comes; then takes no new connections, lets
-    /// running answers and streams finish within `grace`, and stores what was acknowledged.
+    /// running answers and streams finish within `grace`, and stores what was acknowledged. Returns
+    /// within `grace` and [`STOP_MARGIN`], whatever still runs.
     pub async fn serve(
         self,
         listener: TcpListener,
         stop: impl Future<Output = ()>,
         grace: Duration,
-    ) {
+    ) -> Shutdown {
         let stop = async move {
             stop.await;
             grace
         };
-        self.serve_until(listener, stop).await;
+        self.serve_until(listener, stop).await
     }
 
     /// The same, where how long running answers get is known only when `stop` comes.
-    pub async fn serve_until(self, listener: TcpListener, stop: impl Future<Output = Duration>) {
+    pub async fn serve_until(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = Duration>,
+    ) -> Shutdown {
         let sweeping = tokio::spawn(sweep(Arc::clone(&self.worlds)));
         let worlds = Arc::clone(&self.worlds);
         // Who follows a journal would keep its connection busy for the whole of `grace`.
@@ -193,14 +218,40 @@ impl App {
             grace
         };
         let watching = self.watch.map(|watch| tokio::spawn(watch.go_on(Arc::clone(&self.worlds))));
-        connections::serve(listener, self.passage, stop).await;
+        let Stopped { busy, grace, since } = connections::serve(listener, self.passage, stop).await;
         sweeping.abort();
         if let Some(watching) = watching {
             watching.abort();
         }
-        self.turns.finish().await;
-        self.store.close().await;
+        settle(busy, &self.turns).await;
+        let limit = grace.saturating_add(STOP_MARGIN);
+        close(&self.store, limit.saturating_sub(since.elapsed())).await
     }
+}
+
+/// Ends what the connections that were cut off have left: their tasks, and the turns that these
+/// were to store. Work that does not yield is abandoned, so that the database can still be closed.
+async fn settle(mut connections: JoinSet<()>, turns: &Turns) {
+    let ended = tokio::time::timeout(SETTLE_LIMIT, async {
+        connections.shutdown().await;
+        turns.finish().await;
+    });
+    if ended.await.is_err() {
+        let (busy, unsaved) = (connections.len(), turns.unfinished());
+        tracing::warn!(
+            "abandoned: {busy} connections whose work did not stop, {unsaved} streamed turns that \
+             were not stored"
+        );
+    }
+}
+
+/// Commits what is queued and closes the database, within `limit`.
+async fn close(store: &Store, limit: Duration) -> Shutdown {
+    if tokio::time::timeout(limit, store.close()).await.is_ok() {
+        return Shutdown::Complete;
+    }
+    tracing::error!("abandoned: the database, which could not be closed in time; {KEPT}");
+    Shutdown::Incomplete
 }
 
 /// Removes accounts that were made to last only so long without use, as their time comes.

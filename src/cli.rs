@@ -7,6 +7,7 @@ mod healthcheck;
 mod manual;
 mod openapi;
 mod serve;
+mod signals;
 mod snapshot;
 mod verify;
 

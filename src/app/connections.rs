@@ -26,6 +26,7 @@ use self::accept_errors::AcceptErrors;
 use self::naps::Naps;
 use self::patience::Patient;
 use self::socket::Socket;
+use crate::clock::Stopwatch;
 use crate::http::{Line, Passage};
 
 /// How long a client may take to send the head of a request, the first as well as each further
@@ -34,13 +35,23 @@ const HEAD_PATIENCE: Duration = Duration::from_secs(75);
 /// How long accepting rests when the system has no more sockets to give.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(50);
 
+/// What is left when `stop` has come and the grace is over.
+pub(super) struct Stopped {
+    /// The connections that were still busy. They are told to end, and may not have done so yet.
+    pub(super) busy: JoinSet<()>,
+    /// How long running answers had.
+    pub(super) grace: Duration,
+    /// The time since `stop` came.
+    pub(super) since: Stopwatch,
+}
+
 /// Serves `passage` until `stop` comes, and then lets connections finish within the grace that it
 /// grants.
 pub(super) async fn serve(
     listener: TcpListener,
     passage: Passage,
     stop: impl Future<Output = Duration>,
-) {
+) -> Stopped {
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut accept_errors = AcceptErrors::default();
@@ -62,12 +73,14 @@ pub(super) async fn serve(
             },
         }
     };
+    let since = Stopwatch::start();
     drop(listener);
     tracing::info!("stopping: no new connections, running answers have {grace:?} to finish");
     if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
         tracing::warn!("connections were still busy after {grace:?} and are cut off");
     }
-    connections.shutdown().await;
+    connections.abort_all();
+    Stopped { busy: connections, grace, since }
 }
 
 /// Serves one connection until it ends, in good order or cut by a fault.

@@ -1,27 +1,23 @@
 //! `mynah exec`: a server of a command's own, there for as long as the command runs.
 
+mod attendant;
+
 use std::ffi::OsString;
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 use std::net::SocketAddr;
-use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
-use std::process::{ExitCode, ExitStatus};
+use std::process::ExitCode;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use clap::builder::Resettable;
-use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
-use signal_hook::iterator::SignalsInfo;
-use signal_hook::iterator::exfiltrator::WithOrigin;
-use signal_hook::low_level::siginfo::{Cause, Origin};
 use tokio::net::TcpListener;
-use tokio::process::{Child, Command};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
-use super::{Serve, serve};
-use crate::app::App;
+use self::attendant::Attendant;
+use super::{Serve, serve, signals};
+use crate::app::{App, Shutdown};
 use crate::domain::error::with_sources;
 use crate::domain::{Account, ApiKey};
 use crate::ids::random_seed;
@@ -31,14 +27,6 @@ use crate::tokens;
 /// What `mynah` ends with when it could not do its own part, so that nobody takes it for the
 /// command's exit code; `env` and `timeout` do the same.
 const NOT_SERVED: u8 = 125;
-/// What shells end with for a command that they find and cannot start, and for one that is not there.
-const NOT_STARTED: u8 = 126;
-const NOT_FOUND: u8 = 127;
-/// What shells add to the number of the signal that ended a command.
-const BY_SIGNAL: i32 = 128;
-
-/// The signals that are meant for the command.
-const PASSED_ON: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
 
 /// Nothing is printed here.
 const PORT: &str = "The port to listen on; 0 takes a free one";
@@ -69,17 +57,35 @@ pub(super) fn exec(options: &Exec) -> ExitCode {
     })
 }
 
+/// The command is started and awaited on this thread, not on the server's runtime: whatever the
+/// server is doing, the command's end is noticed.
 fn run(options: &Exec) -> anyhow::Result<ExitCode> {
-    serve::start_log(&options.serve)?;
-    let signals = signals().context("cannot listen for signals")?;
-    serve::runtime(&options.serve)?.block_on(serve_command(options, signals))
+    let Exec { serve: options, command } = options;
+    serve::start_log(options)?;
+    let attendant = Attendant::listen().context("cannot listen for signals")?;
+    let runtime = serve::runtime(options)?;
+    let code = runtime.block_on(start(options)).and_then(|server| {
+        let code = attendant.run(command, &server.variables).context("cannot wait for the command");
+        server.stop();
+        code
+    });
+    serve::end(runtime);
+    code.map(ExitCode::from)
 }
 
-async fn serve_command(
-    options: &Exec,
-    signals: mpsc::UnboundedReceiver<Signal>,
-) -> anyhow::Result<ExitCode> {
-    let Exec { serve: options, command } = options;
+/// The command's server.
+struct Server {
+    /// What the command finds in its environment.
+    variables: Vec<Variable>,
+    stop: oneshot::Sender<()>,
+    stopped: mpsc::Receiver<Shutdown>,
+    grace: Duration,
+}
+
+/// The name of an environment variable, and its value; without one it is not set.
+type Variable = (&'static str, Option<String>);
+
+async fn start(options: &Serve) -> anyhow::Result<Server> {
     let app = App::build(&options.config(options.seed.unwrap_or_else(random_seed))).await?;
     let wanted = SocketAddr::new(options.address.host, options.address.port);
     let listener =
@@ -87,28 +93,38 @@ async fn serve_command(
     let address = listener.local_addr().context("cannot tell the port")?;
     let base = format!("http://{}", serve::reachable(address));
     let variables = variables(&base, options.admin_token.as_deref(), &app.fixtures());
-    let (stop, stopped) = oneshot::channel::<()>();
-    let stopped = async move {
-        let _ = stopped.await;
-    };
-    let server = tokio::spawn(app.serve(listener, stopped, Duration::from_secs(options.grace)));
+    let (stop, told) = oneshot::channel();
+    let (report, stopped) = mpsc::channel();
+    let grace = Duration::from_secs(options.grace);
+    tokio::spawn(async move {
+        let told = async {
+            let _ = told.await;
+        };
+        let _ = report.send(app.serve(listener, told, grace).await);
+    });
     tokio::task::spawn_blocking(tokens::warm_up);
-    let code = match spawn(command, &variables) {
-        Ok(child) => attend(child, signals).await.context("cannot wait for the command")?,
-        Err(code) => code,
-    };
-    let _ = stop.send(());
-    server.await.context("the server failed")?;
-    Ok(code)
+    Ok(Server { variables, stop, stopped, grace })
+}
+
+impl Server {
+    /// Stops it. The command's exit code stands, so what goes wrong is only logged.
+    fn stop(self) {
+        let _ = self.stop.send(());
+        let limit = self.grace.saturating_add(serve::END_MARGIN);
+        if let Err(fault) = self.stopped.recv_timeout(limit) {
+            signals::log_briefly(move || match fault {
+                RecvTimeoutError::Timeout => {
+                    tracing::error!("abandoned: a server that did not stop within {limit:?}");
+                }
+                RecvTimeoutError::Disconnected => tracing::error!("the server failed"),
+            });
+        }
+    }
 }
 
 /// What the command finds in its environment; `None` where there is nothing to be said, so that
 /// nothing of an outer server's is said either.
-fn variables(
-    base: &str,
-    admin_token: Option<&str>,
-    fixtures: &Fixtures,
-) -> Vec<(&'static str, Option<String>)> {
+fn variables(base: &str, admin_token: Option<&str>, fixtures: &Fixtures) -> Vec<Variable> {
     let account = fixtures
         .account("demo")
         .or_else(|| fixtures.accounts.iter().find(|account| !account.keys.is_empty()));
@@ -135,91 +151,6 @@ fn variables(
         variables.push(("MYNAH_ADMIN_TOKEN", Some(token.to_owned())));
     }
     variables
-}
-
-/// Starts the command, or says why not and gives the exit code that tells it.
-fn spawn(
-    command: &[OsString],
-    variables: &[(&'static str, Option<String>)],
-) -> Result<Child, ExitCode> {
-    let Some((program, arguments)) = command.split_first() else {
-        return Err(ExitCode::from(NOT_SERVED));
-    };
-    let mut command = Command::new(program);
-    command.args(arguments);
-    for (name, value) in variables {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    command.spawn().map_err(|fault| {
-        complain(&format!("cannot run {}: {fault}", program.display()));
-        // A script that is there can have an interpreter that is not.
-        let is_missing = fault.kind() == ErrorKind::NotFound && !is_script(Path::new(program));
-        ExitCode::from(if is_missing { NOT_FOUND } else { NOT_STARTED })
-    })
-}
-
-fn is_script(program: &Path) -> bool {
-    program.components().count() > 1 && program.exists()
-}
-
-/// Waits for the command's end, and passes on to it the signals that come.
-async fn attend(
-    mut child: Child,
-    mut signals: mpsc::UnboundedReceiver<Signal>,
-) -> std::io::Result<ExitCode> {
-    let status = loop {
-        tokio::select! {
-            status = child.wait() => break status?,
-            Some(signal) = signals.recv() => {
-                // While it has an id it was not waited for, so the id is no other process's yet.
-                let id = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-                // One that has just ended needs no signal.
-                let _ = id.map(|id| kill_process(id, signal));
-            }
-        }
-    };
-    Ok(ExitCode::from(code(status)))
-}
-
-fn code(status: ExitStatus) -> u8 {
-    let code = status.code().or_else(|| status.signal().map(|signal| BY_SIGNAL + signal));
-    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
-}
-
-/// The signals that are meant for the command and did not reach it already. From now on none of
-/// them ends this process.
-fn signals() -> std::io::Result<mpsc::UnboundedReceiver<Signal>> {
-    let ignored = ignored();
-    // What this process is to ignore (`nohup`), the command is, too: it inherits that, and would
-    // not if it were listened for.
-    let heeded = PASSED_ON.into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0);
-    let mut signals = SignalsInfo::<WithOrigin>::new(heeded)?;
-    let (pass_on, passed) = mpsc::unbounded_channel();
-    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        for origin in signals.forever().filter(was_sent) {
-            let signal = Signal::from_named_raw(origin.signal);
-            if signal.is_some_and(|signal| pass_on.send(signal).is_err()) {
-                break;
-            }
-        }
-    })?;
-    Ok(passed)
-}
-
-/// Whether a process sent it, to this one. The terminal's own (Ctrl-C, Ctrl-\, its closing) come
-/// from the kernel, and go to the command as well.
-fn was_sent(origin: &Origin) -> bool {
-    origin.process.is_some() || matches!(origin.cause, Cause::Sent(_))
-}
-
-/// The signals that this process was started to ignore, a bit for each, where the system tells.
-fn ignored() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
 }
 
 fn complain(sentence: &str) {

@@ -10,20 +10,49 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use super::{LogFormat, Serve};
-use crate::app::App;
+use super::{LogFormat, Serve, signals};
+use crate::app::{App, STOP_MARGIN, Shutdown};
+use crate::clock::Stopwatch;
 use crate::domain::ApiKey;
 use crate::ids::random_seed;
 use crate::{store, tokens};
 
+/// How long the process may take to end beyond the time that running answers get.
+///
+/// It is above the server's own limit, so that the server closes its database first, and below the
+/// two seconds that are documented.
+pub(super) const END_MARGIN: Duration = STOP_MARGIN.saturating_add(Duration::from_millis(200));
+
+/// How long tasks on other threads get to end when the server has stopped.
+const THREADS_LIMIT: Duration = Duration::from_millis(100);
+
 /// Runs the server until SIGINT or SIGTERM.
 pub(super) fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     start_log(options)?;
-    runtime(options)?.block_on(run(options))?;
-    Ok(ExitCode::SUCCESS)
+    let grace = Duration::from_secs(options.grace);
+    let stop = signals::stop_signal(grace.saturating_add(END_MARGIN))
+        .context("cannot listen for signals")?;
+    let runtime = runtime(options)?;
+    let shutdown = runtime.block_on(run(options, stop, grace));
+    end(runtime);
+    Ok(match shutdown? {
+        Shutdown::Complete => ExitCode::SUCCESS,
+        Shutdown::Incomplete => ExitCode::FAILURE,
+    })
+}
+
+/// Ends what still runs: drawing, counting and reading cannot be interrupted, and nobody waits for
+/// them any more.
+pub(super) fn end(runtime: Runtime) {
+    let stopwatch = Stopwatch::start();
+    runtime.shutdown_timeout(THREADS_LIMIT);
+    if stopwatch.elapsed() >= THREADS_LIMIT {
+        signals::log_briefly(|| {
+            tracing::warn!("abandoned: work on other threads that did not stop");
+        });
+    }
 }
 
 /// What the server runs on.
@@ -41,8 +70,11 @@ pub(super) fn runtime(options: &Serve) -> anyhow::Result<Runtime> {
         .context("cannot start the runtime")
 }
 
-async fn run(options: &Serve) -> anyhow::Result<()> {
-    let stop = stop_signal().context("cannot listen for signals")?;
+async fn run(
+    options: &Serve,
+    stop: impl Future<Output = ()> + Send + 'static,
+    grace: Duration,
+) -> anyhow::Result<Shutdown> {
     let config = options.config(options.seed.unwrap_or_else(random_seed));
     let app = App::build(&config).await?;
     let wanted = SocketAddr::new(options.address.host, options.address.port);
@@ -50,7 +82,7 @@ async fn run(options: &Serve) -> anyhow::Result<()> {
         TcpListener::bind(wanted).await.with_context(|| format!("cannot listen on {wanted}"))?;
     let address = listener.local_addr().context("cannot tell the port")?;
     let banner = banner(options, address, &app);
-    let server = tokio::spawn(app.serve(listener, stop, Duration::from_secs(options.grace)));
+    let server = tokio::spawn(app.serve(listener, stop, grace));
     // The listener is bound, so whoever reads the banner is answered. A closed standard output is
     // no reason to stop.
     let _ = std::io::stdout().write_all(banner.as_bytes());
@@ -81,18 +113,6 @@ pub(super) fn start_log(options: &Serve) -> anyhow::Result<()> {
         tracing::error!(place, panic = panic.payload_as_str().unwrap_or("(no message)"), "a panic");
     }));
     Ok(())
-}
-
-/// Comes with the first SIGINT or SIGTERM.
-fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
-    let mut interrupt: Signal = signal(SignalKind::interrupt())?;
-    let mut terminate: Signal = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
 }
 
 fn banner(options: &Serve, address: SocketAddr, app: &App) -> String {

@@ -5,17 +5,18 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::resume_unwind;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::runtime::{self, Handle};
 use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Error, StartError};
-use crate::app::{App, Config};
+use crate::app::{App, Config, STOP_MARGIN};
 use crate::service::fixtures::Checked;
 use crate::service::{Snapshots, Worlds};
 
@@ -68,14 +69,25 @@ pub(super) struct Order {
     pub(super) grace: Duration,
 }
 
+/// How long the thread may take to end beyond the time that running answers get.
+const THREAD_MARGIN: Duration = STOP_MARGIN.saturating_add(Duration::from_millis(200));
+
 /// A server that runs; dropped, it is stopped at once.
 #[derive(Debug)]
 pub(super) struct Running {
     /// How long running answers get.
     stop: Option<oneshot::Sender<Duration>>,
-    ended: oneshot::Receiver<()>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<Thread>,
     grace: Duration,
+}
+
+/// The server's thread.
+#[derive(Debug)]
+struct Thread {
+    handle: JoinHandle<()>,
+    /// Nothing is sent here: the other end is dropped when the thread is through. The lock is never
+    /// contended, it makes the receiver shareable.
+    ended: Mutex<mpsc::Receiver<()>>,
 }
 
 impl Running {
@@ -85,8 +97,17 @@ impl Running {
             // It has ended already, otherwise.
             let _ = stop.send(self.grace);
         }
-        // An error, too, says that the thread is through.
-        let _ = (&mut self.ended).await;
+        let Some(thread) = self.thread.take() else { return };
+        let limit = self.grace.saturating_add(THREAD_MARGIN);
+        let (joined, ended) = oneshot::channel::<()>();
+        // On a thread, since the runtime of the caller may be of any kind, its time paused.
+        let join = std::thread::Builder::new().name("mynah-stop".to_owned()).spawn(move || {
+            thread.join(limit);
+            drop(joined);
+        });
+        if join.is_ok() {
+            let _ = ended.await;
+        }
     }
 }
 
@@ -94,8 +115,20 @@ impl Drop for Running {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
+            thread.join(THREAD_MARGIN);
+        }
+    }
+}
+
+impl Thread {
+    /// Waits for its end, or leaves it to itself after `limit`: work that does not stop, such as
+    /// the rendering of an endless template, cannot be interrupted.
+    fn join(self, limit: Duration) {
+        if self.ended.into_inner().recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
+            tracing::error!("abandoned: a server that did not stop within {limit:?}");
+        } else {
             // Its panic was told where it happened.
-            let _ = thread.join();
+            let _ = self.handle.join();
         }
     }
 }
@@ -105,14 +138,15 @@ pub(super) async fn start(order: Order) -> Result<(Core, Running), StartError> {
     let grace = order.grace;
     let (ready, started) = oneshot::channel();
     let (stop, stopped) = oneshot::channel();
-    let (end, ended) = oneshot::channel();
+    let (end, ended) = mpsc::channel::<()>();
     let serving = move || {
         run(order, ready, stopped);
-        let _ = end.send(());
+        drop(end);
     };
     let thread = std::thread::Builder::new().name("mynah".to_owned()).spawn(serving);
-    let thread = Some(thread.map_err(StartError::Thread)?);
-    let running = Running { stop: Some(stop), ended, thread, grace };
+    let handle = thread.map_err(StartError::Thread)?;
+    let thread = Some(Thread { handle, ended: Mutex::new(ended) });
+    let running = Running { stop: Some(stop), thread, grace };
     let core = started.await.map_err(|_| StartError::Ended)??;
     Ok((core, running))
 }

@@ -108,6 +108,11 @@ impl Turns {
         self.tasks.wait().await;
     }
 
+    /// How many streamed turns are not stored yet.
+    pub fn unfinished(&self) -> usize {
+        self.tasks.len()
+    }
+
     async fn ask(&self, visit: &Visit, asked: &Asked) -> Result<Answer, Error> {
         let name = self.settings.backend.unwrap_or(asked.backend);
         visit.notes().show(Shown::new(&asked.prompt, name, visit.epoch().rules.rules()));

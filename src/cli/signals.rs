@@ -1,0 +1,66 @@
+//! The signals that stop `mynah serve`.
+//!
+//! They are heard on a thread of their own: a runtime whose threads are all busy would not hear them.
+
+use std::process::exit;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use tokio::sync::oneshot;
+
+use crate::app::KEPT;
+
+/// What shells add to the number of the signal that ended a command.
+pub(super) const BY_SIGNAL: i32 = 128;
+
+/// The exit code of a process that could not stop in order.
+const FORCED: i32 = 1;
+
+/// How long a last line of the log may take. Standard error may be a pipe that nobody reads.
+const LAST_LINE_LIMIT: Duration = Duration::from_millis(100);
+
+/// Completes at the first SIGINT or SIGTERM. The second one ends the process at once with 128 + its
+/// number, and so does the end of `limit` after the first, with 1: whatever the process is doing.
+pub(super) fn stop_signal(limit: Duration) -> std::io::Result<impl Future<Output = ()>> {
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let (stop, stopped) = oneshot::channel();
+    let (start, started) = mpsc::channel();
+    // Both threads start now: when they are needed, the system may have none to give.
+    thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
+        if started.recv().is_ok() {
+            thread::sleep(limit);
+            log_briefly(move || {
+                tracing::error!("abandoned: work that did not stop within {limit:?}; {KEPT}");
+            });
+            exit(FORCED);
+        }
+    })?;
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let mut signals = signals.forever();
+        if signals.next().is_some() {
+            let _ = stop.send(());
+            let _ = start.send(());
+        }
+        if let Some(second) = signals.next() {
+            exit(BY_SIGNAL + second);
+        }
+    })?;
+    Ok(async move {
+        let _ = stopped.await;
+    })
+}
+
+/// Logs a line, and returns soon even if nobody reads the log.
+pub(super) fn log_briefly(log: impl FnOnce() + Send + 'static) {
+    let (logged, done) = mpsc::channel::<()>();
+    let thread = thread::Builder::new().name("last line".to_owned()).spawn(move || {
+        log();
+        drop(logged);
+    });
+    if thread.is_ok() {
+        let _ = done.recv_timeout(LAST_LINE_LIMIT);
+    }
+}
