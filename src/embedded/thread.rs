@@ -189,3 +189,21 @@ async fn prepare(order: Order) -> Result<(App, TcpListener, Core), StartError> {
     let snapshots = Snapshots::new(app.store().clone(), Arc::clone(&worlds));
     Ok((app, listener, Core { address, worlds, snapshots, runtime: Handle::current() }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_does_not_end_is_not_waited_for_beyond_the_limit() {
+        let (let_go, until_let_go) = mpsc::channel::<()>();
+        let (end, ended) = mpsc::channel::<()>();
+        let handle = std::thread::spawn(move || {
+            let _ = until_let_go.recv();
+            drop(end);
+        });
+        let thread = Some(Thread { handle, ended: Mutex::new(ended) });
+        drop(Running { stop: None, thread, grace: Duration::ZERO });
+        drop(let_go);
+    }
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use mynah::app::Config;
 use serde_json::{Value, json};
 
+use crate::support::limit::within;
 use crate::support::{NOW, TestApp};
 
 const SIDE: usize = 512;
@@ -345,7 +346,7 @@ fn no_post_waits_for_a_drawing() {
             busy.send(()).unwrap();
             until_let_go.recv()
         });
-        is_busy.await.unwrap();
+        within("the thread that draws", is_busy).await.unwrap();
         let app = std::sync::Arc::new(TestApp::start().await);
         let asking = tokio::spawn({
             let app = std::sync::Arc::clone(&app);
@@ -360,11 +361,10 @@ fn no_post_waits_for_a_drawing() {
                 app.characters().get("/images").await.good();
             }
         };
-        let in_time = tokio::time::timeout(Duration::from_secs(30), posts).await;
-        in_time.expect("answers while nothing is drawn");
+        within("answers while nothing is drawn", posts).await;
         assert!(!asking.is_finished(), "nothing can be drawn yet");
         let_go.send(()).unwrap();
-        holding.await.unwrap().unwrap();
+        within("the end of the work", holding).await.unwrap().unwrap();
         assert_eq!(asking.await.unwrap(), 200);
     });
 }

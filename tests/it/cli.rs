@@ -5,9 +5,10 @@ use std::path::Path;
 use mynah::clock::Stopwatch;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::process::Command;
 
 use crate::support::binary::{Binary, command, file_url, output, sentence};
+use crate::support::limit::within;
+use crate::support::process::{self, has_curl, program};
 use crate::support::{CONVERSATION, DEPLOYMENT, KEY, said};
 
 fn text(bytes: &[u8]) -> String {
@@ -48,9 +49,9 @@ async fn both_curl_lines_of_the_banner_work_as_printed() {
 
 /// Runs a line by curl, or sends what it says where there is no curl.
 async fn send(server: &Binary, line: &str) -> String {
-    if Command::new("curl").arg("--version").output().await.is_ok() {
+    if has_curl().await {
         let silent = line.replacen("curl", "curl -sS --fail-with-body", 1);
-        let output = Command::new("sh").args(["-c", &silent]).output().await.unwrap();
+        let output = process::output(program("sh").args(["-c", &silent])).await;
         assert!(output.status.success(), "{}", text(&output.stderr));
         return text(&output.stdout);
     }
@@ -107,7 +108,7 @@ async fn port_is_the_port_listened_on() {
     let mut by_variable = command(&["--database", "sqlite::memory:"]);
     by_variable.env("MYNAH_PORT", &port);
     let by_flag = output(&["--database", "sqlite::memory:", "--port", &port]).await;
-    for refused in [by_flag, by_variable.output().await.unwrap()] {
+    for refused in [by_flag, process::output(&mut by_variable).await] {
         let sentence = sentence(&refused);
         assert!(
             sentence.starts_with(&format!("cannot listen on 127.0.0.1:{port}: ")),
@@ -243,7 +244,7 @@ async fn until_ready(child: &mut tokio::process::Child) -> String {
     use tokio::io::AsyncBufReadExt as _;
     let mut lines = tokio::io::BufReader::new(child.stdout.take().unwrap()).lines();
     let mut banner = String::new();
-    while let Some(line) = lines.next_line().await.unwrap() {
+    while let Some(line) = process::line(&mut lines).await {
         banner.push_str(&line);
         banner.push('\n');
         if line.starts_with("Ready") {
@@ -281,7 +282,7 @@ async fn admin_token_is_the_key_of_the_control_plane() {
         assert!(lines.iter().all(|line| !line.contains("sesame")), "{lines:?}");
     }
     let mut help = command(&["--help"]);
-    let help = text(&help.env("MYNAH_ADMIN_TOKEN", "sesame").output().await.unwrap().stdout);
+    let help = text(&process::output(help.env("MYNAH_ADMIN_TOKEN", "sesame")).await.stdout);
     assert!(!help.contains("sesame"), "{help}");
 }
 
@@ -335,7 +336,7 @@ async fn settings_in_the_surroundings_do_not_disturb_the_other_commands() {
     write(folder.path(), "all.toml", SOUND);
     let mut check = command(&["fixtures", "check", folder.path().to_str().unwrap()]);
     check.env("MYNAH_PORT", "0").env("MYNAH_STRICT", "true").env("MYNAH_SEED", "1");
-    assert_eq!(check.output().await.unwrap().status.code(), Some(0));
+    assert_eq!(process::output(&mut check).await.status.code(), Some(0));
     let mut serve = command(&["serve", "--database", "sqlite::memory:"]);
     serve.env("MYNAH_PORT", "0");
     Binary::of(serve).await.echo("hello").await;
@@ -696,7 +697,7 @@ async fn healthcheck_is_0_when_the_server_is_well_and_1_when_nobody_answers() {
         let by_flag = output(&["healthcheck", "--host", host, "--port", &port]).await;
         let mut by_variable = command(&["healthcheck"]);
         by_variable.env("MYNAH_HOST", host).env("MYNAH_PORT", &port);
-        for check in [by_flag, by_variable.output().await.unwrap()] {
+        for check in [by_flag, process::output(&mut by_variable).await] {
             assert_eq!(check.status.code(), Some(0), "{}", text(&check.stderr));
             assert!(check.stdout.is_empty() && check.stderr.is_empty());
         }
@@ -712,10 +713,11 @@ async fn healthcheck_is_1_when_someone_else_answers() {
     let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = other.local_addr().unwrap().port().to_string();
     tokio::spawn(async move {
-        let (mut socket, _) = other.accept().await.unwrap();
+        let (mut socket, _) = within("a request", other.accept()).await.unwrap();
         let mut asked = Vec::new();
         while !asked.ends_with(b"\r\n\r\n") {
-            assert!(socket.read_buf(&mut asked).await.unwrap() > 0, "the whole request");
+            let read = within("the whole request", socket.read_buf(&mut asked)).await.unwrap();
+            assert!(read > 0, "the whole request");
         }
         socket.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await.unwrap();
     });

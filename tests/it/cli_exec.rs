@@ -9,7 +9,9 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
-use crate::support::binary::{Binary, command, file_url};
+use crate::support::binary::{Binary, command, file_url, output};
+use crate::support::limit::within;
+use crate::support::process::{self, program};
 use crate::support::said;
 
 const README: &str = include_str!("../../README.md");
@@ -23,7 +25,7 @@ fn exec(options: &[&str], script: &str) -> Command {
 }
 
 async fn ran(options: &[&str], script: &str) -> Output {
-    exec(options, script).output().await.unwrap()
+    process::output(&mut exec(options, script)).await
 }
 
 #[track_caller]
@@ -48,7 +50,7 @@ impl Running {
     }
 
     async fn line(&mut self) -> Option<String> {
-        self.lines.next_line().await.unwrap()
+        process::line(&mut self.lines).await
     }
 
     async fn said(&mut self, line: &str) {
@@ -60,7 +62,7 @@ impl Running {
     }
 
     async fn code(mut self) -> Option<i32> {
-        self.child.wait().await.unwrap().code()
+        process::ended(&mut self.child).await.code()
     }
 }
 
@@ -87,7 +89,7 @@ async fn a_command_that_cannot_run_gives_what_shells_give() {
     let script = folder.path().join("script");
     std::fs::write(&script, "#!/nowhere/interpreter\n").unwrap();
     let path = script.to_str().unwrap();
-    let run = async |program: &str| command(&["exec", "--", program]).output().await.unwrap();
+    let run = async |program: &str| output(&["exec", "--", program]).await;
     let missing = "No such file or directory (os error 2)";
     ended(
         &run("no-such-command").await,
@@ -116,7 +118,7 @@ async fn a_server_that_cannot_start_gives_125_and_the_command_is_not_run() {
 async fn standard_input_is_the_commands() {
     let mut child = exec(&[], "cat").stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"to and fro").await.unwrap();
-    ended(&child.wait_with_output().await.unwrap(), 0, "to and fro", "");
+    ended(&within("the end of cat", child.wait_with_output()).await.unwrap(), 0, "to and fro", "");
 }
 
 /// What a command is told of its server.
@@ -225,11 +227,18 @@ async fn a_server_in_the_command_is_as_undisturbed_as_without() {
 // Not `read` in the loops here: a signal that comes just before it begins waits for its end.
 #[tokio::test]
 async fn signals_are_passed_on_and_the_command_has_the_last_word() {
-    let script = "trap 'echo HUP' HUP; trap 'echo INT' INT; trap 'echo QUIT' QUIT
-        trap 'echo TERM; exit 9' TERM; echo ready; while :; do sleep 0.05; done";
+    let script = "for name in HUP INT QUIT USR1 USR2 WINCH; do trap \"echo $name\" $name; done
+        trap 'echo TERM; exit 9' TERM; echo ready; while kill -0 $PPID; do sleep 0.05; done";
     let mut running = Running::start(exec(&[], script));
     running.said("ready").await;
-    for (signal, name) in [(Signal::HUP, "HUP"), (Signal::INT, "INT"), (Signal::QUIT, "QUIT")] {
+    for (signal, name) in [
+        (Signal::HUP, "HUP"),
+        (Signal::INT, "INT"),
+        (Signal::QUIT, "QUIT"),
+        (Signal::USR1, "USR1"),
+        (Signal::USR2, "USR2"),
+        (Signal::WINCH, "WINCH"),
+    ] {
         running.signal(signal);
         running.said(name).await;
     }
@@ -250,27 +259,28 @@ async fn a_signal_that_the_command_does_not_catch_ends_it_and_so_the_server() {
 #[tokio::test]
 async fn what_is_to_be_ignored_the_command_ignores_too() {
     let script = r#"trap "" HUP; exec "$0" exec -- sh -c 'kill -HUP $$; echo goes on'"#;
-    let mut shell = Command::new("sh");
+    let mut shell = program("sh");
     shell.args(["-c", script, BINARY]).stdin(Stdio::null());
-    ended(&shell.output().await.unwrap(), 0, "goes on\n", "");
+    ended(&process::output(&mut shell).await, 0, "goes on\n", "");
 }
 
 /// The terminal sends it to `mynah` and to the command: it is not to come twice.
 #[tokio::test]
 async fn control_c_reaches_the_command_once() {
     let in_a_terminal = |line: &str| {
-        let mut script = Command::new("script");
-        script.args(["-qec", line, "/dev/null"]).env("SHELL", "/bin/sh").kill_on_drop(true);
+        let mut script = program("script");
+        script.args(["-qec", line, "/dev/null"]).env("SHELL", "/bin/sh");
         script
     };
-    if !in_a_terminal("true").output().await.is_ok_and(|output| output.status.success()) {
+    let tried = within("a terminal", in_a_terminal("true").output()).await;
+    if !tried.is_ok_and(|output| output.status.success()) {
         eprintln!("not tried: there is no terminal to be had");
         return;
     }
     // `exec`, so that no shell stands between that would be interrupted as well; and without the
     // terminal's echo of Ctrl-C, which can come before or after what the command says.
     let inner = "stty -echo; trap \"echo INT\" INT; trap \"echo TERM; exit 9\" TERM; echo $PPID
-        while :; do sleep 0.05; done";
+        while kill -0 $PPID; do sleep 0.05; done";
     let mut script = in_a_terminal(&format!("exec {BINARY} exec -- sh -c '{inner}'"));
     script.stdout(Stdio::piped());
     let mut running = Running::start(script);
@@ -280,9 +290,10 @@ async fn control_c_reaches_the_command_once() {
     // What was passed on before this comes before this.
     send(id, Signal::TERM);
     let mut rest = String::new();
-    running.lines.into_inner().read_to_string(&mut rest).await.unwrap();
+    let mut lines = running.lines.into_inner();
+    within("the end of the output", lines.read_to_string(&mut rest)).await.unwrap();
     assert_eq!(rest.trim(), "TERM");
-    assert_eq!(running.child.wait().await.unwrap().code(), Some(9));
+    assert_eq!(process::ended(&mut running.child).await.code(), Some(9));
 }
 
 #[tokio::test]
@@ -290,7 +301,7 @@ async fn nothing_is_left_behind() {
     let folder = tempfile::tempdir().unwrap();
     let mut exec = exec(&[], "pwd; echo $PPID");
     exec.current_dir(folder.path()).env("TMPDIR", folder.path()).env("HOME", folder.path());
-    let output = exec.output().await.unwrap();
+    let output = process::output(&mut exec).await;
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "no file");
 }

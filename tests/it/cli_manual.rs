@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 
 use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
 
-use crate::support::binary::{command, output};
+use crate::support::binary::output;
+use crate::support::limit::within;
+use crate::support::process;
 
 async fn printed(arguments: &[&str]) -> String {
     let output = output(arguments).await;
@@ -30,14 +31,14 @@ async fn options(command: &[&str]) -> BTreeSet<String> {
 
 /// Whether a program takes `script` on its standard input; nothing where there is no such program.
 async fn takes(program: &str, arguments: &[&str], script: &str) -> Option<bool> {
-    let mut child = Command::new(program)
+    let mut child = process::program(program)
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()
         .ok()?;
     child.stdin.take().unwrap().write_all(script.as_bytes()).await.unwrap();
-    Some(child.wait().await.unwrap().success())
+    Some(process::ended(&mut child).await.success())
 }
 
 #[tokio::test]
@@ -76,7 +77,9 @@ async fn bash_completes_options_and_their_values() {
         (vec!["mynah", "fixtures", "ex"], "export"),
         (vec!["mynah", "serve", "--backend", "e"], "echo"),
     ] {
-        let Ok(output) = Command::new("bash").args(["-c", &ask(&words)]).output().await else {
+        let mut bash = process::program("bash");
+        let asked = bash.args(["-c", &ask(&words)]).output();
+        let Ok(output) = within("what bash offers", asked).await else {
             return; // There is no bash.
         };
         let offered = String::from_utf8(output.stdout).unwrap();
@@ -138,6 +141,6 @@ async fn every_command_gets_a_page_of_its_own() {
     }
     let taken = folder.path().join("file");
     std::fs::write(&taken, "").unwrap();
-    let refused = command(&["man", "--dir", taken.to_str().unwrap()]).output().await.unwrap();
+    let refused = output(&["man", "--dir", taken.to_str().unwrap()]).await;
     assert_eq!(refused.status.code(), Some(1));
 }

@@ -4,9 +4,9 @@
 use std::path::Path;
 
 use crate::support::binary::{Binary, command, file_url};
+use crate::support::process::{self, has_curl, program};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 const DOCKERFILE: &str = include_str!("../../Dockerfile");
 const DOCKERIGNORE: &str = include_str!("../../.dockerignore");
@@ -51,9 +51,9 @@ async fn the_image_s_health_check_follows_the_server_s_settings() {
         let mut check = command(&arguments);
         check.envs(variables(folder.path())).envs(more);
         check.env("MYNAH_PORT", server.address.port().to_string());
-        assert_eq!(check.output().await.unwrap().status.code(), Some(0), "{host}");
+        assert_eq!(process::output(&mut check).await.status.code(), Some(0), "{host}");
         server.stop().await;
-        assert_eq!(check.output().await.unwrap().status.code(), Some(1), "{host}");
+        assert_eq!(process::output(&mut check).await.status.code(), Some(1), "{host}");
     }
 }
 
@@ -138,9 +138,9 @@ async fn run(block: &str, port: u16, token: &str) -> Result<String, String> {
     let binary = Path::new(env!("CARGO_BIN_EXE_mynah")).parent().unwrap();
     let path = format!("{}:{}", binary.display(), std::env::var("PATH").unwrap());
     let script = format!("set -e\n{}", block.replace("4310", &port.to_string()));
-    let mut shell = Command::new("sh");
+    let mut shell = program("sh");
     shell.args(["-c", &script]).env("PATH", path).env("MYNAH_ADMIN_TOKEN", token);
-    let output = shell.current_dir(folder.path()).output().await.unwrap();
+    let output = process::output(shell.current_dir(folder.path())).await;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let complaint = String::from_utf8_lossy(&output.stderr);
     if output.status.success() { Ok(said) } else { Err(format!("{said}{complaint}")) }
@@ -148,7 +148,7 @@ async fn run(block: &str, port: u16, token: &str) -> Result<String, String> {
 
 #[tokio::test]
 async fn the_script_for_jobs_works_as_printed_with_a_token() {
-    if Command::new("curl").arg("--version").output().await.is_err() {
+    if !has_curl().await {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
@@ -166,7 +166,7 @@ async fn the_script_for_jobs_works_as_printed_with_a_token() {
 
 #[tokio::test]
 async fn the_way_without_a_container_works_as_printed() {
-    if Command::new("curl").arg("--version").output().await.is_err() {
+    if !has_curl().await {
         return;
     }
     let port = free_port();

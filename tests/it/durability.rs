@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::support::binary::Binary;
+use crate::support::limit::within;
 use crate::support::said;
 
 const CLIENTS: usize = 6;
@@ -65,7 +66,7 @@ async fn kill_9_under_write_load_loses_no_acknowledged_turn() {
             tokio::spawn(talk(server.client.clone(), url.clone(), name, acknowledged, enough))
         })
         .collect();
-    enough.notified().await;
+    within("the turns", enough.notified()).await;
     server.signal(Signal::KILL);
     let (status, _) = server.ended().await;
     assert_eq!(status.code(), None, "killed");
@@ -73,7 +74,7 @@ async fn kill_9_under_write_load_loses_no_acknowledged_turn() {
     let server = Binary::on_file(&file, &[]).await;
     let mut ids = HashSet::new();
     for client in clients {
-        let told = client.await.unwrap();
+        let told = within("the client's end", client).await.unwrap();
         let messages = server.messages(&told.conversation.unwrap()).await;
         assert!(messages.len().is_multiple_of(2), "whole turns only");
         let stored: Vec<&str> = messages

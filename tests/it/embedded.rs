@@ -13,7 +13,8 @@ use mynah::embedded::{
 };
 use serde_json::{Value, json};
 
-use crate::support::client;
+use crate::support::limit::{LIMIT, within};
+use crate::support::{client, client_without_limit};
 
 /// The client of the README's test.
 mod support_desk {
@@ -38,9 +39,13 @@ mod support_desk {
 const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn say(account: &Account, text: &str) -> reqwest::Response {
+    say_by(&client(), account, text).await
+}
+
+async fn say_by(client: &reqwest::Client, account: &Account, text: &str) -> reqwest::Response {
     let url = format!("{}/YOUR_DEPLOYMENT_ID", account.runner_url());
     let body = json!({"content": [{"type": "text", "text": text}]});
-    let request = client().post(url).header("x-api-key", account.key());
+    let request = client.post(url).header("x-api-key", account.key());
     request.json(&body).send().await.unwrap()
 }
 
@@ -52,6 +57,7 @@ async fn answer_to(account: &Account, text: &str) -> Value {
 /// Asks as a client does that blocks its thread.
 fn ask_and_block(address: SocketAddr, path: &str) -> String {
     let mut socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(LIMIT)).unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     socket.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
@@ -242,7 +248,9 @@ async fn requests_of_the_background_are_waited_for_in_real_time() {
     let mynah = Mynah::start().await.unwrap();
     let account = mynah.account().await.unwrap();
     let of_background = account.clone();
-    let background = tokio::spawn(async move { say(&of_background, "Order 17").await });
+    // Where time is paused, a client's limit is over at once. The wait below has a real one.
+    let client = client_without_limit();
+    let background = tokio::spawn(async move { say_by(&client, &of_background, "Order 17").await });
     let came = account.wait_for_like(1, PATIENCE, |request| request.body("Order 17")).await;
     assert_eq!(came.unwrap()[0].number(), 1);
     background.await.unwrap();
@@ -322,7 +330,7 @@ async fn a_server_that_is_stopped_lets_running_answers_finish() {
         text.extend_from_slice(&chunk);
     }
     assert!(String::from_utf8(text).unwrap().contains("three"));
-    stopping.await.unwrap();
+    within("the server's end", stopping).await.unwrap();
     account.expect_request(|request| request.end("complete"));
 }
 

@@ -63,6 +63,7 @@ mod runner_run;
 mod runner_samples;
 mod runner_stream;
 mod runner_variables;
+mod shutdown;
 mod strict;
 mod support;
 mod tokens;

@@ -7,8 +7,9 @@ use clap::CommandFactory as _;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
+use crate::support::process::{self, program};
 use crate::support::{CONVERSATION, DEPLOYMENT, ECHO, KEY, client, said};
 
 /// A running `mynah`. It is killed when it is dropped.
@@ -20,22 +21,21 @@ struct Binary {
 
 impl Binary {
     async fn start(options: &str) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_mynah"))
+        let mut child = program(env!("CARGO_BIN_EXE_mynah"))
             .args(["--database", "sqlite::memory:", "--port", "0", "--log", "error"])
             .args(options.split_whitespace())
             .env_clear()
             .stdout(Stdio::piped())
-            .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let base = loop {
-            let line = lines.next_line().await.unwrap().expect("the server starts");
+            let line = process::line(&mut lines).await.expect("the server starts");
             if let Some(base) = line.strip_prefix("Ready on ") {
                 break base.to_owned();
             }
         };
-        Self { base, client: client(), _process: process }
+        Self { base, client: client(), _process: child }
     }
 
     async fn post(&self, path: &str, body: &Value) -> Response {

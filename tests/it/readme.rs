@@ -1,10 +1,10 @@
 //! The README (and docs/control.md) say what is so: its samples work, its rule answers, its table of options is whole.
 
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 use crate::support::DEPLOYMENT;
 use crate::support::binary::{Binary, output};
+use crate::support::process::{self, has_curl, program};
 
 const README: &str = include_str!("../../README.md");
 const CONTROL: &str = include_str!("../../docs/control.md");
@@ -29,7 +29,7 @@ fn blocks_of(document: &'static str, language: &str) -> Vec<&'static str> {
 
 #[tokio::test]
 async fn every_curl_line_works_as_printed() {
-    if Command::new("curl").arg("--version").output().await.is_err() {
+    if !has_curl().await {
         return; // The banner's lines are tried without curl, too.
     }
     let (readme, control) = (blocks("sh"), blocks_of(CONTROL, "sh"));
@@ -41,7 +41,7 @@ async fn every_curl_line_works_as_printed() {
         let here = block.replace("http://127.0.0.1:4310", &server.url(""));
         let script = here.replace("curl ", "curl -sS --fail-with-body ");
         let script = format!("set -e\n{script}");
-        let output = Command::new("sh").args(["-c", &script]).output().await.unwrap();
+        let output = process::output(program("sh").args(["-c", &script])).await;
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), "{block}{said}");
         assert!(!said.is_empty(), "{block}");

@@ -10,18 +10,20 @@ use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use super::limit::within;
+use super::process::{self, program};
 use super::{KEY, client, said};
 
 /// `mynah` with these arguments and none of the surroundings' settings.
 pub fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mynah"));
+    let mut command = program(env!("CARGO_BIN_EXE_mynah"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("MYNAH_") {
             command.env_remove(name);
         }
     }
     command.args(arguments).env("RUST_BACKTRACE", "1");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -41,7 +43,7 @@ fn usual_but(arguments: &[&str], left_out: &str) -> Command {
 
 /// What `mynah` with these arguments says until it ends.
 pub async fn output(arguments: &[&str]) -> Output {
-    command(arguments).output().await.unwrap()
+    process::output(&mut command(arguments)).await
 }
 
 /// The one sentence with which `mynah` refuses to start: exit code 1, and nothing else said.
@@ -70,6 +72,15 @@ fn read_on(log: Option<ChildStderr>) -> UnboundedReceiver<String> {
         }
     });
     read
+}
+
+/// All lines that are still to come.
+async fn rest(log: &mut UnboundedReceiver<String>) -> Vec<String> {
+    let mut lines = Vec::new();
+    while let Some(line) = within("the end of the log", log.recv()).await {
+        lines.push(line);
+    }
+    lines
 }
 
 /// A server that is ready.
@@ -121,11 +132,8 @@ impl Binary {
         let mut log = read_on(child.stderr.take());
         let mut banner = String::new();
         let ready = loop {
-            let Some(line) = stdout.next_line().await.unwrap() else {
-                let mut said = String::new();
-                while let Some(line) = log.recv().await {
-                    said.push_str(&line);
-                }
+            let Some(line) = process::line(&mut stdout).await else {
+                let said = rest(&mut log).await.concat();
                 panic!("the server did not become ready: {said}");
             };
             banner.push_str(&line);
@@ -154,11 +162,8 @@ impl Binary {
 
     /// Waits until the server has ended; gives how, and the lines of the log not yet read.
     pub async fn ended(mut self) -> (ExitStatus, Vec<String>) {
-        let mut lines = Vec::new();
-        while let Some(line) = self.log.recv().await {
-            lines.push(line);
-        }
-        (self.child.wait().await.unwrap(), lines)
+        let lines = rest(&mut self.log).await;
+        (process::ended(&mut self.child).await, lines)
     }
 
     /// Stops the server as one should, and checks that it ends well.
@@ -171,7 +176,7 @@ impl Binary {
 
     /// The next line of the log.
     pub async fn log_line(&mut self) -> String {
-        self.log.recv().await.expect("a line of the log")
+        within("a line of the log", self.log.recv()).await.expect("a line of the log")
     }
 
     /// The next line of the log that tells of a request.

@@ -2,12 +2,14 @@
 //!
 //! [`TestApp`] serves on a free port with a database in memory, a fixed seed, a clock that stands
 //! still and streams without pause; each can be changed with the builder. [`Answer`] is what came
-//! back, [`raw`] speaks HTTP byte by byte where chunks and broken connections matter, and [`binary`]
-//! runs the command as users do.
+//! back, [`raw`] speaks HTTP byte by byte where chunks and broken connections matter, [`binary`]
+//! runs the command as users do, and [`limit`] bounds every wait.
 
 pub mod binary;
 pub mod characters;
 pub mod held;
+pub mod limit;
+pub mod process;
 pub mod raw;
 
 use std::fmt::Display;
@@ -20,7 +22,8 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use held::{Came, Mark, Sent, hold};
-use mynah::app::{App, Config};
+use limit::{LIMIT, within};
+use mynah::app::{App, Config, Shutdown};
 use mynah::clock::Clock;
 use mynah::ids::AccountId;
 use mynah::service::Worlds;
@@ -61,7 +64,7 @@ pub struct TestApp {
     worlds: Arc<Worlds>,
     store: Store,
     stop: Option<oneshot::Sender<()>>,
-    server: Option<JoinHandle<()>>,
+    server: Option<JoinHandle<Shutdown>>,
     /// A 5xx that no test asked for was seen.
     unexpected: AtomicBool,
 }
@@ -214,8 +217,7 @@ impl TestApp {
                 }
             }
         };
-        let patience = Duration::from_secs(10);
-        tokio::time::timeout(patience, look).await.expect("the messages come in the end")
+        within("the last of the messages", look).await
     }
 
     /// Lets the server go on as far as it can. It shares the test's one thread, so whatever was
@@ -234,7 +236,7 @@ impl TestApp {
     /// Stops the server as SIGTERM does, and waits until it has.
     pub async fn stop(mut self) {
         let _ = self.stop.take().unwrap().send(());
-        self.server.take().unwrap().await.unwrap();
+        within("the server's end", self.server.take().unwrap()).await.unwrap();
     }
 }
 
@@ -273,11 +275,21 @@ impl Setup {
     }
 }
 
-/// A client for a server on this machine, which needs no certificates.
+/// A client for a server on this machine, which needs no certificates; an answer may take as long as
+/// any wait of a test.
 pub fn client() -> reqwest::Client {
+    client_builder().timeout(LIMIT).build().unwrap()
+}
+
+/// The same, for tests that pause tokio's clock and limit their waits in another way.
+pub fn client_without_limit() -> reqwest::Client {
+    client_builder().build().unwrap()
+}
+
+fn client_builder() -> reqwest::ClientBuilder {
     // Only the first call of a process installs it.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().tls_certs_only([]).build().unwrap()
+    reqwest::Client::builder().tls_certs_only([])
 }
 
 /// A body that says `text`.

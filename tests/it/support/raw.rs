@@ -7,6 +7,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::TcpStream;
 
 use super::held::{Came, Mark, Sent, hold};
+use super::limit::within;
 
 /// One connection.
 pub struct Raw {
@@ -28,13 +29,14 @@ pub enum Next {
 
 impl Raw {
     pub async fn connect(address: SocketAddr) -> Self {
-        let socket = BufReader::new(TcpStream::connect(address).await.unwrap());
+        let socket =
+            BufReader::new(within("a connection", TcpStream::connect(address)).await.unwrap());
         Self { socket, sent: VecDeque::new() }
     }
 
     /// Sends bytes as they are; they and what they are answered are held to no document.
     pub async fn send(&mut self, bytes: &[u8]) {
-        self.socket.get_mut().write_all(bytes).await.unwrap();
+        within("room for the request", self.socket.get_mut().write_all(bytes)).await.unwrap();
     }
 
     /// Sends a POST of JSON with the demo account's key.
@@ -128,7 +130,7 @@ impl Raw {
         let Some(length) = self.line().await else { return Next::Broken };
         let length = usize::from_str_radix(&length, 16).unwrap();
         let mut chunk = vec![0; length + 2];
-        if self.socket.read_exact(&mut chunk).await.is_err() {
+        if within("a whole chunk", self.socket.read_exact(&mut chunk)).await.is_err() {
             return Next::Broken;
         }
         assert_eq!(chunk.split_off(length), b"\r\n");
@@ -138,21 +140,21 @@ impl Raw {
     /// Everything until the connection closes, or what became of it instead.
     pub async fn rest(&mut self) -> std::io::Result<String> {
         let mut rest = String::new();
-        self.socket.read_to_string(&mut rest).await?;
+        within("the connection's end", self.socket.read_to_string(&mut rest)).await?;
         Ok(rest)
     }
 
     /// A body of known length.
     pub async fn body(&mut self, length: usize) -> String {
         let mut body = vec![0; length];
-        self.socket.read_exact(&mut body).await.unwrap();
+        within("a whole body", self.socket.read_exact(&mut body)).await.unwrap();
         String::from_utf8(body).unwrap()
     }
 
     /// One line; nothing when the connection has ended.
     async fn line(&mut self) -> Option<String> {
         let mut line = String::new();
-        match self.socket.read_line(&mut line).await {
+        match within("a line of the answer", self.socket.read_line(&mut line)).await {
             Ok(0) | Err(_) => None,
             Ok(_) => Some(line.trim_end().to_owned()),
         }

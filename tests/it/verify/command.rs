@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::meddler::{Meddler, OnAnswered};
 use crate::support::TestApp;
 use crate::support::binary::{Binary, command, output};
+use crate::support::process;
 
 const DOCUMENT: &str = include_str!("../../../docs/verify.md");
 
@@ -129,7 +130,7 @@ async fn options_are_environment_variables_too() {
     let mut command = command(&["verify"]);
     command.env("MYNAH_VERIFY_TARGET", server.url("")).env("MYNAH_VERIFY_API", "characters");
     command.env("MYNAH_VERIFY_ONLY", "characters.models,characters.agents.of_age");
-    let output = command.output().await.unwrap();
+    let output = process::output(&mut command).await;
     assert!(output.status.success());
     let text = said(&output);
     let held = text.lines().filter(|line| line.starts_with("holds "));
