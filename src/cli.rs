@@ -1,4 +1,5 @@
-//! The command line: what can be asked of `mynah`, with every option as an environment variable.
+//! The command line: what can be asked of `mynah`, with every option as an environment variable (an
+//! empty one counts as not set).
 
 mod client;
 mod exec;
@@ -6,9 +7,11 @@ mod fixtures;
 mod healthcheck;
 mod manual;
 mod openapi;
+mod output;
 mod serve;
 mod signals;
 mod snapshot;
+mod urls;
 mod verify;
 
 use std::net::IpAddr;
@@ -58,7 +61,8 @@ enum Command {
     /// The command gets MYNAH_URL, MYNAH_RUNNER_URL, MYNAH_CHARACTERS_URL, MYNAH_ADMIN_URL,
     /// MYNAH_RUNNER_KEY, MYNAH_CHARACTERS_KEY, MYNAH_DEPLOYMENT, MYNAH_LLM and MYNAH_SD_MODEL. The
     /// exit code is the command's: 128 + n if signal n ended it, 126 if it cannot be started, 127
-    /// if it is not there, 125 if the server cannot be started.
+    /// if it is not there, 125 if the server cannot be started. SIGHUP, SIGINT, SIGQUIT, SIGTERM,
+    /// SIGUSR1, SIGUSR2 and SIGWINCH are passed on to the command.
     #[command(override_usage = "mynah exec [OPTIONS] -- COMMAND [ARGUMENT]...")]
     Exec(Box<exec::Exec>),
     /// Checks fixture files, or writes the built-in ones out.
@@ -93,11 +97,11 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum Snapshot {
-    /// Writes all state of an account to a file.
+    /// Writes all state of an account to a file, a pipe or standard output.
     Save {
         /// The account's id: `demo`.
         account: String,
-        /// The file.
+        /// The file; - is standard output.
         file: PathBuf,
         #[command(flatten)]
         running: Running,
@@ -106,7 +110,7 @@ enum Snapshot {
     Load {
         /// The account's id.
         account: String,
-        /// The file.
+        /// The file; - is standard input.
         file: PathBuf,
         #[command(flatten)]
         running: Running,
@@ -122,7 +126,7 @@ struct Openapi {
     #[arg(long, value_enum, default_value = "yaml")]
     format: DocumentFormat,
     /// The URL that it gives for the server.
-    #[arg(long, default_value = SERVER, value_name = "URL")]
+    #[arg(long, default_value = SERVER, value_name = "URL", value_parser = urls::base_url)]
     server: url::Url,
 }
 
@@ -226,7 +230,7 @@ struct Serve {
     message_content: ContentArg,
     /// The URL that clients reach this server under, for links in answers (behind a proxy or in a
     /// container); without it, what they send as `Host`.
-    #[arg(long, env = "MYNAH_PUBLIC_URL", value_name = "URL")]
+    #[arg(long, env = "MYNAH_PUBLIC_URL", value_name = "URL", value_parser = urls::public_url)]
     public_url: Option<url::Url>,
     /// What `X-RateLimit-Reset` tells: the Unix time at which the window ends, or the seconds left.
     #[arg(long, env = "MYNAH_RATE_LIMIT_RESET", value_enum, default_value = "unix")]
@@ -244,13 +248,14 @@ struct Serve {
     #[arg(long, env = "MYNAH_JOURNAL_MAX", default_value_t = 1000, value_name = "N")]
     journal_max: usize,
     /// Lets a request ask for a fault of its own, with a header like `x-mynah-fault: status=503`.
-    #[arg(long, env = "MYNAH_FAULT_HEADER")]
+    #[arg(long, env = "MYNAH_FAULT_HEADER", value_parser = BoolishValueParser::new())]
     fault_header: bool,
     /// Threads that answer requests; without, one less than there are processors, because whoever
     /// asks and the database need one as well.
     #[arg(long, env = "MYNAH_THREADS", value_name = "N")]
     threads: Option<NonZeroUsize>,
-    /// Seconds that running answers get to finish when the server is stopped.
+    /// Seconds that running answers get to finish when the server is stopped. Two seconds later the
+    /// process has ended, whatever still runs; a second SIGINT or SIGTERM ends it at once.
     #[arg(long, env = "MYNAH_GRACE", default_value_t = 10, value_name = "SECONDS")]
     grace: u64,
     /// How the log is written, to standard error.

@@ -1,9 +1,9 @@
 //! `mynah fixtures check`, `mynah fixtures export` and `mynah fixtures schema`.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
+use super::output;
 use crate::http::route_table;
 use crate::service::fixtures::{self, Fault, FixturesError};
 
@@ -14,15 +14,12 @@ pub(super) fn check(folder: &Path) -> anyhow::Result<ExitCode> {
         Err(FixturesError::Faulty { faults, warnings }) => (faults, warnings),
         Err(other) => return Err(other.into()),
     };
-    let mut out = std::io::stdout().lock();
-    for fault in &faults {
-        writeln!(out, "{fault}")?;
-    }
-    for warning in &warnings {
-        let Fault { file, line, column, message } = warning;
-        writeln!(out, "{file}:{line}:{column}: warning: {message}")?;
-    }
-    writeln!(out, "{}, {}", count(&faults, "fault"), count(&warnings, "warning"))?;
+    let mut lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    lines.extend(warnings.iter().map(|Fault { file, line, column, message }| {
+        format!("{file}:{line}:{column}: warning: {message}")
+    }));
+    lines.push(format!("{}, {}\n", count(&faults, "fault"), count(&warnings, "warning")));
+    output::print(lines.join("\n").as_bytes())?;
     Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -36,15 +33,14 @@ fn count(faults: &[Fault], what: &str) -> String {
 
 /// Writes the built-in fixtures into the folder.
 pub(super) fn export(folder: &Path) -> anyhow::Result<ExitCode> {
-    let mut out = std::io::stdout().lock();
-    for path in fixtures::export(folder)? {
-        writeln!(out, "{}", path.display())?;
-    }
+    let paths = fixtures::export(folder)?;
+    let lines: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    output::print((lines.join("\n") + "\n").as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Prints the JSON Schema of fixture files.
 pub(super) fn schema() -> anyhow::Result<ExitCode> {
-    writeln!(std::io::stdout().lock(), "{:#}", fixtures::schema::schema())?;
+    output::print(format!("{:#}\n", fixtures::schema::schema()).as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,5 @@
 //! `mynah completions` and `mynah man`: both made from the command line as it is described to clap.
 
-use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -9,7 +8,7 @@ use clap::CommandFactory as _;
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 
-use super::Cli;
+use super::{Cli, output};
 
 const NAME: &str = env!("CARGO_PKG_NAME");
 
@@ -18,7 +17,8 @@ pub(super) fn completions(shell: Shell) -> anyhow::Result<ExitCode> {
     // Into memory first: clap_complete panics where it cannot write.
     let mut script = Vec::new();
     generate(shell, &mut Cli::command(), NAME, &mut script);
-    print(&script)
+    output::print(&script)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints the page `mynah(1)`, or writes it and those of all commands into `folder`.
@@ -26,15 +26,11 @@ pub(super) fn man(folder: Option<&Path>) -> anyhow::Result<ExitCode> {
     let Some(folder) = folder else {
         let mut page = Vec::new();
         Man::new(Cli::command()).render(&mut page)?;
-        return print(&page);
+        output::print(&page)?;
+        return Ok(ExitCode::SUCCESS);
     };
     std::fs::create_dir_all(folder)
         .and_then(|()| clap_mangen::generate_to(Cli::command(), folder))
         .with_context(|| format!("cannot write to {}", folder.display()))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-fn print(text: &[u8]) -> anyhow::Result<ExitCode> {
-    std::io::stdout().lock().write_all(text)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,9 +1,8 @@
 //! `mynah openapi`.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use super::{Api, DocumentFormat, Openapi};
+use super::{Api, DocumentFormat, Openapi, output};
 use crate::openapi::{Format, Room};
 
 /// Prints a document.
@@ -18,6 +17,6 @@ pub(super) fn print(options: &Openapi) -> anyhow::Result<ExitCode> {
         DocumentFormat::Json => room.document(Format::Json, server),
         DocumentFormat::Http => room.collection(server)?,
     };
-    std::io::stdout().lock().write_all(document.as_bytes())?;
+    output::print(document.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

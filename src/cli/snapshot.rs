@@ -1,5 +1,6 @@
 //! `mynah snapshot save` and `mynah snapshot load`: an account's state to a file and back.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
-use super::{Running, client};
+use super::{Running, client, output};
 
 /// How long the server may take over a large snapshot.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -15,20 +16,25 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Writes all state of `account` to `file`.
 pub(super) fn save(running: &Running, account: &str, file: &Path) -> anyhow::Result<ExitCode> {
     let snapshot = ask(running, "GET", account, None)?;
-    // Beside the file first: what is there stays until the new one is whole.
-    let beside = file.with_added_extension("part");
-    std::fs::write(&beside, snapshot)
-        .and_then(|()| std::fs::rename(&beside, file))
-        .with_context(|| format!("cannot write {}", file.display()))?;
+    output::write(file, &snapshot)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Puts the state in `file` in the place of all state of `account`.
 pub(super) fn load(running: &Running, account: &str, file: &Path) -> anyhow::Result<ExitCode> {
-    let snapshot =
-        std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let snapshot = read(file)?;
     ask(running, "PUT", account, Some(&snapshot))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is in `file`; `-` is standard input.
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    if file == Path::new("-") {
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().lock().read_to_end(&mut bytes);
+        return read.map(|_| bytes).context("cannot read standard input");
+    }
+    std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 fn ask(

@@ -1,7 +1,7 @@
 //! `mynah verify`: what the suite is run against, and where its report goes.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,8 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use url::Url;
 
+use super::output;
+use super::urls::base_url;
 use crate::clock::Clock;
 use crate::domain::ApiKey;
 use crate::domain::error::with_sources;
@@ -41,13 +43,13 @@ const DEMO_SD_MODEL: &str = "sd_model_456abc";
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct Verify {
     /// What stands before /v1/runner and /api/v1.
-    #[arg(long, env = "MYNAH_VERIFY_TARGET", value_name = "URL", value_parser = web_url)]
+    #[arg(long, env = "MYNAH_VERIFY_TARGET", value_name = "URL", value_parser = base_url)]
     target: Option<Url>,
     /// What stands before /v1/runner, if it is not the target.
-    #[arg(long, env = "MYNAH_VERIFY_RUNNER_URL", value_name = "URL", value_parser = web_url)]
+    #[arg(long, env = "MYNAH_VERIFY_RUNNER_URL", value_name = "URL", value_parser = base_url)]
     runner_url: Option<Url>,
     /// What stands before /api/v1, if it is not the target.
-    #[arg(long, env = "MYNAH_VERIFY_CHARACTERS_URL", value_name = "URL", value_parser = web_url)]
+    #[arg(long, env = "MYNAH_VERIFY_CHARACTERS_URL", value_name = "URL", value_parser = base_url)]
     characters_url: Option<Url>,
     /// Only this API.
     #[arg(long, env = "MYNAH_VERIFY_API", value_enum)]
@@ -122,12 +124,6 @@ enum ApiArg {
     Characters,
 }
 
-fn web_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme()));
-    let plain = url.filter(|url| url.query().is_none() && url.fragment().is_none());
-    plain.ok_or_else(|| "expected a URL like https://api.example.com".to_owned())
-}
-
 fn pattern(text: &str) -> Result<Pattern, String> {
     Pattern::new(text).ok_or_else(|| "the pattern is too long".to_owned())
 }
@@ -138,8 +134,10 @@ pub(super) fn run(options: &Verify) -> anyhow::Result<ExitCode> {
     if options.list {
         let listed: Vec<&Fact> = facts().filter(|fact| selection.has(fact)).collect();
         let lines: String = listed.iter().map(|fact| line(fact)).collect();
-        let _ = std::io::stdout().write_all(lines.as_bytes());
-        return Ok(ExitCode::SUCCESS);
+        return Ok(output::print(lines.as_bytes()).map_or_else(
+            |fault| could_not_run(&with_sources(fault.as_ref())),
+            |()| ExitCode::SUCCESS,
+        ));
     }
     let target = options.target();
     if target.runner.is_none() && target.characters.is_none() {
@@ -231,20 +229,16 @@ impl Verify {
 
     /// The end of the report, its files, and the exit code.
     fn conclude(&self, report: &Report) -> anyhow::Result<ExitCode> {
-        let _ = write!(std::io::stdout(), "{report}");
+        output::print(report.to_string().as_bytes())?;
         let code = ExitCode::from(report.exit_code());
         if let Some(file) = &self.junit {
-            write(file, &report.junit().context("cannot write XML")?)?;
+            output::write(file, &report.junit().context("cannot write XML")?)?;
         }
         if let Some(file) = &self.json {
-            write(file, format!("{:#}\n", report.json()).as_bytes())?;
+            output::write(file, format!("{:#}\n", report.json()).as_bytes())?;
         }
         Ok(code)
     }
-}
-
-fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    std::fs::write(file, bytes).with_context(|| format!("cannot write {}", file.display()))
 }
 
 fn or_demo(given: Option<&String>, here: bool, demo: &str) -> Option<String> {

@@ -390,6 +390,12 @@ async fn wrong_usage_is_exit_code_2_and_says_what_was_wrong() {
         (&["--backend", "oracle"], "oracle"),
         (&["--clock", "noon"], "2026-03-24T09:00:00Z"),
         (&["--public-url", "here"], "--public-url"),
+        (&["--public-url", "http://localhost/?q=1"], "there must be no query"),
+        (&["--public-url", "http://localhost/#f"], "there must be no fragment"),
+        (&["--public-url", "ftp://localhost"], "the scheme must be http or https"),
+        (&["--public-url", "http://me:secret@localhost"], "there must be no user name"),
+        (&["exec", "--public-url", "ftp://localhost", "--", "true"], "the scheme must be"),
+        (&["openapi", "runner", "--server", "http://localhost/?q=1"], "there must be no query"),
         (&["fixtures"], "check"),
         (&["sing"], "sing"),
     ] {
@@ -732,25 +738,4 @@ async fn health_is_answered_without_a_key() {
     assert_eq!(answer.status(), 200);
     let body: Value = answer.json().await.unwrap();
     assert_eq!(body, json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}));
-}
-
-#[tokio::test]
-async fn a_snapshot_is_saved_to_a_file_and_loaded_back() {
-    let binary = Binary::start(&["--admin-token", "secret"]).await;
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("demo.json");
-    let (file, port) = (file.to_str().unwrap(), binary.address.port().to_string());
-    let snapshot = async |act: &str, token: &str| {
-        let arguments = ["snapshot", act, "demo", file, "--port", &port, "--admin-token", token];
-        output(&arguments).await
-    };
-    let refused = sentence(&snapshot("save", "wrong").await);
-    assert_eq!(refused, "the API key is not known");
-    let total = async || binary.get("/v1/runner/conversations").await["total"].clone();
-    assert_eq!(snapshot("save", "secret").await.status.code(), Some(0));
-    assert_eq!(total().await, 1);
-    binary.say(None, "Hi").await;
-    assert_eq!(total().await, 2);
-    assert_eq!(snapshot("load", "secret").await.status.code(), Some(0));
-    assert_eq!(total().await, 1);
 }

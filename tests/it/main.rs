@@ -28,6 +28,7 @@ mod characters_samples;
 mod cli;
 mod cli_exec;
 mod cli_manual;
+mod cli_output;
 mod concurrency;
 mod container;
 mod control;
