@@ -2,6 +2,7 @@
 //! empty one counts as not set).
 
 mod client;
+mod environment;
 mod exec;
 mod fixtures;
 mod healthcheck;

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use mynah::cli::Cli;
 use mynah::domain::error::with_sources;
 
@@ -12,7 +11,7 @@ use mynah::domain::error::with_sources;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match Cli::parse().run() {
+    match Cli::read().run() {
         Ok(code) => code,
         Err(fault) => {
             let _ = std::io::Write::write_fmt(

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::support::binary::{Binary, command, file_url};
+use crate::support::binary::{Binary, command, file_url, output};
 use crate::support::process::{self, has_curl, program};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -83,9 +83,14 @@ async fn the_image_s_control_plane_is_closed_until_it_has_a_token() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_empty_is_refused_not_taken_for_one() {
-    // What an unset secret of a workflow comes as.
-    let refused = command(&[]).env("MYNAH_ADMIN_TOKEN", "").output().await.unwrap();
+async fn a_token_that_is_empty_is_none() {
+    // What an unset secret of a workflow comes as. It must not open what no token would.
+    let folder = tempfile::tempdir().unwrap();
+    let closed = container(folder.path(), &[("MYNAH_ADMIN_TOKEN", "")]).await;
+    assert_eq!(ask(&closed, None).await, 403);
+    assert_eq!(ask(&closed, Some("")).await, 403);
+    closed.stop().await;
+    let refused = output(&["--admin-token", ""]).await;
     assert_eq!(refused.status.code(), Some(2));
     let said = String::from_utf8(refused.stderr).unwrap();
     assert!(said.contains("--admin-token"), "{said}");

@@ -26,6 +26,7 @@ mod characters_models;
 mod characters_money;
 mod characters_samples;
 mod cli;
+mod cli_environment;
 mod cli_exec;
 mod cli_manual;
 mod cli_output;

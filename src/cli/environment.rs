@@ -1,0 +1,139 @@
+//! Reads the command line, and the environment variables of the command that is given.
+//!
+//! clap reads the variables of every option that a command line could have, those of `serve` among
+//! them where `mynah` is given another command: a `MYNAH_PORT` that is no port would end them all.
+//! So variables that do not count are taken away from the options before the command line is read.
+
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
+
+use clap::builder::{Resettable, StyledStr};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, ArgAction, Command, CommandFactory as _, Error, FromArgMatches as _};
+
+use super::Cli;
+
+/// Kubernetes sets this one, to a URL, in every pod of a namespace with a service named `mynah`.
+const SERVICE_LINK: &str = "MYNAH_PORT";
+const SERVICE_LINK_HINT: &str = "Kubernetes sets MYNAH_PORT for a service named mynah; set it to a \
+    port in the container, or `enableServiceLinks: false` in the pod";
+
+/// The commands that only connect to a server. They are of use where it got its port by option.
+const CONNECTING: [&str; 2] = ["healthcheck", "snapshot"];
+
+/// What says no in clap's `BoolishValueParser`.
+const NO: [&str; 6] = ["n", "no", "f", "false", "off", "0"];
+
+impl Cli {
+    /// Reads this process's command line and environment; ends it where they are wrong.
+    pub fn read() -> Self {
+        let arguments: Vec<OsString> = std::env::args_os().collect();
+        read(&arguments).unwrap_or_else(|error| error.exit())
+    }
+}
+
+fn read(arguments: &[OsString]) -> Result<Cli, Error> {
+    let mut command = with_its_variables_only(Cli::command(), arguments);
+    match command.try_get_matches_from_mut(arguments) {
+        Ok(mut matches) => {
+            Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+        }
+        // The text is to show all variables.
+        Err(error) if error.kind() == ErrorKind::DisplayHelp => {
+            Err(Cli::command().try_get_matches_from(arguments).err().unwrap_or(error))
+        }
+        Err(error) => Err(naming_the_variable(error, &command, arguments)),
+    }
+}
+
+/// Takes the variables away that count as not set, and those of options that the command that is
+/// given does not have.
+fn with_its_variables_only(command: Command, arguments: &[OsString]) -> Command {
+    let given = arguments.get(1).and_then(|name| command.find_subcommand(name));
+    let Some(given) = given.map(|given| given.get_name().to_owned()) else {
+        return without_variables(command, &is_unset);
+    };
+    let command = command.mut_args(without_variable);
+    if CONNECTING.contains(&given.as_str()) && is_service_link(std::env::var_os(SERVICE_LINK)) {
+        let _ = writeln!(std::io::stderr(), "mynah: MYNAH_PORT is ignored: {SERVICE_LINK_HINT}");
+        return without_variables(command, &|argument| {
+            is_unset(argument) || argument.get_env() == Some(OsStr::new(SERVICE_LINK))
+        });
+    }
+    without_variables(command, &is_unset)
+}
+
+/// Takes away the variables of the options that are `taken`, those of subcommands, too.
+fn without_variables(command: Command, taken: &dyn Fn(&Arg) -> bool) -> Command {
+    let of_option = |argument: Arg| {
+        if taken(&argument) { without_variable(argument) } else { argument }
+    };
+    command.mut_args(of_option).mut_subcommands(|command| without_variables(command, taken))
+}
+
+fn without_variable(argument: Arg) -> Arg {
+    argument.env(Resettable::Reset)
+}
+
+/// Whether the variable counts as not set: it is empty, or says no to a switch. clap would have such
+/// a switch conflict with others.
+fn is_unset(argument: &Arg) -> bool {
+    let is_switch = matches!(argument.get_action(), ArgAction::SetTrue);
+    value(argument).and_then(|value| value.into_string().ok()).is_some_and(|value| {
+        value.is_empty() || (is_switch && NO.contains(&value.to_ascii_lowercase().as_str()))
+    })
+}
+
+fn value(argument: &Arg) -> Option<OsString> {
+    argument.get_env().and_then(std::env::var_os)
+}
+
+fn is_service_link(value: Option<OsString>) -> bool {
+    let value = value.and_then(|value| value.into_string().ok()).unwrap_or_default();
+    ["tcp://", "udp://"].iter().any(|scheme| value.starts_with(scheme))
+}
+
+/// The error, naming the variable where the value that is wrong comes from one.
+fn naming_the_variable(mut error: Error, command: &Command, arguments: &[OsString]) -> Error {
+    let Some(option) = option_of(&error) else { return error };
+    let without = without_variables(command.clone(), &|_| true);
+    let by_arguments = without.try_get_matches_from(arguments).err();
+    if by_arguments.and_then(|error| option_of(&error)).as_ref() == Some(&option) {
+        return error;
+    }
+    let given = given(command, arguments);
+    let argument = given.get_arguments().find(|argument| argument.to_string() == option);
+    let Some((variable, value)) = argument.and_then(|found| Some((found.get_env()?, value(found))))
+    else {
+        return error;
+    };
+    if variable == SERVICE_LINK && is_service_link(value) {
+        let hint = ContextValue::StyledStrs(vec![StyledStr::from(SERVICE_LINK_HINT)]);
+        error.insert(ContextKind::Suggested, hint);
+    }
+    let named = format!("environment variable {} ({option})", variable.display());
+    error.insert(ContextKind::InvalidArg, ContextValue::String(named));
+    error
+}
+
+/// The option that has a wrong value: `--port <PORT>`.
+fn option_of(error: &Error) -> Option<String> {
+    let is_of_value = [ErrorKind::InvalidValue, ErrorKind::ValueValidation];
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(option)) if is_of_value.contains(&error.kind()) => {
+            Some(option.clone())
+        }
+        _ => None,
+    }
+}
+
+/// The command that the arguments name.
+fn given<'a>(mut command: &'a Command, arguments: &[OsString]) -> &'a Command {
+    for name in arguments.iter().skip(1) {
+        match command.find_subcommand(name) {
+            Some(subcommand) => command = subcommand,
+            None => break,
+        }
+    }
+    command
+}
