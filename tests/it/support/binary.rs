@@ -23,7 +23,7 @@ pub fn command(arguments: &[&str]) -> Command {
         }
     }
     command.args(arguments).env("RUST_BACKTRACE", "1");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(Stdio::null());
     command
 }
 

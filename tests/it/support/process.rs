@@ -2,7 +2,7 @@
 //! awaited with a limit.
 
 use std::ffi::OsStr;
-use std::process::{ExitStatus, Output};
+use std::process::{ExitStatus, Output, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Once};
 
@@ -13,12 +13,13 @@ use tokio::process::{Child, Command};
 
 use super::limit::within;
 
-/// A program to run. What it starts in turn is not killed with it.
+/// A program to run; what it prints is kept, if it is not sent elsewhere. What it starts in turn is
+/// not killed with it.
 pub fn program(name: impl AsRef<OsStr>) -> Command {
     static DEFAULT_SIGNALS: Once = Once::new();
     DEFAULT_SIGNALS.call_once(default_signals);
     let mut command = Command::new(name);
-    command.kill_on_drop(true);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     command
 }
 
@@ -49,7 +50,8 @@ fn ignored() -> Option<u64> {
 /// Runs a program to its end.
 pub async fn output(command: &mut Command) -> Output {
     let what = format!("the end of {:?}", command.as_std());
-    within(&what, command.output()).await.unwrap()
+    // Not `output`, which would have the streams go nowhere else than here.
+    within(&what, command.spawn().unwrap().wait_with_output()).await.unwrap()
 }
 
 /// Waits for a program's end.
