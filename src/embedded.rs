@@ -58,7 +58,7 @@
 //! It has a thread and a runtime of its own. So it serves clients that block as well as
 //! asynchronous ones, whatever runtime the test has (or none), time paused or not; it can be shared
 //! by tests whose runtimes come and go; and to drop it stops it before the drop returns, without
-//! waiting for clients. [`Mynah::stop`] lets running answers finish first.
+//! waiting for clients, nor longer than 1.5 seconds for work that does not stop. [`Mynah::stop`] lets running answers finish first.
 //!
 //! Unless [`Mynah::builder`] is told otherwise, data is in memory, the seed is 1 and streams come
 //! without pauses. Nothing is printed, no signal is listened for, no subscriber for logs is
