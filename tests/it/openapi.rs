@@ -180,13 +180,21 @@ fn operations(room: Room) -> BTreeSet<String> {
         .collect()
 }
 
+/// The path of a row that names a constant.
+fn constant<'a>(source: &'a str, row: &str) -> &'a str {
+    let name = row.split(',').next().unwrap();
+    let (_, value) = source.split_once(&format!("const {name}: &str = \"")).unwrap();
+    value.split('"').next().unwrap()
+}
+
 /// `get /path` of every row in the table of routes of a room's source.
 fn routes(source: &str) -> BTreeSet<String> {
     let table = source.split("Routes::new()").nth(1).unwrap();
     let table = table.split(".map(").next().unwrap();
     let rows = table.split(".route(").skip(1);
     rows.flat_map(|row| {
-        let path = unnamed(row.split('"').nth(1).unwrap());
+        let path = row.split('"').nth(1).unwrap_or_else(|| constant(source, row));
+        let path = unnamed(path);
         let starts = |method: &str| {
             [" ", "."].iter().any(|before| row.contains(&format!("{before}{method}(")))
         };
