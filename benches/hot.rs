@@ -141,6 +141,7 @@ fn requests(criterion: &mut Criterion) {
     let faulty = json!({"content": [text(SHORT), text(SHORT), {"type": "colour"}]});
     let send = |body: &Value| {
         let request = Request::post("/v1/runner/YOUR_DEPLOYMENT_ID")
+            .header(header::HOST, "mynah")
             .header(header::CONTENT_TYPE, "application/json")
             .header("x-api-key", "YOUR_API_KEY")
             .body(Body::from(body.to_string()))

@@ -14,8 +14,8 @@ use self::connections::Stopped;
 use crate::domain::BackendName;
 use crate::http::extract::Strictness;
 use crate::http::{
-    FaultHeader, Metrics, Observer, Passage, PublicUrl, ResetStyle, Services, control, passage,
-    route_table, runner,
+    FaultHeader, Metrics, Observer, Passage, PublicUrl, ResetStyle, Secrets, Services, control,
+    passage, route_table, runner,
 };
 use crate::service::fixtures::watch::Watch;
 use crate::service::fixtures::{self, Checked, Fixtures, FixturesError, Shelf};
@@ -147,6 +147,7 @@ impl App {
         let settings = Settings { backend: config.backend, pace: config.pace };
         let turns = Turns::new(store.clone(), fixtures.clone(), settings);
         let metrics = Metrics::new(store.clone());
+        let secrets = Secrets::new(Arc::clone(&worlds), &config.control);
         let passage = passage(Services {
             access: Access::new(Arc::clone(&worlds), fixtures.clone()),
             turns: turns.clone(),
@@ -156,12 +157,13 @@ impl App {
             worlds: Arc::clone(&worlds),
             snapshots: Snapshots::new(store.clone(), Arc::clone(&worlds)),
             control: config.control.clone(),
+            secrets: secrets.clone(),
             fault_header: config.fault_header,
             strictness: config.strictness,
             runner: config.runner,
             metrics: metrics.clone(),
             health: Health::new(store.clone()),
-            observer: Observer::new(config.seed, config.reset, metrics),
+            observer: Observer::new(config.seed, config.reset, metrics, secrets),
             public_url: PublicUrl::new(config.public_url.as_ref()),
         });
         Ok(Self { passage, turns, store, worlds, fixtures, watch: None })

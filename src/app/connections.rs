@@ -5,6 +5,7 @@ mod accept_errors;
 mod naps;
 mod patience;
 mod socket;
+mod unframed;
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -12,7 +13,8 @@ use std::io::ErrorKind;
 use std::task::Poll;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
+use axum::http::{Method, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
@@ -26,6 +28,7 @@ use self::accept_errors::AcceptErrors;
 use self::naps::Naps;
 use self::patience::Patient;
 use self::socket::Socket;
+use self::unframed::Unframed;
 use crate::clock::Stopwatch;
 use crate::http::{Line, Passage};
 
@@ -87,12 +90,16 @@ pub(super) async fn serve(
 async fn attend(socket: TcpStream, passage: Passage, watcher: Watcher) {
     let line = Line::default();
     let service = service_fn(async |request: hyper::Request<Incoming>| {
+        let framed = request.version() >= Version::HTTP_11 || request.method() == Method::HEAD;
         let answer = passage.answer(&line, request).await;
         if line.is_cut() {
             // The answer is logged, and never sent.
             std::future::pending::<()>().await;
         }
-        Ok::<_, Infallible>(answer)
+        if framed || answer.body().size_hint().exact().is_some() {
+            return Ok::<_, Infallible>(answer);
+        }
+        Ok(answer.map(|body| Body::new(Unframed::new(body, line.clone()))))
     });
     let socket = Socket { socket: prepared(socket), line: line.clone() };
     let mut served = std::pin::pin!(watcher.watch(connection(socket, service)));

@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use super::Request;
+use crate::service::journal::is_path;
 
 /// What a request must be like: everything that is said of it must hold.
 ///
@@ -65,16 +66,12 @@ impl Pattern {
         self.text("method", &wanted, |request| Some(request.method().to_owned()))
     }
 
-    /// The path, or with a `*` at its end the beginning of the path.
+    /// The path, however it is encoded, or with a `*` at its end the beginning of the path.
     pub fn path(self, path: &str) -> Self {
         let wanted = path.to_owned();
         self.with("path", path.to_owned(), move |request| {
             let found = request.path();
-            let alike = match wanted.strip_suffix('*') {
-                Some(beginning) => found.starts_with(beginning),
-                None => found == wanted,
-            };
-            unless(alike, || Difference::new("path", &wanted, found))
+            unless(is_path(found, &wanted), || Difference::new("path", &wanted, found))
         })
     }
 

@@ -4,9 +4,10 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequestParts};
-use axum::http::header;
 use axum::http::request::Parts;
 use url::Url;
+
+use super::host;
 
 /// The URL of `--public-url`, without a slash at its end, if there is one.
 #[derive(Debug, Clone, Default)]
@@ -19,8 +20,8 @@ impl PublicUrl {
     }
 }
 
-/// The URL that links in this request's answer begin with: the public one, else the request's
-/// `Host`.
+/// The URL that links in this request's answer begin with: the public one, else where the request is
+/// addressed to.
 #[derive(Debug, Clone)]
 pub(super) struct BaseUrl(Arc<str>);
 
@@ -46,9 +47,8 @@ where
         if let PublicUrl(Some(url)) = PublicUrl::from_ref(state) {
             return Ok(Self(url));
         }
-        // Only what is an authority makes a link: `Host` is the client's to write.
-        let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let host = host.filter(|host| host.parse::<axum::http::uri::Authority>().is_ok());
-        Ok(Self(format!("http://{}", host.unwrap_or("localhost")).into()))
+        let scheme = parts.uri.scheme_str().filter(|scheme| *scheme == "https").unwrap_or("http");
+        let host = host::addressed(&parts.uri, &parts.headers).unwrap_or("localhost");
+        Ok(Self(format!("{scheme}://{host}").into()))
     }
 }

@@ -27,7 +27,7 @@ use super::scope::Scope;
 use crate::domain::error::{Fault, FieldError};
 
 /// The largest body, in bytes.
-const LARGEST_BODY: usize = 10 * 1024 * 1024;
+pub(super) const LARGEST_BODY: usize = 10 * 1024 * 1024;
 /// How long a client may take to send its body.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
 

@@ -54,6 +54,19 @@ pub(super) enum Failure {
     /// Too many clients wait for a journal's entries.
     #[error(transparent)]
     TooManyWatchers(#[from] TooManyWatchers),
+    /// The request's `Host` is wrong.
+    #[error("the header Host {reason}")]
+    BadHost {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The control plane was asked through a proxy by someone on another machine.
+    #[error(
+        "this request came through a proxy from another machine, and the control plane is open to \
+         programs on this machine only; start the server with --admin-token or --admin-open to \
+         open it further"
+    )]
+    FromElsewhere,
     /// A handler panicked.
     #[error("internal error")]
     Panicked,
@@ -69,7 +82,10 @@ impl Failure {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Refused(refusal) => status_of_refusal(refusal),
-            Self::BrokenJson { .. } | Self::BodyBroken => StatusCode::BAD_REQUEST,
+            Self::BrokenJson { .. } | Self::BodyBroken | Self::BadHost { .. } => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::FromElsewhere => StatusCode::FORBIDDEN,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,

@@ -1,12 +1,9 @@
 //! Metrics in the Prometheus form (`GET /_mynah/metrics`, docs/control.md).
 
 use std::collections::HashMap;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::State;
 use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
@@ -32,19 +29,22 @@ const BUCKETS: [f64; 12] =
 #[derive(Debug, Clone)]
 pub struct Metrics {
     requests: Family<Answered, Counter>,
-    latency: Family<Routed, Histogram>,
+    latency: Family<Timed, Histogram>,
     /// The counts of each route, where a request finds them without making labels.
-    routes: Arc<RwLock<HashMap<Box<str>, Route>>>,
+    routes: Arc<RwLock<HashMap<Box<str>, Vec<Counts>>>>,
     streams_open: Gauge,
     registry: Arc<Registry>,
     store: Store,
 }
 
-/// One route's counts.
+/// What is counted of a route's answers of one method and status. The histogram is that of all
+/// statuses of a class.
 #[derive(Debug)]
-struct Route {
+struct Counts {
+    method: &'static str,
+    status: u16,
+    requests: Counter,
     latency: Histogram,
-    requests: Vec<(&'static str, u16, Counter)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -55,8 +55,9 @@ struct Answered {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Routed {
+struct Timed {
     route: String,
+    status: &'static str,
 }
 
 fn histogram() -> Histogram {
@@ -67,7 +68,7 @@ impl Metrics {
     /// Nothing is counted yet.
     pub fn new(store: Store) -> Self {
         let requests = Family::default();
-        let latency = Family::<Routed, Histogram>::new_with_constructor(histogram);
+        let latency = Family::<Timed, Histogram>::new_with_constructor(histogram);
         let streams_open = Gauge::default();
         let mut registry = Registry::with_prefix("mynah");
         registry.register("requests", "Requests answered", requests.clone());
@@ -89,29 +90,29 @@ impl Metrics {
     /// Counts a request; not if its route, method and status are new.
     fn counted(&self, method: &str, route: &str, status: u16, seconds: f64) -> bool {
         let routes = self.routes.read();
-        let Some(route) = routes.get(route) else { return false };
-        let alike = |(theirs, its, _): &&(&str, u16, Counter)| *theirs == method && *its == status;
-        let Some((_, _, requests)) = route.requests.iter().find(alike) else { return false };
-        requests.inc();
-        route.latency.observe(seconds);
+        let Some(counts) = routes.get(route) else { return false };
+        let alike = |its: &&Counts| its.method == method && its.status == status;
+        let Some(counts) = counts.iter().find(alike) else { return false };
+        counts.requests.inc();
+        counts.latency.observe(seconds);
         true
     }
 
     fn count_anew(&self, method: &'static str, route: &str, status: u16) {
-        let mut routes = self.routes.write();
-        let labels = Routed { route: route.to_owned() };
-        let counts = routes.entry(route.into()).or_insert_with(|| Route {
-            latency: self.latency.get_or_create_owned(&labels),
-            requests: Vec::new(),
+        let timed = Timed { route: route.to_owned(), status: class_of(status) };
+        let answered = Answered { method, route: route.to_owned(), status };
+        self.routes.write().entry(route.into()).or_default().push(Counts {
+            method,
+            status,
+            requests: self.requests.get_or_create_owned(&answered),
+            latency: self.latency.get_or_create_owned(&timed),
         });
-        let labels = Answered { method, route: route.to_owned(), status };
-        counts.requests.push((method, status, self.requests.get_or_create_owned(&labels)));
     }
 
-    /// `stream`, counted as open for as long as it is being sent.
-    pub(super) fn while_open(&self, stream: Body) -> Body {
+    /// A stream begins.
+    pub(super) fn open_stream(&self) -> OpenStream {
         self.streams_open.inc();
-        Body::new(Open { stream, streams_open: self.streams_open.clone() })
+        OpenStream(self.streams_open.clone())
     }
 
     /// All of it as text.
@@ -135,7 +136,7 @@ impl Metrics {
 }
 
 /// What is none of HTTP's own methods is counted as one: clients could make up any number.
-fn name_of(method: &Method) -> &'static str {
+pub(super) fn name_of(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
@@ -148,41 +149,29 @@ fn name_of(method: &Method) -> &'static str {
     }
 }
 
+/// The class of a status: enough to tell refusals from answers, and few enough histograms.
+fn class_of(status: u16) -> &'static str {
+    match status {
+        ..200 => "1xx",
+        200..300 => "2xx",
+        300..400 => "3xx",
+        400..500 => "4xx",
+        500.. => "5xx",
+    }
+}
+
 fn format_counter(name: &str, help: &str, count: u64) -> String {
     format!(
         "# HELP mynah_{name} {help}.\n# TYPE mynah_{name} counter\nmynah_{name}_total {count}\n"
     )
 }
 
-/// A stream that is being sent.
-struct Open {
-    stream: Body,
-    streams_open: Gauge,
-}
+/// A stream that is being sent; dropped when it is not any more.
+pub(super) struct OpenStream(Gauge);
 
-impl HttpBody for Open {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.stream).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.stream.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.stream.size_hint()
-    }
-}
-
-impl Drop for Open {
+impl Drop for OpenStream {
     fn drop(&mut self) {
-        self.streams_open.dec();
+        self.0.dec();
     }
 }
 

@@ -10,6 +10,7 @@ mod drain;
 pub mod extract;
 mod failure;
 mod faults;
+mod host;
 mod journal;
 mod metrics;
 mod observe;
@@ -20,6 +21,7 @@ mod plain;
 mod routes;
 pub mod runner;
 mod scope;
+mod secrets;
 mod stream;
 
 use std::sync::{Arc, LazyLock};
@@ -36,6 +38,7 @@ pub use self::observe::{Observer, ResetStyle};
 pub use self::passage::Passage;
 use self::passage::Room;
 use self::routes::Routes;
+pub use self::secrets::Secrets;
 use crate::domain::conversation::Api;
 use crate::domain::fault::{Route, RouteTable};
 use crate::service::{Access, Archive, Health, Shelf, Snapshots, Studio, Turns, Worlds};
@@ -60,6 +63,8 @@ pub struct Services {
     pub snapshots: Snapshots,
     /// Who may use the control plane.
     pub control: control::Access,
+    /// What must stand in no log.
+    pub secrets: Secrets,
     /// Whether requests may ask for faults of their own.
     pub fault_header: FaultHeader,
     /// How the Runner API renders what the documents leave open.
@@ -99,6 +104,7 @@ hand_out! {
     worlds: Arc<Worlds>,
     snapshots: Snapshots,
     control: control::Access,
+    secrets: Secrets,
     runner: runner::Style,
     metrics: Metrics,
     health: Health,
@@ -108,20 +114,17 @@ hand_out! {
 /// The routes of the two APIs, for checking what names one.
 pub fn route_table() -> &'static RouteTable {
     static TABLE: LazyLock<RouteTable> = LazyLock::new(|| {
-        let apis = [
-            (Api::Runner, runner::routes::<Shared>()),
-            (Api::Characters, characters::routes::<Shared>()),
-        ];
-        let of_api = |(api, routes): &(Api, Routes<Shared>)| {
-            let listed = routes.listed().iter().filter(|(path, _)| *path != characters::PICTURE);
-            let route = |(path, methods): &(&'static str, Vec<_>)| Route {
-                api: *api,
-                path,
-                methods: methods.clone(),
+        let all = runner::routes::<Shared>().merge(characters::routes::<Shared>());
+        let route = |(path, methods): &(&'static str, Vec<_>)| {
+            let api = match Room::of(path)? {
+                Room::Runner => Api::Runner,
+                Room::Characters => Api::Characters,
+                // They need no key, so they are no account's and meet no fault.
+                Room::Pictures => return None,
             };
-            listed.map(route).collect::<Vec<_>>()
+            Some(Route { api, path, methods: methods.clone() })
         };
-        RouteTable::new(apis.iter().flat_map(of_api))
+        RouteTable::new(all.listed().iter().filter_map(route))
     });
     &TABLE
 }

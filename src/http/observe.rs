@@ -1,16 +1,22 @@
-//! The outermost layer: every request's id, its line in the log and its entry in the journal.
+//! The outermost layer: every request's id, its line in the log and its entry in the journal. A
+//! stream's line is written when it has ended.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
+use http_body::Frame;
 
 use super::journal::Recording;
-use super::metrics::Metrics;
+use super::metrics::{Metrics, OpenStream, name_of};
 use super::scope::Scope;
+use super::secrets::Secrets;
 use super::stream::IsStream;
 use crate::clock::Stopwatch;
 use crate::ids::{AccountId, Minter, RequestId};
@@ -31,12 +37,14 @@ pub struct Observer {
     strangers: Arc<Minter>,
     reset: ResetStyle,
     metrics: Metrics,
+    secrets: Secrets,
 }
 
 impl Observer {
-    /// An observer that draws ids from `seed`, and counts in `metrics`.
-    pub fn new(seed: u64, reset: ResetStyle, metrics: Metrics) -> Self {
-        Self { strangers: Arc::new(Minter::new(seed, &AccountId::from(""))), reset, metrics }
+    /// An observer that draws ids from `seed`, counts in `metrics` and writes down no `secrets`.
+    pub fn new(seed: u64, reset: ResetStyle, metrics: Metrics, secrets: Secrets) -> Self {
+        let strangers = Arc::new(Minter::new(seed, &AccountId::from("")));
+        Self { strangers, reset, metrics, secrets }
     }
 }
 
@@ -54,31 +62,32 @@ pub(super) struct Observed<'a> {
 
 impl<'a> Observed<'a> {
     /// A request that came just now.
-    pub(super) fn begin(observer: &'a Observer, scope: &Scope, request: &Request) -> Self {
-        if let Some(id) = clients_own_id(request) {
+    pub(super) fn begin(observer: &'a Arc<Observer>, scope: &Scope, request: &Request) -> Self {
+        if let Some(id) = clients_own_id(request, &observer.secrets) {
             scope.named(id);
         }
-        let line = Line {
+        let facts = Facts {
             stopwatch: Stopwatch::start(),
             method: request.method().clone(),
             scope: scope.clone(),
-            observer,
             status: CLIENT_LEFT,
             latency: None,
         };
-        let recording = Recording::begin(request, scope, line.stopwatch);
-        Self { line, recording }
+        let recording = Recording::begin(request, scope, facts.stopwatch);
+        Self { line: Line { facts: Some(facts), observer }, recording }
     }
 
     /// Its answer, on its way out.
     pub(super) fn answered(self, mut response: Response) -> Response {
         let Self { mut line, recording } = self;
-        let latency = line.stopwatch.elapsed();
-        (line.status, line.latency) = (response.status().as_u16(), Some(latency));
-        let Observer { strangers, reset, metrics } = line.observer;
-        add_headers(&line.scope, strangers, *reset, &mut response);
-        if response.extensions_mut().remove::<IsStream>().is_some() {
-            response = response.map(|stream| metrics.while_open(stream));
+        let Some(facts) = &mut line.facts else { return response };
+        let latency = facts.stopwatch.elapsed();
+        (facts.status, facts.latency) = (response.status().as_u16(), Some(latency));
+        let Observer { strangers, reset, .. } = &**line.observer;
+        add_headers(&facts.scope, strangers, *reset, &mut response);
+        let is_stream = response.extensions_mut().remove::<IsStream>().is_some();
+        if response.body().size_hint().exact().is_none() {
+            response = line.goes_on_with(response, is_stream);
         }
         match recording {
             Some(recording) => recording.answered(response, latency),
@@ -87,29 +96,38 @@ impl<'a> Observed<'a> {
     }
 }
 
-/// One request's line in the log. It is written when it is dropped: the server drops what a client
-/// has waited for, too, when that client leaves.
-struct Line<'a> {
+/// What is known of one request.
+struct Facts {
     stopwatch: Stopwatch,
     method: Method,
     scope: Scope,
-    observer: &'a Observer,
     status: u16,
     /// Until the answer's head was there.
     latency: Option<Duration>,
 }
 
-impl Drop for Line<'_> {
-    fn drop(&mut self) {
-        let latency = self.latency.unwrap_or_else(|| self.stopwatch.elapsed());
+impl Facts {
+    fn latency(&self) -> Duration {
+        self.latency.unwrap_or_else(|| self.stopwatch.elapsed())
+    }
+
+    fn count(&self, metrics: &Metrics) {
         let route = self.scope.route().unwrap_or("-");
-        let Observer { strangers, metrics, .. } = self.observer;
-        metrics.answered(&self.method, route, self.status, latency);
+        metrics.answered(&self.method, route, self.status, self.latency());
+    }
+
+    /// Writes the request's line, with what became of its stream if it had one.
+    fn log(&self, strangers: &Minter, stream: Option<&Streamed>) {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         tracing::info!(
-            method = %self.method,
-            route,
+            method = %name_of(&self.method),
+            route = self.scope.route().unwrap_or("-"),
             status = self.status,
-            latency_us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
+            latency_us = micros(self.latency()),
+            duration_us = stream.map(|_| micros(self.stopwatch.elapsed())),
+            chunks = stream.map(|stream| stream.chunks),
+            bytes = stream.map(|stream| stream.bytes),
+            end = stream.map(|stream| stream.end),
             fault = self.scope.notes().fault().map_or("-", |fault| fault.act.name()),
             account = self.scope.world().map_or("-", |world| world.id.as_str()),
             request_id = self.scope.id(strangers).as_str(),
@@ -117,12 +135,102 @@ impl Drop for Line<'_> {
     }
 }
 
-/// The client's own request id: 1–128 visible ASCII characters.
-fn clients_own_id(request: &Request) -> Option<RequestId> {
+/// One request's line in the log. It is written when it is dropped: the server drops what a client
+/// has waited for, too, when that client leaves.
+struct Line<'a> {
+    /// Nothing once a stream has taken them over, whose line is written at its end.
+    facts: Option<Facts>,
+    observer: &'a Arc<Observer>,
+}
+
+impl Line<'_> {
+    /// Counts the answer and leaves the line to its body.
+    fn goes_on_with(&mut self, response: Response, is_stream: bool) -> Response {
+        let Some(facts) = self.facts.take() else { return response };
+        let Observer { metrics, .. } = &**self.observer;
+        facts.count(metrics);
+        let open = is_stream.then(|| metrics.open_stream());
+        let observer = Arc::clone(self.observer);
+        let streamed = Streamed { chunks: 0, bytes: 0, end: "client_left" };
+        response.map(|body| Body::new(Followed { body, facts, observer, streamed, _open: open }))
+    }
+}
+
+impl Drop for Line<'_> {
+    fn drop(&mut self) {
+        let Some(facts) = &self.facts else { return };
+        let Observer { strangers, metrics, .. } = &**self.observer;
+        facts.count(metrics);
+        facts.log(strangers, None);
+    }
+}
+
+/// What became of a stream.
+struct Streamed {
+    chunks: u64,
+    bytes: u64,
+    /// `whole`, `broken`, or `client_left`.
+    end: &'static str,
+}
+
+/// The body of a streamed answer. Dropping it writes the request's line.
+struct Followed {
+    body: Body,
+    facts: Facts,
+    observer: Arc<Observer>,
+    streamed: Streamed,
+    _open: Option<OpenStream>,
+}
+
+impl HttpBody for Followed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = &mut *self;
+        let frame = ready!(Pin::new(&mut this.body).poll_frame(context));
+        let streamed = &mut this.streamed;
+        match &frame {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    streamed.chunks += 1;
+                    streamed.bytes += u64::try_from(data.len()).unwrap_or(u64::MAX);
+                }
+                if this.body.is_end_stream() {
+                    streamed.end = "whole";
+                }
+            }
+            Some(Err(_)) => streamed.end = "broken",
+            None => streamed.end = "whole",
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.facts.log(&self.observer.strangers, Some(&self.streamed));
+    }
+}
+
+/// The client's own request id: 1–128 visible ASCII characters with no secret among them.
+fn clients_own_id(request: &Request, secrets: &Secrets) -> Option<RequestId> {
     const LONGEST: usize = 128;
     let sent = request.headers().get(REQUEST_ID)?.to_str().ok()?;
     let visible = sent.bytes().all(|byte| byte.is_ascii_graphic());
-    (visible && (1..=LONGEST).contains(&sent.len())).then(|| RequestId::from(sent))
+    let fits = visible && (1..=LONGEST).contains(&sent.len());
+    (fits && !secrets.are_in(sent)).then(|| RequestId::from(sent))
 }
 
 fn add_headers(scope: &Scope, strangers: &Minter, reset: ResetStyle, response: &mut Response) {

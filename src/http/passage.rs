@@ -6,6 +6,7 @@
 //! 2. [`observe`](super::observe): gives the request its id and writes its log line, so that even a
 //!    preflight and a panic have both. What the client gets goes through it into the account's
 //!    journal.
+//!    A wrong `Host` is refused here.
 //! 3. CORS: answers preflights before anything asks for a key; its headers stand on errors too.
 //! 4. [`faults`]: does to answers what faults say, error answers in their envelopes included.
 //! 5. The room's rendering of failures: everything inside may fail without knowing an envelope.
@@ -36,7 +37,7 @@ use super::observe::{Observed, Observer};
 use super::routes::{Routes, Signposts};
 use super::runner::ErrorStyle;
 use super::scope::Scope;
-use super::{Services, characters, plain, runner};
+use super::{Services, characters, host, plain, runner};
 use crate::service::Access;
 
 /// Everything the server answers.
@@ -46,7 +47,7 @@ pub struct Passage(Arc<Inside>);
 struct Inside {
     router: Router,
     signposts: Signposts,
-    observer: Observer,
+    observer: Arc<Observer>,
     cors: Cors,
     fault_header: FaultHeader,
     errors: ErrorStyle,
@@ -87,7 +88,7 @@ impl Passage {
         Self(Arc::new(Inside {
             router,
             signposts,
-            observer: services.observer.clone(),
+            observer: Arc::new(services.observer.clone()),
             cors: Cors::new(),
             fault_header: services.fault_header,
             errors: services.runner.errors,
@@ -113,9 +114,10 @@ impl Passage {
         let mut request = left_to(&scope, request);
         let observed = Observed::begin(&inside.observer, &scope, &request);
         request.extensions_mut().insert(scope.clone());
-        let response = match room {
-            Some(room) => inside.through(room, request, &scope).await,
-            None => inside.routed(request).await,
+        let response = match (host::check(request.version(), request.headers()), room) {
+            (Err(failure), _) => inside.refused(room, failure),
+            (Ok(()), Some(room)) => inside.through(room, request, &scope).await,
+            (Ok(()), None) => inside.routed(request).await,
         };
         drain(&scope).await;
         observed.answered(response)
@@ -125,12 +127,24 @@ impl Passage {
 impl Inside {
     async fn through(&self, room: Room, mut request: Request, scope: &Scope) -> Response {
         if request.method() == Method::OPTIONS {
-            return self.cors.preflight(request).await;
+            return match scope.route() {
+                Some(_) => self.cors.preflight(request).await,
+                None => self.refused(Some(room), Failure::NoSuchPath),
+            };
         }
         faults::ask(self.fault_header, &mut request);
         let response = caught(self.admitted(room, request)).await;
         let response = faults::befall(self.rendered(room, response), scope).await;
         self.cors.allowed(response)
+    }
+
+    /// The answer to a request that goes no further, in the envelope that belongs to its path.
+    fn refused(&self, room: Option<Room>, failure: Failure) -> Response {
+        let failure = failure.into_response();
+        match room {
+            Some(room) => self.cors.allowed(self.rendered(room, failure)),
+            None => plain::rendered(failure),
+        }
     }
 
     /// Asks who calls, where the room asks that of every request, and lets the handler answer.

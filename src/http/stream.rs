@@ -54,7 +54,7 @@ impl Stream for Chunks {
             return Poll::Pending;
         }
         let word = ready!(self.words.poll_next_unpin(context));
-        if let Some(Err(fault)) = &word {
+        if let Some(Err(fault @ Error::Internal(_))) = &word {
             tracing::error!(error = fault.with_sources(), "a stream broke off");
         }
         self.flushing = matches!(word, Some(Ok(_)));

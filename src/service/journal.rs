@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch as channel;
 
 pub use self::entry::{End, Entry, Given, Lines, Sent, Text, Took, Word};
-pub use self::filter::{Filter, Since, StatusFilter};
+pub use self::filter::{Filter, Since, StatusFilter, is_path};
 pub use self::notes::{Notes, Shown};
 pub use self::watch::{TooManyWatchers, Watch, Watchers};
 

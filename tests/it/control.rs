@@ -475,8 +475,18 @@ async fn metrics_count_requests_by_route_and_status_streams_and_writes() {
         assert!(text.contains(line), "{line}\n{text}");
     }
     assert!(text.contains(
-        "mynah_request_seconds_bucket{le=\"0.001\",route=\"/v1/runner/{deployment_id}\"}"
+        "mynah_request_seconds_bucket{le=\"0.001\",route=\"/v1/runner/{deployment_id}\",\
+         status=\"2xx\"}"
     ));
+    app.run("ECHO_DEPLOYMENT_ID", "").await.refused(400, "invalid_request_error", "invalid_value");
+    let text = app.request(Method::GET, "/_mynah/metrics").send().await.body;
+    for class in ["2xx", "4xx"] {
+        let count = format!(
+            "mynah_request_seconds_count{{route=\"/v1/runner/{{deployment_id}}\",\
+             status=\"{class}\"}} 1"
+        );
+        assert!(text.contains(&count), "{count}\n{text}");
+    }
     assert!(text.contains("status=\"404\"}"), "{text}");
     assert!(text.ends_with("# EOF\n"));
     let elsewhere = app.request(Method::GET, "/_mynah/metrics").header("host", "evil.example");

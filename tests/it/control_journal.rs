@@ -198,6 +198,46 @@ async fn keys_are_blanked_wherever_they_stand() {
 }
 
 #[tokio::test]
+async fn a_path_is_picked_whichever_way_the_client_encoded_it() {
+    let app = TestApp::start().await;
+    for path in ["/v1/runner/ECHO%5FDEPLOYMENT_ID", "/v1/runner/ECHO_DEPLOYMENT_ID"] {
+        app.post(path, &said("Hi")).await.good();
+    }
+    app.get("/v1/runner/%61%2Fb/conversations").await;
+    for (query, numbers) in [
+        ("?path=/v1/runner/ECHO_DEPLOYMENT_ID", vec![1, 2]),
+        ("?path=/v1/runner/ECHO%255FDEPLOYMENT_ID", vec![1, 2]),
+        ("?path=/v1/runner/ECHO_*", vec![1, 2]),
+        ("?path=/v1/runner/a%252Fb/*", vec![3]),
+        ("?path=/v1/runner/a/b/*", vec![]),
+    ] {
+        assert_eq!(picked(&app, query).await, numbers, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_filter_that_no_request_can_pass_is_refused() {
+    let app = TestApp::start().await;
+    app.run(ECHO, "Hi").await.good();
+    assert_eq!(picked(&app, "?route=/v1/runner/{id}").await, [1], "under another name");
+    for query in ["", "/wait", "/stream"] {
+        for (filter, said) in [
+            (
+                "route=/v1/runner/{deployment_id}/streams",
+                "closest: /v1/runner/{deployment_id}/stream,",
+            ),
+            ("route=/v1/runner/ECHO_DEPLOYMENT_ID", "as written there"),
+            ("path=v1/runner/*", "begins with /"),
+        ] {
+            let path = format!("{JOURNAL}{query}?{filter}");
+            let refused = app.request(Method::GET, &path).send().await;
+            assert_eq!(refused.status, 400, "{path}");
+            assert!(refused.json()["error"].as_str().unwrap().contains(said), "{}", refused.body);
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_rule_that_answered_is_named_and_the_one_that_just_missed() {
     let rules = r#"
         [[rule]]

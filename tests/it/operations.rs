@@ -87,6 +87,84 @@ async fn a_request_whose_client_leaves_before_the_answer_has_its_line() {
     assert!(line.contains(r#"route="/v1/runner/{deployment_id}""#), "{line}");
 }
 
+/// A field of a line of the log in JSON.
+fn field<'l>(line: &'l Value, name: &str) -> &'l Value {
+    line.get(name).unwrap_or_else(|| panic!("{name} in {line}"))
+}
+
+#[tokio::test]
+async fn a_streams_line_is_written_at_its_end_with_how_long_it_took_and_how_it_ended() {
+    let mut server = Binary::start(&["--log-format", "json", "--pace", "20"]).await;
+    let stream = "/v1/runner/ECHO_DEPLOYMENT_ID/stream";
+    let faults = server.url("/_mynah/accounts/demo/faults");
+
+    let mut raw = Raw::connect(server.address).await;
+    raw.post(stream, &said("one two three")).await;
+    assert_eq!(raw.stream().await, ["one ", "two ", "three"]);
+    let whole: Value = serde_json::from_str(&server.request_line().await).unwrap();
+    assert_eq!((field(&whole, "status"), field(&whole, "end")), (&json!(200), &json!("whole")));
+    assert_eq!((field(&whole, "chunks"), field(&whole, "bytes")), (&json!(3), &json!(13)));
+    let [latency, duration] =
+        ["latency_us", "duration_us"].map(|name| field(&whole, name).as_u64().unwrap());
+    assert!(duration >= 40_000 && latency < duration, "two pauses of 20 ms: {whole}");
+
+    let fault = json!({"times": 1, "effect": {"break_after": 1}});
+    server.client.post(&faults).json(&fault).send().await.unwrap();
+    server.request_line().await;
+    raw.post(stream, &said("one two three")).await;
+    assert_eq!(raw.head().await.0, 200);
+    let broken: Value = serde_json::from_str(&server.request_line().await).unwrap();
+    assert_eq!((field(&broken, "end"), field(&broken, "bytes")), (&json!("broken"), &json!(4)));
+
+    let fault = json!({"times": 1, "effect": {"stall_after": 1}});
+    server.client.post(&faults).json(&fault).send().await.unwrap();
+    server.request_line().await;
+    let mut raw = Raw::connect(server.address).await;
+    raw.post(stream, &said("one two three")).await;
+    assert_eq!(raw.head().await.0, 200);
+    assert_eq!(raw.next().await, Next::Chunk("one ".to_owned()));
+    drop(raw);
+    let left: Value = serde_json::from_str(&server.request_line().await).unwrap();
+    assert_eq!((field(&left, "end"), field(&left, "chunks")), (&json!("client_left"), &json!(1)));
+
+    server.echo("in one piece").await;
+    let whole: Value = serde_json::from_str(&server.request_line().await).unwrap();
+    assert_eq!(whole.get("end"), None, "only streams have an end: {whole}");
+    assert!(server.stop().await.iter().all(|line| !line.contains("request_id")), "a line each");
+}
+
+#[tokio::test]
+async fn what_was_asked_for_and_what_clients_do_wrong_is_no_error_of_the_server() {
+    let server = Binary::start(&["--log", "error"]).await;
+    let faults = server.url("/_mynah/accounts/demo/faults");
+    for effect in [
+        json!({"status": 500}),
+        json!({"drop": "before_answer"}),
+        json!({"break_after": 1}),
+        json!({"body": "malformed"}),
+    ] {
+        let fault = json!({"times": 1, "effect": effect});
+        server.client.post(&faults).json(&fault).send().await.unwrap();
+        let path = "/v1/runner/ECHO_DEPLOYMENT_ID/stream";
+        let path = if fault["effect"].get("body").is_some() { &path[..29] } else { path };
+        if let Ok(answer) = server.post(path, &said("one two")).send().await {
+            let _ = answer.text().await;
+        }
+    }
+    let reset = server.url("/_mynah/accounts/demo/reset");
+    let (server, _, raw) = {
+        let fault = json!({"times": 1, "effect": {"stall_after": 1}});
+        server.client.post(&faults).json(&fault).send().await.unwrap();
+        begin_stream(server, "one two three").await
+    };
+    server.client.post(reset).json(&json!({})).send().await.unwrap();
+    drop(raw);
+    server.post("/v1/runner/ECHO_DEPLOYMENT_ID", &json!({})).send().await.unwrap();
+    server.echo("and then all is well").await;
+    let lines = server.stop().await;
+    assert!(lines.iter().all(|line| !line.contains("ERROR")), "{lines:?}");
+}
+
 #[tokio::test]
 async fn a_log_that_nobody_reads_any_more_disturbs_nothing() {
     let mut command = command(&["--port", "0", "--database", "sqlite::memory:"]);

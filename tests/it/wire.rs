@@ -344,6 +344,18 @@ async fn a_preflight_needs_no_key_and_names_every_header_it_was_asked_for() {
 }
 
 #[tokio::test]
+async fn there_is_no_preflight_for_a_path_that_is_not_there() {
+    let app = TestApp::start().await;
+    for path in ["/v1/runner/a/b/c/d", "/v1/runner/", "/api/v1/nothing", "/images"] {
+        let preflight = app.request(Method::OPTIONS, path).header("origin", "https://a.org");
+        let answer = preflight.header("access-control-request-method", "POST").send().await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"), "{path}");
+        assert!(answer.json()["error"].to_string().contains("there is nothing at this path"));
+    }
+}
+
+#[tokio::test]
 async fn any_origin_may_read_answers_refusals_and_streams() {
     let app = TestApp::start().await;
     for (path, key, status) in [

@@ -1,4 +1,4 @@
-//! A socket that is reset when its line is cut.
+//! A socket that is reset when its line is cut, or ends in the middle of an answer without frames.
 
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
@@ -9,8 +9,9 @@ use tokio::net::TcpStream;
 
 use crate::http::Line;
 
-/// A client's socket. Closed after its line was cut, it tells the client of a reset, and what was
-/// not sent yet is never sent.
+/// A client's socket. Closed after its line was cut, or before the end of an answer that only the
+/// end of the connection tells, it tells the client of a reset, and what was not sent yet is never
+/// sent.
 #[derive(Debug)]
 pub(super) struct Socket {
     pub(super) socket: TcpStream,
@@ -19,7 +20,7 @@ pub(super) struct Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if self.line.is_cut()
+        if self.line.is_reset_on_close()
             && let Err(fault) = self.socket.set_zero_linger()
         {
             tracing::debug!(%fault, "SO_LINGER could not be set");

@@ -49,6 +49,15 @@ impl RouteTable {
         fitting.min_by_key(|route| route.path.split('/').map(is_open).collect::<Vec<_>>())
     }
 
+    /// The route called `name`, its open parts under whatever names.
+    pub fn named(&self, name: &str) -> Option<&Route> {
+        let is_named = |route: &&Route| {
+            let parts = route.path.split('/').zip(name.split('/'));
+            parts.into_iter().all(|(part, wanted)| is_open(part) == is_open(wanted))
+        };
+        self.resolve(name).filter(is_named)
+    }
+
     /// The paths that are most like `wanted`, separated by commas.
     pub fn closest_to(&self, wanted: &str) -> String {
         let wanted: String = wanted.chars().take(COMPARED).collect();

@@ -16,9 +16,6 @@ use super::failure::Failure;
 use super::routes::{Routes, get, post};
 use crate::service::{Access, Archive, Shelf, Studio, Turns};
 
-/// The route of a picture: it needs no key, so it is no account's and meets no fault.
-pub(super) const PICTURE: &str = "/images/{file}";
-
 /// The routes, and below `/images` the pictures that links of this API point to.
 pub(super) fn routes<S>() -> Routes<S>
 where
@@ -43,6 +40,6 @@ where
         .route("/api/v1/agents", get(agents::list).post(agents::create))
         .route("/api/v1/agents/{id}", get(agents::show))
         .route("/api/v1/images", get(images::list).post(images::create))
-        .route(PICTURE, get(images::picture))
+        .route("/images/{file}", get(images::picture))
         .map(|router| router.method_not_allowed_fallback(async || Failure::WrongMethod))
 }

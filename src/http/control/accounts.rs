@@ -7,18 +7,20 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::body::{ControlBody, NoFields, OptionalBody};
 use super::clock::ClockAnswer;
 use crate::clock::parse_rfc3339;
 use crate::domain::error::{Fault, FieldError};
 use crate::domain::{ApiKey, Credits};
-use crate::http::extract::{Body, InPath, Json, WholeNumber};
+use crate::http::extract::{InPath, Json, WholeNumber};
 use crate::http::failure::Failure;
 use crate::ids::AccountId;
 use crate::service::worlds::{Changes, LimitChange, NewAccount};
 use crate::service::{World, Worlds};
 
 /// An account to make; everything may be left out.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct NewAccountBody {
     from: Option<AccountId>,
     plan: Option<String>,
@@ -30,6 +32,7 @@ pub(super) struct NewAccountBody {
 
 /// What to change; `null` for a limit is the plan's own again.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ChangesBody {
     plan: Option<String>,
     balance: Option<String>,
@@ -159,7 +162,7 @@ pub(super) async fn list(
 /// `POST /_mynah/accounts`: a new world, with a fresh key that is shown here only.
 pub(super) async fn create(
     State(worlds): State<Arc<Worlds>>,
-    Body(body): Body<NewAccountBody>,
+    OptionalBody(body): OptionalBody<NewAccountBody>,
 ) -> Result<(StatusCode, Json<AccountAnswer>), Failure> {
     let world = worlds.make(body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(fresh(&worlds, &world).await?)))
@@ -184,7 +187,7 @@ pub(super) async fn show(
 pub(super) async fn change(
     State(worlds): State<Arc<Worlds>>,
     InPath(id): InPath<AccountId>,
-    Body(body): Body<ChangesBody>,
+    ControlBody(body): ControlBody<ChangesBody>,
 ) -> Result<Json<AccountAnswer>, Failure> {
     let world = worlds.change(&id, body.checked()?).await?;
     Ok(Json(answer(&worlds, &world).await?))
@@ -194,6 +197,7 @@ pub(super) async fn change(
 pub(super) async fn reset(
     State(worlds): State<Arc<Worlds>>,
     InPath(id): InPath<AccountId>,
+    _: OptionalBody<NoFields>,
 ) -> Result<Json<AccountAnswer>, Failure> {
     let world = worlds.reset(&id).await?;
     Ok(Json(answer(&worlds, &world).await?))

@@ -2,21 +2,24 @@
 //!
 //! On a loopback address it is open to programs on this machine. Web pages run on this machine,
 //! too, and must stay out: so only a loopback `Host` is answered (a page that rebinds its own name
-//! sends that name), changes are taken only as `application/json` (a page cannot send that without
+//! sends that name; a proxy may send a loopback `Host`, but says for whom it asks), changes are taken only as `application/json` (a page cannot send that without
 //! asking first), and no CORS header ever answers its question.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
+use axum::body::HttpBody as _;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, header};
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::domain::Error;
+use crate::domain::error::{Fault, FieldError, Place};
 use crate::http::extract::is_json;
 use crate::http::failure::Failure;
+use crate::http::host::{is_from_elsewhere, is_to_this_machine};
 use crate::http::plain::bearer;
+use crate::http::scope::Scope;
 
 /// Who may use the control plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,38 +34,64 @@ pub enum Access {
     Nobody,
 }
 
-/// Lets in who may.
+/// The routes whose handlers read parameters, with their methods.
+const WITH_PARAMETERS: [(Method, &str); 5] = [
+    (Method::POST, "/_mynah/accounts/{id}/replies"),
+    (Method::POST, "/_mynah/accounts/{id}/replies/queue"),
+    (Method::GET, "/_mynah/accounts/{id}/requests"),
+    (Method::GET, "/_mynah/accounts/{id}/requests/wait"),
+    (Method::GET, "/_mynah/accounts/{id}/requests/stream"),
+];
+
+/// Lets in who may, and refuses what no handler would look at.
 pub(super) async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    let allowed = match &access {
-        Access::Anyone => Ok(()),
-        Access::ThisMachine if is_loopback(headers) => Ok(()),
-        Access::ThisMachine | Access::Nobody => Err(Error::ControlClosed),
-        Access::Token(token) => match bearer(headers) {
-            Some(sent) if same(sent, token) => Ok(()),
-            Some(_) => Err(Error::UnknownKey),
-            None => Err(Error::MissingKey),
-        },
-    };
-    if let Err(refusal) = allowed {
-        return Failure::Refused(refusal).into_response();
+    match admitted(&access, &request).and_then(|()| understood(&request)) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
     }
-    let changes = ![Method::GET, Method::HEAD, Method::DELETE].contains(request.method());
-    if changes && !is_json(headers) {
-        return Failure::NotJson.into_response();
-    }
-    next.run(request).await
 }
 
-/// Whether `Host` names this machine and nothing else.
-fn is_loopback(headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let authority = host.and_then(|host| host.parse::<axum::http::uri::Authority>().ok());
-    authority.is_some_and(|authority| {
-        let name = authority.host().trim_start_matches('[').trim_end_matches(']');
-        name.eq_ignore_ascii_case("localhost")
-            || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-    })
+fn admitted(access: &Access, request: &Request) -> Result<(), Failure> {
+    let headers = request.headers();
+    match access {
+        Access::ThisMachine if !is_to_this_machine(request.uri(), headers) => {
+            Err(Error::ControlClosed.into())
+        }
+        Access::ThisMachine if is_from_elsewhere(headers) => Err(Failure::FromElsewhere),
+        Access::ThisMachine | Access::Anyone => Ok(()),
+        Access::Nobody => Err(Error::ControlClosed.into()),
+        Access::Token(token) => match bearer(headers) {
+            Some(sent) if same(sent, token) => Ok(()),
+            Some(_) => Err(Error::UnknownKey.into()),
+            None => Err(Error::MissingKey.into()),
+        },
+    }
+}
+
+/// Refuses bodies of another type than JSON, and bodies and parameters that nobody would look at.
+fn understood(request: &Request) -> Result<(), Failure> {
+    let method = request.method();
+    if ![Method::GET, Method::HEAD, Method::DELETE].contains(method) && !is_json(request.headers())
+    {
+        return Err(Failure::NotJson);
+    }
+    // What was meant to narrow it down would be passed over, and more be taken away than was meant.
+    if method == Method::DELETE && !request.body().is_end_stream() {
+        let message = "DELETE takes no body here";
+        return Err(FieldError::new("", Fault::NotAllowed, message).into());
+    }
+    let scope = Scope::of(request.extensions());
+    let takes_parameters =
+        WITH_PARAMETERS.iter().any(|(its, route)| its == method && scope.route() == Some(route));
+    let query = request.uri().query().unwrap_or_default();
+    match form_urlencoded::parse(query.as_bytes()).next() {
+        Some((name, _)) if !takes_parameters => {
+            let message = format!("there is no parameter {name}");
+            let field = FieldError::new(name, Fault::NotAllowed, message);
+            Err(field.in_the(Place::Query).into())
+        }
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Compares in a time that does not tell how much was right.

@@ -7,9 +7,10 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::body::ControlBody;
 use crate::clock::{Clock, parse_rfc3339, rfc3339};
 use crate::domain::error::{Fault, FieldError};
-use crate::http::extract::{Body, InPath, Json, WholeNumber};
+use crate::http::extract::{InPath, Json, WholeNumber};
 use crate::http::failure::Failure;
 use crate::ids::AccountId;
 use crate::service::Worlds;
@@ -19,6 +20,7 @@ const LONGEST_STEP: u64 = 1000 * 366 * 24 * 60 * 60;
 
 /// How to set it; what is left out stays.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct ClockBody {
     now: Option<String>,
     frozen: Option<bool>,
@@ -26,6 +28,7 @@ pub(super) struct ClockBody {
 
 /// How far to advance it: by seconds, by milliseconds, or by the sum of both.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct AdvanceBody {
     /// A number, to three decimal places.
     seconds: Option<Value>,
@@ -84,7 +87,7 @@ pub(super) async fn show(
 pub(super) async fn set(
     State(worlds): State<Arc<Worlds>>,
     InPath(id): InPath<AccountId>,
-    Body(body): Body<ClockBody>,
+    ControlBody(body): ControlBody<ClockBody>,
 ) -> Result<Json<ClockAnswer>, Failure> {
     let clock = &worlds.named(&id)?.clock;
     let now = body.now.map(|text| {
@@ -110,7 +113,7 @@ pub(super) async fn set(
 pub(super) async fn advance(
     State(worlds): State<Arc<Worlds>>,
     InPath(id): InPath<AccountId>,
-    Body(body): Body<AdvanceBody>,
+    ControlBody(body): ControlBody<AdvanceBody>,
 ) -> Result<Json<ClockAnswer>, Failure> {
     let step = body.step()?;
     let clock = &worlds.named(&id)?.clock;

@@ -8,9 +8,10 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::Serialize;
 
+use super::body::ControlBody;
 use crate::domain::error::FieldError;
 use crate::domain::fault::{Carrier, Rule};
-use crate::http::extract::{Body, InPath, Json, segment};
+use crate::http::extract::{InPath, Json, segment};
 use crate::http::failure::Failure;
 use crate::ids::{AccountId, FaultId};
 use crate::service::Worlds;
@@ -63,7 +64,7 @@ pub(super) async fn list(
 pub(super) async fn add(
     State(worlds): State<Arc<Worlds>>,
     InPath(id): InPath<AccountId>,
-    Body(rule): Body<Rule>,
+    ControlBody(rule): ControlBody<Rule>,
 ) -> Result<(StatusCode, Json<FaultAnswer>), Failure> {
     let world = worlds.named(&id)?;
     let armed = rule.armed(Carrier::Account, worlds.routes()).map_err(FieldError::from)?;

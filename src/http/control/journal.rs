@@ -1,7 +1,9 @@
 //! An account's journal (docs/control.md, "Journal"): read, cleared, followed, and waited for.
 //!
-//! [`query`] reads filters, [`shapes`] is how entries look in JSON, keys blanked.
+//! [`query`] reads filters, [`shapes`] is how entries look in JSON, [`keys`] blanks keys
+//! in them.
 
+mod keys;
 mod query;
 mod shapes;
 
@@ -17,12 +19,14 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 
+use self::keys::Keys;
 use self::query::{FeedQuery, ListingQuery, WaitQuery};
-use self::shapes::{EntryAnswer, Keys};
+use self::shapes::EntryAnswer;
 use crate::domain::Error;
 use crate::http::extract::{InPath, Json};
 use crate::http::failure::Failure;
 use crate::http::pages::ListQuery;
+use crate::http::secrets::Secrets;
 use crate::ids::AccountId;
 use crate::service::journal::{Entry, Filter, Follower};
 use crate::service::{Watch, World, Worlds};
@@ -83,13 +87,14 @@ struct OtherAnswer {
 /// `GET /_mynah/accounts/{id}/requests`, oldest first.
 pub(super) async fn list(
     State(worlds): State<Arc<Worlds>>,
+    State(secrets): State<Secrets>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
 ) -> Result<Response, Failure> {
     let world = worlds.named(&id)?;
-    let ListingQuery { filter, limit } = query::listing(query)?;
+    let ListingQuery { filter, limit } = query::listing(query, worlds.routes())?;
     let render = move || {
-        let (look, keys) = (world.journal.look(), Keys::of(&world));
+        let (look, keys) = (world.journal.look(), Keys::of(&world, Some(&secrets)));
         let picked: Vec<_> = look.entries.iter().filter(|entry| filter.takes(entry)).collect();
         let shown = picked.iter().skip(picked.len().saturating_sub(limit.unwrap_or(usize::MAX)));
         Json(ListingAnswer {
@@ -119,17 +124,19 @@ pub(super) async fn clear(
 /// `GET /_mynah/accounts/{id}/requests/wait`: answers as soon as so many have come.
 pub(super) async fn wait(
     State(worlds): State<Arc<Worlds>>,
+    State(secrets): State<Secrets>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
 ) -> Result<Response, Failure> {
     let world = worlds.named(&id)?;
-    let WaitQuery { filter, count, timeout } = query::wait(query, world.journal.most())?;
+    let WaitQuery { filter, count, timeout } =
+        query::wait(query, world.journal.most(), worlds.routes())?;
     let watch = worlds.watch(&world)?;
     let mut came = Came::default();
     let all_came = came.collect(world.journal.follow(Some(0)), &filter, count);
     let timed_out = tokio::time::timeout(timeout, all_came).await.is_err();
     drop(watch);
-    let (keys, look) = (Keys::of(&world), world.journal.look());
+    let (keys, look) = (Keys::of(&world, Some(&secrets)), world.journal.look());
     let entry = |number: &u64| look.entry(*number);
     let shown = came.wanted.iter().filter_map(entry).map(|entry| shapes::shown(entry, &keys));
     let (came_to, requests) = (came.wanted.len(), shown.collect::<Vec<_>>());
@@ -155,7 +162,7 @@ pub(crate) fn documents<'e>(
     world: &World,
     entries: impl IntoIterator<Item = &'e Arc<Entry>>,
 ) -> Vec<Value> {
-    let keys = Keys::of(world);
+    let keys = Keys::of(world, None);
     // Strings, numbers and string-keyed maps: nothing here can fail to be written.
     let document = |entry: &Arc<Entry>| serde_json::to_value(shapes::shown(entry, &keys));
     entries.into_iter().map(|entry| document(entry).unwrap_or_default()).collect()
@@ -195,8 +202,8 @@ impl Came {
 fn other(entry: &Entry, missed: &'static str, keys: &Keys) -> OtherAnswer {
     OtherAnswer {
         number: entry.number(),
-        method: entry.request.method.to_string(),
-        path: keys.blanked(entry.path().to_owned()),
+        method: keys.blanked_target(&entry.request.method),
+        path: keys.blanked_target(entry.path()),
         status: entry.answer.as_ref().map(|answer| answer.status),
         missed,
     }
@@ -205,6 +212,7 @@ fn other(entry: &Entry, missed: &'static str, keys: &Keys) -> OtherAnswer {
 /// `GET /_mynah/accounts/{id}/requests/stream`: entries as they come, as server-sent events.
 pub(super) async fn feed(
     State(worlds): State<Arc<Worlds>>,
+    State(secrets): State<Secrets>,
     InPath(id): InPath<AccountId>,
     headers: HeaderMap,
     query: ListQuery,
@@ -212,16 +220,18 @@ pub(super) async fn feed(
     const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
     const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
     let world = worlds.named(&id)?;
-    let FeedQuery { filter, from } = query::feed(query, &headers)?;
+    let FeedQuery { filter, from } = query::feed(query, &headers, worlds.routes())?;
     let watch = worlds.watch(&world)?;
     let follower = world.journal.follow(from);
     let headers = [(header::CONTENT_TYPE, EVENTS), (header::CACHE_CONTROL, NO_STORE)];
-    Ok((headers, Body::from_stream(events(world, follower, filter, watch))).into_response())
+    Ok((headers, Body::from_stream(events(world, secrets, follower, filter, watch)))
+        .into_response())
 }
 
 /// The events of a feed. A comment comes first: whoever has read it misses nothing from then on.
 fn events(
     world: Arc<World>,
+    secrets: Secrets,
     mut follower: Follower,
     filter: Filter,
     watch: Watch,
@@ -245,16 +255,15 @@ fn events(
                 let missed = news.missed;
                 yield Ok(Bytes::from(format!("event: dropped\ndata: {{\"count\":{missed}}}\n\n")));
             }
-            let wanted = news.entry.filter(|entry| filter.takes(entry));
-            if let Some(event) = wanted.map(|entry| event(&entry, &world)) {
-                yield Ok(event);
+            if let Some(entry) = news.entry.filter(|entry| filter.takes(entry)) {
+                yield Ok(event(&entry, &Keys::of(&world, Some(&secrets))));
             }
         }
     }
 }
 
-fn event(entry: &Entry, world: &World) -> Bytes {
-    let shown = shapes::shown(entry, &Keys::of(world));
+fn event(entry: &Entry, keys: &Keys) -> Bytes {
+    let shown = shapes::shown(entry, keys);
     // What serde_json writes has no line end, so it is one line of data.
     let data = serde_json::to_string(&shown).unwrap_or_default();
     Bytes::from(format!("id: {}\nevent: request\ndata: {data}\n\n", entry.number()))

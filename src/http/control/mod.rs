@@ -3,6 +3,7 @@
 
 mod accounts;
 mod auth;
+mod body;
 mod clock;
 mod faults;
 mod journal;
@@ -23,6 +24,7 @@ use super::failure::Failure;
 use super::metrics::{self, Metrics};
 use super::plain;
 use super::routes::{Routes, delete, get, post};
+use super::secrets::Secrets;
 use crate::service::{Snapshots, Worlds};
 
 /// The routes.
@@ -33,6 +35,7 @@ where
     Snapshots: FromRef<S>,
     Metrics: FromRef<S>,
     Access: FromRef<S>,
+    Secrets: FromRef<S>,
     Strictness: FromRef<S>,
 {
     Routes::new()

@@ -11,13 +11,14 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
+use super::body::ControlBody;
 use crate::backend::canned::RuleFault;
 use crate::backend::canned::book::{OwnRule, Position, RuleBook, Wanted};
 use crate::domain::Error;
 use crate::domain::conversation::Api;
 use crate::domain::error::{Fault, FieldError, Place};
 use crate::domain::rule::{Reply, Rule};
-use crate::http::extract::{AnyBody, Body, InPath, Json, segment};
+use crate::http::extract::{AnyBody, InPath, Json, segment};
 use crate::http::failure::Failure;
 use crate::http::pages::ListQuery;
 use crate::ids::AccountId;
@@ -182,7 +183,7 @@ pub(super) async fn add(
     State(worlds): State<Arc<Worlds>>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
-    Body(rule): Body<Rule>,
+    ControlBody(rule): ControlBody<Rule>,
 ) -> Result<(StatusCode, Json<RuleAnswer>), Failure> {
     let epoch = worlds.named(&id)?.epoch();
     let book = &epoch.rules;

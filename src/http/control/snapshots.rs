@@ -6,7 +6,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::accounts::{AccountAnswer, NewAccountBody, answer, fresh};
-use crate::http::extract::{Body, InPath, Json};
+use super::body::{ControlBody, OptionalBody};
+use crate::http::extract::{InPath, Json};
 use crate::http::failure::Failure;
 use crate::ids::AccountId;
 use crate::service::snapshots::Snapshot;
@@ -28,7 +29,7 @@ pub(super) async fn restore(
     State(snapshots): State<Snapshots>,
     State(worlds): State<Arc<Worlds>>,
     InPath(id): InPath<AccountId>,
-    Body(snapshot): Body<Snapshot, LARGEST>,
+    ControlBody(snapshot): ControlBody<Snapshot, LARGEST>,
 ) -> Result<Json<AccountAnswer>, Failure> {
     snapshots.restore(&id, snapshot).await?;
     let world = worlds.named(&id)?;
@@ -40,7 +41,7 @@ pub(super) async fn fork(
     State(snapshots): State<Snapshots>,
     State(worlds): State<Arc<Worlds>>,
     InPath(id): InPath<AccountId>,
-    Body(body): Body<NewAccountBody>,
+    OptionalBody(body): OptionalBody<NewAccountBody>,
 ) -> Result<(StatusCode, Json<AccountAnswer>), Failure> {
     let world = snapshots.fork(&id, body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(fresh(&worlds, &world).await?)))

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::entry::Entry;
+use crate::domain::path::decoded;
 
 /// What an entry must be like; what is not said may be as it likes.
 #[derive(Debug, Clone, Default)]
@@ -11,7 +12,7 @@ pub struct Filter {
     pub method: Option<String>,
     /// Its route, to the letter.
     pub route: Option<String>,
-    /// Its path, to the letter, or with a `*` at its end the beginning of its path.
+    /// Its path, however it is encoded, or with a `*` at its end the beginning of its path.
     pub path: Option<String>,
     /// Its answer's status.
     pub status: Option<StatusFilter>,
@@ -70,10 +71,12 @@ fn holds(wanted: Option<&String>, is: impl FnOnce(&str) -> bool) -> bool {
     wanted.is_none_or(|wanted| is(wanted))
 }
 
-fn is_path(path: &str, wanted: &str) -> bool {
+/// Whether `path` is `wanted`, whichever way either is encoded.
+pub fn is_path(path: &str, wanted: &str) -> bool {
+    let path = decoded(path);
     match wanted.strip_suffix('*') {
-        Some(beginning) => path.starts_with(beginning),
-        None => path == wanted,
+        Some(beginning) => path.starts_with(&*decoded(beginning)),
+        None => path == decoded(wanted),
     }
 }
 

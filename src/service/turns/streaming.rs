@@ -127,7 +127,7 @@ where
         let outcome = store(text, stored.is_none()).await;
         if let Some(stored) = stored {
             let _ = stored.send(outcome);
-        } else if let Err(fault) = outcome {
+        } else if let Err(fault @ Error::Internal(_)) = outcome {
             tracing::error!(error = fault.with_sources(), "an aborted turn is lost");
         }
     });

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{HOUR, SAY_STREAMED, STREAM, chunk, clear, effect, nothing_comes, runner_stream, sent};
 use crate::support::raw::{Next, Raw};
-use crate::support::{ECHO, TestApp, going_on, said};
+use crate::support::{ECHO, KEY, TestApp, going_on, said};
 
 /// A conversation, and both streams that say `one two three` in answer.
 async fn streams(app: &TestApp) -> (String, [(&'static str, Value); 2]) {
@@ -34,6 +34,46 @@ async fn a_stream_that_breaks_off_is_broken_for_every_client() {
         assert_eq!(answer["content"], "one two ");
         assert_eq!(answer["metadata"], json!({"finish_reason": "aborted"}));
     }
+}
+
+/// What a client of HTTP/1.0 has of a stream, and how the connection ended.
+async fn streamed_to_http_1_0(app: &TestApp) -> (String, std::io::Result<()>) {
+    let body = said("one two three").to_string();
+    let mut raw = Raw::connect(app.address).await;
+    let head = format!(
+        "POST {STREAM} HTTP/1.0\r\nx-api-key: {KEY}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    raw.send(head.as_bytes()).await;
+    let (status, headers) = raw.head().await;
+    assert_eq!(status, 200);
+    assert!(!headers.iter().any(|line| line.starts_with("transfer-encoding")), "{headers:?}");
+    raw.until_closed().await
+}
+
+/// HTTP/1.0 has no chunks, so a clean close would make a whole stream of half of one.
+#[tokio::test]
+async fn a_stream_that_breaks_off_is_a_reset_for_clients_of_http_1_0() {
+    let app = TestApp::start().await;
+    let (text, end) = streamed_to_http_1_0(&app).await;
+    assert_eq!(text, "one two three");
+    end.expect("a whole stream ends in a clean close");
+    for (act, text) in [
+        (json!({"break_after": 2}), "one two "),
+        (json!({"break_after": 0}), ""),
+        (json!({"drop": "after_commit"}), "one two three"),
+    ] {
+        effect(&app, act.clone()).await;
+        let (got, end) = streamed_to_http_1_0(&app).await;
+        assert_eq!(got, text, "{act}");
+        assert_eq!(end.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset, "{act}");
+        clear(&app).await;
+    }
+    effect(&app, json!({"end_after": 1})).await;
+    let (text, end) = streamed_to_http_1_0(&app).await;
+    assert_eq!(text, "one ");
+    end.expect("this fault ends it cleanly");
 }
 
 #[tokio::test]

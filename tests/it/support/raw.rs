@@ -144,6 +144,13 @@ impl Raw {
         Ok(rest)
     }
 
+    /// Everything until the connection ends, and whether that was a clean close.
+    pub async fn until_closed(&mut self) -> (String, std::io::Result<()>) {
+        let mut bytes = Vec::new();
+        let end = self.socket.read_to_end(&mut bytes).await.map(|_| ());
+        (String::from_utf8(bytes).unwrap(), end)
+    }
+
     /// A body of known length.
     pub async fn body(&mut self, length: usize) -> String {
         let mut body = vec![0; length];

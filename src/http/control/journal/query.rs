@@ -7,6 +7,7 @@ use axum::http::HeaderMap;
 
 use crate::clock::parse_rfc3339;
 use crate::domain::error::{Fault, FieldError, Place};
+use crate::domain::fault::RouteTable;
 use crate::http::pages::ListQuery;
 use crate::service::journal::{Filter, Since, StatusFilter};
 
@@ -37,9 +38,9 @@ pub(super) struct FeedQuery {
 }
 
 /// Reads a listing's query.
-pub(super) fn listing(query: ListQuery) -> Result<ListingQuery, FieldError> {
+pub(super) fn listing(query: ListQuery, routes: &RouteTable) -> Result<ListingQuery, FieldError> {
     let mut limit = None;
-    let filter = filter(query, &["limit"], |_, value| {
+    let filter = filter(query, routes, &["limit"], |_, value| {
         limit = Some(value.parse().map_err(|_| bad("limit", "a whole number of 0 or more"))?);
         Ok(())
     })?;
@@ -47,13 +48,17 @@ pub(super) fn listing(query: ListQuery) -> Result<ListingQuery, FieldError> {
 }
 
 /// Reads a wait's query, for a journal of at most `most` entries.
-pub(super) fn wait(query: ListQuery, most: usize) -> Result<WaitQuery, FieldError> {
+pub(super) fn wait(
+    query: ListQuery,
+    most: usize,
+    routes: &RouteTable,
+) -> Result<WaitQuery, FieldError> {
     if most == 0 {
         let message = "the journal is switched off: the server was started with --journal-max 0";
         return Err(FieldError::new("count", Fault::NotAllowed, message).in_the(Place::Query));
     }
     let (mut count, mut timeout) = (1, PATIENCE);
-    let filter = filter(query, &["count", "timeout"], |name, value| {
+    let filter = filter(query, routes, &["count", "timeout"], |name, value| {
         if name == "timeout" {
             timeout = duration(value)
                 .filter(|it| *it <= MOST_PATIENCE)
@@ -68,8 +73,12 @@ pub(super) fn wait(query: ListQuery, most: usize) -> Result<WaitQuery, FieldErro
 }
 
 /// Reads a feed's query, and where a client that comes again had been.
-pub(super) fn feed(query: ListQuery, headers: &HeaderMap) -> Result<FeedQuery, FieldError> {
-    let filter = filter(query, &[], |_, _| Ok(()))?;
+pub(super) fn feed(
+    query: ListQuery,
+    headers: &HeaderMap,
+    routes: &RouteTable,
+) -> Result<FeedQuery, FieldError> {
+    let filter = filter(query, routes, &[], |_, _| Ok(()))?;
     let again = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let from = again.or(match filter.since {
         Some(Since::Number(number)) => Some(number),
@@ -82,6 +91,7 @@ pub(super) fn feed(query: ListQuery, headers: &HeaderMap) -> Result<FeedQuery, F
 /// Reads the filters, and hands what is named in `others` to `other`.
 fn filter(
     query: ListQuery,
+    routes: &RouteTable,
     others: &[&str],
     mut other: impl FnMut(&str, &str) -> Result<(), FieldError>,
 ) -> Result<Filter, FieldError> {
@@ -93,8 +103,9 @@ fn filter(
         }
         match name.as_str() {
             "method" => filter.method = Some(value),
-            "route" => filter.route = Some(value),
-            "path" => filter.path = Some(value),
+            "route" => filter.route = Some(route(&value, routes)?),
+            "path" if value.starts_with(['/', '*']) => filter.path = Some(value),
+            "path" => return Err(bad("path", "a path, which begins with /")),
             "body" => filter.body = Some(value),
             "status" => filter.status = Some(status(&value)?),
             "since" => filter.since = Some(since(&value)?),
@@ -108,6 +119,15 @@ fn filter(
         seen.push(name);
     }
     Ok(filter)
+}
+
+/// The route of this name, as entries have it.
+fn route(value: &str, routes: &RouteTable) -> Result<String, FieldError> {
+    let named = routes.named(value).map(|route| route.path.to_owned());
+    named.ok_or_else(|| {
+        let closest = routes.closest_to(value);
+        bad("route", &format!("a route of the two APIs, as written there; closest: {closest}"))
+    })
 }
 
 fn status(value: &str) -> Result<StatusFilter, FieldError> {

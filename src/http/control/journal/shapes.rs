@@ -1,25 +1,16 @@
 //! How the journal's entries look in JSON.
-//!
-//! Keys are blanked here: the values of the headers that hold them, and the account's own keys
-//! wherever they stand.
 
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::keys::Keys;
 use crate::clock::rfc3339;
 use crate::domain::conversation::Turn;
-use crate::domain::{ApiKey, BackendName, OutputMode, Part, Prompt};
-use crate::service::World;
-use crate::service::journal::{End, Entry, Given, Lines, Shown, Text, Took};
+use crate::domain::{BackendName, OutputMode, Part, Prompt};
+use crate::service::journal::{End, Entry, Given, Shown, Text, Took};
 use crate::service::limits::Verdict;
-
-/// What stands in the place of a key.
-const BLANK: &str = "[redacted]";
-/// Headers whose values are keys.
-const KEY_HEADERS: [&str; 5] =
-    ["x-api-key", "authorization", "cookie", "set-cookie", "proxy-authorization"];
 
 /// A request, what became of it, and why.
 #[derive(Serialize)]
@@ -107,68 +98,16 @@ struct TimingAnswer {
     own_us: u64,
 }
 
-/// The account's keys, to be blanked.
-pub(super) struct Keys(Vec<ApiKey>);
-
-impl Keys {
-    pub(super) fn of(world: &World) -> Self {
-        let mut keys = world.keys();
-        keys.retain(|key| !key.reveal().is_empty());
-        // A key may be the beginning of another, whose rest would be left.
-        keys.sort_by_key(|key| std::cmp::Reverse(key.reveal().len()));
-        Self(keys)
-    }
-
-    /// `text` without keys.
-    pub(super) fn blanked(&self, mut text: String) -> String {
-        for key in self.0.iter().map(ApiKey::reveal) {
-            if text.contains(key) {
-                text = text.replace(key, BLANK);
-            }
-        }
-        text
-    }
-
-    /// `value` without keys, be they in texts or in the names of fields.
-    fn blanked_json(&self, value: Value) -> Value {
-        match value {
-            Value::String(text) => Value::String(self.blanked(text)),
-            Value::Array(items) => items.into_iter().map(|item| self.blanked_json(item)).collect(),
-            Value::Object(fields) => fields
-                .into_iter()
-                .map(|(name, field)| (self.blanked(name), self.blanked_json(field)))
-                .collect(),
-            other @ (Value::Null | Value::Bool(_) | Value::Number(_)) => other,
-        }
-    }
-
-    fn blanked_lines(&self, lines: &Lines) -> Map<String, Value> {
-        let mut headers = Map::new();
-        for (name, value) in lines.iter() {
-            let secret = KEY_HEADERS.contains(&name.as_str());
-            let value = if secret { BLANK.to_owned() } else { self.blanked(value) };
-            match headers.get_mut(&name) {
-                // As RFC 9110, 5.3 joins the lines of one header.
-                Some(Value::String(before)) => *before = format!("{before}, {value}"),
-                _ => {
-                    headers.insert(name, Value::String(value));
-                }
-            }
-        }
-        headers
-    }
-}
-
 /// `entry` for those who read the journal.
 pub(super) fn shown(entry: &Entry, keys: &Keys) -> EntryAnswer {
     let request = &entry.request;
     EntryAnswer {
         number: entry.number(),
         time: rfc3339(entry.came),
-        request_id: keys.blanked(entry.id.to_string()),
-        method: request.method.to_string(),
-        path: keys.blanked(entry.path().to_owned()),
-        query: entry.query().map(|query| keys.blanked(query.to_owned())),
+        request_id: keys.blanked_target(entry.id.as_str()),
+        method: keys.blanked_target(&request.method),
+        path: keys.blanked_target(entry.path()),
+        query: entry.query().map(|query| keys.blanked_query(query)),
         route: request.route,
         headers: keys.blanked_lines(&request.headers),
         body: body(request.body.as_ref(), keys),

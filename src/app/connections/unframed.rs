@@ -1,0 +1,54 @@
+//! Streams to clients of HTTP/1.0, which know no chunks: the end of the connection is the end of
+//! the stream. One that broke off has to end in a reset, or it would look whole.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use axum::body::{Body, Bytes, HttpBody};
+use http_body::{Frame, SizeHint};
+
+use crate::http::Line;
+
+/// A body that leaves its connection to be reset unless it is read to its end.
+pub(super) struct Unframed {
+    body: Body,
+    line: Line,
+}
+
+impl Unframed {
+    /// `body`, which goes over `line`.
+    pub(super) fn new(body: Body, line: Line) -> Self {
+        line.reset_on_close(true);
+        Self { body, line }
+    }
+}
+
+impl HttpBody for Unframed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = &mut *self;
+        let frame = ready!(Pin::new(&mut this.body).poll_frame(context));
+        let ended = match &frame {
+            Some(Ok(_)) => this.body.is_end_stream(),
+            Some(Err(_)) => false,
+            None => true,
+        };
+        if ended {
+            this.line.reset_on_close(false);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
