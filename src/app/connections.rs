@@ -4,6 +4,7 @@
 mod accept_errors;
 mod naps;
 mod patience;
+mod refusals;
 mod socket;
 mod unframed;
 
@@ -27,6 +28,7 @@ use tokio::task::JoinSet;
 use self::accept_errors::AcceptErrors;
 use self::naps::Naps;
 use self::patience::Patient;
+use self::refusals::Refusals;
 use self::socket::Socket;
 use self::unframed::Unframed;
 use crate::clock::Stopwatch;
@@ -101,7 +103,8 @@ async fn attend(socket: TcpStream, passage: Passage, watcher: Watcher) {
         }
         Ok(answer.map(|body| Body::new(Unframed::new(body, line.clone()))))
     });
-    let socket = Socket { socket: prepared(socket), line: line.clone() };
+    let refusals = Refusals::new(passage.clone(), line.clone());
+    let socket = Socket { stream: prepared(socket), line: line.clone(), refusals };
     let mut served = std::pin::pin!(watcher.watch(connection(socket, service)));
     // It is cut in the middle of being served, so there is nothing else to wait for.
     let outcome = poll_fn(|context| match served.as_mut().poll(context) {

@@ -54,6 +54,15 @@ pub(super) enum Failure {
     /// Too many clients wait for a journal's entries.
     #[error(transparent)]
     TooManyWatchers(#[from] TooManyWatchers),
+    /// The head is none of HTTP/1.1.
+    #[error("this is not a request of HTTP/1.1")]
+    BadHead,
+    /// The target of the request is longer than any server takes.
+    #[error("the URL is too long")]
+    UriTooLong,
+    /// The head has too many headers or too many bytes.
+    #[error("the request has too many headers, or they are too long")]
+    HeadTooLarge,
     /// The request's `Host` is wrong.
     #[error("the header Host {reason}")]
     BadHost {
@@ -82,9 +91,11 @@ impl Failure {
     pub(super) fn status(&self) -> StatusCode {
         match self {
             Self::Refused(refusal) => status_of_refusal(refusal),
-            Self::BrokenJson { .. } | Self::BodyBroken | Self::BadHost { .. } => {
+            Self::BrokenJson { .. } | Self::BodyBroken | Self::BadHead | Self::BadHost { .. } => {
                 StatusCode::BAD_REQUEST
             }
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::FromElsewhere => StatusCode::FORBIDDEN,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,

@@ -16,6 +16,8 @@
 //! All of it stands around the router, not in it: a layer of the router costs every request
 //! several allocations, and layers in layers cost their product.
 
+mod bad_head;
+
 use std::convert::Infallible;
 use std::future::ready;
 use std::panic::AssertUnwindSafe;

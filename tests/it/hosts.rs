@@ -50,6 +50,43 @@ async fn a_request_of_http_1_1_without_one_good_host_is_400_in_the_envelope_of_i
     }
 }
 
+/// hyper refuses these before any handler sees them.
+#[tokio::test]
+async fn a_head_that_is_no_request_or_too_large_is_refused_with_id_and_envelope() {
+    let app = TestApp::start().await;
+    let many = "a: b\r\n".repeat(101);
+    let long = format!("/v1/runner/{}", "x".repeat(70_000));
+    for (head, status, said) in [
+        (format!("GET {long} HTTP/1.1\r\nhost: mynah\r\n"), 414, "the URL is too long"),
+        (
+            format!("GET /v1/runner/conversations HTTP/1.1\r\nhost: mynah\r\n{many}"),
+            431,
+            "the request has too many headers, or they are too long",
+        ),
+        ("GET /v1/runner/a b c\r\n".to_owned(), 400, "this is not a request of HTTP/1.1"),
+        (format!("GET /api/v1/agents HTTP/1.1\r\nhost: mynah\r\n{many}"), 431, ""),
+        ("GET /_mynah/accounts HTTP/1.1\r\nhost mynah\r\n".to_owned(), 400, ""),
+    ] {
+        let (answered, headers, body) = asked(&app, &head).await;
+        let start: String = head.chars().take(30).collect();
+        assert_eq!(answered, status, "{start}");
+        let ids = headers.iter().filter(|line| line.starts_with("x-request-id: req_")).count();
+        assert_eq!(ids, 1, "{start}: {headers:?}");
+        if said.is_empty() {
+            assert!(body["error"].is_string(), "{start}: {body}");
+        } else {
+            let error = json!({"type": "invalid_request_error", "message": said, "param": null,
+                               "code": "invalid_request"});
+            assert_eq!(body, json!({ "error": error }), "{start}");
+        }
+    }
+    let metrics = app.request(Method::GET, "/_mynah/metrics").send().await.body;
+    for status in [400, 414, 431] {
+        let counted = format!("method=\"GET\",route=\"-\",status=\"{status}\"");
+        assert!(metrics.contains(&counted), "{counted}");
+    }
+}
+
 #[tokio::test]
 async fn a_connection_is_usable_after_a_wrong_host() {
     let app = TestApp::start().await;

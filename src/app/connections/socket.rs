@@ -7,21 +7,22 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::refusals::Refusals;
 use crate::http::Line;
 
 /// A client's socket. Closed after its line was cut, or before the end of an answer that only the
 /// end of the connection tells, it tells the client of a reset, and what was not sent yet is never
 /// sent.
-#[derive(Debug)]
 pub(super) struct Socket {
-    pub(super) socket: TcpStream,
+    pub(super) stream: TcpStream,
     pub(super) line: Line,
+    pub(super) refusals: Refusals,
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
         if self.line.is_reset_on_close()
-            && let Err(fault) = self.socket.set_zero_linger()
+            && let Err(fault) = self.stream.set_zero_linger()
         {
             tracing::debug!(%fault, "SO_LINGER could not be set");
         }
@@ -34,7 +35,12 @@ impl AsyncRead for Socket {
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<Result<()>> {
-        Pin::new(&mut self.socket).poll_read(context, into)
+        let before = into.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, into);
+        if let Some(data) = into.filled().get(before..) {
+            self.refusals.read(data);
+        }
+        read
     }
 }
 
@@ -44,7 +50,12 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(context, bytes)
+        let Self { stream, refusals, .. } = &mut *self;
+        let mut write = |bytes: &[u8]| Pin::new(&mut *stream).poll_write(context, bytes);
+        if refusals.concern(bytes) {
+            return refusals.poll_write(bytes.len(), write);
+        }
+        write(bytes)
     }
 
     fn poll_write_vectored(
@@ -52,18 +63,22 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
-        Pin::new(&mut self.socket).poll_write_vectored(context, slices)
+        // An answer of hyper's own is one slice.
+        if let [only] = slices {
+            return self.poll_write(context, only);
+        }
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(context)
+        Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

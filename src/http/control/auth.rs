@@ -7,12 +7,13 @@
 
 use std::sync::Arc;
 
-use axum::body::HttpBody as _;
-use axum::extract::{Request, State};
+use axum::body::{Body, HttpBody as _};
+use axum::extract::{FromRequest as _, Request, State};
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::body::{NoFields, OptionalBody};
 use crate::domain::Error;
 use crate::domain::error::{Fault, FieldError, Place};
 use crate::http::extract::is_json;
@@ -45,8 +46,11 @@ const WITH_PARAMETERS: [(Method, &str); 5] = [
 
 /// Lets in who may, and refuses what no handler would look at.
 pub(super) async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
-    match admitted(&access, &request).and_then(|()| understood(&request)) {
-        Ok(()) => next.run(request).await,
+    if let Err(refusal) = admitted(&access, &request).and_then(|()| understood(&request)) {
+        return refusal.into_response();
+    }
+    match without_body(request).await {
+        Ok(request) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     }
 }
@@ -68,17 +72,28 @@ fn admitted(access: &Access, request: &Request) -> Result<(), Failure> {
     }
 }
 
-/// Refuses bodies of another type than JSON, and bodies and parameters that nobody would look at.
+fn takes_body(method: &Method) -> bool {
+    ![Method::GET, Method::HEAD, Method::DELETE].contains(method)
+}
+
+/// `request`, of whose body nothing is left if its method takes none. What was meant to narrow a
+/// `DELETE` down would be passed over, and more be taken away: it must be an object without fields.
+async fn without_body(request: Request) -> Result<Request, Failure> {
+    if takes_body(request.method()) || request.body().is_end_stream() {
+        return Ok(request);
+    }
+    let (parts, body) = request.into_parts();
+    let read = Request::from_parts(parts.clone(), body);
+    let OptionalBody(NoFields {}) = OptionalBody::from_request(read, &()).await?;
+    Ok(Request::from_parts(parts, Body::empty()))
+}
+
+/// Refuses bodies of another type than JSON, and parameters that nobody would look at.
 fn understood(request: &Request) -> Result<(), Failure> {
     let method = request.method();
     if ![Method::GET, Method::HEAD, Method::DELETE].contains(method) && !is_json(request.headers())
     {
         return Err(Failure::NotJson);
-    }
-    // What was meant to narrow it down would be passed over, and more be taken away than was meant.
-    if method == Method::DELETE && !request.body().is_end_stream() {
-        let message = "DELETE takes no body here";
-        return Err(FieldError::new("", Fault::NotAllowed, message).into());
     }
     let scope = Scope::of(request.extensions());
     let takes_parameters =

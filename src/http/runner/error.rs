@@ -31,7 +31,10 @@ fn told(failure: &Failure) -> Told {
         Failure::WrongMethod => (INVALID, "method_not_allowed"),
         // The control plane's alone.
         Failure::TooManyWatchers(_) => (LIMIT, "rate_limited"),
-        Failure::BadHost { .. } => (INVALID, "invalid_request"),
+        Failure::BadHost { .. }
+        | Failure::BadHead
+        | Failure::UriTooLong
+        | Failure::HeadTooLarge => (INVALID, "invalid_request"),
         Failure::FromElsewhere => (AUTH, "forbidden"),
         Failure::Panicked => (API, "internal_error"),
     }

@@ -1,0 +1,139 @@
+//! What hyper answers by itself, made an answer like every other.
+//!
+//! hyper refuses a head that is broken (400) or too large (414, 431) before any service sees it, with
+//! an answer that has neither an id nor a body. [`Refusals`] stands at the socket: it recognises such
+//! an answer, which comes in one write, and has what Mynah answers written in its place.
+
+use std::fmt::Write as _;
+use std::task::{Poll, ready};
+
+use axum::http::StatusCode;
+
+use crate::http::{Line, Passage};
+
+/// As much of a head as it takes to tell method and API.
+const BEGINNING: usize = 64;
+/// hyper's own answers are shorter, Mynah's longer: they have an id.
+const LONGEST: usize = 200;
+
+/// Replaces hyper's own answers on one connection.
+pub(super) struct Refusals {
+    passage: Passage,
+    line: Line,
+    /// The beginning of what was read last that looks like a head.
+    head: [u8; BEGINNING],
+    head_length: usize,
+    replacing: Option<Replacing>,
+}
+
+/// An answer of hyper's that is being replaced.
+struct Replacing {
+    /// What is written in its place.
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+impl Refusals {
+    pub(super) fn new(passage: Passage, line: Line) -> Self {
+        Self { passage, line, head: [0; BEGINNING], head_length: 0, replacing: None }
+    }
+
+    /// The client has sent `data`.
+    pub(super) fn read(&mut self, data: &[u8]) {
+        // A further piece of a head that comes in several does not look like the first one.
+        let is_head = data.first().is_some_and(u8::is_ascii_uppercase);
+        if is_head && let Some(beginning) = data.get(..BEGINNING.min(data.len())) {
+            self.head_length = beginning.len();
+            for (kept, byte) in self.head.iter_mut().zip(beginning) {
+                *kept = *byte;
+            }
+        }
+    }
+
+    /// Whether `answer`, which hyper wants to write, has to be replaced.
+    pub(super) fn concern(&mut self, answer: &[u8]) -> bool {
+        if self.replacing.is_none() && !self.line.is_reset_on_close() {
+            let beginning = self.head.get(..self.head_length).unwrap_or_default();
+            self.replacing = status_of(answer).map(|status| {
+                let (passage, line) = (&self.passage, &self.line);
+                let better = passage.answer_bad_head(line, status, beginning);
+                let bytes = replaced(answer, &better.headers, &better.body);
+                Replacing { bytes, written: 0 }
+            });
+        }
+        self.replacing.is_some()
+    }
+
+    /// Writes what stands in the place of hyper's answer of `length` bytes with `write`; tells hyper
+    /// that all of its own was written once all of this was.
+    pub(super) fn poll_write(
+        &mut self,
+        length: usize,
+        mut write: impl FnMut(&[u8]) -> Poll<std::io::Result<usize>>,
+    ) -> Poll<std::io::Result<usize>> {
+        while let Some(replacing) = &mut self.replacing {
+            let rest = replacing.bytes.get(replacing.written..).unwrap_or_default();
+            if rest.is_empty() {
+                self.replacing = None;
+                break;
+            }
+            match ready!(write(rest))? {
+                0 => return Poll::Ready(Ok(0)),
+                written => replacing.written += written,
+            }
+        }
+        Poll::Ready(Ok(length))
+    }
+}
+
+/// The status of `answer`, if it is one that hyper gave by itself.
+fn status_of(answer: &[u8]) -> Option<StatusCode> {
+    let status = answer.strip_prefix(b"HTTP/1.1 ")?.get(..3)?;
+    let whole = answer.len() <= LONGEST && answer.ends_with(b"\r\n\r\n");
+    let status = StatusCode::from_bytes(status).ok().filter(|_| whole)?;
+    let has_id = || answer.windows(12).any(|window| window == b"x-request-id");
+    (status.is_client_error() && !has_id()).then_some(status)
+}
+
+/// `answer` with these headers and this body, its length among its headers corrected.
+fn replaced(answer: &[u8], headers: &str, body: &[u8]) -> Vec<u8> {
+    let head = String::from_utf8_lossy(answer);
+    let mut lines = head.split("\r\n").filter(|line| !line.is_empty());
+    let mut replaced = format!("{}\r\n", lines.next().unwrap_or_default());
+    for line in lines.filter(|line| !line.to_ascii_lowercase().starts_with("content-length:")) {
+        replaced.push_str(line);
+        replaced.push_str("\r\n");
+    }
+    replaced.push_str(headers);
+    let _ = write!(replaced, "content-length: {}\r\n\r\n", body.len());
+    let mut replaced = replaced.into_bytes();
+    replaced.extend_from_slice(body);
+    replaced
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\n\
+        connection: close\r\ncontent-length: 0\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n";
+
+    #[test]
+    fn only_what_hyper_answers_by_itself_is_replaced() {
+        assert_eq!(status_of(OWN), Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+        let ours = b"HTTP/1.1 404 Not Found\r\nx-request-id: req_1\r\ncontent-length: 0\r\n\r\n";
+        assert_eq!(status_of(ours), None);
+        assert_eq!(status_of(b"HTTP/1.1 100 Continue\r\n\r\n"), None);
+        assert_eq!(status_of(b"5\r\nHTTP/1.1 431 \r\n\r\n"), None);
+    }
+
+    #[test]
+    fn the_replacement_keeps_status_connection_and_date() {
+        let bytes = replaced(OWN, "x-request-id: req_1\r\n", b"{}");
+        assert_eq!(
+            String::from_utf8(bytes).unwrap(),
+            "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\n\
+             date: Sun, 06 Nov 1994 08:49:37 GMT\r\nx-request-id: req_1\r\ncontent-length: 2\r\n\r\n{}"
+        );
+    }
+}

@@ -1,0 +1,88 @@
+//! Answers to what hyper takes for no request: a broken head, or one that is too large. hyper answers
+//! those by itself, with a status alone; `app/connections` has the rest from here.
+
+use std::fmt::Write as _;
+
+use axum::body::{Body, Bytes};
+use axum::extract::Request;
+use axum::http::{Method, StatusCode, Uri};
+use futures::FutureExt as _;
+use http_body_util::{BodyExt as _, Collected};
+
+use super::{Failure, Line, Observed, Passage, Room, Scope};
+
+/// The part of an answer that does not depend on the connection.
+#[derive(Debug)]
+pub struct BadHeadAnswer {
+    /// Header lines, each with its line end; neither length nor date are among them.
+    pub headers: String,
+    /// The body: what is wrong, in the envelope of the API that was asked.
+    pub body: Bytes,
+}
+
+impl Passage {
+    /// Answers a head with `status`, as far as `beginning` tells whom it was for. Counts and logs it
+    /// like every request.
+    pub fn answer_bad_head(
+        &self,
+        line: &Line,
+        status: StatusCode,
+        beginning: &[u8],
+    ) -> BadHeadAnswer {
+        let failure = match status {
+            StatusCode::URI_TOO_LONG => Failure::UriTooLong,
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Failure::HeadTooLarge,
+            _ => Failure::BadHead,
+        };
+        let request = begun(beginning);
+        let room = Room::of(request.uri().path());
+        let scope = Scope::new(None, line.clone());
+        let observed = Observed::begin(&self.0.observer, &scope, &request);
+        let response = observed.answered(self.0.refused(room, failure));
+        let (parts, body) = response.into_parts();
+        let mut headers = String::new();
+        for (name, value) in &parts.headers {
+            let _ = write!(headers, "{name}: {}\r\n", value.to_str().unwrap_or_default());
+        }
+        // It is in memory: there is nothing to wait for.
+        let body = body.collect().now_or_never().and_then(Result::ok);
+        let body = body.filter(|_| request.method() != Method::HEAD);
+        let body = body.map_or_else(Bytes::new, Collected::to_bytes);
+        BadHeadAnswer { headers, body }
+    }
+}
+
+/// A request of which no more is known than how its head begins: `POST /v1/runner/A?key=…`.
+fn begun(head: &[u8]) -> Request {
+    let mut request = Request::new(Body::empty());
+    let text = String::from_utf8_lossy(head);
+    let mut words = text.split(' ');
+    if let Some(Ok(method)) = words.next().map(|word| Method::from_bytes(word.as_bytes())) {
+        *request.method_mut() = method;
+    }
+    let target = words.next().unwrap_or_default();
+    let path = target.split(['?', '\r', '\n']).next().unwrap_or_default();
+    if let Ok(path) = path.parse::<Uri>() {
+        *request.uri_mut() = path;
+    }
+    request
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_much_is_known_as_the_beginning_tells() {
+        for (head, method, path) in [
+            ("POST /v1/runner/A HTTP/1.1\r\n", "POST", "/v1/runner/A"),
+            ("GET /v1/runner/conversations?a=bbbb", "GET", "/v1/runner/conversations"),
+            ("GET /v1/run", "GET", "/v1/run"),
+            ("", "GET", "/"),
+            ("\u{0}\u{1} b", "GET", "/"),
+        ] {
+            let request = begun(head.as_bytes());
+            assert_eq!((request.method().as_str(), request.uri().path()), (method, path), "{head}");
+        }
+    }
+}
