@@ -2,6 +2,7 @@
 //! says so.
 
 mod accept_errors;
+mod ending;
 mod naps;
 mod patience;
 mod refusals;
@@ -26,6 +27,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use self::accept_errors::AcceptErrors;
+use self::ending::Ending;
 use self::naps::Naps;
 use self::patience::Patient;
 use self::refusals::Refusals;
@@ -91,9 +93,10 @@ pub(super) async fn serve(
 /// Serves one connection until it ends, in good order or cut by a fault.
 async fn attend(socket: TcpStream, passage: Passage, watcher: Watcher) {
     let line = Line::default();
+    let ending = Ending::default();
     let service = service_fn(async |request: hyper::Request<Incoming>| {
         let framed = request.version() >= Version::HTTP_11 || request.method() == Method::HEAD;
-        let answer = passage.answer(&line, request).await;
+        let answer = ending.of(passage.answer(&line, request).await);
         if line.is_cut() {
             // The answer is logged, and never sent.
             std::future::pending::<()>().await;
@@ -109,6 +112,10 @@ async fn attend(socket: TcpStream, passage: Passage, watcher: Watcher) {
     // It is cut in the middle of being served, so there is nothing else to wait for.
     let outcome = poll_fn(|context| match served.as_mut().poll(context) {
         Poll::Pending if line.is_cut() => Poll::Ready(Ok(())),
+        Poll::Pending if ending.poll(context).is_ready() => {
+            line.cut();
+            Poll::Ready(Ok(()))
+        }
         polled => polled,
     });
     if let Err(fault) = outcome.await {

@@ -18,6 +18,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 
 use self::demand::Demand;
+use super::account_end::breaking_off;
 use super::failure::Failure;
 use super::scope::Scope;
 use crate::domain::Deployment;
@@ -48,7 +49,7 @@ struct Flags {
 
 impl Line {
     /// Cuts it: the client sees a reset in place of the answer.
-    fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.0.cut.store(true, Ordering::Release);
     }
 
@@ -91,7 +92,7 @@ pub(super) async fn meet(
         epoch.faults.met(&asked, carried, &visit.clock, epoch.ids.draw())
     };
     let Some(fault) = fault else { return Ok(()) };
-    Ok(faults::begin(fault, &visit.clock, scope.notes()).await?)
+    Ok(faults::begin(fault, visit, scope.notes()).await?)
 }
 
 /// Sees whether a request asks for its own fault.
@@ -103,12 +104,14 @@ pub(super) fn ask(header: FaultHeader, request: &mut Request) {
     }
 }
 
-/// Around both rooms: does to an answer what the request's fault says.
+/// Around both rooms: does to an answer what the request's fault says. A stream, however it is done
+/// to, breaks off when its account ends.
 pub(super) async fn befall(response: Response, scope: &Scope) -> Response {
-    match scope.notes().fault() {
+    let response = match scope.notes().fault() {
         None => response,
         Some(fault) => done_to(response, fault, scope).await,
-    }
+    };
+    breaking_off(response)
 }
 
 async fn done_to(mut response: Response, fault: &Fault, scope: &Scope) -> Response {

@@ -14,6 +14,7 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, Method, header};
 use axum::response::Response;
 
+use super::account_end::AccountEnd;
 use super::scope::Scope;
 use crate::clock::Stopwatch;
 use crate::domain::fault::{Act, Drop as Dropped};
@@ -82,8 +83,14 @@ impl Recording {
             self.end = End::Complete;
             return response;
         }
+        let account_end = response.extensions().get::<AccountEnd>().cloned();
         response.map(|body| {
-            Body::new(Recorded { body: Some(body), recording: Some(self), given: None })
+            Body::new(Recorded {
+                body: Some(body),
+                recording: Some(self),
+                given: None,
+                account_end,
+            })
         })
     }
 
@@ -149,6 +156,8 @@ struct Recorded {
     recording: Option<Recording>,
     /// When the client was given what it has not yet taken.
     given: Option<Duration>,
+    /// For a stream.
+    account_end: Option<AccountEnd>,
 }
 
 impl Recorded {
@@ -205,6 +214,9 @@ impl Drop for Recorded {
     fn drop(&mut self) {
         // First the stream, so that a wait in the middle of it is counted, then the recording.
         self.body = None;
+        if self.account_end.as_ref().is_some_and(AccountEnd::has_come) {
+            self.end(End::Broken);
+        }
     }
 }
 

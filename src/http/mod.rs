@@ -2,6 +2,7 @@
 //!
 //! What stands around the handlers, and in which order, is in [`passage`].
 
+mod account_end;
 mod base_url;
 pub mod characters;
 pub mod control;
@@ -30,6 +31,8 @@ use axum::extract::FromRef;
 use axum::http::Uri;
 use axum::response::{IntoResponse as _, Response};
 
+pub use self::account_end::AccountEnd;
+pub(crate) use self::account_end::Ended;
 pub use self::base_url::PublicUrl;
 use self::failure::Failure;
 pub use self::faults::{FaultHeader, Line};

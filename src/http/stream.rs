@@ -13,11 +13,23 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures::stream::{Stream, StreamExt as _};
 
+use super::account_end::AccountEnd;
 use crate::domain::Error;
 use crate::service::turns::WordStream;
+use crate::service::worlds::Visit;
 
 /// A streamed answer (runner-overview.txt, "Streaming API": plain text, word by word).
-pub(super) struct Streamed(pub(super) WordStream);
+pub(super) struct Streamed {
+    words: WordStream,
+    end: AccountEnd,
+}
+
+impl Streamed {
+    /// The answer to the request of `visit`.
+    pub(super) fn new(words: WordStream, visit: &Visit) -> Self {
+        Self { words, end: AccountEnd::new(visit.epoch().ended().clone()) }
+    }
+}
 
 impl IntoResponse for Streamed {
     fn into_response(self) -> Response {
@@ -29,8 +41,9 @@ impl IntoResponse for Streamed {
             (header::CACHE_CONTROL, NO_STORE),
             (HeaderName::from_static("x-accel-buffering"), NO_BUFFERING),
         ];
-        let chunks = Chunks { words: self.0, flushing: false };
-        (headers, Extension(IsStream), Body::from_stream(chunks)).into_response()
+        let chunks = Chunks { words: self.words, flushing: false };
+        (headers, Extension(IsStream), Extension(self.end), Body::from_stream(chunks))
+            .into_response()
     }
 }
 
@@ -74,7 +87,9 @@ mod tests {
     async fn every_word_is_followed_by_a_chance_to_flush_it() {
         let words = ["one ", "two ", "three"];
         let ready = futures::stream::iter(words.map(|word| Ok(word.to_owned())));
-        let mut body = Streamed(ready.boxed()).into_response().into_body().into_data_stream();
+        let end = AccountEnd::new(tokio_util::sync::CancellationToken::new());
+        let mut body =
+            Streamed { words: ready.boxed(), end }.into_response().into_body().into_data_stream();
         for word in words {
             match poll!(body.next()) {
                 Poll::Ready(Some(Ok(chunk))) => assert_eq!(chunk, word),

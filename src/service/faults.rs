@@ -17,6 +17,7 @@ use crate::domain::conversation::Api;
 use crate::domain::fault::{Act, Armed, Asked, Drop, Fault, Tally};
 use crate::ids::{Draw, FaultId};
 use crate::service::journal::Notes;
+use crate::service::worlds::Visit;
 
 /// One account's faults.
 #[derive(Debug, Default)]
@@ -159,11 +160,15 @@ fn chance(draw: Draw, rule: &str, number: u64) -> f64 {
 }
 
 /// Lets a request go through the beginning of `fault`: the delay, and the refusal if it is one.
-/// What befalls the answer is for whoever sends it.
-pub async fn begin(fault: Arc<Fault>, clock: &Arc<Clock>, notes: &Notes) -> Result<(), Error> {
+/// What befalls the answer is for whoever sends it. A delay ends when the account is reset or
+/// removed, with the request refused.
+pub async fn begin(fault: Arc<Fault>, visit: &Visit, notes: &Notes) -> Result<(), Error> {
     let fault = notes.faulted(fault);
     if !fault.delay.is_zero() {
-        notes.hold_back(clock, fault.delay).await;
+        tokio::select! {
+            () = notes.hold_back(&visit.clock, fault.delay) => {}
+            () = visit.epoch().ended().cancelled() => return Err(Error::WorldEnded),
+        }
     }
     match fault.act {
         Act::Refuse { status, .. } => Err(Error::Injected { status }),

@@ -86,7 +86,7 @@ impl Visit {
         let AccountEpoch { faults, ids, .. } = &*self.epoch;
         let fault = faults.met(&asked, carried, &self.world.clock, ids.draw());
         let Some(fault) = fault else { return Ok(()) };
-        faults::begin(fault, &self.world.clock, &self.notes).await
+        faults::begin(fault, self, &self.notes).await
     }
 
     /// The world, to be held on to.

@@ -12,6 +12,7 @@
     reason = "helpers fail as loudly as the tests they serve, and nothing here is published"
 )]
 
+mod account_end;
 mod canned;
 mod characters_agents;
 mod characters_auth;

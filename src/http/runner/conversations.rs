@@ -205,7 +205,8 @@ pub(super) async fn say_streamed(
     match body.checked()? {
         Saying::First { .. } => Err(FieldError::missing("conversation_id").into()),
         Saying::Next { id, parts, history_limit } => {
-            Ok(Streamed(turns.proceed_stream(&caller, id, parts, history_limit).await?))
+            let words = turns.proceed_stream(&caller, id, parts, history_limit).await?;
+            Ok(Streamed::new(words, &caller.visit))
         }
     }
 }

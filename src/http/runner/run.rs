@@ -86,5 +86,6 @@ pub(super) async fn stream(
     State(turns): State<Turns>,
     Body(body): Body<RunBody>,
 ) -> Result<Streamed, Failure> {
-    Ok(Streamed(turns.stream(&caller, body.said()?).await?))
+    let words = turns.stream(&caller, body.said()?).await?;
+    Ok(Streamed::new(words, &caller.visit))
 }
