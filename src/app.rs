@@ -83,7 +83,7 @@ impl Default for Config {
 pub const STOP_MARGIN: Duration = Duration::from_millis(1300);
 
 /// The part of [`STOP_MARGIN`] that the tasks of connections get to end after they were cut off.
-const SETTLE_LIMIT: Duration = Duration::from_millis(500);
+const SETTLE_LIMIT: Duration = Duration::from_millis(900);
 
 /// What a database that was not closed means for its user.
 pub const KEPT: &str = "a database file has all that was acknowledged";

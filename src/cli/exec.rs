@@ -28,6 +28,9 @@ use crate::tokens;
 /// command's exit code; `env` and `timeout` do the same.
 const NOT_SERVED: u8 = 125;
 
+/// How long a complaint may take. A signal does not end the process meanwhile.
+const COMPLAINT_LIMIT: Duration = Duration::from_secs(1);
+
 /// Nothing is printed here.
 const PORT: &str = "The port to listen on; 0 takes a free one";
 
@@ -52,7 +55,7 @@ pub(super) struct Exec {
 /// Runs the command; the exit code is the command's.
 pub(super) fn exec(options: &Exec) -> ExitCode {
     run(options).unwrap_or_else(|fault| {
-        complain(&with_sources(fault.as_ref()));
+        complain(with_sources(fault.as_ref()));
         ExitCode::from(NOT_SERVED)
     })
 }
@@ -153,8 +156,10 @@ fn variables(base: &str, admin_token: Option<&str>, fixtures: &Fixtures) -> Vec<
     variables
 }
 
-fn complain(sentence: &str) {
-    let _ = writeln!(std::io::stderr(), "mynah: {sentence}");
+fn complain(sentence: String) {
+    signals::write_within(COMPLAINT_LIMIT, move || {
+        let _ = writeln!(std::io::stderr(), "mynah: {sentence}");
+    });
 }
 
 #[cfg(test)]

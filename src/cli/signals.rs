@@ -19,7 +19,7 @@ pub(super) const BY_SIGNAL: i32 = 128;
 /// The exit code of a process that could not stop in order.
 const FORCED: i32 = 1;
 
-/// How long a last line of the log may take. Standard error may be a pipe that nobody reads.
+/// How long a last line of the log may take.
 const LAST_LINE_LIMIT: Duration = Duration::from_millis(100);
 
 /// Completes at the first SIGINT or SIGTERM. The second one ends the process at once with 128 + its
@@ -55,12 +55,17 @@ pub(super) fn stop_signal(limit: Duration) -> std::io::Result<impl Future<Output
 
 /// Logs a line, and returns soon even if nobody reads the log.
 pub(super) fn log_briefly(log: impl FnOnce() + Send + 'static) {
-    let (logged, done) = mpsc::channel::<()>();
+    write_within(LAST_LINE_LIMIT, log);
+}
+
+/// Writes to standard error, and returns after `limit` even if that is a full pipe.
+pub(super) fn write_within(limit: Duration, write: impl FnOnce() + Send + 'static) {
+    let (written, done) = mpsc::channel::<()>();
     let thread = thread::Builder::new().name("last line".to_owned()).spawn(move || {
-        log();
-        drop(logged);
+        write();
+        drop(written);
     });
     if thread.is_ok() {
-        let _ = done.recv_timeout(LAST_LINE_LIMIT);
+        let _ = done.recv_timeout(limit);
     }
 }

@@ -9,6 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::binary::{Binary, command, file_url, output, sentence};
+use crate::support::process::program;
 use crate::support::{ECHO, TestApp, said};
 
 async fn refused(file: &Path) -> String {
@@ -141,11 +142,10 @@ async fn a_database_that_cannot_grow_is_an_error_and_no_crash() {
     let file = folder.path().join("x.db");
     Binary::on_file(&file, &[]).await.stop().await;
     let usual = command(&["--port", "0", "--database", &file_url(&file)]);
-    let mut limited = tokio::process::Command::new("sh");
+    let mut limited = program("sh");
     limited.args(["-c", "trap '' XFSZ; ulimit -f 1024; exec \"$@\"", "sh"]);
     limited.arg(usual.as_std().get_program()).args(usual.as_std().get_args());
-    limited.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    limited.kill_on_drop(true);
+    limited.stdin(Stdio::null());
     let server = Binary::of(limited).await;
     let text = "word ".repeat(20_000);
     let path = format!("/v1/runner/{ECHO}/conversation");

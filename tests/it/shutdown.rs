@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Command;
 
 use crate::support::binary::{Binary, command};
+use crate::support::limit::within;
 use crate::support::process;
 use crate::support::said;
 
@@ -80,7 +81,7 @@ async fn connections_that_are_busy_after_the_grace_are_cut_off_and_the_server_en
     assert_eq!(stream.chunk().await.unwrap().unwrap(), "one ");
     let lines = server.stop().await;
     assert!(lines.iter().any(|line| line.contains("are cut off")), "{lines:?}");
-    assert!(lines.iter().all(|line| !line.contains("abandoned")), "{lines:?}");
+    assert!(lines.iter().all(|line| !line.contains("not stored")), "{lines:?}");
 }
 
 /// `mynah exec` with a log that nobody reads.
@@ -113,7 +114,7 @@ async fn a_signal_before_the_command_is_started_ends_exec() {
     let child = exec.spawn().unwrap();
     signal(child.id().unwrap(), Signal::TERM);
     let what = "the end of exec";
-    let output = crate::support::limit::within(what, child.wait_with_output()).await.unwrap();
+    let output = within(what, child.wait_with_output()).await.unwrap();
     // It may end before it listens for the signal.
     let ended = output.status.code() == Some(128 + 15) || output.status.signal() == Some(15);
     assert!(ended && output.stdout.is_empty(), "{output:?}");

@@ -119,7 +119,7 @@ fn spawn(command: &[OsString], variables: &[Variable]) -> Result<Child, u8> {
         };
     }
     command.spawn().map_err(|fault| {
-        complain(&format!("cannot run {}: {fault}", program.display()));
+        complain(format!("cannot run {}: {fault}", program.display()));
         // A script that is there can have an interpreter that is not.
         let is_missing = fault.kind() == ErrorKind::NotFound && !is_script(Path::new(program));
         if is_missing { NOT_FOUND } else { NOT_STARTED }
