@@ -84,13 +84,16 @@ pub struct Usage {
 #[non_exhaustive]
 pub enum BackendError {
     /// A fixture's template went wrong on this prompt.
-    #[error("the reply of rule `{rule}` could not be rendered")]
+    #[error("rule `{rule}`: {source}")]
     Template {
         /// The rule.
         rule: String,
-        /// What the template engine said.
-        source: minijinja::Error,
+        /// What went wrong.
+        source: canned::template::RenderError,
     },
+    /// The thread that was to answer failed.
+    #[error("the answer was lost")]
+    Lost(#[source] tokio::task::JoinError),
 }
 
 impl Answer {

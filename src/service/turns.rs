@@ -24,7 +24,7 @@ use super::fixtures::Shelf;
 use super::journal::Shown;
 use super::worlds::Visit;
 use crate::backend::canned::{self, Served};
-use crate::backend::{Answer, Ask, Backend, Canned, Echo};
+use crate::backend::{Answer, Ask, Backend, BackendError, Canned, Echo};
 use crate::domain::conversation::{Message, Prompt};
 use crate::domain::rule::Pace;
 use crate::domain::{BackendName, Error, OutputMode, Part, Role};
@@ -116,7 +116,10 @@ impl Turns {
     async fn ask(&self, visit: &Visit, asked: &Asked) -> Result<Answer, Error> {
         let name = self.settings.backend.unwrap_or(asked.backend);
         visit.notes().show(Shown::new(&asked.prompt, name, visit.epoch().rules.rules()));
-        let answer = self.answer(visit, asked, name).await?;
+        let answer = self.answer(visit, asked, name).await.map_err(|failure| {
+            visit.notes().failed(failure.to_string());
+            Error::internal(failure)
+        })?;
         if let Some(rule) = &answer.rule {
             visit.notes().answered_by(Arc::clone(rule));
         }
@@ -128,21 +131,21 @@ impl Turns {
         visit: &Visit,
         asked: &Asked,
         backend: BackendName,
-    ) -> Result<Answer, Error> {
+    ) -> Result<Answer, BackendError> {
         let ask = Ask {
             prompt: Arc::clone(&asked.prompt),
             rules: Arc::clone(&visit.epoch().rules),
             thoughts: asked.thoughts,
         };
         // Whoever prepares a reply for a request wants it given, whatever the backend is.
-        if let Some(answer) = canned::said_at_run_time(&ask).map_err(Error::internal)? {
+        if let Some(answer) = canned::said_at_run_time(&ask).await? {
             return Ok(answer);
         }
         let backend = match backend {
             BackendName::Canned => &self.canned,
             BackendName::Echo => &self.echo,
         };
-        backend.answer(ask).await.map_err(Error::internal)
+        backend.answer(ask).await
     }
 
     /// Asks, and waits for the whole answer.

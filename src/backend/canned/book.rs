@@ -9,14 +9,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use super::compile::{CompiledReply, CompiledRule, RuleFault, Shown, fault_at};
+use super::compile::{CompiledRule, RuleFault, Shown, fault_at};
 use super::misses::Rules;
+use super::pattern;
+use super::reply::CompiledReply;
 use super::set::RuleSet;
 use crate::domain::conversation::Api;
 use crate::domain::rule::{Reply, Rule};
 
 /// What answers for a rule when a reply of the queue does.
 pub(super) const QUEUE: &str = "queue";
+
+/// How many rules of its own an account has at most.
+pub const RULES: usize = 1000;
 
 /// One account's rules and queue, and how often each rule has answered.
 #[derive(Debug)]
@@ -141,6 +146,12 @@ impl RuleBook {
         Rules { own: Arc::clone(&state.own.set), fixtures: Arc::clone(&state.fixtures.set) }
     }
 
+    /// What matching costs for each byte of a text, in patterns of the smallest size.
+    pub(super) fn matching_cost(&self) -> usize {
+        let state = self.state.lock();
+        (state.own.set.pattern_size() + state.fixtures.set.pattern_size()) / pattern::SMALLEST
+    }
+
     /// What was said at run time: the next reply of the queue, else that of the first own rule
     /// that matches.
     pub(super) fn said_at_run_time(&self, shown: &Shown<'_>) -> Option<Due> {
@@ -216,10 +227,18 @@ impl RuleBook {
 
     /// Adds a rule; gives it with its id.
     pub fn add(&self, rule: &Rule, position: &Position) -> Result<OwnRule, Vec<RuleFault>> {
-        let rule = compiled(rule)?;
+        let mut left = pattern::TOGETHER;
+        let rule = compiled(rule, &mut left)?;
         let mut state = self.state.lock();
         let own = Arc::clone(&state.own);
         let (mut rules, mut answered) = (own.set.rules().to_vec(), own.answered.clone());
+        if rules.len() >= RULES {
+            return Err(vec![too_many_rules()]);
+        }
+        if own.set.pattern_size() + rule.pattern_size() > pattern::TOGETHER {
+            let message = pattern::PatternError::TooManyTogether.to_string();
+            return Err(vec![fault_at(&["when", "regex"], message)]);
+        }
         if own.find(&rule.name).is_some() {
             let message = format!("there is a rule called `{}` already", rule.name);
             return Err(vec![fault_at(&["id"], message)]);
@@ -247,14 +266,17 @@ impl RuleBook {
 
     /// Puts this list in the place of the rules there are. A rule that is in both keeps its count.
     pub fn replace(&self, wanted: &[Wanted]) -> Result<(), Vec<RuleFault>> {
-        let mut faults = Vec::new();
+        if wanted.len() > RULES {
+            return Err(vec![too_many_rules()]);
+        }
+        let (mut faults, mut left) = (Vec::new(), pattern::TOGETHER);
         let mut new = Vec::with_capacity(wanted.len());
         for (place, wanted) in wanted.iter().enumerate() {
             let rule = match wanted {
                 Wanted::Kept(_) => None,
-                Wanted::New(rule) => {
-                    compiled(rule).map_err(|found| faults.extend(below(place, found))).ok()
-                }
+                Wanted::New(rule) => compiled(rule, &mut left)
+                    .map_err(|found| faults.extend(below(place, found)))
+                    .ok(),
             };
             new.push((wanted, rule));
         }
@@ -296,7 +318,12 @@ impl RuleBook {
             rules.push(rule);
             answered.push(count);
         }
-        state.own = Arc::new(Placed { set: Arc::new(RuleSet::of(rules)), answered });
+        let set = RuleSet::of(rules);
+        if set.pattern_size() > pattern::TOGETHER {
+            let message = pattern::PatternError::TooManyTogether.to_string();
+            return Err(vec![fault_at(&[], message)]);
+        }
+        state.own = Arc::new(Placed { set: Arc::new(set), answered });
         Ok(())
     }
 
@@ -427,12 +454,16 @@ impl OwnRule {
 }
 
 /// A rule for a book: its id, if it has one, can stand in a path.
-fn compiled(rule: &Rule) -> Result<CompiledRule, Vec<RuleFault>> {
+fn compiled(rule: &Rule, left: &mut usize) -> Result<CompiledRule, Vec<RuleFault>> {
     // DELETE …/replies/queue empties the queue.
     if let Some("" | QUEUE) = rule.id.as_deref() {
         return Err(vec![fault_at(&["id"], "an id is neither empty nor `queue`")]);
     }
-    CompiledRule::compile(rule)
+    CompiledRule::compile(rule, left)
+}
+
+fn too_many_rules() -> RuleFault {
+    fault_at(&[], format!("an account has at most {RULES} rules of its own"))
 }
 
 /// `rule` with a name: its own, or the next that none of `taken` has.

@@ -5,21 +5,20 @@ use std::cell::OnceCell;
 use std::hash::{Hash, Hasher as _};
 use std::sync::Arc;
 
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
-use minijinja::{Environment, UndefinedBehavior, context};
-use regex::Regex;
+use minijinja::context;
 use serde_json::Value;
 use siphasher::sip::SipHasher13;
 use thiserror::Error;
 
-use crate::domain::Prompt;
+use super::pattern::Pattern;
+use super::reply::CompiledReply;
+use super::template::{self, Uses};
 use crate::domain::catalog::as_text;
 use crate::domain::conversation::{Api, text_of};
 use crate::domain::error::{Fault, FieldError};
-use crate::domain::rule::{Pace, Reply, Rule, When};
+use crate::domain::rule::{Rule, When};
+use crate::domain::{Part, Prompt};
 use crate::ids::DeploymentId;
-use crate::tokens::{COUNTED_IN_PLACE, Counted};
 
 /// Why a rule cannot be used: the field at fault, below the rule, and what is wrong with it.
 #[derive(Debug, Error)]
@@ -78,24 +77,15 @@ pub(super) struct CompiledRule {
     pub(super) source: Rule,
     /// `when.contains` in lower case.
     pub(super) contains: Option<String>,
-    pub(super) regex: Option<Regex>,
-}
-
-#[derive(Debug)]
-pub(super) struct CompiledReply {
-    pub(super) body: Template,
-    pub(super) thoughts: Option<Template>,
-    pub(super) name: Option<String>,
-    pub(super) input_tokens: Option<u64>,
-    pub(super) output_tokens: Option<u64>,
-    pub(super) pace: Option<Pace>,
+    pub(super) regex: Option<Pattern>,
 }
 
 impl CompiledRule {
-    pub(super) fn compile(rule: &Rule) -> Result<Self, Vec<RuleFault>> {
+    /// Compiles `rule`; its pattern takes from what is `left` for patterns, in bytes.
+    pub(super) fn compile(rule: &Rule, left: &mut usize) -> Result<Self, Vec<RuleFault>> {
         let mut faults = Vec::new();
-        let regex = rule.when.regex.as_ref().and_then(|pattern| {
-            Regex::new(pattern)
+        let regex = rule.when.regex.as_ref().and_then(|source| {
+            Pattern::within(source, left)
                 .map_err(|fault| faults.push(fault_at(&["when", "regex"], one_line(&fault))))
                 .ok()
         });
@@ -125,6 +115,11 @@ impl CompiledRule {
             regex,
             source: rule.clone(),
         })
+    }
+
+    /// What its pattern compiles to, in bytes.
+    pub(super) fn pattern_size(&self) -> usize {
+        self.regex.as_ref().map_or(0, Pattern::size)
     }
 
     /// The same, called `name` if it has no name of its own.
@@ -167,127 +162,6 @@ pub(super) fn holds(object: &serde_json::Map<String, Value>, name: &str, value: 
     object.get(name).is_some_and(|found| found == value || as_text(found) == as_text(value))
 }
 
-impl CompiledReply {
-    pub(super) fn compile(reply: &Reply) -> Result<Self, Vec<RuleFault>> {
-        let mut faults = Vec::new();
-        let mut template = |path: &[&str], source: &str| match Template::compile(source) {
-            Ok(template) => Some(template),
-            Err(fault) => {
-                faults.push(fault_at(path, one_line(&fault)));
-                None
-            }
-        };
-        let body = match (&reply.text, &reply.json) {
-            (Some(text), None) => template(&["text"], text),
-            (None, Some(json)) => json_template(json, &mut template),
-            (None, None) | (Some(_), Some(_)) => None,
-        };
-        let thoughts = reply.thoughts.as_ref().map(|text| template(&["thoughts"], text));
-        match (&reply.text, &reply.json) {
-            (None, None) => faults.push(fault_at(&[], "a reply needs `text` or `json`")),
-            (Some(_), Some(_)) => {
-                faults.push(fault_at(&["json"], "a reply has either `text` or `json`, not both"));
-            }
-            (Some(_), None) | (None, Some(_)) => {}
-        }
-        match body {
-            Some(body) if faults.is_empty() => Ok(Self {
-                body,
-                thoughts: thoughts.flatten(),
-                name: reply.name.clone(),
-                input_tokens: reply.input_tokens,
-                output_tokens: reply.output_tokens,
-                pace: reply.pace,
-            }),
-            _ => Err(faults),
-        }
-    }
-}
-
-/// The template of a whole object: each of its strings is one.
-fn json_template(
-    value: &Value,
-    compile: &mut impl FnMut(&[&str], &str) -> Option<Template>,
-) -> Option<Template> {
-    Some(match value {
-        Value::String(text) => Template::JsonString(Box::new(compile(&["json"], text)?)),
-        Value::Array(items) => Template::JsonArray(
-            items.iter().map(|item| json_template(item, compile)).collect::<Option<_>>()?,
-        ),
-        Value::Object(fields) => Template::JsonObject(
-            fields
-                .iter()
-                .map(|(name, field)| Some((name.clone(), json_template(field, compile)?)))
-                .collect::<Option<_>>()?,
-        ),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {
-            Template::Plain(value.to_string().into())
-        }
-    })
-}
-
-/// A reply's text, as far as it is known before the prompt is.
-#[derive(Debug)]
-pub(super) enum Template {
-    /// Text without anything to fill in.
-    Plain(Counted),
-    /// Text to be rendered.
-    Rendered(Arc<Environment<'static>>),
-    /// A JSON string whose content is a template.
-    JsonString(Box<Template>),
-    /// A JSON array.
-    JsonArray(Vec<Template>),
-    /// A JSON object.
-    JsonObject(Vec<(String, Template)>),
-}
-
-/// The one template in each environment.
-const ONLY: &str = "reply";
-
-impl Template {
-    fn compile(source: &str) -> Result<Self, minijinja::Error> {
-        if !["{{", "{%", "{#"].iter().any(|mark| source.contains(mark)) {
-            return Ok(Self::Plain(source.to_owned().into()));
-        }
-        let mut environment = Environment::new();
-        environment.set_undefined_behavior(UndefinedBehavior::Chainable);
-        environment.set_syntax(SyntaxConfig::builder().keep_trailing_newline(true).build()?);
-        environment.add_template_owned(ONLY, source.to_owned())?;
-        Ok(Self::Rendered(Arc::new(environment)))
-    }
-
-    /// The tokens of what it renders, where that is known before, and soon.
-    pub(super) fn tokens(&self) -> Option<u64> {
-        match self {
-            Self::Plain(text) if text.len() <= COUNTED_IN_PLACE => Some(text.tokens()),
-            _ => None,
-        }
-    }
-
-    pub(super) fn render(&self, shown: &Shown<'_>) -> Result<String, minijinja::Error> {
-        Ok(match self {
-            Self::Plain(text) => text.as_str().to_owned(),
-            Self::Rendered(environment) => {
-                environment.get_template(ONLY)?.render(shown.context())?
-            }
-            Self::JsonString(text) => Value::String(text.render(shown)?).to_string(),
-            Self::JsonArray(items) => {
-                let items: Vec<_> =
-                    items.iter().map(|item| item.render(shown)).collect::<Result<_, _>>()?;
-                format!("[{}]", items.join(","))
-            }
-            Self::JsonObject(fields) => {
-                let mut rendered = Vec::with_capacity(fields.len());
-                for (name, field) in fields {
-                    let name = Value::String(name.clone());
-                    rendered.push(format!("{name}:{}", field.render(shown)?));
-                }
-                format!("{{{}}}", rendered.join(","))
-            }
-        })
-    }
-}
-
 /// A prompt as rules look at it: what is costly to derive is derived once, when first needed.
 pub(super) struct Shown<'p> {
     pub(super) prompt: &'p Prompt,
@@ -327,21 +201,47 @@ impl<'p> Shown<'p> {
         self.lower_case.get_or_init(|| self.text.to_lowercase())
     }
 
-    /// What a template sees.
-    fn context(&self) -> minijinja::Value {
+    /// Whether what a template that reads `uses` is shown is so short that handling it takes no
+    /// time worth mentioning.
+    pub(super) fn is_small(&self, uses: Uses) -> bool {
+        let scene = &self.prompt.scene;
+        let mut left = SMALL.checked_sub(self.text.len());
+        if uses.history {
+            let parts = self.prompt.history.iter().flat_map(|turn| &turn.parts);
+            let mut texts = parts.filter_map(Part::as_text);
+            left = texts
+                .try_fold(left, |left, text| Some(left?.checked_sub(text.len() + NODE)))
+                .flatten();
+        }
+        if uses.parts {
+            left = left.and_then(|left| left.checked_sub(self.prompt.message.len() * NODE));
+        }
+        for (used, map) in [(uses.variables, &scene.variables), (uses.meta, &scene.meta)] {
+            if used {
+                left =
+                    map.values().try_fold(left, |left, value| Some(weigh(value, left?))).flatten();
+            }
+        }
+        left.is_some()
+    }
+
+    /// What a template sees that reads `uses`.
+    pub(super) fn context(&self, uses: Uses) -> minijinja::Value {
         let Prompt { instructions, history, message, scene, .. } = self.prompt;
-        let turns = history.iter().map(|turn| {
-            let role = turn.role.name();
-            context! { role, text => text_of(&turn.parts) }
-        });
+        let text = ("text", minijinja::Value::from(&*self.text));
+        let message = if uses.parts {
+            minijinja::Value::from_pairs([text, ("parts", template::parts(message))])
+        } else {
+            minijinja::Value::from_pairs([text])
+        };
+        let object = |used: bool, fields| {
+            if used { template::object(fields) } else { minijinja::Value::UNDEFINED }
+        };
         context! {
-            message => context! {
-                text => &self.text,
-                parts => minijinja::Value::from(Serde(message)),
-            },
-            history => turns.collect::<Vec<_>>(),
-            variables => minijinja::Value::from(Serde(&*scene.variables)),
-            meta => minijinja::Value::from(Serde(&*scene.meta)),
+            message,
+            history => if uses.history { template::history(history) } else { ().into() },
+            variables => object(uses.variables, &scene.variables),
+            meta => object(uses.meta, &scene.meta),
             instructions => instructions.as_str(),
             agent => &scene.agent,
             account => scene.account.as_str(),
@@ -349,6 +249,23 @@ impl<'p> Shown<'p> {
             model => &*scene.model,
             turn => scene.turn,
         }
+    }
+}
+
+/// Bytes that are handled in place.
+pub(super) const SMALL: usize = 64 << 10;
+
+/// What a value counts for by being there.
+const NODE: usize = 64;
+
+/// What is left of `left` bytes after `value`; nothing where it is more than that.
+fn weigh(value: &Value, left: usize) -> Option<usize> {
+    let left = left.checked_sub(NODE)?;
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => Some(left),
+        Value::String(text) => left.checked_sub(text.len()),
+        Value::Array(items) => items.iter().try_fold(left, |left, item| weigh(item, left)),
+        Value::Object(fields) => fields.values().try_fold(left, |left, field| weigh(field, left)),
     }
 }
 
@@ -367,7 +284,7 @@ pub(super) fn fault_at(path: &[&str], message: impl Into<String>) -> RuleFault {
 }
 
 /// An error of a library on one line.
-fn one_line(fault: &impl std::fmt::Display) -> String {
+pub(super) fn one_line(fault: &impl std::fmt::Display) -> String {
     let text = fault.to_string();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::compile::{CompiledRule, RuleFault, Shown, hash_of};
+use super::pattern;
 use crate::domain::rule::Rule;
 
 /// Rules in order: the first match wins.
@@ -14,6 +15,8 @@ pub struct RuleSet {
     rules: Vec<Arc<CompiledRule>>,
     /// The rules' places by what they ask for, one index for each combination of keys that occurs.
     indices: Vec<(Keys, Index)>,
+    /// What the patterns compile to together, in bytes.
+    patterns: usize,
 }
 
 /// Places of rules, in order, by the hash of what they ask for. Two askings of one hash do no
@@ -33,8 +36,9 @@ impl RuleSet {
     pub fn compile(rules: &[Rule]) -> Result<Self, Vec<(usize, RuleFault)>> {
         let mut compiled = Vec::with_capacity(rules.len());
         let mut faults = Vec::new();
+        let mut left = pattern::TOGETHER;
         for (index, rule) in rules.iter().enumerate() {
-            match CompiledRule::compile(rule) {
+            match CompiledRule::compile(rule, &mut left) {
                 Ok(rule) => compiled.push(Arc::new(rule.or_named(&format!("rule {}", index + 1)))),
                 Err(found) => faults.extend(found.into_iter().map(|fault| (index, fault))),
             }
@@ -63,12 +67,18 @@ impl RuleSet {
                 index.entry(hash).or_default().push(place);
             }
         }
-        Self { rules, indices }
+        let patterns = rules.iter().map(|rule| rule.pattern_size()).sum();
+        Self { rules, indices, patterns }
     }
 
     /// The rules, in order.
     pub(super) fn rules(&self) -> &[Arc<CompiledRule>] {
         &self.rules
+    }
+
+    /// What the patterns compile to together, in bytes.
+    pub(super) fn pattern_size(&self) -> usize {
+        self.patterns
     }
 
     /// Whether `other` says the same.

@@ -12,8 +12,8 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::body::ControlBody;
-use crate::backend::canned::RuleFault;
 use crate::backend::canned::book::{OwnRule, Position, RuleBook, Wanted};
+use crate::backend::canned::{RuleFault, pool};
 use crate::domain::Error;
 use crate::domain::conversation::Api;
 use crate::domain::error::{Fault, FieldError, Place};
@@ -185,9 +185,9 @@ pub(super) async fn add(
     query: ListQuery,
     ControlBody(rule): ControlBody<Rule>,
 ) -> Result<(StatusCode, Json<RuleAnswer>), Failure> {
-    let epoch = worlds.named(&id)?.epoch();
-    let book = &epoch.rules;
-    let added = book.add(&rule, &position(query)?).map_err(|faults| RuleFault::refusal(&faults))?;
+    let (book, position) = (Arc::clone(&worlds.named(&id)?.epoch().rules), position(query)?);
+    let added = compiled(move || book.add(&rule, &position)).await?;
+    let added = added.map_err(|faults| RuleFault::refusal(&faults))?;
     Ok((StatusCode::CREATED, Json(RuleAnswer::of(added))))
 }
 
@@ -197,11 +197,10 @@ pub(super) async fn replace(
     InPath(id): InPath<AccountId>,
     AnyBody(list): AnyBody<Vec<WantedBody>>,
 ) -> Result<Json<RepliesAnswer>, Failure> {
-    let epoch = worlds.named(&id)?.epoch();
-    let book = &epoch.rules;
+    let book = Arc::clone(&worlds.named(&id)?.epoch().rules);
     let list: Vec<Wanted> = list.into_iter().map(|WantedBody(wanted)| wanted).collect();
-    book.replace(&list).map_err(|faults| RuleFault::refusal(&faults))?;
-    Ok(RepliesAnswer::of(book))
+    let answer = move || book.replace(&list).map(|()| RepliesAnswer::of(&book));
+    Ok(compiled(answer).await?.map_err(|faults| RuleFault::refusal(&faults))?)
 }
 
 /// `DELETE /_mynah/accounts/{id}/replies`: every rule made at run time, and the queue.
@@ -233,21 +232,28 @@ pub(super) async fn enqueue(
     query: ListQuery,
     AnyBody(body): AnyBody<RepliesBody>,
 ) -> Result<(StatusCode, Json<RepliesAnswer>), Failure> {
-    let epoch = worlds.named(&id)?.epoch();
-    let book = &epoch.rules;
+    let book = Arc::clone(&worlds.named(&id)?.epoch().rules);
     let (api, one) = (api(query)?, matches!(body, RepliesBody::One(_)));
     let replies = match body {
         RepliesBody::One(reply) => vec![*reply],
         RepliesBody::Several(replies) => replies,
     };
-    book.enqueue(&replies, api).map_err(|faults| {
+    let answer = move || book.enqueue(&replies, api).map(|()| RepliesAnswer::of(&book));
+    let answer = compiled(answer).await?.map_err(|faults| {
         let faults: Vec<RuleFault> = faults
             .into_iter()
             .map(|(nth, fault)| if one { fault } else { fault.below(&nth.to_string()) })
             .collect();
         RuleFault::refusal(&faults)
     })?;
-    Ok((StatusCode::CREATED, RepliesAnswer::of(book)))
+    Ok((StatusCode::CREATED, answer))
+}
+
+/// What `work`, which compiles patterns and templates, comes to.
+async fn compiled<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
+    Ok(pool::compile(work).await.map_err(Error::internal)?)
 }
 
 /// `DELETE /_mynah/accounts/{id}/replies/queue`.

@@ -36,6 +36,8 @@ pub struct Entry {
     pub shown: Option<Shown>,
     /// The rule that answered.
     pub rule: Option<Arc<str>>,
+    /// Why no answer was made, where one was asked for and failed.
+    pub failure: Option<String>,
     /// What was charged.
     pub charge: Option<Credits>,
     /// The fault that it met.
@@ -128,6 +130,7 @@ impl Entry {
             end: End::HungUp,
             shown: notes.shown().cloned(),
             rule: notes.rule().cloned(),
+            failure: notes.failure().map(str::to_owned),
             charge: notes.charge(),
             fault: notes.fault().cloned(),
             verdict: None,

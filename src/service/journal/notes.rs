@@ -15,6 +15,7 @@ use crate::domain::{BackendName, Credits, Prompt};
 pub struct Notes {
     shown: OnceLock<Shown>,
     rule: OnceLock<Arc<str>>,
+    failure: OnceLock<String>,
     charge: OnceLock<Credits>,
     fault: OnceLock<Arc<Fault>>,
     /// The request's waits, faults' and paces', on one schedule.
@@ -74,6 +75,16 @@ impl Notes {
     /// This rule answered.
     pub fn answered_by(&self, rule: Arc<str>) {
         let _ = self.rule.set(rule);
+    }
+
+    /// No answer was made, for this reason.
+    pub fn failed(&self, reason: String) {
+        let _ = self.failure.set(reason);
+    }
+
+    /// Why no answer was made.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
     }
 
     /// So much was charged.

@@ -68,6 +68,9 @@ struct ModelAnswer {
     backend: &'static str,
     /// `null` where no rule answered.
     rule: Option<String>,
+    /// Why no answer was made, where that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
     near_misses: Vec<Value>,
     #[serde(flatten)]
     shown: Value,
@@ -117,7 +120,10 @@ pub(super) fn shown(entry: &Entry, keys: &Keys) -> EntryAnswer {
             End::Broken => "broken",
             End::HungUp => "hung_up",
         },
-        model: entry.shown.as_ref().map(|shown| model(shown, entry.rule.as_deref(), keys)),
+        model: entry.shown.as_ref().map(|shown| ModelAnswer {
+            failure: entry.failure.clone().map(|failure| keys.blanked(failure)),
+            ..model(shown, entry.rule.as_deref(), keys)
+        }),
         limit: entry.verdict.map(limit),
         charge: entry.charge.map(|charge| charge.to_string()),
         fault: entry.fault.as_ref().map(|fault| FaultAnswer {
@@ -174,6 +180,7 @@ fn model(shown: &Shown, rule: Option<&str>, keys: &Keys) -> ModelAnswer {
             BackendName::Echo => "echo",
         },
         rule: rule.map(str::to_owned),
+        failure: None,
         near_misses: near_misses.collect(),
         shown: match &shown.prompt {
             Some(prompt) => prompt_shown(prompt, keys),
