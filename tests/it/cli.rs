@@ -527,6 +527,34 @@ async fn checked(text_of_file: &str) -> (i32, Vec<String>) {
 }
 
 #[tokio::test]
+async fn templates_and_patterns_that_cannot_be_used_are_found_with_their_lines() {
+    let deep = "-".repeat(7000);
+    let faulty = format!(
+        r#"[[rule]]
+reply = [{{ text = "{{{{ message.text|uper }}}}" }}]
+[[rule]]
+when.equals = "x"
+[[rule.reply]]
+thoughts = "{{{{ nofunction() }}}}"
+text = "{{{{ {deep}1 }}}}"
+[[rule]]
+when = {{ regex = '\pL{{300}}' }}
+reply = [{{ text = "a" }}]
+"#
+    );
+    let (code, lines) = checked(&faulty).await;
+    assert_eq!(code, 1);
+    let found = |line: usize, what: &str| {
+        let at = format!("all.toml:{line}:");
+        assert!(lines.iter().any(|it| it.contains(&at) && it.contains(what)), "{lines:?}");
+    };
+    found(2, "there is no filter called `uper`");
+    found(6, "there is no function called `nofunction`");
+    found(7, "the template nests deeper than");
+    found(9, "compiles to more than");
+}
+
+#[tokio::test]
 async fn exported_fixtures_are_clean_and_the_same_as_the_built_in_ones() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("my/fixtures");

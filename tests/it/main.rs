@@ -72,6 +72,7 @@ mod secrets;
 mod shutdown;
 mod strict;
 mod support;
+mod templates;
 mod tokens;
 mod turns;
 mod verify;

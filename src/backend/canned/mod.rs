@@ -104,8 +104,10 @@ impl Drop for Unserved {
 }
 
 async fn rendered(ask: &Ask, mut unserved: Unserved) -> Result<Answer, BackendError> {
-    let rendered = texts(&ask.prompt, ask.thoughts, &unserved.due).await?;
-    unserved.served = true;
+    let rendered = texts(&ask.prompt, ask.thoughts, &unserved.due).await;
+    // A reply whose template fails has been given, too: it would fail for every request to come.
+    unserved.served = !matches!(rendered, Err(BackendError::Lost(_)));
+    let rendered = rendered?;
     let Due { rule, reply, served } = &unserved.due;
     let output = ask.prompt.output;
     let output_tokens = match output {
