@@ -355,7 +355,7 @@ async fn unknown_fields_are_named_and_refused_when_strict() {
 
 #[tokio::test]
 async fn a_500_says_nothing_but_internal_error_and_costs_nothing() {
-    let rule = "[[rule]]\nreply = [{ text = '{{ message.text | no_such_filter }}' }]";
+    let rule = "[[rule]]\nreply = [{ text = '{{ 1 / 0 }}' }]";
     let app = TestApp::studio(rule).await;
     let conversation = json!({"title": "T", "llm_id": "model_other"});
     let id = app.characters().make("/conversations", &conversation).await;

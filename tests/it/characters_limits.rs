@@ -150,7 +150,7 @@ async fn every_answer_to_a_known_key_carries_the_true_numbers() {
 
 #[tokio::test]
 async fn a_500_carries_them_too() {
-    let rule = "[[rule]]\nreply = [{ text = '{{ message.text | no_such_filter }}' }]";
+    let rule = "[[rule]]\nreply = [{ text = '{{ 1 / 0 }}' }]";
     let app = TestApp::studio(rule).await;
     let body = json!({"messages": [{"role": "user", "content": "Hi"}], "llm_id": "model_free"});
     let request = app.characters().request(Method::POST, "/completions").json(&body);

@@ -350,7 +350,7 @@ async fn sample_client_error() {
 
 #[tokio::test]
 async fn sample_server_error() {
-    let rule = "[[rule]]\nreply = [{ text = '{{ message.text | no_such_filter }}' }]";
+    let rule = "[[rule]]\nreply = [{ text = '{{ 1 / 0 }}' }]";
     let app = TestApp::studio(rule).await;
     let body = json!({"messages": [{"role": "user", "content": "Hi"}], "llm_id": "model_free"});
     let request = app.characters().request(Method::POST, "/completions").json(&body);

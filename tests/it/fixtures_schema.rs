@@ -33,6 +33,23 @@ fn json_of(value: &toml::Value) -> Value {
     }
 }
 
+/// JSON as TOML, whose numbers are of two kinds.
+fn toml_of(value: &Value) -> toml::Value {
+    match value {
+        Value::Null => panic!("TOML has no null"),
+        Value::Bool(value) => (*value).into(),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => whole.into(),
+            None => number.as_f64().unwrap().into(),
+        },
+        Value::String(text) => text.as_str().into(),
+        Value::Array(items) => items.iter().map(toml_of).collect::<Vec<_>>().into(),
+        Value::Object(fields) => {
+            toml::Value::Table(fields.iter().map(|(key, it)| (key.clone(), toml_of(it))).collect())
+        }
+    }
+}
+
 fn read(text: &str) -> Value {
     json_of(&toml::Value::Table(text.parse().unwrap()))
 }
@@ -40,7 +57,8 @@ fn read(text: &str) -> Value {
 /// What the server says of a file with this content.
 fn said(content: &Value) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("a.toml"), toml::to_string(content).unwrap()).unwrap();
+    std::fs::write(folder.path().join("a.toml"), toml::to_string(&toml_of(content)).unwrap())
+        .unwrap();
     match fixtures::read(folder.path(), route_table()) {
         Ok(_) => Vec::new(),
         Err(FixturesError::Faulty { faults, .. }) => {

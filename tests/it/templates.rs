@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, CONVERSATION, DEPLOYMENT, JSON, TestApp, said};
+use crate::support::{Answer, CONVERSATION, DEPLOYMENT, JSON, KEY, TestApp, said};
 
 const REPLIES: &str = "/_mynah/accounts/demo/replies";
 const QUEUE: &str = "/_mynah/accounts/demo/replies/queue";
@@ -159,10 +159,10 @@ async fn numbers_are_given_back_as_they_were_sent() {
         "variables": {"BIG": 18446744073709551616, "PRICE": 1.10, "EXP": 1e2},
         "meta": {"N": 123456789012345678901234567890, "PRICE": 1.10}}"#;
     let path = format!("/v1/runner/{DEPLOYMENT}/conversation");
-    let begun = app.request(Method::POST, &path).body(body).send().await.good();
+    let begun = app.request(Method::POST, &path).key(KEY).body(body).send().await.good();
     let expected = "18446744073709551616 1.10 1e2 123456789012345678901234567890";
     assert_eq!(begun["content"], expected);
-    let listed = app.get("/v1/runner/conversations").send().await;
+    let listed = app.get("/v1/runner/conversations").key(KEY).send().await;
     assert!(listed.body.contains(r#""N":123456789012345678901234567890"#), "{}", listed.body);
     assert!(listed.body.contains(r#""PRICE":1.10"#), "{}", listed.body);
 }

@@ -79,7 +79,7 @@ async fn due(
         let due = find(&rules, &Shown::new(&prompt));
         unserved(rules, due)
     };
-    pool::render(look).await.map_err(BackendError::Lost)
+    pool::find(look).await.map_err(BackendError::Lost)
 }
 
 /// A reply that was taken and is given back, unless it is served.

@@ -8,10 +8,18 @@ use tokio::task::JoinError;
 /// How many pieces of work of one kind are done at the same time, by all servers of the process.
 const PLACES: usize = 2;
 
+static MATCHES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(PLACES)));
 static RENDERS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(PLACES)));
 static COMPILES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(PLACES)));
 
-/// Matches rules or renders a template. Dropped before its turn, it is never begun.
+/// Looks for the rule that matches.
+pub(super) async fn find<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, JoinError> {
+    run(&MATCHES, work).await
+}
+
+/// Renders a reply. Dropped before its turn, it is never begun.
 pub(super) async fn render<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, JoinError> {

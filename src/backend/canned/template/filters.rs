@@ -70,7 +70,7 @@ static FILTERS: LazyLock<HashMap<&'static str, Native>> = LazyLock::new(|| {
         "escape" Text escape checks::escape;
         "first" Outside first;
         "float" Number float;
-        "format" Text format checks::format;
+        "format" All format checks::format;
         "groupby" Sort groupby;
         "indent" Text indent checks::indent;
         "int" Number int;

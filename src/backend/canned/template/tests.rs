@@ -235,7 +235,7 @@ const GREEDY: &[(&str, Bound)] = &[
     ),
     (
         "{% set ns = namespace(s=[1]) %}{% for i in range(40) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
-        Bound::Bytes,
+        Bound::Steps,
     ),
     (
         "{% set ns = namespace(s=[1]) %}{% for i in range(40) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}{{ ns.s }}",
@@ -247,7 +247,7 @@ const GREEDY: &[(&str, Bound)] = &[
     ),
     (
         "{% set ns = namespace(s=[1]) %}{% for i in range(40) %}{% set ns.s = ns.s|chain(ns.s) %}{% endfor %}",
-        Bound::Bytes,
+        Bound::Steps,
     ),
     (
         "{% set ns = namespace(s=[1]) %}{% for i in range(1000) %}{% set ns.s = [ns.s] %}{% endfor %}",
@@ -266,8 +266,8 @@ const GREEDY: &[(&str, Bound)] = &[
         Bound::Bytes,
     ),
     ("{{ 'x' * 100000000 }}", Bound::Bytes),
-    ("{{ ('x' * 1000000)|list|length }}", Bound::Bytes),
-    ("{{ [0] * 100000000 }}", Bound::Bytes),
+    ("{{ ('x' * 1000000)|list|length }}", Bound::Steps),
+    ("{{ [0] * 100000000 }}", Bound::Steps),
     ("{{ 'a'|indent(1000000000) }}", Bound::Bytes),
     ("{{ 'a'|indent(width=1000000000) }}", Bound::Bytes),
     ("{{ ('x' * 10000)|replace('x', 'y' * 10000) }}", Bound::Bytes),
@@ -277,7 +277,7 @@ const GREEDY: &[(&str, Bound)] = &[
     ("{{ [1]|slice(1000000000) }}", Bound::Steps),
     ("{{ [[[1]]]|tojson(indent=1000000000) }}", Bound::Bytes),
     ("{{ ('%s' * 10000)|format('x' * 10000) }}", Bound::Bytes),
-    ("{{ ('a,' * 1000000)|split(',')|length }}", Bound::Bytes),
+    ("{{ ('a,' * 1000000)|split(',')|length }}", Bound::Steps),
     (
         "{% for i in range(1000) %}{% for x in range(100000) %}{% endfor %}{% endfor %}",
         Bound::Steps,
@@ -304,10 +304,6 @@ const GREEDY: &[(&str, Bound)] = &[
     ),
     (
         "{% set t = range(100000)|list %}{% for i in range(10000) %}{{ debug(t) }}{% endfor %}",
-        Bound::Bytes,
-    ),
-    (
-        "{% set t = range(10000)|list %}{% for i in range(10000) %}{% if range(*t) %}{% endif %}{% endfor %}",
         Bound::Steps,
     ),
     ("{% set t = range(50000)|list %}{{ t|sort|sort|sort|sort|sort|length }}", Bound::Steps),
@@ -315,14 +311,14 @@ const GREEDY: &[(&str, Bound)] = &[
 
 #[test]
 fn what_takes_too_much_fails_and_says_which_bound_it_met() {
+    let mut wrong = Vec::new();
     for (source, bound) in GREEDY {
         match render(source) {
-            Err(RenderError::Bound(met)) => assert_eq!(met, *bound, "{source}"),
-            // One bound is met before the other may be.
-            Err(error) => assert!(source.contains("range(*t)"), "{source}: {error}"),
-            Ok(text) => panic!("{source}: {} bytes", text.len()),
+            Err(RenderError::Bound(met)) if met == *bound => {}
+            other => wrong.push((source, other.map(|text| text.len()))),
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
@@ -336,6 +332,8 @@ fn what_the_engine_fails_on_fails_the_render_alone() {
         "{{ '%1000000000d'|format(1) }}",
         "{{ '%.1000000000f'|format(1.0) }}",
         "{{ '%*d'|format(1000000000, 1) }}",
+        "{{ ['%1000000000d']|format(1) }}",
+        "{{ range(1000)|join(range(1000)) }}",
         "{% set ns = namespace() %}{% set ns.self_ = ns %}{{ ns }}",
         "{% set ns = namespace() %}{% set ns.list = [[ns]] %}{{ ns }}",
         "{% set ns = namespace() %}{% set ns.x | default(ns, true) %}{% endset %}{{ ns }}",
@@ -353,9 +351,14 @@ fn macros_may_call_themselves_as_often_as_fits_on_the_stack() {
     let source = "{% macro m(n) %}{% if n > 0 %}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(30) }}";
     let endless =
         "{% macro m() %}{% for i in [1] %}{{ m()|upper }}{% endfor %}{% endmacro %}{{ m() }}";
+    // What nests as deep as values may is written down where macros do, too.
+    let deep = "{% set ns = namespace(s=[1]) %}{% for i in range(120) %}{% set ns.s = [ns.s] %}{% endfor %}\
+        {% macro m(n) %}{% if n > 0 %}{{ m(n - 1) }}{% else %}{{ ns.s }}{{ ns.s|tojson }}{{ ns.s|pprint }}\
+        {{ ns.s == [ns.s] }}{{ debug(ns.s) }}{% endif %}{% endmacro %}{{ m(35) }}";
     let work = move || {
         assert_eq!(rendered(source), "");
         assert!(render(endless).is_err());
+        assert!(rendered(deep).contains("[[[[[[[[1]]]]]]]]"));
     };
     thread::Builder::new().stack_size(STACK).spawn(work).unwrap().join().unwrap();
 }

@@ -74,12 +74,21 @@ pub(super) fn replace(arguments: &[Value]) -> Result<(), Error> {
 
 /// The text between two items stands between all.
 pub(super) fn join(arguments: &[Value]) -> Result<(), Error> {
-    let separator = argument(arguments, 1, "d").and_then(|it| it.as_str().map(str::len));
+    let separator = argument(arguments, 1, "d").unwrap_or_default();
+    let length = plain_text(&separator, "join puts a text between items")?.len();
     let items = subject(arguments).len().unwrap_or_default();
-    made(repeated(separator.unwrap_or_default(), items).saturating_mul(6))?;
+    made(repeated(length, items).saturating_mul(6))?;
     let size = measure(subject(arguments))?;
     let plain = size.nodes == items + 1;
     made(if plain { size.bytes } else { size.bytes.saturating_mul(6) + size.nodes * 16 })
+}
+
+/// The text of a value that is not made of others, which would be written as text first.
+fn plain_text<'v>(value: &'v Value, expected: &'static str) -> Result<&'v str, Error> {
+    if value.as_object().is_some() {
+        return Err(Error::new(ErrorKind::InvalidOperation, expected));
+    }
+    Ok(value.as_str().unwrap_or_default())
 }
 
 /// A piece takes more than its text.
@@ -182,7 +191,7 @@ fn json_text(value: &Value, indent: usize, depth: usize) -> Result<(), Error> {
 
 /// Fields are padded, and any of them may be the longest of what is given.
 pub(super) fn format(arguments: &[Value]) -> Result<(), Error> {
-    let pattern = subject(arguments).as_str().unwrap_or_default();
+    let pattern = plain_text(subject(arguments), "format takes a text")?;
     let mut longest = 32_usize;
     for value in arguments.iter().skip(1) {
         let size = measure(value)?;
