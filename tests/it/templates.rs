@@ -47,7 +47,7 @@ async fn a_template_that_nests_too_deep_is_refused_by_its_place() {
     let app = TestApp::start().await;
     let nested = [
         format!("{{{{ {}1 }}}}", "-".repeat(7000)),
-        format!("{{{{ {} }}}}", ["1"; 8000].join("+")),
+        format!("{{{{ {} }}}}", vec!["1"; 8000].join("+")),
         format!("{{{{ a{} }}}}", ".b".repeat(15000)),
         format!("{{{{ 1{} }}}}", "|e".repeat(15000)),
         format!("{{% if a %}}x{}{{% endif %}}", "{% elif b %}y".repeat(4000)),
@@ -93,7 +93,7 @@ async fn a_template_over_its_budget_fails_its_own_request_while_others_are_answe
     let mut failing = Box::pin(app.run(DEPLOYMENT, "loop").send_expecting_5xx());
     let mut others = 0;
     let failed = loop {
-        let other = app.get("/v1/runner/conversations").key("free_api_key").send();
+        let other = app.request(Method::GET, "/v1/runner/conversations").key("free_api_key").send();
         tokio::select! {
             biased;
             failed = &mut failing => break failed,
@@ -162,7 +162,7 @@ async fn numbers_are_given_back_as_they_were_sent() {
     let begun = app.request(Method::POST, &path).key(KEY).body(body).send().await.good();
     let expected = "18446744073709551616 1.10 1e2 123456789012345678901234567890";
     assert_eq!(begun["content"], expected);
-    let listed = app.get("/v1/runner/conversations").key(KEY).send().await;
+    let listed = app.get("/v1/runner/conversations").send().await;
     assert!(listed.body.contains(r#""N":123456789012345678901234567890"#), "{}", listed.body);
     assert!(listed.body.contains(r#""PRICE":1.10"#), "{}", listed.body);
 }

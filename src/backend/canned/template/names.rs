@@ -6,6 +6,7 @@ use minijinja::machinery::ast::{Expr, Stmt};
 
 /// What a template reads. What it does not is not made ready for it.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a name that is read or is not")]
 pub(in crate::backend::canned) struct Uses {
     /// More of the message than its text.
     pub(in crate::backend::canned) parts: bool,

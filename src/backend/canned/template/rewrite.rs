@@ -79,7 +79,7 @@ struct Rewriter<'s> {
     refusal: Option<Refusal>,
 }
 
-impl<'s> Rewriter<'s> {
+impl Rewriter<'_> {
     fn push(&mut self, text: &str) {
         self.out.push_str(text);
     }

@@ -112,10 +112,10 @@ fn member(value: Value) -> Result<Value, Error> {
     Ok(value)
 }
 
-fn concat(left: Value, right: Value) -> Result<Value, Error> {
+fn concat(left: &Value, right: &Value) -> Result<Value, Error> {
     let mut joined = String::new();
-    write_text(&mut joined, &left)?;
-    write_text(&mut joined, &right)?;
+    write_text(&mut joined, left)?;
+    write_text(&mut joined, right)?;
     Ok(joined.into())
 }
 
@@ -127,13 +127,13 @@ fn is_list(value: &Value) -> bool {
     matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable)
 }
 
-fn add_up(left: Value, right: Value) -> Result<Value, Error> {
-    if is_text(&left).is_some() && is_text(&right).is_some() {
+fn add_up(left: &Value, right: &Value) -> Result<Value, Error> {
+    if is_text(left).is_some() && is_text(right).is_some() {
         return concat(left, right);
     }
-    if is_list(&left) && is_list(&right) && left.is_tuple() == right.is_tuple() {
+    if is_list(left) && is_list(right) && left.is_tuple() == right.is_tuple() {
         let mut items = Vec::new();
-        for list in [&left, &right] {
+        for list in [left, right] {
             for item in list.try_iter()?.checked() {
                 made_values(1)?;
                 items.push(item?);
@@ -143,17 +143,14 @@ fn add_up(left: Value, right: Value) -> Result<Value, Error> {
         measure(&list)?;
         return Ok(list);
     }
-    calculate("+", &left, &right, i128::checked_add, |left, right| left + right)
+    calculate("+", left, right, i128::checked_add, |left, right| left + right)
 }
 
-fn multiply(left: Value, right: Value) -> Result<Value, Error> {
-    let (subject, times) = if is_text(&right).is_some() || is_list(&right) {
-        (&right, &left)
-    } else {
-        (&left, &right)
-    };
+fn multiply(left: &Value, right: &Value) -> Result<Value, Error> {
+    let (subject, times) =
+        if is_text(right).is_some() || is_list(right) { (right, left) } else { (left, right) };
     if is_text(subject).is_none() && !is_list(subject) {
-        return calculate("*", &left, &right, i128::checked_mul, |left, right| left * right);
+        return calculate("*", left, right, i128::checked_mul, |left, right| left * right);
     }
     let Some(times) = times.as_usize() else {
         let message = "texts and lists can only be multiplied with whole numbers";
@@ -256,6 +253,7 @@ fn namespace(state: &mut State<'_, '_>, members: Option<ValueOrKwargs>) -> Resul
 }
 
 /// What there is, written out.
+#[expect(clippy::needless_pass_by_value, reason = "the engine hands them over so")]
 fn debug(state: &mut State<'_, '_>, values: Rest<Value>) -> Result<String, Error> {
     let mut written = String::new();
     let mut out = Bounded(&mut written);

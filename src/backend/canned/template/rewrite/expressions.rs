@@ -13,30 +13,10 @@ use crate::backend::canned::template::filters;
 impl<'s> Rewriter<'s> {
     pub(super) fn expression(&mut self, expression: &Expr<'s>, place: u8) {
         self.node();
-        let fits = self.fits(expression) >= place;
+        let fits = fits(expression) >= place;
         self.push(if fits { "" } else { "(" });
         self.bare(expression);
         self.push(if fits { "" } else { ")" });
-    }
-
-    /// The strictest place that the expression fits in without parentheses.
-    fn fits(&self, expression: &Expr<'s>) -> u8 {
-        match expression {
-            Expr::Var(_) | Expr::Call(_) | Expr::GetAttr(_) | Expr::GetItem(_) => 2,
-            Expr::Const(constant) if constant.value.kind() == ValueKind::String => 2,
-            Expr::Const(_)
-            | Expr::Filter(_)
-            | Expr::Test(_)
-            | Expr::Slice(_)
-            | Expr::List(_)
-            | Expr::Tuple(_)
-            | Expr::Map(_) => 1,
-            Expr::BinOp(operation) => match operation.op {
-                BinOpKind::Concat | BinOpKind::Add | BinOpKind::Mul | BinOpKind::In => 1,
-                _ => 0,
-            },
-            Expr::UnaryOp(_) | Expr::Compare(_) | Expr::IfExpr(_) => 0,
-        }
     }
 
     fn bare(&mut self, expression: &Expr<'s>) {
@@ -256,8 +236,8 @@ impl<'s> Rewriter<'s> {
         self.expression(&choice.test_expr, 1);
         if let Some(otherwise) = &choice.false_expr {
             self.push(" else ");
-            let nested = matches!(otherwise, Expr::IfExpr(_));
-            self.expression(otherwise, if nested { 0 } else { 1 });
+            let place = u8::from(!matches!(otherwise, Expr::IfExpr(_)));
+            self.expression(otherwise, place);
         }
     }
 
@@ -365,4 +345,24 @@ fn sign_of(op: CompareOpKind) -> &'static str {
 /// Whether looking `key` up takes a few steps at most, whatever it is looked up in.
 fn is_near(key: &Value) -> bool {
     key.as_usize().map_or(key.kind() == ValueKind::String, |place| place < 100)
+}
+
+/// The strictest place that the expression fits in without parentheses.
+fn fits(expression: &Expr<'_>) -> u8 {
+    match expression {
+        Expr::Var(_) | Expr::Call(_) | Expr::GetAttr(_) | Expr::GetItem(_) => 2,
+        Expr::Const(constant) if constant.value.kind() == ValueKind::String => 2,
+        Expr::Const(_)
+        | Expr::Filter(_)
+        | Expr::Test(_)
+        | Expr::Slice(_)
+        | Expr::List(_)
+        | Expr::Tuple(_)
+        | Expr::Map(_) => 1,
+        Expr::BinOp(operation) => match operation.op {
+            BinOpKind::Concat | BinOpKind::Add | BinOpKind::Mul | BinOpKind::In => 1,
+            _ => 0,
+        },
+        Expr::UnaryOp(_) | Expr::Compare(_) | Expr::IfExpr(_) => 0,
+    }
 }
