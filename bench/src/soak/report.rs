@@ -116,3 +116,30 @@ impl Counts {
         self.left += other.left;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failures(middle: u64, end: u64, files: usize, unasked: &[&str]) -> Vec<String> {
+        let sample = |resident, files| Sample { resident, peak: resident, files };
+        let samples = [sample(0, 20), sample(middle, 20), sample(end, files)];
+        let unasked = unasked.iter().map(|it| (*it).to_owned()).collect();
+        Report::of(&Tally::default(), samples, 1, unasked).failures
+    }
+
+    #[test]
+    fn growth_open_descriptors_and_forgotten_operations_are_failures() {
+        assert!(failures(GROWTH, 2 * GROWTH, 20 + FILES, &[]).is_empty());
+        assert!(failures(GROWTH, 0, 0, &[]).is_empty());
+        let failed = failures(GROWTH, 2 * GROWTH + 1, 21 + FILES, &["GET /new"]);
+        assert_eq!(
+            failed,
+            [
+                "never asked: GET /new",
+                "memory grew by 33.6 MB, 33.6 MB are allowed",
+                "29 descriptors are open, 20 were at the start",
+            ]
+        );
+    }
+}
