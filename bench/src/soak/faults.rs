@@ -9,6 +9,8 @@ use super::round::Round;
 use super::tally::Expectation;
 
 const RUN: &str = "/v1/runner/YOUR_DEPLOYMENT_ID";
+/// Greedy templates in a round.
+const GREEDY: usize = 2;
 
 /// Every effect, on requests that are whole and on streams.
 pub(crate) async fn all(round: &mut Round<'_>) -> anyhow::Result<()> {
@@ -51,14 +53,11 @@ pub(crate) async fn all(round: &mut Round<'_>) -> anyhow::Result<()> {
     round.ask(RequestPlan::new("faults", Method::DELETE, &*faults)).await
 }
 
-/// Templates that go wrong, that take too long, and that take too much memory.
+/// Templates that go wrong, that nest too deep, and some that take too much time or memory: each of
+/// these is work for as long as the budget lasts.
 pub(crate) async fn templates(round: &mut Round<'_>) -> anyhow::Result<()> {
-    let deep = ["(", "[", "-", "not ", "a.b", "1|e"].map(|piece| piece.repeat(3000));
-    let deep = deep.map(|inside| format!("{{{{ {inside} }}}}"));
-    let mut templates = vec![
-        "{{ 1 / 0 }}".to_owned(),
-        "{{ nothing.at.all }} {{ message.text|upper }}".to_owned(),
-        loops(5),
+    let greedy = [
+        loops(3),
         "{% macro m(n) %}{{ m(n) }}{{ m(n) }}{% endmacro %}{{ m(1) }}".to_owned(),
         "{% set ns = namespace(s='ab') %}{% for i in range(40) %}{% set ns.s = ns.s ~ ns.s %}\
          {% endfor %}{{ ns.s }}"
@@ -67,7 +66,11 @@ pub(crate) async fn templates(round: &mut Round<'_>) -> anyhow::Result<()> {
         "{{ 'a'|indent(1000000000) }}".to_owned(),
         "{% for i in range(100000) %}{{ message.text }} and more of it {% endfor %}".to_owned(),
     ];
+    let deep = ["(", "[", "-", "not ", "a.b", "1|e"].map(|piece| piece.repeat(3000));
+    let deep = deep.map(|inside| format!("{{{{ {inside} }}}}"));
+    let mut templates = round.rng.choose_multiple(greedy, GREEDY);
     templates.extend(deep);
+    templates.extend(["{{ 1 / 0 }}", "{{ nothing.at.all }}"].map(str::to_owned));
     let queue = round.faulty.path("/replies/queue");
     for template in templates {
         let reply =
