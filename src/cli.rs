@@ -167,7 +167,7 @@ enum Fixtures {
     /// Warns of rules that can never answer. Exit code 0 if there are no faults, with or without
     /// warnings; 1 if there are, or if something is called like a fixture file and cannot be read
     /// as one, which the server skips: a named pipe, a device, a folder, a broken link, a file of
-    /// more than 8 MiB.
+    /// more than 4 MiB.
     Check {
         /// The folder.
         dir: PathBuf,

@@ -85,12 +85,12 @@ fn fill(folder: &Path) -> Vec<(&'static str, &'static str)> {
     symlink("/dev/zero", folder.join("device.toml")).unwrap();
     symlink("nowhere", folder.join("broken.toml")).unwrap();
     symlink("loop.toml", folder.join("loop.toml")).unwrap();
-    File::create(folder.join("large.toml")).unwrap().set_len((8 << 20) + 1).unwrap();
+    File::create(folder.join("large.toml")).unwrap().set_len((4 << 20) + 1).unwrap();
     vec![
         ("broken.toml", "skipped: it is a link to nowhere, which cannot be read: "),
         ("device.toml", "skipped: it is a device, not a file"),
         ("folder.toml", "skipped: it is a folder, not a file"),
-        ("large.toml", "skipped: it is larger than 8 MiB"),
+        ("large.toml", "skipped: it is larger than 4 MiB"),
         ("loop.toml", "skipped: it is a link to loop.toml, which cannot be read: "),
         ("pipe.toml", "skipped: it is a named pipe, not a file"),
         ("socket.toml", "skipped: it is a socket, not a file"),
@@ -231,4 +231,29 @@ async fn a_file_that_is_not_utf_8_is_logged_with_line_and_reason() {
     let said = "a.toml:3:23: the byte 0xE9 is not UTF-8";
     assert!(lines.iter().any(|line| line.contains(said)), "{lines:#?}");
     assert_eq!(answer(&server).await, "good");
+}
+
+#[tokio::test]
+async fn files_together_are_read_up_to_a_bound() {
+    let folder = folder("read");
+    let comment = "#".repeat((4 << 20) - 1) + "\n";
+    for name in 'a'..='i' {
+        std::fs::write(folder.path().join(format!("{name}.toml")), &comment).unwrap();
+    }
+    let check = timeout(LIMIT, output(&["fixtures", "check", of(&folder)])).await.unwrap();
+    let said = String::from_utf8(check.stdout).unwrap();
+    assert_eq!(check.status.code(), Some(1), "{said}");
+    let why = "skipped: the files are larger than 32 MiB together";
+    assert!(said.contains(&format!("/i.toml:1:1: {why}")), "{said}");
+    assert!(!said.contains("/g.toml") && !said.contains("/account.toml"), "{said}");
+}
+
+#[tokio::test]
+async fn export_writes_through_no_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = folder.path().join("elsewhere");
+    symlink(&elsewhere, folder.path().join("replies.toml")).unwrap();
+    let said = sentence(&output(&["fixtures", "export", of(&folder)]).await);
+    assert!(said.ends_with("replies.toml exists already; nothing was written"), "{said}");
+    assert!(!elsewhere.exists());
 }

@@ -1,6 +1,6 @@
-//! Fixture file → diagnostics. An input is a file that takes the place of the built-in ones.
+//! Fixture file → diagnostics. An input is the bytes of the only file.
 
-use mynah::service::fixtures::{FixturesError, read_with};
+use mynah::service::fixtures::{FixturesError, read_bytes};
 
 use crate::Target;
 
@@ -47,23 +47,11 @@ pub const TARGET: Target = Target {
     ],
 };
 
-/// The files whose place is taken.
-const BUILT_IN: [&str; 6] = [
-    "accounts.toml",
-    "conversations.toml",
-    "deployments.toml",
-    "models.toml",
-    "studio.toml",
-    "replies.toml",
-];
 const NAME: &str = "fuzz.toml";
 
 fn run(input: &[u8]) {
-    let text = String::from_utf8_lossy(input).into_owned();
-    let lines = text.matches('\n').count() + 1;
-    let mut files: Vec<_> = BUILT_IN.map(|name| (name.to_owned(), String::new())).into();
-    files.push((NAME.to_owned(), text));
-    let (faults, warnings) = match read_with(None, files, mynah::http::route_table()) {
+    let lines = String::from_utf8_lossy(input).matches('\n').count() + 1;
+    let (faults, warnings) = match read_bytes(NAME, input, mynah::http::route_table()) {
         Ok(checked) => (Vec::new(), checked.warnings),
         Err(FixturesError::Faulty { faults, warnings }) => {
             assert!(!faults.is_empty(), "a faulty file without a fault");
