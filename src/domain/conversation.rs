@@ -18,6 +18,18 @@ pub type Variables = serde_json::Map<String, Value>;
 /// A client's labels on a conversation: a flat object.
 pub type Meta = serde_json::Map<String, Value>;
 
+/// The text that a label is found by. A number's exponent is written in one way, `1e+2`, whichever way
+/// it was sent: readers of JSON keep no more of it.
+pub fn label_text(text: &str) -> Cow<'_, str> {
+    match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) if serde_json::from_str::<serde_json::Number>(text).is_ok() => {
+            let sign = if exponent.starts_with(['+', '-']) { "" } else { "+" };
+            format!("{mantissa}e{sign}{exponent}").into()
+        }
+        Some(_) | None => text.into(),
+    }
+}
+
 /// One part of a message (runner-overview.txt, "Content Types").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
@@ -314,6 +326,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_labels_text_has_one_way_to_write_an_exponent() {
+        for (sent, text) in [
+            ("1e2", "1e+2"),
+            ("1E2", "1e+2"),
+            ("1e+2", "1e+2"),
+            ("2.5E-3", "2.5e-3"),
+            ("1.10", "1.10"),
+            ("blue", "blue"),
+            ("1e", "1e"),
+            ("7e7e7", "7e7e7"),
+        ] {
+            assert_eq!(label_text(sent), text, "{sent}");
+        }
+    }
 
     fn name(text: &str) -> String {
         name_from(&[Part::text(text)])

@@ -6,7 +6,7 @@ use super::{
     AccountRow, Connection, StoreError, from_sql, from_unix, inconsistent, json, parse, to_sql,
 };
 use crate::domain::catalog::as_text;
-use crate::domain::conversation::{Api, Conversation, Target};
+use crate::domain::conversation::{Api, Conversation, Target, label_text};
 use crate::ids::{AgentId, ConversationId};
 
 /// Stores a conversation that has no messages yet; `activity` puts changes of a second in order.
@@ -54,7 +54,7 @@ async fn label(
     conversation: &Conversation,
 ) -> Result<(), StoreError> {
     for (name, value) in &conversation.meta {
-        let value = as_text(value);
+        let value = label_text(&as_text(value)).into_owned();
         sqlx::query(
             "INSERT INTO conversation_meta (account, name, value, conversation)
              VALUES ($1, $2, $3, $4)",

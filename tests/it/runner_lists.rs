@@ -9,7 +9,7 @@ use proptest::test_runner::TestRunner;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{CONVERSATION, DEPLOYMENT, ECHO, JSON, PUBLIC, TestApp, going_on, said};
+use crate::support::{CONVERSATION, DEPLOYMENT, ECHO, JSON, KEY, PUBLIC, TestApp, going_on, said};
 
 const ALL: &str = "/v1/runner/conversations";
 
@@ -317,6 +317,23 @@ async fn other_query_parameters_filter_by_meta_and_all_must_match() {
     assert_eq!(app.listed(&of_echo).await, [one]);
     let list = app.get(&format!("{ALL}?user=a&page_size=1&page=2")).await.good();
     assert_eq!(described(&list), (2, 2, 1, false, 1));
+}
+
+#[tokio::test]
+async fn a_number_is_found_by_the_text_that_was_sent() {
+    let app = TestApp::start().await;
+    let meta = r#"{"price": 1.10, "exp": 1e2, "big": 18446744073709551616, "zero": -0.0}"#;
+    let body = format!(r#"{{"content": [{{"type": "text", "text": "Hi"}}], "meta": {meta}}}"#);
+    let start = app.request(Method::POST, &format!("/v1/runner/{ECHO}/conversation")).key(KEY);
+    let id = start.body(body).send().await.good()["conversation_id"].as_str().unwrap().to_owned();
+    for query in ["price=1.10", "exp=1e2", "big=18446744073709551616", "zero=-0.0"] {
+        assert_eq!(app.listed(&format!("{ALL}?{query}")).await, [id.as_str()], "{query}");
+    }
+    for query in ["price=1.1", "exp=100", "exp=100.0", "big=1.8446744073709552e19", "zero=0"] {
+        assert!(app.listed(&format!("{ALL}?{query}")).await.is_empty(), "{query}");
+    }
+    let list = app.get(&format!("{ALL}?price=1.10")).await;
+    assert!(list.body.contains("\"price\":1.10") && list.body.contains("18446744073709551616"));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::domain::Part;
-use crate::domain::conversation::{File, Meta, Variables};
+use crate::domain::conversation::{File, Meta, Variables, label_text};
 use crate::domain::error::{Fault, FieldError, Place};
 use crate::http::extract::{Object, WholeNumber};
 
@@ -129,7 +129,13 @@ pub(super) fn meta_filter(
     labels: Vec<(String, String)>,
 ) -> Result<Vec<(String, String)>, FieldError> {
     match labels.get(MOST_META_KEYS) {
-        None => Ok(labels),
+        None => {
+            let found_by = |(name, value): (String, String)| {
+                let value = label_text(&value).into_owned();
+                (name, value)
+            };
+            Ok(labels.into_iter().map(found_by).collect())
+        }
         Some((name, _)) => {
             let message = format!("at most {MOST_META_KEYS} filters are allowed");
             Err(FieldError::new(name, Fault::NotAllowed, message).in_the(Place::Query))

@@ -15,7 +15,7 @@ use sqlx::{Arguments as _, AssertSqlSafe};
 
 use super::{Balance, Ready, WholeTurn};
 use crate::domain::catalog::as_text;
-use crate::domain::conversation::{Conversation, Target};
+use crate::domain::conversation::{Conversation, Target, label_text};
 use crate::ids::{AgentId, ImageId};
 use crate::store::{AccountRow, Connection, json, to_sql};
 
@@ -216,7 +216,7 @@ impl<'r> Sheet<'r> {
         self.tally(owner, "all", "", String::new());
         self.tally(owner, "deployment", deployment.as_str(), String::new());
         for (name, value) in &conversation.meta {
-            let value = as_text(value);
+            let value = label_text(&as_text(value)).into_owned();
             let label = Value::owned(value.clone());
             let row = [owner.into(), Value::text(name), label, conversation.ordinal.into()];
             self.labels.extend(row);
