@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use self::connections::Stopped;
 use crate::domain::BackendName;
-use crate::http::extract::Strictness;
+use crate::http::extract::{LargeBodies, Strictness};
 use crate::http::{
     FaultHeader, Metrics, Observer, Passage, PublicUrl, ResetStyle, Secrets, Services, control,
     passage, route_table, runner,
@@ -160,6 +160,7 @@ impl App {
             secrets: secrets.clone(),
             fault_header: config.fault_header,
             strictness: config.strictness,
+            large_bodies: LargeBodies::default(),
             runner: config.runner,
             metrics: metrics.clone(),
             health: Health::new(store.clone()),

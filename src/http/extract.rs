@@ -4,32 +4,40 @@
 //! of a wrong field. [`Object`] holds a JSON object and nothing else (serde's derive would
 //! take an array of the fields too). [`InPath`] is a part of the path, [`Json`] an answer.
 
+mod large_bodies;
+mod reading;
+mod values;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::RangeInclusive;
-use std::task::Poll;
-use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::extract::{FromRef, FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use http_body_util::BodyExt as _;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::large_bodies::LargeBodies;
+pub(super) use self::large_bodies::Place;
+use self::reading::read;
+use self::values::Excess;
 use super::failure::Failure;
 use super::scope::Scope;
 use crate::domain::error::{Fault, FieldError};
 
 /// The largest body, in bytes.
 pub(super) const LARGEST_BODY: usize = 10 * 1024 * 1024;
-/// How long a client may take to send its body.
-const BODY_PATIENCE: Duration = Duration::from_secs(30);
+/// The most JSON values in a body: far more than any client needs, and a few megabytes when parsed.
+const MOST_VALUES: usize = 100_000;
+/// The most in a body that may be larger than others: a snapshot.
+const MOST_VALUES_OF_LARGER: usize = 2_000_000;
+/// The deepest nesting that `serde_json` reads.
+const DEEPEST: usize = 127;
 
 /// Whether fields that are not documented are refused (`--strict`) or ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +56,7 @@ impl<S, T, const LARGEST: usize> FromRequest<S> for Body<T, LARGEST>
 where
     S: Sync,
     Strictness: FromRef<S>,
+    LargeBodies: FromRef<S>,
     T: for<'de> Deserialize<'de>,
 {
     type Rejection = Failure;
@@ -67,6 +76,7 @@ impl<S, T, const LARGEST: usize> FromRequest<S> for AnyBody<T, LARGEST>
 where
     S: Sync,
     Strictness: FromRef<S>,
+    LargeBodies: FromRef<S>,
     T: for<'de> Deserialize<'de>,
 {
     type Rejection = Failure;
@@ -76,11 +86,13 @@ where
             return Err(Failure::NotJson);
         }
         let scope = request.extensions().get::<Scope>().cloned();
-        let bytes = patiently(read(request, LARGEST)).await?;
+        let (bytes, place) = read(request, LARGEST, &LargeBodies::from_ref(state)).await?;
         if let Some(scope) = scope {
             scope.sent(&bytes);
+            scope.hold(place);
         }
-        parse(&bytes, Strictness::from_ref(state)).map(Self)
+        let most = if LARGEST > LARGEST_BODY { MOST_VALUES_OF_LARGER } else { MOST_VALUES };
+        parse(&bytes, most, Strictness::from_ref(state)).map(Self)
     }
 }
 
@@ -90,41 +102,20 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
     essence.trim().eq_ignore_ascii_case("application/json")
 }
 
-/// What `read` gives. The timer is for clients that take their time: most bodies are there at once.
-async fn patiently(read: impl Future<Output = Result<Bytes, Failure>>) -> Result<Bytes, Failure> {
-    let mut read = std::pin::pin!(read);
-    if let Poll::Ready(read) = futures::poll!(&mut read) {
-        return read;
-    }
-    let read = tokio::time::timeout(BODY_PATIENCE, read).await;
-    read.unwrap_or(Err(Failure::BodyTooSlow))
-}
-
-async fn read(request: Request, largest: usize) -> Result<Bytes, Failure> {
-    let too_large = Failure::TooLarge { limit: largest };
-    let announced = request.headers().get(header::CONTENT_LENGTH);
-    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > largest) {
-        return Err(too_large);
-    }
-    let mut body = request.into_body();
-    // As a rule it comes in one piece, and need not be copied.
-    let (mut first, mut more) = (Bytes::new(), Vec::new());
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Failure::BodyBroken)?.into_data() else { continue };
-        if first.len() + more.len() + data.len() > largest {
-            return Err(too_large);
+/// The JSON text `bytes`, of at most `most` values, as a `T`.
+fn parse<T: for<'de> Deserialize<'de>>(
+    bytes: &[u8],
+    most: usize,
+    strict: Strictness,
+) -> Result<T, Failure> {
+    match values::excess(bytes, most, DEEPEST) {
+        None => {}
+        Some(Excess::Values) => {
+            let message = format!("the body must hold at most {most} JSON values");
+            return Err(FieldError::new("", Fault::BadValue, message).into());
         }
-        if first.is_empty() {
-            first = data;
-        } else {
-            more.extend_from_slice(&data);
-        }
+        Some(Excess::Depth(at)) => return Err(too_deep(bytes.get(..at).unwrap_or(bytes))),
     }
-    Ok(if more.is_empty() { first } else { [&first, more.as_slice()].concat().into() })
-}
-
-fn parse<T: for<'de> Deserialize<'de>>(bytes: &[u8], strict: Strictness) -> Result<T, Failure> {
     // To keep track of the path costs as much as to read, and is of use only to say what is wrong.
     if strict == Strictness::Lenient
         && let Ok(value) = serde_json::from_slice(bytes)
@@ -169,9 +160,23 @@ fn path_of(path: &serde_ignored::Path<'_>) -> String {
     }
 }
 
+fn nested_too_deep() -> String {
+    format!("it is nested more than {DEEPEST} levels deep")
+}
+
+/// A body is nested too deep from the end of `before` on.
+fn too_deep(before: &[u8]) -> Failure {
+    let lines = before.split(|byte| *byte == b'\n');
+    let column = lines.clone().next_back().map_or(0, <[u8]>::len) + 1;
+    Failure::BrokenJson { reason: nested_too_deep(), line: lines.count(), column }
+}
+
 fn broken(fault: &serde_json::Error) -> Failure {
     Failure::BrokenJson {
-        reason: without_place(fault),
+        reason: match without_place(fault).as_str() {
+            "recursion limit exceeded" => nested_too_deep(),
+            reason => reason.to_owned(),
+        },
         line: fault.line(),
         column: fault.column().max(1),
     }

@@ -60,6 +60,8 @@ pub struct Services {
     pub fixtures: Shelf,
     /// Whether unknown fields are refused.
     pub strictness: extract::Strictness,
+    /// What large bodies may take together.
+    pub large_bodies: extract::LargeBodies,
     /// Every account.
     pub worlds: Arc<Worlds>,
     /// Their state as documents.
@@ -104,6 +106,7 @@ hand_out! {
     studio: Studio,
     fixtures: Shelf,
     strictness: extract::Strictness,
+    large_bodies: extract::LargeBodies,
     worlds: Arc<Worlds>,
     snapshots: Snapshots,
     control: control::Access,

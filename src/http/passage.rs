@@ -121,6 +121,7 @@ impl Passage {
             (Ok(()), Some(room)) => inside.through(room, request, &scope).await,
             (Ok(()), None) => inside.routed(request).await,
         };
+        scope.release();
         drain(&scope).await;
         observed.answered(response)
     }

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 
 use super::drain::Unread;
+use super::extract;
 use super::faults::Line;
 use crate::ids::{Minter, RequestId};
 use crate::service::World;
@@ -29,6 +30,8 @@ struct Known {
     place: OnceLock<Place>,
     verdict: OnceLock<Verdict>,
     body: Mutex<Option<Text>>,
+    /// The place of its body, where that is a large one.
+    large: Mutex<Option<extract::Place>>,
     unread: Mutex<Option<Unread>>,
     notes: Arc<journal::Notes>,
 }
@@ -52,6 +55,7 @@ impl Scope {
             place: OnceLock::new(),
             verdict: OnceLock::new(),
             body: Mutex::new(None),
+            large: Mutex::new(None),
             unread: Mutex::new(None),
             notes: Arc::default(),
         }))
@@ -116,6 +120,18 @@ impl Scope {
         if self.wants_body() {
             self.keep_body(Text::of(body));
         }
+    }
+
+    /// The request's body has `place`, as long as it is being answered.
+    pub(super) fn hold(&self, place: Option<extract::Place>) {
+        if place.is_some() {
+            *self.0.large.lock() = place;
+        }
+    }
+
+    /// The answer is there: what was made of the request's body is gone.
+    pub(super) fn release(&self) {
+        drop(self.0.large.lock().take());
     }
 
     /// Whether there is a journal that would keep the request's body, and does not have it yet.

@@ -496,3 +496,29 @@ async fn broken_files_are_reported_fault_by_fault_and_the_last_good_state_stays(
     assert!(!app.reload(folder.path()).await);
     assert_eq!(runner(&app, DEPLOYMENT, "x").await, "good again");
 }
+
+#[tokio::test]
+async fn an_accounts_rules_and_its_queue_are_bounded() {
+    let app = TestApp::start().await;
+    let replies = |count: usize, text: &str| Value::from(vec![json!({"text": text}); count]);
+    queue(&app, QUEUE, replies(10_000, "x")).await;
+    let refused = control(&app, Method::POST, QUEUE, &json!({"text": "one more"})).await;
+    let message = "an account has at most 10000 queued replies";
+    assert_eq!((refused.status.as_u16(), refused.json()["error"].clone()), (400, json!(message)));
+    app.run(DEPLOYMENT, "Hi").await.good();
+    queue(&app, QUEUE, json!({"text": "there is room again"})).await;
+    delete(&app, QUEUE).await;
+
+    let nine_mib = json!({"text": "x".repeat(9 * 1024 * 1024)});
+    queue(&app, QUEUE, nine_mib.clone()).await;
+    let refused = control(&app, Method::POST, QUEUE, &nine_mib).await;
+    let message = "an account has at most 16 MiB of queued replies";
+    assert_eq!((refused.status.as_u16(), refused.json()["error"].clone()), (400, json!(message)));
+    let rule = json!({"reply": [nine_mib]});
+    add(&app, rule.clone()).await;
+    let refused = control(&app, Method::POST, REPLIES, &rule).await;
+    let message = "an account has at most 16 MiB of rules";
+    assert_eq!((refused.status.as_u16(), refused.json()["error"].clone()), (400, json!(message)));
+    delete(&app, REPLIES).await;
+    add(&app, rule).await;
+}

@@ -33,6 +33,54 @@ async fn a_long_stream_holds_little_more_than_its_text() {
     assert!(grown < 40, "4 MiB of text took {grown} MiB");
 }
 
+/// A body of 10 MiB that parses into more than a gigabyte.
+fn many_values() -> String {
+    let zeros = "0,".repeat(5 * MIB - 100);
+    format!(
+        "{{\"content\":[{{\"type\":\"text\",\"text\":\"Hi\"}}],\"variables\":{{\"a\":[{zeros}0]}}}}"
+    )
+}
+
+#[tokio::test]
+async fn twelve_hostile_bodies_at_once_take_less_than_half_a_gigabyte() {
+    let server = Binary::start(&[]).await;
+    let body = bytes::Bytes::from(many_values());
+    let send = |_| {
+        let post = server.client.post(server.url(&format!("/v1/runner/{ECHO}/conversation")));
+        let post = post.header("x-api-key", KEY).header("content-type", "application/json");
+        post.body(body.clone()).send()
+    };
+    let small = server.client.get(server.url("/v1/runner/conversations")).header("x-api-key", KEY);
+    let sent = futures::future::join_all((0..12).map(send));
+    let (answers, small) = futures::join!(sent, small.send());
+    assert_eq!(small.unwrap().status(), 200, "others are answered meanwhile");
+    for answer in answers {
+        assert_eq!(answer.unwrap().status(), 400);
+    }
+    let peak = peak(&server);
+    assert!(peak < 512, "{peak} MiB");
+}
+
+#[tokio::test]
+async fn large_messages_at_once_wait_their_turn() {
+    let server = Binary::start(&[]).await;
+    let file = format!("data:text/plain,{}", "x".repeat(9 * MIB));
+    let body = serde_json::json!({
+        "content": [{"type": "url", "mime_type": "text/plain", "file_uri": file}],
+    });
+    let body = bytes::Bytes::from(body.to_string());
+    let send = |_| {
+        let post = server.client.post(server.url("/v1/runner/YOUR_DEPLOYMENT_ID"));
+        let post = post.header("x-api-key", KEY).header("content-type", "application/json");
+        post.body(body.clone()).send()
+    };
+    for answer in futures::future::join_all((0..12).map(send)).await {
+        assert_eq!(answer.unwrap().status(), 200);
+    }
+    let peak = peak(&server);
+    assert!(peak < 512, "{peak} MiB");
+}
+
 #[tokio::test]
 async fn lists_go_on_when_there_are_no_more_file_descriptors() {
     let folder = tempfile::tempdir().unwrap();

@@ -417,3 +417,37 @@ async fn no_answer_repeats_a_key_or_shows_the_inside() {
         }
     }
 }
+
+// --- bounds of a body ----------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_body_of_more_values_or_levels_than_anybody_needs_is_refused_and_names_the_bound() {
+    let app = TestApp::start().await;
+    let with = |value: &str| {
+        let variables = format!("\"variables\":{{\"a\":{value}}}");
+        format!("{{\"content\":[{{\"type\":\"text\",\"text\":\"Hi\"}}],{variables}}}")
+    };
+    let many = |count: usize| with(&format!("[{}0]", "0,".repeat(count - 1)));
+    let deep = |levels: usize| with(&format!("{}{}", "[".repeat(levels), "]".repeat(levels)));
+    let run = format!("/v1/runner/{ECHO}");
+    let send =
+        async |body: String| app.request(Method::POST, &run).key(KEY).body(body).send().await;
+    send(many(99_000)).await.good();
+    send(deep(125)).await.good();
+    let too_deep = "the body is not valid JSON: it is nested more than 127 levels deep at line 1";
+    for (body, code, message) in [
+        (many(100_000), "invalid_value", "the body must hold at most 100000 JSON values"),
+        (deep(126), "invalid_json", too_deep),
+        (deep(100_000), "invalid_json", too_deep),
+    ] {
+        let error = send(body).await.refused(400, "invalid_request_error", code);
+        let said = error["message"].as_str().unwrap();
+        assert!(said.starts_with(message), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_text_full_of_commas_is_one_value() {
+    let app = TestApp::start().await;
+    app.run(DEPLOYMENT, &",[{".repeat(100_000)).await.good();
+}

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use super::bounds::Load;
 use super::compile::{CompiledRule, RuleFault, Shown, fault_at};
 use super::misses::Rules;
 use super::pattern;
@@ -36,6 +37,7 @@ struct State {
     fixtures: Arc<Placed>,
     /// In the order of their numbers.
     queue: VecDeque<Queued>,
+    queue_load: Load,
     /// The number of the reply queued last.
     queued: u64,
     /// The queue was emptied when it had come to this number.
@@ -50,6 +52,8 @@ struct Placed {
     set: Arc<RuleSet>,
     /// How often each answered. Shared, so that a rule keeps its place when the list changes.
     answered: Vec<Arc<AtomicU64>>,
+    /// Of the rules made at run time alone.
+    load: Load,
 }
 
 /// A reply that waits for its request.
@@ -60,6 +64,7 @@ struct Queued {
     api: Option<Api>,
     source: Arc<Reply>,
     reply: Arc<CompiledReply>,
+    load: Load,
 }
 
 /// Where a new rule goes.
@@ -133,6 +138,7 @@ impl RuleBook {
             own: Arc::new(Placed::begun(Arc::default())),
             fixtures: Arc::new(Placed::begun(fixtures)),
             queue: VecDeque::new(),
+            queue_load: Load::default(),
             queued: 0,
             emptied: 0,
             named: 0,
@@ -187,6 +193,7 @@ impl RuleBook {
                 if queued.number > state.emptied {
                     let behind = |other: &Queued| other.number < queued.number;
                     let at = state.queue.partition_point(behind);
+                    state.queue_load = state.queue_load.plus(queued.load);
                     state.queue.insert(at, queued);
                 }
             }
@@ -227,10 +234,13 @@ impl RuleBook {
 
     /// Adds a rule; gives it with its id.
     pub fn add(&self, rule: &Rule, position: &Position) -> Result<OwnRule, Vec<RuleFault>> {
+        let load = Load::of(rule);
         let mut left = pattern::TOGETHER;
         let rule = compiled(rule, &mut left)?;
         let mut state = self.state.lock();
         let own = Arc::clone(&state.own);
+        let load = own.load.plus(load);
+        load.within_bounds("rules").map_err(|fault| vec![fault])?;
         let (mut rules, mut answered) = (own.set.rules().to_vec(), own.answered.clone());
         if rules.len() >= RULES {
             return Err(vec![too_many_rules()]);
@@ -260,7 +270,7 @@ impl RuleBook {
         let added = OwnRule::of(&rule, &count);
         rules.insert(at, rule);
         answered.insert(at, count);
-        state.own = Arc::new(Placed { set: Arc::new(RuleSet::of(rules)), answered });
+        state.own = Arc::new(Placed { set: Arc::new(RuleSet::of(rules)), answered, load });
         Ok(added)
     }
 
@@ -318,12 +328,14 @@ impl RuleBook {
             rules.push(rule);
             answered.push(count);
         }
+        let load: Load = rules.iter().map(|rule| Load::of(&rule.source)).collect();
+        load.within_bounds("rules").map_err(|fault| vec![fault])?;
         let set = RuleSet::of(rules);
         if set.pattern_size() > pattern::TOGETHER {
             let message = pattern::PatternError::TooManyTogether.to_string();
             return Err(vec![fault_at(&[], message)]);
         }
-        state.own = Arc::new(Placed { set: Arc::new(set), answered });
+        state.own = Arc::new(Placed { set: Arc::new(set), answered, load });
         Ok(())
     }
 
@@ -333,9 +345,9 @@ impl RuleBook {
         let Some(at) = state.own.find(id) else { return false };
         let (mut rules, mut answered) =
             (state.own.set.rules().to_vec(), state.own.answered.clone());
-        rules.remove(at);
+        let load = state.own.load.minus(Load::of(&rules.remove(at).source));
         answered.remove(at);
-        state.own = Arc::new(Placed { set: Arc::new(RuleSet::of(rules)), answered });
+        state.own = Arc::new(Placed { set: Arc::new(RuleSet::of(rules)), answered, load });
         true
     }
 
@@ -356,7 +368,7 @@ impl RuleBook {
         let mut faults = Vec::new();
         for (nth, source) in replies.iter().enumerate() {
             match CompiledReply::compile(source) {
-                Ok(reply) => compiled.push((Arc::new(source.clone()), Arc::new(reply))),
+                Ok(reply) => compiled.push((source, Arc::new(reply), Load::of(source))),
                 Err(found) => faults.extend(found.into_iter().map(|fault| (nth, fault))),
             }
         }
@@ -364,10 +376,16 @@ impl RuleBook {
             return Err(faults);
         }
         let mut state = self.state.lock();
-        for (source, reply) in compiled {
+        let mut load = state.queue_load;
+        for (nth, (.., more)) in compiled.iter().enumerate() {
+            load = load.plus(*more);
+            load.within_bounds("queued replies").map_err(|fault| vec![(nth, fault)])?;
+        }
+        state.queue_load = load;
+        for (source, reply, load) in compiled {
             state.queued += 1;
-            let number = state.queued;
-            state.queue.push_back(Queued { number, api, source, reply });
+            let (number, source) = (state.queued, Arc::new(source.clone()));
+            state.queue.push_back(Queued { number, api, source, reply, load });
         }
         Ok(())
     }
@@ -382,11 +400,14 @@ impl State {
     fn next_of_queue(&mut self, api: Api) -> Option<Queued> {
         let of_api = |queued: &Queued| queued.api.is_none_or(|wanted| wanted == api);
         let next = self.queue.iter().position(of_api)?;
-        self.queue.remove(next)
+        let next = self.queue.remove(next)?;
+        self.queue_load = self.queue_load.minus(next.load);
+        Some(next)
     }
 
     fn empty_queue(&mut self) {
         self.queue.clear();
+        self.queue_load = Load::default();
         self.emptied = self.queued;
     }
 }
@@ -402,7 +423,7 @@ impl Placed {
     /// Rules that have not answered yet.
     fn begun(set: Arc<RuleSet>) -> Self {
         let answered = set.rules().iter().map(|_| Arc::default()).collect();
-        Self { set, answered }
+        Self { set, answered, load: Load::default() }
     }
 
     fn each(&self) -> impl Iterator<Item = (&Arc<CompiledRule>, &Arc<AtomicU64>)> {

@@ -6,6 +6,7 @@
 //! does.
 
 pub mod book;
+mod bounds;
 mod compile;
 mod fallback;
 mod misses;

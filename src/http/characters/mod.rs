@@ -11,7 +11,7 @@ use axum::extract::FromRef;
 
 pub(super) use self::auth::count;
 use super::base_url::PublicUrl;
-use super::extract::Strictness;
+use super::extract::{LargeBodies, Strictness};
 use super::failure::Failure;
 use super::routes::{Routes, get, post};
 use crate::service::{Access, Archive, Shelf, Studio, Turns};
@@ -27,6 +27,7 @@ where
     Shelf: FromRef<S>,
     PublicUrl: FromRef<S>,
     Strictness: FromRef<S>,
+    LargeBodies: FromRef<S>,
 {
     Routes::new()
         .route("/api/v1/models", get(models::list))

@@ -19,7 +19,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 pub use self::auth::Access;
 pub(crate) use self::journal::documents;
-use super::extract::Strictness;
+use super::extract::{LargeBodies, Strictness};
 use super::failure::Failure;
 use super::metrics::{self, Metrics};
 use super::plain;
@@ -37,6 +37,7 @@ where
     Access: FromRef<S>,
     Secrets: FromRef<S>,
     Strictness: FromRef<S>,
+    LargeBodies: FromRef<S>,
 {
     Routes::new()
         .route("/_mynah/metrics", get(metrics::show))

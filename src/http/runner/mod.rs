@@ -11,7 +11,7 @@ use axum::extract::FromRef;
 
 pub(super) use self::auth::attribute;
 pub(super) use self::error::rendered;
-use super::extract::Strictness;
+use super::extract::{LargeBodies, Strictness};
 use super::failure::Failure;
 use super::routes::{Routes, get, post};
 use crate::service::{Access, Archive, Turns};
@@ -51,6 +51,7 @@ where
     Turns: FromRef<S>,
     Archive: FromRef<S>,
     Strictness: FromRef<S>,
+    LargeBodies: FromRef<S>,
     Style: FromRef<S>,
 {
     Routes::new()

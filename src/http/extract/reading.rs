@@ -1,0 +1,106 @@
+//! Reads a request's body, in time and within its bounds.
+
+use std::task::Poll;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody as _};
+use axum::extract::Request;
+use axum::http::header;
+use http_body_util::BodyExt as _;
+
+use super::large_bodies::{LargeBodies, Place, SMALL};
+use crate::http::failure::Failure;
+
+/// How long a client may take to send its body.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
+
+/// What was read of a body.
+#[derive(Default)]
+struct Read {
+    /// Most bodies come in one piece, which need not be copied.
+    first: Bytes,
+    more: Vec<u8>,
+}
+
+impl Read {
+    fn length(&self) -> usize {
+        self.first.len() + self.more.len()
+    }
+
+    /// Makes room for `length` bytes in all, and no more.
+    fn reserve(&mut self, length: usize) {
+        let first = std::mem::take(&mut self.first);
+        self.more.reserve_exact(length);
+        self.more.extend_from_slice(&first);
+    }
+
+    fn push(&mut self, data: Bytes) {
+        if self.first.is_empty() && self.more.is_empty() && self.more.capacity() == 0 {
+            self.first = data;
+        } else {
+            self.more.extend_from_slice(&data);
+        }
+    }
+
+    fn into_bytes(self) -> Bytes {
+        match (self.first.is_empty(), self.more.is_empty()) {
+            (_, true) => self.first,
+            (true, false) => self.more.into(),
+            (false, false) => [&self.first, self.more.as_slice()].concat().into(),
+        }
+    }
+}
+
+/// The body of `request`, at most `largest` bytes, and its place among the large ones if it is one.
+/// The time that it waits for a place is not the client's.
+pub(super) async fn read(
+    request: Request,
+    largest: usize,
+    large: &LargeBodies,
+) -> Result<(Bytes, Option<Place>), Failure> {
+    let announced = request.headers().get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > largest) {
+        return Err(Failure::TooLarge { limit: largest });
+    }
+    let (mut body, mut read) = (request.into_body(), Read::default());
+    let small = announced.unwrap_or(0) <= SMALL;
+    if small && patiently(more(&mut body, &mut read, SMALL.min(largest))).await? {
+        return Ok((read.into_bytes(), None));
+    }
+    // All at once: bodies that have a part of their places and wait for more could wait for each
+    // other.
+    let mut place = large.place(announced.unwrap_or(largest)).await;
+    read.reserve(announced.unwrap_or(0));
+    if !patiently(more(&mut body, &mut read, largest)).await? {
+        return Err(Failure::TooLarge { limit: largest });
+    }
+    if let Some(place) = &mut place {
+        place.shrink_to(read.length());
+    }
+    Ok((read.into_bytes(), place))
+}
+
+/// Reads on until there are more than `most` bytes, or the body ends; tells whether it has ended.
+async fn more(body: &mut Body, read: &mut Read, most: usize) -> Result<bool, Failure> {
+    while read.length() <= most {
+        let Some(frame) = body.frame().await else { return Ok(true) };
+        if let Ok(data) = frame.map_err(|_| Failure::BodyBroken)?.into_data() {
+            read.push(data);
+        }
+        if body.is_end_stream() && read.length() <= most {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// What `read` gives. The timer is for clients that take their time: most bodies are there at once.
+async fn patiently<T>(read: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let mut read = std::pin::pin!(read);
+    if let Poll::Ready(read) = futures::poll!(&mut read) {
+        return read;
+    }
+    let read = tokio::time::timeout(BODY_PATIENCE, read).await;
+    read.unwrap_or(Err(Failure::BodyTooSlow))
+}
