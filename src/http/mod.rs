@@ -13,6 +13,7 @@ mod failure;
 mod faults;
 mod host;
 mod journal;
+mod lists;
 mod metrics;
 mod observe;
 mod operations;

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 
 use super::access::Reader;
+use super::items::Items;
 use super::worlds::World;
 use crate::domain::Error;
 use crate::domain::conversation::{Api, Conversation, Message};
 use crate::ids::ConversationId;
-use crate::store::listing::{self, Filter};
-use crate::store::{self, Store, Window, conversations, messages};
+use crate::store::conversations::Place;
+use crate::store::listing::{self, Filter, Summary};
+use crate::store::{self, AccountRow, BATCH, BATCH_LENGTH, Store, Window, conversations, messages};
 
 /// Shows what is stored.
 #[derive(Debug, Clone)]
@@ -28,10 +30,9 @@ pub struct Page {
 }
 
 /// One page of a list.
-#[derive(Debug, Clone)]
 pub struct Slice<T> {
     /// The items on the page.
-    pub items: Vec<T>,
+    pub items: Items<T>,
     /// Items on all pages.
     pub total: u64,
 }
@@ -60,19 +61,16 @@ impl Archive {
         world: &World,
         filter: Filter,
         page: Page,
-    ) -> Result<Slice<Conversation>, Error> {
+    ) -> Result<Slice<Summary>, Error> {
         let owner = world.row;
-        self.store
-            .read(move |db| {
-                async move {
-                    let (items, total) =
-                        listing::conversations(db, owner, &filter, page.window()).await?;
-                    Ok(Slice { items, total })
-                }
-                .boxed()
-            })
-            .await
-            .map_err(Error::internal)
+        let look = store::act(move |db| {
+            async move { listing::conversations(db, owner, &filter, page.window()).await }.boxed()
+        });
+        let (batch, total) = self.store.read(look).await.map_err(Error::internal)?;
+        let items = Items::new(&self.store, batch, move |ordinal, db| {
+            listing::one(db, owner, ordinal).boxed()
+        });
+        Ok(Slice { items, total })
     }
 
     /// A page of a conversation's messages, oldest first: of the reader's own conversation, else
@@ -90,7 +88,7 @@ impl Archive {
         }
         for public in &reader.public {
             let found = self.look(&public.owner, &id, page).await?;
-            if let Some((_, slice)) = found.filter(|(of, _)| of.target.id() == public.id.as_str()) {
+            if let Some((_, slice)) = found.filter(|(of, _)| of.target == public.id.as_str()) {
                 return if public.origin_allowed {
                     Ok(slice)
                 } else {
@@ -102,12 +100,27 @@ impl Archive {
     }
 
     /// The account's conversations in the Characters API, latest first.
-    pub async fn dialogues(&self, world: &World) -> Result<Vec<Conversation>, Error> {
+    pub async fn dialogues(&self, world: &World) -> Result<Items<Conversation>, Error> {
         let owner = world.row;
+        // First the order, so that a conversation that moves while the list is read is in it once.
         let look = store::act(move |db| {
-            async move { conversations::all(db, owner, Api::Characters).await }.boxed()
+            async move {
+                let ordinals = conversations::ordinals(db, owner, Api::Characters).await?;
+                let batch = conversations::batch(db, owner, next_of(&ordinals, None)).await?;
+                Ok((ordinals, batch))
+            }
+            .boxed()
         });
-        self.store.read(look).await.map_err(Error::internal)
+        let (ordinals, batch) = self.store.read(look).await.map_err(Error::internal)?;
+        let ordinals: Arc<[u64]> = ordinals.into();
+        let items = Items::new(&self.store, batch, move |ordinal, db| {
+            conversations::one(db, owner, ordinal).boxed()
+        });
+        Ok(items.and(move |after, db| {
+            let ordinals = Arc::clone(&ordinals);
+            async move { conversations::batch(db, owner, next_of(&ordinals, Some(after))).await }
+                .boxed()
+        }))
     }
 
     /// One of them.
@@ -121,19 +134,10 @@ impl Archive {
     }
 
     /// All messages of one of them, oldest first.
-    pub async fn lines(&self, world: &World, id: ConversationId) -> Result<Vec<Message>, Error> {
-        let (owner, wanted) = (world.row, id.clone());
-        let look = store::act(move |db| {
-            async move {
-                let found = conversations::find(db, owner, Api::Characters, &wanted).await?;
-                let Some(found) = found else { return Ok(None) };
-                let all = Window { skip: 0, take: found.message_count };
-                messages::read(db, owner, found.ordinal, all).await.map(Some)
-            }
-            .boxed()
-        });
-        let found = self.store.read(look).await.map_err(Error::internal)?;
-        found.ok_or(Error::UnknownConversation(id))
+    pub async fn lines(&self, world: &World, id: ConversationId) -> Result<Items<Message>, Error> {
+        let all = Window { skip: 0, take: u64::MAX };
+        let found = self.messages_of(world.row, Api::Characters, id.clone(), all).await?;
+        found.map(|(_, items)| items).ok_or(Error::UnknownConversation(id))
     }
 
     async fn look(
@@ -141,26 +145,59 @@ impl Archive {
         world: &Arc<World>,
         id: &ConversationId,
         page: Page,
-    ) -> Result<Option<(Conversation, Slice<Message>)>, Error> {
-        let (owner, id) = (world.row, id.clone());
-        self.store
-            .read(move |db| {
-                async move {
-                    let Some(conversation) =
-                        conversations::find(db, owner, Api::Runner, &id).await?
-                    else {
-                        return Ok(None);
-                    };
-                    let items =
-                        messages::read(db, owner, conversation.ordinal, page.window()).await?;
-                    let total = conversation.message_count;
-                    Ok(Some((conversation, Slice { items, total })))
-                }
-                .boxed()
-            })
-            .await
-            .map_err(Error::internal)
+    ) -> Result<Option<(Place, Slice<Message>)>, Error> {
+        let found = self.messages_of(world.row, Api::Runner, id.clone(), page.window()).await?;
+        Ok(found.map(|(place, items)| {
+            let total = place.message_count();
+            (place, Slice { items, total })
+        }))
     }
+
+    /// The messages of a conversation in `window`, as many as there are now.
+    async fn messages_of(
+        &self,
+        owner: AccountRow,
+        api: Api,
+        id: ConversationId,
+        window: Window,
+    ) -> Result<Option<(Place, Items<Message>)>, Error> {
+        let look = store::act(move |db| {
+            async move {
+                let Some(place) = conversations::place(db, owner, api, &id).await? else {
+                    return Ok(None);
+                };
+                let end = window.skip.saturating_add(window.take).min(place.message_count());
+                let first = up_to(end, window.skip);
+                let batch = messages::batch(db, owner, place.ordinal(), first).await?;
+                Ok(Some((place, end, batch)))
+            }
+            .boxed()
+        });
+        let found = self.store.read(look).await.map_err(Error::internal)?;
+        Ok(found.map(|(place, end, batch)| {
+            let ordinal = place.ordinal();
+            let items = Items::new(&self.store, batch, move |position, db| {
+                messages::one(db, owner, ordinal, position).boxed()
+            });
+            let items = items.and(move |after, db| {
+                messages::batch(db, owner, ordinal, up_to(end, after + 1)).boxed()
+            });
+            (place, items)
+        }))
+    }
+}
+
+/// The next batch from `start`, as far as `end`.
+fn up_to(end: u64, start: u64) -> Window {
+    Window { skip: start, take: end.saturating_sub(start).min(BATCH) }
+}
+
+/// The batch of `ordinals` behind `after`, or the first.
+fn next_of(ordinals: &[u64], after: Option<u64>) -> &[u64] {
+    let before = |after| ordinals.iter().position(|ordinal| *ordinal == after);
+    let start = after.map_or(0, |after| before(after).map_or(ordinals.len(), |place| place + 1));
+    let rest = ordinals.get(start..).unwrap_or_default();
+    rest.get(..BATCH_LENGTH).unwrap_or(rest)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What both APIs mean: one method an act, one transaction an act.
 //!
 //! [`access`] tells who calls and what they may use, [`limits`] counts requests, [`turns`] makes
-//! answers and stores them, [`studio`] makes agents and pictures, [`archive`] shows what is stored, [`worlds`] holds what hangs on an
+//! answers and stores them, [`studio`] makes agents and pictures, [`archive`] shows what is stored ([`items`]), [`worlds`] holds what hangs on an
 //! account, [`journal`] what was asked and answered, [`faults`] what is to go wrong, [`fixtures`]
 //! is what they all start with.
 
@@ -10,6 +10,7 @@ pub mod archive;
 pub mod faults;
 pub mod fixtures;
 mod health;
+pub mod items;
 pub mod journal;
 pub mod limits;
 mod paint;

@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use super::archive::{Page, Slice};
 use super::faults::Carried;
 use super::fixtures::Shelf;
+use super::items::Items;
 use super::paint::paint;
 use super::worlds::{Visit, World};
 use crate::domain::catalog::{Agent, Image};
@@ -78,10 +79,14 @@ impl Studio {
     }
 
     /// The account's agents, in the order of their making.
-    pub async fn agents(&self, world: &World) -> Result<Vec<Agent>, Error> {
+    pub async fn agents(&self, world: &World) -> Result<Items<Agent>, Error> {
         let owner = world.row;
-        let look = store::act(move |db| async move { agents::all(db, owner).await }.boxed());
-        self.store.read(look).await.map_err(Error::internal)
+        let look = store::act(move |db| async move { agents::batch(db, owner, 0).await }.boxed());
+        let batch = self.store.read(look).await.map_err(Error::internal)?;
+        let items = Items::new(&self.store, batch, move |ordinal, db| {
+            agents::one(db, owner, ordinal).boxed()
+        });
+        Ok(items.and(move |after, db| agents::batch(db, owner, after).boxed()))
     }
 
     /// One of the account's agents.
@@ -132,13 +137,13 @@ impl Studio {
     pub async fn images(&self, world: &World, page: Page) -> Result<Slice<Image>, Error> {
         let owner = world.row;
         let look = store::act(move |db| {
-            async move {
-                let (items, total) = images::list(db, owner, page.window()).await?;
-                Ok(Slice { items, total })
-            }
-            .boxed()
+            async move { images::list(db, owner, page.window()).await }.boxed()
         });
-        self.store.read(look).await.map_err(Error::internal)
+        let (batch, total) = self.store.read(look).await.map_err(Error::internal)?;
+        let items = Items::new(&self.store, batch, move |ordinal, db| {
+            images::one(db, owner, ordinal).boxed()
+        });
+        Ok(Slice { items, total })
     }
 
     /// Makes an image, charges for it, and puts it into its conversation.
@@ -152,7 +157,7 @@ impl Studio {
                 let mut conversation = None;
                 if let Some(id) = &new.conversation {
                     let api = Api::Characters;
-                    conversation = conversations::find(db, payer.row, api, id).await?;
+                    conversation = conversations::place(db, payer.row, api, id).await?;
                     if conversation.is_none() {
                         return Ok(Paid::NoSuchConversation);
                     }
@@ -173,9 +178,9 @@ impl Studio {
                 let [(_, image)] = image;
                 let mut made = vec![Kind::Image];
                 if let Some(conversation) = conversation {
-                    let message = shown(ids, &image, conversation.turn_count);
+                    let message = shown(ids, &image, conversation.turn_count());
                     let activity = ids.next(Kind::Activity);
-                    let ordinal = conversation.ordinal;
+                    let ordinal = conversation.ordinal();
                     messages::append(db, payer.row, ordinal, &[message], activity).await?;
                     made.extend([Kind::Message, Kind::Activity]);
                 }

@@ -29,7 +29,7 @@ use crate::domain::conversation::{Message, Prompt};
 use crate::domain::rule::Pace;
 use crate::domain::{BackendName, Error, OutputMode, Part, Role};
 use crate::ids::Minter;
-use crate::store::Store;
+use crate::store::{Held, Store};
 
 /// Makes turns.
 #[derive(Clone)]
@@ -78,6 +78,8 @@ struct Asked {
     /// The tokens of the prompt, where they are counted already.
     tokens: Option<u64>,
     at: DateTime<Utc>,
+    /// The place among those who hold long texts, until the answer is there.
+    held: Option<Held>,
 }
 
 /// An answer that is all there.

@@ -1,8 +1,15 @@
 //! Agents of the Characters API.
 
+use sqlx::AssertSqlSafe;
+
+use super::rows::{BATCH, Listed, texts};
 use super::{AccountRow, Connection, StoreError, from_sql, parse, to_sql};
 use crate::domain::catalog::Agent;
 use crate::ids::{AgentId, SdModelId};
+
+/// Its columns of texts, which may be long, where `agents` is called `a`.
+pub(super) const TEXTS: [&str; 4] =
+    ["a.name", "a.appearance_prompt", "a.personality_prompt", "a.description"];
 
 /// Stores an agent; `ordinal` is how many its account has made with it.
 pub async fn insert(
@@ -39,6 +46,45 @@ pub async fn all(db: &mut Connection, owner: AccountRow) -> Result<Vec<Agent>, S
     .fetch_all(db)
     .await?;
     Ok(rows.into_iter().map(AgentRow::into_domain).collect())
+}
+
+/// The owner's next agents after the one of ordinal `after`, in the order of their making, at most a
+/// batch and without long texts.
+pub async fn batch(
+    db: &mut Connection,
+    owner: AccountRow,
+    after: u64,
+) -> Result<Vec<Listed<Agent>>, StoreError> {
+    let sql = format!(
+        "SELECT a.ordinal, a.id, {}, a.sd_model FROM agents a
+         WHERE a.account = $1 AND a.ordinal > $2 ORDER BY a.ordinal LIMIT $3",
+        texts(&TEXTS, true)
+    );
+    let rows: Vec<AgentRow> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(owner.0)
+        .bind(to_sql(after))
+        .bind(to_sql(BATCH))
+        .fetch_all(db)
+        .await?;
+    let listed = |row: AgentRow| Listed::new(row.ordinal, row.long, row.into_domain());
+    Ok(rows.into_iter().map(listed).collect())
+}
+
+/// The owner's agent of ordinal `ordinal`.
+pub async fn one(
+    db: &mut Connection,
+    owner: AccountRow,
+    ordinal: u64,
+) -> Result<Agent, StoreError> {
+    let row: AgentRow = sqlx::query_as(
+        "SELECT id, name, appearance_prompt, personality_prompt, description, sd_model
+         FROM agents WHERE account = $1 AND ordinal = $2",
+    )
+    .bind(owner.0)
+    .bind(to_sql(ordinal))
+    .fetch_one(db)
+    .await?;
+    Ok(row.into_domain())
 }
 
 /// All of the owner's agents, each with its ordinal.
@@ -86,13 +132,29 @@ pub async fn find_anywhere(db: &mut Connection, id: &str) -> Result<Option<Agent
 /// An agent out of a JSON array of its id, name, appearance, personality, description and model.
 pub(super) fn from_json(row: &str) -> Option<Agent> {
     let (id, name, appearance_prompt, personality_prompt, description, sd_model) = parse(row)?;
-    let row = AgentRow { id, name, appearance_prompt, personality_prompt, description, sd_model };
+    let (ordinal, long) = (0, 0);
+    let row = AgentRow {
+        ordinal,
+        long,
+        id,
+        name,
+        appearance_prompt,
+        personality_prompt,
+        description,
+        sd_model,
+    };
     Some(row.into_domain())
 }
 
 /// A row of `agents`.
 #[derive(sqlx::FromRow)]
 struct AgentRow {
+    /// Selected for lists alone.
+    #[sqlx(default)]
+    ordinal: i64,
+    /// The texts are left out.
+    #[sqlx(default)]
+    long: i64,
     id: String,
     name: String,
     appearance_prompt: String,

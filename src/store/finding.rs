@@ -8,11 +8,16 @@ use std::collections::HashMap;
 
 use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{Arguments as _, AssertSqlSafe, FromRow as _, Row as _};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
+use super::agents::TEXTS;
 use super::conversations::ConversationRow;
 use super::postings::values;
-use super::{AccountRow, Connection, StoreError, agents, inconsistent, parse, to_sql};
+use super::rows::{SHORT, length, texts};
+use super::{
+    AccountRow, Connection, StoreError, agents, conversations, from_sql, inconsistent, messages,
+    parse, to_sql,
+};
 use crate::domain::catalog::Agent;
 use crate::domain::conversation::{Api, Conversation, Part, Role};
 use crate::ids::{ConversationId, ImageId};
@@ -22,6 +27,12 @@ const LARGEST_BATCH: usize = 64;
 /// Those that may wait; beyond that, callers wait to queue up.
 const QUEUE: usize = 1024;
 const PARAMETERS: usize = 6;
+/// The longest message, in bytes, that is read with others; and how many are, the latest. So a batch
+/// takes some 50 MiB at most.
+const SHORT_MESSAGE: usize = 8 * 1024;
+const AT_ONCE: usize = 100;
+/// The most that is read of a conversation's messages, in bytes: more than the latest turn can take.
+pub const LONGEST_HISTORY: u64 = 32 * 1024 * 1024;
 
 /// Which conversation, and how much of it.
 #[derive(Debug, Clone)]
@@ -60,6 +71,10 @@ pub struct Found {
     pub agent: Option<Agent>,
     /// Its latest messages, oldest first.
     pub latest: Vec<Latest>,
+    /// Older messages were left out, although they were wanted: all together would be too long.
+    pub cut: bool,
+    /// The place among those who hold long texts, to be kept until the answer is there.
+    pub held: Option<OwnedSemaphorePermit>,
 }
 
 /// A message, as far as a model is shown it.
@@ -78,22 +93,32 @@ pub(super) struct FoundRow {
     conversation: ConversationRow,
     /// A JSON array.
     agent: Option<String>,
-    /// The elements of a JSON array, each an array of position, role, parts and image.
+    /// The elements of a JSON array, each an array: see [`Message`].
     latest: Option<String>,
 }
 
+/// Position, role, parts (null where they are to be read by themselves) and their length in bytes,
+/// and image of a message.
+type Message = (i64, Role, Option<Vec<Part>>, u64, Option<ImageId>);
+
+/// A conversation as it was read, from which long texts may be missing.
+pub(super) struct Parsed {
+    conversation: ConversationRow,
+    agent: Option<Agent>,
+    /// Oldest first.
+    latest: Vec<Message>,
+}
+
 impl FoundRow {
-    pub(super) fn into_domain(self) -> Result<Found, StoreError> {
-        let conversation = self.conversation.into_domain()?;
-        let agent = self.agent.map(|agent| {
-            agents::from_json(&agent)
-                .ok_or_else(|| inconsistent("conversations", "agent", &conversation.id))
-        });
-        let latest = self.latest.map(|latest| {
-            in_order(&latest).ok_or_else(|| inconsistent("messages", "parts", &conversation.id))
-        });
+    pub(super) fn parsed(self) -> Result<Parsed, StoreError> {
+        let Self { conversation, agent, latest } = self;
+        let wrong = |table, column| inconsistent(table, column, &conversation.id());
+        let agent = agent
+            .map(|agent| agents::from_json(&agent).ok_or_else(|| wrong("conversations", "agent")));
+        let latest =
+            latest.map(|latest| in_order(&latest).ok_or_else(|| wrong("messages", "parts")));
         let (agent, latest) = (agent.transpose()?, latest.transpose()?.unwrap_or_default());
-        Ok(Found { conversation, agent, latest })
+        Ok(Parsed { conversation, agent, latest })
     }
 
     fn of(row: &SqliteRow) -> Result<Self, sqlx::Error> {
@@ -105,11 +130,68 @@ impl FoundRow {
     }
 }
 
-fn in_order(latest: &str) -> Option<Vec<Latest>> {
-    let mut latest: Vec<(i64, Role, Vec<Part>, Option<ImageId>)> = parse(&format!("[{latest}]"))?;
+impl Parsed {
+    /// Whether nothing is missing.
+    pub(super) fn is_whole(&self) -> bool {
+        let agent_missing = self.agent.is_none() && self.conversation.agent().is_some();
+        let message_missing = self.latest.iter().any(|(_, _, parts, ..)| parts.is_none());
+        !(self.conversation.is_long() || agent_missing || message_missing)
+    }
+
+    pub(super) fn into_domain(self) -> Result<Found, StoreError> {
+        let latest = self.latest.into_iter();
+        let message = |(_, role, parts, _, image): Message| Latest {
+            role,
+            parts: parts.unwrap_or_default(),
+            image,
+        };
+        Ok(Found {
+            conversation: self.conversation.into_domain()?,
+            agent: self.agent,
+            latest: latest.map(message).collect(),
+            cut: false,
+            held: None,
+        })
+    }
+
+    /// Reads what is missing; of the messages the latest that come to [`LONGEST_HISTORY`].
+    pub(super) async fn completed(
+        mut self,
+        db: &mut Connection,
+        owner: AccountRow,
+    ) -> Result<Found, StoreError> {
+        let ordinal = self.conversation.ordinal();
+        if self.conversation.is_long() {
+            self.conversation = conversations::row(db, owner, ordinal).await?;
+        }
+        if let (None, Some(agent)) = (&self.agent, self.conversation.agent()) {
+            self.agent = agents::find(db, owner, &agent).await?;
+        }
+        let mut bytes = 0;
+        let fits = |(.., length, _): &&Message| {
+            bytes += length;
+            bytes <= LONGEST_HISTORY
+        };
+        let kept = self.latest.iter().rev().take_while(fits).count();
+        let cut = kept < self.latest.len();
+        self.latest.drain(..self.latest.len() - kept);
+        let missing = self.latest.iter().filter(|(_, _, parts, ..)| parts.is_none());
+        let missing: Vec<i64> = missing.map(|(position, ..)| *position).collect();
+        let parts = messages::parts_at(db, owner, from_sql(ordinal), &missing).await?;
+        let mut parts: HashMap<i64, Vec<Part>> = parts.into_iter().collect();
+        for (position, _, missing, ..) in &mut self.latest {
+            if let Some(found) = parts.remove(position) {
+                *missing = Some(found);
+            }
+        }
+        Ok(Found { cut, ..self.into_domain()? })
+    }
+}
+
+fn in_order(latest: &str) -> Option<Vec<Message>> {
+    let mut latest: Vec<Message> = parse(&format!("[{latest}]"))?;
     latest.sort_by_key(|(position, ..)| *position);
-    let latest = latest.into_iter();
-    Some(latest.map(|(_, role, parts, image)| Latest { role, parts, image }).collect())
+    Some(latest)
 }
 
 /// The way to the task that finds conversations, on connections of `pool`.
@@ -196,15 +278,20 @@ fn rounded(count: usize) -> usize {
 
 /// The statement that finds `rows`, or fewer.
 fn text(rows: usize) -> String {
-    let mut sql = String::from(
-        "SELECT s.column1 AS nth, c.id, c.ordinal, c.api, c.target, c.name, c.meta, c.variables,
-                c.system_prompt, c.agent, c.created_at, c.updated_at, c.message_count,
-                c.turn_count,
+    let (texts, agent) =
+        (texts(&["c.name", "c.meta", "c.variables", "c.system_prompt"], true), length(&TEXTS));
+    let mut sql = format!(
+        "SELECT s.column1 AS nth, c.id, c.ordinal, c.api, c.target, {texts}, c.agent, c.created_at,
+                c.updated_at, c.message_count, c.turn_count,
                 (SELECT json_array(a.id, a.name, a.appearance_prompt, a.personality_prompt,
                                    a.description, a.sd_model)
-                 FROM agents a WHERE a.account = c.account AND a.id = c.agent) AS agent_row,
-                (SELECT string_agg('[' || m.position || ',\"' || m.role || '\",' || m.parts || ','
-                                       || json_quote(m.image) || ']', ',')
+                 FROM agents a
+                 WHERE a.account = c.account AND a.id = c.agent AND {agent} <= {SHORT}) AS agent_row,
+                (SELECT string_agg('[' || m.position || ',\"' || m.role || '\",' || CASE
+                     WHEN octet_length(m.parts) <= {SHORT_MESSAGE}
+                          AND m.position >= c.message_count - {AT_ONCE}
+                     THEN m.parts ELSE 'null' END
+                     || ',' || octet_length(m.parts) || ',' || json_quote(m.image) || ']', ',')
                  FROM messages m
                  WHERE m.account = c.account AND m.conversation = c.ordinal
                    AND m.position >= CASE WHEN s.column6 IS NULL

@@ -1,8 +1,9 @@
 //! Images of the Characters API.
 
 use chrono::DateTime;
-use sqlx::QueryBuilder;
+use sqlx::{AssertSqlSafe, QueryBuilder};
 
+use super::rows::{Listed, texts};
 use super::{AccountRow, Connection, StoreError, Window, from_sql, to_sql};
 use crate::domain::catalog::Image;
 
@@ -32,27 +33,49 @@ pub async fn insert(
     Ok(())
 }
 
-/// One page of the owner's images, newest first, and how many there are.
+/// One page of the owner's images, newest first and without long texts, and how many there are.
 pub async fn list(
     db: &mut Connection,
     owner: AccountRow,
     window: Window,
-) -> Result<(Vec<Image>, u64), StoreError> {
+) -> Result<(Vec<Listed<Image>>, u64), StoreError> {
     let total: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM images WHERE account = $1")
         .bind(owner.0)
         .fetch_one(&mut *db)
         .await?;
-    let rows: Vec<ImageRow> = sqlx::query_as(
-        "SELECT id, prompt, sd_model, created_at FROM images WHERE account = $1
-         ORDER BY created_at DESC, ordinal DESC LIMIT $2 OFFSET $3",
+    let sql = format!(
+        "SELECT i.ordinal, i.id, {}, i.sd_model, i.created_at FROM images i WHERE i.account = $1
+         ORDER BY i.created_at DESC, i.ordinal DESC LIMIT $2 OFFSET $3",
+        texts(&["i.prompt"], true)
+    );
+    let rows: Vec<ImageRow> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(owner.0)
+        .bind(to_sql(window.take))
+        .bind(to_sql(window.skip))
+        .fetch_all(db)
+        .await?;
+    let listed = |row: ImageRow| {
+        let (ordinal, long) = (row.ordinal, row.long);
+        Ok(Listed::new(ordinal, long, row.into_domain()?))
+    };
+    let images = rows.into_iter().map(listed).collect::<Result<_, StoreError>>()?;
+    Ok((images, from_sql(total)))
+}
+
+/// The owner's image of ordinal `ordinal`.
+pub async fn one(
+    db: &mut Connection,
+    owner: AccountRow,
+    ordinal: u64,
+) -> Result<Image, StoreError> {
+    let row: ImageRow = sqlx::query_as(
+        "SELECT id, prompt, sd_model, created_at FROM images WHERE account = $1 AND ordinal = $2",
     )
     .bind(owner.0)
-    .bind(to_sql(window.take))
-    .bind(to_sql(window.skip))
-    .fetch_all(db)
+    .bind(to_sql(ordinal))
+    .fetch_one(db)
     .await?;
-    let images = rows.into_iter().map(ImageRow::into_domain).collect::<Result<_, _>>()?;
-    Ok((images, from_sql(total)))
+    row.into_domain()
 }
 
 /// All of the owner's images, each with its ordinal, in the order of their making.
@@ -90,6 +113,12 @@ pub async fn find_anywhere(db: &mut Connection, id: &str) -> Result<Option<Image
 /// A row of `images`.
 #[derive(sqlx::FromRow)]
 struct ImageRow {
+    /// Selected for lists alone.
+    #[sqlx(default)]
+    ordinal: i64,
+    /// The prompt is left out.
+    #[sqlx(default)]
+    long: i64,
     id: String,
     prompt: String,
     sd_model: String,

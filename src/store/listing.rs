@@ -4,10 +4,82 @@ use std::fmt::Write as _;
 
 use sqlx::AssertSqlSafe;
 
-use super::conversations::ConversationRow;
-use super::{AccountRow, Connection, StoreError, Window, from_sql, to_sql};
-use crate::domain::conversation::Conversation;
-use crate::ids::DeploymentId;
+use chrono::{DateTime, Utc};
+use serde_json::value::RawValue;
+
+use super::rows::{Listed, texts};
+use super::{
+    AccountRow, Connection, StoreError, Window, from_sql, from_unix, inconsistent, to_sql,
+};
+use crate::ids::{ConversationId, DeploymentId};
+
+/// A Runner conversation as lists show it.
+#[derive(Debug)]
+pub struct Summary {
+    /// Its id.
+    pub id: ConversationId,
+    /// Its name.
+    pub name: String,
+    /// The client's labels: the text of a JSON object, which nobody here looks into.
+    pub meta: Box<RawValue>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When something last happened in it.
+    pub updated_at: DateTime<Utc>,
+    /// How many messages it holds.
+    pub message_count: u64,
+}
+
+#[derive(sqlx::FromRow)]
+struct SummaryRow {
+    ordinal: i64,
+    id: String,
+    name: String,
+    meta: String,
+    created_at: i64,
+    updated_at: i64,
+    message_count: i64,
+    long: i64,
+}
+
+impl SummaryRow {
+    fn into_listed(self) -> Result<Listed<Summary>, StoreError> {
+        let wrong = |column| inconsistent("conversations", column, &self.id);
+        let meta = if self.long == 0 { self.meta } else { "{}".to_owned() };
+        let summary = Summary {
+            meta: RawValue::from_string(meta).map_err(|_| wrong("meta"))?,
+            created_at: from_unix(self.created_at).ok_or_else(|| wrong("created_at"))?,
+            updated_at: from_unix(self.updated_at).ok_or_else(|| wrong("updated_at"))?,
+            message_count: from_sql(self.message_count),
+            id: self.id.into(),
+            name: self.name,
+        };
+        Ok(Listed::new(self.ordinal, self.long, summary))
+    }
+}
+
+/// What is selected of a conversation, in a query where `conversations` is called `c`.
+fn columns(batch: bool) -> String {
+    let texts = texts(&["c.name", "c.meta"], batch);
+    format!("c.ordinal, c.id, {texts}, c.created_at, c.updated_at, c.message_count")
+}
+
+/// The owner's conversation `ordinal`, with long texts.
+pub async fn one(
+    db: &mut Connection,
+    owner: AccountRow,
+    ordinal: u64,
+) -> Result<Summary, StoreError> {
+    let columns = columns(false);
+    let sql =
+        format!("SELECT {columns} FROM conversations c WHERE c.account = $1 AND c.ordinal = $2");
+    let row: SummaryRow = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(owner.0)
+        .bind(to_sql(ordinal))
+        .fetch_one(db)
+        .await?;
+    row.into_listed()?.item.ok_or_else(|| sqlx::Error::RowNotFound.into())
+}
 
 /// What a list of conversations is narrowed down to.
 #[derive(Debug, Clone, Default)]
@@ -18,18 +90,14 @@ pub struct Filter {
     pub meta: Vec<(String, String)>,
 }
 
-/// The columns of [`ConversationRow`], in a query where `conversations` is called `c`.
-const COLUMNS: &str = "c.id, c.ordinal, c.api, c.target, c.name, c.meta, c.variables, \
-                       c.system_prompt, c.agent, c.created_at, c.updated_at, c.message_count, \
-                       c.turn_count";
-
-/// One page of the owner's Runner conversations, the newest activity first, and how many there are.
+/// One page of the owner's Runner conversations, the newest activity first and without long texts, and
+/// how many there are.
 pub async fn conversations(
     db: &mut Connection,
     owner: AccountRow,
     filter: &Filter,
     window: Window,
-) -> Result<(Vec<Conversation>, u64), StoreError> {
+) -> Result<(Vec<Listed<Summary>>, u64), StoreError> {
     let plan = Plan::choose(db, owner, filter, window).await?;
     let total = plan.total(db, owner, filter).await?;
     if window.skip >= total {
@@ -37,19 +105,20 @@ pub async fn conversations(
     }
     let parameters = 1 + filter_texts(filter).count();
     let sql = format!(
-        "SELECT {COLUMNS} FROM {} ORDER BY c.updated_at DESC, c.activity DESC \
+        "SELECT {} FROM {} ORDER BY c.updated_at DESC, c.activity DESC \
          LIMIT ${} OFFSET ${}",
+        columns(true),
         plan.source(filter),
         parameters + 1,
         parameters + 2,
     );
-    let mut query = sqlx::query_as::<_, ConversationRow>(AssertSqlSafe(sql)).bind(owner.0);
+    let mut query = sqlx::query_as::<_, SummaryRow>(AssertSqlSafe(sql)).bind(owner.0);
     for text in filter_texts(filter) {
         query = query.bind(text);
     }
     query = query.bind(to_sql(window.take)).bind(to_sql(window.skip));
     let rows = query.fetch_all(db).await?;
-    let items = rows.into_iter().map(ConversationRow::into_domain).collect::<Result<_, _>>()?;
+    let items = rows.into_iter().map(SummaryRow::into_listed).collect::<Result<_, _>>()?;
     Ok((items, total))
 }
 

@@ -2,11 +2,12 @@
 
 use sqlx::AssertSqlSafe;
 
+use super::rows::{Listed, texts};
 use super::{
     AccountRow, Connection, StoreError, Window, from_sql, from_unix, inconsistent, json, parse,
     to_sql,
 };
-use crate::domain::conversation::{Message, Role};
+use crate::domain::conversation::{Message, Part, Role};
 use crate::ids::{ImageId, MessageId};
 
 /// Rows of messages in one statement: SQLite takes 32,766 parameters, a row has seven.
@@ -110,9 +111,110 @@ pub async fn read(
     rows.into_iter().map(MessageRow::into_domain).collect()
 }
 
+/// The messages of conversation `ordinal` in `window`, oldest first, without long texts.
+pub async fn batch(
+    db: &mut Connection,
+    owner: AccountRow,
+    ordinal: u64,
+    window: Window,
+) -> Result<Vec<Listed<Message>>, StoreError> {
+    let sql = format!(
+        "SELECT m.position, m.id, m.role, {}, m.image, m.created_at, m.aborted, m.turn
+         FROM messages m
+         WHERE m.account = $1 AND m.conversation = $2 AND m.position >= $3 AND m.position < $4
+         ORDER BY m.position",
+        texts(&["m.parts"], true)
+    );
+    let rows: Vec<MessageRow> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(owner.0)
+        .bind(to_sql(ordinal))
+        .bind(to_sql(window.skip))
+        .bind(to_sql(window.skip.saturating_add(window.take)))
+        .fetch_all(db)
+        .await?;
+    let listed = |row: MessageRow| {
+        let (position, long) = (row.position, row.long);
+        Ok(Listed::new(position, long, row.into_domain()?))
+    };
+    rows.into_iter().map(listed).collect()
+}
+
+/// The message at `position`.
+pub async fn one(
+    db: &mut Connection,
+    owner: AccountRow,
+    ordinal: u64,
+    position: u64,
+) -> Result<Message, StoreError> {
+    let found = read(db, owner, ordinal, Window { skip: position, take: 1 }).await?;
+    found.into_iter().next().ok_or_else(|| sqlx::Error::RowNotFound.into())
+}
+
+/// The latest messages of conversation `ordinal` in `window`, as many as come to `most` bytes, oldest
+/// first; and the bytes that they come to.
+pub async fn latest_within(
+    db: &mut Connection,
+    owner: AccountRow,
+    ordinal: u64,
+    window: Window,
+    most: u64,
+) -> Result<(Vec<Message>, u64), StoreError> {
+    let end = window.skip.saturating_add(window.take);
+    let lengths: Vec<i64> = sqlx::query_scalar(
+        "SELECT octet_length(parts) FROM messages
+         WHERE account = $1 AND conversation = $2 AND position >= $3 AND position < $4
+         ORDER BY position DESC",
+    )
+    .bind(owner.0)
+    .bind(to_sql(ordinal))
+    .bind(to_sql(window.skip))
+    .bind(to_sql(end))
+    .fetch_all(&mut *db)
+    .await?;
+    let (mut take, mut bytes) = (0, 0);
+    for length in lengths.into_iter().map(from_sql) {
+        if bytes + length > most {
+            break;
+        }
+        bytes += length;
+        take += 1;
+    }
+    let messages = read(db, owner, ordinal, Window { skip: end - take, take }).await?;
+    Ok((messages, bytes))
+}
+
+/// The parts of the messages of conversation `ordinal` at `positions`.
+pub(super) async fn parts_at(
+    db: &mut Connection,
+    owner: AccountRow,
+    ordinal: u64,
+    positions: &[i64],
+) -> Result<Vec<(i64, Vec<Part>)>, StoreError> {
+    let rows: Vec<(i64, String)> = sqlx::query_as(
+        "SELECT m.position, m.parts FROM json_each($3) p CROSS JOIN messages m
+         ON m.account = $1 AND m.conversation = $2 AND m.position = p.value",
+    )
+    .bind(owner.0)
+    .bind(to_sql(ordinal))
+    .bind(json(&positions))
+    .fetch_all(db)
+    .await?;
+    let parsed = |(position, parts): (i64, String)| {
+        let parts = parse(&parts).ok_or_else(|| inconsistent("messages", "parts", &position))?;
+        Ok((position, parts))
+    };
+    rows.into_iter().map(parsed).collect()
+}
+
 /// A row of `messages`.
 #[derive(sqlx::FromRow)]
 pub(super) struct MessageRow {
+    /// Selected for lists alone.
+    #[sqlx(default)]
+    position: i64,
+    /// The parts are left out.
+    #[sqlx(default)]
+    long: i64,
     id: String,
     role: String,
     parts: String,
@@ -127,7 +229,10 @@ impl MessageRow {
         let wrong = |column| inconsistent("messages", column, &self.id);
         Ok(Message {
             role: role_named(&self.role).ok_or_else(|| wrong("role"))?,
-            parts: parse(&self.parts).ok_or_else(|| wrong("parts"))?,
+            parts: match self.long {
+                0 => parse(&self.parts).ok_or_else(|| wrong("parts"))?,
+                _ => Vec::new(),
+            },
             created_at: from_unix(self.created_at).ok_or_else(|| wrong("created_at"))?,
             image: self.image.map(ImageId::from),
             aborted: self.aborted,

@@ -16,10 +16,12 @@ pub mod images;
 pub mod listing;
 pub mod messages;
 mod postings;
+mod rows;
 pub mod snapshots;
 mod writer;
 
 use std::str::FromStr as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -33,13 +35,14 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions as _, Executor as _};
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 pub use self::file::FileLost;
 use self::file::{Lock, Watched};
 use self::finding::{Finding, FoundRow};
-pub use self::finding::{Found, History, Latest, Sought};
+pub use self::finding::{Found, History, LONGEST_HISTORY, Latest, Sought};
 pub use self::postings::{Drawn, Posted, Posting, WholeTurn};
+pub use self::rows::{BATCH, BATCH_LENGTH, Listed};
 use self::writer::Writer;
 pub use self::writer::Written;
 
@@ -49,6 +52,9 @@ pub type Connection = SqliteConnection;
 /// The row of an account: the owner that every function here takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountRow(i64);
+
+/// A place among those who hold long texts.
+pub type Held = OwnedSemaphorePermit;
 
 /// A page of a list: how many to skip, how many to give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +72,9 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages in the log, of 4 KiB each, that are put into the database file together: a thousand, as is
 /// usual, would have the one writer wait for the disk several times a second.
 const PAGES_IN_THE_LOG: &str = "4000";
+/// How many may read long texts at a time: megabytes, which are in memory several times over until
+/// they are answered.
+const LARGE_READS: usize = 4;
 /// Connections for reading beside the writer: SQLite answers from memory, more do not help.
 const READERS: u32 = 4;
 
@@ -149,6 +158,7 @@ pub struct Store {
     readers: Readers,
     /// None in memory.
     file: Option<Watched>,
+    large_reads: Arc<Semaphore>,
 }
 
 #[derive(Debug, Clone)]
@@ -175,8 +185,10 @@ impl Store {
             let pool = readers(options.read_only(true)).await.map_err(open)?;
             Readers::Pool { findings: finding::start(pool.clone()), pool }
         };
-        let file = path.as_deref().map(Watched::new);
-        Ok(Self { writer: Writer::start(connection, file.clone(), lock), readers, file })
+        let (file, large_reads) =
+            (path.as_deref().map(Watched::new), Arc::new(Semaphore::new(LARGE_READS)));
+        let writer = Writer::start(connection, file.clone(), lock);
+        Ok(Self { writer, readers, file, large_reads })
     }
 
     /// Runs `act` in a transaction of the one writer; returns after the commit.
@@ -222,6 +234,7 @@ impl Store {
 
     /// The conversation that is `sought`, with what a model is shown of it.
     pub async fn find(&self, sought: Sought) -> Result<Option<Found>, StoreError> {
+        let owner = sought.owner;
         let (answer, found) = oneshot::channel();
         let finding = Finding { sought, answer };
         match &self.readers {
@@ -231,7 +244,21 @@ impl Store {
             Readers::Writer => self.writer.find(finding).await?,
         }
         let found = found.await.map_err(|_| StoreError::Closed)??;
-        found.map(FoundRow::into_domain).transpose()
+        let Some(found) = found.map(FoundRow::parsed).transpose()? else { return Ok(None) };
+        if found.is_whole() {
+            return found.into_domain().map(Some);
+        }
+        let held = self.large().await;
+        let complete = act(move |db| async move { found.completed(db, owner).await }.boxed());
+        let found = self.read(complete).await?;
+        Ok(Some(Found { held, ..found }))
+    }
+
+    /// A place among those who read long texts, as soon as there is one. Whoever has one must not
+    /// wait for another.
+    pub async fn large(&self) -> Option<OwnedSemaphorePermit> {
+        // The semaphore is never closed.
+        Arc::clone(&self.large_reads).acquire_owned().await.ok()
     }
 
     /// Runs `look`, which writes nothing, on one state of the database, whatever is committed

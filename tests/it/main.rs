@@ -52,6 +52,7 @@ mod hosts;
 mod isolation;
 mod layers;
 mod ledger;
+mod long_lists;
 mod memory;
 mod openapi;
 mod openapi_collection;

@@ -51,8 +51,8 @@ async fn twelve_hostile_bodies_at_once_take_less_than_half_a_gigabyte() {
         post.body(body.clone()).send()
     };
     let small = server.client.get(server.url("/v1/runner/conversations")).header("x-api-key", KEY);
-    let sent = futures::future::join_all((0..12).map(send));
-    let (answers, small) = futures::join!(sent, small.send());
+    let hostile = futures::future::join_all((0..12).map(send));
+    let (answers, small) = futures::join!(hostile, small.send());
     assert_eq!(small.unwrap().status(), 200, "others are answered meanwhile");
     for answer in answers {
         assert_eq!(answer.unwrap().status(), 400);
@@ -64,10 +64,8 @@ async fn twelve_hostile_bodies_at_once_take_less_than_half_a_gigabyte() {
 #[tokio::test]
 async fn large_messages_at_once_wait_their_turn() {
     let server = Binary::start(&[]).await;
-    let file = format!("data:text/plain,{}", "x".repeat(9 * MIB));
-    let body = serde_json::json!({
-        "content": [{"type": "url", "mime_type": "text/plain", "file_uri": file}],
-    });
+    let mut body = said("Hi");
+    body["variables"] = serde_json::json!({"x": "x".repeat(9 * MIB)});
     let body = bytes::Bytes::from(body.to_string());
     let send = |_| {
         let post = server.client.post(server.url("/v1/runner/YOUR_DEPLOYMENT_ID"));
@@ -79,6 +77,29 @@ async fn large_messages_at_once_wait_their_turn() {
     }
     let peak = peak(&server);
     assert!(peak < 512, "{peak} MiB");
+}
+
+#[tokio::test]
+async fn a_list_reads_no_variables() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("kept.db");
+    let server = Binary::on_file(&file, &[]).await;
+    let mut body = said("Hi");
+    body["variables"] = serde_json::json!({"x": "x".repeat(9 * MIB)});
+    for _ in 0..4 {
+        let post = server.client.post(server.url("/v1/runner/YOUR_DEPLOYMENT_ID/conversation"));
+        let answer = post.header("x-api-key", KEY).json(&body).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+    drop(server);
+
+    let server = Binary::on_file(&file, &[]).await;
+    let before = peak(&server);
+    let list = server.client.get(server.url("/v1/runner/conversations")).header("x-api-key", KEY);
+    let list: Value = list.send().await.unwrap().json().await.unwrap();
+    assert!(list["total"].as_u64() >= Some(4));
+    let grown = peak(&server) - before;
+    assert!(grown < 8, "{grown} MiB");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
 use super::auth::Account;
@@ -10,6 +11,7 @@ use crate::domain::error::{Fault, FieldError};
 use crate::http::base_url::BaseUrl;
 use crate::http::extract::{Body, InPath, Json, WholeNumber};
 use crate::http::failure::Failure;
+use crate::http::lists::listed;
 use crate::ids::{AgentId, SdModelId};
 use crate::service::Studio;
 use crate::service::studio::NewAgent;
@@ -82,9 +84,9 @@ pub(super) async fn list(
     Account(visit): Account,
     State(studio): State<Studio>,
     base: BaseUrl,
-) -> Result<Json<Vec<AgentItem>>, Failure> {
+) -> Result<Response, Failure> {
     let agents = studio.agents(&visit).await?;
-    Ok(Json(agents.into_iter().map(|agent| AgentItem::new(agent, &base)).collect()))
+    Ok(listed(agents, move |agent| AgentItem::new(agent, &base), |items| items))
 }
 
 /// `POST /api/v1/agents`.

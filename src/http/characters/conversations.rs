@@ -3,6 +3,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
 use super::auth::Account;
@@ -13,6 +14,7 @@ use crate::domain::error::{Fault, FieldError};
 use crate::http::base_url::BaseUrl;
 use crate::http::extract::{Body, InPath, Json, Object};
 use crate::http::failure::Failure;
+use crate::http::lists::listed;
 use crate::ids::{AgentId, ConversationId, LlmId, MessageId};
 use crate::service::turns::characters::{Addressed, Begun};
 use crate::service::{Archive, Turns};
@@ -120,9 +122,9 @@ impl MessageItem {
 pub(super) async fn list(
     Account(visit): Account,
     State(archive): State<Archive>,
-) -> Result<Json<Vec<ConversationItem>>, Failure> {
+) -> Result<Response, Failure> {
     let found = archive.dialogues(&visit).await?;
-    Ok(Json(found.into_iter().map(ConversationItem::from).collect()))
+    Ok(listed(found, ConversationItem::from, |items| items))
 }
 
 /// `POST /api/v1/conversations`.
@@ -150,9 +152,9 @@ pub(super) async fn messages(
     InPath(id): InPath<ConversationId>,
     State(archive): State<Archive>,
     base: BaseUrl,
-) -> Result<Json<Vec<MessageItem>>, Failure> {
+) -> Result<Response, Failure> {
     let found = archive.lines(&visit, id).await?;
-    Ok(Json(found.into_iter().map(|message| MessageItem::new(message, &base)).collect()))
+    Ok(listed(found, move |message| MessageItem::new(message, &base), |items| items))
 }
 
 /// `POST /api/v1/conversations/{conversation_id}/messages`: the agent's answer.

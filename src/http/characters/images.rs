@@ -13,6 +13,7 @@ use crate::domain::error::{Fault, FieldError};
 use crate::http::base_url::BaseUrl;
 use crate::http::extract::{Body, InPath, Json};
 use crate::http::failure::Failure;
+use crate::http::lists::listed;
 use crate::http::pages::ListQuery;
 use crate::ids::{ConversationId, ImageId, SdModelId};
 use crate::service::Studio;
@@ -98,12 +99,12 @@ pub(super) async fn list(
     State(studio): State<Studio>,
     base: BaseUrl,
     query: ListQuery,
-) -> Result<Json<ImagesAnswer>, Failure> {
+) -> Result<Response, Failure> {
     let (page, _) = query.page(PAGE_SIZE)?;
     let slice = studio.images(&visit, page).await?;
     let pagination = Pagination::new(page, slice.total);
-    let data = slice.items.into_iter().map(|image| ImageItem::new(image, &base)).collect();
-    Ok(Json(ImagesAnswer { data, pagination }))
+    let item = move |image| ImageItem::new(image, &base);
+    Ok(listed(slice.items, item, |data| ImagesAnswer { data, pagination }))
 }
 
 /// `POST /api/v1/images`.

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     fn count(text: &str) -> usize {
-        (0..).find(|most| excess(text.as_bytes(), *most, 9).is_none()).unwrap()
+        (0..=text.len()).find(|most| excess(text.as_bytes(), *most, 9).is_none()).unwrap()
     }
 
     #[test]

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::auth::{Account, AtDeployment, MayRead};
 use super::content::{ContentBody, content, history_limit, meta, meta_filter, variables};
@@ -12,10 +14,11 @@ use super::run::Content;
 use super::{MessageContent, Style};
 use crate::clock::rfc3339;
 use crate::domain::Part;
-use crate::domain::conversation::{Conversation, Message, Meta, Variables, text_of};
+use crate::domain::conversation::{Message, Meta, Variables, text_of};
 use crate::domain::error::{Fault, FieldError};
 use crate::http::extract::{Body, InPath, Json, WholeNumber};
 use crate::http::failure::Failure;
+use crate::http::lists;
 use crate::http::pages::ListQuery;
 use crate::http::scope::KnownId;
 use crate::http::stream::Streamed;
@@ -23,7 +26,7 @@ use crate::ids::{ConversationId, DeploymentId, MessageId, RequestId};
 use crate::service::archive::{Page, Slice};
 use crate::service::turns::runner::{Said, Spoken};
 use crate::service::{Archive, Turns};
-use crate::store::listing::Filter;
+use crate::store::listing::{Filter, Summary};
 
 /// Items a page where the query does not say.
 const PAGE_SIZE: u64 = 20;
@@ -93,7 +96,7 @@ pub(super) struct ListAnswer<T> {
 pub(super) struct ConversationItem {
     id: ConversationId,
     name: String,
-    meta: Meta,
+    meta: Box<RawValue>,
     created_at: String,
     updated_at: String,
     message_count: u64,
@@ -122,20 +125,18 @@ struct Metadata {
     finish_reason: &'static str,
 }
 
-impl<T> ListAnswer<T> {
-    fn new<U>(page: Page, slice: Slice<U>, item: impl FnMut(U) -> T) -> Self {
-        Self {
-            items: slice.items.into_iter().map(item).collect(),
-            total: slice.total,
-            page: page.page,
-            page_size: page.page_size,
-            has_more: page.has_more(slice.total),
-        }
-    }
+/// A page of a list as an answer.
+fn listed<T: Send + 'static, I: Serialize>(
+    page: Page,
+    Slice { items, total }: Slice<T>,
+    item: impl FnMut(T) -> I + Send + 'static,
+) -> Response {
+    let (has_more, Page { page, page_size }) = (page.has_more(total), page);
+    lists::listed(items, item, |items| ListAnswer { items, total, page, page_size, has_more })
 }
 
-impl From<Conversation> for ConversationItem {
-    fn from(conversation: Conversation) -> Self {
+impl From<Summary> for ConversationItem {
+    fn from(conversation: Summary) -> Self {
         Self {
             id: conversation.id,
             name: conversation.name,
@@ -218,11 +219,11 @@ pub(super) async fn messages(
     State(archive): State<Archive>,
     State(style): State<Style>,
     query: ListQuery,
-) -> Result<Json<ListAnswer<MessageItem>>, Failure> {
+) -> Result<Response, Failure> {
     let (page, _) = query.page(PAGE_SIZE)?;
     let slice = archive.messages(reader, id, page).await?;
-    let item = |message| MessageItem::new(message, style.message_content);
-    Ok(Json(ListAnswer::new(page, slice, item)))
+    let item = move |message| MessageItem::new(message, style.message_content);
+    Ok(listed(page, slice, item))
 }
 
 /// `GET /v1/runner/conversations`: those of all deployments, newest activity first.
@@ -230,11 +231,11 @@ pub(super) async fn list(
     Account(world): Account,
     State(archive): State<Archive>,
     query: ListQuery,
-) -> Result<Json<ListAnswer<ConversationItem>>, Failure> {
+) -> Result<Response, Failure> {
     let (page, labels) = query.page(PAGE_SIZE)?;
     let filter = Filter { deployment: None, meta: meta_filter(labels)? };
     let slice = archive.conversations(&world, filter, page).await?;
-    Ok(Json(ListAnswer::new(page, slice, ConversationItem::from)))
+    Ok(listed(page, slice, ConversationItem::from))
 }
 
 /// `GET /v1/runner/{deployment_id}/conversations`: those of one deployment, newest activity first.
@@ -242,10 +243,10 @@ pub(super) async fn list_of_deployment(
     AtDeployment(caller): AtDeployment,
     State(archive): State<Archive>,
     query: ListQuery,
-) -> Result<Json<ListAnswer<ConversationItem>>, Failure> {
+) -> Result<Response, Failure> {
     let (page, labels) = query.page(PAGE_SIZE)?;
     let deployment: DeploymentId = caller.deployment.id.clone();
     let filter = Filter { deployment: Some(deployment), meta: meta_filter(labels)? };
     let slice = archive.conversations(&caller.visit, filter, page).await?;
-    Ok(Json(ListAnswer::new(page, slice, ConversationItem::from)))
+    Ok(listed(page, slice, ConversationItem::from))
 }

@@ -19,7 +19,9 @@ use crate::ids::{AgentId, ConversationId, Kind, LlmId, MessageId};
 use crate::service::faults::Carried;
 use crate::service::worlds::{Visit, World};
 use crate::store::{self, accounts, agents};
-use crate::store::{AccountRow, Found, History, Latest, Sought, Window, conversations, messages};
+use crate::store::{
+    AccountRow, Found, History, LONGEST_HISTORY, Latest, Sought, Window, conversations, messages,
+};
 use crate::tokens::Counted;
 
 /// How many messages are fetched at a time while the history is filled, newest first.
@@ -110,7 +112,7 @@ impl Turns {
 
     /// Answers a message in a conversation, charges for it and stores both.
     pub async fn say(&self, visit: &Visit, addressed: Addressed) -> Result<Replied, Error> {
-        let Found { conversation, agent, latest } =
+        let Found { conversation, agent, latest, cut, held } =
             self.conversation(visit, addressed.conversation).await?;
         let llm = match &addressed.llm {
             Some(id) => self.fixtures.current().llm(id, "llm_id")?,
@@ -130,10 +132,11 @@ impl Turns {
         fits(&llm, needed, "content")?;
         visit.meet(carried(&llm)).await?;
         let budget = llm.max_context - needed;
-        let (history, filled) = self.newest(visit, &conversation, latest, budget).await?;
+        let (history, filled) = self.newest(visit, &conversation, (latest, cut), budget).await?;
         Arc::make_mut(&mut prompt).history = history;
         let mut asked = asked(visit, &llm, prompt, needed + filled);
         asked.thoughts = addressed.verbose;
+        asked.held = held;
         let Given { completed, served, .. } = self.complete(visit, &asked).await?;
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
         let turn = NewTurn::answered(visit, &asked, completed.text.clone());
@@ -203,21 +206,26 @@ impl Turns {
     }
 
     /// The newest messages that fit into `budget` tokens, oldest first, and the tokens they come
-    /// to. The `latest` are there already, at most [`HISTORY_STEP`].
+    /// to. The `latest` are there already, at most [`HISTORY_STEP`], and fewer than there are where they
+    /// were cut. No more than [`LONGEST_HISTORY`] bytes are read besides.
     async fn newest(
         &self,
         world: &World,
         conversation: &Conversation,
-        mut latest: Vec<Latest>,
+        (mut latest, mut cut): (Vec<Latest>, bool),
         budget: u64,
     ) -> Result<(Vec<Turn>, u64), Error> {
         let mut history = Vec::new();
         let (mut left, mut end) = (budget, conversation.message_count);
+        let mut bytes_left = LONGEST_HISTORY;
         'filling: while end > 0 {
             let skip = end.saturating_sub(HISTORY_STEP);
             if latest.is_empty() {
                 let window = Window { skip, take: end - skip };
-                latest = self.older(world.row, conversation.ordinal, window).await?;
+                let (older, bytes) =
+                    self.older(world.row, conversation.ordinal, window, bytes_left).await?;
+                cut = older.len() < usize::try_from(window.take).unwrap_or(usize::MAX);
+                (latest, bytes_left) = (older, bytes_left - bytes);
             }
             while let Some(message) = latest.pop() {
                 let turn = shown(message);
@@ -227,6 +235,9 @@ impl Turns {
                 }
                 left -= tokens;
                 history.push(Turn { parts, ..turn });
+            }
+            if cut {
+                break;
             }
             end = skip;
         }
@@ -239,13 +250,14 @@ impl Turns {
         owner: AccountRow,
         ordinal: u64,
         window: Window,
-    ) -> Result<Vec<Latest>, Error> {
+        most: u64,
+    ) -> Result<(Vec<Latest>, u64), Error> {
         let look = store::act(move |db| {
-            async move { messages::read(db, owner, ordinal, window).await }.boxed()
+            async move { messages::latest_within(db, owner, ordinal, window, most).await }.boxed()
         });
-        let older = self.store.read(look).await.map_err(Error::internal)?;
+        let (older, bytes) = self.store.read(look).await.map_err(Error::internal)?;
         let latest = |Message { role, parts, image, .. }| Latest { role, parts, image };
-        Ok(older.into_iter().map(latest).collect())
+        Ok((older.into_iter().map(latest).collect(), bytes))
     }
 }
 
@@ -292,7 +304,7 @@ fn scene(world: &World, llm: &LlmModel, agent: Option<&Agent>, turn: u64) -> Sce
 
 fn asked(world: &World, llm: &LlmModel, prompt: Arc<Prompt>, tokens: u64) -> Asked {
     let at = world.clock.now();
-    Asked { prompt, backend: llm.backend, thoughts: false, tokens: Some(tokens), at }
+    Asked { prompt, backend: llm.backend, thoughts: false, tokens: Some(tokens), at, held: None }
 }
 
 /// The faults that come with a model.

@@ -9,7 +9,7 @@ use super::{Asked, Completed, Given, NewTurn, Turns, WordStream, given_back, str
 use crate::domain::conversation::{
     Api, Conversation, Meta, Prompt, Scene, Target, Turn, Variables, name_from,
 };
-use crate::domain::{Error, Part};
+use crate::domain::{Error, Part, Role};
 use crate::ids::ConversationId;
 use crate::service::access::Caller;
 use crate::store::{Found, History, Latest, Sought};
@@ -122,6 +122,7 @@ impl Turns {
         parts: Vec<Part>,
         history_limit: u64,
     ) -> Result<(Conversation, Asked), Error> {
+        // What is left out of a history that would be too long are whole turns, the oldest.
         let sought = Sought {
             owner: caller.visit.row,
             api: Api::Runner,
@@ -129,7 +130,7 @@ impl Turns {
             latest: History::Turns(history_limit),
         };
         let found = self.store.find(sought).await.map_err(Error::internal)?;
-        let Some(Found { conversation, latest, .. }) = found else {
+        let Some(Found { conversation, mut latest, cut, held, .. }) = found else {
             return Err(Error::UnknownConversation(id));
         };
         if conversation.target.id() != caller.deployment.id.as_str() {
@@ -138,10 +139,14 @@ impl Turns {
         }
         let turn = conversation.turn_count + 1;
         let (variables, meta) = (conversation.variables.clone(), conversation.meta.clone());
+        if cut {
+            let begins = latest.iter().position(|message| message.role == Role::User);
+            latest.drain(..begins.unwrap_or(latest.len()));
+        }
         let turn_of = |message: Latest| Turn { role: message.role, parts: message.parts };
         let history = latest.into_iter().map(turn_of).collect();
         let said = Said { parts, variables };
-        Ok((conversation, asked(caller, said, meta, history, turn)))
+        Ok((conversation, Asked { held, ..asked(caller, said, meta, history, turn) }))
     }
 }
 
@@ -173,6 +178,7 @@ fn asked(caller: &Caller, said: Said, meta: Meta, history: Vec<Turn>, turn: u64)
         backend: deployment.backend,
         thoughts: false,
         tokens: None,
+        held: None,
         at: visit.clock.now(),
     }
 }
