@@ -440,8 +440,8 @@ async fn a_body_of_more_values_or_levels_than_anybody_needs_is_refused_and_names
         (deep(126), "invalid_json", too_deep),
         (deep(100_000), "invalid_json", too_deep),
     ] {
-        let sent = app.request(Method::POST, &run).key(KEY).body(body).deliberately_invalid();
-        let error = sent.send().await.refused(400, "invalid_request_error", code);
+        let invalid = app.request(Method::POST, &run).key(KEY).body(body).deliberately_invalid();
+        let error = invalid.send().await.refused(400, "invalid_request_error", code);
         let said = error["message"].as_str().unwrap();
         assert!(said.starts_with(message), "{said}");
     }

@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use super::body::{NoFields, OptionalBody};
 use crate::domain::Error;
 use crate::domain::error::{Fault, FieldError, Place};
-use crate::http::extract::is_json;
+use crate::http::extract::{LargeBodies, is_json};
 use crate::http::failure::Failure;
 use crate::http::host::{is_from_elsewhere, is_to_this_machine};
 use crate::http::plain::bearer;
@@ -45,11 +45,15 @@ const WITH_PARAMETERS: [(Method, &str); 5] = [
 ];
 
 /// Lets in who may, and refuses what no handler would look at.
-pub(super) async fn guard(State(access): State<Access>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(
+    State((access, large)): State<(Access, LargeBodies)>,
+    request: Request,
+    next: Next,
+) -> Response {
     if let Err(refusal) = admitted(&access, &request).and_then(|()| understood(&request)) {
         return refusal.into_response();
     }
-    match without_body(request).await {
+    match without_body(request, &large).await {
         Ok(request) => next.run(request).await,
         Err(refusal) => refusal.into_response(),
     }
@@ -78,13 +82,13 @@ fn takes_body(method: &Method) -> bool {
 
 /// `request`, of whose body nothing is left if its method takes none. What was meant to narrow a
 /// `DELETE` down would be passed over, and more be taken away: it must be an object without fields.
-async fn without_body(request: Request) -> Result<Request, Failure> {
+async fn without_body(request: Request, large: &LargeBodies) -> Result<Request, Failure> {
     if takes_body(request.method()) || request.body().is_end_stream() {
         return Ok(request);
     }
     let (parts, body) = request.into_parts();
     let read = Request::from_parts(parts.clone(), body);
-    let OptionalBody(NoFields {}) = OptionalBody::from_request(read, &()).await?;
+    let OptionalBody(NoFields {}) = OptionalBody::from_request(read, large).await?;
     Ok(Request::from_parts(parts, Body::empty()))
 }
 

@@ -5,7 +5,7 @@ use axum::body::HttpBody as _;
 use axum::extract::{FromRef, FromRequest, Request};
 use serde::Deserialize;
 
-use crate::http::extract::{Body, LARGEST_BODY, Strictness};
+use crate::http::extract::{Body, LARGEST_BODY, LargeBodies, Strictness};
 use crate::http::failure::Failure;
 
 /// A JSON object.
@@ -20,7 +20,7 @@ pub(super) struct OptionalBody<T>(pub(super) T);
 pub(super) struct NoFields {}
 
 /// In the place of the server's own strictness.
-struct AlwaysStrict;
+struct AlwaysStrict(LargeBodies);
 
 impl FromRef<AlwaysStrict> for Strictness {
     fn from_ref(_: &AlwaysStrict) -> Self {
@@ -28,15 +28,24 @@ impl FromRef<AlwaysStrict> for Strictness {
     }
 }
 
+impl FromRef<AlwaysStrict> for LargeBodies {
+    fn from_ref(AlwaysStrict(large): &AlwaysStrict) -> Self {
+        large.clone()
+    }
+}
+
 impl<S, T, const LARGEST: usize> FromRequest<S> for ControlBody<T, LARGEST>
 where
     S: Sync,
+    LargeBodies: FromRef<S>,
     T: for<'de> Deserialize<'de>,
 {
     type Rejection = Failure;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, Failure> {
-        let Body(value) = Body::<T, LARGEST>::from_request(request, &AlwaysStrict).await?;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let state = AlwaysStrict(LargeBodies::from_ref(state));
+        let read = <Body<T, LARGEST> as FromRequest<AlwaysStrict>>::from_request(request, &state);
+        let Body(value) = read.await?;
         Ok(Self(value))
     }
 }
@@ -44,6 +53,7 @@ where
 impl<S, T> FromRequest<S> for OptionalBody<T>
 where
     S: Sync,
+    LargeBodies: FromRef<S>,
     T: Default + for<'de> Deserialize<'de>,
 {
     type Rejection = Failure;

@@ -39,6 +39,7 @@ where
     Strictness: FromRef<S>,
     LargeBodies: FromRef<S>,
 {
+    let guarding = (Access::from_ref(state), LargeBodies::from_ref(state));
     Routes::new()
         .route("/_mynah/metrics", get(metrics::show))
         .route("/_mynah/accounts", get(accounts::list).post(accounts::create))
@@ -72,7 +73,7 @@ where
             router
                 .method_not_allowed_fallback(async || Failure::WrongMethod)
                 .layer(CatchPanicLayer::custom(Failure::panicked))
-                .layer(from_fn_with_state(Access::from_ref(state), auth::guard))
+                .layer(from_fn_with_state(guarding.clone(), auth::guard))
                 .layer(map_response(async |response: Response| plain::rendered(response)))
         })
 }
