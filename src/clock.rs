@@ -10,7 +10,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -68,7 +68,8 @@ impl Clock {
         Self::in_mode(ClockMode::Frozen { at })
     }
 
-    fn in_mode(mode: ClockMode) -> Self {
+    /// A clock that stands still or runs as `mode` says.
+    pub fn in_mode(mode: ClockMode) -> Self {
         let hands = Mutex::new(Hands { mode, set_back: 0 });
         Self { hands, first: mode, advanced: watch::Sender::new(Duration::ZERO) }
     }
@@ -122,6 +123,11 @@ impl Clock {
         if let ClockMode::Frozen { at } = hands.mode {
             hands.mode = ClockMode::Running { ahead_of_system: at - system_now() };
         }
+    }
+
+    /// How it was made.
+    pub fn first(&self) -> ClockMode {
+        self.first
     }
 
     /// Puts the clock back to how it was made.
@@ -296,6 +302,11 @@ impl Stopwatch {
 /// `2026-03-24T09:00:00Z`: RFC 3339, UTC, whole seconds, as every sample in the documents.
 pub fn rfc3339(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// The same to the nanosecond, which whole seconds do not show: `2026-03-24T09:00:00.25Z`.
+pub fn exact_rfc3339(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
 /// A time written as RFC 3339 has it, in any offset.

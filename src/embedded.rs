@@ -101,6 +101,7 @@
 
 mod account;
 mod builder;
+mod clock;
 mod error;
 mod faults;
 mod form;
@@ -115,6 +116,7 @@ use std::net::SocketAddr;
 
 pub use self::account::{Account, NewAccount};
 pub use self::builder::Builder;
+pub use self::clock::Clock;
 pub use self::error::{Error, InVain, StartError};
 pub use self::faults::{Faults, Standing};
 pub use self::form::Form;
@@ -134,7 +136,7 @@ pub use crate::http::ResetStyle;
 pub use crate::http::runner::{ErrorStyle, MessageContent};
 use crate::ids::AccountId;
 pub use crate::ids::FaultId;
-pub use crate::service::snapshots::Snapshot;
+pub use crate::service::snapshots::{Section, Snapshot};
 pub use crate::service::worlds::{Changes, LimitChange};
 
 /// A time, in UTC; `"2026-01-01T00:00:00Z".parse()` gives one.

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::thread::Core;
-use super::{Changes, Credits, Error, Faults, Plan, Replies, Snapshot, Time};
-use crate::clock::Clock;
+use super::{Changes, Clock, Credits, Error, Faults, Plan, Replies, Section, Snapshot, Time};
 use crate::domain::ApiKey;
 use crate::ids::AccountId;
 use crate::service::World;
@@ -26,11 +25,18 @@ pub struct NewAccount {
     new: worlds::NewAccount,
     /// The account whose state it begins with; that of the fixtures otherwise.
     fork_of: Option<AccountId>,
+    /// What a fork takes along.
+    with: Vec<Section>,
 }
 
 impl NewAccount {
     pub(super) fn new(core: Core) -> Self {
-        Self { core, new: worlds::NewAccount::default(), fork_of: None }
+        Self {
+            core,
+            new: worlds::NewAccount::default(),
+            fork_of: None,
+            with: Section::ALL.to_vec(),
+        }
     }
 
     /// The fixture account to copy; the first of the fixtures otherwise.
@@ -71,13 +77,20 @@ impl NewAccount {
         self
     }
 
+    /// What a fork takes along besides data, balance, plan and clock: rules, queue, faults … all of
+    /// it where this is not said. Only for [`Account::fork`].
+    pub fn with(mut self, sections: &[Section]) -> Self {
+        self.with = sections.to_vec();
+        self
+    }
+
     /// Makes it; to await the builder is the same.
     pub async fn make(self) -> Result<Account, Error> {
-        let Self { core, new, fork_of } = self;
+        let Self { core, new, fork_of, with } = self;
         let (worlds, snapshots) = (Arc::clone(&core.worlds), core.snapshots.clone());
         let making = async move {
             match fork_of {
-                Some(id) => snapshots.fork(&id, new).await,
+                Some(id) => snapshots.fork(&id, new, &with).await,
                 None => worlds.make(new).await,
             }
         };
@@ -130,8 +143,8 @@ impl Account {
     }
 
     /// Its time: what it says, and to set, freeze, run on and advance it.
-    pub fn clock(&self) -> &Clock {
-        &self.world.clock
+    pub fn clock(&self) -> Clock<'_> {
+        Clock(self)
     }
 
     /// What its model answers.
@@ -179,10 +192,11 @@ impl Account {
     /// All its state as one document, which can be written as JSON.
     pub async fn snapshot(&self) -> Result<Snapshot, Error> {
         let (snapshots, id) = (self.core.snapshots.clone(), self.world.id.clone());
-        Ok(self.core.run(async move { snapshots.take(&id).await }).await??)
+        Ok(self.core.run(async move { snapshots.take(&id, &Section::ALL).await }).await??)
     }
 
-    /// Puts `snapshot` in the place of all its state.
+    /// Puts `snapshot` in the place of all its state, but for what belongs to a section that it does
+    /// not have ([`Snapshot::only`]).
     pub async fn restore(&self, snapshot: Snapshot) -> Result<(), Error> {
         let (snapshots, id) = (self.core.snapshots.clone(), self.world.id.clone());
         Ok(self.core.run(async move { snapshots.restore(&id, snapshot).await }).await??)

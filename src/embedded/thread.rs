@@ -43,6 +43,11 @@ impl Core {
         outcome(self.runtime.spawn(act).await)
     }
 
+    /// Begins `act` where the server runs; nobody waits for it.
+    pub(super) fn begin(&self, act: impl Future<Output = ()> + Send + 'static) {
+        drop(self.runtime.spawn(act));
+    }
+
     /// Waits for `wait` where the server runs, as long as somebody waits for it.
     pub(super) async fn wait<T: Send + 'static>(
         &self,

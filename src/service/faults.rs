@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use crate::clock::Clock;
 use crate::domain::Error;
 use crate::domain::conversation::Api;
-use crate::domain::fault::{Act, Armed, Asked, Drop, Fault, Tally};
+use crate::domain::fault::{Act, Armed, Asked, Drop, Fault, Rule, Tally};
 use crate::ids::{Draw, FaultId};
 use crate::service::journal::Notes;
 use crate::service::worlds::Visit;
@@ -26,17 +26,22 @@ pub struct Faults {
     some: AtomicBool,
     own: Mutex<Own>,
     /// By the API and the id of the deployment or model: its rules as they were last met.
-    carried: Mutex<HashMap<(Api, String), Counted>>,
+    carried: Mutex<CarriedCounts>,
 }
 
 /// Rules of the fixtures, each with its count.
-type Counted = Vec<(Armed, Tally)>;
+pub type Counted = Vec<(Rule, Tally)>;
 
-#[derive(Debug, Default)]
-struct Own {
+/// The counts of rules of the fixtures, by the API and the id of the deployment or model.
+pub type CarriedCounts = HashMap<(Api, String), Counted>;
+
+/// Rules made at run time.
+#[derive(Debug, Clone, Default)]
+pub struct Own {
     /// The number of the rule made last.
-    made: u64,
-    rules: Vec<Standing>,
+    pub made: u64,
+    /// The rules that there are, in the order in which they are looked at.
+    pub rules: Vec<Standing>,
 }
 
 /// A rule made at run time, and how often it was met.
@@ -94,11 +99,18 @@ impl Faults {
         self.some.store(false, Ordering::Relaxed);
     }
 
-    /// Begins anew: no rules, and those of the fixtures were never met.
-    pub fn restart(&self) {
-        self.clear();
-        self.own.lock().made = 0;
-        self.carried.lock().clear();
+    /// The rules made at run time, and the counts of those of the fixtures, at one moment.
+    pub fn capture(&self) -> (Own, CarriedCounts) {
+        let own = self.own.lock().clone();
+        (own, self.carried.lock().clone())
+    }
+
+    /// Faults as they were captured; what is left out is as in `before`.
+    pub fn restored(own: Option<Own>, carried: Option<CarriedCounts>, before: &Self) -> Self {
+        let own = own.unwrap_or_else(|| before.own.lock().clone());
+        let carried = carried.unwrap_or_else(|| before.carried.lock().clone());
+        let some = AtomicBool::new(!own.rules.is_empty());
+        Self { some, own: Mutex::new(own), carried: Mutex::new(carried) }
     }
 
     /// The fault that a request meets: of the rules that fire for it, the first. Every rule counts
@@ -129,7 +141,8 @@ impl Faults {
             let mut all = self.carried.lock();
             let counted = all.entry((asked.api, carried.by.to_owned())).or_default();
             keep_up(counted, carried.rules);
-            for (place, (armed, tally)) in counted.iter_mut().enumerate() {
+            let counted = counted.iter_mut().map(|(_, tally)| tally);
+            for (place, (armed, tally)) in carried.rules.iter().zip(counted).enumerate() {
                 let chance = |number| chance(draw, &format!("{}[{place}]", carried.by), number);
                 if armed.count(tally, asked, now, chance) && met.is_none() {
                     tally.fired += 1;
@@ -143,12 +156,12 @@ impl Faults {
 
 /// Fixtures may change under way: a rule that is as it was keeps its count, any other begins one.
 fn keep_up(counted: &mut Counted, rules: &[Armed]) {
-    if counted.iter().map(|(armed, _)| armed).eq(rules) {
+    if counted.iter().map(|(rule, _)| rule).eq(rules.iter().map(|armed| &armed.rule)) {
         return;
     }
     let known = std::mem::take(counted);
-    counted.extend(rules.iter().map(|rule| {
-        let same = known.iter().find(|(armed, _)| armed == rule);
+    counted.extend(rules.iter().map(|Armed { rule, .. }| {
+        let same = known.iter().find(|(known, _)| known == rule);
         (rule.clone(), same.map_or_else(Tally::default, |(_, tally)| *tally))
     }));
 }

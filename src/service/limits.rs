@@ -27,10 +27,27 @@ const WINDOW_LENGTH: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct Limiter {
     limit: NonZeroU32,
-    /// The window the last request fell into.
-    window: Mutex<Option<Window>>,
+    state: Mutex<State>,
     ticks: WindowTicks,
     governor: RateLimiter<NotKeyed, InMemoryState, WindowTicks, StateInformationMiddleware>,
+}
+
+/// What was counted so far.
+#[derive(Debug, Default)]
+struct State {
+    /// The window the last request fell into.
+    window: Option<Window>,
+    /// How many requests passed in that window.
+    used: u32,
+}
+
+/// A window that has begun, as a snapshot keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsedWindow {
+    /// When it began, in Unix seconds.
+    pub begins: i64,
+    /// How many requests passed in it.
+    pub used: u32,
 }
 
 /// Which window a request falls into. One that is counted after the clock was set back falls into
@@ -77,7 +94,7 @@ impl Limiter {
         let quota = Quota::with_period(WINDOW_LENGTH / limit.get())?.allow_burst(limit);
         let governor = RateLimiter::direct_with_clock(quota, ticks.clone())
             .with_middleware::<StateInformationMiddleware>();
-        Some(Self { limit, window: Mutex::new(None), ticks, governor })
+        Some(Self { limit, state: Mutex::default(), ticks, governor })
     }
 
     /// Counts a request that comes now.
@@ -85,23 +102,44 @@ impl Limiter {
     /// The clock is read under the lock: of two requests at the turn of the minute, the later one
     /// could otherwise be counted first, and the earlier one would begin its window anew.
     pub fn admit(&self, clock: impl FnOnce() -> Reading) -> Verdict {
-        let mut window = self.window.lock();
+        let mut state = self.state.lock();
         let Reading { now, set_back } = clock();
         let now = now.timestamp();
         let begins = now - now.rem_euclid(WINDOW);
         let window_ends = begins + WINDOW;
         let current = Window { begins, set_back };
-        if window.replace(current) != Some(current) {
+        if state.window.replace(current) != Some(current) {
             self.ticks.0.fetch_add(1, Ordering::Relaxed);
+            state.used = 0;
         }
         let outcome = self.governor.check();
-        drop(window);
+        state.used += u32::from(outcome.is_ok());
+        drop(state);
         Verdict {
             admitted: outcome.is_ok(),
             limit: self.limit.get(),
             remaining: outcome.map_or(0, |state| state.remaining_burst_capacity()),
             window_ends,
             seconds_left: u64::try_from(window_ends - now).unwrap_or(1),
+        }
+    }
+
+    /// The window that the last request fell into, and how many passed in it.
+    pub fn window(&self) -> Option<UsedWindow> {
+        let state = self.state.lock();
+        state.window.map(|window| UsedWindow { begins: window.begins, used: state.used })
+    }
+
+    /// Goes on in a window that has begun, on a clock that was set back `set_back` times. Of more
+    /// requests than the limit, the limit counts.
+    pub fn go_on(&self, window: UsedWindow, set_back: u64) {
+        let mut state = self.state.lock();
+        state.window = Some(Window { begins: window.begins, set_back });
+        state.used = window.used.min(self.limit.get());
+        self.ticks.0.fetch_add(1, Ordering::Relaxed);
+        if let Some(used) = NonZeroU32::new(state.used) {
+            // No more than the limit fits into a fresh tick, so none is refused.
+            let _ = self.governor.check_n(used);
         }
     }
 }
@@ -177,6 +215,20 @@ mod tests {
         assert!(!limiter.admit(|| at(31)).admitted);
         assert!(limiter.admit(|| back(29)).admitted);
         assert!(!limiter.admit(|| back(29)).admitted);
+    }
+
+    #[test]
+    fn a_window_that_was_kept_goes_on_where_it_stopped() {
+        for (limit, left) in [(5, 2), (3, 0), (2, 0)] {
+            let limiter = Limiter::new(5).unwrap();
+            (0..3).for_each(|second| assert!(limiter.admit(|| at(second)).admitted));
+            let again = Limiter::new(limit).unwrap();
+            again.go_on(limiter.window().unwrap(), 7);
+            let back = |seconds| Reading { set_back: 7, ..at(seconds) };
+            let passed = (0..limit).filter(|_| again.admit(|| back(5)).admitted).count();
+            assert_eq!(passed, left);
+            assert!(again.admit(|| back(60)).admitted, "the next window is a fresh one");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use parking_lot::{Mutex, RwLock};
 
 pub(in crate::service) use self::changing::RestoredState;
 pub use self::changing::{Changes, LimitChange};
-pub use self::epoch::AccountEpoch;
+pub use self::epoch::{AccountEpoch, LimitWindows};
 pub use self::making::NewAccount;
 use super::faults::{self, Carried};
 use super::fixtures::Shelf;
@@ -166,13 +166,6 @@ impl World {
     /// The plan as it is now.
     pub fn plan(&self) -> Plan {
         self.epoch.read().plan()
-    }
-
-    /// Begins `epoch`, and ends the one before. Called by the writer right after the commit that
-    /// replaces what the account holds.
-    fn begin(&self, epoch: Arc<AccountEpoch>) {
-        let before = std::mem::replace(&mut *self.epoch.write(), epoch);
-        before.ended().cancel();
     }
 
     /// Ends the epoch for good: the account is removed or closed. Called by the writer.

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta};
 use sqlx::QueryBuilder;
 
-use super::{AccountRow, Connection, StoreError, from_sql, from_unix, to_sql};
+use super::{AccountRow, Connection, StoreError, from_sql, to_sql};
+use crate::clock::ClockMode;
 use crate::domain::{ApiKey, Credits};
 use crate::ids::{AccountId, Kind, Minter};
 
@@ -27,6 +28,9 @@ pub struct Saved {
     runner_requests_per_minute: Option<i64>,
     first_balance: i64,
     first_clock: Option<i64>,
+    first_clock_ahead: Option<i64>,
+    clock_frozen_at: Option<i64>,
+    clock_ahead: Option<i64>,
 }
 
 impl Saved {
@@ -51,9 +55,14 @@ impl Saved {
         (limit(self.requests_per_minute), limit(self.runner_requests_per_minute))
     }
 
-    /// Where its clock stands still at first.
-    pub fn first_clock(&self) -> Option<DateTime<Utc>> {
-        self.first_clock.and_then(from_unix)
+    /// How its clock goes at first, if it was made with a clock of its own.
+    pub fn first_clock(&self) -> Option<ClockMode> {
+        clock_mode(self.first_clock, self.first_clock_ahead)
+    }
+
+    /// How its clock goes, if it was changed since it was made.
+    pub fn clock(&self) -> Option<ClockMode> {
+        clock_mode(self.clock_frozen_at, self.clock_ahead)
     }
 
     /// The credits that it starts with.
@@ -66,7 +75,8 @@ impl Saved {
 pub async fn all(db: &mut Connection) -> Result<Vec<Saved>, StoreError> {
     let rows = sqlx::query_as(
         "SELECT account, id, made_from, api_key, seed, ttl, plan, requests_per_minute,
-                runner_requests_per_minute, first_balance, first_clock
+                runner_requests_per_minute, first_balance, first_clock, first_clock_ahead,
+                clock_frozen_at, clock_ahead
          FROM accounts ORDER BY account",
     );
     Ok(rows.fetch_all(db).await?)
@@ -76,7 +86,8 @@ pub async fn all(db: &mut Connection) -> Result<Vec<Saved>, StoreError> {
 pub async fn find(db: &mut Connection, owner: AccountRow) -> Result<Saved, StoreError> {
     let row = sqlx::query_as(
         "SELECT account, id, made_from, api_key, seed, ttl, plan, requests_per_minute,
-                runner_requests_per_minute, first_balance, first_clock
+                runner_requests_per_minute, first_balance, first_clock, first_clock_ahead,
+                clock_frozen_at, clock_ahead
          FROM accounts WHERE account = $1",
     );
     Ok(row.bind(owner.0).fetch_one(db).await?)
@@ -99,8 +110,8 @@ pub struct NewRow {
     pub ttl: Option<u64>,
     /// Its plan, if it is another than the fixtures say.
     pub plan: Option<String>,
-    /// Where its clock stands still at first.
-    pub clock: Option<DateTime<Utc>>,
+    /// How its clock goes at first, if not as the server's do.
+    pub clock: Option<ClockMode>,
 }
 
 /// The row of the next account, and its number, which no other account ever had.
@@ -119,10 +130,11 @@ pub async fn insert(
     owner: AccountRow,
     new: &NewRow,
 ) -> Result<(), StoreError> {
+    let (frozen_at, ahead) = clock_columns(new.clock);
     sqlx::query(
         "INSERT INTO accounts (account, id, balance, first_balance, made_from, api_key, seed, ttl,
-                               plan, first_plan, first_clock)
-         VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8, $8, $9)",
+                               plan, first_plan, first_clock, first_clock_ahead)
+         VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8, $8, $9, $10)",
     )
     .bind(owner.0)
     .bind(new.id.as_str())
@@ -132,10 +144,31 @@ pub async fn insert(
     .bind(new.seed.map(u64::cast_signed))
     .bind(new.ttl.map(to_sql))
     .bind(new.plan.as_deref())
-    .bind(new.clock.map(|at| at.timestamp()))
+    .bind(frozen_at)
+    .bind(ahead)
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// Remembers the snapshot that the account was made from.
+pub async fn save_origin(
+    db: &mut Connection,
+    owner: AccountRow,
+    snapshot: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO account_origins (account, snapshot) VALUES ($1, $2)")
+        .bind(owner.0)
+        .bind(snapshot)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The snapshot that the account was made from, if it was made from one.
+pub async fn origin(db: &mut Connection, owner: AccountRow) -> Result<Option<String>, StoreError> {
+    let origin = sqlx::query_scalar("SELECT snapshot FROM account_origins WHERE account = $1");
+    Ok(origin.bind(owner.0).fetch_optional(db).await?)
 }
 
 /// Removes an account with all it holds.
@@ -175,11 +208,51 @@ pub async fn set_balance(
     Ok(())
 }
 
-/// Gives the account the plan and the limits again that it was made with.
+/// Remembers how the account's clock goes.
+pub async fn set_clock(
+    db: &mut Connection,
+    owner: AccountRow,
+    clock: ClockMode,
+) -> Result<(), StoreError> {
+    let (frozen_at, ahead) = clock_columns(Some(clock));
+    sqlx::query("UPDATE accounts SET clock_frozen_at = $2, clock_ahead = $3 WHERE account = $1")
+        .bind(owner.0)
+        .bind(frozen_at)
+        .bind(ahead)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// A clock as two columns: the time at which it stands still, and by how much it is ahead of the
+/// system's, both in microseconds.
+fn clock_columns(clock: Option<ClockMode>) -> (Option<i64>, Option<i64>) {
+    match clock {
+        None => (None, None),
+        Some(ClockMode::Frozen { at }) => (Some(at.timestamp_micros()), None),
+        Some(ClockMode::Running { ahead_of_system }) => {
+            let most = if ahead_of_system < TimeDelta::zero() { i64::MIN } else { i64::MAX };
+            (None, Some(ahead_of_system.num_microseconds().unwrap_or(most)))
+        }
+    }
+}
+
+fn clock_mode(frozen_at: Option<i64>, ahead: Option<i64>) -> Option<ClockMode> {
+    match (frozen_at, ahead) {
+        (Some(at), _) => DateTime::from_timestamp_micros(at).map(|at| ClockMode::Frozen { at }),
+        (None, Some(ahead)) => {
+            Some(ClockMode::Running { ahead_of_system: TimeDelta::microseconds(ahead) })
+        }
+        (None, None) => None,
+    }
+}
+
+/// Gives the account the plan, the limits and the clock again that it was made with.
 pub async fn reset_terms(db: &mut Connection, owner: AccountRow) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE accounts
-         SET plan = first_plan, requests_per_minute = NULL, runner_requests_per_minute = NULL
+         SET plan = first_plan, requests_per_minute = NULL, runner_requests_per_minute = NULL,
+             clock_frozen_at = NULL, clock_ahead = NULL
          WHERE account = $1",
     )
     .bind(owner.0)

@@ -396,7 +396,7 @@ async fn a_snapshot_that_makes_no_sense_is_refused_and_changes_nothing() {
     for (snapshot, message) in [
         (
             changed(&|it| it["version"] = json!(9)),
-            "version must be 1: this is another Mynah's snapshot",
+            "version must be 2 or 1: this is another Mynah's snapshot",
         ),
         (
             changed(&|it| it["requests_per_minute"] = json!(0)),
@@ -557,4 +557,45 @@ async fn an_account_that_nobody_uses_goes_when_its_time_is_over() {
         tokio::task::yield_now().await;
     }
     app.request(Method::GET, &format!("{ACCOUNTS}/{lasting}")).send().await.good();
+}
+
+#[tokio::test]
+async fn clocks_that_were_set_or_advanced_go_on_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}", folder.path().join("mynah.db").display());
+    let start = async || {
+        TestApp::with(|config| {
+            config.database.clone_from(&database);
+            config.clock = None;
+        })
+        .await
+    };
+    let app = start().await;
+    let (advanced, _) = account(&app, json!({"clock": "2031-01-01T00:00:00Z"})).await;
+    let (set, _) = account(&app, json!({})).await;
+    let (ahead, _) = account(&app, json!({})).await;
+    let (untouched, _) = account(&app, json!({})).await;
+    let clock = |id: &str| format!("{ACCOUNTS}/{id}/clock");
+    let step = json!({"seconds": 86_400.25});
+    control(&app, Method::POST, &format!("{}/advance", clock(&advanced)), &step).await.good();
+    let body = json!({"now": "2032-01-01T00:00:00Z", "frozen": true});
+    control(&app, Method::PUT, &clock(&set), &body).await.good();
+    let body = json!({"now": "2033-01-01T00:00:00Z"});
+    control(&app, Method::PUT, &clock(&ahead), &body).await.good();
+    let exact = app.clock(&advanced).now();
+    app.stop().await;
+    let app = start().await;
+    assert_eq!(app.clock(&advanced).now(), exact);
+    let shown = app.request(Method::GET, &clock(&set)).send().await.good();
+    assert_eq!(shown, json!({"now": "2032-01-01T00:00:00Z", "frozen": true}));
+    let shown = app.request(Method::GET, &clock(&ahead)).send().await.good();
+    assert_eq!((&shown["frozen"], &shown["now"].as_str().unwrap()[..4]), (&json!(false), "2033"));
+    assert_eq!(app.clock(&untouched).now_if_not_the_systems(), None);
+    let reset = format!("{ACCOUNTS}/{advanced}/reset");
+    let reset = control(&app, Method::POST, &reset, &json!({})).await.good();
+    assert_eq!(reset["clock"], json!({"now": "2031-01-01T00:00:00Z", "frozen": true}));
+    app.stop().await;
+    let app = start().await;
+    let shown = app.request(Method::GET, &clock(&advanced)).send().await.good();
+    assert_eq!(shown, reset["clock"], "a reset undoes what was stored, too");
 }

@@ -39,6 +39,7 @@ mod control_faults;
 mod control_journal;
 mod control_races;
 mod control_replies;
+mod control_snapshots;
 mod database_file;
 mod default_fixtures;
 mod determinism;

@@ -23,6 +23,8 @@ export interface AccountOptions {
   clock?: string | Date;
   /** Seconds without a request after which the server removes it. An hour unless given. */
   ttl?: number;
+  /** What a fork takes along besides data: `rules`, `queue` …; everything unless given. */
+  with?: string[];
 }
 
 /** What can be changed of an account. `null` for a limit is the plan's own again. */

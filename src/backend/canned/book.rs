@@ -27,44 +27,44 @@ pub const RULES: usize = 1000;
 /// One account's rules and queue, and how often each rule has answered.
 #[derive(Debug)]
 pub struct RuleBook {
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
 }
 
 #[derive(Debug)]
-struct State {
+pub(super) struct State {
     /// The rules made at run time.
-    own: Arc<Placed>,
-    fixtures: Arc<Placed>,
+    pub(super) own: Arc<Placed>,
+    pub(super) fixtures: Arc<Placed>,
     /// In the order of their numbers.
-    queue: VecDeque<Queued>,
-    queue_load: Load,
+    pub(super) queue: VecDeque<Queued>,
+    pub(super) queue_load: Load,
     /// The number of the reply queued last.
-    queued: u64,
+    pub(super) queued: u64,
     /// The queue was emptied when it had come to this number.
-    emptied: u64,
+    pub(super) emptied: u64,
     /// The number in the last name that was given to a rule.
-    named: u64,
+    pub(super) named: u64,
 }
 
 /// Rules, and an account's place in each.
 #[derive(Debug)]
-struct Placed {
-    set: Arc<RuleSet>,
+pub(super) struct Placed {
+    pub(super) set: Arc<RuleSet>,
     /// How often each answered. Shared, so that a rule keeps its place when the list changes.
-    answered: Vec<Arc<AtomicU64>>,
+    pub(super) answered: Vec<Arc<AtomicU64>>,
     /// Of the rules made at run time alone.
-    load: Load,
+    pub(super) load: Load,
 }
 
 /// A reply that waits for its request.
 #[derive(Debug, Clone)]
-struct Queued {
-    number: u64,
+pub(super) struct Queued {
+    pub(super) number: u64,
     /// Which API's requests it is for, if not any's.
-    api: Option<Api>,
-    source: Arc<Reply>,
-    reply: Arc<CompiledReply>,
-    load: Load,
+    pub(super) api: Option<Api>,
+    pub(super) source: Arc<Reply>,
+    pub(super) reply: Arc<CompiledReply>,
+    pub(super) load: Load,
 }
 
 /// Where a new rule goes.
@@ -198,15 +198,6 @@ impl RuleBook {
                 }
             }
         }
-    }
-
-    /// Begins anew: no rules of its own, no queue, nothing served yet.
-    pub fn restart(&self) {
-        let mut state = self.state.lock();
-        state.own = Arc::new(Placed::begun(Arc::default()));
-        state.fixtures = Arc::new(Placed::begun(Arc::clone(&state.fixtures.set)));
-        state.empty_queue();
-        state.named = 0;
     }
 
     /// Takes over other rules of the fixtures, which begin anew. The same ones go on.
@@ -475,7 +466,7 @@ impl OwnRule {
 }
 
 /// A rule for a book: its id, if it has one, can stand in a path.
-fn compiled(rule: &Rule, left: &mut usize) -> Result<CompiledRule, Vec<RuleFault>> {
+pub(super) fn compiled(rule: &Rule, left: &mut usize) -> Result<CompiledRule, Vec<RuleFault>> {
     // DELETE …/replies/queue empties the queue.
     if let Some("" | QUEUE) = rule.id.as_deref() {
         return Err(vec![fault_at(&["id"], "an id is neither empty nor `queue`")]);
@@ -483,7 +474,7 @@ fn compiled(rule: &Rule, left: &mut usize) -> Result<CompiledRule, Vec<RuleFault
     CompiledRule::compile(rule, left)
 }
 
-fn too_many_rules() -> RuleFault {
+pub(super) fn too_many_rules() -> RuleFault {
     fault_at(&[], format!("an account has at most {RULES} rules of its own"))
 }
 

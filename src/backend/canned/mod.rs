@@ -9,6 +9,7 @@ pub mod book;
 mod bounds;
 mod compile;
 mod fallback;
+pub mod kept;
 mod misses;
 mod pattern;
 pub mod pool;

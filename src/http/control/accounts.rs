@@ -15,6 +15,7 @@ use crate::domain::{ApiKey, Credits};
 use crate::http::extract::{InPath, Json, WholeNumber};
 use crate::http::failure::Failure;
 use crate::ids::AccountId;
+use crate::service::snapshots::Section;
 use crate::service::worlds::{Changes, LimitChange, NewAccount};
 use crate::service::{World, Worlds};
 
@@ -28,6 +29,8 @@ pub(super) struct NewAccountBody {
     seed: Option<WholeNumber>,
     clock: Option<String>,
     ttl: Option<WholeNumber>,
+    /// What a fork takes along besides data, balance, plan and clock.
+    with: Option<Vec<String>>,
 }
 
 /// What to change; `null` for a limit is the plan's own again.
@@ -98,6 +101,14 @@ fn credits(text: Option<String>) -> Result<Option<Credits>, FieldError> {
 }
 
 impl NewAccountBody {
+    /// The sections that a fork takes along: all of them where it does not say.
+    pub(super) fn sections(&self) -> Result<Vec<Section>, FieldError> {
+        match &self.with {
+            Some(names) => Section::named(names.iter().map(String::as_str)),
+            None => Ok(Section::ALL.to_vec()),
+        }
+    }
+
     pub(super) fn checked(self) -> Result<NewAccount, FieldError> {
         let number = |number: Option<WholeNumber>, least, field| {
             number.map(|number| number.within(least..=u64::MAX, field)).transpose()
@@ -164,6 +175,10 @@ pub(super) async fn create(
     State(worlds): State<Arc<Worlds>>,
     OptionalBody(body): OptionalBody<NewAccountBody>,
 ) -> Result<(StatusCode, Json<AccountAnswer>), Failure> {
+    if body.with.is_some() {
+        let message = "with is for a fork: there is nothing to take along";
+        return Err(FieldError::new("with", Fault::NotAllowed, message).into());
+    }
     let world = worlds.make(body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(fresh(&worlds, &world).await?)))
 }

@@ -36,7 +36,9 @@ pub enum Access {
 }
 
 /// The routes whose handlers read parameters, with their methods.
-const WITH_PARAMETERS: [(Method, &str); 5] = [
+const WITH_PARAMETERS: [(Method, &str); 7] = [
+    (Method::GET, "/_mynah/accounts/{id}/snapshot"),
+    (Method::PUT, "/_mynah/accounts/{id}/snapshot"),
     (Method::POST, "/_mynah/accounts/{id}/replies"),
     (Method::POST, "/_mynah/accounts/{id}/replies/queue"),
     (Method::GET, "/_mynah/accounts/{id}/requests"),

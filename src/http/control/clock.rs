@@ -89,7 +89,8 @@ pub(super) async fn set(
     InPath(id): InPath<AccountId>,
     ControlBody(body): ControlBody<ClockBody>,
 ) -> Result<Json<ClockAnswer>, Failure> {
-    let clock = &worlds.named(&id)?.clock;
+    let world = worlds.named(&id)?;
+    let clock = &world.clock;
     let now = body.now.map(|text| {
         parse_rfc3339(&text).ok_or_else(|| {
             let message = "now must be a time like 2026-03-24T09:00:00Z";
@@ -105,6 +106,7 @@ pub(super) async fn set(
     if let Some(now) = now {
         clock.set(now);
     }
+    worlds.save_clock(&world).await?;
     Ok(Json(ClockAnswer::of(clock)))
 }
 
@@ -116,7 +118,8 @@ pub(super) async fn advance(
     ControlBody(body): ControlBody<AdvanceBody>,
 ) -> Result<Json<ClockAnswer>, Failure> {
     let step = body.step()?;
-    let clock = &worlds.named(&id)?.clock;
-    clock.advance(step);
-    Ok(Json(ClockAnswer::of(clock)))
+    let world = worlds.named(&id)?;
+    world.clock.advance(step);
+    worlds.save_clock(&world).await?;
+    Ok(Json(ClockAnswer::of(&world.clock)))
 }

@@ -7,14 +7,16 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use super::making::{minter, plan_of};
-use super::{AccountEpoch, World, Worlds};
+use super::{AccountEpoch, LimitWindows, World, Worlds};
 use crate::backend::canned::RuleBook;
+use crate::backend::canned::kept::KeptBook;
 use crate::clock::ClockMode;
 use crate::domain::error::FieldError;
 use crate::domain::{Credits, Error, Plan};
 use crate::ids::AccountId;
-use crate::service::faults::Faults;
+use crate::service::faults::{CarriedCounts, Faults, Own};
 use crate::service::fixtures::Fixtures;
+use crate::service::snapshots as snapshots_of_accounts;
 use crate::store::snapshots::{self, Holdings};
 use crate::store::{self, AccountRow, Connection, Store, StoreError, accounts};
 
@@ -54,6 +56,22 @@ pub(in crate::service) struct RestoredState {
     pub(in crate::service) limits: (u32, Option<u32>),
     /// Its clock.
     pub(in crate::service) clock: ClockMode,
+    /// Its rules and its queue, and how often rules have answered.
+    pub(in crate::service) book: KeptBook,
+    /// Its faults; those it has where there are none.
+    pub(in crate::service) faults: Option<Own>,
+    /// How often the faults of the fixtures were met; as it is where there is nothing.
+    pub(in crate::service) carried: Option<CarriedCounts>,
+    /// What counts against its limits; as it is where there is nothing.
+    pub(in crate::service) windows: Option<LimitWindows>,
+}
+
+/// What an account is to be like right after a commit.
+#[derive(Debug)]
+pub(super) struct NextEpoch {
+    epoch: Arc<AccountEpoch>,
+    windows: LimitWindows,
+    clock: ClockMode,
 }
 
 impl Worlds {
@@ -61,19 +79,30 @@ impl Worlds {
     /// What is still being answered is dropped, not stored.
     pub async fn reset(&self, id: &AccountId) -> Result<Arc<World>, Error> {
         let world = self.named(id)?;
+        let origin = self.origin(&world).await?;
         let (shared, seed, target) =
             (self.fixtures.clone(), self.settings.seed, Arc::clone(&world));
         let act = store::act(move |db| {
-            async move { target.put_back(db, &shared.current(), seed).await }.boxed()
+            async move { target.put_back(db, &shared.current(), seed, origin).await }.boxed()
         });
         let published = Arc::clone(&world);
-        let publish = move |epoch: &Arc<AccountEpoch>| {
-            published.begin(Arc::clone(epoch));
+        let publish = move |next: &NextEpoch| {
+            published.begin(next);
             published.journal.clear();
-            published.clock.restart();
         };
         world.alter(&self.store, act, publish).await?;
         Ok(world)
+    }
+
+    /// What the account was copied from, if it was not from the fixtures.
+    async fn origin(&self, world: &World) -> Result<Option<RestoredState>, Error> {
+        let owner = world.row;
+        let look = store::act(move |db| async move { accounts::origin(db, owner).await }.boxed());
+        let Some(origin) = self.store.read(look).await.map_err(Error::internal)? else {
+            return Ok(None);
+        };
+        let snapshot = serde_json::from_str(&origin).map_err(Error::internal)?;
+        snapshots_of_accounts::checked(snapshot, self.settings.routes).await.map(Some)
     }
 
     /// Changes plan, limits or balance of an account. A change of plan or limits starts a window.
@@ -124,19 +153,30 @@ impl Worlds {
                     Ok(plan) => plan,
                     Err(refusal) => return Ok(Err(refusal)),
                 };
+                accounts::set_clock(db, target.row, clock).await?;
                 state.put_into(db, &target, plan, &fixtures).await.map(Ok)
             }
             .boxed()
         });
         let published = Arc::clone(world);
-        let publish = move |epoch: &Result<Arc<AccountEpoch>, FieldError>| {
-            if let Ok(epoch) = epoch {
-                published.begin(Arc::clone(epoch));
-                published.clock.set_mode(clock);
+        let publish = move |next: &Result<NextEpoch, FieldError>| {
+            if let Ok(next) = next {
+                published.begin(next);
             }
         };
         world.alter(&self.store, act, publish).await??;
         Ok(())
+    }
+
+    /// Stores how the account's clock goes now, so that it goes on so after a restart.
+    pub async fn save_clock(&self, world: &Arc<World>) -> Result<(), Error> {
+        let target = Arc::clone(world);
+        let act = store::act(move |db| {
+            // Read in the writer: what is stored last is what the clock was set to last.
+            let clock = target.clock.mode();
+            async move { accounts::set_clock(db, target.row, clock).await }.boxed()
+        });
+        world.alter(&self.store, act, |()| ()).await
     }
 
     /// The plan called `id`.
@@ -196,15 +236,33 @@ impl World {
         altered.ok_or_else(|| Error::UnknownAccount(self.id.clone()))
     }
 
-    /// Stores what the account was made with; gives the epoch that begins with it.
+    /// Begins what is next, and ends the epoch before. Called by the writer right after the commit
+    /// that replaces what the account holds.
+    pub(super) fn begin(&self, next: &NextEpoch) {
+        self.clock.set_mode(next.clock);
+        next.epoch.go_on_in(next.windows, self.clock.reading().set_back);
+        let epoch = Arc::clone(&next.epoch);
+        let before = std::mem::replace(&mut *self.epoch.write(), epoch);
+        before.ended().cancel();
+    }
+
+    /// Stores what the account was made with: its `origin` if it is a copy, else what is in the
+    /// fixtures.
     async fn put_back(
         &self,
         db: &mut Connection,
         fixtures: &Fixtures,
         seed: u64,
-    ) -> Result<Arc<AccountEpoch>, StoreError> {
-        accounts::clear(db, self.row).await?;
+        origin: Option<RestoredState>,
+    ) -> Result<NextEpoch, StoreError> {
         accounts::reset_terms(db, self.row).await?;
+        if let Some(origin) = origin {
+            // Its plan may be one that there is no more.
+            let plan = origin.plan(fixtures).unwrap_or_else(|_| self.plan());
+            let origin = RestoredState { clock: self.clock.first(), ..origin };
+            return origin.put_into(db, self, plan, fixtures).await;
+        }
+        accounts::clear(db, self.row).await?;
         let saved = accounts::find(db, self.row).await?;
         let original = fixtures.account(saved.made_from.as_deref().unwrap_or(&saved.id));
         // What a fixture account starts with stands in the fixtures, which may have changed.
@@ -217,7 +275,11 @@ impl World {
         let plan = original.and_then(|original| plan_of(&saved, original, fixtures));
         let plan = plan.unwrap_or_else(|| self.plan());
         let rules = RuleBook::new(Arc::clone(&fixtures.rules));
-        Ok(AccountEpoch::new(ids, rules, Faults::default(), plan))
+        Ok(NextEpoch {
+            epoch: AccountEpoch::new(ids, rules, Faults::default(), plan),
+            windows: LimitWindows::default(),
+            clock: self.clock.first(),
+        })
     }
 }
 
@@ -253,20 +315,25 @@ impl RestoredState {
         Ok(plan)
     }
 
-    /// Stores it in the place of what `world` holds; gives the epoch that begins with it, in which
-    /// the account has `plan`.
+    /// Stores it in the place of what `world` holds, where the account is to have `plan`.
     pub(super) async fn put_into(
         self,
         db: &mut Connection,
         world: &World,
         plan: Plan,
         fixtures: &Fixtures,
-    ) -> Result<Arc<AccountEpoch>, StoreError> {
+    ) -> Result<NextEpoch, StoreError> {
         snapshots::write(db, world.row, &self.holdings).await?;
         save_plan(db, world.row, &plan, fixtures).await?;
-        let ids = world.epoch().ids.having_made(&self.holdings.made);
-        let rules = RuleBook::new(Arc::clone(&fixtures.rules));
-        Ok(AccountEpoch::new(ids, rules, Faults::default(), plan))
+        let before = world.epoch();
+        let ids = before.ids.having_made(&self.holdings.made);
+        let rules = RuleBook::restored(&fixtures.rules, &self.book, &before.rules);
+        let faults = Faults::restored(self.faults, self.carried, &before.faults);
+        Ok(NextEpoch {
+            epoch: AccountEpoch::new(ids, rules, faults, plan),
+            windows: self.windows.unwrap_or_else(|| before.windows()),
+            clock: self.clock,
+        })
     }
 }
 

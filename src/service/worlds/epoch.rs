@@ -15,7 +15,7 @@ use crate::domain::Plan;
 use crate::domain::conversation::Api;
 use crate::ids::Minter;
 use crate::service::faults::Faults;
-use crate::service::limits::{Limiter, Verdict};
+use crate::service::limits::{Limiter, UsedWindow, Verdict};
 
 /// An account's in-memory state from one reset or restore to the next.
 #[derive(Debug)]
@@ -37,6 +37,15 @@ struct Terms {
     plan: Plan,
     runner: Option<Limiter>,
     characters: Option<Limiter>,
+}
+
+/// Windows of the limits that have begun.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LimitWindows {
+    /// That of the limit to the Runner API.
+    pub runner: Option<UsedWindow>,
+    /// That of the limit to the Characters API.
+    pub characters: Option<UsedWindow>,
 }
 
 impl Terms {
@@ -73,6 +82,24 @@ impl AccountEpoch {
             Api::Characters => &terms.characters,
         };
         limiter.as_ref().map(|limiter| limiter.admit(|| clock.reading()))
+    }
+
+    /// The windows of the limits as they are now.
+    pub fn windows(&self) -> LimitWindows {
+        let terms = self.terms.read();
+        let window = |limiter: &Option<Limiter>| limiter.as_ref().and_then(Limiter::window);
+        LimitWindows { runner: window(&terms.runner), characters: window(&terms.characters) }
+    }
+
+    /// Goes on in `windows`, on a clock that was set back `set_back` times.
+    pub(super) fn go_on_in(&self, windows: LimitWindows, set_back: u64) {
+        let terms = self.terms.read();
+        let pairs = [(&terms.runner, windows.runner), (&terms.characters, windows.characters)];
+        for (limiter, window) in pairs {
+            if let (Some(limiter), Some(window)) = (limiter, window) {
+                limiter.go_on(window, set_back);
+            }
+        }
     }
 
     /// Another plan from now on, whose limits start a window.

@@ -9,7 +9,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::{AccountEpoch, Doors, Found, RestoredState, Settings, World, Worlds};
 use crate::backend::canned::RuleBook;
-use crate::clock::{Clock, Stopwatch};
+use crate::clock::{Clock, ClockMode, Stopwatch};
 use crate::domain::{Account, ApiKey, Credits, Error, Plan};
 use crate::ids::{self, AccountId, Kind, Minter};
 use crate::service::faults::Faults;
@@ -73,23 +73,26 @@ impl Worlds {
     }
 
     /// Makes an account with a key of its own, which holds `state` instead of a copy of the fixtures.
+    /// A reset gives `origin` back, the same as a document.
     pub(in crate::service) async fn make_copy(
         &self,
         new: NewAccount,
         state: RestoredState,
+        origin: String,
     ) -> Result<Arc<World>, Error> {
-        self.make_with(new, Some(state)).await
+        self.make_with(new, Some((state, origin))).await
     }
 
     async fn make_with(
         &self,
         new: NewAccount,
-        state: Option<RestoredState>,
+        copied: Option<(RestoredState, String)>,
     ) -> Result<Arc<World>, Error> {
         let (shared, settings, found) = (self.fixtures.clone(), self.settings, self.found.clone());
         let act = store::act(move |db| {
             async move {
                 let fixtures = shared.current();
+                let (state, origin) = copied.unzip();
                 let plan = state.as_ref().map(|state| state.plan(&fixtures)).transpose();
                 let (row, plan) = match (new.row(&fixtures), plan) {
                     (Ok(row), Ok(plan)) => (row, plan),
@@ -98,16 +101,21 @@ impl Worlds {
                 };
                 let (owner, number) = accounts::next(db).await?;
                 let (id, key) = ids::account_and_key(settings.seed, number);
-                let row = NewRow { id, api_key: Some(ApiKey::new(key)), ..row };
+                let clock = state.as_ref().map(|state| state.clock).or(row.clock);
+                let row = NewRow { id, api_key: Some(ApiKey::new(key)), clock, ..row };
                 accounts::insert(db, owner, &row).await?;
                 let saved = accounts::find(db, owner).await?;
-                fixtures.seed(db, owner, &minter(&saved, settings.seed)).await?;
+                if state.is_none() {
+                    fixtures.seed(db, owner, &minter(&saved, settings.seed)).await?;
+                }
                 let made = accounts::counters(db, owner).await?;
                 let world = World::of(&saved, &made, &fixtures, settings);
                 let world = world.ok_or_else(|| no_such_plan(&saved))?;
                 if let Some((state, plan)) = state.zip(plan) {
-                    world.clock.set_mode(state.clock);
-                    world.begin(state.put_into(db, &world, plan, &fixtures).await?);
+                    world.begin(&state.put_into(db, &world, plan, &fixtures).await?);
+                }
+                if let Some(origin) = origin {
+                    accounts::save_origin(db, owner, &origin).await?;
                 }
                 Ok(Ok(world))
             }
@@ -171,7 +179,7 @@ impl NewAccount {
             seed: self.seed,
             ttl: self.ttl.map(|ttl| ttl.as_secs()),
             plan: self.plan,
-            clock: self.clock,
+            clock: self.clock.map(|at| ClockMode::Frozen { at }),
             ..NewRow::of_fixtures(from)
         })
     }
@@ -192,13 +200,17 @@ impl World {
             Some(key) => vec![ApiKey::new(key)],
             None => original.keys.clone(),
         };
-        let clock = saved.first_clock().or(settings.clock);
+        let first = saved.first_clock().or(settings.clock.map(|at| ClockMode::Frozen { at }));
+        let clock = first.map_or_else(Clock::system, Clock::in_mode);
+        if let Some(mode) = saved.clock() {
+            clock.set_mode(mode);
+        }
         let ids = minter(saved, settings.seed).having_made(made);
         let rules = RuleBook::new(Arc::clone(&fixtures.rules));
         Some(Arc::new(Self {
             id: saved.id.as_str().into(),
             row: saved.row(),
-            clock: Arc::new(clock.map_or_else(Clock::system, Clock::frozen)),
+            clock: Arc::new(clock),
             journal: Arc::new(Journal::new(settings.journal_max)),
             made_from: saved.made_from.as_deref().map(AccountId::from),
             ttl: saved.ttl().map(Duration::from_secs),

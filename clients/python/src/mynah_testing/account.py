@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 
 class NewAccount(TypedDict, total=False):
-    """What an account is made with; docs/control.md, "Accounts". `from` is called `copy_of`."""
+    """What an account is made with; docs/control.md, "Accounts". `from` is called `copy_of`.
+
+    A fork may say with `sections` what it takes along; docs/control.md, "Snapshots", `with`.
+    """
 
     copy_of: str
     plan: str
@@ -30,6 +33,7 @@ class NewAccount(TypedDict, total=False):
     seed: int
     clock: str
     ttl: int
+    sections: list[str]
 
 
 class Changes(TypedDict, total=False):
@@ -190,4 +194,6 @@ def new_account_body(settings: NewAccount) -> dict[str, Any]:
         raise TypeError(f"an account has no {', '.join(sorted(unknown))}")
     if "copy_of" in body:
         body["from"] = body.pop("copy_of")
+    if "sections" in body:
+        body["with"] = body.pop("sections")
     return body

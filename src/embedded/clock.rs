@@ -1,0 +1,63 @@
+//! The clock of an account inside a test.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Account, Time};
+
+/// An account's clock: [`Account::clock`]. What is changed about it holds at once, and with a
+/// database in a file it still holds after a restart.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock<'a>(pub(super) &'a Account);
+
+impl Clock<'_> {
+    /// What it says.
+    pub fn now(self) -> Time {
+        self.0.world.clock.now()
+    }
+
+    /// Whether it stands still.
+    pub fn is_frozen(self) -> bool {
+        self.0.world.clock.is_frozen()
+    }
+
+    /// Sets it; it goes on running, or standing still.
+    pub fn set(self, at: Time) {
+        self.0.world.clock.set(at);
+        self.save();
+    }
+
+    /// Lets it stand still, where it is.
+    pub fn freeze(self) {
+        self.0.world.clock.freeze();
+        self.save();
+    }
+
+    /// Lets it stand still at `at`.
+    pub fn freeze_at(self, at: Time) {
+        self.0.world.clock.freeze_at(at);
+        self.save();
+    }
+
+    /// Lets it run on from where it is.
+    pub fn run(self) {
+        self.0.world.clock.run();
+        self.save();
+    }
+
+    /// Moves it forward by `by`, and ends every wait that this passes over.
+    pub fn advance(self, by: Duration) {
+        self.0.world.clock.advance(by);
+        self.save();
+    }
+
+    /// Stores how it goes, while the test goes on.
+    fn save(self) {
+        let (worlds, world) = (Arc::clone(&self.0.core.worlds), Arc::clone(&self.0.world));
+        self.0.core.begin(async move {
+            if let Err(fault) = worlds.save_clock(&world).await {
+                tracing::warn!(error = fault.with_sources(), "a clock is not stored");
+            }
+        });
+    }
+}
