@@ -109,7 +109,8 @@ pub(super) fn is_template(source: &str) -> bool {
 impl Compiled {
     /// Checks `source` and makes it ready.
     pub(super) fn new(source: &str) -> Result<Self, CompileError> {
-        if source.len() > SOURCE {
+        // The engine counts columns in 16 bits, and steps past the one where a syntax error is.
+        if source.len() > SOURCE.min(usize::from(u16::MAX) - 1) {
             return Err(CompileError::TooLong);
         }
         scan::check(source, &SYNTAX).map_err(|line| CompileError::TooDeep { line })?;

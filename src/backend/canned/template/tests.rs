@@ -527,5 +527,8 @@ fn a_source_that_is_too_long_is_refused() {
     let long = format!("{{{{ a }}}}{}", "x".repeat(SOURCE));
     assert!(matches!(compile(&long), Err(CompileError::TooLong)));
     let _ = check(&format!("{{{{ a }}}}{}", "x".repeat(SOURCE - 7)));
+    for length in [SOURCE - 4, SOURCE - 5, SOURCE - 6] {
+        assert!(compile(&format!("{}{{{{ a", "x".repeat(length))).is_err());
+    }
     let _ = check(&"{{ a }}{% if b %}{% endif %}".repeat(2000));
 }
