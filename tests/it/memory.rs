@@ -3,7 +3,7 @@
 //! Memory is that of the real binary, as Linux counts it: its peak (`VmHWM`), in MiB.
 #![cfg(target_os = "linux")]
 
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use serde_json::Value;
 use tokio::net::TcpStream;
 
@@ -91,7 +91,8 @@ async fn a_list_reads_no_variables() {
         let answer = post.header("x-api-key", KEY).json(&body).send().await.unwrap();
         assert_eq!(answer.status(), 200);
     }
-    drop(server);
+    server.signal(Signal::KILL);
+    server.ended().await;
 
     let server = Binary::on_file(&file, &[]).await;
     let before = peak(&server);

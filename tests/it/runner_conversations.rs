@@ -346,6 +346,17 @@ async fn meta_has_at_most_50_keys() {
 }
 
 #[tokio::test]
+async fn a_value_of_meta_has_at_most_4096_characters() {
+    let app = TestApp::start().await;
+    start_with_meta(&app, json!({"label": "é".repeat(4096)})).await.good();
+    let body = json!({
+        "content": [{"type": "text", "text": "Hi"}], "meta": {"label": "é".repeat(4097)},
+    });
+    let path = format!("/v1/runner/{DEPLOYMENT}/conversation");
+    app.post(&path, &body).deliberately_invalid().await.invalid("invalid_value", "meta.label");
+}
+
+#[tokio::test]
 async fn keys_of_meta_have_1_to_64_characters_and_are_not_the_pages() {
     let app = TestApp::start().await;
     start_with_meta(&app, meta_of(["é".repeat(64), "a".to_owned()])).await.good();

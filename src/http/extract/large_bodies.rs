@@ -69,7 +69,7 @@ mod tests {
         let bodies = LargeBodies::default();
         let mut first = bodies.place(TOGETHER).await.unwrap();
         assert!(bodies.place(SMALL).now_or_never().unwrap().is_none(), "needs no place");
-        let mut second = Box::pin(bodies.place(2 * SMALL));
+        let mut second = Box::pin(bodies.place(3 * SMALL));
         assert!(second.as_mut().now_or_never().is_none());
         first.shrink_to(TOGETHER / 2);
         assert!(second.now_or_never().unwrap().is_some());

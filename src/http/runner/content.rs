@@ -17,6 +17,8 @@ const MOST_HISTORY: u64 = 1000;
 /// The most keys that meta may have, and the longest of them in characters.
 const MOST_META_KEYS: usize = 50;
 const LONGEST_META_KEY: usize = 64;
+/// The longest label in characters: each is stored several times over, to be found by.
+const LONGEST_META_VALUE: usize = 4096;
 
 /// One item of `content`, before it is checked.
 #[derive(Debug, Deserialize)]
@@ -119,6 +121,14 @@ pub(super) fn meta(meta: Option<Meta>) -> Result<Meta, FieldError> {
         if matches!(value, Value::Null | Value::Array(_) | Value::Object(_)) {
             let message = format!("{field} must be a string, a number, true or false");
             return Err(FieldError::new(field, Fault::WrongType, message));
+        }
+        let length = match value {
+            Value::String(text) => text.chars().count(),
+            other => other.to_string().len(),
+        };
+        if length > LONGEST_META_VALUE {
+            let message = format!("{field} must have at most {LONGEST_META_VALUE} characters");
+            return Err(FieldError::new(field, Fault::BadValue, message));
         }
     }
     Ok(meta)
