@@ -25,7 +25,6 @@ use mynah::domain::conversation::{Api, Meta, Scene, Variables};
 use mynah::domain::rule::{Reply, Rule, When};
 use mynah::domain::{OutputMode, Part, Prompt};
 use mynah::http::{Line, Passage, control};
-use mynah::tokens;
 use serde_json::{Value, json};
 
 const SHORT: &str = "Hello! I need help with my order.";
@@ -121,7 +120,7 @@ fn counting(criterion: &mut Criterion) {
     let long = include_str!("../docs/ARCHITECTURE.md");
     for (name, text) in [("a sentence", SHORT), ("a page", long)] {
         group.throughput(Throughput::Bytes(u64::try_from(text.len()).unwrap_or_default()));
-        group.bench_function(name, |bencher| bencher.iter(|| tokens::count(black_box(text))));
+        group.bench_function(name, |bencher| bencher.iter(|| o200k::count(black_box(text))));
     }
     group.finish();
 }

@@ -12,7 +12,6 @@ pub mod ids;
 pub mod openapi;
 pub mod service;
 pub mod store;
-pub mod tokens;
 #[cfg(feature = "verify")]
 pub mod verify;
 

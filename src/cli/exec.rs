@@ -22,7 +22,6 @@ use crate::domain::error::with_sources;
 use crate::domain::{Account, ApiKey};
 use crate::ids::random_seed;
 use crate::service::fixtures::Fixtures;
-use crate::tokens;
 
 /// What `mynah` ends with when it could not do its own part, so that nobody takes it for the
 /// command's exit code; `env` and `timeout` do the same.
@@ -105,7 +104,7 @@ async fn start(options: &Serve) -> anyhow::Result<Server> {
         };
         let _ = report.send(app.serve(listener, told, grace).await);
     });
-    tokio::task::spawn_blocking(tokens::warm_up);
+    tokio::task::spawn_blocking(o200k::warm_up);
     Ok(Server { variables, stop, stopped, grace })
 }
 

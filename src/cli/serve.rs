@@ -17,7 +17,7 @@ use crate::app::{App, STOP_MARGIN, Shutdown};
 use crate::clock::Stopwatch;
 use crate::domain::ApiKey;
 use crate::ids::random_seed;
-use crate::{store, tokens};
+use crate::store;
 
 /// How long the process may take to end beyond the time that running answers get.
 ///
@@ -87,7 +87,7 @@ async fn run(
     // The listener is bound, so whoever reads the banner is answered. A closed standard output is
     // no reason to stop.
     let _ = std::io::stdout().write_all(banner.as_bytes());
-    tokio::task::spawn_blocking(tokens::warm_up);
+    tokio::task::spawn_blocking(o200k::warm_up);
     server.await.context("the server failed")
 }
 

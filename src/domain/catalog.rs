@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use o200k::Counted;
 use serde_json::Value;
 
 use super::account::Credits;
@@ -10,7 +11,6 @@ use super::allowlist::Allowlist;
 use super::conversation::Variables;
 use super::fault::Armed;
 use crate::ids::{AccountId, AgentId, DeploymentId, ImageId, LlmId, ProjectId, SdModelId};
-use crate::tokens::Counted;
 
 /// A deployment of the Runner API.
 #[derive(Debug, Clone)]

@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use o200k::Counted;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::catalog::OutputMode;
 use crate::ids::{AccountId, AgentId, ConversationId, DeploymentId, ImageId, LlmId, MessageId};
-use crate::tokens::Counted;
 
 /// Values for the slots of system instructions, by name.
 pub type Variables = serde_json::Map<String, Value>;

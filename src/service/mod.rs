@@ -13,7 +13,6 @@ mod health;
 pub mod items;
 pub mod journal;
 pub mod limits;
-mod paint;
 pub mod snapshots;
 pub mod studio;
 pub mod turns;

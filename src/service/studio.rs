@@ -16,7 +16,6 @@ use super::archive::{Page, Slice};
 use super::faults::Carried;
 use super::fixtures::Shelf;
 use super::items::Items;
-use super::paint::paint;
 use super::worlds::{Visit, World};
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::{Api, Message};
@@ -229,7 +228,7 @@ impl Studio {
         let draw = move || {
             // Whoever asked may leave; the place is taken for as long as the drawing goes on.
             let _place = place;
-            paint(&prompt, model.as_str())
+            placeholder_image::render(&prompt, model.as_str())
         };
         tokio::task::spawn_blocking(draw)
             .await

@@ -1,7 +1,6 @@
 //! What requests to the Characters API cost, and what happens when the balance does not cover it.
 
 use futures::future::join_all;
-use mynah::tokens;
 use serde_json::{Value, json};
 
 use crate::support::characters::Characters;
@@ -53,8 +52,8 @@ async fn tokens_are_counted_over_all_that_is_shown_and_answered() {
         texts.iter().map(|text| json!({"role": "user", "content": text})).collect();
     let asked = json!({"messages": messages, "llm_id": "model_echo"});
     app.characters().post("/completions", &asked).await.good();
-    let shown: u64 = texts.iter().map(|text| tokens::count(text)).sum();
-    let answered = tokens::count(texts[2]);
+    let shown: u64 = texts.iter().map(|text| o200k::count(text)).sum();
+    let answered = o200k::count(texts[2]);
     let cost = i64::try_from((shown + answered) * 70).unwrap();
     assert_eq!(app.balance("demo").await, 1_000_000 - cost);
 }
@@ -63,11 +62,11 @@ async fn tokens_are_counted_over_all_that_is_shown_and_answered() {
 async fn a_message_costs_instructions_history_message_and_answer() {
     let app = TestApp::studio(RULES).await;
     let path = begin(app.characters(), "model_echo").await;
-    let mut history = tokens::count("Be brief.");
+    let mut history = o200k::count("Be brief.");
     let mut left = 1_000_000;
     for text in ["Hello there", "What is a comet made of?", "And its tail?"] {
         app.characters().post(&path, &json!({"content": text})).await.created();
-        let said = tokens::count(text);
+        let said = o200k::count(text);
         left -= i64::try_from((history + said + said) * 70).unwrap();
         history += said + said;
         assert_eq!(app.balance("demo").await, left, "{text}");
@@ -77,7 +76,7 @@ async fn a_message_costs_instructions_history_message_and_answer() {
     picture["conversation_id"] = json!(id);
     app.characters().post("/images", &picture).await.created();
     app.characters().post(&path, &json!({"content": "Nice"})).await.created();
-    let said = tokens::count("Nice");
+    let said = o200k::count("Nice");
     left -= i64::try_from((history + 256 + said + said) * 70).unwrap();
     assert_eq!(app.balance("demo").await, left, "a file counts 256");
 }

@@ -1,6 +1,5 @@
 //! `POST /api/v1/completions`.
 
-use mynah::tokens;
 use serde_json::{Value, json};
 
 use crate::support::{NOW, TestApp};
@@ -122,7 +121,7 @@ async fn unknown_models_and_agents_are_404_and_an_sd_model_is_400() {
 async fn exactly_max_context_fits_and_one_token_more_is_400() {
     let app = TestApp::studio(MIRROR).await;
     let words = |count: usize| " a".repeat(count);
-    assert_eq!(tokens::count(&words(17)), 17);
+    assert_eq!(o200k::count(&words(17)), 17);
     let system = json!({"role": "system", "content": " a a a"});
     let fits = body("model_20", json!([system, user(&words(17))]));
     app.characters().post("/completions", &fits).await.good();

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use mynah::tokens;
 use serde_json::{Value, json};
 
 use crate::support::{NOW, TestApp};
@@ -210,7 +209,7 @@ async fn the_model_is_shown_agent_system_prompt_and_history() {
 fn fitting(texts: &[String], needed: u64, max_context: u64) -> usize {
     let mut left = max_context - needed;
     let fits = |text: &&String| {
-        let tokens = tokens::count(text);
+        let tokens = o200k::count(text);
         let fits = tokens <= left;
         left = left.saturating_sub(tokens);
         fits
@@ -230,7 +229,7 @@ async fn the_newest_messages_that_fit_max_context_are_shown() {
             let body = json!({"title": "T", "llm_id": llm, "messages": messages,
                 "system_prompt": system_prompt});
             let path = begin(&app, &body).await;
-            let needed = tokens::count("how many") + tokens::count(system_prompt);
+            let needed = o200k::count("how many") + o200k::count(system_prompt);
             let expected = fitting(&texts, needed, max_context);
             assert!(0 < expected && (expected < 130 || max_context == 300));
             assert_eq!(say(&app, &path, "how many").await, expected.to_string(), "{llm}");

@@ -4,7 +4,6 @@
 //! Each charge is computed here, from the documented prices and the tokens of the texts.
 
 use futures::future::join_all;
-use mynah::tokens;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -155,12 +154,12 @@ impl Conversation {
     fn price(&self, act: &Act) -> (i64, u16) {
         let priced = |llm: Llm, shown: u64, text: &str| match llm {
             Llm::Fixed => llm.cost(FIXED),
-            Llm::Echo | Llm::Odd => llm.cost(shown + tokens::count(text) + tokens::count(text)),
+            Llm::Echo | Llm::Odd => llm.cost(shown + o200k::count(text) + o200k::count(text)),
         };
         match act {
-            Act::Complete { llm, text } => (priced(*llm, tokens::count(SYSTEM_PROMPT), text), 200),
+            Act::Complete { llm, text } => (priced(*llm, o200k::count(SYSTEM_PROMPT), text), 200),
             Act::Say { llm, text } => {
-                (priced(*llm, tokens::count(SYSTEM_PROMPT) + self.tokens, text), 201)
+                (priced(*llm, o200k::count(SYSTEM_PROMPT) + self.tokens, text), 201)
             }
             Act::Draw { sd, .. } | Act::MakeAgent { sd } => (sd.cost(), 201),
             Act::Invalid { nth } => (0, invalid(*nth).0),
@@ -198,7 +197,7 @@ impl Conversation {
         match act {
             Act::Say { llm, text } => {
                 self.messages += 2;
-                self.tokens += tokens::count(text) + tokens::count(llm.answer(text));
+                self.tokens += o200k::count(text) + o200k::count(llm.answer(text));
             }
             Act::Draw { into_conversation: true, .. } => {
                 self.messages += 1;

@@ -45,7 +45,7 @@ async fn input_and_output_are_counted_by_the_tokenizer() {
     for (text, count) in
         [("hello world", 2), ("antidisestablishmentarianism", 6), ("Привет, мир!", 5)]
     {
-        assert_eq!(mynah::tokens::count(text), count, "{text}");
+        assert_eq!(o200k::count(text), count, "{text}");
         assert_eq!(tokens(&app.run(ECHO, text).await.good()), (count, count));
     }
 }
@@ -56,7 +56,7 @@ async fn instructions_count_after_substitution() {
     let answer = app.post("/v1/runner/BRIEF", &to_the_world(said("a"))).await.good();
     assert_eq!(tokens(&answer), (2 + 1, 4));
     let blank = app.run("BRIEF", "a").await.good();
-    assert_eq!(tokens(&blank), (mynah::tokens::count("hello ") + 1, 4));
+    assert_eq!(tokens(&blank), (o200k::count("hello ") + 1, 4));
 }
 
 #[tokio::test]
@@ -65,8 +65,8 @@ async fn input_is_the_plain_sum_of_each_texts_tokens() {
     let text = |text: &str| json!({"type": "text", "text": text});
     // Two texts that would be one token together count as two.
     let body = json!({"content": [text("hel"), text("lo")]});
-    let expected = mynah::tokens::count("hel") + mynah::tokens::count("lo");
-    assert_ne!(expected, mynah::tokens::count("hello"));
+    let expected = o200k::count("hel") + o200k::count("lo");
+    assert_ne!(expected, o200k::count("hello"));
     let answer = app.post(&format!("/v1/runner/{ECHO}"), &body).await.good();
     assert_eq!(tokens(&answer).0, expected);
 }
@@ -112,7 +112,7 @@ async fn files_in_the_history_count_256_too() {
     let path = format!("/v1/runner/{ECHO}/conversation");
     let first = app.post(&path, &json!({"content": [file]})).await.good();
     assert_eq!(tokens(&first).0, 256);
-    let echoed = mynah::tokens::count("[url a/b https://e.org/a]");
+    let echoed = o200k::count("[url a/b https://e.org/a]");
     assert_eq!(tokens(&first).1, echoed);
     let id = first["conversation_id"].as_str().unwrap();
     let second = app.go_on(ECHO, id, "hello world").await.good();
@@ -125,7 +125,7 @@ async fn a_structured_answer_counts_as_its_json_text() {
     let answer = app.run("JSON_DEPLOYMENT_ID", "the sentiment").await.good();
     let text = r#"{"text":"the sentiment","sentiment":"positive","confidence":0.93}"#;
     assert_eq!(answer["content"].to_string(), text);
-    assert_eq!(tokens(&answer).1, mynah::tokens::count(text));
+    assert_eq!(tokens(&answer).1, o200k::count(text));
 }
 
 #[tokio::test]
@@ -133,7 +133,7 @@ async fn a_rule_may_set_either_number() {
     let app = brief().await;
     assert_eq!(tokens(&app.run("BRIEF", "thirteen").await.good()), (13, 4));
     let zero = app.post("/v1/runner/BRIEF", &to_the_world(said("zero"))).await.good();
-    assert_eq!(tokens(&zero), (2 + mynah::tokens::count("zero"), 0));
+    assert_eq!(tokens(&zero), (2 + o200k::count("zero"), 0));
 }
 
 #[tokio::test]
@@ -142,5 +142,5 @@ async fn the_default_deployments_instructions_are_counted() {
     let shown = "You are a friendly support assistant. The customer's name is . The customer's \
                  tier is . Answer in this tone: .";
     let answer = app.run(DEPLOYMENT, "Hi").await.good();
-    assert_eq!(tokens(&answer), (mynah::tokens::count(shown) + 1, 7));
+    assert_eq!(tokens(&answer), (o200k::count(shown) + 1, 7));
 }

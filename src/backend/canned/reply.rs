@@ -1,11 +1,11 @@
 //! Replies made ready: their templates compiled, and rendered within one budget.
 
+use o200k::{Counted, SHORT_TEXT_BYTES};
 use serde_json::Value;
 
 use super::compile::{RuleFault, Shown, fault_at, one_line};
 use super::template::{Budget, Compiled, RenderError, SOURCE, Uses, is_template};
 use crate::domain::rule::{Pace, Reply};
-use crate::tokens::{COUNTED_IN_PLACE, Counted};
 
 /// A reply that is ready to be given.
 #[derive(Debug)]
@@ -142,7 +142,7 @@ impl CompiledReply {
     /// The tokens of its text, where that is known before it is rendered, and soon.
     pub(super) fn tokens(&self) -> Option<u64> {
         match &self.body {
-            Template::Plain(text) if text.len() <= COUNTED_IN_PLACE => Some(text.tokens()),
+            Template::Plain(text) if text.len() <= SHORT_TEXT_BYTES => Some(text.tokens()),
             _ => None,
         }
     }

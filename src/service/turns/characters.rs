@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
+use o200k::Counted;
 
 use super::booking::Booking;
 use super::{Asked, Given, NewTurn, Turns, counting, given_back, message};
@@ -22,7 +23,6 @@ use crate::store::{self, accounts, agents};
 use crate::store::{
     AccountRow, Found, History, LONGEST_HISTORY, Latest, Sought, Window, conversations, messages,
 };
-use crate::tokens::Counted;
 
 /// How many messages are fetched at a time while the history is filled, newest first.
 const HISTORY_STEP: u64 = 50;

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use o200k::SHORT_TEXT_BYTES;
+
 use crate::domain::{Error, Part, Prompt};
-use crate::tokens::{self, COUNTED_IN_PLACE};
 
 /// What a file part counts, in tokens.
 const FILE_TOKENS: u64 = 256;
 
 /// The plain sum of the tokens of everything the model is shown.
 pub(super) async fn shown(prompt: &Arc<Prompt>) -> Result<u64, Error> {
-    if bytes_shown(prompt) <= COUNTED_IN_PLACE {
+    if bytes_shown(prompt) <= SHORT_TEXT_BYTES {
         return Ok(count_shown(prompt));
     }
     let prompt = Arc::clone(prompt);
@@ -19,16 +20,16 @@ pub(super) async fn shown(prompt: &Arc<Prompt>) -> Result<u64, Error> {
 
 /// The tokens of `text`, and `text` again.
 pub(super) async fn of_text(text: String) -> Result<(u64, String), Error> {
-    if text.len() <= COUNTED_IN_PLACE {
-        return Ok((tokens::count(&text), text));
+    if text.len() <= SHORT_TEXT_BYTES {
+        return Ok((o200k::count(&text), text));
     }
-    let count = move || (tokens::count(&text), text);
+    let count = move || (o200k::count(&text), text);
     tokio::task::spawn_blocking(count).await.map_err(Error::internal)
 }
 
 /// The tokens of one message, and its parts again; a file counts 256.
 pub(super) async fn of_message(parts: Vec<Part>) -> Result<(u64, Vec<Part>), Error> {
-    if bytes_of(&parts) <= COUNTED_IN_PLACE {
+    if bytes_of(&parts) <= SHORT_TEXT_BYTES {
         return Ok((of_parts(&parts), parts));
     }
     let count = move || (of_parts(&parts), parts);
@@ -36,7 +37,7 @@ pub(super) async fn of_message(parts: Vec<Part>) -> Result<(u64, Vec<Part>), Err
 }
 
 fn of_parts(parts: &[Part]) -> u64 {
-    parts.iter().map(|part| part.as_text().map_or(FILE_TOKENS, tokens::count)).sum()
+    parts.iter().map(|part| part.as_text().map_or(FILE_TOKENS, o200k::count)).sum()
 }
 
 fn count_shown(prompt: &Prompt) -> u64 {

@@ -1,11 +1,11 @@
 //! A stylised bust for portraits and avatars.
 
-use super::brush::{ink, mix, sheer};
+use super::canvas::{mix, rgb, with_alpha};
 use super::palette::Palette;
-use super::scene::{Stage, mentions};
+use super::scene::{SceneContext, has_word_start};
 use tiny_skia::{Color, Transform};
 
-/// Skin and hair that stand off each other.
+/// Pairs of skin and hair colours with enough contrast.
 const FACES: [(u32, u32); 8] = [
     (0xf7d3b8, 0x3b261d),
     (0xf7d3b8, 0xb5522c),
@@ -19,7 +19,7 @@ const FACES: [(u32, u32); 8] = [
 
 const TIES: [u32; 4] = [0xb33242, 0x2d6aa3, 0x2f7d63, 0xc68a2c];
 
-/// From this age on the hair is grey.
+/// Hair is grey from this age.
 const GREY: u32 = 58;
 
 const LONG_HAIR: &str = "M 170 180 C 170 56 342 56 342 180 L 342 310 Q 342 368 290 368 \
@@ -44,58 +44,58 @@ const MOUTH: &str = "M 236 256 Q 256 278 276 256 Q 256 264 236 256 Z";
 const FRINGE: &str = "M 183 200 C 160 66 352 66 329 200 C 322 186 316 158 290 142 \
     C 240 164 196 156 183 200 Z";
 
-pub(super) fn portrait(stage: &mut Stage<'_>) {
-    let Palette { sky: [high, middle, haze], near, light, .. } = stage.palette;
-    let says = |asks: &[&str]| mentions(stage.words, asks);
+pub(super) fn portrait(scene: &mut SceneContext<'_>) {
+    let Palette { sky: [high, middle, haze], near, light, .. } = scene.palette;
+    let says = |asks: &[&str]| has_word_start(scene.words, asks);
     let formal = says(&["suit", "tie ", "professional", "business", "formal"]);
     let woman = says(&["woman", "female", "girl", "she ", "her ", "lady", "dress"]);
     let man = says(&["man ", "male ", "boy ", "he ", "his ", "beard", "tie "]);
-    let grey = age(stage.words).is_some_and(|age| age >= GREY);
-    let (left_parting, long) = (stage.dice.chance(50), stage.dice.chance(50));
+    let grey = age(scene.words).is_some_and(|age| age >= GREY);
+    let (left_parting, long) = (scene.rng.percent(50), scene.rng.percent(50));
     let long = woman || (long && !man);
-    let beard = says(&["beard"]) || (stage.dice.chance(30) && !long);
-    let (skin, hair) = stage.dice.pick(&FACES, (0xeebd97, 0x231a1a));
-    let (skin, hair) = (ink(skin), ink(if grey { 0xc9cbd0 } else { hair }));
-    let shade = mix(skin, ink(0x5a221e), 0.2);
-    let tie = ink(stage.dice.pick(&TIES, 0xb33242));
-    let suit = mix(near, ink(0x1d2536), 0.5);
+    let beard = says(&["beard"]) || (scene.rng.percent(30) && !long);
+    let (skin, hair) = scene.rng.choose(&FACES, (0xeebd97, 0x231a1a));
+    let (skin, hair) = (rgb(skin), rgb(if grey { 0xc9cbd0 } else { hair }));
+    let shade = mix(skin, rgb(0x5a221e), 0.2);
+    let tie = rgb(scene.rng.choose(&TIES, 0xb33242));
+    let suit = mix(near, rgb(0x1d2536), 0.5);
     let cloth = if formal { suit } else { mix(middle, near, 0.35) };
-    let lips = if beard { ink(0xf3dcd2) } else { mix(shade, ink(0x8c2b32), 0.5) };
+    let lips = if beard { rgb(0xf3dcd2) } else { mix(shade, rgb(0x8c2b32), 0.5) };
 
     let here = Transform::identity();
-    let canvas = &mut *stage.canvas;
-    canvas.wash(&[mix(high, haze, 0.3), haze], (0.0, 512.0));
-    canvas.glow((256.0, 200.0), 300.0, sheer(light, 0.7));
-    canvas.disc((256.0, 216.0), 176.0, sheer(mix(middle, light, 0.3), 0.55));
+    let canvas = &mut *scene.canvas;
+    canvas.fill_vertical(&[mix(high, haze, 0.3), haze], (0.0, 512.0));
+    canvas.fill_radial((256.0, 200.0), 300.0, with_alpha(light, 0.7));
+    canvas.fill_circle((256.0, 216.0), 176.0, with_alpha(mix(middle, light, 0.3), 0.55));
     if long {
-        canvas.stencil(mix(hair, Color::BLACK, 0.18), here, LONG_HAIR);
+        canvas.fill_svg_path(mix(hair, Color::BLACK, 0.18), here, LONG_HAIR);
     } else {
-        canvas.disc((190.0, 214.0), 15.0, shade);
-        canvas.disc((322.0, 214.0), 15.0, shade);
+        canvas.fill_circle((190.0, 214.0), 15.0, shade);
+        canvas.fill_circle((322.0, 214.0), 15.0, shade);
     }
-    canvas.stencil(cloth, here, SHOULDERS);
+    canvas.fill_svg_path(cloth, here, SHOULDERS);
     if formal {
-        canvas.stencil(ink(0xe4e7ee), here, SHIRT);
-        canvas.stencil(shade, here, NECK);
-        canvas.stencil(tie, here, TIE);
-        canvas.stencil(Color::WHITE, here, COLLAR);
-        canvas.stencil(mix(cloth, Color::WHITE, 0.1), here, LAPELS);
+        canvas.fill_svg_path(rgb(0xe4e7ee), here, SHIRT);
+        canvas.fill_svg_path(shade, here, NECK);
+        canvas.fill_svg_path(tie, here, TIE);
+        canvas.fill_svg_path(Color::WHITE, here, COLLAR);
+        canvas.fill_svg_path(mix(cloth, Color::WHITE, 0.1), here, LAPELS);
     } else {
-        canvas.stencil(shade, here, NECKLINE);
-        canvas.stencil(shade, here, NECK);
+        canvas.fill_svg_path(shade, here, NECKLINE);
+        canvas.fill_svg_path(shade, here, NECK);
     }
-    canvas.stencil(skin, here, FACE);
+    canvas.fill_svg_path(skin, here, FACE);
     if beard {
-        canvas.stencil(hair, here, BEARD);
+        canvas.fill_svg_path(hair, here, BEARD);
     }
-    canvas.disc((230.0, 207.0), 6.0, ink(0x2a1c1c));
-    canvas.disc((282.0, 207.0), 6.0, ink(0x2a1c1c));
-    canvas.stencil(mix(hair, shade, 0.2), here, BROWS);
-    canvas.stencil(shade, here, NOSE);
-    canvas.stencil(lips, here, MOUTH);
+    canvas.fill_circle((230.0, 207.0), 6.0, rgb(0x2a1c1c));
+    canvas.fill_circle((282.0, 207.0), 6.0, rgb(0x2a1c1c));
+    canvas.fill_svg_path(mix(hair, shade, 0.2), here, BROWS);
+    canvas.fill_svg_path(shade, here, NOSE);
+    canvas.fill_svg_path(lips, here, MOUTH);
     let parting =
         if left_parting { Transform::from_row(-1.0, 0.0, 0.0, 1.0, 512.0, 0.0) } else { here };
-    canvas.stencil(hair, parting, FRINGE);
+    canvas.fill_svg_path(hair, parting, FRINGE);
 }
 
 /// The number before "years old".

@@ -1,26 +1,26 @@
 //! The tokens of `o200k_base` and their ranks: a hash table in the binary, read in place.
 //!
-//! `assets/o200k_base.bin`, all numbers little-endian:
-//! - for each bucket, and once more after the last: `u32`, where its entries begin, counted from
-//!   the first byte after these numbers;
-//! - the entries, bucket after bucket: length of the token (`u8`), rank (`u24`), the token.
+//! Layout of `o200k_base.bin`, all numbers little-endian:
+//! - one `u32` for each bucket and one after the last: the offset of the bucket's first entry from
+//!   the end of these numbers;
+//! - the entries in bucket order: length of the token (`u8`), rank (`u24`), the token's bytes.
 //!
-//! The vocabulary is tiktoken's, under the MIT licence (`assets/o200k_base.LICENSE`).
+//! The vocabulary is tiktoken's, under the MIT licence (`o200k_base.LICENSE`).
 
 use super::bucket::{BUCKETS, bucket};
 
-static TABLE: &[u8] = include_bytes!("../../assets/o200k_base.bin");
+static TABLE: &[u8] = include_bytes!("../o200k_base.bin");
 
-/// Bytes of the longest token (128 spaces): whatever is longer need not be looked up.
+/// Length in bytes of the longest token (128 spaces). Longer input is not looked up.
 const LONGEST: usize = 128;
 
-/// Bytes of one number in the list of buckets.
+/// Size in bytes of one offset.
 const OFFSET_BYTES: usize = 4;
 
-/// Bytes in the smallest page of memory.
+/// Size in bytes of the smallest memory page.
 const PAGE_BYTES: usize = 4096;
 
-/// The rank of `token` (the lower, the earlier it is merged), if it is in the vocabulary.
+/// The rank of `token`, if it is in the vocabulary. Lower ranks are merged first.
 pub(super) fn rank(token: &[u8]) -> Option<u32> {
     if token.len() > LONGEST {
         return None;

@@ -4,8 +4,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::merge::Merger;
-use super::{count, vocabulary, warm_up};
+use crate::merge::Merger;
+use crate::{count, vocabulary, warm_up};
 
 #[test]
 fn counts_are_those_of_tiktoken() {
@@ -53,8 +53,8 @@ fn counts_are_those_of_tiktoken() {
     }
 }
 
-/// Merged in the simple way, the first of these takes minutes. The clock is generous: it takes
-/// 0.2 s in release, and 3 s without optimization.
+/// A quadratic merge takes minutes for the first case. The limit is generous: this takes 0.2 s in
+/// release and 3 s without optimization.
 #[test]
 fn a_megabyte_without_a_break_is_counted_in_a_moment() {
     for (unit, tokens) in [("a", 131_072), ("1", 349_526)] {
@@ -99,8 +99,8 @@ fn the_vocabulary_is_whole() {
     warm_up();
 }
 
-/// Later versions of Unicode have more letters, which the official tokenizer does not know yet: if
-/// this fails after an update, hold the counts to the new version of tiktoken.
+/// Later Unicode versions have letters that the official tokenizer does not know. If this fails
+/// after an update, compare the counts with the current tiktoken.
 #[test]
 fn unicode_is_as_old_as_in_tiktoken() {
     assert_eq!(unicode_general_category::UNICODE_VERSION, (16, 0, 0));

@@ -1,7 +1,7 @@
-//! Cuts a text into pieces as `o200k_base` does: no token reaches over the end of a piece.
+//! Splits a text into pieces as `o200k_base` does. No token crosses the end of a piece.
 //!
-//! The official rule is this regular expression (tiktoken, `openai_public.py`), of which the first
-//! alternative that fits is taken, as long as it can be:
+//! The official rule is this regular expression (tiktoken, `openai_public.py`); the first alternative
+//! that matches wins:
 //!
 //! ```text
 //! [^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?
@@ -13,33 +13,33 @@
 //! \s+
 //! ```
 //!
-//! Written by hand: the crate `regex` takes 3 ms and 2 MB of heap to build this, and knows no
-//! look-ahead besides.
+//! It is hand-written because the crate `regex` needs 3 ms and 2 MB of heap to build it and has no
+//! look-ahead.
 
 use unicode_general_category::{GeneralCategory, get_general_category};
 
-/// What the rule tells apart.
+/// The character classes of the rule.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
-    /// `Lu`, `Lt`: may stand before the others in a word, not after them.
+    /// `Lu`, `Lt`: only at the beginning of a word.
     Upper,
-    /// `Ll`: may stand after the others in a word, not before them.
+    /// `Ll`: only at the end of a word.
     Lower,
     /// `Lm`, `Lo`: letters without case, anywhere in a word.
     Caseless,
-    /// `M`: anywhere in a word, though no letter.
+    /// `M`: anywhere in a word, although not a letter.
     Mark,
     /// `N`.
     Number,
     /// Carriage return and line feed.
     Newline,
-    /// `\s` but for newlines.
+    /// `\s` except newlines.
     Space,
     /// Punctuation, symbols, controls, unassigned.
     Other,
 }
 
-/// The pieces of a text, in order; together they are the text.
+/// The pieces of a text, in order. Joined they are the text.
 pub(super) struct Pieces<'t> {
     rest: &'t str,
 }
@@ -55,7 +55,7 @@ impl<'t> Iterator for Pieces<'t> {
 
     fn next(&mut self) -> Option<&'t str> {
         let first = self.rest.chars().next()?;
-        // Never nothing, whatever the rules say: the iteration must come to its end.
+        // At least one character, so that the iteration ends.
         let length =
             plain_word(self.rest).unwrap_or_else(|| length(self.rest, first).max(first.len_utf8()));
         let (piece, rest) = self.rest.split_at_checked(length)?;
@@ -64,8 +64,8 @@ impl<'t> Iterator for Pieces<'t> {
     }
 }
 
-/// The most common of pieces, found without a look at the rules: a space or none, a capital letter or
-/// none, and small letters, all in ASCII, with nothing behind them that might belong to the word.
+/// Fast path for the most common piece: an optional space, an optional capital, and lower-case
+/// letters, all ASCII, followed by nothing that may belong to the word.
 fn plain_word(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let begin = usize::from(bytes.first() == Some(&b' '));
@@ -76,7 +76,7 @@ fn plain_word(text: &str) -> Option<usize> {
     (small > 0 && ends_there).then_some(end)
 }
 
-/// Bytes of the first piece of `text`, which begins with `first`.
+/// Length in bytes of the first piece of `text`, which begins with `first`.
 fn length(text: &str, first: char) -> usize {
     let after = first.len_utf8();
     match Class::of(first) {
@@ -98,20 +98,20 @@ fn length(text: &str, first: char) -> usize {
     }
 }
 
-/// End of the word that begins at `begin`, after one character that is no part of it.
+/// End of the word that begins at `begin`, after one leading non-letter.
 fn word_after(text: &str, begin: usize) -> Option<usize> {
     lower_word(text, begin).or_else(|| upper_word(text, begin))
 }
 
-/// First alternative, from after its optional first character: small letters at the end.
+/// First alternative, without its optional first character: ends in lower-case letters.
 fn lower_word(text: &str, begin: usize) -> Option<usize> {
     let upper = run(text, begin, Class::may_begin_word);
     let lower = run(text, upper, Class::may_end_word);
     if lower > upper {
         return Some(contraction(text, lower));
     }
-    // No small letter follows. The last letter without case can take its place, and then the word
-    // ends there, even if capital letters follow.
+    // No lower-case letter follows. The last letter without case takes its place and ends the word,
+    // even if capital letters follow.
     let (at, last) = text
         .get(begin..upper)?
         .char_indices()
@@ -119,7 +119,7 @@ fn lower_word(text: &str, begin: usize) -> Option<usize> {
     Some(contraction(text, begin + at + last.len_utf8()))
 }
 
-/// Second alternative, where the first does not fit: capital letters only.
+/// Second alternative: capital letters only.
 fn upper_word(text: &str, begin: usize) -> Option<usize> {
     let end = run(text, begin, Class::may_begin_word);
     (end > begin).then(|| contraction(text, end))
@@ -141,7 +141,7 @@ fn contraction(text: &str, begin: usize) -> usize {
     begin + 1 + letters
 }
 
-/// End of the run of punctuation that begins at `begin`, with the newlines and slashes after it.
+/// End of the punctuation that begins at `begin`, including the newlines and slashes after it.
 fn punctuation(text: &str, begin: usize) -> Option<usize> {
     let end = run(text, begin, |class| matches!(class, Class::Other | Class::Mark));
     (end > begin).then(|| {
@@ -150,7 +150,7 @@ fn punctuation(text: &str, begin: usize) -> Option<usize> {
     })
 }
 
-/// Bytes of the piece at the beginning of a text that begins with white space.
+/// Length in bytes of the first piece of a text that begins with white space.
 fn white_space(text: &str) -> usize {
     let end = run(text, 0, |class| matches!(class, Class::Space | Class::Newline));
     let white = text.get(..end).unwrap_or_default();
@@ -158,13 +158,13 @@ fn white_space(text: &str) -> usize {
         return newline + 1;
     }
     match white.char_indices().next_back() {
-        // The last one is left to the word that follows, unless it is the only one.
+        // The last one belongs to the word that follows, unless it is the only one.
         Some((last, _)) if last > 0 && end < text.len() => last,
         _ => end,
     }
 }
 
-/// End of the run of such characters that begins at `begin`.
+/// End of the run of matching characters that begins at `begin`.
 fn run(text: &str, begin: usize, belongs: impl Fn(Class) -> bool) -> usize {
     let rest = text.get(begin..).unwrap_or_default();
     begin + rest.find(|char| !belongs(Class::of(char))).unwrap_or(rest.len())

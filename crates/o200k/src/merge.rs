@@ -1,5 +1,5 @@
-//! Byte-pair merging: begins with single bytes and joins, again and again, the two neighbours
-//! whose union has the lowest rank (of equals the leftmost), until no union is a token.
+//! Byte-pair merging: starts with single bytes and repeatedly joins the two neighbours whose union
+//! has the lowest rank (the leftmost of equals), until no union is a token.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,33 +7,33 @@ use std::iter::successors;
 
 use super::vocabulary;
 
-/// Bytes of a piece that are merged at a time. Words never come near it; it bounds the memory (some
-/// 2 MB) and keeps in the cache what somebody sends who holds a key down.
+/// Bytes of a piece that are merged at a time. Words are far shorter. It bounds the memory to about
+/// 2 MB and keeps very long runs of one character in the processor's cache.
 const WINDOW: usize = 1 << 16;
 
-/// Merges pieces; the memory for one piece is used again for the next.
+/// Merges pieces, reusing its buffers from one piece to the next.
 #[derive(Default)]
 pub(super) struct Merger {
-    /// By the byte where the part begins; what has been joined to a part before it stays, unused.
+    /// Indexed by the byte where the part begins. Parts joined to an earlier one stay unused.
     parts: Vec<Part>,
-    /// Rank of the union of two neighbours, and where it begins. An entry whose rank is no longer
-    /// that part's own is out of date: taking it out of the middle would cost more.
+    /// Rank of the union of two neighbours, and where it begins. An entry is stale if its rank
+    /// differs from that part's `union`; removing it from the heap would cost more than skipping.
     queue: BinaryHeap<Reverse<(u32, u32)>>,
 }
 
-/// Some neighbouring bytes of the piece, a token. `u32` halves what a very long piece needs.
+/// Neighbouring bytes of the piece that form a token. `u32` halves the memory of long pieces.
 #[derive(Clone, Copy)]
 struct Part {
-    /// Where the part before this one begins.
+    /// Where the previous part begins.
     previous: u32,
-    /// Where the part after this one begins.
+    /// Where the next part begins.
     end: u32,
-    /// Rank of this part together with the next one, if that is a token.
+    /// Rank of the union with the next part, if that union is a token.
     union: Option<u32>,
 }
 
 impl Merger {
-    /// Number of tokens in `piece`, which may be of any length.
+    /// Number of tokens in `piece`, of any length.
     pub(super) fn count(&mut self, piece: &[u8]) -> u64 {
         self.count_in_windows(piece, WINDOW).unwrap_or_else(|| {
             self.merge(piece);
@@ -41,20 +41,20 @@ impl Merger {
         })
     }
 
-    /// Number of tokens in `piece`, of which no more than `window` bytes are merged at a time;
-    /// nothing if the windows do not fit together.
+    /// Number of tokens in `piece`, merging at most `window` bytes at a time; `None` if two windows
+    /// do not fit together.
     ///
-    /// Two windows fit together if the last token of one is the first of the other: then the tokens
-    /// of both are those of the whole. (Corollary III in the documentation of the crate `bpe`.)
+    /// Two windows fit if the last token of one is the first of the next: then their tokens are
+    /// the tokens of the whole (corollary III in the documentation of the crate `bpe`).
     pub(super) fn count_in_windows(&mut self, piece: &[u8], window: usize) -> Option<u64> {
         let mut tokens = 0;
-        // The token that two windows have in common.
+        // The token that two windows share.
         let mut common = 0..0;
         loop {
             let rest = piece.get(common.start..)?;
             let shown = rest.get(..window).unwrap_or(rest);
             let is_last = shown.len() == rest.len();
-            // What the window cuts off at its end may be merged otherwise when more is seen.
+            // Bytes near the end of a window may merge differently once more bytes are seen.
             let trusted = if is_last { window } else { window - window / 8 };
             self.merge(shown);
             if !common.is_empty() && self.ends().next() != Some(common.len()) {
@@ -71,21 +71,19 @@ impl Merger {
             if last.start == 0 {
                 return None;
             }
-            // The next window begins with it, and counts it again.
+            // The next window begins with the shared token and counts it again.
             tokens -= 1;
             common = common.start + last.start..common.start + last.end;
         }
     }
 
-    /// Where the tokens of the bytes merged last end, in order.
+    /// The ends of the tokens of the last merged bytes, in order.
     fn ends(&self) -> impl Iterator<Item = usize> {
         successors(self.parts.first(), |part| self.parts.get(index(part.end)))
             .map(|part| index(part.end))
     }
 
-    /// Merges `piece` as a whole.
-    ///
-    /// Bytes after the first 4 GiB are left out: no request is that long.
+    /// Merges `piece` as a whole. Bytes after the first 4 GiB are ignored.
     fn merge(&mut self, piece: &[u8]) {
         self.queue.clear();
         self.parts.clear();
@@ -102,7 +100,7 @@ impl Merger {
         }
     }
 
-    /// Joins the part at `begin` with the next one, unless their union is no longer that of `rank`.
+    /// Joins the part at `begin` with the next one, unless the entry is stale.
     fn join(&mut self, piece: &[u8], begin: u32, rank: u32) -> Option<()> {
         let left = *self.part(begin)?;
         if left.union != Some(rank) {
@@ -122,7 +120,7 @@ impl Merger {
         Some(())
     }
 
-    /// Finds the rank of the part at `begin` together with the next one, and puts it in the queue.
+    /// Computes the rank of the union at `begin` and queues it.
     fn weigh(&mut self, piece: &[u8], begin: u32) {
         let union = self.union(piece, begin);
         if let Some(part) = self.part(begin) {
@@ -142,7 +140,7 @@ impl Merger {
     }
 }
 
-/// An index that is out of bounds where `usize` is too small for it.
+/// The index of a part; out of bounds where `usize` is smaller than `u32`.
 fn index(begin: u32) -> usize {
     usize::try_from(begin).unwrap_or(usize::MAX)
 }

@@ -1,11 +1,11 @@
-//! A text that is counted once.
+//! A text whose tokens are counted once.
 
 use std::ops::Deref;
 use std::sync::OnceLock;
 
 use super::count;
 
-/// A text whose tokens are counted when somebody first asks, and then known.
+/// A text with a lazily computed, cached token count.
 #[derive(Debug, Default)]
 pub struct Counted {
     text: String,
@@ -13,17 +13,17 @@ pub struct Counted {
 }
 
 impl Counted {
-    /// The text.
+    /// The text without its count.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Its tokens. The first to ask waits for as long as [`count`] takes.
+    /// Number of tokens. The first call takes as long as [`count`].
     pub fn tokens(&self) -> u64 {
         *self.tokens.get_or_init(|| count(&self.text))
     }
 
-    /// Its tokens, if they were counted already.
+    /// Number of tokens, if already counted.
     pub fn known_tokens(&self) -> Option<u64> {
         self.tokens.get().copied()
     }

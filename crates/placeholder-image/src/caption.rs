@@ -1,129 +1,126 @@
-//! The words on the picture: set in the embedded Inter, wrapped, shrunk a little, and cut with an
-//! ellipsis where four lines do not hold them.
+//! The caption: text in the embedded Inter, wrapped, shrunk in steps, and truncated with an ellipsis
+//! after four lines.
 //!
-//! Letters the font lacks (CJK, emoji, Arabic …) stand as blocks of their width, so that it is
-//! seen where they are; nothing is shaped or reordered.
+//! Characters that the font lacks (CJK, emoji, Arabic …) are drawn as blocks of their width. Text is
+//! neither shaped nor reordered.
 
-use super::PaintError;
-use super::brush::{Canvas, FULL, ink, mix, sheer, slab};
+use super::RenderError;
+use super::canvas::{Canvas, FULL, add_rounded_rect, mix, rgb, with_alpha};
 use tiny_skia::{Color, PathBuilder, Transform};
 use ttf_parser::{Face, OutlineBuilder};
 
-/// Inter Medium, cut down to Latin, Greek, Cyrillic and signs; SIL Open Font License 1.1, the text
-/// beside it.
-static INTER: &[u8] = include_bytes!("../../../assets/Inter-Medium.subset.otf");
+/// Inter Medium, reduced to Latin, Greek, Cyrillic and symbols. Licence: `Inter-LICENSE.txt`.
+static INTER: &[u8] = include_bytes!("../Inter-Medium.subset.otf");
 
-/// How the prompt may be set, best first: size of the letters and distance of the lines in pixels,
-/// and how many lines.
-const SETTINGS: [(f32, f32, usize); 3] = [(27.0, 35.0, 2), (23.0, 30.0, 3), TIGHTEST];
+/// Layouts in order of preference: font size and line height in pixels, maximum number of lines.
+const LAYOUTS: [(f32, f32, usize); 3] = [(27.0, 35.0, 2), (23.0, 30.0, 3), SMALLEST];
 
-/// The last of the settings; what does not fit into it is cut.
-const TIGHTEST: (f32, f32, usize) = (20.0, 26.0, 4);
+/// The last layout. Text that does not fit is truncated.
+const SMALLEST: (f32, f32, usize) = (20.0, 26.0, 4);
 
-/// Size of the model's name, in pixels.
-const SMALL: f32 = 14.0;
+/// Font size of the model's name, in pixels.
+const MODEL_SIZE: f32 = 14.0;
 
-/// From the edge of the picture to the band, in pixels.
+/// Distance from the edge of the picture to the band, in pixels.
 const MARGIN: f32 = 16.0;
 
-/// From the edge of the band to the words, in pixels.
+/// Distance from the edge of the band to the text, in pixels.
 const PADDING: f32 = 20.0;
 
-/// Sets `prompt` and, smaller, `model` on a band at the bottom. `light` marks the band.
-pub(super) fn write(
+/// Draws `prompt` and, smaller, `model` on a band at the bottom with an accent in colour `light`.
+pub(super) fn draw(
     canvas: &mut Canvas,
     prompt: &str,
     model: &str,
     light: Color,
-) -> Result<(), PaintError> {
-    let pen = Pen::new()?;
-    let room = FULL - 2.0 * (MARGIN + PADDING);
-    let (size, leading, lines) = pen.fit(prompt, room);
-    let name = pen.cut(model, room / SMALL);
+) -> Result<(), RenderError> {
+    let font = CaptionFont::new()?;
+    let width = FULL - 2.0 * (MARGIN + PADDING);
+    let (size, leading, lines) = font.layout(prompt, width);
+    let name = font.truncate(model, width / MODEL_SIZE);
     if lines.is_empty() && name.is_empty() {
         return Ok(());
     }
 
-    let signed = if name.is_empty() { 0.0 } else { SMALL + 8.0 };
+    let name_height = if name.is_empty() { 0.0 } else { MODEL_SIZE + 8.0 };
     let words = lines.iter().fold(0.0, |height, _| height + leading);
-    let height = words + signed + 22.0;
+    let height = words + name_height + 22.0;
     let top = FULL - MARGIN - height;
     let wide = FULL - 2.0 * MARGIN;
-    canvas.fill(sheer(ink(0x0b0d16), 0.66), |path| {
-        slab(path, [MARGIN, top, wide, height], 14.0);
+    canvas.fill(with_alpha(rgb(0x0b0d16), 0.66), |path| {
+        add_rounded_rect(path, [MARGIN, top, wide, height], 14.0);
     });
-    canvas.fill(sheer(light, 0.9), |path| {
-        slab(path, [MARGIN + 7.0, top + 13.0, 3.0, height - 26.0], 1.5);
+    canvas.fill(with_alpha(light, 0.9), |path| {
+        add_rounded_rect(path, [MARGIN + 7.0, top + 13.0, 3.0, height - 26.0], 1.5);
     });
     let mut baseline = top + 10.0 + f32::midpoint(leading, size * 0.72);
     for line in &lines {
-        pen.set(canvas, line, (MARGIN + PADDING, baseline), size, Color::WHITE);
+        font.draw_line(canvas, line, (MARGIN + PADDING, baseline), size, Color::WHITE);
         baseline += leading;
     }
     let baseline = FULL - MARGIN - 14.0;
-    pen.set(
+    font.draw_line(
         canvas,
         &name,
         (MARGIN + PADDING, baseline),
-        SMALL,
-        sheer(mix(Color::WHITE, light, 0.5), 0.8),
+        MODEL_SIZE,
+        with_alpha(mix(Color::WHITE, light, 0.5), 0.8),
     );
     Ok(())
 }
 
-/// The embedded font, ready to measure and to draw.
-pub(super) struct Pen<'a> {
+/// The embedded font.
+pub(super) struct CaptionFont<'a> {
     face: Face<'a>,
-    /// One em in the font's units.
+    /// Units per em.
     em: f32,
 }
 
-impl Pen<'_> {
-    pub(super) fn new() -> Result<Self, PaintError> {
-        let face = Face::parse(INTER, 0).map_err(PaintError::Font)?;
+impl CaptionFont<'_> {
+    pub(super) fn new() -> Result<Self, RenderError> {
+        let face = Face::parse(INTER, 0).map_err(RenderError::Font)?;
         let em = f32::from(face.units_per_em());
         Ok(Self { face, em })
     }
 
-    /// In ems.
+    /// Advance width in ems.
     fn width(&self, letter: char) -> f32 {
         match self.face.glyph_index(letter) {
             Some(glyph) => f32::from(self.face.glyph_hor_advance(glyph).unwrap_or(0)) / self.em,
-            None => block(letter),
+            None => fallback_width(letter),
         }
     }
 
-    /// In ems.
+    /// Width of `text` in ems.
     pub(super) fn length(&self, text: &str) -> f32 {
         text.chars().map(|letter| self.width(letter)).sum()
     }
 
-    /// Size, distance and text of the lines.
-    pub(super) fn fit(&self, text: &str, room: f32) -> (f32, f32, Vec<String>) {
-        for (size, leading, most) in SETTINGS {
-            let lines = self.wrap(text, room / size);
-            if lines.len() <= most {
-                return (size, leading, self.balance(text, room / size, lines));
+    /// Font size, line height and lines for `text` within `width` pixels.
+    pub(super) fn layout(&self, text: &str, width: f32) -> (f32, f32, Vec<String>) {
+        for (size, leading, max_lines) in LAYOUTS {
+            let lines = self.wrap(text, width / size);
+            if lines.len() <= max_lines {
+                return (size, leading, self.balance(text, width / size, lines));
             }
         }
-        let (size, leading, most) = TIGHTEST;
-        let mut lines = self.wrap(text, room / size);
-        lines.truncate(most);
+        let (size, leading, max_lines) = SMALLEST;
+        let mut lines = self.wrap(text, width / size);
+        lines.truncate(max_lines);
         if let Some(last) = lines.last_mut() {
-            *last = self.cut(&format!("{last}…"), room / size);
+            *last = self.truncate(&format!("{last}…"), width / size);
         }
         (size, leading, lines)
     }
 
-    /// The same number of lines made as even as words allow, so that none holds one word alone.
+    /// Re-wraps into the same number of lines with more even lengths, which avoids a single last word.
     fn balance(&self, text: &str, room: f32, lines: Vec<String>) -> Vec<String> {
         let even = [0.55, 0.65, 0.75, 0.85].map(|share| self.wrap(text, room * share));
         let fits = |even: &Vec<String>| even.len() == lines.len() && even.join(" ") == text;
         even.into_iter().find(fits).unwrap_or(lines)
     }
 
-    /// Lines of at most `room` ems, broken at spaces and, where a word is longer than a line,
-    /// inside it.
+    /// Wraps into lines of at most `room` ems, at spaces or inside words that are longer than a line.
     fn wrap(&self, text: &str, room: f32) -> Vec<String> {
         let mut lines = Vec::new();
         let mut line = String::new();
@@ -157,8 +154,8 @@ impl Pen<'_> {
         lines
     }
 
-    /// As much of `text` as `room` ems hold, with an ellipsis where it was cut.
-    fn cut(&self, text: &str, room: f32) -> String {
+    /// Truncates `text` to `room` ems, with an ellipsis if anything was removed.
+    fn truncate(&self, text: &str, room: f32) -> String {
         if self.length(text) <= room {
             return text.to_owned();
         }
@@ -172,33 +169,39 @@ impl Pen<'_> {
         format!("{}…", kept.trim_end())
     }
 
-    /// Draws `line` from `start`, the left end of its baseline.
-    fn set(&self, canvas: &mut Canvas, line: &str, start: (f32, f32), size: f32, color: Color) {
+    /// Draws `line` with its baseline starting at `start`.
+    fn draw_line(
+        &self,
+        canvas: &mut Canvas,
+        line: &str,
+        start: (f32, f32),
+        size: f32,
+        color: Color,
+    ) {
         let scale = size / self.em;
         let mut letters = Outline { path: PathBuilder::new(), x: 0.0 };
         let mut blocks = PathBuilder::new();
         for letter in line.chars() {
             let wide = self.width(letter) * self.em;
             if let Some(glyph) = self.face.glyph_index(letter) {
-                // Nothing comes back for a space, which has no outline.
+                // `None` for a space, which has no outline.
                 let _ = self.face.outline_glyph(glyph, &mut letters);
             } else if wide > 0.0 {
                 let inside = [letters.x + 0.06 * self.em, -0.04 * self.em, wide - 0.12 * self.em];
                 let [left, bottom, wide] = inside;
-                slab(&mut blocks, [left, bottom, wide, 0.78 * self.em], 0.12 * self.em);
+                add_rounded_rect(&mut blocks, [left, bottom, wide, 0.78 * self.em], 0.12 * self.em);
             }
             letters.x += wide;
         }
-        // The font's y grows upwards, the canvas's downwards.
+        // The font's y axis points up, the canvas's down.
         let place = Transform::from_row(scale, 0.0, 0.0, -scale, start.0, start.1);
-        canvas.put(color, place, letters.path.finish());
-        canvas.put(sheer(color, color.alpha() * 0.5), place, blocks.finish());
+        canvas.fill_transformed(color, place, letters.path.finish());
+        canvas.fill_transformed(with_alpha(color, color.alpha() * 0.5), place, blocks.finish());
     }
 }
 
-/// How wide, in ems, the block for a letter is that the font lacks; nothing for those that only
-/// change their neighbour or are never seen.
-fn block(letter: char) -> f32 {
+/// Width in ems of the block for a character that the font lacks; 0 for combining and invisible ones.
+fn fallback_width(letter: char) -> f32 {
     match u32::from(letter) {
         0x0300..=0x036f
         | 0x0483..=0x0489
@@ -220,10 +223,10 @@ fn block(letter: char) -> f32 {
     }
 }
 
-/// Collects the glyphs of a line, in the font's units.
+/// Collects the glyph outlines of a line, in font units.
 struct Outline {
     path: PathBuilder,
-    /// Where the next glyph starts.
+    /// Start of the next glyph.
     x: f32,
 }
 

@@ -1,23 +1,23 @@
-//! The colours of a picture, and the words that ask for them.
+//! The colours of a picture and the words that select them.
 
-use super::Dice;
-use super::brush::{ink, mix};
+use super::SeededRng;
+use super::canvas::{mix, rgb};
 use tiny_skia::Color;
 
-/// Colours that go together.
+/// A set of matching colours.
 #[derive(Clone, Copy)]
 pub(super) struct Palette {
     /// From the zenith down to the horizon.
     pub(super) sky: [Color; 3],
-    /// What stands farthest away; things grow from this towards `near`.
+    /// The most distant layer; layers blend from this to `near`.
     pub(super) far: Color,
-    /// What stands in front.
+    /// The foreground.
     pub(super) near: Color,
     /// Sun, moon and windows.
     pub(super) light: Color,
 }
 
-/// Words that ask for the colours; then zenith, middle, horizon, far, near, light.
+/// Keywords, then the colours: zenith, middle, horizon, far, near, light.
 type Row = (&'static [&'static str], [u32; 6]);
 
 const DAY: Row = (
@@ -61,15 +61,16 @@ const PALETTES: [Row; 9] = [
     DAY,
 ];
 
-/// The palette the words ask for, or a rolled one, a little off towards another so that two
-/// pictures of one palette are not twins.
-pub(super) fn choose(dice: &mut Dice, words: &str) -> Palette {
-    let rolled = dice.pick(&PALETTES, DAY);
-    let asked = PALETTES.iter().find(|(asks, _)| super::scene::mentions(words, asks));
-    let (_, main) = asked.copied().unwrap_or(rolled);
-    let (_, other) = dice.pick(&PALETTES, DAY);
-    let off = dice.between(0.0, 0.18);
-    let mut colors = main.iter().zip(&other).map(|(a, b)| mix(ink(*a), ink(*b), off));
+/// The palette that `words` select, or a random one, shifted slightly towards another palette so that
+/// pictures with the same palette differ.
+pub(super) fn choose(rng: &mut SeededRng, words: &str) -> Palette {
+    let random = rng.choose(&PALETTES, DAY);
+    let selected =
+        PALETTES.iter().find(|(keywords, _)| super::scene::has_word_start(words, keywords));
+    let (_, main) = selected.copied().unwrap_or(random);
+    let (_, other) = rng.choose(&PALETTES, DAY);
+    let off = rng.range(0.0, 0.18);
+    let mut colors = main.iter().zip(&other).map(|(a, b)| mix(rgb(*a), rgb(*b), off));
     let mut next = || colors.next().unwrap_or(Color::WHITE);
     Palette { sky: [next(), next(), next()], far: next(), near: next(), light: next() }
 }

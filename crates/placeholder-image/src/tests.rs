@@ -2,7 +2,7 @@ use super::*;
 
 const MODEL: &str = "sd_model_456abc";
 
-/// One prompt a scene, and the pixels' hash; any change of a picture shows here.
+/// One prompt per scene and the hash of its pixels, which detects any change.
 const KNOWN: [(&str, u64); 8] = [
     ("A beach at sunset", 13_619_251_951_947_184_049),
     ("A futuristic city", 8_942_769_477_929_518_414),
@@ -17,7 +17,7 @@ const KNOWN: [(&str, u64); 8] = [
 /// The picture's pixels, three bytes each.
 #[track_caller]
 fn pixels(prompt: &str, model: &str) -> Vec<u8> {
-    let file = paint(prompt, model).expect("a picture");
+    let file = render(prompt, model).expect("a picture");
     let mut reader = png::Decoder::new(std::io::Cursor::new(file)).read_info().expect("a PNG");
     let mut pixels = vec![0; reader.output_buffer_size().expect("a size")];
     let frame = reader.next_frame(&mut pixels).expect("a whole picture");
@@ -36,7 +36,7 @@ fn differing(one: &[u8], other: &[u8], top: usize) -> usize {
 #[test]
 fn the_same_prompt_and_model_give_the_same_bytes() {
     for prompt in ["", "cat", "A beach at sunset", "日本 🌸"] {
-        assert_eq!(paint(prompt, MODEL).unwrap(), paint(prompt, MODEL).unwrap());
+        assert_eq!(render(prompt, MODEL).unwrap(), render(prompt, MODEL).unwrap());
     }
 }
 
@@ -50,35 +50,35 @@ fn another_prompt_or_model_gives_another_picture() {
 }
 
 #[test]
-fn where_the_prompt_ends_and_the_model_begins_matters() {
-    assert_ne!(Dice::thrown_for("ab", "c").seed, Dice::thrown_for("a", "bc").seed);
+fn the_boundary_between_prompt_and_model_matters() {
+    assert_ne!(SeededRng::new("ab", "c").seed, SeededRng::new("a", "bc").seed);
 }
 
 #[test]
-fn the_caption_is_seen() {
-    // The same canvas under both, so that only the words can differ.
-    let mut shown = brush::Canvas::new().unwrap();
-    let mut bare = brush::Canvas::new().unwrap();
+fn the_caption_is_visible() {
+    // Both start from the same canvas, so that only the text differs.
+    let mut shown = canvas::Canvas::new().unwrap();
+    let mut bare = canvas::Canvas::new().unwrap();
     let light = tiny_skia::Color::WHITE;
-    caption::write(&mut shown, "A beach at sunset", MODEL, light).unwrap();
-    caption::write(&mut bare, "", MODEL, light).unwrap();
-    assert!(differing(&shown.rgb(), &bare.rgb(), 400) > 1_000);
+    caption::draw(&mut shown, "A beach at sunset", MODEL, light).unwrap();
+    caption::draw(&mut bare, "", MODEL, light).unwrap();
+    assert!(differing(&shown.to_rgb_bytes(), &bare.to_rgb_bytes(), 400) > 1_000);
 
     assert!(differing(&pixels("cat", MODEL), &pixels("", MODEL), 400) > 1_000);
 }
 
 #[test]
-fn letters_the_font_lacks_are_seen() {
-    let mut shown = brush::Canvas::new().unwrap();
-    let mut bare = brush::Canvas::new().unwrap();
+fn letters_the_font_lacks_are_visible() {
+    let mut shown = canvas::Canvas::new().unwrap();
+    let mut bare = canvas::Canvas::new().unwrap();
     let light = tiny_skia::Color::WHITE;
-    caption::write(&mut shown, "桜🌸مرحبا", "", light).unwrap();
-    caption::write(&mut bare, "\u{200b}", "", light).unwrap();
-    assert!(differing(&shown.rgb(), &bare.rgb(), 400) > 1_000);
+    caption::draw(&mut shown, "桜🌸مرحبا", "", light).unwrap();
+    caption::draw(&mut bare, "\u{200b}", "", light).unwrap();
+    assert!(differing(&shown.to_rgb_bytes(), &bare.to_rgb_bytes(), 400) > 1_000);
 }
 
 #[test]
-fn odd_prompts_are_painted_too() {
+fn unusual_prompts_are_rendered() {
     let long = "many words ".repeat(10_000);
     let wide = "W".repeat(100_000);
     let marks = format!("e{}", "\u{301}".repeat(5_000));
@@ -108,35 +108,35 @@ fn odd_prompts_are_painted_too() {
 
 #[test]
 fn what_does_not_fit_ends_in_an_ellipsis_and_long_words_are_broken() {
-    let pen = caption::Pen::new().unwrap();
-    let (size, _, lines) = pen.fit(&"lorem ipsum dolor ".repeat(30), 440.0);
+    let font = caption::CaptionFont::new().unwrap();
+    let (size, _, lines) = font.layout(&"lorem ipsum dolor ".repeat(30), 440.0);
     assert_eq!(lines.len(), 4);
-    assert!(lines.iter().all(|line| pen.length(line) * size <= 440.0));
+    assert!(lines.iter().all(|line| font.length(line) * size <= 440.0));
     assert!(lines[3].ends_with('…') && !lines[3].contains("loremipsum"));
 
-    let (_, _, lines) = pen.fit(&"x".repeat(60), 440.0);
+    let (_, _, lines) = font.layout(&"x".repeat(60), 440.0);
     assert_eq!(lines.concat(), "x".repeat(60));
     assert!(lines.len() > 1);
-    assert!(pen.fit("", 440.0).2.is_empty());
+    assert!(font.layout("", 440.0).2.is_empty());
 }
 
 #[test]
-fn words_ask_for_scenes_only_from_their_beginning() {
-    assert!(scene::mentions(" an old pine tree ", &["pine "]));
-    assert!(!scene::mentions(" a pineapple ", &["pine "]));
-    assert!(!scene::mentions(" an opinel ", &["pine", "pin"]));
+fn keywords_match_at_the_beginning_of_words() {
+    assert!(scene::has_word_start(" an old pine tree ", &["pine "]));
+    assert!(!scene::has_word_start(" a pineapple ", &["pine "]));
+    assert!(!scene::has_word_start(" an opinel ", &["pine", "pin"]));
 }
 
 #[test]
 fn control_characters_and_gaps_are_single_spaces() {
-    assert_eq!(tidy("  a\n\n\tb\0c \u{2003} d  "), "a b c d");
-    assert_eq!(tidy(" \n "), "");
-    assert_eq!(tidy(&"é".repeat(100_000)).chars().count(), READ);
+    assert_eq!(normalize("  a\n\n\tb\0c \u{2003} d  "), "a b c d");
+    assert_eq!(normalize(" \n "), "");
+    assert_eq!(normalize(&"é".repeat(100_000)).chars().count(), MAX_CHARS);
 }
 
 #[test]
-fn the_pictures_are_those_we_know() {
+fn the_pictures_have_not_changed() {
     let hash = |pixels: &[u8]| SipHasher24::new_with_keys(0, 0).hash(pixels);
-    let painted = KNOWN.map(|(prompt, _)| (prompt, hash(&pixels(prompt, MODEL))));
-    assert_eq!(painted, KNOWN, "if the change is meant, put the hashes on the left into KNOWN");
+    let rendered = KNOWN.map(|(prompt, _)| (prompt, hash(&pixels(prompt, MODEL))));
+    assert_eq!(rendered, KNOWN, "after an intended change, copy the left hashes into KNOWN");
 }

@@ -1,14 +1,14 @@
-//! Makes `assets/o200k_base.bin` from tiktoken's `o200k_base.tiktoken`:
+//! Makes `o200k_base.bin` from tiktoken's `o200k_base.tiktoken`:
 //!
 //! ```text
 //! sha256sum o200k_base.tiktoken   # 446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d
-//! cargo run --example o200k_base < o200k_base.tiktoken > assets/o200k_base.bin
+//! cargo run -p o200k --example make_table < o200k_base.tiktoken > crates/o200k/o200k_base.bin
 //! ```
 //!
 //! The file is published under `https://openaipublic.blob.core.windows.net/encodings/`, with its
 //! checksum in tiktoken's `openai_public.py`; the crate `tiktoken-rs` carries the same file in its
-//! `assets/`. One line a token: the bytes in base64, a space, the rank. The form of the table
-//! is told in `src/tokens/vocabulary.rs`.
+//! `assets/`. Each line is a token: its bytes in base64, a space, its rank. `src/vocabulary.rs`
+//! describes the layout of the table.
 
 use std::error::Error;
 use std::io::{Write, stdin, stdout};
@@ -16,7 +16,7 @@ use std::io::{Write, stdin, stdout};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-#[path = "../src/tokens/bucket.rs"]
+#[path = "../src/bucket.rs"]
 mod bucket;
 
 fn main() -> Result<(), Box<dyn Error>> {
