@@ -12,7 +12,5 @@ pub mod ids;
 pub mod openapi;
 pub mod service;
 pub mod store;
-#[cfg(feature = "verify")]
-pub mod verify;
 
 pub use self::embedded::Mynah;

@@ -3,7 +3,6 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -13,13 +12,11 @@ use url::Url;
 
 use super::output;
 use super::urls::base_url;
-use crate::clock::Clock;
-use crate::domain::ApiKey;
 use crate::domain::error::with_sources;
 use crate::ids::random_seed;
-use crate::verify::{
-    Api, Fact, Keys, Limits, Pattern, Report, Selection, Surroundings, Target, VerifyError, facts,
-    is_loopback, verify,
+use mynah_verify::{
+    Api, Check, Key, Keys, Limits, Pattern, Report, RunOptions, Selection, Target, VerifyError,
+    checks, is_loopback, verify,
 };
 
 /// Exit code where there was nothing to tell: no target, no such fact, nothing run.
@@ -113,7 +110,7 @@ pub(super) struct Verify {
     /// Writes the report as JSON, too.
     #[arg(long, env = "MYNAH_VERIFY_JSON", value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Lists the facts, with their sources, and asks nothing.
+    /// Lists the checks, with their sources, and asks nothing.
     #[arg(long, env = "MYNAH_VERIFY_LIST", value_parser = BoolishValueParser::new())]
     list: bool,
 }
@@ -132,8 +129,8 @@ fn pattern(text: &str) -> Result<Pattern, String> {
 pub(super) fn run(options: &Verify) -> anyhow::Result<ExitCode> {
     let selection = options.selection();
     if options.list {
-        let listed: Vec<&Fact> = facts().filter(|fact| selection.has(fact)).collect();
-        let lines: String = listed.iter().map(|fact| line(fact)).collect();
+        let listed: Vec<&Check> = checks().filter(|check| selection.includes(check)).collect();
+        let lines: String = listed.iter().map(|check| line(check)).collect();
         return Ok(output::print(lines.as_bytes()).map_or_else(
             |fault| could_not_run(&with_sources(fault.as_ref())),
             |()| ExitCode::SUCCESS,
@@ -150,7 +147,7 @@ pub(super) fn run(options: &Verify) -> anyhow::Result<ExitCode> {
     let tell = |finding: &_| {
         let _ = write!(std::io::stdout(), "{finding}");
     };
-    match runtime.block_on(verify(target, &selection, options.surroundings(), tell)) {
+    match runtime.block_on(verify(target, &selection, options.run_options(), tell)) {
         Ok(report) => Ok(options
             .conclude(&report)
             .unwrap_or_else(|fault| could_not_run(&with_sources(fault.as_ref())))),
@@ -160,8 +157,8 @@ pub(super) fn run(options: &Verify) -> anyhow::Result<ExitCode> {
 }
 
 /// A fact in the list.
-fn line(fact: &Fact) -> String {
-    format!("{}  {}  [{}]\n", fact.id, fact.title, fact.source)
+fn line(check: &Check) -> String {
+    format!("{}  {}  [{}]\n", check.id, check.title, check.source)
 }
 
 fn could_not_run(why: &str) -> ExitCode {
@@ -181,9 +178,8 @@ impl Verify {
         }
     }
 
-    fn surroundings(&self) -> Surroundings {
-        Surroundings {
-            clock: Arc::new(Clock::system()),
+    fn run_options(&self) -> RunOptions {
+        RunOptions {
             run: format!("{:016x}", random_seed()),
             limits: Limits {
                 max_requests: self.max_requests,
@@ -245,8 +241,8 @@ fn or_demo(given: Option<&String>, here: bool, demo: &str) -> Option<String> {
     given.cloned().or_else(|| here.then(|| demo.to_owned())).filter(|value| !value.is_empty())
 }
 
-fn key(given: Option<&String>, here: bool, demo: &str) -> Option<ApiKey> {
-    or_demo(given, here, demo).map(ApiKey::new)
+fn key(given: Option<&String>, here: bool, demo: &str) -> Option<Key> {
+    or_demo(given, here, demo).map(Key::new)
 }
 
 #[cfg(test)]

@@ -52,8 +52,8 @@ fn http_is_spelt_under_http_and_in_the_app_only() {
 #[test]
 fn each_layer_uses_only_what_stands_left_of_it() {
     let layers = [
-        "domain", "store", "backend", "service", "openapi", "http", "app", "embedded", "verify",
-        "cli", "main.rs", "lib.rs",
+        "domain", "store", "backend", "service", "openapi", "http", "app", "embedded", "cli",
+        "main.rs", "lib.rs",
     ];
     for (place, layer) in layers.iter().enumerate() {
         let right: &[&str] = layers.get(place..).unwrap();
@@ -68,14 +68,6 @@ fn each_layer_uses_only_what_stands_left_of_it() {
 fn the_rooms_never_name_each_other() {
     none(&strays(
         "runner::",
-        &["http/runner", "http/mod.rs", "http/passage.rs", "app", "embedded", "verify", "cli"],
+        &["http/runner", "http/mod.rs", "http/passage.rs", "app", "embedded", "cli"],
     ));
-}
-
-#[test]
-fn the_suite_for_any_server_knows_nothing_of_this_ones_inside() {
-    for inside in ["store", "backend", "service", "http", "app", "embedded", "cli"] {
-        let users = strays(&format!("crate::{inside}"), &[]);
-        assert!(!users.iter().any(|file| file.starts_with("verify")), "{inside}: {users:?}");
-    }
 }

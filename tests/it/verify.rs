@@ -7,15 +7,12 @@ mod meddler;
 mod registry;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use mynah::clock::Clock;
-use mynah::domain::ApiKey;
 use mynah::http::runner::{ErrorStyle, MessageContent};
 use mynah::ids::random_seed;
-use mynah::verify::{
-    Keys, Limits, Pattern, Report, Selection, Surroundings, Target, Verdict, VerifyError, verify,
+use mynah_verify::{
+    Key, Keys, Limits, Outcome, Pattern, Report, RunOptions, Selection, Target, VerifyError, verify,
 };
 use url::Url;
 
@@ -24,7 +21,7 @@ use crate::support::TestApp;
 /// Everything that a Mynah with its built-in fixtures offers.
 fn target(address: SocketAddr) -> Target {
     let url = Url::parse(&format!("http://{address}")).unwrap();
-    let key = |key: &str| Some(ApiKey::new(key));
+    let key = |key: &str| Some(Key::new(key));
     let keys = Keys {
         own: key("YOUR_API_KEY"),
         second: key("other_api_key"),
@@ -44,9 +41,8 @@ fn target(address: SocketAddr) -> Target {
     }
 }
 
-fn surroundings() -> Surroundings {
-    Surroundings {
-        clock: Arc::new(Clock::system()),
+fn run_options() -> RunOptions {
+    RunOptions {
         run: format!("{:016x}", random_seed()),
         limits: Limits {
             max_requests: 500,
@@ -66,14 +62,14 @@ fn only(pattern: &str) -> Selection {
 }
 
 async fn report(target: Target, selection: &Selection) -> Report {
-    verify(target, selection, surroundings(), |_| {}).await.unwrap()
+    verify(target, selection, run_options(), |_| {}).await.unwrap()
 }
 
 /// The ids of what fails, with what was expected and seen.
 fn failing(report: &Report) -> Vec<String> {
-    let failing = report.findings.iter().filter_map(|finding| match &finding.verdict {
-        Verdict::Fails { request, expected, seen } => {
-            Some(format!("{}: {request}: {expected}: {seen}", finding.fact.id))
+    let failing = report.findings.iter().filter_map(|finding| match &finding.outcome {
+        Outcome::Failed { request, expected, seen } => {
+            Some(format!("{}: {request}: {expected}: {seen}", finding.check.id))
         }
         _ => None,
     });
@@ -82,14 +78,14 @@ fn failing(report: &Report) -> Vec<String> {
 
 /// The ids of what fails.
 fn failing_ids(report: &Report) -> Vec<&'static str> {
-    let fails = |verdict: &Verdict| matches!(verdict, Verdict::Fails { .. });
-    report.findings.iter().filter(|f| fails(&f.verdict)).map(|f| f.fact.id).collect()
+    let fails = |verdict: &Outcome| matches!(verdict, Outcome::Failed { .. });
+    report.findings.iter().filter(|f| fails(&f.outcome)).map(|f| f.check.id).collect()
 }
 
 /// The reasons of what was not run, by id.
 fn not_run(report: &Report) -> Vec<(&'static str, &str)> {
-    let not_run = report.findings.iter().filter_map(|finding| match &finding.verdict {
-        Verdict::NotRun(reason) => Some((finding.fact.id, reason.as_str())),
+    let not_run = report.findings.iter().filter_map(|finding| match &finding.outcome {
+        Outcome::NotRun(reason) => Some((finding.check.id, reason.as_str())),
         _ => None,
     });
     not_run.collect()
@@ -101,7 +97,7 @@ async fn every_fact_holds_of_a_fresh_mynah() {
     let report = report(target(app.address), &with_choices()).await;
     assert_eq!(failing(&report), Vec::<String>::new());
     assert_eq!(not_run(&report), []);
-    assert_eq!(report.counts(), (mynah::verify::facts().count(), 0, 0));
+    assert_eq!(report.counts(), (mynah_verify::checks().count(), 0, 0));
     assert_eq!(report.exit_code(), 0);
     let held: usize = report.sections().iter().map(|section| section.held).sum();
     assert_eq!(held, report.findings.len());
@@ -111,7 +107,7 @@ async fn every_fact_holds_of_a_fresh_mynah() {
 async fn two_runs_do_not_disturb_each_other() {
     let app = TestApp::start().await;
     let runner = || Target { characters: None, ..target(app.address) };
-    let with_run = |run: &str| Surroundings { run: run.to_owned(), ..surroundings() };
+    let with_run = |run: &str| RunOptions { run: run.to_owned(), ..run_options() };
     let choices = with_choices();
     let (one, other) = tokio::join!(
         verify(runner(), &choices, with_run("one"), |_| {}),
@@ -132,7 +128,7 @@ async fn what_the_documents_leave_open_fails_nobody_without_choices() {
     let runner = || Target { characters: None, ..target(app.address) };
     let documented = report(runner(), &Selection::default()).await;
     assert_eq!(failing(&documented), Vec::<String>::new());
-    assert!(documented.findings.iter().all(|finding| !finding.fact.is_choice()));
+    assert!(documented.findings.iter().all(|finding| !finding.check.is_choice()));
     let all = report(runner(), &with_choices()).await;
     let chosen = [
         "runner.conversation.history_limit_range",
@@ -158,7 +154,7 @@ async fn what_the_target_does_not_offer_is_not_run_and_the_reason_said() {
     assert_eq!(reason("runner.run.answer"), "there is no key (--key, --characters-key)");
     assert!(reason("characters.balance.insufficient").contains("--broke-key"));
     assert!(reason("characters.limits.enforced").contains("--limited-key"));
-    let held = keyless.findings.iter().filter(|f| f.verdict == Verdict::Holds).map(|f| f.fact.id);
+    let held = keyless.findings.iter().filter(|f| f.outcome == Outcome::Passed).map(|f| f.check.id);
     let held: Vec<&str> = held.collect();
     assert!(held.contains(&"runner.key.missing") && held.contains(&"characters.wire.preflight"));
     let spare = Target { may_spend: false, ..target(app.address) };
@@ -172,9 +168,9 @@ async fn what_the_target_does_not_offer_is_not_run_and_the_reason_said() {
 #[tokio::test]
 async fn the_budget_is_kept_and_what_it_does_not_cover_is_not_run() {
     let app = TestApp::start().await;
-    let limits = Limits { max_requests: 10, ..surroundings().limits };
-    let surroundings = Surroundings { limits, ..surroundings() };
-    let report = verify(target(app.address), &with_choices(), surroundings, |_| {}).await.unwrap();
+    let limits = Limits { max_requests: 10, ..run_options().limits };
+    let run_options = RunOptions { limits, ..run_options() };
+    let report = verify(target(app.address), &with_choices(), run_options, |_| {}).await.unwrap();
     assert_eq!(report.requests, 10);
     assert_eq!(failing(&report), Vec::<String>::new());
     let (held, _, left) = report.counts();
@@ -189,11 +185,11 @@ async fn a_selection_runs_what_it_names() {
     let app = TestApp::start().await;
     let streams = report(target(app.address), &only("runner.stream")).await;
     assert!(streams.findings.len() > 3);
-    assert!(streams.findings.iter().all(|f| f.fact.id.starts_with("runner.stream.")));
+    assert!(streams.findings.iter().all(|f| f.check.id.starts_with("runner.stream.")));
     assert_eq!(streams.counts().0, streams.findings.len());
     let paging = report(target(app.address), &only("runner.*.paging")).await;
-    let ids: Vec<&str> = paging.findings.iter().map(|finding| finding.fact.id).collect();
+    let ids: Vec<&str> = paging.findings.iter().map(|finding| finding.check.id).collect();
     assert_eq!(ids, ["runner.messages.paging", "runner.list.paging"]);
-    let none = verify(target(app.address), &only("poems"), surroundings(), |_| {}).await;
+    let none = verify(target(app.address), &only("poems"), run_options(), |_| {}).await;
     assert!(matches!(none, Err(VerifyError::NothingSelected)));
 }

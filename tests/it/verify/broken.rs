@@ -280,7 +280,7 @@ async fn what_builds_on_something_broken_is_not_run_and_says_on_what() {
     assert_eq!(failing_ids(&report), broken);
     let reason = |id: &str| not_run(&report).iter().find(|row| row.0 == id).unwrap().1.to_owned();
     let memory = reason("runner.conversation.memory");
-    let start = "it builds on POST /v1/runner/YOUR_DEPLOYMENT_ID/conversation, which was to give \
+    let start = "it depends on POST /v1/runner/YOUR_DEPLOYMENT_ID/conversation: expected \
                  a string at /conversation_id";
     assert!(memory.starts_with(start), "{memory}");
     assert!(reason("characters.balance.nothing_kept").contains("status 402"));
@@ -338,7 +338,7 @@ async fn a_limit_that_is_met_by_the_way_is_waited_for() {
     let meddler = Meddler::before(app.address, as_it_is, on_answered).await;
     let report =
         super::report(target(meddler.address), &super::only("characters.models.llm")).await;
-    let reason = "the target's limit is reached (GET /api/v1/models?type=llm)";
+    let reason = "the target's rate limit is reached (GET /api/v1/models?type=llm)";
     assert_eq!(not_run(&report), [("characters.models.llm", reason)]);
     assert_eq!((report.requests, report.exit_code()), (4, 2), "asked three times, and given up");
 }

@@ -108,7 +108,7 @@ async fn what_cannot_be_run_is_exit_code_2() {
     assert!(unreachable.starts_with(&format!("mynah: cannot reach {nobody}/: ")), "{unreachable}");
     assert!(could_not_run(&output(&["verify"]).await).contains("--target"));
     let none = output(&["verify", "--target", &nobody, "--only", "poems"]).await;
-    assert_eq!(could_not_run(&none), "mynah: there is no such fact\n");
+    assert_eq!(could_not_run(&none), "mynah: no check matches the selection\n");
     for wrong in [&["--target", "nowhere"][..], &["--target", "ftp://a.b"], &["--pause", "long"]] {
         let output = output(&[&["verify"], wrong].concat()).await;
         assert_eq!(output.status.code(), Some(2), "{wrong:?}");
@@ -140,7 +140,7 @@ async fn options_are_environment_variables_too() {
 #[tokio::test]
 async fn the_list_has_the_facts_and_asks_nothing() {
     let listed = said(&output(&["verify", "--list", "--choices"]).await);
-    assert_eq!(listed.lines().count(), mynah::verify::facts().count());
+    assert_eq!(listed.lines().count(), mynah_verify::checks().count());
     let documented = said(&output(&["verify", "--list", "--api", "runner"]).await);
     let line = "runner.run.answer  a run answers with content, model and both counts of tokens  \
                 [D runner-overview.txt, \"Standard API\"]";

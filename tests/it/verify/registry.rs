@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use mynah::verify::{Api, Fact, SourceKind, facts};
+use mynah_verify::{Api, Check, SourceKind, checks};
 
 const LEDGER: &str = include_str!("../../../docs/contract.md");
 
 #[test]
 fn ids_are_unique_and_begin_with_their_api() {
     let mut ids = BTreeSet::new();
-    for Fact { id, title, .. } in facts() {
+    for Check { id, title, .. } in checks() {
         assert!(ids.insert(*id), "{id} stands there twice");
         let parts: Vec<&str> = id.split('.').collect();
         assert_eq!(parts.len(), 3, "{id}");
@@ -32,7 +32,7 @@ fn of_api(api: Api) -> &'static str {
 
 #[test]
 fn every_source_is_one_that_the_ledger_names() {
-    for fact in facts() {
+    for fact in checks() {
         let source = fact.source;
         let (document, section) = (source.document, source.section);
         let text = of_api(fact.api());

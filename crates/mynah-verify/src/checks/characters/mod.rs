@@ -1,0 +1,117 @@
+//! Checks of the Characters API and the objects that they share.
+
+mod access;
+mod agents;
+mod completions;
+mod conversations;
+mod images;
+mod limits;
+mod models;
+
+use serde_json::{Value, json};
+
+use crate::check::{Api, Check, Need};
+use crate::context::{Credential, TestContext};
+use crate::expect::{CheckFailure, Json, Response};
+
+/// The tables in the order of execution.
+pub(super) const TABLES: &[&[Check]] = &[
+    access::CHECKS,
+    models::CHECKS,
+    completions::CHECKS,
+    conversations::CHECKS,
+    agents::CHECKS,
+    images::CHECKS,
+    limits::CHECKS,
+];
+
+const API: Api = Api::Characters;
+/// Needs of a check that a model answers.
+const ANSWERED: &[Need] = &[Need::Key, Need::Model, Need::Spending];
+/// Needs of a check that creates a conversation, which uses no model.
+const CONVERSATION: &[Need] = &[Need::Key, Need::Model];
+/// Needs of a check that creates an image.
+const IMAGE: &[Need] = &[Need::Key, Need::SdModel, Need::Spending];
+
+/// Messages that a conversation begins with.
+const INITIAL: [(&str, &str); 2] =
+    [("user", "Please call me Ada."), ("agent", "Gladly, Ada. What can I do for you?")];
+/// What is said in it.
+const QUESTION: &str = "What is a lighthouse for? One short sentence, please.";
+
+impl TestContext {
+    /// A `GET` with the account's own key.
+    async fn look(&self, path: &str) -> Result<Response, CheckFailure> {
+        self.get(API, Credential::Main, path).await
+    }
+
+    /// A `POST` with the account's own key.
+    async fn make(&self, path: &str, body: &Value) -> Result<Response, CheckFailure> {
+        self.post(API, Credential::Main, path, body).await
+    }
+
+    /// What is known to belong to this run by its name.
+    fn title(&self, what: &str) -> String {
+        format!("mynah verify {} {what}", self.run)
+    }
+
+    /// The answer that began the shared conversation.
+    async fn begun(&self) -> Result<Response, CheckFailure> {
+        let messages = INITIAL.map(|(role, content)| json!({"role": role, "content": content}));
+        let body = json!({
+            "title": self.title("conversation"),
+            "system_prompt": "You answer in one short sentence.",
+            "llm_id": self.model(),
+            "messages": messages,
+        });
+        let make = async || self.make("/conversations", &body).await;
+        self.shared.dialogue.get_or_init(make).await.clone()
+    }
+
+    /// The shared conversation's id.
+    async fn dialogue(&self) -> Result<String, CheckFailure> {
+        id_of(self.begun().await).map_err(CheckFailure::into_blocked)
+    }
+
+    /// The answer to what was said in the shared conversation.
+    async fn said(&self) -> Result<Response, CheckFailure> {
+        let path = format!("/conversations/{}/messages", self.dialogue().await?);
+        let body = json!({"content": QUESTION});
+        let make = async || self.make(&path, &body).await;
+        self.shared.said.get_or_init(make).await.clone()
+    }
+
+    /// The answer that made the shared agent.
+    async fn agent_made(&self) -> Result<Response, CheckFailure> {
+        let body = json!({
+            "name": self.title("agent"),
+            "appearance_prompt": "Professional, suit and tie",
+            "personality_prompt": "Knowledgeable about finance, patient",
+            "description": "An agent specialized in financial advice",
+            "sd_model_id": self.sd_model(),
+            "age": 35,
+        });
+        let make = async || self.make("/agents", &body).await;
+        self.shared.agent.get_or_init(make).await.clone()
+    }
+
+    /// The shared agent's id.
+    async fn agent(&self) -> Result<String, CheckFailure> {
+        id_of(self.agent_made().await).map_err(CheckFailure::into_blocked)
+    }
+}
+
+fn id_of(made: Result<Response, CheckFailure>) -> Result<String, CheckFailure> {
+    Ok(made?.created_json()?.non_empty_text("/id")?.to_owned())
+}
+
+/// Fails unless it is the documented error, with this status.
+fn refused(response: &Response, status: u16) -> Result<(), CheckFailure> {
+    response.status(&[status])?.json()?.non_empty_text("/error").map(|_| ())
+}
+
+/// The item of a bare array that has this id.
+fn item<'a>(list: &'a Json<'_>, id: &str) -> Result<Option<&'a Value>, CheckFailure> {
+    let items = list.list("")?;
+    Ok(items.iter().find(|item| item.get("id").and_then(Value::as_str) == Some(id)))
+}
