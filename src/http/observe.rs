@@ -13,6 +13,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use http_body::Frame;
 
+use super::account_end::AccountEnd;
 use super::journal::Recording;
 use super::metrics::{Metrics, OpenStream, name_of};
 use super::scope::Scope;
@@ -152,7 +153,10 @@ impl Line<'_> {
         let open = is_stream.then(|| metrics.open_stream());
         let observer = Arc::clone(self.observer);
         let streamed = Streamed { chunks: 0, bytes: 0, end: "client_left" };
-        response.map(|body| Body::new(Followed { body, facts, observer, streamed, _open: open }))
+        let account_end = response.extensions().get::<AccountEnd>().cloned();
+        response.map(|body| {
+            Body::new(Followed { body, facts, observer, streamed, account_end, _open: open })
+        })
     }
 }
 
@@ -179,6 +183,7 @@ struct Followed {
     facts: Facts,
     observer: Arc<Observer>,
     streamed: Streamed,
+    account_end: Option<AccountEnd>,
     _open: Option<OpenStream>,
 }
 
@@ -220,6 +225,11 @@ impl HttpBody for Followed {
 
 impl Drop for Followed {
     fn drop(&mut self) {
+        let ended = self.account_end.as_ref().is_some_and(AccountEnd::has_come);
+        // Nobody asks a stream that is not read how it went on.
+        if ended && self.streamed.end == "client_left" {
+            self.streamed.end = "broken";
+        }
         self.facts.log(&self.observer.strangers, Some(&self.streamed));
     }
 }
