@@ -62,7 +62,10 @@ fn begun(head: &[u8]) -> Request {
     }
     let target = words.next().unwrap_or_default();
     let path = target.split(['?', '\r', '\n']).next().unwrap_or_default();
-    if let Ok(path) = path.parse::<Uri>() {
+    // Without the slash it would be read as an authority.
+    if path.starts_with('/')
+        && let Ok(path) = path.parse::<Uri>()
+    {
         *request.uri_mut() = path;
     }
     request
