@@ -118,7 +118,8 @@ fn taken_in(folder: &Path, found: &mut Vec<String>) {
 #[test]
 fn the_build_stage_has_every_file_that_the_binary_contains() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut paths = ["Cargo.lock", "migrations", "bench", "crates", "fuzz"].map(str::to_owned).to_vec();
+    let mut paths =
+        ["Cargo.lock", "migrations", "bench", "crates", "fuzz"].map(str::to_owned).to_vec();
     taken_in(&root.join("src"), &mut paths);
     assert!(paths.len() > 8, "they are where this test looks: {paths:?}");
     let context: Vec<&str> =
