@@ -47,7 +47,7 @@ fuzz-targets *OPTIONS:
 
 # The same, led by coverage; needs cargo-fuzz and a C++ compiler. Stop it with Ctrl-C.
 fuzz-coverage TARGET *OPTIONS:
-    cargo fuzz run --fuzz-dir fuzz/libfuzzer --sanitizer none {{TARGET}} fuzz/corpus/{{TARGET}} -- -rss_limit_mb=2048 -timeout=20 {{OPTIONS}}
+    cargo fuzz run --fuzz-dir fuzz/libfuzzer --sanitizer none {{TARGET}} fuzz/corpus/{{TARGET}} -- -rss_limit_mb=2048 -timeout=60 {{OPTIONS}}
 
 # Asks the server everything for a minute, and fails if memory or descriptors do not return.
 soak *OPTIONS:

@@ -33,8 +33,9 @@ struct Options {
     /// Where chance begins: the same seed makes the same inputs.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Seconds after which an input counts as one that never ends.
-    #[arg(long, default_value_t = 20)]
+    /// Seconds after which an input counts as one that never ends. Without optimisation, the tokens
+    /// of the longest answer (32 MiB of one letter) take a minute and a half to count.
+    #[arg(long, default_value_t = 180)]
     patience: u64,
     /// Runs this input, and no other.
     #[arg(long)]

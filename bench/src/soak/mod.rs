@@ -25,7 +25,7 @@ use mynah::clock::Stopwatch;
 use tokio::time::{interval, timeout};
 
 use self::operations::Operations;
-use self::report::{Report, Sample};
+use self::report::{GROWTH, Report, Sample};
 use self::round::Round;
 use self::samples::Samples;
 use self::tally::Tally;
@@ -96,7 +96,7 @@ async fn run(server: Server, time: Duration, seed: u64) -> anyhow::Result<Report
     let middle = settled(&shared, Some(&start)).await?;
     tell("soak: second half")?;
     rounds += work(&shared, rounds, half).await?;
-    let end = settled(&shared, Some(&start)).await?;
+    let end = settled(&shared, Some(&middle)).await?;
     let unasked = shared.operations.unasked(&shared.server).await?;
     let mut report = Report::of(&shared.tally, [start, middle, end], rounds, unasked);
     let shared = Rc::into_inner(shared).context("a client is still there")?;
@@ -137,8 +137,12 @@ async fn settled(shared: &Shared, before: Option<&Sample>) -> anyhow::Result<Sam
         loop {
             tick.tick().await;
             let sample = Sample::of(&shared.server)?;
-            let files = before.is_none_or(|before| sample.files <= before.files);
-            if files && operations::open_streams(&shared.server).await? == 0 {
+            let returned = before.is_none_or(|before| {
+                // The allocator gives pages back some time after they were freed.
+                let memory = sample.resident <= before.resident + GROWTH;
+                memory && sample.files <= before.files
+            });
+            if returned && operations::open_streams(&shared.server).await? == 0 {
                 return Sample::of(&shared.server);
             }
         }
