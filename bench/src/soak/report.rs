@@ -6,8 +6,10 @@ use super::tally::{Counts, Tally};
 use crate::figures::mega;
 use crate::server::Server;
 
-/// The most that memory may grow from the middle of the run to its end, in bytes.
-pub(crate) const GROWTH: u64 = 32 * 1024 * 1024;
+/// The most that memory may be larger at the end than at the start and in the middle, in bytes. The
+/// allocator keeps pages that were freed: between equal rounds the memory of a debug build was seen to vary
+/// by 66 MB (101 to 167 MB in five samples), without a trend over a minute.
+pub(crate) const GROWTH: u64 = 64 * 1024 * 1024;
 /// Descriptors that may be open at the end beside those at the start: the database opens readers as
 /// they are needed, up to a bound of its own.
 pub(crate) const FILES: usize = 8;
@@ -53,7 +55,7 @@ impl Report {
         let mut failures = tally.findings();
         failures.extend(unasked.into_iter().map(|it| format!("never asked: {it}")));
         let [start, middle, end] = samples;
-        let grown = end.resident.saturating_sub(middle.resident);
+        let grown = end.resident.saturating_sub(middle.resident.max(start.resident));
         if grown > GROWTH {
             let (grown, most) = (mega(grown), mega(GROWTH));
             failures.push(format!("memory grew by {grown:.1} MB, {most:.1} MB are allowed"));
@@ -137,7 +139,7 @@ mod tests {
             failed,
             [
                 "never asked: GET /new",
-                "memory grew by 33.6 MB, 33.6 MB are allowed",
+                "memory grew by 67.1 MB, 67.1 MB are allowed",
                 "29 descriptors are open, 20 were at the start",
             ]
         );
