@@ -1,4 +1,5 @@
-//! The README (and docs/control.md) say what is so: its samples work, its rule answers, its table of options is whole.
+//! The samples of the README, docs/control.md and docs/examples.md work as printed, and the table of options
+//! in docs/options.md is complete.
 
 use serde_json::{Value, json};
 
@@ -7,6 +8,7 @@ use crate::support::binary::{Binary, output};
 use crate::support::process::{self, has_curl, program};
 
 const README: &str = include_str!("../../README.md");
+const OPTIONS: &str = include_str!("../../docs/options.md");
 const CONTROL: &str = include_str!("../../docs/control.md");
 const EXAMPLES: &str = include_str!("../../docs/examples.md");
 const CI: &str = include_str!("../../docs/ci.md");
@@ -84,7 +86,7 @@ async fn the_table_has_every_option_and_no_other() {
         let rows = text.lines().filter_map(|line| line.trim().strip_prefix(before));
         rows.map(|rest| rest.split(after).next().unwrap().to_owned()).collect()
     };
-    let mut printed = options(README, "| `--", '`');
+    let mut printed = options(OPTIONS, "| `--", '`');
     let mut offered = options(&help, "--", ' ');
     printed.sort();
     offered.sort();
