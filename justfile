@@ -11,7 +11,7 @@ serve *OPTIONS:
 test *FILTER:
     cargo test {{FILTER}}
 
-# Puts the sources in form.
+# Formats the sources.
 format:
     cargo fmt --all
 
@@ -20,24 +20,24 @@ python *OPTIONS:
     cargo build
     clients/python/check {{OPTIONS}}
 
-# Says what the linter says.
+# Runs clippy.
 lint:
     cargo clippy --all-targets -- -D warnings
     cargo clippy -p mynah-bench -p mynah-fuzz --all-targets -- -D warnings
 
-# Builds the documentation, and opens it.
+# Builds the documentation and opens it.
 document:
     cargo doc --no-deps --open
 
-# Everything that must hold for every commit.
+# Runs everything that a commit must pass.
 check:
     .ci/run
 
-# Asks the server what its OpenAPI documents allow and what they do not, the same every time.
+# Tests the server with valid and invalid requests generated from its OpenAPI documents, always the same.
 fuzz:
     .ci/fuzz
 
-# The same with other requests every time, and for longer.
+# The same with new requests every time, and for longer.
 fuzz-long:
     .ci/fuzz --long
 
@@ -45,19 +45,19 @@ fuzz-long:
 fuzz-targets *OPTIONS:
     cargo run -p mynah-fuzz -- {{OPTIONS}}
 
-# The same, led by coverage; needs cargo-fuzz and a C++ compiler. Stop it with Ctrl-C.
+# The same, guided by coverage; needs cargo-fuzz and a C++ compiler. Stop it with Ctrl-C.
 fuzz-coverage TARGET *OPTIONS:
     cargo fuzz run --fuzz-dir fuzz/libfuzzer --sanitizer none {{TARGET}} fuzz/corpus/{{TARGET}} -- -rss_limit_mb=2048 -timeout=60 {{OPTIONS}}
 
-# Asks the server everything for a minute, and fails if memory or descriptors do not return.
+# Sends every kind of request for a minute; fails if memory or descriptors leak.
 soak *OPTIONS:
     cargo run --release -p mynah-bench -- --soak {{OPTIONS}}
 
-# Looks at licences and sources of all dependencies.
+# Checks licences and sources of all dependencies.
 licences:
     scripts/check-licences
 
-# Looks at the advisories, too; asks the internet.
+# Checks advisories, too; needs the internet.
 deny:
     "$(scripts/tools)/cargo-deny" check
 
@@ -65,7 +65,7 @@ deny:
 third-party:
     scripts/third-party
 
-# Builds the image's binary, checks what is written about the image, and tries it where an engine runs.
+# Checks the container files, builds the image's binary, and tests the image if an engine runs.
 container:
     scripts/check-container
     scripts/build-static
@@ -75,25 +75,25 @@ container:
 fixtures:
     cargo run -- fixtures check fixtures
 
-# Makes the collections of requests from the OpenAPI documents.
+# Generates clients/http from the OpenAPI documents.
 collections:
     cargo run -- openapi runner --format http > clients/http/runner.http
     cargo run -- openapi characters --format http > clients/http/characters.http
 
-# The figures of the README.
+# Measures the figures of the README.
 figures:
     cargo build --release
     cargo run --release -p mynah-bench -- --only start
 
-# Measures the server beside a bare one and beside its store alone; `just bench --quick` tries it.
+# Compares the server with a bare one and with its store alone; `just bench --quick` for a smoke test.
 bench *OPTIONS:
     cargo run --release -p mynah-bench -- {{OPTIONS}}
 
-# Measures what every request passes through, piece by piece.
+# Measures the parts of a request.
 bench-pieces *FILTER:
     cargo bench --bench hot {{FILTER}}
 
-# The JavaScript test helper: built, tested, its examples run.
+# Builds and tests the JavaScript helper and runs its examples.
 javascript:
     cargo build
     clients/javascript/check
