@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     let out = env::var("OUT_DIR")?;
     for room in ["runner", "characters"] {
-        let source = format!("src/http/{room}/openapi.yaml");
+        let source = format!("src/http/apis/{room}/openapi.yaml");
         println!("cargo::rerun-if-changed={source}");
         let json = json(&source).map_err(|why| format!("{source}: {why}"))?;
         fs::write(Path::new(&out).join(format!("{room}.json")), json)?;

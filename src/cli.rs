@@ -25,13 +25,14 @@ use chrono::{DateTime, Utc};
 use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::app::Config;
 use crate::clock::parse_rfc3339;
 use crate::domain::BackendName;
+use crate::http::apis::control;
+use crate::http::apis::runner::{ErrorStyle, MessageContent, Style};
 use crate::http::extract::Strictness;
-use crate::http::runner::{ErrorStyle, MessageContent, Style};
-use crate::http::{FaultHeader, ResetStyle, control};
+use crate::http::{FaultHeader, ResetStyle};
 use crate::openapi::SERVER;
+use crate::server::Config;
 
 /// A stand-in server for the Runner API and the Characters API.
 ///

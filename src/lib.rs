@@ -1,16 +1,17 @@
 #![doc = include_str!("../docs/ARCHITECTURE.md")]
 
 pub mod app;
-pub mod backend;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;
 pub mod domain;
-pub mod embedded;
+pub mod fixtures;
 pub mod http;
 pub mod ids;
+pub mod models;
 pub mod openapi;
-pub mod service;
-pub mod store;
+pub mod server;
+pub mod storage;
+pub mod testing;
 
-pub use self::embedded::Mynah;
+pub use self::testing::Mynah;

@@ -1,5 +1,5 @@
 //! The OpenAPI documents of the two APIs. Each stands beside the code of its room
-//! (`src/http/runner/openapi.yaml`, `src/http/characters/openapi.yaml`).
+//! (`src/http/apis/runner/openapi.yaml`, `src/http/apis/characters/openapi.yaml`).
 //!
 //! They are written by hand, in YAML. The build script makes JSON of them, so that both forms lie
 //! in the binary as text and nothing is parsed when the server runs. [`Room::collection`] makes a file
@@ -46,8 +46,8 @@ impl Room {
     /// The document as YAML, its server being [`SERVER`].
     pub fn yaml(self) -> &'static str {
         match self {
-            Self::Runner => include_str!("http/runner/openapi.yaml"),
-            Self::Characters => include_str!("http/characters/openapi.yaml"),
+            Self::Runner => include_str!("http/apis/runner/openapi.yaml"),
+            Self::Characters => include_str!("http/apis/characters/openapi.yaml"),
         }
     }
 

@@ -7,14 +7,15 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use futures::FutureExt as _;
-use mynah::app::{App, Config};
+use mynah::app::World;
 use mynah::clock::Stopwatch;
 use mynah::domain::conversation::{Conversation, Message, Meta, Target, Variables, number_turns};
 use mynah::domain::{Part, Role};
-use mynah::http::control;
+use mynah::fixtures;
+use mynah::http::apis::control;
 use mynah::ids::{AccountId, ConversationId, Kind};
-use mynah::service::{World, fixtures};
-use mynah::store::{self, Connection, Store, StoreError, accounts, conversations, messages};
+use mynah::server::{App, Config};
+use mynah::storage::{self, Connection, Store, StoreError, accounts, conversations, messages};
 use tempfile::TempDir;
 
 use crate::workloads::Rules;
@@ -132,7 +133,7 @@ impl Opened {
     pub(crate) async fn converse(&self, count: u64) -> anyhow::Result<()> {
         for begin in (0..count).step_by(usize::try_from(A_BATCH)?) {
             let (world, end) = (Arc::clone(&self.world), count.min(begin + A_BATCH));
-            let act = store::act(move |db| {
+            let act = storage::act(move |db| {
                 async move {
                     for n in begin..end {
                         conversation(db, &world, n).await?;

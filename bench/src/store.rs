@@ -1,6 +1,6 @@
 //! The store by itself: what a request of a workload asks of the database, without HTTP.
 //!
-//! The same functions of `mynah::store` are called in the same way as the server calls them, from as many
+//! The same functions of `mynah::storage` are called in the same way as the server calls them, from as many
 //! tasks as the load has connections, in a process of its own.
 
 use std::path::PathBuf;
@@ -11,12 +11,12 @@ use anyhow::{Context as _, ensure};
 use futures::FutureExt as _;
 use futures::future::try_join_all;
 use hdrhistogram::Histogram;
+use mynah::app::World;
 use mynah::domain::Credits;
 use mynah::domain::conversation::Api;
 use mynah::ids::Kind;
-use mynah::service::World;
-use mynah::store::listing::{self, Filter};
-use mynah::store::{
+use mynah::storage::listing::{self, Filter};
+use mynah::storage::{
     self, AccountRow, Drawn, History, Posted, Posting, Sought, WholeTurn, Window, conversations,
     messages,
 };
@@ -191,7 +191,7 @@ impl Opened {
     async fn page_of(&self, name: &str, value: &str) -> anyhow::Result<()> {
         let filter = Filter { deployment: None, meta: vec![(name.to_owned(), value.to_owned())] };
         let owner = self.world.row;
-        let look = store::act(move |db| {
+        let look = storage::act(move |db| {
             async move { listing::conversations(db, owner, &filter, A_PAGE).await }.boxed()
         });
         let (items, _) = self.store.read(look).await?;
@@ -201,7 +201,7 @@ impl Opened {
 
     async fn page_of_messages(&self) -> anyhow::Result<()> {
         let (owner, id) = (self.world.row, conversation_id(0));
-        let look = store::act(move |db| {
+        let look = storage::act(move |db| {
             async move {
                 let found = conversations::find(db, owner, Api::Runner, &id).await?;
                 let Some(found) = found else { return Ok(None) };

@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use anyhow::Context as _;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use mynah::app::{App, Config};
 use mynah::http::Line;
+use mynah::server::{App, Config};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 

@@ -16,12 +16,14 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use self::attendant::Attendant;
-use super::{Serve, serve, signals};
-use crate::app::{App, Shutdown};
+use super::Serve;
+use super::serve;
+use super::signals;
 use crate::domain::error::with_sources;
 use crate::domain::{Account, ApiKey};
+use crate::fixtures::Fixtures;
 use crate::ids::random_seed;
-use crate::service::fixtures::Fixtures;
+use crate::server::{App, Shutdown};
 
 /// What `mynah` ends with when it could not do its own part, so that nobody takes it for the
 /// command's exit code; `env` and `timeout` do the same.
@@ -167,8 +169,8 @@ mod tests {
 
     use super::*;
     use crate::cli::Cli;
+    use crate::fixtures;
     use crate::http::route_table;
-    use crate::service::fixtures;
 
     fn settings(command: &Command, into: &mut Vec<String>) {
         let named = command.get_arguments().filter_map(|argument| argument.get_env());

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::output;
+use crate::fixtures::{self, Fault, FixturesError};
 use crate::http::route_table;
-use crate::service::fixtures::{self, Fault, FixturesError};
 
 /// Prints every fault and warning in the folder's files.
 pub(super) fn check(folder: &Path) -> anyhow::Result<ExitCode> {

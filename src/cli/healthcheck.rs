@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Address, client};
+use super::Address;
+use super::client;
 
 /// How long the server may take to connect and to answer.
 const PATIENCE: Duration = Duration::from_secs(2);

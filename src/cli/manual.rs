@@ -8,7 +8,8 @@ use clap::CommandFactory as _;
 use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 
-use super::{Cli, output};
+use super::Cli;
+use super::output;
 
 const NAME: &str = env!("CARGO_PKG_NAME");
 

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use super::{Api, DocumentFormat, Openapi, output};
+use super::output;
+use super::{Api, DocumentFormat, Openapi};
 use crate::openapi::{Format, Room};
 
 /// Prints a document.

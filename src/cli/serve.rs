@@ -12,12 +12,13 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
-use super::{LogFormat, Serve, signals};
-use crate::app::{App, STOP_MARGIN, Shutdown};
+use super::signals;
+use super::{LogFormat, Serve};
 use crate::clock::Stopwatch;
 use crate::domain::ApiKey;
 use crate::ids::random_seed;
-use crate::store;
+use crate::server::{App, STOP_MARGIN, Shutdown};
+use crate::storage;
 
 /// How long the process may take to end beyond the time that running answers get.
 ///
@@ -164,7 +165,7 @@ fn banner(options: &Serve, address: SocketAddr, app: &App) -> String {
 fn whereabouts(url: &str) -> String {
     let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
     match std::env::current_dir() {
-        Ok(here) if !store::is_in_memory(url) && Path::new(path).is_relative() => {
+        Ok(here) if !storage::is_in_memory(url) && Path::new(path).is_relative() => {
             format!("{url} in {}", here.display())
         }
         _ => url.to_owned(),

@@ -11,7 +11,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tokio::sync::oneshot;
 
-use crate::app::KEPT;
+use crate::server::KEPT;
 
 /// What shells add to the number of the signal that ended a command.
 pub(super) const BY_SIGNAL: i32 = 128;

@@ -8,7 +8,9 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
-use super::{Running, client, output};
+use super::Running;
+use super::client;
+use super::output;
 
 /// How long the server may take over a large snapshot.
 const PATIENCE: Duration = Duration::from_mins(1);

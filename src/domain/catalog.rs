@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::account::Credits;
 use super::allowlist::Allowlist;
 use super::conversation::Variables;
-use super::fault::Armed;
+use super::fault_rule::Armed;
 use crate::ids::{AccountId, AgentId, DeploymentId, ImageId, LlmId, ProjectId, SdModelId};
 
 /// A deployment of the Runner API.

@@ -5,9 +5,9 @@ pub mod allowlist;
 pub mod catalog;
 pub mod conversation;
 pub mod error;
-pub mod fault;
+pub mod fault_rule;
 pub mod path;
-pub mod rule;
+pub mod reply_rule;
 pub mod words;
 
 pub use account::{Account, ApiKey, Credits, Plan};

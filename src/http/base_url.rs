@@ -7,7 +7,7 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use url::Url;
 
-use super::host;
+use super::middleware::host;
 
 /// The URL of `--public-url`, without a slash at its end, if there is one.
 #[derive(Debug, Clone, Default)]

@@ -26,8 +26,8 @@ pub use self::large_bodies::LargeBodies;
 pub(super) use self::large_bodies::Place;
 use self::reading::read;
 use self::values::Excess;
-use super::failure::Failure;
-use super::scope::Scope;
+use super::context::Scope;
+use super::response::failure::Failure;
 use crate::domain::error::{Fault, FieldError};
 
 /// The largest body, in bytes.

@@ -2,50 +2,38 @@
 //!
 //! What stands around the handlers, and in which order, is in [`passage`].
 
-mod account_end;
+pub mod apis;
 mod base_url;
-pub mod characters;
-pub mod control;
-mod documents;
-mod drain;
+mod context;
 pub mod extract;
-mod failure;
-mod faults;
-mod host;
-mod journal;
-mod lists;
-mod metrics;
-mod observe;
-mod operations;
-mod pages;
-mod passage;
-mod plain;
+pub mod middleware;
+mod pipeline;
+pub mod response;
 mod routes;
-pub mod runner;
-mod scope;
 mod secrets;
-mod stream;
 
+use self::apis::{characters, control, docs, health, runner};
 use std::sync::{Arc, LazyLock};
 
 use axum::extract::FromRef;
 use axum::http::Uri;
 use axum::response::{IntoResponse as _, Response};
 
-pub use self::account_end::AccountEnd;
-pub(crate) use self::account_end::Ended;
 pub use self::base_url::PublicUrl;
-use self::failure::Failure;
-pub use self::faults::{FaultHeader, Line};
-pub use self::metrics::Metrics;
-pub use self::observe::{Observer, ResetStyle};
-pub use self::passage::Passage;
-use self::passage::Room;
+pub use self::middleware::access_log::{Observer, ResetStyle};
+pub use self::middleware::fault_injection::{FaultHeader, Line};
+pub use self::middleware::metrics::Metrics;
+pub use self::pipeline::Passage;
+use self::pipeline::Room;
+pub use self::response::account_end::AccountEnd;
+pub(crate) use self::response::account_end::Ended;
+use self::response::failure::Failure;
 use self::routes::Routes;
 pub use self::secrets::Secrets;
+use crate::app::{Access, Archive, Health, Snapshots, Studio, Turns, Worlds};
 use crate::domain::conversation::Api;
-use crate::domain::fault::{Route, RouteTable};
-use crate::service::{Access, Archive, Health, Shelf, Snapshots, Studio, Turns, Worlds};
+use crate::domain::fault_rule::{Route, RouteTable};
+use crate::fixtures::Shelf;
 
 /// What rooms may ask for; each names what it needs in its signature.
 pub struct Services {
@@ -142,8 +130,8 @@ pub fn passage(services: Services) -> Passage {
     let routes = Routes::new()
         .merge(runner::routes())
         .merge(characters::routes())
-        .merge(operations::routes())
-        .merge(documents::routes())
+        .merge(health::routes())
+        .merge(docs::routes())
         .merge(control::routes(&services))
         .map(|router| router.fallback(nothing));
     Passage::new(routes.with_state(services.clone()), &services.0)
@@ -153,6 +141,6 @@ pub fn passage(services: Services) -> Passage {
 async fn nothing(uri: Uri) -> Response {
     match Room::of(uri.path()) {
         Some(_) => Failure::NoSuchPath.into_response(),
-        None => operations::nothing_here(),
+        None => health::nothing_here(),
     }
 }

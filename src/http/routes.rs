@@ -9,7 +9,7 @@ use axum::handler::Handler;
 use axum::routing::MethodRouter;
 
 /// Routes of a room, under their full paths.
-pub(super) struct Routes<S> {
+pub(crate) struct Routes<S> {
     router: Router<S>,
     /// Each path, and the methods that it has a handler for.
     listed: Vec<(&'static str, Vec<&'static str>)>,

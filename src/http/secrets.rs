@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 
-use super::control::Access;
-use crate::service::Worlds;
+use super::apis::control::Access;
+use crate::app::Worlds;
 
 /// How often encoded text is decoded, at most: `%255F` takes two rounds.
 const ROUNDS: usize = 3;

@@ -285,7 +285,7 @@ async fn no_web_page_reaches_the_control_plane() {
 
 #[tokio::test]
 async fn a_token_or_an_open_door_lets_in_from_elsewhere() {
-    use mynah::http::control::Access;
+    use mynah::http::apis::control::Access;
     let closed = TestApp::with(|config| config.control = Access::Nobody).await;
     assert_eq!(closed.request(Method::GET, ACCOUNTS).send().await.status, 403);
     let open = TestApp::with(|config| config.control = Access::Anyone).await;

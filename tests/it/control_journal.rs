@@ -566,7 +566,7 @@ async fn a_journal_of_nothing_says_so_to_who_waits() {
     assert_eq!((status, refused), (StatusCode::BAD_REQUEST, json!({"error": message})));
 }
 
-/// The same is held for 100,000 requests, without the wire, beside `http/journal.rs`.
+/// The same is held for 100,000 requests, without the wire, beside `http/middleware/request_log.rs`.
 #[tokio::test]
 async fn thousands_of_requests_leave_a_journal_within_its_bounds() {
     let app = TestApp::with(|config| config.journal_max = 500).await;

@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Stdio;
 
-use mynah::app::{App, Config};
+use mynah::server::{App, Config};
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -1,9 +1,9 @@
 //! What the default fixtures hold, as far as the Runner API shows it.
 
 use mynah::domain::{ApiKey, Credits};
+use mynah::fixtures;
 use mynah::http::route_table;
 use mynah::ids::DeploymentId;
-use mynah::service::fixtures;
 use reqwest::Method;
 use serde_json::json;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use mynah::Mynah;
-use mynah::embedded::{
+use mynah::testing::{
     Account, Api, BackendName, Changes, Credits, Effect, Error, Fault, LimitChange, StartError,
     Time,
 };
@@ -353,7 +353,7 @@ async fn it_starts_with_fixtures_given_as_texts_or_says_what_is_wrong_with_them(
     assert_eq!(answer_to(&account, "A refund?").await, "Call us.");
 
     let folder = tempfile::tempdir().unwrap();
-    mynah::service::fixtures::export(folder.path()).unwrap();
+    mynah::fixtures::export(folder.path()).unwrap();
     let of_folder = Mynah::builder().fixtures(folder.path()).fixture("replies.toml", rules);
     let of_folder = of_folder.await.unwrap();
     let account = of_folder.account().await.unwrap();

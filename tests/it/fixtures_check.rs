@@ -1,8 +1,8 @@
 //! What is said of fixture files: every fault of form and of meaning together, and every rule that
 //! can never answer.
 
+use mynah::fixtures::{self, FixturesError};
 use mynah::http::route_table;
-use mynah::service::fixtures::{self, FixturesError};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jsonschema::Validator;
+use mynah::fixtures::{self, FixturesError, schema};
 use mynah::http::route_table;
-use mynah::service::fixtures::{self, FixturesError, schema};
 use serde_json::{Value, json};
 
 use crate::support::binary::output;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use mynah::http::control::Access;
+use mynah::http::apis::control::Access;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -40,20 +40,20 @@ fn none(strays: &[String]) {
 
 #[test]
 fn sql_is_spelt_in_the_store_only() {
-    none(&strays("sqlx::", &["store"]));
+    none(&strays("sqlx::", &["storage"]));
 }
 
 #[test]
 fn http_is_spelt_under_http_and_in_the_app_only() {
-    none(&strays("axum::", &["http", "app"]));
-    none(&strays("hyper", &["http", "app"]));
+    none(&strays("axum::", &["http", "server"]));
+    none(&strays("hyper", &["http", "server"]));
 }
 
 #[test]
 fn each_layer_uses_only_what_stands_left_of_it() {
     let layers = [
-        "domain", "store", "backend", "service", "openapi", "http", "app", "embedded", "cli",
-        "main.rs", "lib.rs",
+        "domain", "storage", "models", "fixtures", "app", "openapi", "http", "server", "testing",
+        "cli", "main.rs", "lib.rs",
     ];
     for (place, layer) in layers.iter().enumerate() {
         let right: &[&str] = layers.get(place..).unwrap();
@@ -61,13 +61,12 @@ fn each_layer_uses_only_what_stands_left_of_it() {
             none(&strays(&format!("crate::{layer}"), right));
         }
     }
-    none(&strays("crate::backend", &["service", "http", "app", "embedded", "cli", "backend"]));
 }
 
 #[test]
 fn the_rooms_never_name_each_other() {
     none(&strays(
         "runner::",
-        &["http/runner", "http/mod.rs", "http/passage.rs", "app", "embedded", "cli"],
+        &["http/apis/runner", "http/mod.rs", "http/pipeline.rs", "app", "server", "testing", "cli"],
     ));
 }

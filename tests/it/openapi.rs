@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use mynah::http::control::Access;
+use mynah::http::apis::control::Access;
 use mynah::openapi::{Room, SERVER};
 use reqwest::Method;
 use serde_json::Value;
@@ -12,8 +12,8 @@ use crate::support::binary::output;
 use crate::support::{Answer, KEY, TestApp};
 
 const ROOMS: [(&str, Room, &str); 2] = [
-    ("runner", Room::Runner, include_str!("../../src/http/runner/mod.rs")),
-    ("characters", Room::Characters, include_str!("../../src/http/characters/mod.rs")),
+    ("runner", Room::Runner, include_str!("../../src/http/apis/runner/mod.rs")),
+    ("characters", Room::Characters, include_str!("../../src/http/apis/characters/mod.rs")),
 ];
 
 fn document(room: Room) -> Value {

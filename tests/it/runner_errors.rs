@@ -1,7 +1,7 @@
 //! Runner API, "Errors": both envelopes, for every reason there is.
 
-use mynah::app::Config;
-use mynah::http::runner::ErrorStyle;
+use mynah::http::apis::runner::ErrorStyle;
+use mynah::server::Config;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use mynah::http::runner::MessageContent;
+use mynah::http::apis::runner::MessageContent;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use reqwest::Method;

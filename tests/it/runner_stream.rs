@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use mynah::app::Config;
 use mynah::clock::Stopwatch;
+use mynah::server::Config;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use reqwest::Method;

@@ -9,7 +9,7 @@ mod registry;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use mynah::http::runner::{ErrorStyle, MessageContent};
+use mynah::http::apis::runner::{ErrorStyle, MessageContent};
 use mynah::ids::random_seed;
 use mynah_verify::{
     Key, Keys, Limits, Outcome, Pattern, Report, RunOptions, Selection, Target, VerifyError, verify,

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, header};
-use mynah::app::{App, Config};
+use mynah::server::{App, Config};
 
 use crate::load::Line;
 use crate::server::Server;

@@ -1,6 +1,6 @@
 //! Fixture file → diagnostics. An input is the bytes of the only file.
 
-use mynah::service::fixtures::{FixturesError, read_bytes};
+use mynah::fixtures::{FixturesError, read_bytes};
 
 use crate::Target;
 

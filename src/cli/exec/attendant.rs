@@ -16,7 +16,8 @@ use signal_hook::iterator::SignalsInfo;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::{Cause, Origin};
 
-use super::{NOT_SERVED, Variable, complain};
+use super::complain;
+use super::{NOT_SERVED, Variable};
 use crate::cli::signals::BY_SIGNAL;
 
 /// What shells end with for a command that they find and cannot start, and for one that is not there.

@@ -23,7 +23,7 @@ pub struct LargeBodies(Arc<Semaphore>);
 
 /// The place of a large body; free again when it is dropped.
 #[derive(Debug)]
-pub(in crate::http) struct Place(OwnedSemaphorePermit);
+pub(crate) struct Place(OwnedSemaphorePermit);
 
 impl Default for LargeBodies {
     fn default() -> Self {

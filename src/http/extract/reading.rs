@@ -9,7 +9,7 @@ use axum::http::header;
 use http_body_util::BodyExt as _;
 
 use super::large_bodies::{LargeBodies, Place, SMALL};
-use crate::http::failure::Failure;
+use crate::http::response::failure::Failure;
 
 /// How long a client may take to send its body.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);

@@ -38,7 +38,7 @@ async fn a_status_comes_in_the_runner_apis_envelope() {
 #[tokio::test]
 async fn a_status_comes_in_the_runner_apis_other_envelope_where_that_is_asked_for() {
     let app = TestApp::with(|config| {
-        config.runner.errors = mynah::http::runner::ErrorStyle::FastApi;
+        config.runner.errors = mynah::http::apis::runner::ErrorStyle::FastApi;
     })
     .await;
     effect(&app, json!({ "status": 503 })).await;

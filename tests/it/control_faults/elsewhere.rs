@@ -1,7 +1,7 @@
 //! Faults that come neither from nor through the control plane: the header, the fixtures.
 
+use mynah::fixtures::FixturesError;
 use mynah::http::{FaultHeader, route_table};
-use mynah::service::fixtures::FixturesError;
 use reqwest::Method;
 use serde_json::json;
 
@@ -177,7 +177,7 @@ faults = [
 ]
 "#;
     std::fs::write(&file, format!("{ACCOUNTS}{text}")).unwrap();
-    let found = mynah::service::fixtures::read(folder.path(), route_table()).unwrap_err();
+    let found = mynah::fixtures::read(folder.path(), route_table()).unwrap_err();
     let FixturesError::Faulty { faults, .. } = found else { panic!("{found}") };
     let first = u32::try_from(ACCOUNTS.lines().count()).unwrap();
     let said: Vec<String> = faults

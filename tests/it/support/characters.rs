@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use futures::FutureExt as _;
 use mynah::ids::AccountId;
-use mynah::store::{self, accounts};
+use mynah::storage::{self, accounts};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -125,7 +125,8 @@ impl TestApp {
     pub async fn balance(&self, account: &str) -> i64 {
         let id = AccountId::from(account);
         let owner = self.worlds.by_id(&id).expect("an account of that name").row;
-        let look = store::act(move |db| async move { accounts::balance(db, owner).await }.boxed());
+        let look =
+            storage::act(move |db| async move { accounts::balance(db, owner).await }.boxed());
         let balance = self.store.read(look).await.expect("the balance can be read");
         balance.expect("the account is there").millionths()
     }

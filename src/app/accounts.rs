@@ -1,0 +1,285 @@
+//! Accounts are worlds: clock, ids, limits, rules and data hang on the account and on nothing
+//! else, so that what one client does is never seen by another.
+//!
+//! Fixture accounts are there from the start; others are made at run time, each a world of its own
+//! that starts as a copy of a fixture account.
+
+mod change;
+mod epoch;
+mod lifecycle;
+mod reload;
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use parking_lot::{Mutex, RwLock};
+
+pub(in crate::app) use self::change::RestoredState;
+pub use self::change::{Changes, LimitChange};
+pub use self::epoch::{AccountEpoch, LimitWindows};
+pub use self::lifecycle::NewAccount;
+use super::faults::{self, Carried};
+use super::rate_limit::Verdict;
+use super::request_log::{Journal, Notes, TooManyWatchers, Watch, Watchers};
+use crate::clock::{Clock, Stopwatch};
+use crate::domain::conversation::Api;
+use crate::domain::fault_rule::{Asked, RouteTable};
+use crate::domain::{ApiKey, Error, Plan};
+use crate::fixtures::Shelf;
+use crate::ids::{AccountId, ProjectId};
+use crate::storage::{self, AccountRow, Connection, Store, StoreError};
+
+/// One account at run time, and everything that is its own.
+#[derive(Debug)]
+pub struct World {
+    /// Its id.
+    pub id: AccountId,
+    /// Its rows in the store.
+    pub row: AccountRow,
+    /// Its time.
+    pub clock: Arc<Clock>,
+    /// What was asked of it lately.
+    pub journal: Arc<Journal>,
+    /// The fixture account that it was copied from, if it was made at run time.
+    pub made_from: Option<AccountId>,
+    /// How long it may be unused before it goes.
+    ttl: Option<Duration>,
+    doors: RwLock<Doors>,
+    epoch: RwLock<Arc<AccountEpoch>>,
+    /// Runs since it was last used.
+    used: Mutex<Stopwatch>,
+}
+
+/// One request's stay in a world: from when its account was known until its answer is given.
+#[derive(Debug, Clone)]
+pub struct Visit {
+    world: Arc<World>,
+    /// The world's epoch when the visit began.
+    epoch: Arc<AccountEpoch>,
+    notes: Arc<Notes>,
+}
+
+impl Visit {
+    /// A visit to `world` that begins now, and is written about in `notes`.
+    pub fn new(world: Arc<World>, notes: &Arc<Notes>) -> Self {
+        let epoch = world.epoch();
+        Self { world, epoch, notes: Arc::clone(notes) }
+    }
+
+    /// Where to note for the journal what becomes of it.
+    pub fn notes(&self) -> &Arc<Notes> {
+        &self.notes
+    }
+
+    /// Meets the faults that a model carries, unless the request has met one already.
+    pub async fn meet(&self, carried: Carried<'_>) -> Result<(), Error> {
+        if carried.rules.is_empty() || self.notes.fault().is_some() {
+            return Ok(());
+        }
+        // Models carry no conditions about the request.
+        let asked = Asked { api: Api::Characters, route: "", path: "", method: "POST" };
+        let AccountEpoch { faults, ids, .. } = &*self.epoch;
+        let fault = faults.met(&asked, carried, &self.world.clock, ids.draw());
+        let Some(fault) = fault else { return Ok(()) };
+        faults::begin(fault, self, &self.notes).await
+    }
+
+    /// The world, to be held on to.
+    pub fn world(&self) -> Arc<World> {
+        Arc::clone(&self.world)
+    }
+
+    /// The epoch of the world in which the visit began.
+    pub fn epoch(&self) -> &Arc<AccountEpoch> {
+        &self.epoch
+    }
+
+    /// Counts the request against the limit of the account's plan to `api`, where it has one.
+    pub fn admit(&self, api: Api) -> Option<Verdict> {
+        self.epoch.admit(api, &self.world.clock)
+    }
+
+    /// Whether the world is still what it was when the visit began: neither reset nor removed. Only
+    /// inside the writer does it stay so.
+    pub fn stands(&self) -> bool {
+        !self.epoch.ended().is_cancelled()
+    }
+
+    /// Runs `act` in a transaction of `store`, unless the account was reset or removed since the
+    /// visit began: then nothing is stored.
+    pub async fn write<T, F>(&self, store: &Store, act: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
+    {
+        let epoch = Arc::clone(&self.epoch);
+        let guarded = storage::act(move |db| {
+            async move {
+                if epoch.ended().is_cancelled() {
+                    return Ok(None);
+                }
+                act(db).await.map(Some)
+            }
+            .boxed()
+        });
+        store.write(guarded).await.map_err(Error::internal)?.ok_or(Error::WorldEnded)
+    }
+}
+
+impl Deref for Visit {
+    type Target = World;
+
+    fn deref(&self) -> &World {
+        &self.world
+    }
+}
+
+/// What opens an account, and what it opens.
+#[derive(Debug)]
+struct Doors {
+    project: ProjectId,
+    keys: Vec<ApiKey>,
+}
+
+impl World {
+    /// The project whose deployments it may use.
+    pub fn project(&self) -> ProjectId {
+        self.doors.read().project.clone()
+    }
+
+    /// What opens it.
+    pub fn keys(&self) -> Vec<ApiKey> {
+        self.doors.read().keys.clone()
+    }
+
+    /// What a reset or a restore replaces, as it is now.
+    pub fn epoch(&self) -> Arc<AccountEpoch> {
+        Arc::clone(&self.epoch.read())
+    }
+
+    /// The plan as it is now.
+    pub fn plan(&self) -> Plan {
+        self.epoch.read().plan()
+    }
+
+    /// Ends the epoch for good: the account is removed or closed. Called by the writer.
+    fn close(&self) {
+        self.epoch.read().ended().cancel();
+    }
+
+    /// Whether it was removed or closed. Only inside the writer is it known to stay open.
+    fn is_closed(&self) -> bool {
+        self.epoch.read().ended().is_cancelled()
+    }
+
+    /// A request came for it.
+    pub fn use_now(&self) {
+        if self.ttl.is_some() {
+            *self.used.lock() = Stopwatch::start();
+        }
+    }
+
+    fn expired(&self) -> bool {
+        self.ttl.is_some_and(|ttl| self.used.lock().elapsed() >= ttl)
+    }
+
+    /// Whether a request or a stream holds on to it, besides the lists of accounts by id and by
+    /// key.
+    fn in_use(self: &Arc<Self>) -> bool {
+        Arc::strong_count(self) > 1 + self.doors.read().keys.len()
+    }
+}
+
+/// Every account, found by key or id.
+#[derive(Debug)]
+pub struct Worlds {
+    fixtures: Shelf,
+    store: Store,
+    settings: Settings,
+    /// Shared with what the writer calls when an account was made or removed.
+    found: Arc<RwLock<Found>>,
+    /// Those who watch journals.
+    watchers: Watchers,
+}
+
+/// What the server was started with that worlds need.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Where ids come from.
+    pub seed: u64,
+    /// Where every clock stands still at first; without, clocks run with the system's.
+    pub clock: Option<DateTime<Utc>>,
+    /// The most entries in an account's journal; 0 for none.
+    pub journal_max: usize,
+    /// The routes that faults are checked against.
+    pub routes: &'static RouteTable,
+}
+
+#[derive(Debug, Default)]
+struct Found {
+    by_id: HashMap<AccountId, Arc<World>>,
+    by_key: HashMap<ApiKey, Arc<World>>,
+}
+
+impl Found {
+    fn add(&mut self, world: &Arc<World>) {
+        for key in world.keys() {
+            self.by_key.insert(key, Arc::clone(world));
+        }
+        self.by_id.insert(world.id.clone(), Arc::clone(world));
+    }
+
+    fn remove(&mut self, world: &World) {
+        for key in world.keys() {
+            self.by_key.remove(&key);
+        }
+        self.by_id.remove(&world.id);
+    }
+}
+
+impl Worlds {
+    /// A place for one more client that watches the journal of `world`, if there is one.
+    pub fn watch(&self, world: &World) -> Result<Watch, TooManyWatchers> {
+        world.journal.watch(&self.watchers)
+    }
+
+    /// The account that `key` opens.
+    pub fn by_key(&self, key: &str) -> Option<Arc<World>> {
+        self.found.read().by_key.get(key).cloned()
+    }
+
+    /// The account called `id`.
+    pub fn by_id(&self, id: &AccountId) -> Option<Arc<World>> {
+        self.found.read().by_id.get(id).cloned()
+    }
+
+    /// The account called `id`, or the refusal that there is none.
+    pub fn named(&self, id: &AccountId) -> Result<Arc<World>, Error> {
+        self.by_id(id).ok_or_else(|| Error::UnknownAccount(id.clone()))
+    }
+
+    /// The routes that faults are checked against.
+    pub fn routes(&self) -> &'static RouteTable {
+        self.settings.routes
+    }
+
+    /// Ends the wait of whoever follows a journal: the server stops.
+    pub fn close_journals(&self) {
+        for world in self.all() {
+            world.journal.close();
+        }
+    }
+
+    /// All of them, in the order of their making.
+    pub fn all(&self) -> Vec<Arc<World>> {
+        let mut all: Vec<_> = self.found.read().by_id.values().cloned().collect();
+        all.sort_by_key(|world| world.row);
+        all
+    }
+}

@@ -1,0 +1,264 @@
+//! Worlds come and go: opened from fixtures and store, made and removed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
+use parking_lot::{Mutex, RwLock};
+
+use super::{AccountEpoch, Doors, Found, RestoredState, Settings, World, Worlds};
+use crate::app::faults::Faults;
+use crate::app::request_log::{Journal, Watchers};
+use crate::clock::{Clock, ClockMode, Stopwatch};
+use crate::domain::{Account, ApiKey, Credits, Error, Plan};
+use crate::fixtures::{Fixtures, Shelf};
+use crate::ids::{self, AccountId, Kind, Minter};
+use crate::models::rules::RuleBook;
+use crate::storage::accounts::{self, NewRow, Saved};
+use crate::storage::{self, Store, StoreError};
+
+/// An account to be made at run time. What is not said is as in the account it is copied from.
+#[derive(Debug, Clone, Default)]
+pub struct NewAccount {
+    /// The fixture account to copy; the first of the fixtures otherwise.
+    pub from: Option<AccountId>,
+    /// Its plan.
+    pub plan: Option<String>,
+    /// The credits it starts with.
+    pub balance: Option<Credits>,
+    /// Its own seed: two accounts copied from one, with one seed, draw the same.
+    pub seed: Option<u64>,
+    /// Where its clock stands still.
+    pub clock: Option<DateTime<Utc>>,
+    /// How long it may be unused before it goes.
+    pub ttl: Option<Duration>,
+}
+
+impl Worlds {
+    /// The accounts of the fixtures, and those made at run time that the store remembers. Fixture
+    /// accounts that the store does not know yet start with their copy of the fixtures.
+    pub async fn open(
+        fixtures: &Shelf,
+        store: &Store,
+        settings: Settings,
+    ) -> Result<Self, StoreError> {
+        let original = fixtures.current();
+        let settle = storage::act(move |db| {
+            async move {
+                original.settle(db, settings.seed).await?;
+                let mut found = Found::default();
+                for saved in accounts::all(db).await? {
+                    let made = accounts::counters(db, saved.row()).await?;
+                    if let Some(world) = World::of(&saved, &made, &original, settings) {
+                        found.add(&world);
+                    }
+                }
+                Ok(found)
+            }
+            .boxed()
+        });
+        Ok(Self {
+            fixtures: fixtures.clone(),
+            store: store.clone(),
+            settings,
+            found: Arc::new(RwLock::new(store.write(settle).await?)),
+            watchers: Watchers::of_the_server(),
+        })
+    }
+
+    /// Makes an account, with a key of its own and a copy of the fixtures.
+    pub async fn make(&self, new: NewAccount) -> Result<Arc<World>, Error> {
+        self.make_with(new, None).await
+    }
+
+    /// Makes an account with a key of its own, which holds `state` instead of a copy of the fixtures.
+    /// A reset gives `origin` back, the same as a document.
+    pub(in crate::app) async fn make_copy(
+        &self,
+        new: NewAccount,
+        state: RestoredState,
+        origin: String,
+    ) -> Result<Arc<World>, Error> {
+        self.make_with(new, Some((state, origin))).await
+    }
+
+    async fn make_with(
+        &self,
+        new: NewAccount,
+        copied: Option<(RestoredState, String)>,
+    ) -> Result<Arc<World>, Error> {
+        let (shared, settings, found) = (self.fixtures.clone(), self.settings, self.found.clone());
+        let act = storage::act(move |db| {
+            async move {
+                let fixtures = shared.current();
+                let (state, origin) = copied.unzip();
+                let plan = state.as_ref().map(|state| state.plan(&fixtures)).transpose();
+                let (row, plan) = match (new.row(&fixtures), plan) {
+                    (Ok(row), Ok(plan)) => (row, plan),
+                    (Err(refusal), _) => return Ok(Err(refusal)),
+                    (_, Err(refusal)) => return Ok(Err(refusal.into())),
+                };
+                let (owner, number) = accounts::next(db).await?;
+                let (id, key) = ids::account_and_key(settings.seed, number);
+                let clock = state.as_ref().map(|state| state.clock).or(row.clock);
+                let row = NewRow { id, api_key: Some(ApiKey::new(key)), clock, ..row };
+                accounts::insert(db, owner, &row).await?;
+                let saved = accounts::find(db, owner).await?;
+                if state.is_none() {
+                    fixtures.seed(db, owner, &minter(&saved, settings.seed)).await?;
+                }
+                let made = accounts::counters(db, owner).await?;
+                let world = World::of(&saved, &made, &fixtures, settings);
+                let world = world.ok_or_else(|| no_such_plan(&saved))?;
+                if let Some((state, plan)) = state.zip(plan) {
+                    world.begin(&state.put_into(db, &world, plan, &fixtures).await?);
+                }
+                if let Some(origin) = origin {
+                    accounts::save_origin(db, owner, &origin).await?;
+                }
+                Ok(Ok(world))
+            }
+            .boxed()
+        });
+        let add = move |made: &Result<Arc<World>, Error>| {
+            if let Ok(world) = made {
+                found.write().add(world);
+            }
+        };
+        self.store.write_then(act, add).await.map_err(Error::internal)?
+    }
+
+    /// Removes an account made at run time, with all it holds. Fixture accounts stay.
+    pub async fn remove(&self, id: &AccountId) -> Result<(), Error> {
+        let world = self.named(id)?;
+        if world.made_from.is_none() {
+            return Err(Error::FixtureAccount(id.clone()));
+        }
+        let (owner, found) = (world.row, self.found.clone());
+        let act = storage::act(move |db| async move { accounts::remove(db, owner).await }.boxed());
+        let end = move |(): &()| {
+            found.write().remove(&world);
+            world.close();
+            world.journal.close();
+        };
+        self.store.write_then(act, end).await.map_err(Error::internal)
+    }
+
+    /// Removes the accounts that were not used for as long as they were made to last.
+    pub async fn sweep(&self) {
+        let idle: Vec<AccountId> = {
+            let found = self.found.read();
+            let idle = found.by_id.values().filter(|world| world.expired() && !world.in_use());
+            idle.map(|world| world.id.clone()).collect()
+        };
+        for id in idle {
+            if let Err(fault) = self.remove(&id).await {
+                tracing::warn!(account = id.as_str(), error = fault.with_sources(), "not removed");
+            }
+        }
+    }
+}
+
+impl NewAccount {
+    /// The row of such an account, which lacks its id and its key.
+    fn row(self, fixtures: &Fixtures) -> Result<NewRow, Error> {
+        let from = match &self.from {
+            Some(id) => fixtures.account(id.as_str()),
+            None => fixtures.accounts.first(),
+        };
+        let from = from.ok_or_else(|| {
+            Error::UnknownAccount(self.from.clone().unwrap_or_else(|| AccountId::from("")))
+        })?;
+        if let Some(plan) = &self.plan {
+            fixtures.plan(plan, "plan")?;
+        }
+        Ok(NewRow {
+            balance: self.balance.unwrap_or(from.balance),
+            made_from: Some(from.id.clone()),
+            seed: self.seed,
+            ttl: self.ttl.map(|ttl| ttl.as_secs()),
+            plan: self.plan,
+            clock: self.clock.map(|at| ClockMode::Frozen { at }),
+            ..NewRow::of_fixtures(from)
+        })
+    }
+}
+
+impl World {
+    /// The world that a row describes, where so many of each kind were made; none where its fixture
+    /// account or its plan is no more.
+    pub(super) fn of(
+        saved: &Saved,
+        made: &[(Kind, u64)],
+        fixtures: &Fixtures,
+        settings: Settings,
+    ) -> Option<Arc<Self>> {
+        let original = fixtures.account(saved.made_from.as_deref().unwrap_or(&saved.id))?;
+        let plan = plan_of(saved, original, fixtures)?;
+        let keys = match &saved.api_key {
+            Some(key) => vec![ApiKey::new(key)],
+            None => original.keys.clone(),
+        };
+        let first = saved.first_clock().or(settings.clock.map(|at| ClockMode::Frozen { at }));
+        let clock = first.map_or_else(Clock::system, Clock::in_mode);
+        if let Some(mode) = saved.clock() {
+            clock.set_mode(mode);
+        }
+        let ids = minter(saved, settings.seed).having_made(made);
+        let rules = RuleBook::new(Arc::clone(&fixtures.rules));
+        Some(Arc::new(Self {
+            id: saved.id.as_str().into(),
+            row: saved.row(),
+            clock: Arc::new(clock),
+            journal: Arc::new(Journal::new(settings.journal_max)),
+            made_from: saved.made_from.as_deref().map(AccountId::from),
+            ttl: saved.ttl().map(Duration::from_secs),
+            doors: RwLock::new(Doors { project: original.project.clone(), keys }),
+            epoch: RwLock::new(AccountEpoch::new(ids, rules, Faults::default(), plan)),
+            used: Mutex::new(Stopwatch::start()),
+        }))
+    }
+}
+
+/// A row whose plan the fixtures do not have, though it was looked up there.
+fn no_such_plan(saved: &Saved) -> StoreError {
+    StoreError::Inconsistent { table: "accounts", column: "plan", id: saved.id.clone() }
+}
+
+/// The plan of an account that was copied from `original`, with what was changed about it; none
+/// where it is a plan that there is no more.
+pub(super) fn plan_of(saved: &Saved, original: &Account, fixtures: &Fixtures) -> Option<Plan> {
+    let mut plan = original.plan.clone();
+    if let Some(id) = &saved.plan {
+        plan = fixtures.plan(id, "plan").ok()?.clone();
+    }
+    let (characters, runner) = saved.limits();
+    plan.requests_per_minute = characters.unwrap_or(plan.requests_per_minute);
+    plan.runner_requests_per_minute = runner.or(plan.runner_requests_per_minute);
+    Some(plan)
+}
+
+/// The ids of an account. With a seed of its own they are those of any other account that was
+/// copied from the same one with the same seed.
+pub(super) fn minter(saved: &Saved, servers_seed: u64) -> Minter {
+    match (saved.seed(), &saved.made_from) {
+        (Some(seed), Some(from)) => Minter::new(seed, &AccountId::from(from.as_str())),
+        _ => Minter::new(servers_seed, &AccountId::from(saved.id.as_str())),
+    }
+}
+
+impl NewRow {
+    pub(super) fn of_fixtures(account: &Account) -> Self {
+        Self {
+            id: account.id.clone(),
+            balance: account.balance,
+            made_from: None,
+            api_key: None,
+            seed: None,
+            ttl: None,
+            plan: None,
+            clock: None,
+        }
+    }
+}

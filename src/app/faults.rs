@@ -1,0 +1,228 @@
+//! An account's faults: rules made at run time, and those that deployments and models carry, each
+//! with its own count in every account.
+//!
+//! What a request meets is decided under the lock and waited for outside of it. `domain/fault`
+//! says when a rule fires; `http/faults` does to the answer what was decided here.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
+
+use crate::app::accounts::Visit;
+use crate::app::request_log::Notes;
+use crate::clock::Clock;
+use crate::domain::Error;
+use crate::domain::conversation::Api;
+use crate::domain::fault_rule::{Act, Armed, Asked, Drop, Fault, Rule, Tally};
+use crate::ids::{Draw, FaultId};
+
+/// One account's faults.
+#[derive(Debug, Default)]
+pub struct Faults {
+    /// Whether there is any rule: most accounts have none, and pay for no lock.
+    some: AtomicBool,
+    own: Mutex<Own>,
+    /// By the API and the id of the deployment or model: its rules as they were last met.
+    carried: Mutex<CarriedCounts>,
+}
+
+/// Rules of the fixtures, each with its count.
+pub type Counted = Vec<(Rule, Tally)>;
+
+/// The counts of rules of the fixtures, by the API and the id of the deployment or model.
+pub type CarriedCounts = HashMap<(Api, String), Counted>;
+
+/// Rules made at run time.
+#[derive(Debug, Clone, Default)]
+pub struct Own {
+    /// The number of the rule made last.
+    pub made: u64,
+    /// The rules that there are, in the order in which they are looked at.
+    pub rules: Vec<Standing>,
+}
+
+/// A rule made at run time, and how often it was met.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// Its id.
+    pub id: FaultId,
+    /// The rule.
+    pub armed: Armed,
+    /// Its count.
+    pub tally: Tally,
+}
+
+/// Rules of the fixtures, and what carries them.
+#[derive(Debug, Clone, Copy)]
+pub struct Carried<'a> {
+    /// The id of the deployment or model.
+    pub by: &'a str,
+    /// Its rules.
+    pub rules: &'a [Armed],
+}
+
+impl Faults {
+    /// Adds a rule, behind those there are.
+    pub fn add(&self, armed: Armed, now: DateTime<Utc>) -> Standing {
+        let mut own = self.own.lock();
+        own.made += 1;
+        let id = FaultId::from(format!("fault_{}", own.made));
+        let standing =
+            Standing { id, armed, tally: Tally { since: Some(now), ..Tally::default() } };
+        own.rules.push(standing.clone());
+        self.some.store(true, Ordering::Relaxed);
+        standing
+    }
+
+    /// All rules made at run time, in the order in which they are looked at.
+    pub fn all(&self) -> Vec<Standing> {
+        self.own.lock().rules.clone()
+    }
+
+    /// Takes a rule away.
+    pub fn remove(&self, id: &FaultId) -> Result<(), Error> {
+        let mut own = self.own.lock();
+        let place = own.rules.iter().position(|standing| standing.id == *id);
+        let place = place.ok_or_else(|| Error::UnknownFault(id.clone()))?;
+        own.rules.remove(place);
+        self.some.store(!own.rules.is_empty(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Takes all rules away that were made at run time.
+    pub fn clear(&self) {
+        let mut own = self.own.lock();
+        own.rules.clear();
+        self.some.store(false, Ordering::Relaxed);
+    }
+
+    /// The rules made at run time, and the counts of those of the fixtures, at one moment.
+    pub fn capture(&self) -> (Own, CarriedCounts) {
+        let own = self.own.lock().clone();
+        (own, self.carried.lock().clone())
+    }
+
+    /// Faults as they were captured; what is left out is as in `before`.
+    pub fn restored(own: Option<Own>, carried: Option<CarriedCounts>, before: &Self) -> Self {
+        let own = own.unwrap_or_else(|| before.own.lock().clone());
+        let carried = carried.unwrap_or_else(|| before.carried.lock().clone());
+        let some = AtomicBool::new(!own.rules.is_empty());
+        Self { some, own: Mutex::new(own), carried: Mutex::new(carried) }
+    }
+
+    /// The fault that a request meets: of the rules that fire for it, the first. Every rule counts
+    /// it, whichever comes first.
+    pub fn met(
+        &self,
+        asked: &Asked<'_>,
+        carried: Carried<'_>,
+        clock: &Clock,
+        draw: Draw,
+    ) -> Option<Arc<Fault>> {
+        let some = self.some.load(Ordering::Relaxed);
+        if !some && carried.rules.is_empty() {
+            return None;
+        }
+        let now = clock.now();
+        let mut met = None;
+        if some {
+            for standing in &mut self.own.lock().rules {
+                let chance = |number| chance(draw, standing.id.as_str(), number);
+                if standing.armed.count(&mut standing.tally, asked, now, chance) && met.is_none() {
+                    standing.tally.fired += 1;
+                    met = Some(Arc::clone(&standing.armed.fault));
+                }
+            }
+        }
+        if !carried.rules.is_empty() {
+            let mut all = self.carried.lock();
+            let counted = all.entry((asked.api, carried.by.to_owned())).or_default();
+            keep_up(counted, carried.rules);
+            let counted = counted.iter_mut().map(|(_, tally)| tally);
+            for (place, (armed, tally)) in carried.rules.iter().zip(counted).enumerate() {
+                let chance = |number| chance(draw, &format!("{}[{place}]", carried.by), number);
+                if armed.count(tally, asked, now, chance) && met.is_none() {
+                    tally.fired += 1;
+                    met = Some(Arc::clone(&armed.fault));
+                }
+            }
+        }
+        met
+    }
+}
+
+/// Fixtures may change under way: a rule that is as it was keeps its count, any other begins one.
+fn keep_up(counted: &mut Counted, rules: &[Armed]) {
+    if counted.iter().map(|(rule, _)| rule).eq(rules.iter().map(|armed| &armed.rule)) {
+        return;
+    }
+    let known = std::mem::take(counted);
+    counted.extend(rules.iter().map(|Armed { rule, .. }| {
+        let same = known.iter().find(|(known, _)| known == rule);
+        (rule.clone(), same.map_or_else(Tally::default, |(_, tally)| *tally))
+    }));
+}
+
+/// A draw from 0 to just below 1.
+fn chance(draw: Draw, rule: &str, number: u64) -> f64 {
+    let drawn = draw.up_to(u64::from(u32::MAX), &format!("fault {rule}"), number);
+    f64::from(u32::try_from(drawn).unwrap_or(u32::MAX)) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// Lets a request go through the beginning of `fault`: the delay, and the refusal if it is one.
+/// What befalls the answer is for whoever sends it. A delay ends when the account is reset or
+/// removed, with the request refused.
+pub async fn begin(fault: Arc<Fault>, visit: &Visit, notes: &Notes) -> Result<(), Error> {
+    let fault = notes.faulted(fault);
+    if !fault.delay.is_zero() {
+        tokio::select! {
+            () = notes.hold_back(&visit.clock, fault.delay) => {}
+            () = visit.epoch().ended().cancelled() => return Err(Error::WorldEnded),
+        }
+    }
+    match fault.act {
+        Act::Refuse { status, .. } => Err(Error::Injected { status }),
+        // Nobody sees this status: the connection goes before the answer does.
+        Act::Drop(Drop::BeforeAnswer) => Err(Error::Injected { status: 500 }),
+        Act::Wait
+        | Act::Drop(Drop::AfterCommit)
+        | Act::Spoil(_)
+        | Act::Mistype(_)
+        | Act::Stream(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::domain::fault_rule::{Carrier, RouteTable, Rule};
+
+    fn armed(rule: Value) -> Armed {
+        let rule: Rule = serde_json::from_value(rule).unwrap();
+        rule.armed(Carrier::Account, &RouteTable::sample()).unwrap()
+    }
+
+    #[test]
+    fn a_rule_of_the_fixtures_keeps_its_count_as_long_as_it_is_the_same() {
+        let faults = Faults::default();
+        let clock = Clock::frozen(DateTime::UNIX_EPOCH);
+        let asked = Asked { api: Api::Runner, route: "/v1/runner/{id}", path: "", method: "POST" };
+        let first = armed(json!({"times": 1, "effect": {"status": 500}}));
+        let second = armed(json!({"times": 1, "effect": {"status": 502}}));
+        let met = |rules: &[Armed]| {
+            let met = faults.met(&asked, Carried { by: "D", rules }, &clock, Draw::new(1, "demo"));
+            met.map(|fault| fault.act.clone())
+        };
+        let refused = |status| Some(Act::Refuse { status, retry_after: None });
+        assert_eq!(met(std::slice::from_ref(&first)), refused(500));
+        assert_eq!(met(&[second.clone(), first.clone()]), refused(502));
+        assert_eq!(met(&[second.clone(), first.clone()]), None);
+        let changed = armed(json!({"times": 2, "effect": {"status": 500}}));
+        assert_eq!(met(&[changed, second]), refused(500));
+    }
+}

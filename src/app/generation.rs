@@ -1,0 +1,235 @@
+//! Turns: a message goes in, a model is shown what it may see, an answer comes out and is stored.
+//!
+//! A turn is a user's message and what is answered to it. It is stored whole or not at all. What both APIs
+//! share is here: asking a backend, waiting for or streaming its answer, counting tokens. What
+//! each of them does with it is in [`runner`] and [`characters`]. A streamed turn is stored when
+//! its last word has been taken and before the stream ends, by a task of its own, so that it is
+//! stored too when the client goes away in the middle ([`streaming`]).
+
+mod booking;
+pub mod characters;
+mod counting;
+pub mod runner;
+mod streaming;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio_util::task::TaskTracker;
+
+use self::streaming::Paced;
+pub use self::streaming::WordStream;
+use super::accounts::Visit;
+use super::request_log::Shown;
+use crate::domain::conversation::{Message, Prompt};
+use crate::domain::reply_rule::Pace;
+use crate::domain::{BackendName, Error, OutputMode, Part, Role};
+use crate::fixtures::Shelf;
+use crate::ids::Minter;
+use crate::models::rules::{self, Served};
+use crate::models::{Answer, Ask, Backend, BackendError, Canned, Echo};
+use crate::storage::{Held, Store};
+
+/// Makes turns.
+#[derive(Clone)]
+pub struct Turns {
+    store: Store,
+    fixtures: Shelf,
+    settings: Settings,
+    canned: Arc<dyn Backend>,
+    echo: Arc<dyn Backend>,
+    /// The tasks that store streamed turns; shutting down waits for them.
+    tasks: TaskTracker,
+}
+
+/// What the server was started with that turns need.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Overrides the backend of every deployment and model.
+    pub backend: Option<BackendName>,
+    /// How fast words are streamed where a rule does not say.
+    pub pace: Duration,
+}
+
+/// An answer that is complete.
+#[derive(Debug, Clone)]
+pub struct Completed {
+    /// Its text; for structured output the JSON text of an object.
+    pub text: String,
+    /// Which of the two it is.
+    pub output: OutputMode,
+    /// The model it is said to come from.
+    pub model: Arc<str>,
+    /// Tokens the model was shown.
+    pub input_tokens: u64,
+    /// Tokens of the answer.
+    pub output_tokens: u64,
+    /// How the model came to it, where that was asked for.
+    pub thoughts: Option<String>,
+}
+
+/// A message on its way to a model.
+struct Asked {
+    prompt: Arc<Prompt>,
+    backend: BackendName,
+    /// Whether the model is to say how it comes to its answer.
+    thoughts: bool,
+    /// The tokens of the prompt, where they are counted already.
+    tokens: Option<u64>,
+    at: DateTime<Utc>,
+    /// The place among those who hold long texts, until the answer is there.
+    held: Option<Held>,
+}
+
+/// An answer that is all there.
+struct Given {
+    completed: Completed,
+    /// The name it suggests for a conversation.
+    name: Option<String>,
+    /// The reply of a rule or the queue that it is.
+    served: Option<Served>,
+}
+
+impl Turns {
+    /// Turns with what is in `fixtures`, stored in `store`.
+    pub fn new(store: Store, fixtures: Shelf, settings: Settings) -> Self {
+        Self {
+            store,
+            fixtures,
+            settings,
+            canned: Arc::new(Canned),
+            echo: Arc::new(Echo),
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Waits until every streamed turn is stored. No further ones may begin.
+    pub async fn finish(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// How many streamed turns are not stored yet.
+    pub fn unfinished(&self) -> usize {
+        self.tasks.len()
+    }
+
+    async fn ask(&self, visit: &Visit, asked: &Asked) -> Result<Answer, Error> {
+        let name = self.settings.backend.unwrap_or(asked.backend);
+        visit.notes().show(Shown::new(&asked.prompt, name, visit.epoch().rules.rules()));
+        let answer = self.answer(visit, asked, name).await.map_err(|failure| {
+            visit.notes().failed(failure.to_string());
+            Error::internal(failure)
+        })?;
+        if let Some(rule) = &answer.rule {
+            visit.notes().answered_by(Arc::clone(rule));
+        }
+        Ok(answer)
+    }
+
+    async fn answer(
+        &self,
+        visit: &Visit,
+        asked: &Asked,
+        backend: BackendName,
+    ) -> Result<Answer, BackendError> {
+        let ask = Ask {
+            prompt: Arc::clone(&asked.prompt),
+            rules: Arc::clone(&visit.epoch().rules),
+            thoughts: asked.thoughts,
+        };
+        // Whoever prepares a reply for a request wants it given, whatever the backend is.
+        if let Some(answer) = rules::said_at_run_time(&ask).await? {
+            return Ok(answer);
+        }
+        let backend = match backend {
+            BackendName::Canned => &self.canned,
+            BackendName::Echo => &self.echo,
+        };
+        backend.answer(ask).await
+    }
+
+    /// Asks, and waits for the whole answer.
+    async fn complete(&self, visit: &Visit, asked: &Asked) -> Result<Given, Error> {
+        let answer = self.ask(visit, asked).await?;
+        let (text, usage) = answer.pieces.whole().await.map_err(Error::internal)?;
+        let input_tokens = match usage.input_tokens.or(asked.tokens) {
+            Some(known) => known,
+            None => counting::shown(&asked.prompt).await?,
+        };
+        let (output_tokens, text) = match usage.output_tokens {
+            Some(known) => (known, text),
+            None => counting::of_text(text).await?,
+        };
+        let completed = Completed {
+            input_tokens,
+            output_tokens,
+            output: asked.prompt.output,
+            model: asked.prompt.scene.model.clone(),
+            thoughts: answer.thoughts,
+            text,
+        };
+        Ok(Given { completed, name: answer.name, served: answer.served })
+    }
+
+    /// The answer as words in time. Waits for its beginning, so that a backend that fails before
+    /// it says anything is an ordinary failure.
+    async fn words(&self, visit: &Visit, answer: Answer) -> Result<Paced, Error> {
+        let source = streaming::begun(answer.pieces).await?;
+        let word_ms = u64::try_from(self.settings.pace.as_millis()).unwrap_or(u64::MAX);
+        let default = Pace { first_ms: 0, word_ms, jitter_ms: 0 };
+        let pace = answer.pace.unwrap_or(default);
+        Ok(streaming::paced(source, pace, visit))
+    }
+}
+
+/// What came of storing an answer; where nothing was stored, its reply counts as not served.
+fn given_back<T>(
+    visit: &Visit,
+    served: Option<Served>,
+    outcome: Result<T, Error>,
+) -> Result<T, Error> {
+    if let (Err(_), Some(served)) = (&outcome, served) {
+        visit.epoch().rules.give_back(served);
+    }
+    outcome
+}
+
+/// A turn on its way into the store.
+struct NewTurn {
+    said: Arc<Vec<Part>>,
+    asked_at: DateTime<Utc>,
+    text: String,
+    answered_at: DateTime<Utc>,
+    aborted: bool,
+}
+
+impl NewTurn {
+    /// What was asked, answered with `text` just now.
+    fn answered(visit: &Visit, asked: &Asked, text: String) -> Self {
+        Self {
+            said: Arc::clone(&asked.prompt.message),
+            asked_at: asked.at,
+            text,
+            answered_at: visit.clock.now(),
+            aborted: false,
+        }
+    }
+
+    /// What was said and the answer, with their ids.
+    fn messages(self, ids: &Minter) -> Vec<Message> {
+        let parts = Arc::unwrap_or_clone(self.said);
+        let said = message(ids, Role::User, parts, self.asked_at);
+        let answer = vec![Part::text(self.text)];
+        let mut answered = message(ids, Role::Assistant, answer, self.answered_at);
+        answered.aborted = self.aborted;
+        vec![said, answered]
+    }
+}
+
+/// A new message of `role` for the store.
+fn message(ids: &Minter, role: Role, parts: Vec<Part>, created_at: DateTime<Utc>) -> Message {
+    let id = ids.message();
+    Message { id, role, parts, image: None, created_at, aborted: false, turn: 0 }
+}

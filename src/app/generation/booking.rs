@@ -1,0 +1,130 @@
+//! What turns and completions come to in the store: a charge and a turn, together or not at all.
+
+use super::NewTurn;
+use crate::app::accounts::Visit;
+use crate::domain::conversation::Conversation;
+use crate::domain::{Credits, Error};
+use crate::ids::{Kind, MessageId, Minter};
+use crate::storage::{AccountRow, Drawn, Posted, Posting, Store, WholeTurn};
+
+/// A charge, and the turn that it is for if that is to be stored.
+pub(super) struct Booking {
+    visit: Visit,
+    cost: Credits,
+    /// The turn, and the ordinal of its conversation; none once it is drawn.
+    turn: Option<(NewTurn, u64)>,
+    /// The id of the answer, drawn when nothing can refuse it any more.
+    answer: Option<MessageId>,
+}
+
+impl Booking {
+    /// Charges `cost`, and stores nothing else.
+    pub(super) fn charge(visit: &Visit, cost: Credits) -> Self {
+        Self { visit: visit.clone(), cost, turn: None, answer: None }
+    }
+
+    /// Adds `turn` to the end of conversation `ordinal`, free of charge.
+    pub(super) fn turn(visit: &Visit, turn: NewTurn, ordinal: u64) -> Self {
+        Self::charge(visit, Credits::default()).with(turn, ordinal)
+    }
+
+    /// And adds `turn` to the end of conversation `ordinal`.
+    pub(super) fn with(self, turn: NewTurn, ordinal: u64) -> Self {
+        Self { turn: Some((turn, ordinal)), ..self }
+    }
+
+    /// Waits until it is stored; gives the id of the answer.
+    pub(super) async fn store(self, store: &Store) -> Result<MessageId, Error> {
+        // What is stored has drawn its id before.
+        stored(self, store).await?.answer.ok_or(Error::WorldEnded)
+    }
+}
+
+/// A conversation of the Runner API that begins with a turn.
+pub(super) struct Start {
+    visit: Visit,
+    /// The turn; none once it is drawn.
+    turn: Option<NewTurn>,
+    /// Lacks its ordinal and id until they are drawn.
+    conversation: Conversation,
+}
+
+impl Start {
+    /// Begins `conversation`, which lacks nothing but its ordinal and id, with `turn`.
+    pub(super) fn new(visit: &Visit, turn: NewTurn, conversation: Conversation) -> Self {
+        Self { visit: visit.clone(), turn: Some(turn), conversation }
+    }
+
+    /// Waits until it is stored; gives the conversation as it was before its first turn.
+    pub(super) async fn store(self, store: &Store) -> Result<Conversation, Error> {
+        Ok(stored(self, store).await?.conversation)
+    }
+}
+
+/// Waits until `posting` is stored.
+async fn stored<P: Posting>(posting: P, store: &Store) -> Result<P, Error> {
+    let cost = posting.cost();
+    match store.post(posting).await.map_err(Error::internal)? {
+        Posted::Stored(posting) => Ok(posting),
+        Posted::NotCovered => Err(Error::InsufficientBalance { cost }),
+        Posted::Outdated => Err(Error::WorldEnded),
+    }
+}
+
+impl NewTurn {
+    /// The turn at the end of conversation `ordinal`, its ids drawn.
+    fn draw(self, ids: &Minter, conversation: u64) -> WholeTurn {
+        let messages = self.messages(ids);
+        WholeTurn { conversation, activity: ids.next(Kind::Activity), messages }
+    }
+}
+
+impl Posting for Start {
+    fn owner(&self) -> AccountRow {
+        self.visit.row
+    }
+
+    fn cost(&self) -> Credits {
+        Credits::default()
+    }
+
+    fn stands(&self) -> bool {
+        self.visit.stands()
+    }
+
+    fn draw(&mut self) -> Drawn {
+        let ids = &self.visit.epoch().ids;
+        let ordinal = ids.next(Kind::Conversation);
+        (self.conversation.ordinal, self.conversation.id) =
+            (ordinal, ids.runner_conversation(ordinal));
+        let turn = self.turn.take().map(|turn| turn.draw(ids, ordinal));
+        let made = ids.made_each(&[Kind::Conversation, Kind::Message, Kind::Activity]);
+        Drawn { begins: Some(self.conversation.clone()), turn, made }
+    }
+}
+
+impl Posting for Booking {
+    fn owner(&self) -> AccountRow {
+        self.visit.row
+    }
+
+    fn cost(&self) -> Credits {
+        self.cost
+    }
+
+    fn stands(&self) -> bool {
+        self.visit.stands()
+    }
+
+    fn draw(&mut self) -> Drawn {
+        let ids = &self.visit.epoch().ids;
+        let Some((turn, conversation)) = self.turn.take() else {
+            self.answer = Some(ids.message());
+            return Drawn { begins: None, turn: None, made: ids.made_each(&[Kind::Message]) };
+        };
+        let turn = turn.draw(ids, conversation);
+        self.answer = turn.messages.last().map(|answer| answer.id.clone());
+        let made = ids.made_each(&[Kind::Message, Kind::Activity]);
+        Drawn { begins: None, turn: Some(turn), made }
+    }
+}

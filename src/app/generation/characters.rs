@@ -1,0 +1,330 @@
+//! The turns of the Characters API: completions, and messages in a conversation.
+//!
+//! Both are paid for: the charge and what is stored commit together or not at all.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
+use o200k::Counted;
+
+use super::booking::Booking;
+use super::counting;
+use super::given_back;
+use super::message;
+use super::{Asked, Given, NewTurn, Turns};
+use crate::app::accounts::{Visit, World};
+use crate::app::faults::Carried;
+use crate::domain::catalog::{Agent, LlmModel};
+use crate::domain::conversation::{
+    Api, Conversation, File, Message, Meta, Prompt, Scene, Target, Turn, Variables,
+};
+use crate::domain::error::{Fault, FieldError};
+use crate::domain::{Error, OutputMode, Part, Role};
+use crate::ids::{AgentId, ConversationId, Kind, LlmId, MessageId};
+use crate::storage::accounts;
+use crate::storage::agents;
+use crate::storage::conversations;
+use crate::storage::messages;
+use crate::storage::{self};
+use crate::storage::{AccountRow, Found, History, LONGEST_HISTORY, Latest, Sought, Window};
+
+/// How many messages are fetched at a time while the history is filled, newest first.
+const HISTORY_STEP: u64 = 50;
+
+/// Messages to be completed.
+#[derive(Debug, Clone)]
+pub struct Unfinished {
+    /// The messages, at least one; the last is answered.
+    pub messages: Vec<Turn>,
+    /// The model.
+    pub llm: LlmId,
+    /// The agent that answers, if any.
+    pub agent: Option<AgentId>,
+}
+
+/// A conversation to be begun.
+#[derive(Debug, Clone)]
+pub struct Begun {
+    /// Its title.
+    pub title: String,
+    /// Its own instructions.
+    pub system_prompt: String,
+    /// The model that answers in it.
+    pub llm: LlmId,
+    /// The agent that speaks in it.
+    pub agent: Option<AgentId>,
+    /// What was said before, stored as it comes.
+    pub messages: Vec<Turn>,
+}
+
+/// A message for a conversation.
+#[derive(Debug, Clone)]
+pub struct Addressed {
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// The message.
+    pub content: String,
+    /// The model that answers this message only, instead of the conversation's.
+    pub llm: Option<LlmId>,
+    /// Whether the model is to say how it comes to its answer.
+    pub verbose: bool,
+}
+
+/// An agent's answer.
+#[derive(Debug, Clone)]
+pub struct Replied {
+    /// Its id.
+    pub id: MessageId,
+    /// Its text.
+    pub content: String,
+    /// When it was given.
+    pub created_at: DateTime<Utc>,
+    /// How the model came to it, if that was asked for.
+    pub thoughts: Option<String>,
+}
+
+impl Turns {
+    /// Completes messages; charges for it and stores nothing else.
+    pub async fn complete_messages(
+        &self,
+        visit: &Visit,
+        unfinished: Unfinished,
+    ) -> Result<Replied, Error> {
+        let llm = self.fixtures.current().llm(&unfinished.llm, "llm_id")?;
+        let agent = self.agent(visit, unfinished.agent).await?;
+        let mut history = unfinished.messages;
+        let message = history.pop().map(|turn| turn.parts).unwrap_or_default();
+        let message = Arc::new(message);
+        let instructions = instructions(agent.as_ref(), "");
+        let turn = history.iter().filter(|turn| turn.role == Role::User).count();
+        let turn = u64::try_from(turn).unwrap_or(u64::MAX).saturating_add(1);
+        let scene = scene(visit, &llm, agent.as_ref(), turn);
+        let output = OutputMode::Text;
+        let prompt = Arc::new(Prompt { instructions, history, message, output, scene });
+        let tokens = counting::shown(&prompt).await?;
+        fits(&llm, tokens, "messages")?;
+        visit.meet(carried(&llm)).await?;
+        let asked = asked(visit, &llm, prompt, tokens);
+        let Given { completed, served, .. } = self.complete(visit, &asked).await?;
+        let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
+        let created_at = visit.clock.now();
+        let paid = Booking::charge(visit, cost).store(&self.store).await;
+        let id = given_back(visit, served, paid)?;
+        visit.notes().charged(cost);
+        Ok(Replied { id, content: completed.text, created_at, thoughts: None })
+    }
+
+    /// Answers a message in a conversation, charges for it and stores both.
+    pub async fn say(&self, visit: &Visit, addressed: Addressed) -> Result<Replied, Error> {
+        let Found { conversation, agent, latest, cut, held } =
+            self.conversation(visit, addressed.conversation).await?;
+        let llm = match &addressed.llm {
+            Some(id) => self.fixtures.current().llm(id, "llm_id")?,
+            None => {
+                self.fixtures.current().llm(&LlmId::from(conversation.target.id()), "llm_id")?
+            }
+        };
+        if let (None, Some(gone)) = (&agent, &conversation.agent) {
+            return Err(Error::UnknownAgent(gone.clone()));
+        }
+        let instructions = instructions(agent.as_ref(), &conversation.system_prompt);
+        let message = Arc::new(vec![Part::text(addressed.content)]);
+        let scene = scene(visit, &llm, agent.as_ref(), conversation.turn_count + 1);
+        let (output, history) = (OutputMode::Text, Vec::new());
+        let mut prompt = Arc::new(Prompt { instructions, history, message, output, scene });
+        let needed = counting::shown(&prompt).await?;
+        fits(&llm, needed, "content")?;
+        visit.meet(carried(&llm)).await?;
+        let budget = llm.max_context - needed;
+        let (history, filled) = self.newest(visit, &conversation, (latest, cut), budget).await?;
+        Arc::make_mut(&mut prompt).history = history;
+        let mut asked = asked(visit, &llm, prompt, needed + filled);
+        asked.thoughts = addressed.verbose;
+        asked.held = held;
+        let Given { completed, served, .. } = self.complete(visit, &asked).await?;
+        let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
+        let turn = NewTurn::answered(visit, &asked, completed.text.clone());
+        let created_at = turn.answered_at;
+        let booking = Booking::charge(visit, cost).with(turn, conversation.ordinal);
+        let id = given_back(visit, served, booking.store(&self.store).await)?;
+        visit.notes().charged(cost);
+        Ok(Replied { id, content: completed.text, created_at, thoughts: completed.thoughts })
+    }
+
+    /// Begins a conversation, which costs nothing; gives it as stored.
+    pub async fn begin(&self, visit: &Visit, begun: Begun) -> Result<Conversation, Error> {
+        let llm = self.fixtures.current().llm(&begun.llm, "llm_id")?;
+        self.agent(visit, begun.agent.clone()).await?;
+        let (owner, epoch, now) = (visit.row, Arc::clone(visit.epoch()), visit.clock.now());
+        let act = storage::act(move |db| {
+            async move {
+                let ids = &epoch.ids;
+                let ordinal = ids.next(Kind::Conversation);
+                let conversation = Conversation {
+                    id: ids.characters_conversation(ordinal),
+                    ordinal,
+                    target: Target::Llm(llm.id.clone()),
+                    name: begun.title,
+                    meta: Meta::new(),
+                    variables: Variables::new(),
+                    system_prompt: begun.system_prompt,
+                    agent: begun.agent,
+                    created_at: now,
+                    updated_at: now,
+                    message_count: 0,
+                    turn_count: 0,
+                };
+                let activity = ids.next(Kind::Activity);
+                conversations::insert(db, owner, &conversation, activity).await?;
+                let initial: Vec<Message> = begun
+                    .messages
+                    .into_iter()
+                    .map(|turn| message(ids, turn.role, turn.parts, now))
+                    .collect();
+                messages::append(db, owner, ordinal, &initial, activity).await?;
+                let made = [Kind::Conversation, Kind::Message, Kind::Activity];
+                accounts::save_counters(db, owner, ids, &made).await?;
+                Ok(conversation)
+            }
+            .boxed()
+        });
+        visit.write(&self.store, act).await
+    }
+
+    /// The conversation, and as much of it as is fetched at a time.
+    async fn conversation(&self, world: &World, id: ConversationId) -> Result<Found, Error> {
+        let (owner, api) = (world.row, Api::Characters);
+        let latest = History::Messages(HISTORY_STEP);
+        let sought = Sought { owner, api, id: id.clone(), latest };
+        let found = self.store.find(sought).await.map_err(Error::internal)?;
+        found.ok_or(Error::UnknownConversation(id))
+    }
+
+    async fn agent(&self, world: &World, id: Option<AgentId>) -> Result<Option<Agent>, Error> {
+        let Some(id) = id else { return Ok(None) };
+        let (owner, wanted) = (world.row, id.clone());
+        let look =
+            storage::act(move |db| async move { agents::find(db, owner, &wanted).await }.boxed());
+        let found = self.store.read(look).await.map_err(Error::internal)?;
+        found.map(Some).ok_or(Error::UnknownAgent(id))
+    }
+
+    /// The newest messages that fit into `budget` tokens, oldest first, and the tokens they come
+    /// to. The `latest` are there already, at most [`HISTORY_STEP`], and fewer than there are where they
+    /// were cut. No more than [`LONGEST_HISTORY`] bytes are read besides.
+    async fn newest(
+        &self,
+        world: &World,
+        conversation: &Conversation,
+        (mut latest, mut cut): (Vec<Latest>, bool),
+        budget: u64,
+    ) -> Result<(Vec<Turn>, u64), Error> {
+        let mut history = Vec::new();
+        let (mut left, mut end) = (budget, conversation.message_count);
+        let mut bytes_left = LONGEST_HISTORY;
+        'filling: while end > 0 {
+            let skip = end.saturating_sub(HISTORY_STEP);
+            if latest.is_empty() {
+                let window = Window { skip, take: end - skip };
+                let (older, bytes) =
+                    self.older(world.row, conversation.ordinal, window, bytes_left).await?;
+                cut = older.len() < usize::try_from(window.take).unwrap_or(usize::MAX);
+                (latest, bytes_left) = (older, bytes_left - bytes);
+            }
+            while let Some(message) = latest.pop() {
+                let turn = shown(message);
+                let (tokens, parts) = counting::of_message(turn.parts).await?;
+                if tokens > left {
+                    break 'filling;
+                }
+                left -= tokens;
+                history.push(Turn { parts, ..turn });
+            }
+            if cut {
+                break;
+            }
+            end = skip;
+        }
+        history.reverse();
+        Ok((history, budget - left))
+    }
+
+    async fn older(
+        &self,
+        owner: AccountRow,
+        ordinal: u64,
+        window: Window,
+        most: u64,
+    ) -> Result<(Vec<Latest>, u64), Error> {
+        let look = storage::act(move |db| {
+            async move { messages::latest_within(db, owner, ordinal, window, most).await }.boxed()
+        });
+        let (older, bytes) = self.store.read(look).await.map_err(Error::internal)?;
+        let latest = |Message { role, parts, image, .. }| Latest { role, parts, image };
+        Ok((older.into_iter().map(latest).collect(), bytes))
+    }
+}
+
+/// A stored message as the model is shown it: an image is a file part.
+fn shown(message: Latest) -> Turn {
+    let mut parts = message.parts;
+    if let Some(image) = message.image {
+        let file_uri = format!("/images/{image}.png");
+        parts.push(Part::Image(File { mime_type: "image/png".to_owned(), file_uri }));
+    }
+    Turn { role: message.role, parts }
+}
+
+/// The agent's name, personality and description, then the conversation's own instructions.
+fn instructions(agent: Option<&Agent>, system_prompt: &str) -> Arc<Counted> {
+    let mut lines = Vec::new();
+    if let Some(agent) = agent {
+        lines.push(format!("You are {}.", agent.name));
+        if !agent.personality_prompt.is_empty() {
+            lines.push(format!("Personality: {}", agent.personality_prompt));
+        }
+        if !agent.description.is_empty() {
+            lines.push(format!("Description: {}", agent.description));
+        }
+    }
+    if !system_prompt.is_empty() {
+        lines.push(system_prompt.to_owned());
+    }
+    Arc::new(lines.join("\n").into())
+}
+
+fn scene(world: &World, llm: &LlmModel, agent: Option<&Agent>, turn: u64) -> Scene {
+    Scene {
+        api: Api::Characters,
+        deployment: None,
+        model: llm.id.shared(),
+        account: world.id.clone(),
+        turn,
+        variables: Arc::new(Variables::new()),
+        meta: Arc::new(Meta::new()),
+        agent: agent.map(|agent| agent.name.clone()),
+    }
+}
+
+fn asked(world: &World, llm: &LlmModel, prompt: Arc<Prompt>, tokens: u64) -> Asked {
+    let at = world.clock.now();
+    Asked { prompt, backend: llm.backend, thoughts: false, tokens: Some(tokens), at, held: None }
+}
+
+/// The faults that come with a model.
+fn carried(llm: &LlmModel) -> Carried<'_> {
+    Carried { by: llm.id.as_str(), rules: &llm.faults }
+}
+
+/// Whether `tokens` fit into what the model can be shown.
+fn fits(llm: &LlmModel, tokens: u64, field: &str) -> Result<(), FieldError> {
+    if tokens <= llm.max_context {
+        return Ok(());
+    }
+    let message = format!(
+        "{field} must fit into the {} tokens that {} can be shown, not come to {tokens}",
+        llm.max_context, llm.name
+    );
+    Err(FieldError::new(field, Fault::BadValue, message))
+}

@@ -1,0 +1,193 @@
+//! The turns of the Runner API: run, stream, start a conversation, go on with it.
+
+use std::sync::{Arc, LazyLock};
+
+use serde_json::{Map, Value};
+
+use super::booking::{Booking, Start};
+use super::given_back;
+use super::streaming;
+use super::{Asked, Completed, Given, NewTurn, Turns, WordStream};
+use crate::app::auth::Caller;
+use crate::domain::conversation::name_from;
+use crate::domain::conversation::{
+    Api, Conversation, Meta, Prompt, Scene, Target, Turn, Variables,
+};
+use crate::domain::{Error, Part, Role};
+use crate::ids::ConversationId;
+use crate::storage::{Found, History, Latest, Sought};
+
+/// What a client said.
+#[derive(Debug, Clone)]
+pub struct Said {
+    /// The message.
+    pub parts: Vec<Part>,
+    /// Values for the slots of the instructions.
+    pub variables: Variables,
+}
+
+/// A turn that is complete and stored, and its conversation after it.
+#[derive(Debug, Clone)]
+pub struct Spoken {
+    /// The conversation.
+    pub conversation: Conversation,
+    /// The answer.
+    pub answer: Completed,
+}
+
+impl Turns {
+    /// Answers, and stores nothing.
+    pub async fn run(&self, caller: &Caller, said: Said) -> Result<Completed, Error> {
+        let asked = asked_first(caller, said, Meta::new());
+        Ok(self.complete(&caller.visit, &asked).await?.completed)
+    }
+
+    /// Streams an answer, and stores nothing.
+    pub async fn stream(&self, caller: &Caller, said: Said) -> Result<WordStream, Error> {
+        let asked = asked_first(caller, said, Meta::new());
+        let answer = self.ask(&caller.visit, &asked).await?;
+        Ok(self.words(&caller.visit, answer).await?.words)
+    }
+
+    /// Starts a conversation with its first turn.
+    pub async fn start(&self, caller: &Caller, said: Said, meta: Meta) -> Result<Spoken, Error> {
+        let variables = said.variables.clone();
+        let asked = asked_first(caller, said, meta.clone());
+        let Given { completed, name, served } = self.complete(&caller.visit, &asked).await?;
+        let turn = NewTurn::answered(&caller.visit, &asked, completed.text.clone());
+        let mut conversation = Conversation {
+            id: "".into(),
+            ordinal: 0,
+            target: Target::Deployment(caller.deployment.id.clone()),
+            name: name.unwrap_or_else(|| name_from(&asked.prompt.message)),
+            meta,
+            variables,
+            system_prompt: String::new(),
+            agent: None,
+            created_at: turn.asked_at,
+            updated_at: turn.asked_at,
+            message_count: 0,
+            turn_count: 0,
+        };
+        let answered_at = turn.answered_at;
+        let start = Start::new(&caller.visit, turn, conversation);
+        conversation = given_back(&caller.visit, served, start.store(&self.store).await)?;
+        conversation.updated_at = answered_at;
+        Ok(Spoken { conversation, answer: completed })
+    }
+
+    /// Goes on with a conversation, showing the model its last `history_limit` turns.
+    pub async fn proceed(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        parts: Vec<Part>,
+        history_limit: u64,
+    ) -> Result<Spoken, Error> {
+        let (mut conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
+        let Given { completed, served, .. } = self.complete(&caller.visit, &asked).await?;
+        let turn = NewTurn::answered(&caller.visit, &asked, completed.text.clone());
+        conversation.updated_at = turn.answered_at;
+        let booking = Booking::turn(&caller.visit, turn, conversation.ordinal);
+        given_back(&caller.visit, served, booking.store(&self.store).await)?;
+        Ok(Spoken { conversation, answer: completed })
+    }
+
+    /// Goes on with a conversation in a stream, which ends when the turn is stored.
+    pub async fn proceed_stream(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        parts: Vec<Part>,
+        history_limit: u64,
+    ) -> Result<WordStream, Error> {
+        let (conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
+        let answer = self.ask(&caller.visit, &asked).await?;
+        let served = answer.served.clone();
+        let words = self.words(&caller.visit, answer).await?;
+        let (database, visit) = (self.store.clone(), caller.visit.clone());
+        // No more than what is stored is kept for as long as the stream lasts.
+        let (said, asked_at) = (Arc::clone(&asked.prompt.message), asked.at);
+        let ordinal = conversation.ordinal;
+        Ok(streaming::recorded(words, &self.tasks, move |text, aborted| async move {
+            let answered_at = visit.clock.now();
+            let turn = NewTurn { said, asked_at, text, answered_at, aborted };
+            let booking = Booking::turn(&visit, turn, ordinal);
+            given_back(&visit, served, booking.store(&database).await.map(drop))
+        }))
+    }
+
+    /// Finds the conversation and puts together what the model is shown of it.
+    async fn asked_again(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        parts: Vec<Part>,
+        history_limit: u64,
+    ) -> Result<(Conversation, Asked), Error> {
+        // What is left out of a history that would be too long are whole turns, the oldest.
+        let sought = Sought {
+            owner: caller.visit.row,
+            api: Api::Runner,
+            id: id.clone(),
+            latest: History::Turns(history_limit),
+        };
+        let found = self.store.find(sought).await.map_err(Error::internal)?;
+        let Some(Found { conversation, mut latest, cut, held, .. }) = found else {
+            return Err(Error::UnknownConversation(id));
+        };
+        if conversation.target.id() != caller.deployment.id.as_str() {
+            let belongs_to = conversation.target.id().into();
+            return Err(Error::DeploymentMismatch { conversation: id, belongs_to });
+        }
+        let turn = conversation.turn_count + 1;
+        let (variables, meta) = (conversation.variables.clone(), conversation.meta.clone());
+        if cut {
+            let begins = latest.iter().position(|message| message.role == Role::User);
+            latest.drain(..begins.unwrap_or(latest.len()));
+        }
+        let turn_of = |message: Latest| Turn { role: message.role, parts: message.parts };
+        let history = latest.into_iter().map(turn_of).collect();
+        let said = Said { parts, variables };
+        Ok((conversation, Asked { held, ..asked(caller, said, meta, history, turn) }))
+    }
+}
+
+/// A first message: nothing came before it.
+fn asked_first(caller: &Caller, said: Said, meta: Meta) -> Asked {
+    asked(caller, said, meta, Vec::new(), 1)
+}
+
+fn asked(caller: &Caller, said: Said, meta: Meta, history: Vec<Turn>, turn: u64) -> Asked {
+    let Caller { visit, deployment } = caller;
+    let prompt = Prompt {
+        instructions: deployment.instructions.with(&said.variables),
+        history,
+        message: Arc::new(said.parts),
+        output: deployment.output,
+        scene: Scene {
+            api: Api::Runner,
+            deployment: Some(deployment.id.clone()),
+            model: deployment.model.clone(),
+            account: visit.id.clone(),
+            turn,
+            variables: shared(said.variables),
+            meta: shared(meta),
+            agent: None,
+        },
+    };
+    Asked {
+        prompt: Arc::new(prompt),
+        backend: deployment.backend,
+        thoughts: false,
+        tokens: None,
+        held: None,
+        at: visit.clock.now(),
+    }
+}
+
+/// `map`, to be held on to. Most are empty, and all of these are one.
+fn shared(map: Map<String, Value>) -> Arc<Map<String, Value>> {
+    static EMPTY: LazyLock<Arc<Map<String, Value>>> = LazyLock::new(Arc::default);
+    if map.is_empty() { Arc::clone(&EMPTY) } else { Arc::new(map) }
+}

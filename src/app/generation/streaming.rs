@@ -1,0 +1,244 @@
+//! An answer as words in time, and the turn that is stored when the last one is taken.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_stream::try_stream;
+use futures::future::ready;
+use futures::stream::{self, BoxStream, Stream, StreamExt as _};
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+
+use crate::app::accounts::Visit;
+use crate::domain::Error;
+use crate::domain::reply_rule::Pace;
+use crate::domain::words::Words;
+use crate::ids::Draw;
+use crate::models::{BackendError, Piece, Pieces};
+
+/// An answer word by word. Each item is one word with the white space that follows it; an error
+/// ends it early. Dropping it stops the making of the answer.
+pub type WordStream = BoxStream<'static, Result<String, Error>>;
+
+/// The text of an answer on its way to being cut.
+pub(super) enum Source {
+    /// All of it is there. It is shared with what records the stream.
+    Whole(Arc<String>),
+    /// It comes in pieces.
+    Pieces(BoxStream<'static, Result<Piece, BackendError>>),
+}
+
+/// The text of `pieces`, once the first has come, or the failure that came instead.
+pub(super) async fn begun(pieces: Pieces) -> Result<Source, Error> {
+    let mut pieces = match pieces {
+        Pieces::Whole(text, _) => return Ok(Source::Whole(Arc::new(text))),
+        Pieces::Stream(pieces) => pieces,
+    };
+    match pieces.next().await {
+        Some(Err(fault)) => Err(Error::internal(fault)),
+        Some(Ok(first)) => Ok(Source::Pieces(stream::once(ready(Ok(first))).chain(pieces).boxed())),
+        None => Ok(Source::Pieces(pieces)),
+    }
+}
+
+/// Cuts `source` into words and waits before each as `pace` says.
+pub(super) fn paced(source: Source, pace: Pace, visit: &Visit) -> Paced {
+    let whole = match &source {
+        Source::Whole(text) => Some(Arc::clone(text)),
+        Source::Pieces(_) => None,
+    };
+    let (clock, draw) = (Arc::clone(&visit.clock), visit.epoch().ids.draw());
+    let notes = Arc::clone(visit.notes());
+    // Before the first word: whoever has it may advance the clock.
+    notes.begin_waits(&clock);
+    let words = try_stream! {
+        let mut nth = 0;
+        for await word in cut(source) {
+            let word = word?;
+            let wait = wait_before(nth, pace, draw);
+            if !wait.is_zero() {
+                notes.hold_back(&clock, wait).await;
+            }
+            nth += 1;
+            yield word;
+        }
+    };
+    Paced { words: words.boxed(), whole }
+}
+
+/// An answer as words in time.
+pub(super) struct Paced {
+    pub(super) words: WordStream,
+    /// The whole text, where it is known: what was sent of it is a beginning of it.
+    whole: Option<Arc<String>>,
+}
+
+/// The words of `source`, each as soon as it is complete and wanted.
+fn cut(source: Source) -> impl Stream<Item = Result<String, Error>> {
+    try_stream! {
+        let mut words = match &source {
+            Source::Whole(text) => Words::of(Arc::clone(text)),
+            Source::Pieces(_) => Words::default(),
+        };
+        while let Some(word) = words.complete() {
+            yield word;
+        }
+        if let Source::Pieces(mut pieces) = source {
+            while let Some(piece) = pieces.next().await {
+                if let Piece::Text(text) = piece.map_err(Error::internal)? {
+                    words.push(&text);
+                    while let Some(word) = words.complete() {
+                        yield word;
+                    }
+                }
+            }
+        }
+        if let Some(last) = words.last() {
+            yield last;
+        }
+    }
+}
+
+fn wait_before(nth: u64, pace: Pace, draw: Draw) -> Duration {
+    let fixed = if nth == 0 { pace.first_ms } else { pace.word_ms };
+    let jitter = match pace.jitter_ms {
+        0 => 0,
+        most => draw.up_to(most, "pace", nth),
+    };
+    Duration::from_millis(fixed.saturating_add(jitter))
+}
+
+/// Lets `words` through and has `store` called once with what was taken of them: when the last
+/// word was (then the stream ends only after `store` has succeeded), or when the stream is
+/// dropped or fails before (then as aborted). `store` runs in a task of `tasks`.
+pub(super) fn recorded<F, S>(answer: Paced, tasks: &TaskTracker, store: F) -> WordStream
+where
+    F: FnOnce(String, bool) -> S + Send + 'static,
+    S: Future<Output = Result<(), Error>> + Send,
+{
+    let (hand_over, end) = oneshot::channel::<Taken>();
+    tasks.spawn(async move {
+        // The sender is handed over at the end or in the drop: it cannot be lost.
+        let Ok(Taken { text, stored }) = end.await else {
+            return;
+        };
+        let outcome = store(text, stored.is_none()).await;
+        if let Some(stored) = stored {
+            let _ = stored.send(outcome);
+        } else if let Err(fault @ Error::Internal(_)) = outcome {
+            tracing::error!(error = fault.with_sources(), "an aborted turn is lost");
+        }
+    });
+    let Paced { words, whole } = answer;
+    let text = match whole {
+        Some(whole) => TakenText::Beginning { whole, length: 0 },
+        None => TakenText::Copied(String::new()),
+    };
+    Recorded { words, text, state: State::Open(hand_over) }.boxed()
+}
+
+/// What was taken of an answer, and who waits for it to be stored: nobody when it was aborted.
+struct Taken {
+    text: String,
+    stored: Option<oneshot::Sender<Result<(), Error>>>,
+}
+
+/// The text that was taken so far.
+enum TakenText {
+    /// So many bytes of the whole, which is not copied: it may be long, and streams are slow.
+    Beginning { whole: Arc<String>, length: usize },
+    /// A copy, where the whole is not known.
+    Copied(String),
+}
+
+impl TakenText {
+    fn push(&mut self, word: &str) {
+        match self {
+            Self::Beginning { length, .. } => *length += word.len(),
+            Self::Copied(text) => text.push_str(word),
+        }
+    }
+
+    fn into_string(self) -> String {
+        match self {
+            Self::Beginning { whole, length } => {
+                let mut text = Arc::unwrap_or_clone(whole);
+                text.truncate(length);
+                text
+            }
+            Self::Copied(text) => text,
+        }
+    }
+}
+
+struct Recorded {
+    words: WordStream,
+    text: TakenText,
+    state: State,
+}
+
+enum State {
+    Open(oneshot::Sender<Taken>),
+    Storing(oneshot::Receiver<Result<(), Error>>),
+    Over,
+}
+
+impl Recorded {
+    /// Hands over what was taken so far; tells whether there is something to wait for.
+    fn hand_over(&mut self, complete: bool) {
+        let State::Open(hand_over) = std::mem::replace(&mut self.state, State::Over) else {
+            return;
+        };
+        // With the words goes their share in the text, which then need not be copied.
+        self.words = stream::empty().boxed();
+        let taken = std::mem::replace(&mut self.text, TakenText::Copied(String::new()));
+        let text = taken.into_string();
+        let mut stored = None;
+        if complete {
+            let (tell, wait) = oneshot::channel();
+            stored = Some(tell);
+            self.state = State::Storing(wait);
+        }
+        let _ = hand_over.send(Taken { text, stored });
+    }
+}
+
+impl Stream for Recorded {
+    type Item = Result<String, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            match &mut self.state {
+                State::Open(_) => match std::task::ready!(self.words.poll_next_unpin(context)) {
+                    Some(Ok(word)) => {
+                        self.text.push(&word);
+                        return Poll::Ready(Some(Ok(word)));
+                    }
+                    Some(Err(fault)) => {
+                        self.hand_over(false);
+                        return Poll::Ready(Some(Err(fault)));
+                    }
+                    None => self.hand_over(true),
+                },
+                State::Storing(stored) => {
+                    let outcome = std::task::ready!(Pin::new(stored).poll(context));
+                    self.state = State::Over;
+                    return Poll::Ready(match outcome {
+                        Ok(Ok(())) => None,
+                        Ok(Err(fault)) => Some(Err(fault)),
+                        Err(lost) => Some(Err(Error::internal(lost))),
+                    });
+                }
+                State::Over => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+impl Drop for Recorded {
+    fn drop(&mut self) {
+        self.hand_over(false);
+    }
+}

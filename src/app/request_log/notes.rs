@@ -1,0 +1,149 @@
+//! What only services know about a request: they write it down here while they answer.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use super::entry::weight_of;
+use crate::clock::{Clock, Stopwatch, Waits};
+use crate::domain::fault_rule::Fault;
+use crate::domain::{BackendName, Credits, Prompt};
+use crate::models::rules::{Miss, Rules};
+
+/// The notes on one request. Each thing is written down once; a second word changes nothing.
+#[derive(Debug, Default)]
+pub struct Notes {
+    shown: OnceLock<Shown>,
+    rule: OnceLock<Arc<str>>,
+    failure: OnceLock<String>,
+    charge: OnceLock<Credits>,
+    fault: OnceLock<Arc<Fault>>,
+    /// The request's waits, faults' and paces', on one schedule.
+    waits: OnceLock<Box<Waits>>,
+    /// In nanoseconds.
+    delayed: AtomicU64,
+}
+
+/// What a model was shown.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    /// All of it; the same that the model has, not a copy. Nothing where it was too large to keep.
+    pub prompt: Option<Arc<Prompt>>,
+    weight: usize,
+    /// Who was asked.
+    pub backend: BackendName,
+    /// The rules there were at that time.
+    pub rules: Rules,
+}
+
+/// The heaviest prompt kept, in bytes: a model's whole context of text.
+const HEAVIEST_PROMPT: usize = 1024 * 1024;
+
+impl Shown {
+    /// `prompt` was shown to `backend`. One that is too heavy is not kept: an answer may be streamed
+    /// for a long time.
+    pub fn new(prompt: &Arc<Prompt>, backend: BackendName, rules: Rules) -> Self {
+        let weight = weight_of(prompt);
+        let kept = weight <= HEAVIEST_PROMPT;
+        Self {
+            prompt: kept.then(|| Arc::clone(prompt)),
+            weight: if kept { weight } else { 0 },
+            backend,
+            rules,
+        }
+    }
+
+    /// What is kept of the prompt, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        self.weight
+    }
+
+    /// The rules that stand before `rule`, or of all if none answered, and just missed.
+    pub fn near_misses(&self, rule: Option<&str>) -> Vec<Miss> {
+        let fixtures = self.backend == BackendName::Canned;
+        let misses = |prompt: &Arc<Prompt>| self.rules.near_misses(prompt, rule, fixtures);
+        self.prompt.as_ref().map(misses).unwrap_or_default()
+    }
+}
+
+impl Notes {
+    /// A model is shown this.
+    pub fn show(&self, shown: Shown) {
+        let _ = self.shown.set(shown);
+    }
+
+    /// This rule answered.
+    pub fn answered_by(&self, rule: Arc<str>) {
+        let _ = self.rule.set(rule);
+    }
+
+    /// No answer was made, for this reason.
+    pub fn failed(&self, reason: String) {
+        let _ = self.failure.set(reason);
+    }
+
+    /// Why no answer was made.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+
+    /// So much was charged.
+    pub fn charged(&self, cost: Credits) {
+        let _ = self.charge.set(cost);
+    }
+
+    /// The request meets this fault, unless it has met one already; gives the one that it met.
+    pub fn faulted(&self, fault: Arc<Fault>) -> &Arc<Fault> {
+        self.fault.get_or_init(|| fault)
+    }
+
+    /// From now on advances of `clock`, the account's, count for the waits of the request.
+    pub fn begin_waits(&self, clock: &Arc<Clock>) -> &Waits {
+        self.waits.get_or_init(|| Box::new(Waits::on(Arc::clone(clock))))
+    }
+
+    /// Holds the answer back on purpose, for so long on the account's clock. It is written down also
+    /// when the client goes away meanwhile.
+    pub async fn hold_back(&self, clock: &Arc<Clock>, wait: Duration) {
+        let _held_back = HeldBack { notes: self, since: Stopwatch::start() };
+        self.begin_waits(clock).next(wait).await;
+    }
+
+    pub(super) fn shown(&self) -> Option<&Shown> {
+        self.shown.get()
+    }
+
+    /// The rule that answered.
+    pub fn rule(&self) -> Option<&Arc<str>> {
+        self.rule.get()
+    }
+
+    /// What was charged.
+    pub fn charge(&self) -> Option<Credits> {
+        self.charge.get().copied()
+    }
+
+    /// The fault that the request met.
+    pub fn fault(&self) -> Option<&Arc<Fault>> {
+        self.fault.get()
+    }
+
+    /// How long the answer was held back on purpose.
+    pub fn delayed(&self) -> Duration {
+        Duration::from_nanos(self.delayed.load(Ordering::Relaxed))
+    }
+}
+
+/// An answer held back on purpose, until this is dropped.
+#[derive(Debug)]
+struct HeldBack<'n> {
+    notes: &'n Notes,
+    since: Stopwatch,
+}
+
+impl Drop for HeldBack<'_> {
+    fn drop(&mut self) {
+        let nanos = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.notes.delayed.fetch_add(nanos, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,136 @@
+//! Snapshots: all state of an account as one document, to be put back or copied.
+//!
+//! A snapshot holds what the two APIs show and what follows from it: data, balance, plan, clock and
+//! how many of each kind were made, so that what is made next gets the same ids; and what tests have
+//! prepared: rules, queue, faults, with how far each is. What is kept in memory and what is in the
+//! store are read at one moment (docs/control.md, "Snapshots").
+
+mod document;
+mod rows;
+mod sections;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
+
+pub use self::document::Snapshot;
+pub use self::sections::Section;
+use super::accounts::{LimitWindows, NewAccount, RestoredState, World, Worlds};
+use super::faults::{CarriedCounts, Own};
+use crate::clock::ClockMode;
+use crate::domain::fault_rule::RouteTable;
+use crate::domain::{Error, Plan};
+use crate::ids::{AccountId, Kind};
+use crate::models::rules::kept::CapturedBook;
+use crate::storage::snapshots::{self, Holdings};
+use crate::storage::{self, Store};
+
+/// Takes and restores snapshots.
+#[derive(Debug, Clone)]
+pub struct Snapshots {
+    store: Store,
+    worlds: Arc<Worlds>,
+}
+
+impl Snapshots {
+    /// Snapshots of the accounts of `worlds`, whose data is in `store`.
+    pub fn new(store: Store, worlds: Arc<Worlds>) -> Self {
+        Self { store, worlds }
+    }
+
+    /// All state of the account `id`, with these sections.
+    pub async fn take(&self, id: &AccountId, with: &[Section]) -> Result<Snapshot, Error> {
+        let world = self.worlds.named(id)?;
+        let (captured, holdings) = self.capture(&world).await?;
+        Ok(Snapshot::of(captured, holdings, with))
+    }
+
+    /// All state of `world` as of one moment.
+    async fn capture(&self, world: &Arc<World>) -> Result<(Captured, Holdings), Error> {
+        let owner = world.row;
+        let look = storage::act(move |db| async move { snapshots::read(db, owner).await }.boxed());
+        let of = Arc::clone(world);
+        let capture = move || Captured::of(&of);
+        let taken = self.store.read_at_once(capture, look).await.map_err(Error::internal)?;
+        let (captured, holdings) = taken;
+        let holdings = holdings.ok_or_else(|| Error::UnknownAccount(world.id.clone()))?;
+        Ok((captured, holdings))
+    }
+
+    /// Puts `snapshot` in the place of the state of the account `id`. What a section that it does
+    /// not have would hold stays as it is.
+    pub async fn restore(&self, id: &AccountId, snapshot: Snapshot) -> Result<(), Error> {
+        let world = self.worlds.named(id)?;
+        let state = checked(snapshot, self.worlds.routes()).await?;
+        self.worlds.replace(&world, state).await
+    }
+
+    /// Makes a new account from a copy of the account `id`, with these sections; what `new` says is
+    /// so in the copy.
+    pub async fn fork(
+        &self,
+        id: &AccountId,
+        new: NewAccount,
+        with: &[Section],
+    ) -> Result<Arc<World>, Error> {
+        let original = self.worlds.named(id)?;
+        let (captured, holdings) = self.capture(&original).await?;
+        // To the last bit, which the document does not have of a clock that runs.
+        let mut clock = captured.mode;
+        let mut snapshot = Snapshot::of(captured, holdings, with).with_every_section();
+        if let Some(plan) = &new.plan {
+            let usual = self.worlds.plan(plan)?;
+            snapshot.plan = usual.id;
+            snapshot.requests_per_minute = usual.requests_per_minute;
+            snapshot.runner_requests_per_minute = usual.runner_requests_per_minute;
+        }
+        if let Some(balance) = new.balance {
+            snapshot.balance = balance.to_string();
+        }
+        if let Some(at) = new.clock {
+            clock = ClockMode::Frozen { at };
+        }
+        let from = original.made_from.clone().unwrap_or_else(|| original.id.clone());
+        let origin = serde_json::to_string(&snapshot).map_err(Error::internal)?;
+        let state = checked(snapshot, self.worlds.routes()).await?;
+        let state = RestoredState { clock, ..state };
+        self.worlds.make_copy(NewAccount { from: Some(from), ..new }, state, origin).await
+    }
+}
+
+/// Checks `snapshot` and compiles its rules, where nobody else has to wait for it.
+pub(super) async fn checked(
+    snapshot: Snapshot,
+    routes: &'static RouteTable,
+) -> Result<RestoredState, Error> {
+    let checking = tokio::task::spawn_blocking(move || snapshot.checked(routes));
+    Ok(checking.await.map_err(Error::internal)??)
+}
+
+/// What a snapshot holds of an account that is not in the store.
+struct Captured {
+    plan: Plan,
+    now: DateTime<Utc>,
+    mode: ClockMode,
+    /// Requests made: the only kind that is counted in memory alone.
+    requests: u64,
+    book: CapturedBook,
+    faults: (Own, CarriedCounts),
+    windows: LimitWindows,
+}
+
+impl Captured {
+    fn of(world: &World) -> Self {
+        let epoch = world.epoch();
+        Self {
+            plan: epoch.plan(),
+            now: world.clock.now(),
+            mode: world.clock.mode(),
+            requests: epoch.ids.made(Kind::Request),
+            book: epoch.rules.capture(),
+            faults: epoch.faults.capture(),
+            windows: epoch.windows(),
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! The document that a snapshot is: what is in it, and whether it makes sense.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::Captured;
+use super::rows::{AgentState, ConversationState, ImageState};
+use super::sections::{FaultState, LimitsState, ProgressState, QueuedState, RuleState, Section};
+use crate::app::accounts::RestoredState;
+use crate::clock::ClockMode;
+use crate::clock::exact_rfc3339;
+use crate::clock::parse_rfc3339;
+use crate::domain::Credits;
+use crate::domain::error::{Fault, FieldError};
+use crate::domain::fault_rule::RouteTable;
+use crate::ids::Kind;
+use crate::models::rules::kept::KeptBook;
+use crate::storage::snapshots::Holdings;
+
+/// The version of the document, which goes up when it changes.
+const VERSION: u64 = 2;
+/// The first version, which has none of the sections.
+const WITHOUT_SECTIONS: u64 = 1;
+
+/// All state of an account.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Snapshot {
+    version: u64,
+    pub(super) plan: String,
+    pub(super) requests_per_minute: u32,
+    pub(super) runner_requests_per_minute: Option<u32>,
+    pub(super) balance: String,
+    clock: ClockState,
+    made: Made,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rules: Option<Vec<RuleState>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    queue: Option<Vec<QueuedState>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    faults: Option<Vec<FaultState>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    progress: Option<ProgressState>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limits: Option<LimitsState>,
+    conversations: Vec<ConversationState>,
+    agents: Vec<AgentState>,
+    images: Vec<ImageState>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClockState {
+    now: String,
+    frozen: bool,
+}
+
+/// How many of each kind were made.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Made {
+    request: u64,
+    conversation: u64,
+    message: u64,
+    activity: u64,
+    agent: u64,
+    image: u64,
+    /// Ids given to rules that came without one.
+    #[serde(default)]
+    rule: u64,
+    #[serde(default)]
+    fault: u64,
+}
+
+impl Snapshot {
+    pub(super) fn of(captured: Captured, holdings: Holdings, with: &[Section]) -> Self {
+        let Captured { plan, now, mode, requests, book, faults, windows } = captured;
+        let (own_faults, carried) = faults;
+        let counted = |kind| holdings.made.iter().find(|(of, _)| *of == kind);
+        let made = |kind| counted(kind).map_or(0, |(_, made)| *made);
+        let wanted = |section| with.contains(&section);
+        Self {
+            version: VERSION,
+            plan: plan.id,
+            requests_per_minute: plan.requests_per_minute,
+            runner_requests_per_minute: plan.runner_requests_per_minute,
+            balance: holdings.balance.to_string(),
+            clock: ClockState {
+                now: exact_rfc3339(now),
+                frozen: matches!(mode, ClockMode::Frozen { .. }),
+            },
+            made: Made {
+                request: requests,
+                conversation: made(Kind::Conversation),
+                message: made(Kind::Message),
+                activity: made(Kind::Activity),
+                agent: made(Kind::Agent),
+                image: made(Kind::Image),
+                rule: if wanted(Section::Rules) { book.named() } else { 0 },
+                fault: if wanted(Section::Faults) { own_faults.made } else { 0 },
+            },
+            rules: wanted(Section::Rules).then(|| RuleState::all(&book)),
+            queue: wanted(Section::Queue).then(|| QueuedState::all(&book)),
+            faults: wanted(Section::Faults).then(|| FaultState::all(own_faults)),
+            progress: wanted(Section::Progress).then(|| ProgressState::of(&book, carried)),
+            limits: wanted(Section::Limits).then(|| LimitsState::of(windows)),
+            conversations: holdings.conversations.into_iter().map(Into::into).collect(),
+            agents: holdings.agents.into_iter().map(Into::into).collect(),
+            images: holdings.images.into_iter().map(Into::into).collect(),
+        }
+    }
+
+    /// The same without the sections that `with` does not name, all of which it must have.
+    pub fn only(mut self, with: &[Section]) -> Result<Self, FieldError> {
+        for section in Section::ALL {
+            let has = match section {
+                Section::Rules => self.rules.is_some(),
+                Section::Queue => self.queue.is_some(),
+                Section::Faults => self.faults.is_some(),
+                Section::Progress => self.progress.is_some(),
+                Section::Limits => self.limits.is_some(),
+            };
+            if !has && with.contains(&section) {
+                let message = format!("with: the snapshot has no section `{}`", section.name());
+                return Err(FieldError::new("with", Fault::BadValue, message));
+            }
+            if !with.contains(&section) {
+                self.drop_section(section);
+            }
+        }
+        Ok(self)
+    }
+
+    fn drop_section(&mut self, section: Section) {
+        match section {
+            Section::Rules => self.rules = None,
+            Section::Queue => self.queue = None,
+            Section::Faults => self.faults = None,
+            Section::Progress => self.progress = None,
+            Section::Limits => self.limits = None,
+        }
+    }
+
+    /// The same with every section: those that it does not have say that there is nothing.
+    pub(super) fn with_every_section(mut self) -> Self {
+        self.rules.get_or_insert_default();
+        self.queue.get_or_insert_default();
+        self.faults.get_or_insert_default();
+        self.progress.get_or_insert_default();
+        self.limits.get_or_insert_default();
+        self
+    }
+
+    /// What is put into an account, once everything is found to be in order. Compiles the rules:
+    /// not for a thread that answers others.
+    pub(in crate::app) fn checked(
+        mut self,
+        routes: &RouteTable,
+    ) -> Result<RestoredState, FieldError> {
+        match self.version {
+            WITHOUT_SECTIONS => {
+                // As it has always been with these: nothing but what was made at run time stays.
+                self.progress.get_or_insert_default();
+                self.limits.get_or_insert_default();
+            }
+            VERSION => {}
+            _ => {
+                let message = format!(
+                    "version must be {VERSION} or {WITHOUT_SECTIONS}: this is another Mynah's \
+                     snapshot"
+                );
+                return Err(FieldError::new("version", Fault::BadValue, message));
+            }
+        }
+        let now = time(&self.clock.now, "clock.now")?;
+        let mut book = KeptBook::default();
+        if let Some(rules) = self.rules.take() {
+            RuleState::check_all(rules, self.made.rule, &mut book)?;
+        }
+        if let Some(queue) = self.queue.take() {
+            QueuedState::check_all(queue, &mut book)?;
+        }
+        let made = self.made.fault;
+        let faults = self.faults.take();
+        let progress = self.progress.take();
+        Ok(RestoredState {
+            plan: self.plan.clone(),
+            limits: (self.requests_per_minute, self.runner_requests_per_minute),
+            clock: ClockMode::at(now, self.clock.frozen),
+            faults: faults.map(|it| FaultState::check_all(it, made, routes)).transpose()?,
+            carried: progress.map(|it| it.checked(&mut book)).transpose()?,
+            windows: self.limits.take().map(LimitsState::checked).transpose()?,
+            book,
+            holdings: self.holdings()?,
+        })
+    }
+
+    fn holdings(self) -> Result<Holdings, FieldError> {
+        let balance = Credits::parse(&self.balance).ok_or_else(|| {
+            let message = "balance must be credits as decimal text, at most six places: \"12.5\"";
+            FieldError::new("balance", Fault::BadValue, message)
+        })?;
+        for (field, limit) in [
+            ("requests_per_minute", Some(self.requests_per_minute)),
+            ("runner_requests_per_minute", self.runner_requests_per_minute),
+        ] {
+            if limit == Some(0) {
+                let message = format!("{field} must be a whole number of 1 or more");
+                return Err(FieldError::new(field, Fault::BadValue, message));
+            }
+        }
+        let Made { request, conversation, message, activity, agent, image, .. } = self.made;
+        let conversations = self.conversations.iter().map(|it| (it.ordinal, it.id.as_str()));
+        in_order("conversations", conversations, conversation)?;
+        in_order("agents", self.agents.iter().map(|it| (it.ordinal, it.id.as_str())), agent)?;
+        in_order("images", self.images.iter().map(|it| (it.ordinal, it.id.as_str())), image)?;
+        for (field, made) in
+            [("made.request", request), ("made.message", message), ("made.activity", activity)]
+        {
+            if made > MOST_MADE {
+                let message = format!("{field} must be a whole number from 0 to {MOST_MADE}");
+                return Err(FieldError::new(field, Fault::BadValue, message));
+            }
+        }
+        let conversations = self.conversations.into_iter().enumerate();
+        let images = self.images.into_iter().enumerate();
+        Ok(Holdings {
+            balance,
+            made: vec![
+                (Kind::Request, request),
+                (Kind::Conversation, conversation),
+                (Kind::Message, message),
+                (Kind::Activity, activity),
+                (Kind::Agent, agent),
+                (Kind::Image, image),
+            ],
+            conversations: conversations
+                .map(|(index, it)| it.checked(&format!("conversations[{index}]")))
+                .collect::<Result<_, _>>()?,
+            agents: self.agents.into_iter().map(AgentState::into_domain).collect(),
+            images: images
+                .map(|(index, it)| it.checked(&format!("images[{index}]")))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+pub(super) fn time(text: &str, field: &str) -> Result<DateTime<Utc>, FieldError> {
+    parse_rfc3339(text).ok_or_else(|| {
+        let message = format!("{field} must be a time like 2026-03-24T09:00:00Z");
+        FieldError::new(field, Fault::BadValue, message)
+    })
+}
+
+/// The most of a kind that an account can have made: counts are kept as signed numbers, and there
+/// is room to make more.
+pub(super) const MOST_MADE: u64 = 1 << 62;
+
+/// No two things of a kind may share an ordinal or an id, and as many must have been made as the
+/// last ordinal says.
+fn in_order<'i>(
+    field: &str,
+    things: impl Iterator<Item = (u64, &'i str)>,
+    made: u64,
+) -> Result<(), FieldError> {
+    if made > MOST_MADE {
+        let message = format!("made: there can be no more than {MOST_MADE} {field}");
+        return Err(FieldError::new("made", Fault::BadValue, message));
+    }
+    let (mut ordinals, mut ids) = (HashSet::new(), HashSet::new());
+    for (index, (ordinal, id)) in things.enumerate() {
+        let field = format!("{field}[{index}]");
+        if !ordinals.insert(ordinal) || !ids.insert(id) {
+            let message = format!("{field} has the ordinal or the id of an earlier one");
+            return Err(FieldError::new(field, Fault::BadValue, message));
+        }
+        if !(1..=made).contains(&ordinal) {
+            let message = format!("{field}.ordinal must be from 1 to the {made} that were made");
+            return Err(FieldError::new(field, Fault::BadValue, message));
+        }
+    }
+    Ok(())
+}

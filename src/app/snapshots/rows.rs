@@ -1,0 +1,214 @@
+//! Conversations, agents and images as a snapshot writes them.
+
+use serde::{Deserialize, Serialize};
+
+use super::document::time;
+use crate::clock::rfc3339;
+use crate::domain::catalog::{Agent, Image};
+use crate::domain::conversation::number_turns;
+use crate::domain::conversation::{Api, Conversation, Message, Meta, Target, Variables};
+use crate::domain::error::{Fault, FieldError};
+use crate::domain::{Part, Role};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConversationState {
+    pub(super) ordinal: u64,
+    pub(super) id: String,
+    api: Api,
+    target: String,
+    name: String,
+    meta: Meta,
+    variables: Variables,
+    system_prompt: String,
+    agent: Option<String>,
+    created_at: String,
+    updated_at: String,
+    activity: u64,
+    messages: Vec<MessageState>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MessageState {
+    id: String,
+    role: Role,
+    parts: Vec<Part>,
+    image: Option<String>,
+    created_at: String,
+    aborted: bool,
+    /// The number of its turn. In snapshots of earlier versions no message has one; then each
+    /// user's message begins a turn.
+    #[serde(default)]
+    turn: Option<u64>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AgentState {
+    pub(super) ordinal: u64,
+    pub(super) id: String,
+    name: String,
+    appearance_prompt: String,
+    personality_prompt: String,
+    description: String,
+    sd_model: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ImageState {
+    pub(super) ordinal: u64,
+    pub(super) id: String,
+    prompt: String,
+    sd_model: String,
+    created_at: String,
+}
+
+impl From<(Conversation, u64, Vec<Message>)> for ConversationState {
+    fn from((conversation, activity, messages): (Conversation, u64, Vec<Message>)) -> Self {
+        Self {
+            ordinal: conversation.ordinal,
+            id: conversation.id.to_string(),
+            api: conversation.target.api(),
+            target: conversation.target.id().to_owned(),
+            name: conversation.name,
+            meta: conversation.meta,
+            variables: conversation.variables,
+            system_prompt: conversation.system_prompt,
+            agent: conversation.agent.map(|id| id.to_string()),
+            created_at: rfc3339(conversation.created_at),
+            updated_at: rfc3339(conversation.updated_at),
+            activity,
+            messages: messages.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl ConversationState {
+    pub(super) fn checked(self, at: &str) -> Result<(Conversation, u64, Vec<Message>), FieldError> {
+        let conversation = Conversation {
+            id: self.id.into(),
+            ordinal: self.ordinal,
+            target: Target::of(self.api, self.target),
+            name: self.name,
+            meta: self.meta,
+            variables: self.variables,
+            system_prompt: self.system_prompt,
+            agent: self.agent.map(Into::into),
+            created_at: time(&self.created_at, &format!("{at}.created_at"))?,
+            updated_at: time(&self.updated_at, &format!("{at}.updated_at"))?,
+            message_count: 0,
+            turn_count: 0,
+        };
+        let numbers: Vec<Option<u64>> = self.messages.iter().map(|it| it.turn).collect();
+        let messages = self.messages.into_iter().enumerate();
+        let mut messages = messages
+            .map(|(index, it)| it.checked(&format!("{at}.messages[{index}]")))
+            .collect::<Result<Vec<Message>, _>>()?;
+        if numbers.iter().all(Option::is_none) {
+            number_turns(&mut messages);
+        } else {
+            check_turns(&messages, at)?;
+        }
+        Ok((conversation, self.activity, messages))
+    }
+}
+
+impl From<Message> for MessageState {
+    fn from(message: Message) -> Self {
+        Self {
+            id: message.id.to_string(),
+            role: message.role,
+            parts: message.parts,
+            image: message.image.map(|id| id.to_string()),
+            created_at: rfc3339(message.created_at),
+            aborted: message.aborted,
+            turn: Some(message.turn),
+        }
+    }
+}
+
+/// Turns are numbered from 0 or 1 without a gap, and a turn begins with a user's message.
+fn check_turns(messages: &[Message], at: &str) -> Result<(), FieldError> {
+    let mut latest = 0;
+    for (index, message) in messages.iter().enumerate() {
+        let begins = message.turn == latest + 1 && message.role == Role::User;
+        if message.turn != latest && !begins {
+            let field = format!("{at}.messages[{index}].turn");
+            let message = format!(
+                "{field} must be {latest}, or {} for a user's message that begins a turn",
+                latest + 1
+            );
+            return Err(FieldError::new(field, Fault::BadValue, message));
+        }
+        latest = message.turn;
+    }
+    Ok(())
+}
+
+impl MessageState {
+    fn checked(self, at: &str) -> Result<Message, FieldError> {
+        Ok(Message {
+            id: self.id.into(),
+            role: self.role,
+            parts: self.parts,
+            image: self.image.map(Into::into),
+            created_at: time(&self.created_at, &format!("{at}.created_at"))?,
+            aborted: self.aborted,
+            turn: self.turn.unwrap_or_default(),
+        })
+    }
+}
+
+impl From<(u64, Agent)> for AgentState {
+    fn from((ordinal, agent): (u64, Agent)) -> Self {
+        Self {
+            ordinal,
+            id: agent.id.to_string(),
+            name: agent.name,
+            appearance_prompt: agent.appearance_prompt,
+            personality_prompt: agent.personality_prompt,
+            description: agent.description,
+            sd_model: agent.sd_model.map(|id| id.to_string()),
+        }
+    }
+}
+
+impl AgentState {
+    pub(super) fn into_domain(self) -> (u64, Agent) {
+        let agent = Agent {
+            id: self.id.into(),
+            name: self.name,
+            appearance_prompt: self.appearance_prompt,
+            personality_prompt: self.personality_prompt,
+            description: self.description,
+            sd_model: self.sd_model.map(Into::into),
+        };
+        (self.ordinal, agent)
+    }
+}
+
+impl From<(u64, Image)> for ImageState {
+    fn from((ordinal, image): (u64, Image)) -> Self {
+        Self {
+            ordinal,
+            id: image.id.to_string(),
+            prompt: image.prompt,
+            sd_model: image.sd_model.to_string(),
+            created_at: rfc3339(image.created_at),
+        }
+    }
+}
+
+impl ImageState {
+    pub(super) fn checked(self, at: &str) -> Result<(u64, Image), FieldError> {
+        let image = Image {
+            id: self.id.into(),
+            prompt: self.prompt,
+            sd_model: self.sd_model.into(),
+            created_at: time(&self.created_at, &format!("{at}.created_at"))?,
+        };
+        Ok((self.ordinal, image))
+    }
+}

@@ -1,0 +1,296 @@
+//! The sections of a snapshot that it may be taken, restored and forked without.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::document::MOST_MADE;
+use super::document::time;
+use crate::app::accounts::LimitWindows;
+use crate::app::faults::{CarriedCounts, Own, Standing};
+use crate::app::rate_limit::UsedWindow;
+use crate::clock::exact_rfc3339;
+use crate::domain::conversation::Api;
+use crate::domain::error::{self, FieldError};
+use crate::domain::fault_rule::{self, Carrier, RouteTable, Tally};
+use crate::domain::reply_rule::{Reply, Rule};
+use crate::ids::FaultId;
+use crate::models::rules::RuleFault;
+use crate::models::rules::book::{OwnRule, QueuedReply};
+use crate::models::rules::kept::{CapturedBook, KeptBook};
+
+/// A section that a snapshot may leave out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// Rules made at run time, and how often they have answered.
+    Rules,
+    /// The queue of replies.
+    Queue,
+    /// Faults made at run time, and how often they were met.
+    Faults,
+    /// How often the rules and the faults of the fixtures were used.
+    Progress,
+    /// The requests counted in the windows of the limits.
+    Limits,
+}
+
+impl Section {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Rules, Self::Queue, Self::Faults, Self::Progress, Self::Limits];
+
+    /// Its name in the document and in `with`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rules => "rules",
+            Self::Queue => "queue",
+            Self::Faults => "faults",
+            Self::Progress => "progress",
+            Self::Limits => "limits",
+        }
+    }
+
+    /// The sections that `names` name, in the parameter or the field `with`.
+    pub fn named<'n>(names: impl Iterator<Item = &'n str>) -> Result<Vec<Self>, FieldError> {
+        let section = |name| {
+            Self::ALL.into_iter().find(|section| section.name() == name).ok_or_else(|| {
+                let known = Self::ALL.map(Self::name).join(", ");
+                let message = format!("with: there is no section `{name}`, only {known}");
+                FieldError::new("with", error::Fault::BadValue, message)
+            })
+        };
+        names.map(section).collect()
+    }
+}
+
+fn wrong(field: impl Into<String>, message: impl Into<String>) -> FieldError {
+    FieldError::new(field, error::Fault::BadValue, message)
+}
+
+/// The faults as a refusal that names every field below `section`.
+fn refusal(faults: Vec<RuleFault>, section: &str) -> FieldError {
+    let faults: Vec<_> = faults.into_iter().map(|fault| fault.below(section)).collect();
+    RuleFault::refusal(&faults)
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RuleState {
+    id: String,
+    answered: u64,
+    rule: Rule,
+}
+
+impl RuleState {
+    pub(super) fn all(book: &CapturedBook) -> Vec<Self> {
+        let all = book.rules().into_iter();
+        all.map(|OwnRule { id, answered, rule }| Self { id, answered, rule }).collect()
+    }
+
+    /// Has `book` take these rules, of which `named` were given their ids.
+    pub(super) fn check_all(
+        rules: Vec<Self>,
+        named: u64,
+        book: &mut KeptBook,
+    ) -> Result<(), FieldError> {
+        if named > MOST_MADE {
+            let message = format!("made.rule must be a whole number from 0 to {MOST_MADE}");
+            return Err(wrong("made.rule", message));
+        }
+        let rules: Vec<OwnRule> = rules
+            .into_iter()
+            .map(|Self { id, answered, rule }| OwnRule { id, answered, rule })
+            .collect();
+        book.set_rules(&rules, named).map_err(|faults| refusal(faults, "rules"))
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct QueuedState {
+    api: Option<Api>,
+    reply: Reply,
+}
+
+impl QueuedState {
+    pub(super) fn all(book: &CapturedBook) -> Vec<Self> {
+        let all = book.queue().into_iter();
+        all.map(|QueuedReply { api, reply }| Self { api, reply }).collect()
+    }
+
+    /// Has `book` take this queue.
+    pub(super) fn check_all(queue: Vec<Self>, book: &mut KeptBook) -> Result<(), FieldError> {
+        let queue: Vec<QueuedReply> =
+            queue.into_iter().map(|Self { api, reply }| QueuedReply { api, reply }).collect();
+        book.set_queue(&queue).map_err(|faults| refusal(faults, "queue"))
+    }
+}
+
+/// How often requests have met a fault.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TallyState {
+    since: Option<String>,
+    matched: u64,
+    fired: u64,
+}
+
+impl TallyState {
+    fn of(tally: Tally) -> Self {
+        let Tally { since, matched, fired } = tally;
+        Self { since: since.map(exact_rfc3339), matched, fired }
+    }
+
+    fn checked(self, at: &str) -> Result<Tally, FieldError> {
+        let since = self.since.map(|since| time(&since, &format!("{at}.since"))).transpose()?;
+        Ok(Tally { since, matched: self.matched, fired: self.fired })
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FaultState {
+    id: String,
+    count: TallyState,
+    fault: fault_rule::Rule,
+}
+
+impl FaultState {
+    pub(super) fn all(own: Own) -> Vec<Self> {
+        let state = |Standing { id, armed, tally }: Standing| Self {
+            id: id.to_string(),
+            count: TallyState::of(tally),
+            fault: armed.rule,
+        };
+        own.rules.into_iter().map(state).collect()
+    }
+
+    /// These faults, where `made` were made in all.
+    pub(super) fn check_all(
+        faults: Vec<Self>,
+        made: u64,
+        routes: &RouteTable,
+    ) -> Result<Own, FieldError> {
+        let (mut rules, mut ids) = (Vec::with_capacity(faults.len()), HashSet::new());
+        for (index, Self { id, count, fault }) in faults.into_iter().enumerate() {
+            let at = format!("faults[{index}]");
+            let number = id.strip_prefix("fault_").and_then(|number| number.parse::<u64>().ok());
+            if !number.is_some_and(|number| (1..=made.min(MOST_MADE)).contains(&number)) {
+                let message = format!("{at}.id must be from fault_1 to the {made} that were made");
+                return Err(wrong(format!("{at}.id"), message));
+            }
+            if !ids.insert(id.clone()) {
+                return Err(wrong(
+                    format!("{at}.id"),
+                    format!("{at}.id is that of an earlier one"),
+                ));
+            }
+            let armed = fault.armed(Carrier::Account, routes).map_err(|found| {
+                let field = format!("{at}.fault.{}", found.field);
+                let message = format!("{field} {}", found.message);
+                wrong(field, message)
+            })?;
+            let tally = count.checked(&format!("{at}.count"))?;
+            rules.push(Standing { id: FaultId::from(id), armed, tally });
+        }
+        Ok(Own { made, rules })
+    }
+}
+
+/// How far the account is in the rules and the faults of the fixtures.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProgressState {
+    rules: Vec<AnsweredState>,
+    faults: Vec<CarriedState>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AnsweredState {
+    id: String,
+    answered: u64,
+}
+
+/// A fault of a deployment or a model.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CarriedState {
+    api: Api,
+    by: String,
+    count: TallyState,
+    fault: fault_rule::Rule,
+}
+
+impl ProgressState {
+    pub(super) fn of(book: &CapturedBook, carried: CarriedCounts) -> Self {
+        let answered = |(id, answered)| AnsweredState { id, answered };
+        let mut faults = Vec::new();
+        for ((api, by), counted) in carried {
+            faults.extend(counted.into_iter().map(|(fault, tally)| CarriedState {
+                api,
+                by: by.clone(),
+                count: TallyState::of(tally),
+                fault,
+            }));
+        }
+        // Maps have no order, and two snapshots of one state should be the same. Faults of one
+        // deployment or model stay in theirs.
+        faults.sort_by(|one, other| (one.api.name(), &one.by).cmp(&(other.api.name(), &other.by)));
+        Self { rules: book.answered().into_iter().map(answered).collect(), faults }
+    }
+
+    pub(super) fn checked(self, book: &mut KeptBook) -> Result<CarriedCounts, FieldError> {
+        let answered = self.rules.into_iter();
+        book.set_answered(answered.map(|AnsweredState { id, answered }| (id, answered)).collect());
+        let mut carried = CarriedCounts::new();
+        for (index, CarriedState { api, by, count, fault }) in self.faults.into_iter().enumerate() {
+            let tally = count.checked(&format!("progress.faults[{index}].count"))?;
+            carried.entry((api, by)).or_default().push((fault, tally));
+        }
+        Ok(carried)
+    }
+}
+
+/// The windows of the limits that have begun.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LimitsState {
+    runner: Option<WindowState>,
+    characters: Option<WindowState>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WindowState {
+    begins: String,
+    used: u32,
+}
+
+impl LimitsState {
+    pub(super) fn of(windows: LimitWindows) -> Self {
+        let state = |UsedWindow { begins, used }: UsedWindow| {
+            let begins = chrono::DateTime::from_timestamp(begins, 0)?;
+            Some(WindowState { begins: exact_rfc3339(begins), used })
+        };
+        Self {
+            runner: windows.runner.and_then(state),
+            characters: windows.characters.and_then(state),
+        }
+    }
+
+    pub(super) fn checked(self) -> Result<LimitWindows, FieldError> {
+        let window = |state: Option<WindowState>, field: &str| -> Result<_, FieldError> {
+            state
+                .map(|WindowState { begins, used }| {
+                    let begins = time(&begins, &format!("{field}.begins"))?.timestamp();
+                    Ok::<_, FieldError>(UsedWindow { begins, used })
+                })
+                .transpose()
+        };
+        Ok(LimitWindows {
+            runner: window(self.runner, "limits.runner")?,
+            characters: window(self.characters, "limits.characters")?,
+        })
+    }
+}

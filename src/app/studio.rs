@@ -1,0 +1,271 @@
+//! Agents, images and the pictures of both (characters.txt, agents and images).
+//!
+//! A picture is a pure function of prompt and model, so it is drawn when it is first asked for,
+//! off the async runtime, and the latest ones are kept in memory: the answer to a POST waits for
+//! no drawing, and after a restart the same URL gives the same bytes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use super::accounts::{Visit, World};
+use super::conversations::{Page, Slice};
+use super::faults::Carried;
+use super::item_list::Items;
+use crate::domain::catalog::{Agent, Image};
+use crate::domain::conversation::{Api, Message};
+use crate::domain::{Error, Role};
+use crate::fixtures::Shelf;
+use crate::ids::{AgentId, ConversationId, Kind, Minter, SdModelId};
+use crate::storage::accounts;
+use crate::storage::agents;
+use crate::storage::conversations;
+use crate::storage::images;
+use crate::storage::messages;
+use crate::storage::{self, Store};
+
+/// Pictures drawn at once: drawing is processor time, and requests need some too.
+const DRAWING_AT_ONCE: usize = 2;
+/// Pictures kept in memory, about 80 KB each.
+const KEPT: usize = 32;
+
+/// Makes agents, images and their pictures.
+#[derive(Debug, Clone)]
+pub struct Studio {
+    store: Store,
+    fixtures: Shelf,
+    drawing: Arc<Semaphore>,
+    kept: Arc<Mutex<VecDeque<(String, Bytes)>>>,
+}
+
+/// An agent to be made.
+#[derive(Debug, Clone)]
+pub struct NewAgent {
+    /// Its name.
+    pub name: String,
+    /// What it looks like, its age first.
+    pub appearance_prompt: String,
+    /// What it is like.
+    pub personality_prompt: String,
+    /// What it is for.
+    pub description: String,
+    /// What its avatar is drawn with.
+    pub sd_model: SdModelId,
+}
+
+/// An image to be made.
+#[derive(Debug, Clone)]
+pub struct NewImage {
+    /// What it shows.
+    pub prompt: String,
+    /// What it is drawn with.
+    pub sd_model: SdModelId,
+    /// The conversation that it enters as a message, if any.
+    pub conversation: Option<ConversationId>,
+}
+
+/// What a charged act came to.
+enum Paid<T> {
+    Done(T),
+    NoSuchConversation,
+    NoMoney,
+}
+
+impl Studio {
+    /// A studio with the models of `fixtures`, whose work is kept in `store`.
+    pub fn new(store: Store, fixtures: Shelf) -> Self {
+        let drawing = Arc::new(Semaphore::new(DRAWING_AT_ONCE));
+        Self { store, fixtures, drawing, kept: Arc::default() }
+    }
+
+    /// The account's agents, in the order of their making.
+    pub async fn agents(&self, world: &World) -> Result<Items<Agent>, Error> {
+        let owner = world.row;
+        let look = storage::act(move |db| async move { agents::batch(db, owner, 0).await }.boxed());
+        let batch = self.store.read(look).await.map_err(Error::internal)?;
+        let items = Items::new(&self.store, batch, move |ordinal, db| {
+            agents::one(db, owner, ordinal).boxed()
+        });
+        Ok(items.and(move |after, db| agents::batch(db, owner, after).boxed()))
+    }
+
+    /// One of the account's agents.
+    pub async fn agent(&self, world: &World, id: AgentId) -> Result<Agent, Error> {
+        let (owner, wanted) = (world.row, id.clone());
+        let look =
+            storage::act(move |db| async move { agents::find(db, owner, &wanted).await }.boxed());
+        let found = self.store.read(look).await.map_err(Error::internal)?;
+        found.ok_or(Error::UnknownAgent(id))
+    }
+
+    /// Makes an agent, and charges for its avatar.
+    pub async fn make_agent(&self, visit: &Visit, new: NewAgent) -> Result<Agent, Error> {
+        let model = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?;
+        visit.meet(Carried { by: model.id.as_str(), rules: &model.faults }).await?;
+        let (owner, epoch) = (visit.row, Arc::clone(visit.epoch()));
+        let cost = model.cost_per_image;
+        let act = storage::act(move |db| {
+            async move {
+                if !accounts::charge(db, owner, cost).await? {
+                    return Ok(None);
+                }
+                let ids = &epoch.ids;
+                let ordinal = ids.next(Kind::Agent);
+                let mut agent = Agent {
+                    id: "".into(),
+                    name: new.name,
+                    appearance_prompt: new.appearance_prompt,
+                    personality_prompt: new.personality_prompt,
+                    description: new.description,
+                    sd_model: Some(new.sd_model),
+                };
+                let avatar = format!("{} {}", model.id, agent.avatar_prompt());
+                agent.id = ids.agent(ordinal, &avatar);
+                agents::insert(db, owner, &agent, ordinal).await?;
+                accounts::save_counters(db, owner, ids, &[Kind::Agent]).await?;
+                Ok(Some(agent))
+            }
+            .boxed()
+        });
+        let made = visit.write(&self.store, act).await?;
+        let made = made.ok_or(Error::InsufficientBalance { cost })?;
+        visit.notes().charged(cost);
+        Ok(made)
+    }
+
+    /// A page of the account's images, newest first.
+    pub async fn images(&self, world: &World, page: Page) -> Result<Slice<Image>, Error> {
+        let owner = world.row;
+        let look = storage::act(move |db| {
+            async move { images::list(db, owner, page.window()).await }.boxed()
+        });
+        let (batch, total) = self.store.read(look).await.map_err(Error::internal)?;
+        let items = Items::new(&self.store, batch, move |ordinal, db| {
+            images::one(db, owner, ordinal).boxed()
+        });
+        Ok(Slice { items, total })
+    }
+
+    /// Makes an image, charges for it, and puts it into its conversation.
+    pub async fn make_image(&self, visit: &Visit, new: NewImage) -> Result<Image, Error> {
+        let model = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?;
+        visit.meet(Carried { by: model.id.as_str(), rules: &model.faults }).await?;
+        let cost = model.cost_per_image;
+        let (payer, wanted) = (visit.clone(), new.conversation.clone());
+        let act = storage::act(move |db| {
+            async move {
+                let mut conversation = None;
+                if let Some(id) = &new.conversation {
+                    let api = Api::Characters;
+                    conversation = conversations::place(db, payer.row, api, id).await?;
+                    if conversation.is_none() {
+                        return Ok(Paid::NoSuchConversation);
+                    }
+                }
+                if !accounts::charge(db, payer.row, cost).await? {
+                    return Ok(Paid::NoMoney);
+                }
+                let ids = &payer.epoch().ids;
+                let ordinal = ids.next(Kind::Image);
+                let image = Image {
+                    id: ids.image(ordinal, &format!("{} {}", new.sd_model, new.prompt)),
+                    prompt: new.prompt,
+                    sd_model: new.sd_model,
+                    created_at: payer.clock.now(),
+                };
+                let image = [(ordinal, image)];
+                images::insert(db, payer.row, &image).await?;
+                let [(_, image)] = image;
+                let mut made = vec![Kind::Image];
+                if let Some(conversation) = conversation {
+                    let message = shown(ids, &image, conversation.turn_count());
+                    let activity = ids.next(Kind::Activity);
+                    let ordinal = conversation.ordinal();
+                    messages::append(db, payer.row, ordinal, &[message], activity).await?;
+                    made.extend([Kind::Message, Kind::Activity]);
+                }
+                accounts::save_counters(db, payer.row, ids, &made).await?;
+                Ok(Paid::Done(image))
+            }
+            .boxed()
+        });
+        match visit.write(&self.store, act).await? {
+            Paid::Done(image) => {
+                visit.notes().charged(cost);
+                Ok(image)
+            }
+            Paid::NoMoney => Err(Error::InsufficientBalance { cost }),
+            Paid::NoSuchConversation => {
+                Err(Error::UnknownConversation(wanted.unwrap_or_else(|| "".into())))
+            }
+        }
+    }
+
+    /// The picture `id`, of an image or of an agent, as a PNG. Needs no account.
+    pub async fn picture(&self, id: String) -> Result<Bytes, Error> {
+        if let Some(png) = self.kept(&id) {
+            return Ok(png);
+        }
+        let wanted = id.clone();
+        let look = storage::act(move |db| {
+            async move {
+                if let Some(image) = images::find_anywhere(db, &wanted).await? {
+                    return Ok(Some((image.prompt, image.sd_model)));
+                }
+                let agent = agents::find_anywhere(db, &wanted).await?;
+                Ok(agent.and_then(|agent| Some((agent.avatar_prompt(), agent.sd_model?))))
+            }
+            .boxed()
+        });
+        let found = self.store.read(look).await.map_err(Error::internal)?;
+        let Some((prompt, model)) = found else { return Err(Error::UnknownPicture(id)) };
+        let png = self.draw(prompt, model).await?;
+        self.keep(id, &png);
+        Ok(png)
+    }
+
+    async fn draw(&self, prompt: String, model: SdModelId) -> Result<Bytes, Error> {
+        let place = Arc::clone(&self.drawing).acquire_owned().await.map_err(Error::internal)?;
+        let draw = move || {
+            // Whoever asked may leave; the place is taken for as long as the drawing goes on.
+            let _place = place;
+            placeholder_image::render(&prompt, model.as_str())
+        };
+        tokio::task::spawn_blocking(draw)
+            .await
+            .map_err(Error::internal)?
+            .map(Bytes::from)
+            .map_err(Error::internal)
+    }
+
+    fn kept(&self, id: &str) -> Option<Bytes> {
+        let kept = self.kept.lock();
+        kept.iter().find(|(of, _)| of == id).map(|(_, png)| png.clone())
+    }
+
+    fn keep(&self, id: String, png: &Bytes) {
+        let mut kept = self.kept.lock();
+        if kept.len() == KEPT {
+            kept.pop_front();
+        }
+        kept.push_back((id, png.clone()));
+    }
+}
+
+/// The message that an image is in its conversation: no text, just the image. It belongs to the turn
+/// that came last.
+fn shown(ids: &Minter, image: &Image, turn: u64) -> Message {
+    Message {
+        id: ids.message(),
+        role: Role::Assistant,
+        parts: Vec::new(),
+        image: Some(image.id.clone()),
+        created_at: image.created_at,
+        aborted: false,
+        turn,
+    }
+}

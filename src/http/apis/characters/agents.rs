@@ -1,0 +1,111 @@
+//! Agents (characters.txt, "Manage AI agents with customizable appearances and personalities").
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+
+use super::auth::Account;
+use crate::app::Studio;
+use crate::app::studio::NewAgent;
+use crate::domain::catalog::Agent;
+use crate::domain::error::{Fault, FieldError};
+use crate::http::base_url::BaseUrl;
+use crate::http::extract::{Body, InPath, Json, WholeNumber};
+use crate::http::response::failure::Failure;
+use crate::http::response::lists::listed;
+use crate::ids::{AgentId, SdModelId};
+
+/// The youngest an agent may be, in years.
+const YOUNGEST: u64 = 18;
+
+/// An agent to make.
+#[derive(Debug, Deserialize)]
+pub(super) struct AgentBody {
+    name: String,
+    appearance_prompt: Option<String>,
+    personality_prompt: Option<String>,
+    description: Option<String>,
+    sd_model_id: SdModelId,
+    age: Option<WholeNumber>,
+}
+
+/// An agent.
+#[derive(Serialize)]
+pub(super) struct AgentItem {
+    id: AgentId,
+    name: String,
+    appearance_prompt: String,
+    personality_prompt: String,
+    description: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    avatar_url: Option<String>,
+}
+
+impl AgentBody {
+    fn checked(self) -> Result<NewAgent, FieldError> {
+        if self.name.is_empty() {
+            let message = "name must not be empty";
+            return Err(FieldError::new("name", Fault::BadValue, message));
+        }
+        let appearance = self.appearance_prompt.unwrap_or_default();
+        let age = self.age.map(|age| age.within(YOUNGEST..=u64::MAX, "age")).transpose()?;
+        let appearance_prompt = match age {
+            None => appearance,
+            Some(age) if appearance.is_empty() => format!("{age} years old"),
+            Some(age) => format!("{age} years old, {appearance}"),
+        };
+        Ok(NewAgent {
+            name: self.name,
+            appearance_prompt,
+            personality_prompt: self.personality_prompt.unwrap_or_default(),
+            description: self.description.unwrap_or_default(),
+            sd_model: self.sd_model_id,
+        })
+    }
+}
+
+impl AgentItem {
+    fn new(agent: Agent, base: &BaseUrl) -> Self {
+        let avatar_url = agent.sd_model.is_some().then(|| base.picture(agent.id.as_str()));
+        Self {
+            id: agent.id,
+            name: agent.name,
+            appearance_prompt: agent.appearance_prompt,
+            personality_prompt: agent.personality_prompt,
+            description: agent.description,
+            avatar_url,
+        }
+    }
+}
+
+/// `GET /api/v1/agents`.
+pub(super) async fn list(
+    Account(visit): Account,
+    State(studio): State<Studio>,
+    base: BaseUrl,
+) -> Result<Response, Failure> {
+    let agents = studio.agents(&visit).await?;
+    Ok(listed(agents, move |agent| AgentItem::new(agent, &base), |items| items))
+}
+
+/// `POST /api/v1/agents`.
+pub(super) async fn create(
+    Account(visit): Account,
+    State(studio): State<Studio>,
+    base: BaseUrl,
+    Body(body): Body<AgentBody>,
+) -> Result<(StatusCode, Json<AgentItem>), Failure> {
+    let agent = studio.make_agent(&visit, body.checked()?).await?;
+    Ok((StatusCode::CREATED, Json(AgentItem::new(agent, &base))))
+}
+
+/// `GET /api/v1/agents/{id}`.
+pub(super) async fn show(
+    Account(visit): Account,
+    InPath(id): InPath<AgentId>,
+    State(studio): State<Studio>,
+    base: BaseUrl,
+) -> Result<Json<AgentItem>, Failure> {
+    Ok(Json(AgentItem::new(studio.agent(&visit, id).await?, &base)))
+}

@@ -1,0 +1,64 @@
+//! Who calls the Characters API: `Authorization: Bearer …`, and the plan's limit.
+//!
+//! The limit's headers stand on every answer to a known key, whatever becomes of the request, so
+//! requests are counted before any handler is asked; handlers ask for the [`Account`] that was
+//! found.
+
+use axum::extract::{FromRequestParts, Request};
+use axum::http::request::Parts;
+
+use crate::app::Access;
+use crate::app::accounts::Visit;
+use crate::domain::Error;
+use crate::domain::conversation::Api;
+use crate::http::context::Scope;
+use crate::http::middleware::fault_injection;
+use crate::http::response::failure::Failure;
+use crate::http::response::plain::bearer;
+
+/// The account of the key, once its faults are met. Checked before the body is read.
+pub(crate) struct Account(pub(super) Visit);
+
+/// What was found out about the key.
+#[derive(Clone)]
+enum Found {
+    Account(Visit),
+    NoKey,
+    UnknownKey,
+}
+
+/// Finds the account, counts the request against its limit, and refuses what goes beyond.
+pub(crate) fn count(access: &Access, request: &mut Request) -> Result<(), Failure> {
+    let scope = Scope::of(request.extensions());
+    let found = match access.account(bearer(request.headers())) {
+        Ok(world) => {
+            scope.attribute_to(&world);
+            let visit = Visit::new(world, scope.notes());
+            if let Some(verdict) = visit.admit(Api::Characters) {
+                scope.limited(verdict);
+                verdict.outcome()?;
+            }
+            Found::Account(visit)
+        }
+        Err(Error::MissingKey) => Found::NoKey,
+        Err(_) => Found::UnknownKey,
+    };
+    request.extensions_mut().insert(found);
+    Ok(())
+}
+
+impl<S: Sync> FromRequestParts<S> for Account {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+        match parts.extensions.get::<Found>() {
+            Some(Found::Account(visit)) => {
+                let visit = visit.clone();
+                fault_injection::meet(parts, Api::Characters, &visit, None).await?;
+                Ok(Self(visit))
+            }
+            Some(Found::UnknownKey) => Err(Error::UnknownKey.into()),
+            Some(Found::NoKey) | None => Err(Error::MissingKey.into()),
+        }
+    }
+}

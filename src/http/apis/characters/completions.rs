@@ -1,0 +1,101 @@
+//! `POST /api/v1/completions` (characters.txt, the Completions API).
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+
+use super::auth::Account;
+use crate::app::Turns;
+use crate::app::generation::characters::{Replied, Unfinished};
+use crate::clock::rfc3339;
+use crate::domain::conversation::Turn;
+use crate::domain::error::{Fault, FieldError};
+use crate::domain::{Part, Role};
+use crate::http::extract::{Body, Json, Object};
+use crate::http::response::failure::Failure;
+use crate::ids::{AgentId, LlmId, MessageId};
+
+/// Messages to complete.
+#[derive(Debug, Deserialize)]
+pub(super) struct CompletionBody {
+    messages: Vec<Object<MessageBody>>,
+    llm_id: LlmId,
+    agent_id: Option<AgentId>,
+}
+
+/// One message, before it is checked.
+#[derive(Debug, Deserialize)]
+pub(super) struct MessageBody {
+    role: String,
+    content: String,
+}
+
+/// The message that answers.
+#[derive(Serialize)]
+pub(super) struct ReplyAnswer {
+    id: MessageId,
+    content: String,
+    role: &'static str,
+    created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thoughts: Option<String>,
+}
+
+impl From<Replied> for ReplyAnswer {
+    fn from(replied: Replied) -> Self {
+        Self {
+            id: replied.id,
+            content: replied.content,
+            role: role_name(Role::Assistant),
+            created_at: rfc3339(replied.created_at),
+            thoughts: replied.thoughts,
+        }
+    }
+}
+
+/// What a role is called in this API.
+pub(super) fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::System => "system",
+        Role::User => "user",
+        Role::Assistant => "agent",
+    }
+}
+
+/// Checks messages: roles `system`, `user` and `agent`, and `assistant` for the last.
+pub(super) fn messages(bodies: Vec<Object<MessageBody>>) -> Result<Vec<Turn>, FieldError> {
+    let checked = |(index, Object(body)): (usize, Object<MessageBody>)| {
+        let role = match body.role.as_str() {
+            "system" => Role::System,
+            "user" => Role::User,
+            "agent" | "assistant" => Role::Assistant,
+            _ => {
+                let field = format!("messages[{index}].role");
+                let message = format!("{field} must be one of system, user, agent, assistant");
+                return Err(FieldError::new(field, Fault::BadValue, message));
+            }
+        };
+        Ok(Turn { role, parts: vec![Part::text(body.content)] })
+    };
+    bodies.into_iter().enumerate().map(checked).collect()
+}
+
+impl CompletionBody {
+    fn checked(self) -> Result<Unfinished, FieldError> {
+        if self.messages.is_empty() {
+            let message = "messages must be a non-empty array";
+            return Err(FieldError::new("messages", Fault::EmptyArray, message));
+        }
+        let messages = messages(self.messages)?;
+        Ok(Unfinished { messages, llm: self.llm_id, agent: self.agent_id })
+    }
+}
+
+/// Answers the messages, and stores nothing.
+pub(super) async fn complete(
+    Account(visit): Account,
+    State(turns): State<Turns>,
+    Body(body): Body<CompletionBody>,
+) -> Result<Json<ReplyAnswer>, Failure> {
+    let replied = turns.complete_messages(&visit, body.checked()?).await?;
+    Ok(Json(replied.into()))
+}

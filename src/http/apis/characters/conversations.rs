@@ -1,0 +1,171 @@
+//! Conversations and their messages (characters.txt, "Manage ongoing conversations", "Manage
+//! messages within a conversation").
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+
+use super::auth::Account;
+use super::completions::role_name;
+use super::completions::{MessageBody, ReplyAnswer, messages as checked_messages};
+use crate::app::generation::characters::{Addressed, Begun};
+use crate::app::{Archive, Turns};
+use crate::clock::rfc3339;
+use crate::domain::conversation::text_of;
+use crate::domain::conversation::{Conversation, Message};
+use crate::domain::error::{Fault, FieldError};
+use crate::http::base_url::BaseUrl;
+use crate::http::extract::{Body, InPath, Json, Object};
+use crate::http::response::failure::Failure;
+use crate::http::response::lists::listed;
+use crate::ids::{AgentId, ConversationId, LlmId, MessageId};
+
+/// The longest title, in characters.
+const LONGEST_TITLE: usize = 200;
+
+/// A conversation to begin.
+#[derive(Debug, Deserialize)]
+pub(super) struct CreateBody {
+    title: String,
+    system_prompt: Option<String>,
+    llm_id: LlmId,
+    agent_id: Option<AgentId>,
+    messages: Option<Vec<Object<MessageBody>>>,
+}
+
+/// A message to answer.
+#[derive(Debug, Deserialize)]
+pub(super) struct SayBody {
+    content: String,
+    llm_id: Option<LlmId>,
+    verbose: Option<bool>,
+}
+
+/// A conversation.
+#[derive(Serialize)]
+pub(super) struct ConversationItem {
+    id: ConversationId,
+    title: String,
+    system_prompt: String,
+    llm_id: String,
+    last_message_at: String,
+    agent_id: Option<AgentId>,
+}
+
+/// A message in a list.
+#[derive(Serialize)]
+pub(super) struct MessageItem {
+    id: MessageId,
+    content: String,
+    role: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_url: Option<String>,
+    created_at: String,
+}
+
+impl CreateBody {
+    fn checked(self) -> Result<Begun, FieldError> {
+        if !(1..=LONGEST_TITLE).contains(&self.title.chars().count()) {
+            let message = format!("title must have 1 to {LONGEST_TITLE} characters");
+            return Err(FieldError::new("title", Fault::BadValue, message));
+        }
+        Ok(Begun {
+            title: self.title,
+            system_prompt: self.system_prompt.unwrap_or_default(),
+            llm: self.llm_id,
+            agent: self.agent_id,
+            messages: checked_messages(self.messages.unwrap_or_default())?,
+        })
+    }
+}
+
+impl SayBody {
+    fn checked(self, conversation: ConversationId) -> Result<Addressed, FieldError> {
+        if self.content.is_empty() {
+            let message = "content must not be empty";
+            return Err(FieldError::new("content", Fault::BadValue, message));
+        }
+        Ok(Addressed {
+            conversation,
+            content: self.content,
+            llm: self.llm_id,
+            verbose: self.verbose.unwrap_or_default(),
+        })
+    }
+}
+
+impl From<Conversation> for ConversationItem {
+    fn from(conversation: Conversation) -> Self {
+        Self {
+            id: conversation.id,
+            title: conversation.name,
+            system_prompt: conversation.system_prompt,
+            llm_id: conversation.target.id().to_owned(),
+            last_message_at: rfc3339(conversation.updated_at),
+            agent_id: conversation.agent,
+        }
+    }
+}
+
+impl MessageItem {
+    fn new(message: Message, base: &BaseUrl) -> Self {
+        Self {
+            content: text_of(&message.parts).into_owned(),
+            role: role_name(message.role),
+            image_url: message.image.map(|id| base.picture(id.as_str())),
+            created_at: rfc3339(message.created_at),
+            id: message.id,
+        }
+    }
+}
+
+/// `GET /api/v1/conversations`: latest first.
+pub(super) async fn list(
+    Account(visit): Account,
+    State(archive): State<Archive>,
+) -> Result<Response, Failure> {
+    let found = archive.dialogues(&visit).await?;
+    Ok(listed(found, ConversationItem::from, |items| items))
+}
+
+/// `POST /api/v1/conversations`.
+pub(super) async fn create(
+    Account(visit): Account,
+    State(turns): State<Turns>,
+    Body(body): Body<CreateBody>,
+) -> Result<(StatusCode, Json<ConversationItem>), Failure> {
+    let conversation = turns.begin(&visit, body.checked()?).await?;
+    Ok((StatusCode::CREATED, Json(conversation.into())))
+}
+
+/// `GET /api/v1/conversations/{id}`.
+pub(super) async fn show(
+    Account(visit): Account,
+    InPath(id): InPath<ConversationId>,
+    State(archive): State<Archive>,
+) -> Result<Json<ConversationItem>, Failure> {
+    Ok(Json(archive.dialogue(&visit, id).await?.into()))
+}
+
+/// `GET /api/v1/conversations/{conversation_id}/messages`: oldest first.
+pub(super) async fn messages(
+    Account(visit): Account,
+    InPath(id): InPath<ConversationId>,
+    State(archive): State<Archive>,
+    base: BaseUrl,
+) -> Result<Response, Failure> {
+    let found = archive.lines(&visit, id).await?;
+    Ok(listed(found, move |message| MessageItem::new(message, &base), |items| items))
+}
+
+/// `POST /api/v1/conversations/{conversation_id}/messages`: the agent's answer.
+pub(super) async fn say(
+    Account(visit): Account,
+    InPath(id): InPath<ConversationId>,
+    State(turns): State<Turns>,
+    Body(body): Body<SayBody>,
+) -> Result<(StatusCode, Json<ReplyAnswer>), Failure> {
+    let replied = turns.say(&visit, body.checked(id)?).await?;
+    Ok((StatusCode::CREATED, Json(replied.into())))
+}

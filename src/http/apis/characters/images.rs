@@ -1,0 +1,141 @@
+//! Images (characters.txt, "Generate and retrieve AI-created images"), and the pictures they are.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use super::auth::Account;
+use crate::app::Studio;
+use crate::app::conversations::Page;
+use crate::app::studio::NewImage;
+use crate::clock::rfc3339;
+use crate::domain::catalog::Image;
+use crate::domain::error::{Fault, FieldError};
+use crate::http::base_url::BaseUrl;
+use crate::http::extract::{Body, InPath, Json};
+use crate::http::response::failure::Failure;
+use crate::http::response::lists::listed;
+use crate::http::response::pages::ListQuery;
+use crate::ids::{ConversationId, ImageId, SdModelId};
+
+/// Items a page where the query does not say.
+const PAGE_SIZE: u64 = 10;
+
+/// An image to make.
+#[derive(Debug, Deserialize)]
+pub(super) struct ImageBody {
+    prompt: String,
+    sd_model_id: SdModelId,
+    conversation_id: Option<ConversationId>,
+}
+
+/// An image.
+#[derive(Serialize)]
+pub(super) struct ImageItem {
+    id: ImageId,
+    prompt: String,
+    url: String,
+    created_at: String,
+}
+
+/// One page of images.
+#[derive(Serialize)]
+pub(super) struct ImagesAnswer {
+    data: Vec<ImageItem>,
+    pagination: Pagination,
+}
+
+#[derive(Serialize)]
+struct Pagination {
+    total_items: u64,
+    current_page: u64,
+    page_size: u64,
+    total_pages: u64,
+    next_page: Option<u64>,
+    prev_page: Option<u64>,
+}
+
+impl ImageBody {
+    fn checked(self) -> Result<NewImage, FieldError> {
+        if self.prompt.trim().is_empty() {
+            let message = "prompt must not be empty";
+            return Err(FieldError::new("prompt", Fault::BadValue, message));
+        }
+        let ImageBody { prompt, sd_model_id, conversation_id } = self;
+        Ok(NewImage { prompt, sd_model: sd_model_id, conversation: conversation_id })
+    }
+}
+
+impl ImageItem {
+    fn new(image: Image, base: &BaseUrl) -> Self {
+        Self {
+            url: base.picture(image.id.as_str()),
+            id: image.id,
+            prompt: image.prompt,
+            created_at: rfc3339(image.created_at),
+        }
+    }
+}
+
+impl Pagination {
+    fn new(page: Page, total: u64) -> Self {
+        let total_pages = total.div_ceil(page.page_size);
+        Self {
+            total_items: total,
+            current_page: page.page,
+            page_size: page.page_size,
+            total_pages,
+            next_page: page.has_more(total).then(|| page.page + 1),
+            prev_page: (page.page > 1).then(|| page.page - 1),
+        }
+    }
+}
+
+/// `GET /api/v1/images`: newest first.
+pub(super) async fn list(
+    Account(visit): Account,
+    State(studio): State<Studio>,
+    base: BaseUrl,
+    query: ListQuery,
+) -> Result<Response, Failure> {
+    let (page, _) = query.page(PAGE_SIZE)?;
+    let slice = studio.images(&visit, page).await?;
+    let pagination = Pagination::new(page, slice.total);
+    let item = move |image| ImageItem::new(image, &base);
+    Ok(listed(slice.items, item, |data| ImagesAnswer { data, pagination }))
+}
+
+/// `POST /api/v1/images`.
+pub(super) async fn create(
+    Account(visit): Account,
+    State(studio): State<Studio>,
+    base: BaseUrl,
+    Body(body): Body<ImageBody>,
+) -> Result<(StatusCode, Json<ImageItem>), Failure> {
+    let image = studio.make_image(&visit, body.checked()?).await?;
+    Ok((StatusCode::CREATED, Json(ImageItem::new(image, &base))))
+}
+
+/// A picture, which never changes.
+pub(super) struct Png(Bytes);
+
+impl IntoResponse for Png {
+    fn into_response(self) -> Response {
+        const PNG: HeaderValue = HeaderValue::from_static("image/png");
+        const FOR_EVER: HeaderValue =
+            HeaderValue::from_static("public, max-age=31536000, immutable");
+        let headers = [(header::CONTENT_TYPE, PNG), (header::CACHE_CONTROL, FOR_EVER)];
+        (headers, self.0).into_response()
+    }
+}
+
+/// `GET /images/{id}.png`: the picture of an image or the avatar of an agent. Needs no key.
+pub(super) async fn picture(
+    InPath(file): InPath<String>,
+    State(studio): State<Studio>,
+) -> Result<Png, Failure> {
+    let id = file.strip_suffix(".png").ok_or(Failure::NoSuchPath)?;
+    Ok(Png(studio.picture(id.to_owned()).await?))
+}

@@ -1,0 +1,49 @@
+//! The Characters API (characters.txt): models, completions, conversations, agents, images.
+
+mod agents;
+mod auth;
+mod completions;
+mod conversations;
+mod images;
+mod models;
+
+use axum::extract::FromRef;
+
+pub(crate) use self::auth::count;
+use crate::app::{Access, Archive, Studio, Turns};
+use crate::fixtures::Shelf;
+use crate::http::base_url::PublicUrl;
+use crate::http::extract::{LargeBodies, Strictness};
+use crate::http::response::failure::Failure;
+use crate::http::routes::Routes;
+use crate::http::routes::get;
+use crate::http::routes::post;
+
+/// The routes, and below `/images` the pictures that links of this API point to.
+pub(crate) fn routes<S>() -> Routes<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Access: FromRef<S>,
+    Turns: FromRef<S>,
+    Archive: FromRef<S>,
+    Studio: FromRef<S>,
+    Shelf: FromRef<S>,
+    PublicUrl: FromRef<S>,
+    Strictness: FromRef<S>,
+    LargeBodies: FromRef<S>,
+{
+    Routes::new()
+        .route("/api/v1/models", get(models::list))
+        .route("/api/v1/completions", post(completions::complete))
+        .route("/api/v1/conversations", get(conversations::list).post(conversations::create))
+        .route("/api/v1/conversations/{id}", get(conversations::show))
+        .route(
+            "/api/v1/conversations/{id}/messages",
+            get(conversations::messages).post(conversations::say),
+        )
+        .route("/api/v1/agents", get(agents::list).post(agents::create))
+        .route("/api/v1/agents/{id}", get(agents::show))
+        .route("/api/v1/images", get(images::list).post(images::create))
+        .route("/images/{file}", get(images::picture))
+        .map(|router| router.method_not_allowed_fallback(async || Failure::WrongMethod))
+}

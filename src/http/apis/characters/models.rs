@@ -1,0 +1,63 @@
+//! `GET /api/v1/models` (characters.txt, the Models API).
+
+use axum::extract::State;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::auth::Account;
+use crate::domain::Credits;
+use crate::domain::error::{Fault, FieldError, Place};
+use crate::fixtures::Shelf;
+use crate::http::extract::Json;
+use crate::http::response::failure::Failure;
+use crate::http::response::pages::ListQuery;
+use crate::ids::{LlmId, SdModelId};
+
+/// A model in a list.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum ModelItem {
+    Llm { id: LlmId, name: String, max_context: u64, cost_per_1k_tokens: Option<Box<RawValue>> },
+    Sd { id: SdModelId, name: String, cost_per_image: Option<Box<RawValue>> },
+}
+
+/// A price as a JSON number, digit by digit as it was written: never through a float.
+fn number(price: Credits) -> Option<Box<RawValue>> {
+    RawValue::from_string(price.to_string()).ok()
+}
+
+/// Models of one type, `llm` or `sd`, in the order of the fixtures.
+pub(super) async fn list(
+    Account(_): Account,
+    State(shelf): State<Shelf>,
+    query: ListQuery,
+) -> Result<Json<Vec<ModelItem>>, Failure> {
+    let fixtures = shelf.current();
+    let models = match query.one("type")?.as_deref() {
+        Some("llm") => fixtures
+            .llms
+            .iter()
+            .map(|llm| ModelItem::Llm {
+                id: llm.id.clone(),
+                name: llm.name.clone(),
+                max_context: llm.max_context,
+                cost_per_1k_tokens: number(llm.cost_per_1k_tokens),
+            })
+            .collect(),
+        Some("sd") => fixtures
+            .sd_models
+            .iter()
+            .map(|sd| ModelItem::Sd {
+                id: sd.id.clone(),
+                name: sd.name.clone(),
+                cost_per_image: number(sd.cost_per_image),
+            })
+            .collect(),
+        Some(_) => {
+            let field = FieldError::new("type", Fault::BadValue, "type must be llm or sd");
+            return Err(field.in_the(Place::Query).into());
+        }
+        None => return Err(FieldError::missing("type").in_the(Place::Query).into()),
+    };
+    Ok(Json(models))
+}

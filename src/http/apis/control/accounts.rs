@@ -1,0 +1,228 @@
+//! Accounts (docs/control.md, "Accounts"): worlds made, looked at, changed, reset and removed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::body::{ControlBody, NoFields, OptionalBody};
+use super::clock::ClockAnswer;
+use crate::app::accounts::{Changes, LimitChange, NewAccount};
+use crate::app::snapshots::Section;
+use crate::app::{World, Worlds};
+use crate::clock::parse_rfc3339;
+use crate::domain::error::{Fault, FieldError};
+use crate::domain::{ApiKey, Credits};
+use crate::http::extract::{InPath, Json, WholeNumber};
+use crate::http::response::failure::Failure;
+use crate::ids::AccountId;
+
+/// An account to make; everything may be left out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewAccountBody {
+    from: Option<AccountId>,
+    plan: Option<String>,
+    balance: Option<String>,
+    seed: Option<WholeNumber>,
+    clock: Option<String>,
+    ttl: Option<WholeNumber>,
+    /// What a fork takes along besides data, balance, plan and clock.
+    with: Option<Vec<String>>,
+}
+
+/// What to change; `null` for a limit is the plan's own again.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ChangesBody {
+    plan: Option<String>,
+    balance: Option<String>,
+    #[serde(default)]
+    requests_per_minute: LimitBody,
+    #[serde(default)]
+    runner_requests_per_minute: LimitBody,
+}
+
+/// An account as it is.
+#[derive(Serialize)]
+pub(super) struct AccountAnswer {
+    id: AccountId,
+    /// Shown where it is made only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    project: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<AccountId>,
+    plan: String,
+    requests_per_minute: u32,
+    runner_requests_per_minute: Option<u32>,
+    balance: String,
+    clock: ClockAnswer,
+}
+
+/// A limit in a body, where `null` is something else than nothing at all.
+#[derive(Debug, Default)]
+enum LimitBody {
+    #[default]
+    Absent,
+    Null,
+    Number(WholeNumber),
+}
+
+impl<'de> Deserialize<'de> for LimitBody {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(|given| given.map_or(Self::Null, Self::Number))
+    }
+}
+
+impl LimitBody {
+    fn checked(&self, field: &str) -> Result<LimitChange, FieldError> {
+        Ok(match self {
+            Self::Absent => LimitChange::Keep,
+            Self::Null => LimitChange::Usual,
+            Self::Number(number) => {
+                let number = number.within(1..=u64::from(u32::MAX), field)?;
+                LimitChange::To(u32::try_from(number).unwrap_or(u32::MAX))
+            }
+        })
+    }
+}
+
+fn credits(text: Option<String>) -> Result<Option<Credits>, FieldError> {
+    text.map(|text| {
+        Credits::parse(&text).ok_or_else(|| {
+            let message = "balance must be credits as decimal text, at most six places: \"12.5\"";
+            FieldError::new("balance", Fault::BadValue, message)
+        })
+    })
+    .transpose()
+}
+
+impl NewAccountBody {
+    /// The sections that a fork takes along: all of them where it does not say.
+    pub(super) fn sections(&self) -> Result<Vec<Section>, FieldError> {
+        match &self.with {
+            Some(names) => Section::named(names.iter().map(String::as_str)),
+            None => Ok(Section::ALL.to_vec()),
+        }
+    }
+
+    pub(super) fn checked(self) -> Result<NewAccount, FieldError> {
+        let number = |number: Option<WholeNumber>, least, field| {
+            number.map(|number| number.within(least..=u64::MAX, field)).transpose()
+        };
+        let clock = self.clock.map(|text| {
+            parse_rfc3339(&text).ok_or_else(|| {
+                let message = "clock must be a time like 2026-03-24T09:00:00Z";
+                FieldError::new("clock", Fault::BadValue, message)
+            })
+        });
+        Ok(NewAccount {
+            from: self.from,
+            plan: self.plan,
+            balance: credits(self.balance)?,
+            seed: number(self.seed, 0, "seed")?,
+            clock: clock.transpose()?,
+            ttl: number(self.ttl, 1, "ttl")?.map(Duration::from_secs),
+        })
+    }
+}
+
+impl ChangesBody {
+    fn checked(self) -> Result<Changes, FieldError> {
+        Ok(Changes {
+            plan: self.plan,
+            balance: credits(self.balance)?,
+            requests_per_minute: self.requests_per_minute.checked("requests_per_minute")?,
+            runner_requests_per_minute: self
+                .runner_requests_per_minute
+                .checked("runner_requests_per_minute")?,
+        })
+    }
+}
+
+pub(super) async fn answer(worlds: &Worlds, world: &World) -> Result<AccountAnswer, Failure> {
+    Ok(shown(world, worlds.balance(world).await?))
+}
+
+fn shown(world: &World, balance: Credits) -> AccountAnswer {
+    let plan = world.plan();
+    AccountAnswer {
+        id: world.id.clone(),
+        key: None,
+        project: world.project().to_string(),
+        from: world.made_from.clone(),
+        plan: plan.id,
+        requests_per_minute: plan.requests_per_minute,
+        runner_requests_per_minute: plan.runner_requests_per_minute,
+        balance: balance.to_string(),
+        clock: ClockAnswer::of(&world.clock),
+    }
+}
+
+/// `GET /_mynah/accounts`, in the order of their making.
+pub(super) async fn list(
+    State(worlds): State<Arc<Worlds>>,
+) -> Result<Json<Vec<AccountAnswer>>, Failure> {
+    let all = worlds.balances().await?;
+    Ok(Json(all.into_iter().map(|(world, balance)| shown(&world, balance)).collect()))
+}
+
+/// `POST /_mynah/accounts`: a new world, with a fresh key that is shown here only.
+pub(super) async fn create(
+    State(worlds): State<Arc<Worlds>>,
+    OptionalBody(body): OptionalBody<NewAccountBody>,
+) -> Result<(StatusCode, Json<AccountAnswer>), Failure> {
+    if body.with.is_some() {
+        let message = "with is for a fork: there is nothing to take along";
+        return Err(FieldError::new("with", Fault::NotAllowed, message).into());
+    }
+    let world = worlds.make(body.checked()?).await?;
+    Ok((StatusCode::CREATED, Json(fresh(&worlds, &world).await?)))
+}
+
+/// A new account, with its key.
+pub(super) async fn fresh(worlds: &Worlds, world: &World) -> Result<AccountAnswer, Failure> {
+    let key = world.keys().first().map(ApiKey::reveal).map(str::to_owned);
+    Ok(AccountAnswer { key, ..answer(worlds, world).await? })
+}
+
+/// `GET /_mynah/accounts/{id}`.
+pub(super) async fn show(
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+) -> Result<Json<AccountAnswer>, Failure> {
+    let world = worlds.named(&id)?;
+    Ok(Json(answer(&worlds, &world).await?))
+}
+
+/// `PATCH /_mynah/accounts/{id}`: plan, balance, limits.
+pub(super) async fn change(
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+    ControlBody(body): ControlBody<ChangesBody>,
+) -> Result<Json<AccountAnswer>, Failure> {
+    let world = worlds.change(&id, body.checked()?).await?;
+    Ok(Json(answer(&worlds, &world).await?))
+}
+
+/// `POST /_mynah/accounts/{id}/reset`: back to how it was made.
+pub(super) async fn reset(
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+    _: OptionalBody<NoFields>,
+) -> Result<Json<AccountAnswer>, Failure> {
+    let world = worlds.reset(&id).await?;
+    Ok(Json(answer(&worlds, &world).await?))
+}
+
+/// `DELETE /_mynah/accounts/{id}`, with all it holds.
+pub(super) async fn remove(
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+) -> Result<StatusCode, Failure> {
+    worlds.remove(&id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,124 @@
+//! Who may use the control plane.
+//!
+//! On a loopback address it is open to programs on this machine. Web pages run on this machine,
+//! too, and must stay out: so only a loopback `Host` is answered (a page that rebinds its own name
+//! sends that name; a proxy may send a loopback `Host`, but says for whom it asks), changes are taken only as `application/json` (a page cannot send that without
+//! asking first), and no CORS header ever answers its question.
+
+use std::sync::Arc;
+
+use axum::body::{Body, HttpBody as _};
+use axum::extract::{FromRequest as _, Request, State};
+use axum::http::Method;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::body::{NoFields, OptionalBody};
+use crate::domain::Error;
+use crate::domain::error::{Fault, FieldError, Place};
+use crate::http::context::Scope;
+use crate::http::extract::LargeBodies;
+use crate::http::extract::is_json;
+use crate::http::middleware::host::is_from_elsewhere;
+use crate::http::middleware::host::is_to_this_machine;
+use crate::http::response::failure::Failure;
+use crate::http::response::plain::bearer;
+
+/// Who may use the control plane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Programs on this machine.
+    ThisMachine,
+    /// Whoever sends this token.
+    Token(Arc<str>),
+    /// Whoever reaches the server.
+    Anyone,
+    /// Nobody.
+    Nobody,
+}
+
+/// The routes whose handlers read parameters, with their methods.
+const WITH_PARAMETERS: [(Method, &str); 7] = [
+    (Method::GET, "/_mynah/accounts/{id}/snapshot"),
+    (Method::PUT, "/_mynah/accounts/{id}/snapshot"),
+    (Method::POST, "/_mynah/accounts/{id}/replies"),
+    (Method::POST, "/_mynah/accounts/{id}/replies/queue"),
+    (Method::GET, "/_mynah/accounts/{id}/requests"),
+    (Method::GET, "/_mynah/accounts/{id}/requests/wait"),
+    (Method::GET, "/_mynah/accounts/{id}/requests/stream"),
+];
+
+/// Lets in who may, and refuses what no handler would look at.
+pub(crate) async fn guard(
+    State((access, large)): State<(Access, LargeBodies)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if let Err(refusal) = admitted(&access, &request).and_then(|()| understood(&request)) {
+        return refusal.into_response();
+    }
+    match without_body(request, &large).await {
+        Ok(request) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+fn admitted(access: &Access, request: &Request) -> Result<(), Failure> {
+    let headers = request.headers();
+    match access {
+        Access::ThisMachine if !is_to_this_machine(request.uri(), headers) => {
+            Err(Error::ControlClosed.into())
+        }
+        Access::ThisMachine if is_from_elsewhere(headers) => Err(Failure::FromElsewhere),
+        Access::ThisMachine | Access::Anyone => Ok(()),
+        Access::Nobody => Err(Error::ControlClosed.into()),
+        Access::Token(token) => match bearer(headers) {
+            Some(sent) if same(sent, token) => Ok(()),
+            Some(_) => Err(Error::UnknownKey.into()),
+            None => Err(Error::MissingKey.into()),
+        },
+    }
+}
+
+fn takes_body(method: &Method) -> bool {
+    ![Method::GET, Method::HEAD, Method::DELETE].contains(method)
+}
+
+/// `request`, of whose body nothing is left if its method takes none. What was meant to narrow a
+/// `DELETE` down would be passed over, and more be taken away: it must be an object without fields.
+async fn without_body(request: Request, large: &LargeBodies) -> Result<Request, Failure> {
+    if takes_body(request.method()) || request.body().is_end_stream() {
+        return Ok(request);
+    }
+    let (parts, body) = request.into_parts();
+    let read = Request::from_parts(parts.clone(), body);
+    let OptionalBody(NoFields {}) = OptionalBody::from_request(read, large).await?;
+    Ok(Request::from_parts(parts, Body::empty()))
+}
+
+/// Refuses bodies of another type than JSON, and parameters that nobody would look at.
+fn understood(request: &Request) -> Result<(), Failure> {
+    let method = request.method();
+    if ![Method::GET, Method::HEAD, Method::DELETE].contains(method) && !is_json(request.headers())
+    {
+        return Err(Failure::NotJson);
+    }
+    let scope = Scope::of(request.extensions());
+    let takes_parameters =
+        WITH_PARAMETERS.iter().any(|(its, route)| its == method && scope.route() == Some(route));
+    let query = request.uri().query().unwrap_or_default();
+    match form_urlencoded::parse(query.as_bytes()).next() {
+        Some((name, _)) if !takes_parameters => {
+            let message = format!("there is no parameter {name}");
+            let field = FieldError::new(name, Fault::NotAllowed, message);
+            Err(field.in_the(Place::Query).into())
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Compares in a time that does not tell how much was right.
+fn same(sent: &str, token: &str) -> bool {
+    let differences = sent.bytes().zip(token.bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
+    sent.len() == token.len() && differences == 0
+}

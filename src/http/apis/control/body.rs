@@ -1,0 +1,68 @@
+//! Bodies of the control plane: an unknown field is wrong here with and without `--strict`, since a
+//! misspelt one would change something else than it was meant to.
+
+use axum::body::HttpBody as _;
+use axum::extract::{FromRef, FromRequest, Request};
+use serde::Deserialize;
+
+use crate::http::extract::{Body, LARGEST_BODY, LargeBodies, Strictness};
+use crate::http::response::failure::Failure;
+
+/// A JSON object.
+pub(super) struct ControlBody<T, const LARGEST: usize = LARGEST_BODY>(pub(super) T);
+
+/// A JSON object, or no body at all, which is the same as an object without fields.
+pub(super) struct OptionalBody<T>(pub(super) T);
+
+/// The body of a request that has nothing to say.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoFields {}
+
+/// In the place of the server's own strictness.
+struct AlwaysStrict(LargeBodies);
+
+impl FromRef<AlwaysStrict> for Strictness {
+    fn from_ref(_: &AlwaysStrict) -> Self {
+        Self::Strict
+    }
+}
+
+impl FromRef<AlwaysStrict> for LargeBodies {
+    fn from_ref(AlwaysStrict(large): &AlwaysStrict) -> Self {
+        large.clone()
+    }
+}
+
+impl<S, T, const LARGEST: usize> FromRequest<S> for ControlBody<T, LARGEST>
+where
+    S: Sync,
+    LargeBodies: FromRef<S>,
+    T: for<'de> Deserialize<'de>,
+{
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        let state = AlwaysStrict(LargeBodies::from_ref(state));
+        let read = <Body<T, LARGEST> as FromRequest<AlwaysStrict>>::from_request(request, &state);
+        let Body(value) = read.await?;
+        Ok(Self(value))
+    }
+}
+
+impl<S, T> FromRequest<S> for OptionalBody<T>
+where
+    S: Sync,
+    LargeBodies: FromRef<S>,
+    T: Default + for<'de> Deserialize<'de>,
+{
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+        if request.body().is_end_stream() {
+            return Ok(Self(T::default()));
+        }
+        let ControlBody(value) = ControlBody::<T>::from_request(request, state).await?;
+        Ok(Self(value))
+    }
+}

@@ -1,0 +1,127 @@
+//! An account's clock (docs/control.md, "Clock"): read, set, freeze, run on, advance.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::body::ControlBody;
+use crate::app::Worlds;
+use crate::clock::Clock;
+use crate::clock::parse_rfc3339;
+use crate::clock::rfc3339;
+use crate::domain::error::{Fault, FieldError};
+use crate::http::extract::{InPath, Json, WholeNumber};
+use crate::http::response::failure::Failure;
+use crate::ids::AccountId;
+
+/// The most that a clock can be advanced at once: a thousand years, in seconds.
+const LONGEST_STEP: u64 = 1000 * 366 * 24 * 60 * 60;
+
+/// How to set it; what is left out stays.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ClockBody {
+    now: Option<String>,
+    frozen: Option<bool>,
+}
+
+/// How far to advance it: by seconds, by milliseconds, or by the sum of both.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AdvanceBody {
+    /// A number, to three decimal places.
+    seconds: Option<Value>,
+    milliseconds: Option<WholeNumber>,
+}
+
+impl AdvanceBody {
+    fn step(&self) -> Result<Duration, FieldError> {
+        if self.seconds.is_none() && self.milliseconds.is_none() {
+            return Err(FieldError::missing("seconds"));
+        }
+        let whole = self.seconds.as_ref().map_or(Ok(Duration::ZERO), seconds)?;
+        let milliseconds = self
+            .milliseconds
+            .as_ref()
+            .map_or(Ok(0), |given| given.within(0..=LONGEST_STEP * 1000, "milliseconds"))?;
+        Ok(whole.saturating_add(Duration::from_millis(milliseconds)))
+    }
+}
+
+/// The seconds in `given`, rounded to milliseconds.
+fn seconds(given: &Value) -> Result<Duration, FieldError> {
+    let longest = Duration::from_secs(LONGEST_STEP);
+    let step = given.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let step = step.filter(|step| *step <= longest).ok_or_else(|| {
+        let kind = if given.is_number() { Fault::BadValue } else { Fault::WrongType };
+        let message = format!("seconds must be a number from 0 to {LONGEST_STEP}");
+        FieldError::new("seconds", kind, message)
+    })?;
+    let milliseconds = step.saturating_add(Duration::from_micros(500)).as_millis();
+    Ok(Duration::from_millis(u64::try_from(milliseconds).unwrap_or(u64::MAX)))
+}
+
+/// A clock as it is.
+#[derive(Serialize)]
+pub(super) struct ClockAnswer {
+    now: String,
+    frozen: bool,
+}
+
+impl ClockAnswer {
+    pub(super) fn of(clock: &Clock) -> Self {
+        Self { now: rfc3339(clock.now()), frozen: clock.is_frozen() }
+    }
+}
+
+/// `GET /_mynah/accounts/{id}/clock`.
+pub(super) async fn show(
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+) -> Result<Json<ClockAnswer>, Failure> {
+    Ok(Json(ClockAnswer::of(&worlds.named(&id)?.clock)))
+}
+
+/// `PUT /_mynah/accounts/{id}/clock`. Setting it back starts a fresh window of the limits.
+pub(super) async fn set(
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+    ControlBody(body): ControlBody<ClockBody>,
+) -> Result<Json<ClockAnswer>, Failure> {
+    let world = worlds.named(&id)?;
+    let clock = &world.clock;
+    let now = body.now.map(|text| {
+        parse_rfc3339(&text).ok_or_else(|| {
+            let message = "now must be a time like 2026-03-24T09:00:00Z";
+            FieldError::new("now", Fault::BadValue, message)
+        })
+    });
+    let now = now.transpose()?;
+    match body.frozen {
+        Some(true) => clock.freeze(),
+        Some(false) => clock.run(),
+        None => {}
+    }
+    if let Some(now) = now {
+        clock.set(now);
+    }
+    worlds.save_clock(&world).await?;
+    Ok(Json(ClockAnswer::of(clock)))
+}
+
+/// `POST /_mynah/accounts/{id}/clock/advance`. Ends all waits that it passes over: of a stream every
+/// word that is due by then.
+pub(super) async fn advance(
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+    ControlBody(body): ControlBody<AdvanceBody>,
+) -> Result<Json<ClockAnswer>, Failure> {
+    let step = body.step()?;
+    let world = worlds.named(&id)?;
+    world.clock.advance(step);
+    worlds.save_clock(&world).await?;
+    Ok(Json(ClockAnswer::of(&world.clock)))
+}

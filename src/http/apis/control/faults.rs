@@ -1,0 +1,92 @@
+//! An account's faults (docs/control.md, "Faults"): listed, added, taken away.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::Serialize;
+
+use super::body::ControlBody;
+use crate::app::Worlds;
+use crate::app::faults::Standing;
+use crate::domain::error::FieldError;
+use crate::domain::fault_rule::{Carrier, Rule};
+use crate::http::extract::segment;
+use crate::http::extract::{InPath, Json};
+use crate::http::response::failure::Failure;
+use crate::ids::{AccountId, FaultId};
+
+/// A fault of an account, and how often it was met.
+#[derive(Serialize)]
+pub(super) struct FaultAnswer {
+    id: FaultId,
+    #[serde(flatten)]
+    rule: Rule,
+    /// Requests that it was for.
+    matched: u64,
+    /// Those that met its effect.
+    fired: u64,
+}
+
+impl From<Standing> for FaultAnswer {
+    fn from(standing: Standing) -> Self {
+        let Standing { id, armed, tally } = standing;
+        Self { id, rule: armed.rule, matched: tally.matched, fired: tally.fired }
+    }
+}
+
+/// The account and the fault in the path.
+pub(super) struct FaultPath {
+    account: AccountId,
+    fault: FaultId,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for FaultPath {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let account = AccountId::from(segment(parts, state, "id").await);
+        Ok(Self { account, fault: FaultId::from(segment(parts, state, "fault_id").await) })
+    }
+}
+
+/// `GET /_mynah/accounts/{id}/faults`, in the order in which they are looked at.
+pub(super) async fn list(
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+) -> Result<Json<Vec<FaultAnswer>>, Failure> {
+    let all = worlds.named(&id)?.epoch().faults.all();
+    Ok(Json(all.into_iter().map(FaultAnswer::from).collect()))
+}
+
+/// `POST /_mynah/accounts/{id}/faults`: one more, behind those there are.
+pub(super) async fn add(
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+    ControlBody(rule): ControlBody<Rule>,
+) -> Result<(StatusCode, Json<FaultAnswer>), Failure> {
+    let world = worlds.named(&id)?;
+    let armed = rule.armed(Carrier::Account, worlds.routes()).map_err(FieldError::from)?;
+    let standing = world.epoch().faults.add(armed, world.clock.now());
+    Ok((StatusCode::CREATED, Json(standing.into())))
+}
+
+/// `DELETE /_mynah/accounts/{id}/faults`: all of them.
+pub(super) async fn clear(
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+) -> Result<StatusCode, Failure> {
+    worlds.named(&id)?.epoch().faults.clear();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /_mynah/accounts/{id}/faults/{fault_id}`.
+pub(super) async fn remove(
+    State(worlds): State<Arc<Worlds>>,
+    path: FaultPath,
+) -> Result<StatusCode, Failure> {
+    worlds.named(&path.account)?.epoch().faults.remove(&path.fault)?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,82 @@
+//! The control plane: what makes a mock a test tool. JSON over HTTP, per account, in no API's
+//! document (docs/control.md).
+
+mod accounts;
+mod auth;
+mod body;
+mod clock;
+mod faults;
+mod replies;
+mod request_log;
+mod snapshots;
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::Response;
+use tower_http::catch_panic::CatchPanicLayer;
+
+pub use self::auth::Access;
+pub(crate) use self::request_log::documents;
+use crate::app::{Snapshots, Worlds};
+use crate::http::extract::{LargeBodies, Strictness};
+use crate::http::middleware::metrics::{self, Metrics};
+use crate::http::response::failure::Failure;
+use crate::http::response::plain;
+use crate::http::routes::Routes;
+use crate::http::routes::delete;
+use crate::http::routes::get;
+use crate::http::routes::post;
+use crate::http::secrets::Secrets;
+
+/// The routes.
+pub(crate) fn routes<S>(state: &S) -> Routes<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Arc<Worlds>: FromRef<S>,
+    Snapshots: FromRef<S>,
+    Metrics: FromRef<S>,
+    Access: FromRef<S>,
+    Secrets: FromRef<S>,
+    Strictness: FromRef<S>,
+    LargeBodies: FromRef<S>,
+{
+    let guarding = (Access::from_ref(state), LargeBodies::from_ref(state));
+    Routes::new()
+        .route("/_mynah/metrics", get(metrics::show))
+        .route("/_mynah/accounts", get(accounts::list).post(accounts::create))
+        .route(
+            "/_mynah/accounts/{id}",
+            get(accounts::show).patch(accounts::change).delete(accounts::remove),
+        )
+        .route("/_mynah/accounts/{id}/reset", post(accounts::reset))
+        .route("/_mynah/accounts/{id}/clock", get(clock::show).put(clock::set))
+        .route("/_mynah/accounts/{id}/clock/advance", post(clock::advance))
+        .route("/_mynah/accounts/{id}/requests", get(request_log::list).delete(request_log::clear))
+        .route("/_mynah/accounts/{id}/requests/wait", get(request_log::wait))
+        .route("/_mynah/accounts/{id}/requests/stream", get(request_log::feed))
+        .route("/_mynah/accounts/{id}/snapshot", get(snapshots::take).put(snapshots::restore))
+        .route("/_mynah/accounts/{id}/fork", post(snapshots::fork))
+        .route(
+            "/_mynah/accounts/{id}/replies",
+            get(replies::list).post(replies::add).put(replies::replace).delete(replies::clear),
+        )
+        .route(
+            "/_mynah/accounts/{id}/replies/queue",
+            post(replies::enqueue).delete(replies::empty_queue),
+        )
+        .route("/_mynah/accounts/{id}/replies/{rule}", delete(replies::remove))
+        .route(
+            "/_mynah/accounts/{id}/faults",
+            get(faults::list).post(faults::add).delete(faults::clear),
+        )
+        .route("/_mynah/accounts/{id}/faults/{fault_id}", delete(faults::remove))
+        .map(|router| {
+            router
+                .method_not_allowed_fallback(async || Failure::WrongMethod)
+                .layer(CatchPanicLayer::custom(Failure::panicked))
+                .layer(from_fn_with_state(guarding.clone(), auth::guard))
+                .layer(map_response(async |response: Response| plain::rendered(response)))
+        })
+}

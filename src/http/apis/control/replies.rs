@@ -1,0 +1,268 @@
+//! Replies made at run time (docs/control.md, "Replies"): an account's own rules and its queue.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+
+use super::body::ControlBody;
+use crate::app::Worlds;
+use crate::domain::Error;
+use crate::domain::conversation::Api;
+use crate::domain::error::{Fault, FieldError, Place};
+use crate::domain::reply_rule::{Reply, Rule};
+use crate::http::extract::segment;
+use crate::http::extract::{AnyBody, InPath, Json};
+use crate::http::response::failure::Failure;
+use crate::http::response::pages::ListQuery;
+use crate::ids::AccountId;
+use crate::models::rules::RuleFault;
+use crate::models::rules::book::{OwnRule, Position, RuleBook, Wanted};
+use crate::models::rules::pool;
+
+/// A rule of a new list: the rule itself, or the id of one that is there.
+#[derive(Debug)]
+pub(super) struct WantedBody(Wanted);
+
+impl<'de> Deserialize<'de> for WantedBody {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(WantedVisitor).map(Self)
+    }
+}
+
+struct WantedVisitor;
+
+impl<'de> Visitor<'de> for WantedVisitor {
+    type Value = Wanted;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a rule or the id of one")
+    }
+
+    fn visit_str<E: de::Error>(self, id: &str) -> Result<Wanted, E> {
+        Ok(Wanted::Kept(id.to_owned()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, rule: A) -> Result<Wanted, A::Error> {
+        Rule::deserialize(MapAccessDeserializer::new(rule)).map(Box::new).map(Wanted::New)
+    }
+}
+
+/// A reply, or several.
+#[derive(Debug)]
+pub(super) enum RepliesBody {
+    One(Box<Reply>),
+    Several(Vec<Reply>),
+}
+
+impl<'de> Deserialize<'de> for RepliesBody {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RepliesVisitor)
+    }
+}
+
+struct RepliesVisitor;
+
+impl<'de> Visitor<'de> for RepliesVisitor {
+    type Value = RepliesBody;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a reply or an array of replies")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, reply: A) -> Result<RepliesBody, A::Error> {
+        let reply = Reply::deserialize(MapAccessDeserializer::new(reply))?;
+        Ok(RepliesBody::One(Box::new(reply)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut replies: A) -> Result<RepliesBody, A::Error> {
+        let mut several = Vec::new();
+        while let Some(reply) = replies.next_element()? {
+            several.push(reply);
+        }
+        Ok(RepliesBody::Several(several))
+    }
+}
+
+/// What an account answers with that was made at run time.
+#[derive(Serialize)]
+pub(super) struct RepliesAnswer {
+    /// In their order: the first that matches answers.
+    rules: Vec<RuleAnswer>,
+    /// The next one first.
+    queue: Vec<QueuedAnswer>,
+}
+
+#[derive(Serialize)]
+pub(super) struct RuleAnswer {
+    id: String,
+    /// How many requests it has answered.
+    answered: u64,
+    rule: Rule,
+}
+
+#[derive(Serialize)]
+struct QueuedAnswer {
+    /// `null` for either.
+    api: Option<Api>,
+    reply: Reply,
+}
+
+impl RepliesAnswer {
+    fn of(book: &RuleBook) -> Json<Self> {
+        let queue = book.queue().into_iter();
+        Json(Self {
+            rules: book.own_rules().into_iter().map(RuleAnswer::of).collect(),
+            queue: queue
+                .map(|queued| QueuedAnswer { api: queued.api, reply: queued.reply })
+                .collect(),
+        })
+    }
+}
+
+impl RuleAnswer {
+    fn of(own: OwnRule) -> Self {
+        Self { id: own.id, answered: own.answered, rule: own.rule }
+    }
+}
+
+/// The account and the rule that a path names.
+#[derive(Debug)]
+pub(super) struct RuleInPath {
+    account: AccountId,
+    rule: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for RuleInPath {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let account = segment(parts, state, "id").await.as_str().into();
+        Ok(Self { account, rule: segment(parts, state, "rule").await })
+    }
+}
+
+/// Where `?at=` or `?before=` wants a new rule.
+fn position(query: ListQuery) -> Result<Position, Failure> {
+    let bad = |message| FieldError::new("at", Fault::BadValue, message).in_the(Place::Query);
+    match query.only(["at", "before"])? {
+        [None, None] => Ok(Position::End),
+        [Some(at), None] => {
+            let at = at.parse().map_err(|_| bad("at must be a whole number of 0 or more"))?;
+            Ok(Position::At(at))
+        }
+        [None, Some(id)] => Ok(Position::Before(id)),
+        [Some(_), Some(_)] => Err(bad("at and before cannot both be given").into()),
+    }
+}
+
+/// The API that `?api=` reserves replies for.
+fn api(query: ListQuery) -> Result<Option<Api>, Failure> {
+    let [api] = query.only(["api"])?;
+    let Some(name) = api else { return Ok(None) };
+    let named = [Api::Runner, Api::Characters].into_iter().find(|api| api.name() == name);
+    let bad = || FieldError::new("api", Fault::BadValue, "api must be runner or characters");
+    named.map(Some).ok_or_else(|| bad().in_the(Place::Query).into())
+}
+
+/// `GET /_mynah/accounts/{id}/replies`.
+pub(super) async fn list(
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+) -> Result<Json<RepliesAnswer>, Failure> {
+    Ok(RepliesAnswer::of(&worlds.named(&id)?.epoch().rules))
+}
+
+/// `POST /_mynah/accounts/{id}/replies`: a rule, behind the others, or where `?at=0` or
+/// `?before=ID` says.
+pub(super) async fn add(
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+    query: ListQuery,
+    ControlBody(rule): ControlBody<Rule>,
+) -> Result<(StatusCode, Json<RuleAnswer>), Failure> {
+    let (book, position) = (Arc::clone(&worlds.named(&id)?.epoch().rules), position(query)?);
+    let added = compiled(move || book.add(&rule, &position)).await?;
+    let added = added.map_err(|faults| RuleFault::refusal(&faults))?;
+    Ok((StatusCode::CREATED, Json(RuleAnswer::of(added))))
+}
+
+/// `PUT /_mynah/accounts/{id}/replies`: the whole list, of rules and of ids of rules that stay.
+pub(super) async fn replace(
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+    AnyBody(list): AnyBody<Vec<WantedBody>>,
+) -> Result<Json<RepliesAnswer>, Failure> {
+    let book = Arc::clone(&worlds.named(&id)?.epoch().rules);
+    let list: Vec<Wanted> = list.into_iter().map(|WantedBody(wanted)| wanted).collect();
+    let answer = move || book.replace(&list).map(|()| RepliesAnswer::of(&book));
+    Ok(compiled(answer).await?.map_err(|faults| RuleFault::refusal(&faults))?)
+}
+
+/// `DELETE /_mynah/accounts/{id}/replies`: every rule made at run time, and the queue.
+pub(super) async fn clear(
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+) -> Result<StatusCode, Failure> {
+    worlds.named(&id)?.epoch().rules.clear();
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /_mynah/accounts/{id}/replies/{rule}`.
+pub(super) async fn remove(
+    State(worlds): State<Arc<Worlds>>,
+    RuleInPath { account, rule }: RuleInPath,
+) -> Result<StatusCode, Failure> {
+    if worlds.named(&account)?.epoch().rules.remove(&rule) {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(Error::UnknownRule(rule).into())
+    }
+}
+
+/// `POST /_mynah/accounts/{id}/replies/queue`: replies for the next requests, one each; with
+/// `?api=` for that API's.
+pub(super) async fn enqueue(
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+    query: ListQuery,
+    AnyBody(body): AnyBody<RepliesBody>,
+) -> Result<(StatusCode, Json<RepliesAnswer>), Failure> {
+    let book = Arc::clone(&worlds.named(&id)?.epoch().rules);
+    let (api, one) = (api(query)?, matches!(body, RepliesBody::One(_)));
+    let replies = match body {
+        RepliesBody::One(reply) => vec![*reply],
+        RepliesBody::Several(replies) => replies,
+    };
+    let answer = move || book.enqueue(&replies, api).map(|()| RepliesAnswer::of(&book));
+    let answer = compiled(answer).await?.map_err(|faults| {
+        let faults: Vec<RuleFault> = faults
+            .into_iter()
+            .map(|(nth, fault)| if one { fault } else { fault.below(&nth.to_string()) })
+            .collect();
+        RuleFault::refusal(&faults)
+    })?;
+    Ok((StatusCode::CREATED, answer))
+}
+
+/// What `work`, which compiles patterns and templates, comes to.
+async fn compiled<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failure> {
+    Ok(pool::compile(work).await.map_err(Error::internal)?)
+}
+
+/// `DELETE /_mynah/accounts/{id}/replies/queue`.
+pub(super) async fn empty_queue(
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+) -> Result<StatusCode, Failure> {
+    worlds.named(&id)?.epoch().rules.empty_queue();
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,167 @@
+//! What can be asked of a journal. An unknown parameter is refused: a filter that was misspelt
+//! would take everything.
+
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+
+use crate::app::request_log::{Filter, Since, StatusFilter};
+use crate::clock::parse_rfc3339;
+use crate::domain::error::{Fault, FieldError, Place};
+use crate::domain::fault_rule::RouteTable;
+use crate::http::response::pages::ListQuery;
+
+/// How long is waited where the query does not say.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest wait: ten minutes, as long as a test may take.
+const MOST_PATIENCE: Duration = Duration::from_mins(10);
+
+/// What a listing takes.
+pub(super) struct ListingQuery {
+    pub(super) filter: Filter,
+    /// So many of the latest.
+    pub(super) limit: Option<usize>,
+}
+
+/// What a wait takes.
+pub(super) struct WaitQuery {
+    pub(super) filter: Filter,
+    pub(super) count: usize,
+    pub(super) timeout: Duration,
+}
+
+/// What a feed takes.
+pub(super) struct FeedQuery {
+    pub(super) filter: Filter,
+    /// The number of the entry after which it begins; now otherwise.
+    pub(super) from: Option<u64>,
+}
+
+/// Reads a listing's query.
+pub(super) fn listing(query: ListQuery, routes: &RouteTable) -> Result<ListingQuery, FieldError> {
+    let mut limit = None;
+    let filter = filter(query, routes, &["limit"], |_, value| {
+        limit = Some(value.parse().map_err(|_| bad("limit", "a whole number of 0 or more"))?);
+        Ok(())
+    })?;
+    Ok(ListingQuery { filter, limit })
+}
+
+/// Reads a wait's query, for a journal of at most `most` entries.
+pub(super) fn wait(
+    query: ListQuery,
+    most: usize,
+    routes: &RouteTable,
+) -> Result<WaitQuery, FieldError> {
+    if most == 0 {
+        let message = "the journal is switched off: the server was started with --journal-max 0";
+        return Err(FieldError::new("count", Fault::NotAllowed, message).in_the(Place::Query));
+    }
+    let (mut count, mut timeout) = (1, PATIENCE);
+    let filter = filter(query, routes, &["count", "timeout"], |name, value| {
+        if name == "timeout" {
+            timeout = duration(value)
+                .filter(|it| *it <= MOST_PATIENCE)
+                .ok_or_else(|| bad("timeout", "a time of at most ten minutes: 5s, 500ms, 2m"))?;
+            return Ok(());
+        }
+        let number = value.parse().ok().filter(|number| (1..=most).contains(number));
+        count = number.ok_or_else(|| bad("count", &format!("a whole number from 1 to {most}")))?;
+        Ok(())
+    })?;
+    Ok(WaitQuery { filter, count, timeout })
+}
+
+/// Reads a feed's query, and where a client that comes again had been.
+pub(super) fn feed(
+    query: ListQuery,
+    headers: &HeaderMap,
+    routes: &RouteTable,
+) -> Result<FeedQuery, FieldError> {
+    let filter = filter(query, routes, &[], |_, _| Ok(()))?;
+    let again = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let from = again.or(match filter.since {
+        Some(Since::Number(number)) => Some(number),
+        Some(Since::Time(_)) => Some(0),
+        None => None,
+    });
+    Ok(FeedQuery { filter, from })
+}
+
+/// Reads the filters, and hands what is named in `others` to `other`.
+fn filter(
+    query: ListQuery,
+    routes: &RouteTable,
+    others: &[&str],
+    mut other: impl FnMut(&str, &str) -> Result<(), FieldError>,
+) -> Result<Filter, FieldError> {
+    let mut filter = Filter::default();
+    let mut seen: Vec<String> = Vec::new();
+    for (name, value) in query.parameters() {
+        if seen.contains(&name) {
+            return Err(wrong(&name, format!("{name} is given more than once")));
+        }
+        match name.as_str() {
+            "method" => filter.method = Some(value),
+            "route" => filter.route = Some(route(&value, routes)?),
+            "path" if value.starts_with(['/', '*']) => filter.path = Some(value),
+            "path" => return Err(bad("path", "a path, which begins with /")),
+            "body" => filter.body = Some(value),
+            "status" => filter.status = Some(status(&value)?),
+            "since" => filter.since = Some(since(&value)?),
+            name if others.contains(&name) => other(name, &value)?,
+            name => {
+                let known = ["method", "route", "path", "status", "body", "since"];
+                let known = [&known, others].concat().join(", ");
+                return Err(wrong(name, format!("{name} is none of {known}")));
+            }
+        }
+        seen.push(name);
+    }
+    Ok(filter)
+}
+
+/// The route of this name, as entries have it.
+fn route(value: &str, routes: &RouteTable) -> Result<String, FieldError> {
+    let named = routes.named(value).map(|route| route.path.to_owned());
+    named.ok_or_else(|| {
+        let closest = routes.closest_to(value);
+        bad("route", &format!("a route of the two APIs, as written there; closest: {closest}"))
+    })
+}
+
+fn status(value: &str) -> Result<StatusFilter, FieldError> {
+    let status = match value.strip_suffix("xx") {
+        Some(digit) => {
+            digit.parse().ok().filter(|digit| (1..=5).contains(digit)).map(StatusFilter::Begins)
+        }
+        None => value.parse().ok().filter(|it| (100..=999).contains(it)).map(StatusFilter::Is),
+    };
+    status.ok_or_else(|| bad("status", "a status, or 2xx, 4xx and so on"))
+}
+
+fn since(value: &str) -> Result<Since, FieldError> {
+    let number = value.parse().ok().map(Since::Number);
+    let since = number.or_else(|| parse_rfc3339(value).map(Since::Time));
+    since.ok_or_else(|| bad("since", "the number of a request or a time like 2026-03-24T09:00:00Z"))
+}
+
+/// `5s`, `500ms`, `2m`; a number alone is seconds.
+fn duration(value: &str) -> Option<Duration> {
+    let digits = value.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let number = digits.parse().ok()?;
+    match value.get(digits.len()..)? {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" | "" => Some(Duration::from_secs(number)),
+        "m" => Some(Duration::from_secs(number.checked_mul(60)?)),
+        _ => None,
+    }
+}
+
+fn bad(name: &str, wanted: &str) -> FieldError {
+    wrong(name, format!("{name} must be {wanted}"))
+}
+
+fn wrong(name: &str, message: String) -> FieldError {
+    FieldError::new(name, Fault::BadValue, message).in_the(Place::Query)
+}

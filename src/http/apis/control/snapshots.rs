@@ -1,0 +1,70 @@
+//! Snapshots (docs/control.md, "Snapshots"): all state of an account as one document.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use super::accounts::answer;
+use super::accounts::fresh;
+use super::accounts::{AccountAnswer, NewAccountBody};
+use super::body::{ControlBody, OptionalBody};
+use crate::app::snapshots::{Section, Snapshot};
+use crate::app::{Snapshots, Worlds};
+use crate::domain::error::Place;
+use crate::http::extract::{InPath, Json};
+use crate::http::response::failure::Failure;
+use crate::http::response::pages::ListQuery;
+use crate::ids::AccountId;
+
+/// The largest snapshot that is taken back, in bytes.
+const LARGEST: usize = 256 * 1024 * 1024;
+
+/// The sections that `?with=rules,queue` names, if it is given.
+fn sections(query: ListQuery) -> Result<Option<Vec<Section>>, Failure> {
+    let [with] = query.only(["with"])?;
+    let names = |with: &str| {
+        Section::named(with.split(',').filter(|name| !name.is_empty()))
+            .map_err(|wrong| wrong.in_the(Place::Query))
+    };
+    Ok(with.as_deref().map(names).transpose()?)
+}
+
+/// `GET /_mynah/accounts/{id}/snapshot`: with every section, or those that `?with=` names.
+pub(super) async fn take(
+    State(snapshots): State<Snapshots>,
+    InPath(id): InPath<AccountId>,
+    query: ListQuery,
+) -> Result<Json<Snapshot>, Failure> {
+    let with = sections(query)?.unwrap_or_else(|| Section::ALL.to_vec());
+    Ok(Json(snapshots.take(&id, &with).await?))
+}
+
+/// `PUT /_mynah/accounts/{id}/snapshot`: in the place of all that the account holds, but for what
+/// belongs to a section that it does not have, or that `?with=` does not name.
+pub(super) async fn restore(
+    State(snapshots): State<Snapshots>,
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+    query: ListQuery,
+    ControlBody(mut snapshot): ControlBody<Snapshot, LARGEST>,
+) -> Result<Json<AccountAnswer>, Failure> {
+    if let Some(with) = sections(query)? {
+        snapshot = snapshot.only(&with)?;
+    }
+    snapshots.restore(&id, snapshot).await?;
+    let world = worlds.named(&id)?;
+    Ok(Json(answer(&worlds, &world).await?))
+}
+
+/// `POST /_mynah/accounts/{id}/fork`: a new account from a copy of this one.
+pub(super) async fn fork(
+    State(snapshots): State<Snapshots>,
+    State(worlds): State<Arc<Worlds>>,
+    InPath(id): InPath<AccountId>,
+    OptionalBody(body): OptionalBody<NewAccountBody>,
+) -> Result<(StatusCode, Json<AccountAnswer>), Failure> {
+    let with = body.sections()?;
+    let world = snapshots.fork(&id, body.checked()?, &with).await?;
+    Ok((StatusCode::CREATED, Json(fresh(&worlds, &world).await?)))
+}

@@ -1,0 +1,51 @@
+//! What is neither of the two APIs: health, and the answer where there is nothing.
+
+use axum::extract::{FromRef, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::app::Health;
+use crate::http::extract::Json;
+use crate::http::routes::Routes;
+use crate::http::routes::get;
+
+/// The routes.
+pub(crate) fn routes<S>() -> Routes<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Health: FromRef<S>,
+{
+    Routes::new().route("/_mynah/health", get(health))
+}
+
+#[derive(Serialize)]
+struct HealthAnswer {
+    status: &'static str,
+    version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// `GET /_mynah/health`: 200 as soon as requests are answered, 503 with a reason when those that
+/// store something are not.
+async fn health(State(health): State<Health>) -> (StatusCode, Json<HealthAnswer>) {
+    let reason = health.complaint();
+    let (code, status) = match reason {
+        None => (StatusCode::OK, "ok"),
+        Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "failing"),
+    };
+    (code, Json(HealthAnswer { status, version: env!("CARGO_PKG_VERSION"), reason }))
+}
+
+#[derive(Serialize)]
+struct Nothing {
+    error: &'static str,
+}
+
+/// Paths that belong to neither API.
+pub(crate) fn nothing_here() -> Response {
+    let error = "there is nothing at this path; the Runner API is under /v1/runner, the \
+                 Characters API under /api/v1, their documentation at /_mynah/docs";
+    (StatusCode::NOT_FOUND, Json(Nothing { error })).into_response()
+}

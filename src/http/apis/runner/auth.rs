@@ -1,0 +1,109 @@
+//! Who calls the Runner API: `x-api-key`, or the origin of a web page (notes.md,
+//! "Authentication"). Checked before the body is read.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequestParts, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, header};
+
+use crate::app::accounts::Visit;
+use crate::app::auth::Reader;
+use crate::app::{Access, Caller, World};
+use crate::domain::Deployment;
+use crate::domain::conversation::Api;
+use crate::http::context::Scope;
+use crate::http::extract::segment;
+use crate::http::middleware::fault_injection;
+use crate::http::response::failure::Failure;
+
+const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// The caller of the deployment in the path.
+pub(crate) struct AtDeployment(pub(super) Caller);
+
+/// The account of the key.
+pub(crate) struct Account(pub(super) Arc<World>);
+
+/// Someone who wants to read a conversation, with a key or without.
+pub(crate) struct MayRead(pub(super) Reader);
+
+/// Whose key was sent, if it is a known one: even a refused request is that account's.
+pub(crate) fn attribute(access: &Access, request: &Request) {
+    if let Ok(world) = access.account(key(request.headers())) {
+        Scope::of(request.extensions()).attribute_to(&world);
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for AtDeployment
+where
+    Access: FromRef<S>,
+{
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let id = segment(parts, state, "deployment_id").await;
+        let headers = &parts.headers;
+        let (access, scope) = (Access::from_ref(state), Scope::of(&parts.extensions));
+        let caller = access.caller(&id, key(headers), origin(headers), scope.notes())?;
+        admit(parts, &caller.visit, Some(&caller.deployment)).await?;
+        Ok(Self(caller))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Account
+where
+    Access: FromRef<S>,
+{
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let world = Access::from_ref(state).account(key(&parts.headers))?;
+        let visit = Visit::new(Arc::clone(&world), Scope::of(&parts.extensions).notes());
+        admit(parts, &visit, None).await?;
+        Ok(Self(world))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for MayRead
+where
+    Access: FromRef<S>,
+{
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let headers = &parts.headers;
+        let reader = Access::from_ref(state).reader(key(headers), origin(headers));
+        if let Some(world) = &reader.world {
+            let visit = Visit::new(Arc::clone(world), Scope::of(&parts.extensions).notes());
+            admit(parts, &visit, None).await?;
+        }
+        Ok(Self(reader))
+    }
+}
+
+/// The request is that of `visit`'s account, counts against its limit where its plan has one, and meets its faults.
+async fn admit(
+    parts: &Parts,
+    visit: &Visit,
+    deployment: Option<&Deployment>,
+) -> Result<(), Failure> {
+    let scope = Scope::of(&parts.extensions);
+    scope.attribute_to(&visit.world());
+    if let Some(verdict) = visit.admit(Api::Runner) {
+        scope.limited(verdict);
+        verdict.outcome()?;
+    }
+    fault_injection::meet(parts, Api::Runner, visit, deployment).await
+}
+
+fn key(headers: &HeaderMap) -> Option<&str> {
+    // A key that is no text is a key all the same, and an unknown one.
+    headers.get(API_KEY).map(|key| key.to_str().unwrap_or_default())
+}
+
+/// `Origin`, else `Referer`.
+fn origin(headers: &HeaderMap) -> Option<&str> {
+    let sent = headers.get(header::ORIGIN).or_else(|| headers.get(header::REFERER))?;
+    sent.to_str().ok()
+}

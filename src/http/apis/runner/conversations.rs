@@ -1,0 +1,258 @@
+//! Conversations (runner-overview.txt, "Conversation API"; runner-conversation-rest.txt): start,
+//! continue, continue in a stream, messages, lists.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::auth::{Account, AtDeployment, MayRead};
+use super::content::ContentBody;
+use super::content::content;
+use super::content::history_limit;
+use super::content::meta;
+use super::content::meta_filter;
+use super::content::variables;
+use super::run::Content;
+use super::{MessageContent, Style};
+use crate::app::conversations::{Page, Slice};
+use crate::app::generation::runner::{Said, Spoken};
+use crate::app::{Archive, Turns};
+use crate::clock::rfc3339;
+use crate::domain::Part;
+use crate::domain::conversation::text_of;
+use crate::domain::conversation::{Message, Meta, Variables};
+use crate::domain::error::{Fault, FieldError};
+use crate::http::context::KnownId;
+use crate::http::extract::{Body, InPath, Json, WholeNumber};
+use crate::http::response::failure::Failure;
+use crate::http::response::lists;
+use crate::http::response::pages::ListQuery;
+use crate::http::response::text_stream::Streamed;
+use crate::ids::{ConversationId, DeploymentId, MessageId, RequestId};
+use crate::storage::listing::{Filter, Summary};
+
+/// Items a page where the query does not say.
+const PAGE_SIZE: u64 = 20;
+
+/// What a first message and a continuation take.
+#[derive(Debug, Deserialize)]
+pub(super) struct SayBody {
+    conversation_id: Option<ConversationId>,
+    content: ContentBody,
+    history_limit: Option<WholeNumber>,
+    variables: Option<Variables>,
+    meta: Option<Meta>,
+}
+
+/// A body that was checked: one of the two things it can be.
+enum Saying {
+    First { said: Said, meta: Meta },
+    Next { id: ConversationId, parts: Vec<Part>, history_limit: u64 },
+}
+
+impl SayBody {
+    fn checked(self) -> Result<Saying, FieldError> {
+        let parts = content(self.content)?;
+        let Some(id) = self.conversation_id else {
+            let said = Said { parts, variables: variables(self.variables) };
+            return Ok(Saying::First { said, meta: meta(self.meta)? });
+        };
+        for (field, given) in
+            [("variables", self.variables.is_some()), ("meta", self.meta.is_some())]
+        {
+            if given {
+                let message = format!("{field} is allowed with the first message only");
+                return Err(FieldError::new(field, Fault::NotAllowed, message));
+            }
+        }
+        let history_limit = history_limit(self.history_limit.as_ref())?;
+        Ok(Saying::Next { id, parts, history_limit })
+    }
+}
+
+/// The answer to a message.
+#[derive(Serialize)]
+pub(super) struct SayAnswer {
+    conversation_id: ConversationId,
+    name: String,
+    content: Content,
+    input_tokens: u64,
+    output_tokens: u64,
+    model: Arc<str>,
+    request_id: RequestId,
+    created_at: String,
+    updated_at: String,
+}
+
+/// One page of a list.
+#[derive(Serialize)]
+pub(super) struct ListAnswer<T> {
+    items: Vec<T>,
+    total: u64,
+    page: u64,
+    page_size: u64,
+    has_more: bool,
+}
+
+/// A conversation in a list.
+#[derive(Serialize)]
+pub(super) struct ConversationItem {
+    id: ConversationId,
+    name: String,
+    meta: Box<RawValue>,
+    created_at: String,
+    updated_at: String,
+    message_count: u64,
+}
+
+/// A message in a list.
+#[derive(Serialize)]
+pub(super) struct MessageItem {
+    id: MessageId,
+    role: &'static str,
+    content: MessageItemContent,
+    created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<Metadata>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum MessageItemContent {
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+#[derive(Serialize)]
+struct Metadata {
+    finish_reason: &'static str,
+}
+
+/// A page of a list as an answer.
+fn listed<T: Send + 'static, I: Serialize>(
+    page: Page,
+    Slice { items, total }: Slice<T>,
+    item: impl FnMut(T) -> I + Send + 'static,
+) -> Response {
+    let (has_more, Page { page, page_size }) = (page.has_more(total), page);
+    lists::listed(items, item, |items| ListAnswer { items, total, page, page_size, has_more })
+}
+
+impl From<Summary> for ConversationItem {
+    fn from(conversation: Summary) -> Self {
+        Self {
+            id: conversation.id,
+            name: conversation.name,
+            meta: conversation.meta,
+            created_at: rfc3339(conversation.created_at),
+            updated_at: rfc3339(conversation.updated_at),
+            message_count: conversation.message_count,
+        }
+    }
+}
+
+impl MessageItem {
+    fn new(message: Message, style: MessageContent) -> Self {
+        let text_alone = message.parts.iter().all(|part| part.as_text().is_some());
+        let content = match style {
+            MessageContent::Text if text_alone => {
+                MessageItemContent::Text(text_of(&message.parts).into_owned())
+            }
+            MessageContent::Text | MessageContent::Parts => {
+                MessageItemContent::Parts(message.parts)
+            }
+        };
+        Self {
+            id: message.id,
+            role: message.role.name(),
+            content,
+            created_at: rfc3339(message.created_at),
+            metadata: message.aborted.then_some(Metadata { finish_reason: "aborted" }),
+        }
+    }
+}
+
+/// `POST /v1/runner/{deployment_id}/conversation`: a first message, or with `conversation_id` a
+/// further one.
+pub(super) async fn say(
+    AtDeployment(caller): AtDeployment,
+    KnownId(request_id): KnownId,
+    State(turns): State<Turns>,
+    Body(body): Body<SayBody>,
+) -> Result<Json<SayAnswer>, Failure> {
+    let Spoken { conversation, answer } = match body.checked()? {
+        Saying::First { said, meta } => turns.start(&caller, said, meta).await?,
+        Saying::Next { id, parts, history_limit } => {
+            turns.proceed(&caller, id, parts, history_limit).await?
+        }
+    };
+    Ok(Json(SayAnswer {
+        content: Content::new(answer.text, answer.output)?,
+        conversation_id: conversation.id,
+        name: conversation.name,
+        input_tokens: answer.input_tokens,
+        output_tokens: answer.output_tokens,
+        model: answer.model,
+        request_id,
+        created_at: rfc3339(conversation.created_at),
+        updated_at: rfc3339(conversation.updated_at),
+    }))
+}
+
+/// `POST /v1/runner/{deployment_id}/conversation/stream`: a further message, answered word by
+/// word.
+pub(super) async fn say_streamed(
+    AtDeployment(caller): AtDeployment,
+    State(turns): State<Turns>,
+    Body(body): Body<SayBody>,
+) -> Result<Streamed, Failure> {
+    match body.checked()? {
+        Saying::First { .. } => Err(FieldError::missing("conversation_id").into()),
+        Saying::Next { id, parts, history_limit } => {
+            let words = turns.proceed_stream(&caller, id, parts, history_limit).await?;
+            Ok(Streamed::new(words, &caller.visit))
+        }
+    }
+}
+
+/// `GET /v1/runner/conversation/{conversation_id}/messages`: oldest first.
+pub(super) async fn messages(
+    MayRead(reader): MayRead,
+    InPath(id): InPath<ConversationId>,
+    State(archive): State<Archive>,
+    State(style): State<Style>,
+    query: ListQuery,
+) -> Result<Response, Failure> {
+    let (page, _) = query.page(PAGE_SIZE)?;
+    let slice = archive.messages(reader, id, page).await?;
+    let item = move |message| MessageItem::new(message, style.message_content);
+    Ok(listed(page, slice, item))
+}
+
+/// `GET /v1/runner/conversations`: those of all deployments, newest activity first.
+pub(super) async fn list(
+    Account(world): Account,
+    State(archive): State<Archive>,
+    query: ListQuery,
+) -> Result<Response, Failure> {
+    let (page, labels) = query.page(PAGE_SIZE)?;
+    let filter = Filter { deployment: None, meta: meta_filter(labels)? };
+    let slice = archive.conversations(&world, filter, page).await?;
+    Ok(listed(page, slice, ConversationItem::from))
+}
+
+/// `GET /v1/runner/{deployment_id}/conversations`: those of one deployment, newest activity first.
+pub(super) async fn list_of_deployment(
+    AtDeployment(caller): AtDeployment,
+    State(archive): State<Archive>,
+    query: ListQuery,
+) -> Result<Response, Failure> {
+    let (page, labels) = query.page(PAGE_SIZE)?;
+    let deployment: DeploymentId = caller.deployment.id.clone();
+    let filter = Filter { deployment: Some(deployment), meta: meta_filter(labels)? };
+    let slice = archive.conversations(&caller.visit, filter, page).await?;
+    Ok(listed(page, slice, ConversationItem::from))
+}

@@ -1,0 +1,183 @@
+//! From reasons to types and codes, and the envelopes they travel in (notes.md, "Errors").
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::ErrorStyle;
+use crate::domain::Error as Refusal;
+use crate::domain::error::{Fault, FieldError, Place};
+use crate::http::extract::Json;
+use crate::http::response::failure::Failure;
+
+const INVALID: &str = "invalid_request_error";
+const AUTH: &str = "auth_error";
+const LIMIT: &str = "rate_limit_error";
+const API: &str = "api_error";
+
+/// What envelope 1 says: type and code.
+type Told = (&'static str, &'static str);
+
+fn told(failure: &Failure) -> Told {
+    match failure {
+        Failure::Refused(refusal) => told_refusal(refusal),
+        Failure::BrokenJson { .. } => (INVALID, "invalid_json"),
+        Failure::NotJson => (INVALID, "unsupported_media_type"),
+        Failure::TooLarge { .. } => (INVALID, "request_too_large"),
+        Failure::BodyTooSlow => (INVALID, "request_timeout"),
+        Failure::BodyBroken => (INVALID, "incomplete_body"),
+        Failure::NoSuchPath => (INVALID, "not_found"),
+        Failure::WrongMethod => (INVALID, "method_not_allowed"),
+        // The control plane's alone.
+        Failure::TooManyWatchers(_) => (LIMIT, "rate_limited"),
+        Failure::BadHost { .. }
+        | Failure::BadHead
+        | Failure::UriTooLong
+        | Failure::HeadTooLarge => (INVALID, "invalid_request"),
+        Failure::FromElsewhere => (AUTH, "forbidden"),
+        Failure::Panicked => (API, "internal_error"),
+    }
+}
+
+fn told_refusal(refusal: &Refusal) -> Told {
+    match refusal {
+        Refusal::Field(field) => (INVALID, code_of(field.fault)),
+        Refusal::MissingKey => (AUTH, "missing_api_key"),
+        Refusal::UnknownKey => (AUTH, "invalid_api_key"),
+        Refusal::ForbiddenDeployment(_) => (AUTH, "deployment_forbidden"),
+        Refusal::OriginNotAllowed(_) => (AUTH, "origin_not_allowed"),
+        Refusal::UnknownDeployment(_) => (INVALID, "deployment_not_found"),
+        Refusal::UnknownConversation(_) => (INVALID, "conversation_not_found"),
+        Refusal::DeploymentMismatch { .. } => (INVALID, "deployment_mismatch"),
+        Refusal::WorldEnded => (INVALID, "account_reset"),
+        Refusal::RateLimited { .. } => (LIMIT, "rate_limited"),
+        Refusal::Internal(_) => (API, "internal_error"),
+        Refusal::Injected { status } => told_injected(*status),
+        // The other rooms' reasons, which nothing here gives.
+        Refusal::ControlClosed => (AUTH, "forbidden"),
+        Refusal::UnknownLlm(_)
+        | Refusal::UnknownSdModel(_)
+        | Refusal::UnknownAgent(_)
+        | Refusal::UnknownPicture(_)
+        | Refusal::UnknownAccount(_)
+        | Refusal::UnknownRule(_)
+        | Refusal::UnknownFault(_) => (INVALID, "not_found"),
+        Refusal::FixtureAccount(_) => (INVALID, "conflict"),
+        Refusal::InsufficientBalance { .. } => (INVALID, "insufficient_balance"),
+    }
+}
+
+/// A fault looks like the failure that its status stands for.
+fn told_injected(status: u16) -> Told {
+    match status {
+        401 => (AUTH, "invalid_api_key"),
+        402 => (INVALID, "insufficient_balance"),
+        403 => (AUTH, "forbidden"),
+        404 => (INVALID, "not_found"),
+        405 => (INVALID, "method_not_allowed"),
+        408 => (INVALID, "request_timeout"),
+        409 => (INVALID, "conflict"),
+        413 => (INVALID, "request_too_large"),
+        415 => (INVALID, "unsupported_media_type"),
+        429 => (LIMIT, "rate_limited"),
+        ..500 => (INVALID, "invalid_request"),
+        502 => (API, "bad_gateway"),
+        503 => (API, "service_unavailable"),
+        504 => (API, "gateway_timeout"),
+        500.. => (API, "internal_error"),
+    }
+}
+
+fn code_of(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Missing => "missing_required_field",
+        Fault::WrongType => "invalid_type",
+        Fault::BadValue => "invalid_value",
+        Fault::EmptyArray => "empty_array",
+        Fault::NotAllowed => "not_allowed",
+    }
+}
+
+/// Gives failures their envelope.
+pub(crate) fn rendered(style: ErrorStyle, response: Response) -> Response {
+    Failure::rendered(response, |failure| match style {
+        ErrorStyle::OpenAi => open_ai(failure),
+        ErrorStyle::FastApi => fast_api(failure),
+    })
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: ErrorBody<'a>,
+}
+
+#[derive(Serialize)]
+struct ErrorBody<'a> {
+    r#type: &'a str,
+    message: String,
+    param: Option<&'a str>,
+    code: &'a str,
+}
+
+/// Envelope 1.
+fn open_ai(failure: &Failure) -> Response {
+    let (r#type, code) = told(failure);
+    let param = failure.field().map(|field| field.field.as_str());
+    let param = param.filter(|path| !path.is_empty());
+    let error = ErrorBody { r#type, message: failure.to_string(), param, code };
+    (failure.status(), Json(Envelope { error })).into_response()
+}
+
+/// Envelope 2, and envelope 3 for what is wrong with the request's fields.
+fn fast_api(failure: &Failure) -> Response {
+    let item = match (failure, failure.field()) {
+        (_, Some(field)) => json!({
+            "loc": location(field),
+            "msg": match field.fault {
+                Fault::Missing => "field required",
+                _ => field.message.as_str(),
+            },
+            "type": fast_api_type(field.fault),
+        }),
+        (Failure::BrokenJson { .. }, None) => json!({
+            "loc": ["body"],
+            "msg": failure.to_string(),
+            "type": "value_error.jsondecode",
+        }),
+        (_, None) => {
+            let body = json!({ "detail": failure.to_string() });
+            return (failure.status(), Json(body)).into_response();
+        }
+    };
+    (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "detail": [item] }))).into_response()
+}
+
+fn fast_api_type(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Missing => "value_error.missing",
+        Fault::WrongType => "type_error",
+        Fault::BadValue => "value_error",
+        Fault::EmptyArray => "value_error.list.min_items",
+        Fault::NotAllowed => "value_error.extra",
+    }
+}
+
+/// `content[1].file_uri` as `["body", "content", 1, "file_uri"]`.
+fn location(field: &FieldError) -> Vec<Value> {
+    let place = match field.place {
+        Place::Body => "body",
+        Place::Query => "query",
+        Place::Header => "header",
+    };
+    let mut steps = vec![Value::from(place)];
+    for name in field.field.split('.').filter(|name| !name.is_empty()) {
+        let mut brackets = name.split('[');
+        steps.extend(brackets.next().filter(|name| !name.is_empty()).map(Value::from));
+        for index in brackets {
+            let index = index.trim_end_matches(']');
+            steps.push(index.parse::<u64>().map_or_else(|_| Value::from(index), Value::from));
+        }
+    }
+    steps
+}

@@ -1,0 +1,68 @@
+//! The Runner API (runner-overview.txt, runner-conversation-rest.txt, runner-conversation-sdk.txt;
+//! what they leave open: notes.md): run, stream, conversations with memory.
+
+mod auth;
+mod content;
+mod conversations;
+mod error;
+mod run;
+
+use axum::extract::FromRef;
+
+pub(crate) use self::auth::attribute;
+pub(crate) use self::error::rendered;
+use crate::app::{Access, Archive, Turns};
+use crate::http::extract::{LargeBodies, Strictness};
+use crate::http::response::failure::Failure;
+use crate::http::routes::Routes;
+use crate::http::routes::get;
+use crate::http::routes::post;
+
+/// How this API renders what its documents leave open or change from revision to revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Which of the documented error envelopes.
+    pub errors: ErrorStyle,
+    /// How the content of a stored message is shown.
+    pub message_content: MessageContent,
+}
+
+/// The documented error envelopes (notes.md, "Errors").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorStyle {
+    /// `{"error": {"type", "message", "param", "code"}}`.
+    OpenAi,
+    /// `{"detail": …}`; 422 with `loc`, `msg` and `type` for validation.
+    FastApi,
+}
+
+/// How the content of a stored message is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageContent {
+    /// A string for text alone, an array of parts for a message with a file.
+    Text,
+    /// Always an array of parts.
+    Parts,
+}
+
+/// The routes.
+pub(crate) fn routes<S>() -> Routes<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Access: FromRef<S>,
+    Turns: FromRef<S>,
+    Archive: FromRef<S>,
+    Strictness: FromRef<S>,
+    LargeBodies: FromRef<S>,
+    Style: FromRef<S>,
+{
+    Routes::new()
+        .route("/v1/runner/{deployment_id}", post(run::run))
+        .route("/v1/runner/{deployment_id}/stream", post(run::stream))
+        .route("/v1/runner/{deployment_id}/conversation", post(conversations::say))
+        .route("/v1/runner/{deployment_id}/conversation/stream", post(conversations::say_streamed))
+        .route("/v1/runner/conversation/{conversation_id}/messages", get(conversations::messages))
+        .route("/v1/runner/conversations", get(conversations::list))
+        .route("/v1/runner/{deployment_id}/conversations", get(conversations::list_of_deployment))
+        .map(|router| router.method_not_allowed_fallback(async || Failure::WrongMethod))
+}

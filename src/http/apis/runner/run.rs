@@ -1,0 +1,93 @@
+//! `POST /v1/runner/{deployment_id}` and `…/stream` (runner-overview.txt, "Standard API",
+//! "Streaming API").
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::auth::AtDeployment;
+use super::content::ContentBody;
+use super::content::content;
+use super::content::variables;
+use crate::app::Turns;
+use crate::app::generation::runner::Said;
+use crate::domain::conversation::Variables;
+use crate::domain::{Error, OutputMode};
+use crate::http::context::KnownId;
+use crate::http::extract::{Body, Json};
+use crate::http::response::failure::Failure;
+use crate::http::response::text_stream::Streamed;
+use crate::ids::RequestId;
+
+/// What both take.
+#[derive(Debug, Deserialize)]
+pub(super) struct RunBody {
+    content: ContentBody,
+    variables: Option<Variables>,
+}
+
+impl RunBody {
+    fn said(self) -> Result<Said, Failure> {
+        Ok(Said { parts: content(self.content)?, variables: variables(self.variables) })
+    }
+}
+
+/// The answer of a run.
+#[derive(Serialize)]
+pub(super) struct RunAnswer {
+    content: Content,
+    model: Arc<str>,
+    output_tokens: u64,
+    input_tokens: u64,
+    request_id: RequestId,
+}
+
+/// An answer's `content`.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Content {
+    Text(String),
+    /// The object of a structured answer.
+    Structured(Box<RawValue>),
+}
+
+impl Content {
+    /// The content of an answer whose text is `text`.
+    pub(super) fn new(text: String, output: OutputMode) -> Result<Self, Error> {
+        match output {
+            OutputMode::Text => Ok(Self::Text(text)),
+            OutputMode::Structured => {
+                RawValue::from_string(text).map(Self::Structured).map_err(Error::internal)
+            }
+        }
+    }
+}
+
+/// Answers in one piece.
+pub(super) async fn run(
+    AtDeployment(caller): AtDeployment,
+    KnownId(request_id): KnownId,
+    State(turns): State<Turns>,
+    Body(body): Body<RunBody>,
+) -> Result<Json<RunAnswer>, Failure> {
+    let answer = turns.run(&caller, body.said()?).await?;
+    Ok(Json(RunAnswer {
+        content: Content::new(answer.text, answer.output)?,
+        model: answer.model,
+        output_tokens: answer.output_tokens,
+        input_tokens: answer.input_tokens,
+        request_id,
+    }))
+}
+
+/// Answers word by word.
+pub(super) async fn stream(
+    AtDeployment(caller): AtDeployment,
+    State(turns): State<Turns>,
+    Body(body): Body<RunBody>,
+) -> Result<Streamed, Failure> {
+    let words = turns.stream(&caller, body.said()?).await?;
+    Ok(Streamed::new(words, &caller.visit))
+}

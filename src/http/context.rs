@@ -1,0 +1,185 @@
+//! What becomes known about a request while it is answered, for the layers around it.
+
+use std::convert::Infallible;
+use std::sync::{Arc, OnceLock};
+
+use axum::body::Bytes;
+use axum::extract::FromRequestParts;
+use axum::http::Extensions;
+use axum::http::request::Parts;
+use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
+
+use super::extract;
+use super::middleware::fault_injection::Line;
+use super::middleware::unread_body::Unread;
+use crate::app::World;
+use crate::app::rate_limit::Verdict;
+use crate::app::request_log::{self, Text, Ticket};
+use crate::ids::{Minter, RequestId};
+
+/// One request's notes. It travels in the request's extensions.
+#[derive(Debug, Clone)]
+pub(crate) struct Scope(Arc<Known>);
+
+#[derive(Debug)]
+struct Known {
+    route: Option<&'static str>,
+    line: Line,
+    id: OnceLock<RequestId>,
+    place: OnceLock<Place>,
+    verdict: OnceLock<Verdict>,
+    body: Mutex<Option<Text>>,
+    /// The place of its body, where that is a large one.
+    large: Mutex<Option<extract::Place>>,
+    unread: Mutex<Option<Unread>>,
+    notes: Arc<request_log::Notes>,
+}
+
+/// The world that a request is in, and since when.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) world: Arc<World>,
+    /// The time of the world's clock when it came.
+    pub(crate) came: DateTime<Utc>,
+    pub(crate) ticket: Ticket,
+}
+
+impl Scope {
+    /// The notes on a request that takes `route`, if it takes one, and came over `line`.
+    pub(crate) fn new(route: Option<&'static str>, line: Line) -> Self {
+        Self(Arc::new(Known {
+            route,
+            line,
+            id: OnceLock::new(),
+            place: OnceLock::new(),
+            verdict: OnceLock::new(),
+            body: Mutex::new(None),
+            large: Mutex::new(None),
+            unread: Mutex::new(None),
+            notes: Arc::default(),
+        }))
+    }
+
+    /// The route that it takes: `/v1/runner/{deployment_id}`.
+    pub(crate) fn route(&self) -> Option<&'static str> {
+        self.0.route
+    }
+
+    /// The connection that it came over.
+    pub(crate) fn line(&self) -> &Line {
+        &self.0.line
+    }
+
+    /// The request brings its own id.
+    pub(crate) fn named(&self, id: RequestId) {
+        let _ = self.0.id.set(id);
+    }
+
+    /// The request is `world`'s: it is logged so, and gets its id from there if it has none.
+    pub(crate) fn attribute_to(&self, world: &Arc<World>) {
+        world.use_now();
+        self.0.place.get_or_init(|| Place {
+            world: Arc::clone(world),
+            came: world.clock.now(),
+            ticket: world.journal.ticket(),
+        });
+        self.0.id.get_or_init(|| world.epoch().ids.request());
+    }
+
+    /// The limiter has spoken.
+    pub(crate) fn limited(&self, verdict: Verdict) {
+        let _ = self.0.verdict.set(verdict);
+    }
+
+    /// The request's id, from `strangers` if nobody gave it one so far.
+    pub(crate) fn id(&self, strangers: &Minter) -> &RequestId {
+        self.0.id.get_or_init(|| strangers.request())
+    }
+
+    /// The request's id; empty as long as it has none.
+    pub(crate) fn known_id(&self) -> RequestId {
+        self.0.id.get().cloned().unwrap_or_else(|| RequestId::from(""))
+    }
+
+    pub(crate) fn place(&self) -> Option<&Place> {
+        self.0.place.get()
+    }
+
+    pub(crate) fn world(&self) -> Option<&World> {
+        self.place().map(|place| place.world.as_ref())
+    }
+
+    /// Where services note for the journal what only they know.
+    pub(crate) fn notes(&self) -> &Arc<request_log::Notes> {
+        &self.0.notes
+    }
+
+    /// The request's body was read.
+    pub(crate) fn sent(&self, body: &Bytes) {
+        if self.wants_body() {
+            self.keep_body(Text::of(body));
+        }
+    }
+
+    /// The request's body has `place`, as long as it is being answered.
+    pub(crate) fn hold(&self, place: Option<extract::Place>) {
+        if place.is_some() {
+            *self.0.large.lock() = place;
+        }
+    }
+
+    /// The answer is there: what was made of the request's body is gone.
+    pub(crate) fn release(&self) {
+        drop(self.0.large.lock().take());
+    }
+
+    /// Whether there is a journal that would keep the request's body, and does not have it yet.
+    pub(crate) fn wants_body(&self) -> bool {
+        let journal = self.place().map(|place| &place.world.journal);
+        journal.is_some_and(|journal| journal.most() > 0) && self.0.body.lock().is_none()
+    }
+
+    /// This is to be kept of the request's body.
+    pub(crate) fn keep_body(&self, body: Text) {
+        *self.0.body.lock() = Some(body);
+    }
+
+    /// The request's body was dropped before it was read to its end.
+    pub(crate) fn leave(&self, unread: Unread) {
+        *self.0.unread.lock() = Some(unread);
+    }
+
+    /// What was left of the request's body.
+    pub(crate) fn take_unread(&self) -> Option<Unread> {
+        self.0.unread.lock().take()
+    }
+
+    /// What the journal keeps of the request's body.
+    pub(crate) fn take_body(&self) -> Option<Text> {
+        self.0.body.lock().take()
+    }
+
+    pub(crate) fn verdict(&self) -> Option<&Verdict> {
+        self.0.verdict.get()
+    }
+
+    /// The notes that travel with the request.
+    pub(crate) fn of(extensions: &Extensions) -> Self {
+        let known = extensions.get::<Self>().cloned();
+        known.unwrap_or_else(|| Self::new(None, Line::default()))
+    }
+}
+
+/// The id of the request being answered, once its account is known.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownId(pub(super) RequestId);
+
+impl<S: Sync> FromRequestParts<S> for KnownId {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        // Extractors run in order, and every one that needs an id stands behind the caller's.
+        Ok(Self(Scope::of(&parts.extensions).known_id()))
+    }
+}

@@ -1,0 +1,148 @@
+//! Faults on the wire (docs/control.md, "Faults").
+//!
+//! A request [`meet`]s its fault as soon as its account is known and its limits have let it
+//! through, before its body is read: delays and refusals happen there. What befalls the answer
+//! happens in [`befall`], around both rooms. [`Line`] is how a connection is dropped
+//! (`app/connections`).
+
+mod body;
+mod demand;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::body::HttpBody as _;
+use axum::extract::Request;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+
+use self::demand::Demand;
+use crate::app::accounts::Visit;
+use crate::app::faults::{self, Carried};
+use crate::domain::Deployment;
+use crate::domain::conversation::Api;
+use crate::domain::fault_rule::{Act, Asked, Drop, Fault};
+use crate::http::context::Scope;
+use crate::http::response::account_end::breaking_off;
+use crate::http::response::failure::Failure;
+
+/// Whether a request may ask for its own fault in the header `x-mynah-fault`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultHeader {
+    /// It may.
+    Obeyed,
+    /// The header means nothing.
+    Ignored,
+}
+
+/// A client's connection, which can be cut under its hands. Requests that come over it are answered
+/// in its own task, and nobody else cuts it: who serves it need only look, and not be woken.
+#[derive(Debug, Clone, Default)]
+pub struct Line(Arc<Flags>);
+
+#[derive(Debug, Default)]
+struct Flags {
+    cut: AtomicBool,
+    reset_on_close: AtomicBool,
+}
+
+impl Line {
+    /// Cuts it: the client sees a reset in place of the answer.
+    pub(crate) fn cut(&self) {
+        self.0.cut.store(true, Ordering::Release);
+    }
+
+    /// Whether it was cut.
+    pub fn is_cut(&self) -> bool {
+        self.0.cut.load(Ordering::Acquire)
+    }
+
+    /// Whether the client is to see a reset, should the connection be closed from now on.
+    pub(crate) fn reset_on_close(&self, reset: bool) {
+        self.0.reset_on_close.store(reset, Ordering::Release);
+    }
+
+    /// Whether the client sees a reset when the connection is closed.
+    pub(crate) fn is_reset_on_close(&self) -> bool {
+        self.is_cut() || self.0.reset_on_close.load(Ordering::Acquire)
+    }
+}
+
+/// Lets the request of `visit`, and to the deployment if there is one, meet its fault: waits, and
+/// refuses.
+pub(crate) async fn meet(
+    parts: &Parts,
+    api: Api,
+    visit: &Visit,
+    deployment: Option<&Deployment>,
+) -> Result<(), Failure> {
+    let scope = Scope::of(&parts.extensions);
+    let route = scope.route().unwrap_or_default();
+    let (path, method) = (parts.uri.path(), parts.method.as_str());
+    let asked = Asked { api, route, path, method };
+    let epoch = visit.epoch();
+    let fault = if let Some(demand) = parts.extensions.get::<Demand>() {
+        Some(demand.fault(asked.streamed())?)
+    } else {
+        let carried = deployment.map_or(Carried { by: "", rules: &[] }, |deployment| Carried {
+            by: deployment.id.as_str(),
+            rules: &deployment.faults,
+        });
+        epoch.faults.met(&asked, carried, &visit.clock, epoch.ids.draw())
+    };
+    let Some(fault) = fault else { return Ok(()) };
+    Ok(faults::begin(fault, visit, scope.notes()).await?)
+}
+
+/// Sees whether a request asks for its own fault.
+pub(crate) fn ask(header: FaultHeader, request: &mut Request) {
+    if header == FaultHeader::Obeyed
+        && let Some(demand) = Demand::of(request.headers())
+    {
+        request.extensions_mut().insert(demand);
+    }
+}
+
+/// Around both rooms: does to an answer what the request's fault says. A stream, however it is done
+/// to, breaks off when its account ends.
+pub(crate) async fn befall(response: Response, scope: &Scope) -> Response {
+    let response = match scope.notes().fault() {
+        None => response,
+        Some(fault) => done_to(response, fault, scope).await,
+    };
+    breaking_off(response)
+}
+
+async fn done_to(mut response: Response, fault: &Fault, scope: &Scope) -> Response {
+    let streamed = response.body().size_hint().exact().is_none();
+    // What is refused for another reason was not answered: there is nothing to spoil.
+    let answered = response.status().is_success();
+    match &fault.act {
+        Act::Wait => {}
+        Act::Refuse { status, retry_after } => {
+            let refused = response.status().as_u16() == *status;
+            if let Some(seconds) = retry_after.filter(|_| refused) {
+                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+            }
+        }
+        Act::Drop(Drop::AfterCommit) if !answered => {}
+        Act::Drop(Drop::AfterCommit) if streamed => return response.map(body::without_its_end),
+        Act::Drop(_) => scope.line().cut(),
+        Act::Spoil(_) if streamed || !answered => {}
+        Act::Spoil(how) => return body::spoilt(response, *how).await,
+        Act::Mistype(sent) => {
+            if let (true, Ok(sent)) = (answered, HeaderValue::from_str(sent)) {
+                response.headers_mut().insert(header::CONTENT_TYPE, sent);
+            }
+        }
+        Act::Stream(act) => {
+            if let (true, Some(world)) = (streamed && answered, scope.world()) {
+                let clock = Arc::clone(&world.clock);
+                let notes = Arc::clone(scope.notes());
+                return response.map(|words| body::interfered(words, *act, clock, notes));
+            }
+        }
+    }
+    response
+}

@@ -1,0 +1,62 @@
+//! A fault that a request asks for itself: `x-mynah-fault: status=503, retry_after=5`.
+
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use serde_json::{Map, Value};
+
+use crate::domain::error::{Fault as FieldFault, FieldError, Place};
+use crate::domain::fault_rule::{Effect, Fault};
+
+const NAME: &str = "x-mynah-fault";
+
+/// What the header asks for, or what is wrong with it.
+#[derive(Debug, Clone)]
+pub(crate) struct Demand(Result<Arc<Fault>, FieldError>);
+
+impl Demand {
+    /// What `headers` ask for, if they do.
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+        let sent = headers.get(NAME)?;
+        let fault = sent.to_str().map_err(|_| "is no text".to_owned()).and_then(read);
+        Some(Self(fault.map(Arc::new).map_err(|message| wrong(&message))))
+    }
+
+    /// The fault, for an answer that is streamed or not.
+    pub(crate) fn fault(&self, streamed: bool) -> Result<Arc<Fault>, FieldError> {
+        let fault = self.0.clone()?;
+        if fault.act.befalls(streamed) {
+            return Ok(fault);
+        }
+        let others = if streamed { "answers in one piece" } else { "streams" };
+        Err(wrong(&format!("{} is for {others}", fault.act.name())))
+    }
+}
+
+/// Fields of an effect: `name=value`, separated by commas; a name alone is true.
+fn read(text: &str) -> Result<Fault, String> {
+    let mut fields = Map::new();
+    for field in text.split([',', ';']).map(str::trim).filter(|field| !field.is_empty()) {
+        let (name, value) = field.split_once('=').unwrap_or((field, "true"));
+        let value = value.trim();
+        // `503` and `true` are what they are in JSON; anything else is text.
+        let value = match serde_json::from_str(value) {
+            Ok(read @ (Value::Number(_) | Value::Bool(_))) => read,
+            _ => Value::from(value),
+        };
+        if fields.insert(name.trim().to_owned(), value).is_some() {
+            return Err(format!("{} is given more than once", name.trim()));
+        }
+    }
+    let effect: Effect = serde_path_to_error::deserialize(Value::Object(fields))
+        .map_err(|fault| fault.to_string())?;
+    effect.fault().map_err(|wrong| {
+        let field = wrong.field.trim_start_matches("effect").trim_start_matches('.');
+        format!("{field} {}", wrong.message).trim_start().to_owned()
+    })
+}
+
+fn wrong(message: &str) -> FieldError {
+    let message = format!("{NAME}: {message}");
+    FieldError::new(NAME, FieldFault::BadValue, message).in_the(Place::Header)
+}

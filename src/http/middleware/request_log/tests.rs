@@ -1,0 +1,117 @@
+use std::sync::Arc;
+
+use http_body_util::BodyExt as _;
+
+use super::*;
+use crate::app::accounts::Settings;
+use crate::app::request_log::{Look, MOST_BYTES, Shown};
+use crate::app::{World, Worlds};
+use crate::domain::conversation::{Api, Scene};
+use crate::domain::{BackendName, OutputMode, Part, Prompt};
+use crate::fixtures;
+use crate::http::Line;
+use crate::http::route_table;
+use crate::ids::AccountId;
+use crate::storage::Store;
+
+async fn world() -> Arc<World> {
+    let fixtures = fixtures::Shelf::new(fixtures::built_in(route_table()).unwrap().fixtures);
+    let store = Store::open("sqlite::memory:").await.unwrap();
+    let settings = Settings { seed: 1, clock: None, journal_max: 1000, routes: route_table() };
+    let worlds = Worlds::open(&fixtures, &store, settings).await.unwrap();
+    worlds.by_id(&AccountId::from("demo")).unwrap()
+}
+
+fn prompt(turn: u64) -> Arc<Prompt> {
+    let scene = Scene {
+        api: Api::Runner,
+        deployment: None,
+        model: "echo".into(),
+        account: AccountId::from("demo"),
+        turn,
+        variables: Arc::default(),
+        meta: Arc::default(),
+        agent: None,
+    };
+    Arc::new(Prompt {
+        instructions: Arc::new("You are a friendly support assistant.".to_owned().into()),
+        history: Vec::new(),
+        message: Arc::new(vec![Part::text("Hi, I need help with billing.")]),
+        output: OutputMode::Text,
+        scene,
+    })
+}
+
+/// The resident memory of this process, in KiB.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
+}
+
+async fn pass(world: &Arc<World>, nth: u64, sent: &Bytes, given: &Bytes, recorded: bool) {
+    let request = Request::post("/v1/runner/ECHO_DEPLOYMENT_ID/conversation")
+        .header("host", "127.0.0.1:4310")
+        .header("x-api-key", "YOUR_API_KEY")
+        .header("user-agent", "python-httpx/0.28.1")
+        .header("accept", "*/*")
+        .header("accept-encoding", "gzip, deflate, br, zstd")
+        .header("content-type", "application/json")
+        .header("content-length", "97")
+        .body(Body::empty())
+        .unwrap();
+    let scope = Scope::new(None, Line::default());
+    let recording = recorded.then(|| Recording::begin(&request, &scope, Stopwatch::start()));
+    scope.attribute_to(world);
+    let prompt = prompt(nth);
+    if recorded {
+        scope.sent(sent);
+        scope.notes().show(Shown::new(&prompt, BackendName::Echo, world.epoch().rules.rules()));
+    }
+    let response = Response::builder()
+        .header("content-type", "application/json")
+        .header("x-request-id", scope.known_id().as_str())
+        .body(Body::from(given.clone()))
+        .unwrap();
+    let response = match recording.flatten() {
+        Some(recording) => recording.answered(response, Duration::ZERO),
+        None => response,
+    };
+    let answer = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(answer.len(), given.len());
+}
+
+/// Also tells what a request costs: `cargo test --release journal_of -- --nocapture`.
+#[tokio::test]
+async fn the_journal_of_100_000_requests_weighs_what_its_bounds_allow() {
+    const REQUESTS: u64 = 100_000;
+    let world = world().await;
+    let sent = Bytes::from_static(
+        br#"{"content":[{"type":"text","text":"Hi, I need help with billing."}],"history_limit":5}"#,
+    );
+    let given = Bytes::from(vec![b'.'; 300]);
+    let stopwatch = Stopwatch::start();
+    for nth in 0..REQUESTS {
+        pass(&world, nth, &sent, &given, false).await;
+    }
+    let unrecorded = stopwatch.elapsed().as_nanos() / u128::from(REQUESTS);
+    for nth in 0..1000 {
+        pass(&world, nth, &sent, &given, true).await;
+    }
+    let (full, resident_full) = (world.journal.look().bytes, resident());
+    let stopwatch = Stopwatch::start();
+    for nth in 1000..REQUESTS {
+        pass(&world, nth, &sent, &given, true).await;
+    }
+    let each = stopwatch.elapsed().as_nanos() / u128::from(REQUESTS - 1000);
+    let Look { entries, bytes, last, dropped } = world.journal.look();
+    println!(
+        "after 1,000 requests {full} bytes by the journal's count, {resident_full} KiB resident; \
+         after {last} requests {bytes} bytes, {} KiB resident; {each} ns a \
+         request, {unrecorded} ns without the journal",
+        resident()
+    );
+    assert_eq!((entries.len(), last, dropped), (1000, REQUESTS, REQUESTS - 1000));
+    assert!(bytes <= MOST_BYTES && bytes < full + full / 10, "{bytes}");
+    assert_eq!(entries.iter().filter(|entry| entry.end == End::Complete).count(), 1000);
+}

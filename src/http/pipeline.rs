@@ -1,0 +1,285 @@
+//! What every request goes through on its way to a handler, and every answer on its way back.
+//!
+//! From the outside in, and why in this order:
+//! 1. [`drain`](super::middleware::unread_body): reads what a refused client still sends, so that it gets to see its
+//!    answer.
+//! 2. [`observe`](super::middleware::access_log): gives the request its id and writes its log line, so that even a
+//!    preflight and a panic have both. What the client gets goes through it into the account's
+//!    journal.
+//!    A wrong `Host` is refused here.
+//! 3. CORS: answers preflights before anything asks for a key; its headers stand on errors too.
+//! 4. [`faults`]: does to answers what faults say, error answers in their envelopes included.
+//! 5. The room's rendering of failures: everything inside may fail without knowing an envelope.
+//! 6. Panics become failures, so that they are rendered like any other.
+//! 7. Who calls, as far as the room asks that of every request.
+//!
+//! All of it stands around the router, not in it: a layer of the router costs every request
+//! several allocations, and layers in layers cost their product.
+
+mod bad_head;
+
+use std::convert::Infallible;
+use std::future::ready;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::response::{IntoResponse as _, Response};
+use futures::FutureExt as _;
+use tower::{BoxError, Layer as _, Service as _, ServiceExt as _, service_fn};
+use tower_http::cors::{AllowHeaders, AllowMethods, Any, CorsLayer, ExposeHeaders};
+
+use super::Services;
+use super::apis::characters;
+use super::apis::runner;
+use super::apis::runner::ErrorStyle;
+use super::context::Scope;
+use super::middleware::access_log::{Observed, Observer};
+use super::middleware::fault_injection::{self, FaultHeader, Line};
+use super::middleware::host;
+use super::middleware::unread_body::drain;
+use super::middleware::unread_body::left_to;
+use super::response::failure::Failure;
+use super::response::plain;
+use super::routes::{Routes, Signposts};
+use crate::app::Access;
+
+/// Everything the server answers.
+#[derive(Clone)]
+pub struct Passage(Arc<Inside>);
+
+struct Inside {
+    router: Router,
+    signposts: Signposts,
+    observer: Arc<Observer>,
+    cors: Cors,
+    fault_header: FaultHeader,
+    errors: ErrorStyle,
+    access: Access,
+}
+
+/// Where a path leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    Runner,
+    Characters,
+    /// The Characters API's pictures, which need no key.
+    Pictures,
+}
+
+impl Room {
+    /// The room of a path; none for the control plane, and where there is nothing.
+    pub(crate) fn of(path: &str) -> Option<Self> {
+        let below = |prefix: &str| {
+            path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        if below("/v1/runner") {
+            Some(Self::Runner)
+        } else if below("/api/v1") {
+            Some(Self::Characters)
+        } else if below("/images") {
+            Some(Self::Pictures)
+        } else {
+            None
+        }
+    }
+}
+
+impl Passage {
+    /// The passage to `rooms`, which serve with `services`.
+    pub(crate) fn new(rooms: Routes<()>, services: &Services) -> Self {
+        let (router, signposts) = rooms.into_parts();
+        Self(Arc::new(Inside {
+            router,
+            signposts,
+            observer: Arc::new(services.observer.clone()),
+            cors: Cors::new(),
+            fault_header: services.fault_header,
+            errors: services.runner.errors,
+            access: services.access.clone(),
+        }))
+    }
+
+    /// The path of every route there is, as routes are written (`/v1/runner/{deployment_id}`), and
+    /// the methods that it has a handler for.
+    pub fn routes(&self) -> &[(&'static str, Vec<&'static str>)] {
+        self.0.signposts.listed()
+    }
+
+    /// Answers a request that came over `line`.
+    pub async fn answer<B>(&self, line: &Line, request: Request<B>) -> Response
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+    {
+        let inside = &*self.0;
+        let path = request.uri().path();
+        let (room, route) = (Room::of(path), inside.signposts.at(path));
+        let scope = Scope::new(route, line.clone());
+        let mut request = left_to(&scope, request);
+        let observed = Observed::begin(&inside.observer, &scope, &request);
+        request.extensions_mut().insert(scope.clone());
+        let response = match (host::check(request.version(), request.headers()), room) {
+            (Err(failure), _) => inside.refused(room, failure),
+            (Ok(()), Some(room)) => inside.through(room, request, &scope).await,
+            (Ok(()), None) => inside.routed(request).await,
+        };
+        scope.release();
+        drain(&scope).await;
+        observed.answered(response)
+    }
+}
+
+impl Inside {
+    async fn through(&self, room: Room, mut request: Request, scope: &Scope) -> Response {
+        if request.method() == Method::OPTIONS {
+            return match scope.route() {
+                Some(_) => self.cors.preflight(request).await,
+                None => self.refused(Some(room), Failure::NoSuchPath),
+            };
+        }
+        fault_injection::ask(self.fault_header, &mut request);
+        let response = caught(self.admitted(room, request)).await;
+        let response = fault_injection::befall(self.rendered(room, response), scope).await;
+        self.cors.allowed(response)
+    }
+
+    /// The answer to a request that goes no further, in the envelope that belongs to its path.
+    fn refused(&self, room: Option<Room>, failure: Failure) -> Response {
+        let failure = failure.into_response();
+        match room {
+            Some(room) => self.cors.allowed(self.rendered(room, failure)),
+            None => plain::rendered(failure),
+        }
+    }
+
+    /// Asks who calls, where the room asks that of every request, and lets the handler answer.
+    async fn admitted(&self, room: Room, mut request: Request) -> Response {
+        match room {
+            Room::Runner => runner::attribute(&self.access, &request),
+            Room::Characters => {
+                if let Err(refusal) = characters::count(&self.access, &mut request) {
+                    return refusal.into_response();
+                }
+            }
+            Room::Pictures => {}
+        }
+        self.routed(request).await
+    }
+
+    /// Lets the handler answer.
+    async fn routed(&self, request: Request) -> Response {
+        let Ok(response) = self.router.clone().call(request).await;
+        response
+    }
+
+    /// Gives failures the room's envelope.
+    fn rendered(&self, room: Room, response: Response) -> Response {
+        match room {
+            Room::Runner => runner::rendered(self.errors, response),
+            Room::Characters | Room::Pictures => plain::rendered(response),
+        }
+    }
+}
+
+/// Turns a panic of a handler into a failure.
+async fn caught(handled: impl Future<Output = Response>) -> Response {
+    AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(Failure::panicked)
+}
+
+/// What lets web pages of any origin use both APIs.
+struct Cors {
+    layer: CorsLayer,
+    /// What it adds to every answer that is none to a preflight.
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Cors {
+    /// Any origin, any request header, and the headers that clients want to read.
+    fn new() -> Self {
+        const EXPOSED: [HeaderName; 5] = [
+            HeaderName::from_static("x-request-id"),
+            header::RETRY_AFTER,
+            HeaderName::from_static("x-ratelimit-limit"),
+            HeaderName::from_static("x-ratelimit-remaining"),
+            HeaderName::from_static("x-ratelimit-reset"),
+        ];
+        let layer = CorsLayer::new()
+            .allow_origin(Any)
+            .allow_methods(AllowMethods::list([Method::GET, Method::POST]))
+            .allow_headers(AllowHeaders::mirror_request())
+            .expose_headers(ExposeHeaders::list(EXPOSED));
+        // None of them depends on the request, so the layer is asked once and not every time.
+        let answer = Self::through(&layer, Request::default()).now_or_never();
+        let headers = answer.iter().flat_map(Response::headers);
+        let headers = headers.map(|(name, value)| (name.clone(), value.clone())).collect();
+        Self { layer, headers }
+    }
+
+    async fn preflight(&self, request: Request) -> Response {
+        Self::through(&self.layer, request).await
+    }
+
+    /// What the layer makes of an empty answer.
+    async fn through(layer: &CorsLayer, request: Request) -> Response {
+        let empty =
+            service_fn(|_: Request| ready(Ok::<_, Infallible>(Response::new(Body::empty()))));
+        let Ok(response) = layer.layer(empty).oneshot(request).await;
+        response
+    }
+
+    fn allowed(&self, mut response: Response) -> Response {
+        for (name, value) in &self.headers {
+            response.headers_mut().append(name, value.clone());
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// What a client sees of a handler that panics.
+    async fn panicked(render: impl FnOnce(Response) -> Response) -> (u16, Value) {
+        let response = render(caught(async { panic!("the key is sesame") }).await);
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), 4096).await.unwrap();
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_500_in_its_rooms_envelope_that_tells_nothing() {
+        let error = json!({
+            "type": "api_error", "message": "internal error", "param": null,
+            "code": "internal_error",
+        });
+        let open_ai = |response| runner::rendered(ErrorStyle::OpenAi, response);
+        assert_eq!(panicked(open_ai).await, (500, json!({ "error": error })));
+        let fast_api = |response| runner::rendered(ErrorStyle::FastApi, response);
+        assert_eq!(panicked(fast_api).await, (500, json!({ "detail": "internal error" })));
+        assert_eq!(panicked(plain::rendered).await, (500, json!({ "error": "Internal error" })));
+    }
+
+    #[test]
+    fn a_room_is_found_by_the_beginning_of_the_path() {
+        for (path, room) in [
+            ("/v1/runner", Some(Room::Runner)),
+            ("/v1/runner/", Some(Room::Runner)),
+            ("/v1/runner/a/b/c", Some(Room::Runner)),
+            ("/v1/runners", None),
+            ("/api/v1", Some(Room::Characters)),
+            ("/api/v1/images", Some(Room::Characters)),
+            ("/images/a.png", Some(Room::Pictures)),
+            ("/_mynah/health", None),
+            ("/", None),
+        ] {
+            assert_eq!(Room::of(path), room, "{path}");
+        }
+    }
+}

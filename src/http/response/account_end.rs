@@ -1,0 +1,129 @@
+//! Streams whose account is reset, restored, removed or closed meanwhile: they break off at once.
+//!
+//! What they would still tell belongs to an account that is no more. The body of such a stream ends
+//! with an error, so that the client sees it broken; where the client does not read, and the body is
+//! not asked for more, the connection is cut (`app/connections/ending`).
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::response::Response;
+use http_body::{Frame, SizeHint};
+use thiserror::Error;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+/// Travels with a streamed answer: the end of its account's epoch.
+#[derive(Debug, Clone)]
+pub struct AccountEnd(CancellationToken);
+
+/// Ready when the account's epoch has ended.
+pub(crate) type Ended = Pin<Box<WaitForCancellationFutureOwned>>;
+
+impl AccountEnd {
+    pub(crate) fn new(ended: CancellationToken) -> Self {
+        Self(ended)
+    }
+
+    /// Whether it has come.
+    pub(crate) fn has_come(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    /// Waits for it.
+    pub(crate) fn wait(self) -> Ended {
+        Box::pin(self.0.cancelled_owned())
+    }
+}
+
+/// Why a stream broke off.
+#[derive(Debug, Error)]
+#[error("the account was reset, restored or removed")]
+struct AccountEnded;
+
+/// `response`, which breaks off when its account's epoch ends, if it is a stream.
+pub(crate) fn breaking_off(response: Response) -> Response {
+    let Some(end) = response.extensions().get::<AccountEnd>().cloned() else { return response };
+    response.map(|body| {
+        let wait = end.clone().wait();
+        Body::new(UntilEnded { body: Some(body), end, wait, failed: None })
+    })
+}
+
+struct UntilEnded {
+    /// None once it has broken off.
+    body: Option<Body>,
+    end: AccountEnd,
+    wait: Ended,
+    /// Why it breaks off, once what precedes has been sent.
+    failed: Option<axum::Error>,
+}
+
+impl UntilEnded {
+    fn poll_body(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        if !self.end.has_come() {
+            let frame = Pin::new(body).poll_frame(context);
+            // To wait for the end, too, is needed only where nothing comes.
+            if frame.is_ready() || self.wait.as_mut().poll(context).is_pending() {
+                return frame;
+            }
+        }
+        self.body = None;
+        Poll::Ready(Some(Err(axum::Error::new(AccountEnded))))
+    }
+}
+
+impl HttpBody for UntilEnded {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
+        let frame = self.poll_body(context);
+        if let Poll::Ready(Some(Err(error))) = frame {
+            // The connection sends what it holds, at least the head, whenever its body is pending.
+            // A body that fails at once keeps it from that: the client would see no answer at all.
+            self.failed = Some(error);
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.failed.is_none() && self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map(HttpBody::size_hint).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::poll;
+    use futures::stream::StreamExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_stream_that_breaks_off_at_once_lets_the_head_be_sent_before() {
+        let ended = CancellationToken::new();
+        ended.cancel();
+        let mut response = Response::new(Body::from("never sent"));
+        response.extensions_mut().insert(AccountEnd::new(ended));
+        let mut body = breaking_off(response).into_body().into_data_stream();
+        assert!(poll!(body.next()).is_pending());
+        assert!(matches!(poll!(body.next()), Poll::Ready(Some(Err(_)))));
+        assert!(matches!(poll!(body.next()), Poll::Ready(None)));
+    }
+}

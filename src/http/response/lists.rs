@@ -1,0 +1,58 @@
+//! Lists as answers: as a whole where all items are in memory, else piece by piece as they are read.
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use futures::stream::{StreamExt as _, once};
+use serde::Serialize;
+
+use super::failure::Failure;
+use crate::app::item_list::Items;
+use crate::domain::Error;
+use crate::http::extract::Json;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// An answer that holds `items`: `item` makes an item of it, `answer` what stands around them. The
+/// items are the first array in it.
+pub(crate) fn listed<T, I, A>(
+    items: Items<T>,
+    mut item: impl FnMut(T) -> I + Send + 'static,
+    answer: impl FnOnce(Vec<I>) -> A,
+) -> Response
+where
+    T: Send + 'static,
+    I: Serialize,
+    A: Serialize,
+{
+    let items = match items.all() {
+        Ok(all) => return Json(answer(all.into_iter().map(item).collect())).into_response(),
+        Err(items) => items,
+    };
+    let around = match serde_json::to_string(&answer(Vec::new())) {
+        Ok(around) => around,
+        Err(fault) => return Failure::Refused(Error::internal(fault)).into_response(),
+    };
+    let Some((before, after)) = around.split_once("[]") else {
+        return Body::empty().into_response();
+    };
+    let (before, after) = (format!("{before}["), format!("]{after}"));
+    let mut first = true;
+    let items = items.rendered(move |row, text| {
+        if !std::mem::take(&mut first) {
+            text.push(b',');
+        }
+        // Strings, numbers, arrays and string-keyed maps: nothing here can fail to be written.
+        let _ = serde_json::to_writer(text, &item(row));
+    });
+    let pieces = once(async { Ok(before.into_bytes()) })
+        .chain(items)
+        .chain(once(async { Ok(after.into_bytes()) }))
+        .map(|piece: Result<Vec<u8>, Error>| {
+            if let Err(fault) = &piece {
+                tracing::error!(error = fault.with_sources(), "a list broke off");
+            }
+            piece.map(Bytes::from)
+        });
+    ([(header::CONTENT_TYPE, JSON)], Body::from_stream(pieces)).into_response()
+}

@@ -1,0 +1,8 @@
+//! What the APIs have in common in their responses.
+
+pub(crate) mod account_end;
+pub(crate) mod failure;
+pub(crate) mod lists;
+pub(crate) mod pages;
+pub(crate) mod plain;
+pub(crate) mod text_stream;

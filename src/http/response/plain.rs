@@ -1,0 +1,42 @@
+//! The plain envelope, of the Characters API (characters.txt, the errors at its end) and of the
+//! control plane: `{"error": "Detailed error message explaining what went wrong"}`.
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::failure::Failure;
+use crate::http::extract::Json;
+
+#[derive(Serialize)]
+struct Envelope {
+    error: String,
+}
+
+/// Gives failures the plain envelope.
+pub(crate) fn rendered(response: Response) -> Response {
+    Failure::rendered(response, envelope)
+}
+
+fn envelope(failure: &Failure) -> Response {
+    let status = failure.status();
+    let error = match status {
+        StatusCode::INTERNAL_SERVER_ERROR => "Internal error".to_owned(),
+        _ => failure.to_string(),
+    };
+    let mut response = (status, Json(Envelope { error })).into_response();
+    if status == StatusCode::UNAUTHORIZED {
+        let bearer = HeaderValue::from_static("Bearer");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+    }
+    response
+}
+
+/// The token of `Authorization: Bearer …`, the scheme in any case.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let sent = headers.get(header::AUTHORIZATION)?;
+    // A header that is no text holds a token all the same, and an unknown one.
+    let Ok(sent) = sent.to_str() else { return Some("") };
+    let (scheme, token) = sent.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}

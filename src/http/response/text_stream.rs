@@ -1,0 +1,102 @@
+//! Words in, flushed chunks out.
+//!
+//! Each word becomes one chunk of the transfer coding and is flushed at once. A fault after the
+//! first word can only break the connection, and does: the body ends in an error, so the chunk
+//! that would end it cleanly is never sent.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use axum::Extension;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use futures::stream::{Stream, StreamExt as _};
+
+use super::account_end::AccountEnd;
+use crate::app::accounts::Visit;
+use crate::app::generation::WordStream;
+use crate::domain::Error;
+
+/// A streamed answer (runner-overview.txt, "Streaming API": plain text, word by word).
+pub(crate) struct Streamed {
+    words: WordStream,
+    end: AccountEnd,
+}
+
+impl Streamed {
+    /// The answer to the request of `visit`.
+    pub(crate) fn new(words: WordStream, visit: &Visit) -> Self {
+        Self { words, end: AccountEnd::new(visit.epoch().ended().clone()) }
+    }
+}
+
+impl IntoResponse for Streamed {
+    fn into_response(self) -> Response {
+        const PLAIN_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+        const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+        const NO_BUFFERING: HeaderValue = HeaderValue::from_static("no");
+        let headers = [
+            (header::CONTENT_TYPE, PLAIN_TEXT),
+            (header::CACHE_CONTROL, NO_STORE),
+            (HeaderName::from_static("x-accel-buffering"), NO_BUFFERING),
+        ];
+        let chunks = Chunks { words: self.words, flushing: false };
+        (headers, Extension(IsStream), Extension(self.end), Body::from_stream(chunks))
+            .into_response()
+    }
+}
+
+/// Marks a response as a stream, for the layers around.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct IsStream;
+
+/// Gives the connection a chance to flush after each word: it writes out what it holds whenever
+/// its body has nothing more to give for the moment.
+struct Chunks {
+    words: WordStream,
+    flushing: bool,
+}
+
+impl Stream for Chunks {
+    type Item = Result<Bytes, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if std::mem::take(&mut self.flushing) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let word = ready!(self.words.poll_next_unpin(context));
+        if let Some(Err(fault @ Error::Internal(_))) = &word {
+            tracing::error!(error = fault.with_sources(), "a stream broke off");
+        }
+        self.flushing = matches!(word, Some(Ok(_)));
+        Poll::Ready(word.map(|word| word.map(Bytes::from)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::poll;
+
+    use super::*;
+
+    /// The connection flushes whenever its body is pending
+    /// (`the_first_word_comes_at_once_and_each_further_one_after_the_pace` sees that it does).
+    #[tokio::test]
+    async fn every_word_is_followed_by_a_chance_to_flush_it() {
+        let words = ["one ", "two ", "three"];
+        let ready = futures::stream::iter(words.map(|word| Ok(word.to_owned())));
+        let end = AccountEnd::new(tokio_util::sync::CancellationToken::new());
+        let mut body =
+            Streamed { words: ready.boxed(), end }.into_response().into_body().into_data_stream();
+        for word in words {
+            match poll!(body.next()) {
+                Poll::Ready(Some(Ok(chunk))) => assert_eq!(chunk, word),
+                other => panic!("{other:?} in place of {word}"),
+            }
+            assert!(poll!(body.next()).is_pending(), "after {word}");
+        }
+        assert!(matches!(poll!(body.next()), Poll::Ready(None)));
+    }
+}

@@ -1,0 +1,154 @@
+//! What a model might say where no rule says it: plausible, about what was asked, and a pure
+//! function of what the model was shown: the same in every run, on every server.
+
+use std::hash::Hasher as _;
+
+use serde_json::json;
+use siphasher::sip::SipHasher24;
+
+use crate::domain::conversation::Role;
+use crate::domain::conversation::text_of;
+use crate::domain::{OutputMode, Part, Prompt};
+
+const OPENINGS: [&str; 6] = [
+    "Happy to help with",
+    "Let me take a look at",
+    "Thanks for asking about",
+    "Good question about",
+    "Here is how I would approach",
+    "Let us go through",
+];
+
+const BODIES: [&str; 6] = [
+    "The short version: start with what you already know, change one thing at a time, and check \
+     the result before you move on.",
+    "There are usually two or three ways to do this. The simplest one is most often enough, and \
+     it leaves room to improve later.",
+    "What matters most is the goal behind it. Once that is clear, the next step tends to follow \
+     by itself.",
+    "I would begin with a small example, see how it behaves, and only then apply it to the whole.",
+    "The main points are the context, the constraints and the outcome you expect. Everything else \
+     is detail that can be settled on the way.",
+    "It helps to write down what you expect to happen first; comparing that with what does happen \
+     answers most of the question.",
+];
+
+const CLOSINGS: [&str; 6] = [
+    "Would you like me to go into more detail?",
+    "Tell me a little more and I can be more specific.",
+    "Shall we take the first step together?",
+    "Let me know which part matters most to you.",
+    "I can give an example if that is useful.",
+    "Is there anything about it you would like me to explain first?",
+];
+
+/// The most of the question that an answer repeats, in characters.
+const SUBJECT: usize = 80;
+
+pub(super) fn answer(prompt: &Prompt) -> String {
+    let mut choice = fingerprint(prompt);
+    let mut pick = |from: &[&'static str; 6]| {
+        let picked = from.iter().cycle().nth(usize::try_from(choice % 6).unwrap_or_default());
+        choice /= 6;
+        picked.copied().unwrap_or_default()
+    };
+    let subject = subject(&prompt.message);
+    let (opening, body, closing) = (pick(&OPENINGS), pick(&BODIES), pick(&CLOSINGS));
+    match prompt.output {
+        OutputMode::Text => {
+            let earlier = earlier(prompt).map(|text| {
+                format!(" Earlier you mentioned \u{201c}{text}\u{201d}; I have kept that in mind.")
+            });
+            format!("{opening} {subject}.{} {body}\n\n{closing}", earlier.unwrap_or_default())
+        }
+        OutputMode::Structured => {
+            json!({ "subject": subject, "answer": body, "follow_up": closing }).to_string()
+        }
+    }
+}
+
+/// A plausible plan of the answer.
+pub(super) fn thoughts(prompt: &Prompt) -> String {
+    let subject = subject(&prompt.message);
+    let context = match prompt.history.len() {
+        0 => "There is nothing before it that I need to take into account.".to_owned(),
+        1 => "One earlier message gives it context.".to_owned(),
+        many => format!("{many} earlier messages give it context."),
+    };
+    format!(
+        "The message is about {subject}. {context} I will answer the main point first, briefly, \
+         and offer to go into detail."
+    )
+}
+
+/// What was asked, in quotes and cut at a word; else what was sent.
+fn subject(message: &[Part]) -> String {
+    let text = text_of(message);
+    match (excerpt(&text), message.iter().find_map(|part| part.as_file().map(|_| part.kind()))) {
+        (Some(excerpt), None) => format!("\u{201c}{excerpt}\u{201d}"),
+        (Some(excerpt), Some(kind)) => {
+            format!("\u{201c}{excerpt}\u{201d} and the {} you sent", file_word(kind))
+        }
+        (None, Some(kind)) => format!("the {} you sent", file_word(kind)),
+        (None, None) => "your message".to_owned(),
+    }
+}
+
+fn file_word(kind: &str) -> &str {
+    if kind == "url" { "document" } else { kind }
+}
+
+/// The latest earlier message of the user that the model was shown.
+fn earlier(prompt: &Prompt) -> Option<String> {
+    let said = prompt.history.iter().rev().find(|turn| turn.role == Role::User)?;
+    excerpt(&text_of(&said.parts))
+}
+
+/// The first words of `text`, without trailing punctuation; nothing where there are none.
+fn excerpt(text: &str) -> Option<String> {
+    let mut excerpt = String::new();
+    let mut cut = false;
+    for word in text.split_whitespace() {
+        let length = excerpt.chars().count() + word.chars().count() + 1;
+        if length > SUBJECT && !excerpt.is_empty() {
+            cut = true;
+            break;
+        }
+        if !excerpt.is_empty() {
+            excerpt.push(' ');
+        }
+        excerpt.extend(word.chars().take(SUBJECT));
+    }
+    let mut excerpt = excerpt.trim_end_matches(['.', ',', ';', ':', '!', '?']).to_owned();
+    if excerpt.is_empty() {
+        return None;
+    }
+    if cut {
+        excerpt.push('\u{2026}');
+    }
+    Some(excerpt)
+}
+
+/// A number drawn from all that the model is shown.
+fn fingerprint(prompt: &Prompt) -> u64 {
+    let mut hasher = SipHasher24::new_with_keys(0, 0);
+    let mut add = |text: &str| {
+        hasher.write(text.as_bytes());
+        hasher.write_u8(0xff);
+    };
+    add(&prompt.instructions);
+    for turn in &prompt.history {
+        add(&text_of(&turn.parts));
+    }
+    for part in prompt.message.iter() {
+        add(part.kind());
+        match part {
+            Part::Text { text } => add(text),
+            Part::Image(file) | Part::Video(file) | Part::Audio(file) | Part::Url(file) => {
+                add(&file.mime_type);
+                add(&file.file_uri);
+            }
+        }
+    }
+    hasher.finish()
+}

@@ -1,0 +1,139 @@
+//! Rules that just missed: asked for when somebody wonders why another one answered, never on a
+//! request's way.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::book::QUEUE;
+use super::compile::holds;
+use super::compile::{CompiledRule, Shown};
+use super::set::RuleSet;
+use crate::domain::Prompt;
+use crate::domain::reply_rule::When;
+
+/// A rule that would have answered but for one condition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Miss {
+    /// The rule.
+    pub rule: Arc<str>,
+    /// The condition that failed: `contains`, `variables.TONE`.
+    pub condition: String,
+    /// What it asks for.
+    pub wanted: Value,
+    /// What there was instead; nothing where that is the message itself.
+    pub found: Option<Value>,
+}
+
+/// The rules that a request was tried against: its account's own, then those of the fixtures.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    pub(super) own: Arc<RuleSet>,
+    pub(super) fixtures: Arc<RuleSet>,
+}
+
+impl Rules {
+    /// The rules before `answering` (all of them without one) of whose conditions all held but one.
+    ///
+    /// Of a fixtures' rule another condition must have held, and not just the one on the API: they
+    /// are many, and nobody wonders about most of them. `fixtures` tells whether they were asked
+    /// at all.
+    pub fn near_misses(
+        &self,
+        prompt: &Prompt,
+        answering: Option<&str>,
+        fixtures: bool,
+    ) -> Vec<Miss> {
+        if answering == Some(QUEUE) {
+            return Vec::new();
+        }
+        let shown = Shown::new(prompt);
+        let asked = |rule: &&Arc<CompiledRule>| Some(&*rule.name) != answering;
+        let own = self.own.rules();
+        let misses = own.iter().take_while(asked).filter_map(|rule| rule.near_miss(&shown, false));
+        let mut misses: Vec<Miss> = misses.collect();
+        if fixtures && own.iter().all(|rule| asked(&rule)) {
+            let rules = self.fixtures.rules().iter().take_while(asked);
+            misses.extend(rules.filter_map(|rule| rule.near_miss(&shown, true)));
+        }
+        misses
+    }
+}
+
+/// One condition of a rule, and how it fared.
+struct Tried {
+    condition: String,
+    wanted: Value,
+    found: Option<Value>,
+    held: bool,
+}
+
+impl CompiledRule {
+    fn near_miss(&self, shown: &Shown<'_>, telling: bool) -> Option<Miss> {
+        let tried = self.tried(shown);
+        let tells = tried.iter().any(|tried| tried.held && tried.condition != "api");
+        let mut failed = tried.into_iter().filter(|tried| !tried.held);
+        let rule = Arc::clone(&self.name);
+        let Some(only) = failed.next() else {
+            // It would have answered, if it still might.
+            let wanted = self.source.times.map(Value::from)?;
+            return Some(Miss { rule, condition: "times".to_owned(), wanted, found: None });
+        };
+        let Tried { condition, wanted, found, .. } = only;
+        let only_one = failed.next().is_none() && (tells || !telling);
+        only_one.then_some(Miss { rule, condition, wanted, found })
+    }
+
+    /// Whether all its conditions hold, as they are told to who wonders.
+    #[cfg(test)]
+    pub(super) fn misses_nothing(&self, shown: &Shown<'_>) -> bool {
+        self.tried(shown).iter().all(|tried| tried.held)
+    }
+
+    /// Every condition that the rule has.
+    fn tried(&self, shown: &Shown<'_>) -> Vec<Tried> {
+        let When { api, deployment, model, equals, contains, regex, turn, variables, meta, parts } =
+            &self.source.when;
+        let scene = &shown.prompt.scene;
+        let mut tried = Vec::new();
+        let mut about = |name: &str, wanted: Option<Value>, found: Option<Value>, held: bool| {
+            if let Some(wanted) = wanted {
+                tried.push(Tried { condition: name.to_owned(), wanted, found, held });
+            }
+        };
+        let text = |text: &Option<String>| text.as_deref().map(Value::from);
+        let api = api.map(|api| Value::from(api.name()));
+        let came_to = Value::from(scene.api.name());
+        let right = api.as_ref() == Some(&came_to);
+        about("api", api, Some(came_to), right);
+        let right = *turn == Some(scene.turn);
+        about("turn", turn.map(Value::from), Some(scene.turn.into()), right);
+        let there = scene.deployment.as_ref().map(|id| Value::from(id.as_str()));
+        let right = text(deployment) == there;
+        about("deployment", text(deployment), there, right);
+        let right = model.as_deref() == Some(&scene.model);
+        about("model", text(model), Some(Value::from(&*scene.model)), right);
+        about("equals", text(equals), None, equals.as_deref() == Some(&*shown.text));
+        let right = self.contains.as_ref().is_some_and(|it| shown.lower_case().contains(it));
+        about("contains", text(contains), None, right);
+        let right = self.regex.as_ref().is_some_and(|regex| regex.is_match(&shown.text));
+        about("regex", text(regex), None, right);
+        let there: Vec<&str> = shown.prompt.message.iter().map(crate::domain::Part::kind).collect();
+        for kind in parts.iter().map(|kind| kind.name()) {
+            let found = Some(Value::from(there.clone()));
+            about("parts", Some(kind.into()), found, there.contains(&kind));
+        }
+        let mut labels = |prefix: &str, labels: &Map<String, Value>, name: &str, wanted: &Value| {
+            let found = labels.get(name).cloned();
+            let held = holds(labels, name, wanted);
+            about(&format!("{prefix}.{name}"), Some(wanted.clone()), found, held);
+        };
+        for (name, value) in variables {
+            labels("variables", &scene.variables, name, value);
+        }
+        for (name, value) in meta {
+            labels("meta", &scene.meta, name, value);
+        }
+        tried
+    }
+}

@@ -1,0 +1,147 @@
+//! The backend that answers by rule, and by a plausible fallback where no rule does.
+//!
+//! Rules come from the fixtures ([`RuleSet`], compiled once for all accounts) and from the control
+//! plane; each account has its own of these and its own place in those ([`RuleBook`]). [`compile`]
+//! makes a rule ready to match, [`set`] finds the ones that do, [`fallback`] answers what no rule
+//! does.
+
+pub mod book;
+mod bounds;
+mod compile;
+mod fallback;
+pub mod kept;
+mod misses;
+mod pattern;
+pub mod pool;
+mod reply;
+mod set;
+pub mod template;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use futures::future::{BoxFuture, FutureExt as _};
+
+use self::book::Due;
+pub use self::book::{RuleBook, Served};
+pub use self::compile::RuleFault;
+use self::compile::{SMALL, Shown};
+pub use self::misses::{Miss, Rules};
+pub(crate) use self::pattern::Pattern;
+use self::reply::Rendered;
+pub use self::set::RuleSet;
+use super::in_output_mode;
+use super::{Answer, Ask, Backend, BackendError, Usage};
+use crate::domain::{OutputMode, Prompt};
+
+/// Answers by the first rule that matches, else by the fallback.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Canned;
+
+impl Backend for Canned {
+    fn answer(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, BackendError>> {
+        answer(ask).boxed()
+    }
+}
+
+/// What was said at run time, by queue or by rule: it answers whatever the backend is.
+pub async fn said_at_run_time(ask: &Ask) -> Result<Option<Answer>, BackendError> {
+    match due(ask, RuleBook::said_at_run_time).await? {
+        Some(due) => rendered(ask, due).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn answer(ask: Ask) -> Result<Answer, BackendError> {
+    if let Some(due) = due(&ask, RuleBook::said_by_fixtures).await? {
+        return rendered(&ask, due).await;
+    }
+    let text = fallback::answer(&ask.prompt);
+    let thoughts = ask.thoughts.then(|| fallback::thoughts(&ask.prompt));
+    Ok(Answer { thoughts, ..Answer::whole(text, Usage::default()) })
+}
+
+/// The reply that `find` finds, on another thread where the text is long or the patterns are many.
+async fn due(
+    ask: &Ask,
+    find: fn(&RuleBook, &Shown<'_>) -> Option<Due>,
+) -> Result<Option<Unserved>, BackendError> {
+    let unserved =
+        |rules: Arc<RuleBook>, due: Option<Due>| due.map(|due| Unserved::new(rules, due));
+    let (rules, shown) = (Arc::clone(&ask.rules), Shown::new(&ask.prompt));
+    let bytes = shown.text.len();
+    if bytes <= SMALL && bytes.saturating_mul(rules.matching_cost()) <= 4 * SMALL {
+        let due = find(&rules, &shown);
+        return Ok(unserved(rules, due));
+    }
+    drop(shown);
+    let prompt = Arc::clone(&ask.prompt);
+    // Dropped when it is done, it gives back what was due.
+    let look = move || {
+        let due = find(&rules, &Shown::new(&prompt));
+        unserved(rules, due)
+    };
+    pool::find(look).await.map_err(BackendError::Lost)
+}
+
+/// A reply that was taken and is given back, unless it is served.
+struct Unserved {
+    rules: Arc<RuleBook>,
+    due: Due,
+    served: bool,
+}
+
+impl Unserved {
+    fn new(rules: Arc<RuleBook>, due: Due) -> Self {
+        Self { rules, due, served: false }
+    }
+}
+
+impl Drop for Unserved {
+    fn drop(&mut self) {
+        if !self.served {
+            self.rules.give_back(self.due.served.clone());
+        }
+    }
+}
+
+async fn rendered(ask: &Ask, mut unserved: Unserved) -> Result<Answer, BackendError> {
+    let rendered = texts(&ask.prompt, ask.thoughts, &unserved.due).await;
+    // A reply whose template fails has been given, too: it would fail for every request to come.
+    unserved.served = !matches!(rendered, Err(BackendError::Lost(_)));
+    let rendered = rendered?;
+    let Due { rule, reply, served } = &unserved.due;
+    let output = ask.prompt.output;
+    let output_tokens = match output {
+        OutputMode::Text => reply.output_tokens.or_else(|| reply.tokens()),
+        OutputMode::Structured => reply.output_tokens,
+    };
+    let usage = Usage { input_tokens: reply.input_tokens, output_tokens };
+    let thoughts = match (rendered.thoughts, ask.thoughts) {
+        (None, true) => Some(fallback::thoughts(&ask.prompt)),
+        (found, _) => found,
+    };
+    Ok(Answer {
+        rule: Some(Arc::clone(rule)),
+        name: reply.name.clone(),
+        thoughts,
+        pace: reply.pace,
+        served: Some(served.clone()),
+        ..Answer::whole(in_output_mode(output, rendered.text, "answer"), usage)
+    })
+}
+
+/// The texts of the reply that is due, rendered in place where that takes no time to speak of.
+async fn texts(prompt: &Arc<Prompt>, thoughts: bool, due: &Due) -> Result<Rendered, BackendError> {
+    let failed = |source| BackendError::Template { rule: due.rule.to_string(), source };
+    {
+        let shown = Shown::new(prompt);
+        if due.reply.is_quick(&shown) {
+            return due.reply.render(&shown, thoughts).map_err(failed);
+        }
+    }
+    let (prompt, reply) = (Arc::clone(prompt), Arc::clone(&due.reply));
+    let render = move || reply.render(&Shown::new(&prompt), thoughts);
+    pool::render(render).await.map_err(BackendError::Lost)?.map_err(failed)
+}

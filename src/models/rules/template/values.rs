@@ -1,0 +1,124 @@
+//! What a template sees, as the engine's values.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use minijinja::Value;
+use minijinja::value::{Object, ObjectRepr, Tuple};
+use serde_json::{Map, Number, Value as Json};
+
+use crate::domain::Part;
+use crate::domain::conversation::text_of;
+use crate::domain::conversation::{File, Turn};
+
+/// A number whose text says more than its value: `1.10`, `1e2`. It is written as it was sent, and
+/// calculated with as a float.
+pub(super) struct Decimal {
+    text: Box<str>,
+    value: f64,
+}
+
+impl Decimal {
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Debug for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl Object for Decimal {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn is_true(self: &Arc<Self>) -> bool {
+        self.value != 0.0
+    }
+}
+
+/// `value`, as a number where it is a [`Decimal`].
+pub(super) fn number_of(value: Value) -> Value {
+    let number = value.downcast_object_ref::<Decimal>().map(|decimal| decimal.value);
+    number.map_or(value, Value::from)
+}
+
+/// `value`, with every [`Decimal`] in it as a number. Its depth must have been measured.
+pub(super) fn numbers_of(value: &Value) -> Value {
+    if let Some(list) = value.downcast_object_ref::<Vec<Value>>() {
+        return list.iter().map(numbers_of).collect::<Vec<_>>().into();
+    }
+    if let Some(tuple) = value.downcast_object_ref::<Tuple>() {
+        return Tuple::from(tuple.iter().map(numbers_of).collect::<Vec<_>>()).into();
+    }
+    if let Some(map) = value.downcast_object_ref::<BTreeMap<Value, Value>>() {
+        return Value::from_pairs(map.iter().map(|(key, value)| (key.clone(), numbers_of(value))));
+    }
+    number_of(value.clone())
+}
+
+/// A JSON value. Numbers are written as they were sent.
+pub(in crate::models::rules) fn json(value: &Json) -> Value {
+    match value {
+        Json::Null => Value::from(()),
+        Json::Bool(value) => Value::from(*value),
+        Json::Number(value) => number(value),
+        Json::String(text) => Value::from(text.as_str()),
+        Json::Array(items) => items.iter().map(json).collect::<Vec<_>>().into(),
+        Json::Object(fields) => object(fields),
+    }
+}
+
+/// A JSON object.
+pub(in crate::models::rules) fn object(fields: &Map<String, Json>) -> Value {
+    Value::from_pairs(fields.iter().map(|(name, value)| (name.as_str(), json(value))))
+}
+
+fn number(number: &Number) -> Value {
+    // The parser adds a plus to an exponent without a sign.
+    let text = &*number.as_str().replace("e+", "e").replace("E+", "E");
+    if text != "-0" {
+        if let Ok(value) = text.parse::<i64>() {
+            return Value::from(value);
+        }
+        if let Ok(value) = text.parse::<i128>() {
+            return Value::from(value);
+        }
+    }
+    let value = text.parse::<f64>().unwrap_or(f64::NAN);
+    let plain = Value::from(value);
+    if plain.to_string() == text {
+        return plain;
+    }
+    Value::from_object(Decimal { text: text.into(), value })
+}
+
+/// The parts of a message.
+pub(in crate::models::rules) fn parts(parts: &[Part]) -> Value {
+    parts.iter().map(part).collect::<Vec<_>>().into()
+}
+
+fn part(part: &Part) -> Value {
+    let kind = ("type", Value::from(part.kind()));
+    match part {
+        Part::Text { text } => Value::from_pairs([kind, ("text", text.as_str().into())]),
+        Part::Image(file) | Part::Video(file) | Part::Audio(file) | Part::Url(file) => {
+            let File { mime_type, file_uri } = file;
+            let mime_type = ("mime_type", mime_type.as_str().into());
+            Value::from_pairs([kind, mime_type, ("file_uri", file_uri.as_str().into())])
+        }
+    }
+}
+
+/// What was said before.
+pub(in crate::models::rules) fn history(turns: &[Turn]) -> Value {
+    let turn = |turn: &Turn| {
+        let text = Value::from(&*text_of(&turn.parts));
+        Value::from_pairs([("role", Value::from(turn.role.name())), ("text", text)])
+    };
+    turns.iter().map(turn).collect::<Vec<_>>().into()
+}

@@ -1,0 +1,273 @@
+//! Finding rules fast finds what a plain scan finds, however many there are.
+
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::option::of;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::json;
+
+use super::*;
+use crate::clock::Stopwatch;
+use crate::domain::conversation::text_of;
+use crate::domain::conversation::{Api, Scene};
+use crate::domain::reply_rule::{PartKind, Reply, Rule, When};
+use crate::domain::{OutputMode, Part, Prompt};
+use crate::ids::DeploymentId;
+
+const NAMES: [&str; 3] = ["a", "b", "c"];
+
+fn rules() -> impl Strategy<Value = Vec<Rule>> {
+    let name = || of(select(&NAMES[..])).prop_map(|name| name.map(str::to_owned));
+    let pattern = of(select(vec!["a|b", "^c$", "."])).prop_map(|found| found.map(str::to_owned));
+    let api = of(select(vec![Api::Runner, Api::Characters]));
+    let texts = (name(), name(), pattern);
+    let places = (api, name(), name(), of(1_u64..3));
+    let others = (of(select(vec![PartKind::Text, PartKind::Image])), any::<bool>());
+    let when = (texts, places, others).prop_map(|(texts, places, (part, tone))| When {
+        api: places.0,
+        deployment: places.1,
+        model: places.2,
+        turn: places.3,
+        equals: texts.0,
+        contains: texts.1,
+        regex: texts.2,
+        variables: tone.then(|| ("tone".to_owned(), json!("a"))).into_iter().collect(),
+        meta: std::collections::BTreeMap::new(),
+        parts: part.into_iter().collect(),
+    });
+    let rule = (when, of(1_u64..3)).prop_map(|(when, times)| Rule {
+        id: None,
+        when,
+        reply: vec![reply("x")],
+        times,
+    });
+    vec(rule, 0..40)
+}
+
+fn prompts() -> impl Strategy<Value = Vec<Prompt>> {
+    let name = || select(&NAMES[..]);
+    let prompt = (any::<bool>(), of(name()), name(), 1_u64..3, name(), any::<bool>());
+    let prompt = prompt.prop_map(|(runner, deployment, model, turn, text, tone)| {
+        let mut prompt = prompt_of(deployment, model, text);
+        prompt.scene.api = if runner { Api::Runner } else { Api::Characters };
+        prompt.scene.turn = turn;
+        if tone {
+            let tone = json!({"tone": "a"}).as_object().cloned().unwrap();
+            prompt.scene.variables = Arc::new(tone);
+        }
+        prompt
+    });
+    vec(prompt, 1..30)
+}
+
+fn prompt_of(deployment: Option<&str>, model: &str, text: &str) -> Prompt {
+    Prompt {
+        instructions: Arc::default(),
+        history: Vec::new(),
+        message: Arc::new(vec![Part::text(text)]),
+        output: OutputMode::Text,
+        scene: Scene {
+            api: Api::Runner,
+            deployment: deployment.map(Into::into),
+            model: model.into(),
+            account: "demo".into(),
+            turn: 1,
+            variables: Arc::default(),
+            meta: Arc::default(),
+            agent: None,
+        },
+    }
+}
+
+/// Whether a rule's conditions hold, said as plainly as can be.
+fn holds(when: &When, prompt: &Prompt) -> bool {
+    let (scene, text) = (&prompt.scene, text_of(&prompt.message));
+    let regex = |pattern: &str| match pattern {
+        "a|b" => ["a", "b"].contains(&&*text),
+        "^c$" => text == "c",
+        _ => true,
+    };
+    when.api.is_none_or(|api| api == scene.api)
+        && when.deployment.is_none_or_eq(scene.deployment.as_ref().map(DeploymentId::as_str))
+        && when.model.is_none_or_eq(Some(&scene.model))
+        && when.equals.is_none_or_eq(Some(&text))
+        && when.turn.is_none_or(|turn| turn == scene.turn)
+        && when.contains.as_ref().is_none_or(|wanted| text.contains(wanted.as_str()))
+        && when.regex.as_deref().is_none_or(regex)
+        && when.variables.iter().all(|(name, value)| scene.variables.get(name) == Some(value))
+        && when.parts.iter().all(|kind| *kind == PartKind::Text)
+}
+
+trait Asked {
+    fn is_none_or_eq(&self, found: Option<&str>) -> bool;
+}
+
+impl Asked for Option<String> {
+    fn is_none_or_eq(&self, found: Option<&str>) -> bool {
+        self.is_none() || self.as_deref() == found
+    }
+}
+
+proptest! {
+    /// A plain scan with a count for each rule, beside the book.
+    #[test]
+    fn the_first_rule_that_matches_and_is_not_used_up_answers(
+        rules in rules(),
+        prompts in prompts(),
+    ) {
+        let book = RuleBook::new(Arc::new(RuleSet::compile(&rules).unwrap()));
+        let mut answered = vec![0; rules.len()];
+        for prompt in prompts {
+            let plain = rules.iter().zip(&answered).position(|(rule, answered)| {
+                rule.times.is_none_or(|times| *answered < times) && holds(&rule.when, &prompt)
+            });
+            if let Some(place) = plain {
+                answered[place] += 1;
+            }
+            let due = book.said_by_fixtures(&Shown::new(&prompt));
+            let name = due.map(|due| due.rule.to_string());
+            prop_assert_eq!(name, plain.map(|place| format!("rule {}", place + 1)));
+        }
+    }
+
+    /// What is told of a rule that missed agrees with why it did.
+    #[test]
+    fn a_rule_that_misses_nothing_matches_and_no_other(rules in rules(), prompts in prompts()) {
+        let set = RuleSet::compile(&rules).unwrap();
+        for prompt in prompts {
+            let shown = Shown::new(&prompt);
+            for rule in set.rules() {
+                prop_assert_eq!(rule.misses_nothing(&shown), rule.matches(&shown));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_reply_of_the_queue_that_is_given_back_is_in_its_place_again() {
+    let book = RuleBook::new(Arc::default());
+    let replies = ["one", "two", "three"].map(reply);
+    book.enqueue(&replies, None).unwrap();
+    let prompt = prompt_of(None, "m", "x");
+    let shown = Shown::new(&prompt);
+    let serve = || book.said_at_run_time(&shown).unwrap().served;
+    let (one, two) = (serve(), serve());
+    book.give_back(two);
+    book.give_back(one);
+    let queue: Vec<Reply> = book.queue().into_iter().map(|queued| queued.reply).collect();
+    assert_eq!(queue, replies);
+    // What was served before the queue was emptied is gone with it.
+    let one = serve();
+    book.empty_queue();
+    book.give_back(one);
+    assert_eq!(book.queue(), []);
+}
+
+#[test]
+fn a_turn_that_is_given_back_is_taken_again_unless_another_was_since() {
+    let replies = ["one", "two", "three"].map(reply).to_vec();
+    let rule = Rule { reply: replies, times: Some(3), ..Rule::default() };
+    let book = RuleBook::new(Arc::default());
+    book.add(&rule, &book::Position::End).unwrap();
+    let prompt = prompt_of(None, "m", "x");
+    let shown = Shown::new(&prompt);
+    let serve = || book.said_at_run_time(&shown).map(|due| due.served).unwrap();
+    let answered = || book.own_rules()[0].answered;
+    book.give_back(serve());
+    assert_eq!(answered(), 0);
+    let (one, two) = (serve(), serve());
+    book.give_back(one);
+    assert_eq!(answered(), 2);
+    book.give_back(two);
+    assert_eq!(answered(), 1);
+    serve();
+    serve();
+    assert!(book.said_at_run_time(&shown).is_none());
+}
+
+fn reply(text: &str) -> Reply {
+    Reply { text: Some(text.to_owned()), ..Reply::default() }
+}
+
+#[test]
+fn a_rule_that_just_missed_is_looked_for_where_rules_were_asked() {
+    let fixture = Rule {
+        when: When { turn: Some(1), equals: Some("far".to_owned()), ..When::default() },
+        reply: vec![reply("x")],
+        ..Rule::default()
+    };
+    let book = RuleBook::new(Arc::new(RuleSet::compile(&[fixture]).unwrap()));
+    let own = Rule {
+        id: Some("own".to_owned()),
+        when: When { turn: Some(1), contains: Some("near".to_owned()), ..When::default() },
+        reply: vec![reply("x")],
+        times: None,
+    };
+    book.add(&own, &book::Position::End).unwrap();
+    let prompt = prompt_of(None, "m", "x");
+    let missed = |fixtures, answering| {
+        let misses = book.rules().near_misses(&prompt, answering, fixtures);
+        misses.iter().map(|miss| miss.rule.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(missed(true, None), ["own", "rule 1"]);
+    assert_eq!(missed(false, None), ["own"]);
+    assert_eq!(missed(true, Some("rule 1")), ["own"]);
+    assert_eq!(missed(true, Some("queue")), [""; 0]);
+}
+
+/// `count` rules that each ask for one thing, by turns for a deployment, a model and a text.
+fn keyed(count: usize) -> RuleSet {
+    let rules: Vec<Rule> = (0..count).map(keyed_rule).collect();
+    RuleSet::compile(&rules).unwrap()
+}
+
+fn keyed_rule(nth: usize) -> Rule {
+    let name = Some(format!("name {nth}"));
+    let regex = Some("^[a-z ]+[0-9]+$".to_owned());
+    let when = match nth % 3 {
+        0 => When { deployment: name, regex, ..When::default() },
+        1 => When { model: name, regex, ..When::default() },
+        _ => When { equals: name, ..When::default() },
+    };
+    Rule { id: None, when, reply: vec![reply("x")], times: None }
+}
+
+#[test]
+fn among_a_thousand_keyed_rules_only_those_that_agree_are_tried() {
+    let set = keyed(999);
+    for nth in 0..999 {
+        let name = format!("name {nth}");
+        let prompt = match nth % 3 {
+            0 => prompt_of(Some(&name), "m", "name x 1"),
+            1 => prompt_of(Some("d"), &name, "name x 1"),
+            _ => prompt_of(Some("d"), "m", &name),
+        };
+        let shown = Shown::new(&prompt);
+        assert_eq!(set.candidates(&shown).collect::<Vec<_>>(), [nth]);
+        assert_eq!(set.matching(&shown).next().map(|(place, _)| place), Some(nth));
+    }
+}
+
+/// `cargo test --release --lib -- --ignored --nocapture ten_rules`
+#[test]
+#[ignore = "a measurement: prints nanoseconds a match with 10 and with 1000 rules"]
+fn ten_rules_and_a_thousand() {
+    for count in [10, 1000, 10, 1000] {
+        let book = RuleBook::new(Arc::new(keyed(count)));
+        let prompts: Vec<Prompt> = (0..9)
+            .map(|nth| {
+                let name = format!("name {}", nth * count / 10);
+                prompt_of(Some(&name), "name 4", &name)
+            })
+            .collect();
+        let rounds = 20_000;
+        let watch = Stopwatch::start();
+        for prompt in prompts.iter().cycle().take(rounds) {
+            let due = book.said_by_fixtures(&Shown::new(prompt));
+            std::hint::black_box(due.map(|due| due.rule));
+        }
+        println!("{count} rules: {} ns", watch.elapsed().as_nanos() / 20_000);
+    }
+}

@@ -1,0 +1,271 @@
+//! The server as a whole: built from a [`Config`], served on a listener until it is told to stop.
+
+mod connections;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use self::connections::Stopped;
+use crate::app::accounts;
+use crate::app::fixture_watch::Watch;
+use crate::app::generation::Settings;
+use crate::app::{Access, Archive, Health, Snapshots, Studio, Turns, Worlds};
+use crate::domain::BackendName;
+use crate::fixtures::{self, Checked, Fixtures, FixturesError, Shelf};
+use crate::http::apis::control;
+use crate::http::apis::runner;
+use crate::http::extract::{LargeBodies, Strictness};
+use crate::http::passage;
+use crate::http::route_table;
+use crate::http::{
+    FaultHeader, Metrics, Observer, Passage, PublicUrl, ResetStyle, Secrets, Services,
+};
+use crate::storage::{Store, StoreError};
+
+/// What a server is built from.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `sqlite://FILE` or `sqlite::memory:`.
+    pub database: String,
+    /// A folder of fixtures; the built-in ones without.
+    pub fixtures: Option<std::path::PathBuf>,
+    /// Overrides every deployment's own backend.
+    pub backend: Option<BackendName>,
+    /// How fast words are streamed where a rule does not say.
+    pub pace: Duration,
+    /// Where ids and chance come from.
+    pub seed: u64,
+    /// Where every clock stands still; without, clocks run with the system's.
+    pub clock: Option<DateTime<Utc>>,
+    /// Whether unknown fields are refused.
+    pub strictness: Strictness,
+    /// How the Runner API renders what its documents leave open.
+    pub runner: runner::Style,
+    /// Who may use the control plane.
+    pub control: control::Access,
+    /// Whether requests may ask for faults of their own.
+    pub fault_header: FaultHeader,
+    /// How the end of a limit's window is told.
+    pub reset: ResetStyle,
+    /// The most entries in an account's journal; 0 for none.
+    pub journal_max: usize,
+    /// The URL that clients reach the server under, if it is not what they send as `Host`.
+    pub public_url: Option<url::Url>,
+}
+
+/// A server for tests: in memory, with the built-in fixtures, streams without pause and ids from
+/// seed 1; in all else as the command is without options.
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            database: "sqlite::memory:".to_owned(),
+            fixtures: None,
+            backend: None,
+            pace: Duration::ZERO,
+            seed: 1,
+            clock: None,
+            strictness: Strictness::Lenient,
+            runner: runner::Style {
+                errors: runner::ErrorStyle::OpenAi,
+                message_content: runner::MessageContent::Text,
+            },
+            control: control::Access::ThisMachine,
+            fault_header: FaultHeader::Ignored,
+            reset: ResetStyle::Unix,
+            journal_max: 1000,
+            public_url: None,
+        }
+    }
+}
+
+/// How long a stop may take beyond the time that running answers get.
+pub const STOP_MARGIN: Duration = Duration::from_millis(1300);
+
+/// The part of [`STOP_MARGIN`] that the tasks of connections get to end after they were cut off.
+const SETTLE_LIMIT: Duration = Duration::from_millis(900);
+
+/// What a database that was not closed means for its user.
+pub const KEPT: &str = "a database file has all that was acknowledged";
+
+/// How a server has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shutdown {
+    /// The database was closed. Work that did not stop in time may have been abandoned.
+    Complete,
+    /// The database could not be closed in time. What was acknowledged is in its log.
+    Incomplete,
+}
+
+/// Why a server could not be built or served.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AppError {
+    /// The fixtures are at fault.
+    #[error(transparent)]
+    Fixtures(#[from] FixturesError),
+    /// The database is at fault.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A server that is ready to serve.
+pub struct App {
+    passage: Passage,
+    turns: Turns,
+    store: Store,
+    worlds: Arc<Worlds>,
+    fixtures: Shelf,
+    /// The fixtures' folder, where they are not the built-in ones.
+    watch: Option<Watch>,
+}
+
+impl App {
+    /// Opens the database, reads the fixtures and puts the server together.
+    pub async fn build(config: &Config) -> Result<Self, AppError> {
+        // From before it is read, so that no change is missed.
+        let watch = config.fixtures.as_deref().map(Watch::begin);
+        let checked = match &config.fixtures {
+            Some(folder) => fixtures::read(folder, route_table())?,
+            None => fixtures::built_in(route_table())?,
+        };
+        Ok(Self { watch, ..Self::build_from(config, checked).await? })
+    }
+
+    /// The same with fixtures that were read already, in the place of those that `config` names.
+    pub async fn build_from(config: &Config, checked: Checked) -> Result<Self, AppError> {
+        checked.log();
+        let fixtures = Shelf::new(checked.fixtures);
+        let store = Store::open(&config.database).await?;
+        let settings = accounts::Settings {
+            seed: config.seed,
+            clock: config.clock,
+            journal_max: config.journal_max,
+            routes: route_table(),
+        };
+        let worlds = Arc::new(Worlds::open(&fixtures, &store, settings).await?);
+        let settings = Settings { backend: config.backend, pace: config.pace };
+        let turns = Turns::new(store.clone(), fixtures.clone(), settings);
+        let metrics = Metrics::new(store.clone());
+        let secrets = Secrets::new(Arc::clone(&worlds), &config.control);
+        let passage = passage(Services {
+            access: Access::new(Arc::clone(&worlds), fixtures.clone()),
+            turns: turns.clone(),
+            archive: Archive::new(store.clone()),
+            studio: Studio::new(store.clone(), fixtures.clone()),
+            fixtures: fixtures.clone(),
+            worlds: Arc::clone(&worlds),
+            snapshots: Snapshots::new(store.clone(), Arc::clone(&worlds)),
+            control: config.control.clone(),
+            secrets: secrets.clone(),
+            fault_header: config.fault_header,
+            strictness: config.strictness,
+            large_bodies: LargeBodies::default(),
+            runner: config.runner,
+            metrics: metrics.clone(),
+            health: Health::new(store.clone()),
+            observer: Observer::new(config.seed, config.reset, metrics, secrets),
+            public_url: PublicUrl::new(config.public_url.as_ref()),
+        });
+        Ok(Self { passage, turns, store, worlds, fixtures, watch: None })
+    }
+
+    /// The accounts, with their clocks.
+    pub fn worlds(&self) -> &Arc<Worlds> {
+        &self.worlds
+    }
+
+    /// What the accounts have made and what they own, balances among it.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The fixtures as they are now.
+    pub fn fixtures(&self) -> Arc<Fixtures> {
+        self.fixtures.current()
+    }
+
+    /// What answers requests, without a socket.
+    pub fn passage(&self) -> Passage {
+        self.passage.clone()
+    }
+
+    /// Answers requests on `listener` until `stop` comes; then takes no new connections, lets
+    /// running answers and streams finish within `grace`, and stores what was acknowledged. Returns
+    /// within `grace` and [`STOP_MARGIN`], whatever still runs.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()>,
+        grace: Duration,
+    ) -> Shutdown {
+        let stop = async move {
+            stop.await;
+            grace
+        };
+        self.serve_until(listener, stop).await
+    }
+
+    /// The same, where how long running answers get is known only when `stop` comes.
+    pub async fn serve_until(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = Duration>,
+    ) -> Shutdown {
+        let sweeping = tokio::spawn(sweep(Arc::clone(&self.worlds)));
+        let worlds = Arc::clone(&self.worlds);
+        // Who follows a journal would keep its connection busy for the whole of `grace`.
+        let stop = async move {
+            let grace = stop.await;
+            worlds.close_journals();
+            grace
+        };
+        let watching = self.watch.map(|watch| tokio::spawn(watch.go_on(Arc::clone(&self.worlds))));
+        let Stopped { busy, grace, since } = connections::serve(listener, self.passage, stop).await;
+        sweeping.abort();
+        if let Some(watching) = watching {
+            watching.abort();
+        }
+        settle(busy, &self.turns).await;
+        let limit = grace.saturating_add(STOP_MARGIN);
+        close(&self.store, limit.saturating_sub(since.elapsed())).await
+    }
+}
+
+/// Ends what the connections that were cut off have left: their tasks, and the turns that these
+/// were to store. Work that does not yield is abandoned, so that the database can still be closed.
+async fn settle(mut connections: JoinSet<()>, turns: &Turns) {
+    let ended = tokio::time::timeout(SETTLE_LIMIT, async {
+        connections.shutdown().await;
+        turns.finish().await;
+    });
+    if ended.await.is_err() {
+        let (busy, unsaved) = (connections.len(), turns.unfinished());
+        tracing::warn!(
+            "abandoned: {busy} connections whose work did not stop, {unsaved} streamed turns that \
+             were not stored"
+        );
+    }
+}
+
+/// Commits what is queued and closes the database, within `limit`.
+async fn close(store: &Store, limit: Duration) -> Shutdown {
+    if tokio::time::timeout(limit, store.close()).await.is_ok() {
+        return Shutdown::Complete;
+    }
+    tracing::error!("abandoned: the database, which could not be closed in time; {KEPT}");
+    Shutdown::Incomplete
+}
+
+/// Removes accounts that were made to last only so long without use, as their time comes.
+async fn sweep(worlds: Arc<Worlds>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        tick.tick().await;
+        worlds.sweep().await;
+    }
+}

@@ -1,0 +1,366 @@
+//! Accounts: their rows and what they have made.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, TimeDelta};
+use sqlx::QueryBuilder;
+
+use super::from_sql;
+use super::to_sql;
+use super::{AccountRow, Connection, StoreError};
+use crate::clock::ClockMode;
+use crate::domain::{ApiKey, Credits};
+use crate::ids::{AccountId, Kind, Minter};
+
+/// An account's row.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Saved {
+    account: i64,
+    /// Its id.
+    pub id: String,
+    /// The fixture account that it was copied from; none for one of the fixtures.
+    pub made_from: Option<String>,
+    /// The key it was given, if it was made at run time.
+    pub api_key: Option<String>,
+    seed: Option<i64>,
+    ttl: Option<i64>,
+    /// Its plan, where it is another than the fixtures say.
+    pub plan: Option<String>,
+    requests_per_minute: Option<i64>,
+    runner_requests_per_minute: Option<i64>,
+    first_balance: i64,
+    first_clock: Option<i64>,
+    first_clock_ahead: Option<i64>,
+    clock_frozen_at: Option<i64>,
+    clock_ahead: Option<i64>,
+}
+
+impl Saved {
+    /// Its row.
+    pub fn row(&self) -> AccountRow {
+        AccountRow(self.account)
+    }
+
+    /// Its own seed, if it was given one.
+    pub fn seed(&self) -> Option<u64> {
+        self.seed.map(i64::cast_unsigned)
+    }
+
+    /// Seconds without use after which it goes.
+    pub fn ttl(&self) -> Option<u64> {
+        self.ttl.map(from_sql)
+    }
+
+    /// Limits of its own: to the Characters API, to the Runner API.
+    pub fn limits(&self) -> (Option<u32>, Option<u32>) {
+        let limit = |sql: Option<i64>| sql.and_then(|limit| u32::try_from(limit).ok());
+        (limit(self.requests_per_minute), limit(self.runner_requests_per_minute))
+    }
+
+    /// How its clock goes at first, if it was made with a clock of its own.
+    pub fn first_clock(&self) -> Option<ClockMode> {
+        clock_mode(self.first_clock, self.first_clock_ahead)
+    }
+
+    /// How its clock goes, if it was changed since it was made.
+    pub fn clock(&self) -> Option<ClockMode> {
+        clock_mode(self.clock_frozen_at, self.clock_ahead)
+    }
+
+    /// The credits that it starts with.
+    pub fn first_balance(&self) -> Credits {
+        Credits::from_millionths(self.first_balance)
+    }
+}
+
+/// Every account there is.
+pub async fn all(db: &mut Connection) -> Result<Vec<Saved>, StoreError> {
+    let rows = sqlx::query_as(
+        "SELECT account, id, made_from, api_key, seed, ttl, plan, requests_per_minute,
+                runner_requests_per_minute, first_balance, first_clock, first_clock_ahead,
+                clock_frozen_at, clock_ahead
+         FROM accounts ORDER BY account",
+    );
+    Ok(rows.fetch_all(db).await?)
+}
+
+/// The account in row `owner`.
+pub async fn find(db: &mut Connection, owner: AccountRow) -> Result<Saved, StoreError> {
+    let row = sqlx::query_as(
+        "SELECT account, id, made_from, api_key, seed, ttl, plan, requests_per_minute,
+                runner_requests_per_minute, first_balance, first_clock, first_clock_ahead,
+                clock_frozen_at, clock_ahead
+         FROM accounts WHERE account = $1",
+    );
+    Ok(row.bind(owner.0).fetch_one(db).await?)
+}
+
+/// An account to be made.
+#[derive(Debug, Clone)]
+pub struct NewRow {
+    /// Its id.
+    pub id: AccountId,
+    /// The credits it starts with.
+    pub balance: Credits,
+    /// The fixture account that it is copied from; none for one of the fixtures.
+    pub made_from: Option<AccountId>,
+    /// Its key, if it is made at run time.
+    pub api_key: Option<ApiKey>,
+    /// Its own seed.
+    pub seed: Option<u64>,
+    /// Seconds without use after which it goes.
+    pub ttl: Option<u64>,
+    /// Its plan, if it is another than the fixtures say.
+    pub plan: Option<String>,
+    /// How its clock goes at first, if not as the server's do.
+    pub clock: Option<ClockMode>,
+}
+
+/// The row of the next account, and its number, which no other account ever had.
+pub async fn next(db: &mut Connection) -> Result<(AccountRow, u64), StoreError> {
+    let number: i64 = sqlx::query_scalar(
+        "UPDATE account_numbers SET latest = latest + 1 WHERE only_row = 1 RETURNING latest",
+    )
+    .fetch_one(db)
+    .await?;
+    Ok((AccountRow(number), from_sql(number)))
+}
+
+/// Makes an account in row `owner`.
+pub async fn insert(
+    db: &mut Connection,
+    owner: AccountRow,
+    new: &NewRow,
+) -> Result<(), StoreError> {
+    let (frozen_at, ahead) = clock_columns(new.clock);
+    sqlx::query(
+        "INSERT INTO accounts (account, id, balance, first_balance, made_from, api_key, seed, ttl,
+                               plan, first_plan, first_clock, first_clock_ahead)
+         VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8, $8, $9, $10)",
+    )
+    .bind(owner.0)
+    .bind(new.id.as_str())
+    .bind(new.balance.millionths())
+    .bind(new.made_from.as_ref().map(AccountId::as_str))
+    .bind(new.api_key.as_ref().map(ApiKey::reveal))
+    .bind(new.seed.map(u64::cast_signed))
+    .bind(new.ttl.map(to_sql))
+    .bind(new.plan.as_deref())
+    .bind(frozen_at)
+    .bind(ahead)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Remembers the snapshot that the account was made from.
+pub async fn save_origin(
+    db: &mut Connection,
+    owner: AccountRow,
+    snapshot: &str,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO account_origins (account, snapshot) VALUES ($1, $2)")
+        .bind(owner.0)
+        .bind(snapshot)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// The snapshot that the account was made from, if it was made from one.
+pub async fn origin(db: &mut Connection, owner: AccountRow) -> Result<Option<String>, StoreError> {
+    let origin = sqlx::query_scalar("SELECT snapshot FROM account_origins WHERE account = $1");
+    Ok(origin.bind(owner.0).fetch_optional(db).await?)
+}
+
+/// Removes an account with all it holds.
+pub async fn remove(db: &mut Connection, owner: AccountRow) -> Result<(), StoreError> {
+    clear(db, owner).await?;
+    sqlx::query("DELETE FROM accounts WHERE account = $1").bind(owner.0).execute(db).await?;
+    Ok(())
+}
+
+/// Removes all that an account holds.
+pub async fn clear(db: &mut Connection, owner: AccountRow) -> Result<(), StoreError> {
+    for statement in [
+        "DELETE FROM messages WHERE account = $1",
+        "DELETE FROM conversation_meta WHERE account = $1",
+        "DELETE FROM conversations WHERE account = $1",
+        "DELETE FROM conversation_tallies WHERE account = $1",
+        "DELETE FROM agents WHERE account = $1",
+        "DELETE FROM images WHERE account = $1",
+        "DELETE FROM counters WHERE account = $1",
+    ] {
+        sqlx::query(statement).bind(owner.0).execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+/// Sets the account's balance.
+pub async fn set_balance(
+    db: &mut Connection,
+    owner: AccountRow,
+    balance: Credits,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE accounts SET balance = $2 WHERE account = $1")
+        .bind(owner.0)
+        .bind(balance.millionths())
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Remembers how the account's clock goes.
+pub async fn set_clock(
+    db: &mut Connection,
+    owner: AccountRow,
+    clock: ClockMode,
+) -> Result<(), StoreError> {
+    let (frozen_at, ahead) = clock_columns(Some(clock));
+    sqlx::query("UPDATE accounts SET clock_frozen_at = $2, clock_ahead = $3 WHERE account = $1")
+        .bind(owner.0)
+        .bind(frozen_at)
+        .bind(ahead)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// A clock as two columns: the time at which it stands still, and by how much it is ahead of the
+/// system's, both in microseconds.
+fn clock_columns(clock: Option<ClockMode>) -> (Option<i64>, Option<i64>) {
+    match clock {
+        None => (None, None),
+        Some(ClockMode::Frozen { at }) => (Some(at.timestamp_micros()), None),
+        Some(ClockMode::Running { ahead_of_system }) => {
+            let most = if ahead_of_system < TimeDelta::zero() { i64::MIN } else { i64::MAX };
+            (None, Some(ahead_of_system.num_microseconds().unwrap_or(most)))
+        }
+    }
+}
+
+fn clock_mode(frozen_at: Option<i64>, ahead: Option<i64>) -> Option<ClockMode> {
+    match (frozen_at, ahead) {
+        (Some(at), _) => DateTime::from_timestamp_micros(at).map(|at| ClockMode::Frozen { at }),
+        (None, Some(ahead)) => {
+            Some(ClockMode::Running { ahead_of_system: TimeDelta::microseconds(ahead) })
+        }
+        (None, None) => None,
+    }
+}
+
+/// Gives the account the plan, the limits and the clock again that it was made with.
+pub async fn reset_terms(db: &mut Connection, owner: AccountRow) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE accounts
+         SET plan = first_plan, requests_per_minute = NULL, runner_requests_per_minute = NULL,
+             clock_frozen_at = NULL, clock_ahead = NULL
+         WHERE account = $1",
+    )
+    .bind(owner.0)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Sets the account's plan, and limits of its own to the Characters API and the Runner API.
+pub async fn set_terms(
+    db: &mut Connection,
+    owner: AccountRow,
+    plan: &str,
+    limits: (Option<u32>, Option<u32>),
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE accounts
+         SET plan = $2, requests_per_minute = $3, runner_requests_per_minute = $4
+         WHERE account = $1",
+    )
+    .bind(owner.0)
+    .bind(plan)
+    .bind(limits.0)
+    .bind(limits.1)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// How many of each kind the account has made and stored.
+pub async fn counters(
+    db: &mut Connection,
+    owner: AccountRow,
+) -> Result<Vec<(Kind, u64)>, StoreError> {
+    let rows: Vec<(String, i64)> =
+        sqlx::query_as("SELECT kind, made FROM counters WHERE account = $1")
+            .bind(owner.0)
+            .fetch_all(db)
+            .await?;
+    let kind = |name: &str| Kind::ALL.into_iter().find(|kind| kind.name() == name);
+    Ok(rows.into_iter().filter_map(|(name, made)| Some((kind(&name)?, from_sql(made)))).collect())
+}
+
+/// Remembers how many of each of `kinds` the account has made.
+pub async fn save_counters(
+    db: &mut Connection,
+    owner: AccountRow,
+    ids: &Minter,
+    kinds: &[Kind],
+) -> Result<(), StoreError> {
+    set_counters(db, owner, &ids.made_each(kinds)).await
+}
+
+/// Remembers that so many of each kind were made.
+pub async fn set_counters(
+    db: &mut Connection,
+    owner: AccountRow,
+    made: &[(Kind, u64)],
+) -> Result<(), StoreError> {
+    let mut upsert = QueryBuilder::new("INSERT INTO counters (account, kind, made) ");
+    upsert.push_values(made, |mut row, (kind, made)| {
+        row.push_bind(owner.0).push_bind(kind.name()).push_bind(to_sql(*made));
+    });
+    upsert.push(" ON CONFLICT (account, kind) DO UPDATE SET made = excluded.made");
+    upsert.build().execute(db).await?;
+    Ok(())
+}
+
+/// Takes `cost` off the account's balance, if the balance covers it; tells whether it did.
+pub async fn charge(
+    db: &mut Connection,
+    owner: AccountRow,
+    cost: Credits,
+) -> Result<bool, StoreError> {
+    let charged = sqlx::query(
+        "UPDATE accounts SET balance = balance - $2 WHERE account = $1 AND balance >= $2",
+    )
+    .bind(owner.0)
+    .bind(cost.millionths())
+    .execute(db)
+    .await?;
+    Ok(charged.rows_affected() == 1)
+}
+
+/// The account's balance; none if the account is gone.
+pub async fn balance(
+    db: &mut Connection,
+    owner: AccountRow,
+) -> Result<Option<Credits>, StoreError> {
+    Ok(balance_if_any(db, owner).await?)
+}
+
+/// The balance of every account there is.
+pub async fn balances(db: &mut Connection) -> Result<HashMap<AccountRow, Credits>, StoreError> {
+    let rows: Vec<(i64, i64)> =
+        sqlx::query_as("SELECT account, balance FROM accounts").fetch_all(db).await?;
+    let balance = |(owner, millionths)| (AccountRow(owner), Credits::from_millionths(millionths));
+    Ok(rows.into_iter().map(balance).collect())
+}
+
+/// The same as [`balance`], for the store itself.
+pub(super) async fn balance_if_any(
+    db: &mut Connection,
+    owner: AccountRow,
+) -> Result<Option<Credits>, sqlx::Error> {
+    let balance = sqlx::query_scalar("SELECT balance FROM accounts WHERE account = $1");
+    let millionths: Option<i64> = balance.bind(owner.0).fetch_optional(db).await?;
+    Ok(millionths.map(Credits::from_millionths))
+}

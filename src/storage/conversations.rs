@@ -1,0 +1,353 @@
+//! Conversations of both APIs (their messages are in `messages.rs`, pages of them in `listing.rs`).
+
+use chrono::{DateTime, Utc};
+
+use sqlx::AssertSqlSafe;
+
+use super::from_sql;
+use super::from_unix;
+use super::inconsistent;
+use super::json;
+use super::parse;
+use super::rows::Listed;
+use super::rows::texts;
+use super::to_sql;
+use super::{AccountRow, Connection, StoreError};
+use crate::domain::catalog::as_text;
+use crate::domain::conversation::label_text;
+use crate::domain::conversation::{Api, Conversation, Target, Variables};
+use crate::ids::{AgentId, ConversationId};
+
+/// Stores a conversation that has no messages yet; `activity` puts changes of a second in order.
+pub async fn insert(
+    db: &mut Connection,
+    owner: AccountRow,
+    conversation: &Conversation,
+    activity: u64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO conversations (account, ordinal, id, api, target, name, meta, variables,
+                                    system_prompt, agent, created_at, updated_at, activity,
+                                    message_count)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0)",
+    )
+    .bind(owner.0)
+    .bind(to_sql(conversation.ordinal))
+    .bind(conversation.id.as_str())
+    .bind(conversation.target.api().name())
+    .bind(conversation.target.id())
+    .bind(&conversation.name)
+    .bind(json(&conversation.meta))
+    .bind(json(&conversation.variables))
+    .bind(&conversation.system_prompt)
+    .bind(conversation.agent.as_ref().map(AgentId::as_str))
+    .bind(conversation.created_at.timestamp())
+    .bind(conversation.updated_at.timestamp())
+    .bind(to_sql(activity))
+    .execute(&mut *db)
+    .await?;
+    match &conversation.target {
+        Target::Deployment(deployment) => {
+            tally(db, owner, "all", "", "").await?;
+            tally(db, owner, "deployment", deployment.as_str(), "").await?;
+            label(db, owner, conversation).await
+        }
+        Target::Llm(_) => Ok(()),
+    }
+}
+
+/// One row for each label, and its tally.
+async fn label(
+    db: &mut Connection,
+    owner: AccountRow,
+    conversation: &Conversation,
+) -> Result<(), StoreError> {
+    for (name, value) in &conversation.meta {
+        let value = label_text(&as_text(value)).into_owned();
+        sqlx::query(
+            "INSERT INTO conversation_meta (account, name, value, conversation)
+             VALUES ($1, $2, $3, $4)",
+        )
+        .bind(owner.0)
+        .bind(name)
+        .bind(&value)
+        .bind(to_sql(conversation.ordinal))
+        .execute(&mut *db)
+        .await?;
+        tally(db, owner, "meta", name, &value).await?;
+    }
+    Ok(())
+}
+
+async fn tally(
+    db: &mut Connection,
+    owner: AccountRow,
+    scope: &str,
+    name: &str,
+    value: &str,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO conversation_tallies (account, scope, name, value, total)
+         VALUES ($1, $2, $3, $4, 1)
+         ON CONFLICT (account, scope, name, value) DO UPDATE SET total = total + 1",
+    )
+    .bind(owner.0)
+    .bind(scope)
+    .bind(name)
+    .bind(value)
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Something happened in conversation `ordinal` at `at`.
+pub async fn touch(
+    db: &mut Connection,
+    owner: AccountRow,
+    ordinal: u64,
+    at: DateTime<Utc>,
+    activity: u64,
+) -> Result<(), StoreError> {
+    let touched = sqlx::query(
+        "UPDATE conversations SET updated_at = $3, activity = $4
+         WHERE account = $1 AND ordinal = $2",
+    )
+    .bind(owner.0)
+    .bind(to_sql(ordinal))
+    .bind(at.timestamp())
+    .bind(to_sql(activity))
+    .execute(db)
+    .await?;
+    match touched.rows_affected() {
+        1 => Ok(()),
+        _ => Err(inconsistent("conversations", "ordinal", &ordinal)),
+    }
+}
+
+/// The owner's conversation `id` in `api`.
+pub async fn find(
+    db: &mut Connection,
+    owner: AccountRow,
+    api: Api,
+    id: &ConversationId,
+) -> Result<Option<Conversation>, StoreError> {
+    let row: Option<ConversationRow> = sqlx::query_as(
+        "SELECT c.id, c.ordinal, c.api, c.target, c.name, c.meta, c.variables,
+                c.system_prompt, c.agent, c.created_at, c.updated_at, c.message_count,
+                c.turn_count
+         FROM conversations c WHERE c.account = $1 AND c.id = $2 AND c.api = $3",
+    )
+    .bind(owner.0)
+    .bind(id.as_str())
+    .bind(api.name())
+    .fetch_optional(db)
+    .await?;
+    row.map(ConversationRow::into_domain).transpose()
+}
+
+/// Where a conversation stands, and how long it is.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Place {
+    ordinal: i64,
+    /// Who answers in it: a deployment's or a model's id.
+    pub target: String,
+    message_count: i64,
+    turn_count: i64,
+}
+
+impl Place {
+    /// Its ordinal.
+    pub fn ordinal(&self) -> u64 {
+        from_sql(self.ordinal)
+    }
+
+    /// How many messages it has.
+    pub fn message_count(&self) -> u64 {
+        from_sql(self.message_count)
+    }
+
+    /// How many turns it has.
+    pub fn turn_count(&self) -> u64 {
+        from_sql(self.turn_count)
+    }
+}
+
+/// The place of the owner's conversation `id` in `api`; none of its texts is read.
+pub async fn place(
+    db: &mut Connection,
+    owner: AccountRow,
+    api: Api,
+    id: &ConversationId,
+) -> Result<Option<Place>, StoreError> {
+    let place = sqlx::query_as(
+        "SELECT ordinal, target, message_count, turn_count FROM conversations
+         WHERE account = $1 AND id = $2 AND api = $3",
+    );
+    Ok(place.bind(owner.0).bind(id.as_str()).bind(api.name()).fetch_optional(db).await?)
+}
+
+/// The ordinals of the owner's conversations in `api`, the newest activity first.
+pub async fn ordinals(
+    db: &mut Connection,
+    owner: AccountRow,
+    api: Api,
+) -> Result<Vec<u64>, StoreError> {
+    let ordinals: Vec<i64> = sqlx::query_scalar(
+        "SELECT ordinal FROM conversations WHERE account = $1 AND api = $2
+         ORDER BY updated_at DESC, activity DESC",
+    )
+    .bind(owner.0)
+    .bind(api.name())
+    .fetch_all(db)
+    .await?;
+    Ok(ordinals.into_iter().map(from_sql).collect())
+}
+
+/// The owner's conversations of these `ordinals`, in their order, as the Characters API lists them:
+/// without what it has not (meta and variables), and a batch without long texts.
+pub async fn batch(
+    db: &mut Connection,
+    owner: AccountRow,
+    ordinals: &[u64],
+) -> Result<Vec<Listed<Conversation>>, StoreError> {
+    listed(db, owner, ordinals, true).await
+}
+
+/// One of them, with long texts.
+pub async fn one(
+    db: &mut Connection,
+    owner: AccountRow,
+    ordinal: u64,
+) -> Result<Conversation, StoreError> {
+    let found = listed(db, owner, &[ordinal], false).await?.pop();
+    found.and_then(|listed| listed.item).ok_or_else(|| sqlx::Error::RowNotFound.into())
+}
+
+async fn listed(
+    db: &mut Connection,
+    owner: AccountRow,
+    ordinals: &[u64],
+    batch: bool,
+) -> Result<Vec<Listed<Conversation>>, StoreError> {
+    let sql = format!(
+        "SELECT c.id, c.ordinal, c.api, c.target, '{{}}' AS meta, '{{}}' AS variables, {}, c.agent,
+                c.created_at, c.updated_at, c.message_count, c.turn_count
+         FROM json_each($2) o CROSS JOIN conversations c
+         ON c.account = $1 AND c.ordinal = o.value ORDER BY o.key",
+        texts(&["c.name", "c.system_prompt"], batch)
+    );
+    let rows: Vec<ConversationRow> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(owner.0)
+        .bind(json(&ordinals))
+        .fetch_all(db)
+        .await?;
+    let listed = |row: ConversationRow| {
+        let (ordinal, long) = (row.ordinal, row.long);
+        Ok(Listed::new(ordinal, long, row.into_domain()?))
+    };
+    rows.into_iter().map(listed).collect()
+}
+
+/// The conversation `ordinal` with everything about it.
+pub(super) async fn row(
+    db: &mut Connection,
+    owner: AccountRow,
+    ordinal: i64,
+) -> Result<ConversationRow, StoreError> {
+    let row = sqlx::query_as(
+        "SELECT c.id, c.ordinal, c.api, c.target, c.name, c.meta, c.variables,
+                c.system_prompt, c.agent, c.created_at, c.updated_at, c.message_count,
+                c.turn_count
+         FROM conversations c WHERE c.account = $1 AND c.ordinal = $2",
+    );
+    Ok(row.bind(owner.0).bind(ordinal).fetch_one(db).await?)
+}
+
+/// All of the owner's conversations in `api`, the newest activity first.
+pub async fn all(
+    db: &mut Connection,
+    owner: AccountRow,
+    api: Api,
+) -> Result<Vec<Conversation>, StoreError> {
+    let rows: Vec<ConversationRow> = sqlx::query_as(
+        "SELECT c.id, c.ordinal, c.api, c.target, c.name, c.meta, c.variables,
+                c.system_prompt, c.agent, c.created_at, c.updated_at, c.message_count,
+                c.turn_count
+         FROM conversations c WHERE c.account = $1 AND c.api = $2
+         ORDER BY c.updated_at DESC, c.activity DESC",
+    )
+    .bind(owner.0)
+    .bind(api.name())
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(ConversationRow::into_domain).collect()
+}
+
+/// A row of `conversations`.
+#[derive(sqlx::FromRow)]
+pub(super) struct ConversationRow {
+    id: String,
+    ordinal: i64,
+    api: String,
+    target: String,
+    name: String,
+    meta: String,
+    variables: String,
+    system_prompt: String,
+    agent: Option<String>,
+    created_at: i64,
+    updated_at: i64,
+    message_count: i64,
+    turn_count: i64,
+    /// The texts are left out.
+    #[sqlx(default)]
+    long: i64,
+}
+
+impl ConversationRow {
+    /// Whether its texts were left out.
+    pub(super) fn is_long(&self) -> bool {
+        self.long != 0
+    }
+
+    /// How many conversations its account had made when it was made.
+    pub(super) fn ordinal(&self) -> i64 {
+        self.ordinal
+    }
+
+    /// How it is called in messages about what is wrong with it.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The agent that speaks in it.
+    pub(super) fn agent(&self) -> Option<AgentId> {
+        self.agent.as_deref().map(AgentId::from)
+    }
+
+    pub(super) fn into_domain(self) -> Result<Conversation, StoreError> {
+        let id = self.id.clone();
+        let wrong = |column| inconsistent("conversations", column, &id);
+        let left_out = self.is_long();
+        let object =
+            |text: &str| if left_out { Some(Variables::new()) } else { parse::<Variables>(text) };
+        Ok(Conversation {
+            ordinal: from_sql(self.ordinal),
+            target: match self.api.as_str() {
+                "runner" => Target::of(Api::Runner, self.target),
+                "characters" => Target::of(Api::Characters, self.target),
+                _ => return Err(wrong("api")),
+            },
+            meta: object(&self.meta).ok_or_else(|| wrong("meta"))?,
+            variables: object(&self.variables).ok_or_else(|| wrong("variables"))?,
+            created_at: from_unix(self.created_at).ok_or_else(|| wrong("created_at"))?,
+            updated_at: from_unix(self.updated_at).ok_or_else(|| wrong("updated_at"))?,
+            message_count: from_sql(self.message_count),
+            turn_count: from_sql(self.turn_count),
+            id: ConversationId::from(self.id),
+            name: self.name,
+            system_prompt: self.system_prompt,
+            agent: self.agent.map(AgentId::from),
+        })
+    }
+}

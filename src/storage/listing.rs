@@ -1,0 +1,249 @@
+//! Pages of conversations, found in the way that touches the fewest rows.
+
+use std::fmt::Write as _;
+
+use sqlx::AssertSqlSafe;
+
+use chrono::{DateTime, Utc};
+use serde_json::value::RawValue;
+
+use super::from_sql;
+use super::from_unix;
+use super::inconsistent;
+use super::rows::Listed;
+use super::rows::texts;
+use super::to_sql;
+use super::{AccountRow, Connection, StoreError, Window};
+use crate::ids::{ConversationId, DeploymentId};
+
+/// A Runner conversation as lists show it.
+#[derive(Debug)]
+pub struct Summary {
+    /// Its id.
+    pub id: ConversationId,
+    /// Its name.
+    pub name: String,
+    /// The client's labels: the text of a JSON object, which nobody here looks into.
+    pub meta: Box<RawValue>,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When something last happened in it.
+    pub updated_at: DateTime<Utc>,
+    /// How many messages it holds.
+    pub message_count: u64,
+}
+
+#[derive(sqlx::FromRow)]
+struct SummaryRow {
+    ordinal: i64,
+    id: String,
+    name: String,
+    meta: String,
+    created_at: i64,
+    updated_at: i64,
+    message_count: i64,
+    long: i64,
+}
+
+impl SummaryRow {
+    fn into_listed(self) -> Result<Listed<Summary>, StoreError> {
+        let wrong = |column| inconsistent("conversations", column, &self.id);
+        let meta = if self.long == 0 { self.meta } else { "{}".to_owned() };
+        let summary = Summary {
+            meta: RawValue::from_string(meta).map_err(|_| wrong("meta"))?,
+            created_at: from_unix(self.created_at).ok_or_else(|| wrong("created_at"))?,
+            updated_at: from_unix(self.updated_at).ok_or_else(|| wrong("updated_at"))?,
+            message_count: from_sql(self.message_count),
+            id: self.id.into(),
+            name: self.name,
+        };
+        Ok(Listed::new(self.ordinal, self.long, summary))
+    }
+}
+
+/// What is selected of a conversation, in a query where `conversations` is called `c`.
+fn columns(batch: bool) -> String {
+    let texts = texts(&["c.name", "c.meta"], batch);
+    format!("c.ordinal, c.id, {texts}, c.created_at, c.updated_at, c.message_count")
+}
+
+/// The owner's conversation `ordinal`, with long texts.
+pub async fn one(
+    db: &mut Connection,
+    owner: AccountRow,
+    ordinal: u64,
+) -> Result<Summary, StoreError> {
+    let columns = columns(false);
+    let sql =
+        format!("SELECT {columns} FROM conversations c WHERE c.account = $1 AND c.ordinal = $2");
+    let row: SummaryRow = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(owner.0)
+        .bind(to_sql(ordinal))
+        .fetch_one(db)
+        .await?;
+    row.into_listed()?.item.ok_or_else(|| sqlx::Error::RowNotFound.into())
+}
+
+/// What a list of conversations is narrowed down to.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// One deployment's.
+    pub deployment: Option<DeploymentId>,
+    /// Those with all of these labels, the values as text.
+    pub meta: Vec<(String, String)>,
+}
+
+/// One page of the owner's Runner conversations, the newest activity first and without long texts, and
+/// how many there are.
+pub async fn conversations(
+    db: &mut Connection,
+    owner: AccountRow,
+    filter: &Filter,
+    window: Window,
+) -> Result<(Vec<Listed<Summary>>, u64), StoreError> {
+    let plan = Plan::choose(db, owner, filter, window).await?;
+    let total = plan.total(db, owner, filter).await?;
+    if window.skip >= total {
+        return Ok((Vec::new(), total));
+    }
+    let parameters = 1 + filter_texts(filter).count();
+    let sql = format!(
+        "SELECT {} FROM {} ORDER BY c.updated_at DESC, c.activity DESC \
+         LIMIT ${} OFFSET ${}",
+        columns(true),
+        plan.source(filter),
+        parameters + 1,
+        parameters + 2,
+    );
+    let mut query = sqlx::query_as::<_, SummaryRow>(AssertSqlSafe(sql)).bind(owner.0);
+    for text in filter_texts(filter) {
+        query = query.bind(text);
+    }
+    query = query.bind(to_sql(window.take)).bind(to_sql(window.skip));
+    let rows = query.fetch_all(db).await?;
+    let items = rows.into_iter().map(SummaryRow::into_listed).collect::<Result<_, _>>()?;
+    Ok((items, total))
+}
+
+/// How a list is found. The tallies tell how many rows each way would touch.
+enum Plan {
+    /// Walk the index of activity until the page is full: for conditions that many rows meet.
+    Walk { total_if_known: Option<u64> },
+    /// Gather what the rarest label has, then sort: for conditions that few rows meet.
+    Gather { rarest: usize, total_if_known: Option<u64> },
+}
+
+impl Plan {
+    async fn choose(
+        db: &mut Connection,
+        owner: AccountRow,
+        filter: &Filter,
+        window: Window,
+    ) -> Result<Self, StoreError> {
+        let all = match &filter.deployment {
+            Some(id) => tallied(db, owner, "deployment", id.as_str(), "").await?,
+            None => tallied(db, owner, "all", "", "").await?,
+        };
+        let mut rarest: Option<(usize, u64)> = None;
+        for (index, (name, value)) in filter.meta.iter().enumerate() {
+            let total = tallied(db, owner, "meta", name, value).await?;
+            if rarest.is_none_or(|(_, least)| total < least) {
+                rarest = Some((index, total));
+            }
+        }
+        let Some((rarest, matching)) = rarest else {
+            return Ok(Self::Walk { total_if_known: Some(all) });
+        };
+        // A tally is the total itself only where it stands for the whole condition.
+        let alone = filter.meta.len() == 1 && filter.deployment.is_none();
+        let total_if_known = (alone || matching == 0).then_some(matching);
+        let page_end = window.skip.saturating_add(window.take);
+        let rows_walked = page_end.saturating_mul(all) / matching.max(1);
+        Ok(if matching <= rows_walked {
+            Self::Gather { rarest, total_if_known }
+        } else {
+            Self::Walk { total_if_known }
+        })
+    }
+
+    async fn total(
+        &self,
+        db: &mut Connection,
+        owner: AccountRow,
+        filter: &Filter,
+    ) -> Result<u64, StoreError> {
+        let (Self::Walk { total_if_known } | Self::Gather { total_if_known, .. }) = self;
+        if let Some(total) = total_if_known {
+            return Ok(*total);
+        }
+        let sql = format!("SELECT COUNT(*) FROM {}", self.source(filter));
+        let mut query = sqlx::query_scalar(AssertSqlSafe(sql)).bind(owner.0);
+        for text in filter_texts(filter) {
+            query = query.bind(text);
+        }
+        Ok(from_sql(query.fetch_one(db).await?))
+    }
+
+    /// The `FROM … WHERE …` of the list. Only parameters come from outside: `$1` is the owner,
+    /// `$2` the deployment where there is one, then name and value of each label in turn.
+    fn source(&self, filter: &Filter) -> String {
+        let first_label = if filter.deployment.is_some() { 3 } else { 2 };
+        let label = |index: usize| {
+            let name = first_label + 2 * index;
+            format!("name = ${name} AND m{index}.value = ${}", name + 1)
+        };
+        let (mut sql, gathered) = match self {
+            Self::Walk { .. } => {
+                ("conversations c WHERE c.account = $1 AND c.api = 'runner'".to_owned(), None)
+            }
+            Self::Gather { rarest, .. } => (
+                // CROSS JOIN keeps SQLite to this order: labels first.
+                format!(
+                    "conversation_meta m{rarest} CROSS JOIN conversations c
+                     ON c.account = m{rarest}.account AND c.ordinal = m{rarest}.conversation
+                     WHERE m{rarest}.account = $1 AND m{rarest}.{}",
+                    label(*rarest)
+                ),
+                Some(*rarest),
+            ),
+        };
+        if filter.deployment.is_some() {
+            sql.push_str(" AND c.target = $2");
+        }
+        for index in (0..filter.meta.len()).filter(|index| Some(*index) != gathered) {
+            let _ = write!(
+                sql,
+                " AND EXISTS (SELECT 1 FROM conversation_meta m{index}
+                              WHERE m{index}.account = $1 AND m{index}.{}
+                              AND m{index}.conversation = c.ordinal)",
+                label(index)
+            );
+        }
+        sql
+    }
+}
+
+fn filter_texts(filter: &Filter) -> impl Iterator<Item = &str> {
+    let deployment = filter.deployment.iter().map(DeploymentId::as_str);
+    deployment.chain(filter.meta.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]))
+}
+
+async fn tallied(
+    db: &mut Connection,
+    owner: AccountRow,
+    scope: &str,
+    name: &str,
+    value: &str,
+) -> Result<u64, StoreError> {
+    let total: Option<i64> = sqlx::query_scalar(
+        "SELECT total FROM conversation_tallies
+         WHERE account = $1 AND scope = $2 AND name = $3 AND value = $4",
+    )
+    .bind(owner.0)
+    .bind(scope)
+    .bind(name)
+    .bind(value)
+    .fetch_optional(db)
+    .await?;
+    Ok(total.map_or(0, from_sql))
+}

@@ -1,0 +1,251 @@
+//! The messages of conversations.
+
+use sqlx::AssertSqlSafe;
+
+use super::from_sql;
+use super::from_unix;
+use super::inconsistent;
+use super::json;
+use super::parse;
+use super::rows::Listed;
+use super::rows::texts;
+use super::to_sql;
+use super::{AccountRow, Connection, StoreError, Window};
+use crate::domain::conversation::{Message, Part, Role};
+use crate::ids::{ImageId, MessageId};
+
+/// Rows of messages in one statement: SQLite takes 32,766 parameters, a row has seven.
+const MESSAGES_A_STATEMENT: usize = 500;
+
+/// Adds `messages`, at least one, at the end of conversation `ordinal`, in neighbouring places, and
+/// moves its time of last activity, and its latest turn, to those of the last one. (A turn that
+/// takes place now is added and numbered by a posting.)
+pub async fn append(
+    db: &mut Connection,
+    owner: AccountRow,
+    ordinal: u64,
+    messages: &[Message],
+    activity: u64,
+) -> Result<(), StoreError> {
+    let Some(last) = messages.last() else { return Ok(()) };
+    let added = i64::try_from(messages.len()).unwrap_or(i64::MAX);
+    for (nth, chunk) in messages.chunks(MESSAGES_A_STATEMENT).enumerate() {
+        let first = nth * MESSAGES_A_STATEMENT;
+        let mut query = sqlx::query(AssertSqlSafe(statements(first, chunk.len())))
+            .bind(owner.0)
+            .bind(to_sql(ordinal))
+            .bind(added)
+            .bind(to_sql(activity))
+            .bind(last.created_at.timestamp())
+            .bind(to_sql(last.turn));
+        for message in chunk {
+            query = query
+                .bind(message.id.as_str())
+                .bind(message.role.name())
+                .bind(json(&message.parts))
+                .bind(message.image.as_ref().map(ImageId::as_str))
+                .bind(message.created_at.timestamp())
+                .bind(message.aborted)
+                .bind(to_sql(message.turn));
+        }
+        let rows = query.execute(&mut *db).await?.rows_affected();
+        let expected = usize::from(nth == 0) + chunk.len();
+        if rows != u64::try_from(expected).unwrap_or(u64::MAX) {
+            return Err(inconsistent("conversations", "ordinal", &ordinal));
+        }
+    }
+    Ok(())
+}
+
+/// What adds `count` messages, from the `first` of those that are added on. Its parameters are
+/// numbered through all statements: account, conversation, how many messages are added in all,
+/// activity, time, the last turn, then the messages.
+fn statements(first: usize, count: usize) -> String {
+    const BEFORE: usize = 6;
+    const OF_MESSAGE: usize = 7;
+    let mut sql = String::new();
+    if first == 0 {
+        sql.push_str(
+            "UPDATE conversations
+             SET message_count = message_count + $3, activity = $4, updated_at = $5,
+                 turn_count = $6
+             WHERE account = $1 AND ordinal = $2;",
+        );
+    }
+    let parameters = |from: usize, count: usize| {
+        let numbered: Vec<String> = (from..from + count).map(|nth| format!("${nth}")).collect();
+        numbered.join(", ")
+    };
+    let messages: Vec<String> = (0..count)
+        .map(|nth| {
+            let own = parameters(BEFORE + 1 + nth * OF_MESSAGE, OF_MESSAGE);
+            format!("({}, {own})", first + nth)
+        })
+        .collect();
+    sql.push_str(
+        "INSERT INTO messages (account, conversation, position, id, role, parts, image,
+                               created_at, aborted, turn)
+         SELECT c.account, c.ordinal, c.message_count - $3 + m.column1, m.column2, m.column3,
+                m.column4, m.column5, m.column6, m.column7, m.column8
+         FROM conversations c, (VALUES ",
+    );
+    sql.push_str(&messages.join(", "));
+    sql.push_str(") m WHERE c.account = $1 AND c.ordinal = $2;");
+    sql
+}
+
+/// The messages of conversation `ordinal` in `window`, oldest first.
+pub async fn read(
+    db: &mut Connection,
+    owner: AccountRow,
+    ordinal: u64,
+    window: Window,
+) -> Result<Vec<Message>, StoreError> {
+    let rows: Vec<MessageRow> = sqlx::query_as(
+        "SELECT id, role, parts, image, created_at, aborted, turn FROM messages
+         WHERE account = $1 AND conversation = $2 AND position >= $3 AND position < $4
+         ORDER BY position",
+    )
+    .bind(owner.0)
+    .bind(to_sql(ordinal))
+    .bind(to_sql(window.skip))
+    .bind(to_sql(window.skip.saturating_add(window.take)))
+    .fetch_all(db)
+    .await?;
+    rows.into_iter().map(MessageRow::into_domain).collect()
+}
+
+/// The messages of conversation `ordinal` in `window`, oldest first, without long texts.
+pub async fn batch(
+    db: &mut Connection,
+    owner: AccountRow,
+    ordinal: u64,
+    window: Window,
+) -> Result<Vec<Listed<Message>>, StoreError> {
+    let sql = format!(
+        "SELECT m.position, m.id, m.role, {}, m.image, m.created_at, m.aborted, m.turn
+         FROM messages m
+         WHERE m.account = $1 AND m.conversation = $2 AND m.position >= $3 AND m.position < $4
+         ORDER BY m.position",
+        texts(&["m.parts"], true)
+    );
+    let rows: Vec<MessageRow> = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(owner.0)
+        .bind(to_sql(ordinal))
+        .bind(to_sql(window.skip))
+        .bind(to_sql(window.skip.saturating_add(window.take)))
+        .fetch_all(db)
+        .await?;
+    let listed = |row: MessageRow| {
+        let (position, long) = (row.position, row.long);
+        Ok(Listed::new(position, long, row.into_domain()?))
+    };
+    rows.into_iter().map(listed).collect()
+}
+
+/// The message at `position`.
+pub async fn one(
+    db: &mut Connection,
+    owner: AccountRow,
+    ordinal: u64,
+    position: u64,
+) -> Result<Message, StoreError> {
+    let found = read(db, owner, ordinal, Window { skip: position, take: 1 }).await?;
+    found.into_iter().next().ok_or_else(|| sqlx::Error::RowNotFound.into())
+}
+
+/// The latest messages of conversation `ordinal` in `window`, as many as come to `most` bytes, oldest
+/// first; and the bytes that they come to.
+pub async fn latest_within(
+    db: &mut Connection,
+    owner: AccountRow,
+    ordinal: u64,
+    window: Window,
+    most: u64,
+) -> Result<(Vec<Message>, u64), StoreError> {
+    let end = window.skip.saturating_add(window.take);
+    let lengths: Vec<i64> = sqlx::query_scalar(
+        "SELECT octet_length(parts) FROM messages
+         WHERE account = $1 AND conversation = $2 AND position >= $3 AND position < $4
+         ORDER BY position DESC",
+    )
+    .bind(owner.0)
+    .bind(to_sql(ordinal))
+    .bind(to_sql(window.skip))
+    .bind(to_sql(end))
+    .fetch_all(&mut *db)
+    .await?;
+    let (mut take, mut bytes) = (0, 0);
+    for length in lengths.into_iter().map(from_sql) {
+        if bytes + length > most {
+            break;
+        }
+        bytes += length;
+        take += 1;
+    }
+    let messages = read(db, owner, ordinal, Window { skip: end - take, take }).await?;
+    Ok((messages, bytes))
+}
+
+/// The parts of the messages of conversation `ordinal` at `positions`.
+pub(super) async fn parts_at(
+    db: &mut Connection,
+    owner: AccountRow,
+    ordinal: u64,
+    positions: &[i64],
+) -> Result<Vec<(i64, Vec<Part>)>, StoreError> {
+    let rows: Vec<(i64, String)> = sqlx::query_as(
+        "SELECT m.position, m.parts FROM json_each($3) p CROSS JOIN messages m
+         ON m.account = $1 AND m.conversation = $2 AND m.position = p.value",
+    )
+    .bind(owner.0)
+    .bind(to_sql(ordinal))
+    .bind(json(&positions))
+    .fetch_all(db)
+    .await?;
+    let parsed = |(position, parts): (i64, String)| {
+        let parts = parse(&parts).ok_or_else(|| inconsistent("messages", "parts", &position))?;
+        Ok((position, parts))
+    };
+    rows.into_iter().map(parsed).collect()
+}
+
+/// A row of `messages`.
+#[derive(sqlx::FromRow)]
+pub(super) struct MessageRow {
+    /// Selected for lists alone.
+    #[sqlx(default)]
+    position: i64,
+    /// The parts are left out.
+    #[sqlx(default)]
+    long: i64,
+    id: String,
+    role: String,
+    parts: String,
+    image: Option<String>,
+    created_at: i64,
+    aborted: bool,
+    turn: i64,
+}
+
+impl MessageRow {
+    pub(super) fn into_domain(self) -> Result<Message, StoreError> {
+        let wrong = |column| inconsistent("messages", column, &self.id);
+        Ok(Message {
+            role: role_named(&self.role).ok_or_else(|| wrong("role"))?,
+            parts: match self.long {
+                0 => parse(&self.parts).ok_or_else(|| wrong("parts"))?,
+                _ => Vec::new(),
+            },
+            created_at: from_unix(self.created_at).ok_or_else(|| wrong("created_at"))?,
+            image: self.image.map(ImageId::from),
+            aborted: self.aborted,
+            turn: from_sql(self.turn),
+            id: MessageId::from(self.id),
+        })
+    }
+}
+
+fn role_named(name: &str) -> Option<Role> {
+    [Role::System, Role::User, Role::Assistant].into_iter().find(|role| role.name() == name)
+}

@@ -1,0 +1,199 @@
+//! Mynah inside a Rust test: a server in this process, and its control plane as methods.
+//!
+//! [`Mynah::start`] serves both APIs on a free port of this machine, until the value is dropped.
+//! The client under test speaks HTTP to it and knows nothing of Mynah; the test says what the
+//! model answers, what goes wrong and what time it is, and looks at what was asked. The names are
+//! those of docs/control.md and of the helpers for other languages (`clients/`).
+//!
+//! ```
+//! use mynah::Mynah;
+//! use mynah::testing::{Effect, Fault};
+//! use serde_json::json;
+//! # use serde_json::Value;
+//! #
+//! # fn ask(url: &str, key: &str, text: &str) -> std::io::Result<(u16, Value)> {
+//! #     use std::io::{Read as _, Write as _};
+//! #     let (host, path) = url["http://".len()..].split_once('/').unwrap();
+//! #     let body = json!({"content": [{"type": "text", "text": text}]}).to_string();
+//! #     let head = format!(
+//! #         "POST /{path}/YOUR_DEPLOYMENT_ID HTTP/1.1\r\nhost: {host}\r\nx-api-key: {key}\r\n\
+//! #          content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+//! #         body.len()
+//! #     );
+//! #     let mut socket = std::net::TcpStream::connect(host)?;
+//! #     socket.write_all((head + &body).as_bytes())?;
+//! #     let mut answer = String::new();
+//! #     socket.read_to_string(&mut answer)?;
+//! #     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+//! #     let content = serde_json::from_str::<Value>(body)?["content"].clone();
+//! #     Ok((head["HTTP/1.1 ".len()..][..3].parse().unwrap(), content))
+//! # }
+//! #
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mynah = Mynah::start().await?;
+//! let account = mynah.account().plan("pro").seed(7).await?;
+//! account.replies().queue("Yes.")?;
+//!
+//! // `ask` is the client under test: it is given a URL and a key, and gives status and content.
+//! let (status, content) = ask(&account.runner_url(), account.key(), "Is billing open?")?;
+//! assert_eq!((status, content), (200, json!("Yes.")));
+//!
+//! let effect = Effect { status: Some(503), ..Effect::default() };
+//! account.faults().add(Fault { times: Some(1), effect, ..Fault::default() })?;
+//! assert_eq!(ask(&account.runner_url(), account.key(), "And on Sundays?")?.0, 503);
+//! assert_eq!(ask(&account.runner_url(), account.key(), "And on Sundays?")?.0, 200);
+//!
+//! account.expect_request_count(3, |request| request.path("/v1/runner/*"));
+//! account.expect_request(|request| {
+//!     request.body(json!({"content": [{"text": "And on Sundays?"}]})).status(200)
+//! });
+//! account.expect_no_request(|request| request.path("/api/v1/*"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The server
+//!
+//! It has a thread and a runtime of its own. So it serves clients that block as well as
+//! asynchronous ones, whatever runtime the test has (or none), time paused or not; it can be shared
+//! by tests whose runtimes come and go; and to drop it stops it before the drop returns, without
+//! waiting for clients, nor longer than 1.5 seconds for work that does not stop. [`Mynah::stop`] lets running answers finish first.
+//!
+//! Unless [`Mynah::builder`] is told otherwise, data is in memory, the seed is 1 and streams come
+//! without pauses. Nothing is printed, no signal is listened for, no subscriber for logs is
+//! installed: with one of your own, the server's log lines come to it. Servers of one process share
+//! nothing.
+//!
+//! # The account
+//!
+//! An [`Account`] is a world of its own, chosen by the key that a client sends: its [clock], its
+//! [replies](Account::replies), its [faults](Account::faults), its journal. What acts on it in
+//! memory is a plain call; what has to do with its data is a future, which any executor can wait for.
+//! Rules and faults are taken as Rust types or as the JSON that docs/control.md shows ([`Form`]).
+//!
+//! ```
+//! # use mynah::Mynah;
+//! # use serde_json::json;
+//! # use std::time::Duration;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let mynah = Mynah::start().await?;
+//! let account = mynah.account().clock("2026-01-01T00:00:00Z".parse()?).await?;
+//! account.clock().advance(Duration::from_mins(1));
+//! assert_eq!(account.clock().now(), "2026-01-01T00:01:00Z".parse::<mynah::testing::Time>()?);
+//!
+//! let rule = json!({"when": {"contains": "refund"}, "reply": [{"text": "Please call us."}]});
+//! account.replies().rule(rule)?;
+//! let wrong = account.faults().add(json!({"effect": {"status": 200}})).unwrap_err();
+//! assert_eq!(wrong.to_string(), "effect.status must be a whole number from 400 to 599");
+//!
+//! let snapshot = account.snapshot().await?;
+//! let fork = account.fork().await?;
+//! account.reset().await?;
+//! account.restore(snapshot).await?;
+//! assert_ne!(fork.key(), account.key());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [clock]: Account::clock
+
+mod account;
+mod builder;
+mod clock;
+mod error;
+mod faults;
+mod form;
+mod matcher;
+mod replies;
+mod report;
+mod request;
+mod request_log;
+mod thread;
+
+use std::net::SocketAddr;
+
+pub use self::account::{Account, NewAccount};
+pub use self::builder::Builder;
+pub use self::clock::Clock;
+pub use self::error::{Error, InVain, StartError};
+pub use self::faults::{Faults, Standing};
+pub use self::form::Form;
+pub use self::matcher::Pattern;
+pub use self::replies::Replies;
+pub use self::request::Request;
+pub use self::request_log::Journal;
+use self::thread::{Core, Running};
+pub use crate::app::accounts::{Changes, LimitChange};
+pub use crate::app::snapshots::{Section, Snapshot};
+pub use crate::domain::conversation::Api;
+pub use crate::domain::fault_rule::{
+    Burst, Drop as Dropped, Effect, Rule as Fault, Spoilt, When as FaultWhen,
+};
+pub use crate::domain::reply_rule::{Pace, PartKind, Reply, Rule, When};
+pub use crate::domain::{BackendName, Credits, Plan};
+pub use crate::http::ResetStyle;
+pub use crate::http::apis::runner::{ErrorStyle, MessageContent};
+use crate::ids::AccountId;
+pub use crate::ids::FaultId;
+pub use crate::models::rules::book::{OwnRule, Position, QueuedReply, Wanted};
+
+/// A time, in UTC; `"2026-01-01T00:00:00Z".parse()` gives one.
+pub type Time = chrono::DateTime<chrono::Utc>;
+
+/// A server in this process. It stops when it is dropped.
+#[derive(Debug)]
+pub struct Mynah {
+    core: Core,
+    running: Running,
+}
+
+impl Mynah {
+    /// Starts a server on a free port, with everything as usual.
+    pub async fn start() -> Result<Self, StartError> {
+        Self::builder().start().await
+    }
+
+    /// A server to start with something set.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.core.address
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        self.core.url("")
+    }
+
+    /// Where the Runner API begins: `http://127.0.0.1:PORT/v1/runner`.
+    pub fn runner_url(&self) -> String {
+        self.core.url(account::RUNNER)
+    }
+
+    /// Where the Characters API begins: `http://127.0.0.1:PORT/api/v1`.
+    pub fn characters_url(&self) -> String {
+        self.core.url(account::CHARACTERS)
+    }
+
+    /// An account to make. It is there until [`Account::remove`], or as long as the server.
+    pub fn account(&self) -> NewAccount {
+        NewAccount::new(self.core.clone())
+    }
+
+    /// An account that there is: of the fixtures (`demo`), or made before.
+    pub fn existing(&self, id: &str) -> Result<Account, Error> {
+        let world = self.core.worlds.named(&AccountId::from(id))?;
+        Ok(Account::new(self.core.clone(), world))
+    }
+
+    /// Stops it in good order: no new connections, running answers and streams finish within the
+    /// builder's grace, what was acknowledged is stored.
+    pub async fn stop(self) {
+        self.running.stop().await;
+    }
+}

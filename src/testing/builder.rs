@@ -1,0 +1,160 @@
+//! What a server is started with.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::Duration;
+
+use super::thread::{self, Order};
+use super::{BackendName, ErrorStyle, MessageContent, Mynah, ResetStyle, StartError, Time};
+use crate::fixtures;
+use crate::http::FaultHeader;
+use crate::http::extract::Strictness;
+use crate::http::route_table;
+use crate::server::Config;
+
+/// A server to start: [`Mynah::builder`]. Options are those of `mynah serve`, but for their
+/// defaults: a free port, data in memory, the seed 1, streams without pauses, a second of grace.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let rules = r#"
+///     [[rule]]
+///     when = { contains = "refund" }
+///     reply = [{ text = "Please call us." }]
+/// "#;
+/// let mynah = mynah::Mynah::builder().strict(true).fixture("a-refunds.toml", rules).await?;
+/// # mynah.stop().await;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "it starts when it is awaited"]
+pub struct Builder {
+    port: u16,
+    config: Config,
+    further: Vec<(String, String)>,
+    grace: Duration,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            config: Config::default(),
+            further: Vec::new(),
+            grace: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Builder {
+    /// The port to listen on, of 127.0.0.1; 0, the usual, is a free one.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Where ids and chance come from.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.config.seed = seed;
+        self
+    }
+
+    /// Where every account's clock stands still at first; clocks run with the system's otherwise.
+    pub fn clock(mut self, at: Time) -> Self {
+        self.config.clock = Some(at);
+        self
+    }
+
+    /// The time between two words of a stream.
+    pub fn pace(mut self, pace: Duration) -> Self {
+        self.config.pace = pace;
+        self
+    }
+
+    /// A folder of fixtures in the place of the built-in ones. It is read once.
+    pub fn fixtures(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.config.fixtures = Some(folder.into());
+        self
+    }
+
+    /// A further file of fixtures, by name and text. It takes the place of a file of this name
+    /// (`replies.toml`); others stand beside the built-in ones, or those of the folder. Files are
+    /// read in the order of their names, and the first rule that matches answers.
+    pub fn fixture(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
+        self.further.push((name.into(), text.into()));
+        self
+    }
+
+    /// Who answers, whatever a deployment says.
+    pub fn backend(mut self, backend: BackendName) -> Self {
+        self.config.backend = Some(backend);
+        self
+    }
+
+    /// Whether fields that the documents do not have are refused; they are ignored otherwise.
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.config.strictness = if strict { Strictness::Strict } else { Strictness::Lenient };
+        self
+    }
+
+    /// Where data is kept: `sqlite://FILE`, or `sqlite::memory:`, the usual.
+    pub fn database(mut self, url: impl Into<String>) -> Self {
+        self.config.database = url.into();
+        self
+    }
+
+    /// How many of an account's latest requests its journal keeps, 1000 as a rule; 0 keeps none.
+    pub fn journal_max(mut self, most: usize) -> Self {
+        self.config.journal_max = most;
+        self
+    }
+
+    /// Whether a request may ask for a fault of its own with `x-mynah-fault`.
+    pub fn fault_header(mut self, obeyed: bool) -> Self {
+        self.config.fault_header = if obeyed { FaultHeader::Obeyed } else { FaultHeader::Ignored };
+        self
+    }
+
+    /// Which of the documented error envelopes the Runner API uses.
+    pub fn runner_errors(mut self, style: ErrorStyle) -> Self {
+        self.config.runner.errors = style;
+        self
+    }
+
+    /// How the Runner API shows the content of stored messages.
+    pub fn message_content(mut self, content: MessageContent) -> Self {
+        self.config.runner.message_content = content;
+        self
+    }
+
+    /// What `X-RateLimit-Reset` tells.
+    pub fn rate_limit_reset(mut self, reset: ResetStyle) -> Self {
+        self.config.reset = reset;
+        self
+    }
+
+    /// How long running answers get at [`Mynah::stop`].
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Starts it; to await the builder is the same.
+    pub async fn start(self) -> Result<Mynah, StartError> {
+        let Self { port, config, further, grace } = self;
+        let fixtures = fixtures::read_with(config.fixtures.as_deref(), further, route_table())?;
+        let (core, running) = thread::start(Order { port, config, fixtures, grace }).await?;
+        Ok(Mynah { core, running })
+    }
+}
+
+impl IntoFuture for Builder {
+    type Output = Result<Mynah, StartError>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.start())
+    }
+}

@@ -1,0 +1,69 @@
+//! What can go wrong with a server inside a test.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::domain;
+use crate::domain::error::FieldError;
+use crate::fixtures::FixturesError;
+use crate::server::AppError;
+
+/// Why a server did not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The fixtures or the database are at fault.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// The port is taken, most likely.
+    #[error("cannot listen on port {port} of this machine")]
+    Listen {
+        /// The port; 0 is a free one.
+        port: u16,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The system has no thread or no runtime to give.
+    #[error("cannot start the server's thread")]
+    Thread(#[source] std::io::Error),
+    /// The server ended before it was ready.
+    #[error("the server ended before it was ready")]
+    Ended,
+}
+
+impl From<FixturesError> for StartError {
+    fn from(fault: FixturesError) -> Self {
+        Self::App(fault.into())
+    }
+}
+
+/// Why an account or its server did not do what a test asked for.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// What the control plane refuses over HTTP, too: a wrong field, no such account …
+    #[error(transparent)]
+    Refused(#[from] domain::Error),
+    /// The server has stopped.
+    #[error("the server has stopped")]
+    Stopped,
+}
+
+impl From<FieldError> for Error {
+    fn from(field: FieldError) -> Self {
+        Self::Refused(field.into())
+    }
+}
+
+/// The requests that were waited for did not come. Says what came instead, also as `Debug`, so that
+/// `unwrap` shows it.
+#[derive(Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct InVain(pub(super) String);
+
+impl fmt::Debug for InVain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

@@ -1,0 +1,123 @@
+//! The journal for people: what a failed assertion says.
+
+use serde_json::Value;
+
+use super::matcher::shown;
+use super::matcher::{Difference, Pattern};
+use super::request::Request;
+
+/// How many of the latest requests are shown.
+const MOST: usize = 20;
+/// How many differences of the nearest miss are shown.
+const MOST_DIFFERENCES: usize = 10;
+/// How many characters of a body are shown.
+const LONGEST_BODY: usize = 300;
+
+/// What was wanted, what came, and what differs in the nearest miss.
+pub(super) fn failure(head: &str, wanted: &Pattern, came: &[Request], dropped: u64) -> String {
+    let mut lines = vec![format!("{head}:")];
+    if wanted.criteria.is_empty() {
+        lines.push("    any request".to_owned());
+    }
+    let criteria = wanted.criteria.iter();
+    lines.extend(criteria.map(|it| format!("    {}: {}", it.name, it.wanted)));
+    let came: Vec<&Request> = came.iter().filter(|request| wanted.concerns(request)).collect();
+    lines.extend(received(&came, dropped));
+    if let Some((request, differing)) = nearest(wanted, &came) {
+        lines.push(format!("nearest miss: {request}"));
+        let some = differing.iter().take(MOST_DIFFERENCES);
+        lines.extend(some.map(|difference| format!("    {difference}")));
+        if differing.len() > MOST_DIFFERENCES {
+            lines.push(format!("    … and {} more", differing.len() - MOST_DIFFERENCES));
+        }
+    }
+    lines.join("\n")
+}
+
+/// All that came, in words, with who answered.
+pub(super) fn journal(came: &[Request], dropped: u64) -> String {
+    let came: Vec<&Request> = came.iter().collect();
+    received(&came, dropped).join("\n")
+}
+
+/// The request that is most like this without being so; of two, the later one.
+fn nearest<'r>(wanted: &Pattern, came: &[&'r Request]) -> Option<(&'r Request, Vec<Difference>)> {
+    came.iter()
+        .map(|request| (*request, wanted.missed_by(request)))
+        .filter(|(_, differing)| !differing.is_empty())
+        .min_by_key(|(request, differing)| {
+            (distance(differing), differing.len(), std::cmp::Reverse(request.number()))
+        })
+}
+
+/// How far a request is from what is wanted: one to elsewhere is a far one.
+fn distance(differing: &[Difference]) -> usize {
+    let mut criteria: Vec<&str> = differing.iter().map(Difference::criterion).collect();
+    criteria.dedup();
+    let weight = |criterion: &str| match criterion {
+        "path" | "route" => 3,
+        "method" => 2,
+        _ => 1,
+    };
+    // To have no body, or another form of one, is farther than to have other fields in it.
+    let formless = differing.iter().filter(|difference| difference.at == "body").count();
+    criteria.into_iter().map(weight).sum::<usize>() + formless
+}
+
+/// A request in a line.
+pub(super) fn headline(request: &Request) -> String {
+    let query = request.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let status = request.status().map_or_else(|| "no answer".to_owned(), |it| it.to_string());
+    let fault = request.fault().map(|effect| format!("fault: {effect}"));
+    let end = Some(request.end()).filter(|end| *end != "complete").map(str::to_owned);
+    let notes: Vec<String> = [fault, end].into_iter().flatten().collect();
+    let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
+    let (number, method, path) = (request.number(), request.method(), request.path());
+    format!("#{number} {method} {path}{query} -> {status}{notes}")
+}
+
+fn received(came: &[&Request], dropped: u64) -> Vec<String> {
+    let mut lines = vec![match came.len() {
+        0 => "received no requests".to_owned(),
+        1 => "received 1 request:".to_owned(),
+        many => format!("received {many} requests:"),
+    }];
+    if dropped > 0 {
+        lines.push(format!("    … {dropped} before these are no longer in the journal"));
+    }
+    let before = came.len().saturating_sub(MOST);
+    if before > 0 {
+        lines.push(format!("    … {before} more before these"));
+    }
+    for request in came.iter().skip(before) {
+        lines.push(format!("    {request}"));
+        lines.extend(body(request).map(|body| format!("        {body}")));
+        lines.extend(near_misses(request).map(|miss| format!("        {miss}")));
+    }
+    lines
+}
+
+fn body(request: &Request) -> Option<String> {
+    let text = match request.body() {
+        Value::Null => return None,
+        Value::String(text) if text.is_empty() => return None,
+        Value::String(text) => text.replace('\n', " "),
+        json => json.to_string(),
+    };
+    Some(match text.char_indices().nth(LONGEST_BODY) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text,
+    })
+}
+
+/// The rules that nearly answered: why the model said something else than was expected.
+fn near_misses(request: &Request) -> impl Iterator<Item = String> {
+    let misses = request.model().and_then(|model| model.get("near_misses"));
+    let misses = misses.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    misses.iter().map(|miss| {
+        let field = |name: &str| miss.get(name).unwrap_or_default();
+        let text = |name: &str| field(name).as_str().unwrap_or_default();
+        let (wanted, found) = (shown(field("wanted")), shown(field("found")));
+        format!("not by {}: {} wants {wanted}, found {found}", text("rule"), text("condition"))
+    })
+}

@@ -1,0 +1,172 @@
+//! What was asked of an account (docs/control.md, "Journal"): read, waited for, asserted on.
+//!
+//! A request is in the journal before its client has the end of the answer, so a test that has it
+//! asserts at once; what asks in the background is waited for.
+
+use std::time::Duration;
+
+use super::report::failure;
+use super::report::journal;
+use super::{Account, InVain, Pattern, Request};
+use crate::app::World;
+use crate::http::apis::control::documents;
+
+/// An account's journal as a whole: [`Account::journal`].
+#[derive(Debug, Clone, Copy)]
+pub struct Journal<'a>(&'a World);
+
+impl Journal<'_> {
+    /// The number of the latest request, for [`Pattern::since`]; 0 if there was none.
+    pub fn last(&self) -> u64 {
+        self.0.journal.look().last
+    }
+
+    /// How many requests are no longer in it, for want of room.
+    pub fn dropped(&self) -> u64 {
+        self.0.journal.dropped()
+    }
+
+    /// Forgets what came until now; numbers go on.
+    pub fn clear(&self) {
+        self.0.journal.clear();
+    }
+}
+
+impl Account {
+    /// What was asked of it.
+    pub fn journal(&self) -> Journal<'_> {
+        Journal(&self.world)
+    }
+
+    /// The requests that came, oldest first.
+    pub fn requests(&self) -> Vec<Request> {
+        self.came().0
+    }
+
+    /// Those of them that are like this, oldest first.
+    pub fn requests_like(&self, like: impl FnOnce(Pattern) -> Pattern) -> Vec<Request> {
+        let like = like(Pattern::default());
+        let (mut came, _) = self.came();
+        came.retain(|request| like.takes(request));
+        came
+    }
+
+    /// All that came, in words.
+    pub fn report(&self) -> String {
+        let (came, dropped) = self.came();
+        journal(&came, dropped)
+    }
+
+    /// Waits until so many requests are in the journal, and gives them. Those that are in it
+    /// already count. Time is real, whatever the account's clock says.
+    pub async fn wait_for(&self, count: usize, timeout: Duration) -> Result<Vec<Request>, InVain> {
+        self.wait_for_like(count, timeout, |any| any).await
+    }
+
+    /// Waits until so many requests like this are in the journal, and gives them.
+    pub async fn wait_for_like(
+        &self,
+        count: usize,
+        timeout: Duration,
+        like: impl FnOnce(Pattern) -> Pattern,
+    ) -> Result<Vec<Request>, InVain> {
+        let like = like(Pattern::default());
+        let account = self.clone();
+        let waiting = async move {
+            let mut found = Vec::new();
+            let enough = account.collect(count, &like, &mut found);
+            let late = tokio::time::timeout(timeout, enough).await.is_err();
+            if found.len() >= count {
+                return Ok(found);
+            }
+            let until = if late { format!("within {timeout:?}") } else { "in time".to_owned() };
+            let head =
+                format!("{} of {count} requests came {until}, of {}", found.len(), account.id());
+            let (came, dropped) = account.came();
+            Err(InVain(failure(&head, &like, &came, dropped)))
+        };
+        self.core.wait(waiting).await.unwrap_or_else(|fault| Err(InVain(fault.to_string())))
+    }
+
+    /// Finds requests like this, until there are so many or no more will come.
+    async fn collect(&self, count: usize, like: &Pattern, found: &mut Vec<Request>) {
+        let mut follower = self.world.journal.follow(Some(0));
+        while found.len() < count
+            && let Some(news) = follower.next().await
+        {
+            if news.cleared {
+                found.clear();
+            }
+            let came = requests(&self.world, news.entry.as_slice());
+            found.extend(came.into_iter().filter(|request| like.takes(request)));
+        }
+    }
+
+    /// Fails unless a request like this came; gives the first.
+    ///
+    /// The failure lists what came instead, and what differs in the nearest miss.
+    #[track_caller]
+    pub fn expect_request(&self, like: impl FnOnce(Pattern) -> Pattern) -> Request {
+        let like = like(Pattern::default());
+        let (came, dropped) = self.came();
+        match came.iter().find(|request| like.takes(request)) {
+            Some(request) => request.clone(),
+            None => fail(&failure(
+                &format!("no request was like this, of {}", self.id()),
+                &like,
+                &came,
+                dropped,
+            )),
+        }
+    }
+
+    /// Fails unless exactly so many requests like this came; gives them.
+    ///
+    /// Fails, too, where the journal has dropped requests for want of room: they may have been like
+    /// this.
+    #[track_caller]
+    pub fn expect_request_count(
+        &self,
+        count: usize,
+        like: impl FnOnce(Pattern) -> Pattern,
+    ) -> Vec<Request> {
+        let like = like(Pattern::default());
+        let (came, dropped) = self.came();
+        let found: Vec<Request> =
+            came.iter().filter(|request| like.takes(request)).cloned().collect();
+        if found.len() == count && dropped == 0 {
+            return found;
+        }
+        let were = if found.len() == count {
+            format!("{count} requests were like this, but {dropped} are no longer in the journal")
+        } else {
+            format!("{} requests were like this, {count} were wanted", found.len())
+        };
+        fail(&failure(&format!("{were}, of {}", self.id()), &like, &came, dropped))
+    }
+
+    /// Fails if a request like this came; `|any| any`: if there was any.
+    #[track_caller]
+    pub fn expect_no_request(&self, like: impl FnOnce(Pattern) -> Pattern) {
+        self.expect_request_count(0, like);
+    }
+
+    /// The requests, and how many are no longer there.
+    fn came(&self) -> (Vec<Request>, u64) {
+        let look = self.world.journal.look();
+        (requests(&self.world, &look.entries), look.dropped)
+    }
+}
+
+fn requests(
+    world: &World,
+    entries: &[std::sync::Arc<crate::app::request_log::Entry>],
+) -> Vec<Request> {
+    documents(world, entries).into_iter().map(Request::new).collect()
+}
+
+#[track_caller]
+#[expect(clippy::panic, reason = "an assertion of a test fails as assertions do")]
+fn fail(report: &str) -> ! {
+    panic!("{report}")
+}
