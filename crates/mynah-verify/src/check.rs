@@ -4,27 +4,10 @@ use std::fmt;
 
 use futures::future::BoxFuture;
 
+use super::api::Api;
 use super::context::TestContext;
 use super::expect::CheckFailure;
-
-/// One of the two APIs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Api {
-    /// `/v1/runner/…`
-    Runner,
-    /// `/api/v1/…`
-    Characters,
-}
-
-impl Api {
-    /// The first part of its checks' ids.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Runner => "runner",
-            Self::Characters => "characters",
-        }
-    }
-}
+use super::need::Need;
 
 /// How binding a source is. The letters are those of Mynah's ledger, `docs/contract.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,50 +45,6 @@ pub struct Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}, \"{}\"", self.kind.letter(), self.document, self.section)
-    }
-}
-
-/// What a check needs from the target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    /// A key.
-    Key,
-    /// A key of another account; in the Runner API, of another project.
-    SecondKey,
-    /// A key of an account with a balance of 0.
-    BrokeKey,
-    /// A key with a low limit.
-    LimitedKey,
-    /// A deployment that answers with text.
-    Deployment,
-    /// A deployment with structured output.
-    JsonDeployment,
-    /// A language model with a price.
-    Model,
-    /// An image model.
-    SdModel,
-    /// Permission to use models, which costs money on a real service.
-    Spending,
-}
-
-impl Need {
-    /// Why a check is not run if this is missing.
-    pub(super) fn missing(self) -> &'static str {
-        match self {
-            Self::Key => "there is no key (--key, --characters-key)",
-            Self::SecondKey => {
-                "there is no key of another account (--second-key, --characters-second-key)"
-            }
-            Self::BrokeKey => "there is no key of an account without money (--broke-key)",
-            Self::LimitedKey => "there is no key with a low limit (--limited-key)",
-            Self::Deployment => "there is no deployment (--deployment)",
-            Self::JsonDeployment => {
-                "there is no deployment with structured output (--json-deployment)"
-            }
-            Self::Model => "there is no language model (--model)",
-            Self::SdModel => "there is no model that makes pictures (--sd-model)",
-            Self::Spending => "nothing may be spent (--no-spend)",
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use thiserror::Error;
 use url::Url;
 
-use super::check::Api;
+use super::api::Api;
 use super::expect::{CheckFailure, Response};
 use super::target::{Key, Target, is_loopback};
 
@@ -152,10 +152,10 @@ impl Client {
         ask: &RequestOptions,
     ) -> Result<Response, CheckFailure> {
         self.count().await?;
-        let fault = |fault: &reqwest::Error| CheckFailure::Differs {
+        let incomplete = |error: &reqwest::Error| CheckFailure::Differs {
             request: name.to_owned(),
             expected: "a complete response".to_owned(),
-            seen: reason(fault),
+            seen: reason(error),
         };
         let mut request = self.http.request(method.clone(), url.clone());
         for (name, value) in &ask.headers {
@@ -164,10 +164,10 @@ impl Client {
         if let Some(body) = &ask.body {
             request = request.body(body.clone());
         }
-        let mut response = request.send().await.map_err(|error| fault(&error))?;
+        let mut response = request.send().await.map_err(|error| incomplete(&error))?;
         let mut pieces: Vec<Bytes> = Vec::new();
         let mut length = 0;
-        while let Some(piece) = response.chunk().await.map_err(|error| fault(&error))? {
+        while let Some(piece) = response.chunk().await.map_err(|error| incomplete(&error))? {
             length += piece.len();
             if length > MAX_BODY {
                 break;
@@ -198,11 +198,11 @@ impl Client {
 }
 
 /// The reason without the URL, which may contain a secret.
-fn reason(fault: &reqwest::Error) -> String {
-    if fault.is_timeout() {
+fn reason(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
         return "no answer in time (--timeout)".to_owned();
     }
-    match std::error::Error::source(fault) {
+    match std::error::Error::source(error) {
         Some(source) => format!("no answer: {}", with_sources(source)),
         None => "no answer".to_owned(),
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use url::Url;
 
-use super::check::Api;
+use super::api::Api;
 use super::client::{Client, RequestOptions};
 use super::expect::{CheckFailure, Response};
 use super::target::{Key, Keys, Target};
@@ -99,8 +99,8 @@ impl TestContext {
         };
         let base = self.target.base(api).map_or("", Url::as_str).trim_end_matches('/');
         let name = format!("{method} {prefix}{path}");
-        let url = Url::parse(&format!("{base}{prefix}{path}")).map_err(|fault| {
-            CheckFailure::Blocked(format!("{name} is not a valid URL: {fault}"))
+        let url = Url::parse(&format!("{base}{prefix}{path}")).map_err(|error| {
+            CheckFailure::Blocked(format!("{name} is not a valid URL: {error}"))
         })?;
         self.client.send(&method, &url, &name, &ask).await
     }

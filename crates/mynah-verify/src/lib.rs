@@ -8,18 +8,22 @@
 //! The target may be the real service: checks do not depend on what a model answers, create little, and
 //! mark what they create with the name of the run.
 
+mod api;
 mod check;
 mod checks;
 mod client;
 mod context;
 mod expect;
+mod need;
 mod report;
 mod suite;
 mod target;
 
-pub use check::{Api, Check, Need, Source, SourceKind};
+pub use api::Api;
+pub use check::{Check, Source, SourceKind};
 pub use checks::checks;
 pub use client::{Limits, TransportError};
+pub use need::Need;
 pub use report::{Finding, Outcome, Report, Section};
 pub use suite::{Pattern, RunOptions, Selection, VerifyError, verify};
 pub use target::{Key, Keys, Target, is_loopback};

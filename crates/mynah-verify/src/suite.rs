@@ -5,7 +5,8 @@ use reqwest::Method;
 use thiserror::Error;
 use url::Url;
 
-use super::check::{Api, Check};
+use super::api::Api;
+use super::check::Check;
 use super::checks::checks;
 use super::client::{Client, Limits, RequestOptions, TransportError};
 use super::context::TestContext;

@@ -2,7 +2,8 @@
 
 use url::{Host, Url};
 
-use super::check::{Api, Need};
+use super::api::Api;
+use super::need::Need;
 use std::fmt;
 
 /// An API key. `Debug` does not show it.

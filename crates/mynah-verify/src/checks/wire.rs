@@ -1,15 +1,17 @@
-//! HTTP itself, as both APIs speak it.
+//! HTTP: paths, methods, bodies, request ids, CORS.
 
 use reqwest::Method;
 
-use crate::check::{Api, Check, Need, characters, choice, notes};
+use crate::api::Api;
+use crate::check::{Check, characters, choice, notes};
 use crate::client::RequestOptions;
 use crate::context::{Credential, TestContext};
 use crate::expect::{CheckFailure, Response};
+use crate::need::Need;
 
 const KEY: &[Need] = &[Need::Key];
 
-/// Of the Runner API.
+/// Checks of the Runner API.
 pub(super) const RUNNER: &[Check] = &[
     Check {
         id: "runner.wire.unknown_path",
@@ -20,7 +22,7 @@ pub(super) const RUNNER: &[Check] = &[
     },
     Check {
         id: "runner.wire.broken_json",
-        title: "a body that is no JSON is refused",
+        title: "a body that is not JSON is refused",
         source: notes("Errors"),
         needs: &[Need::Key, Need::Deployment],
         run: |context| Box::pin(broken_json(context, Api::Runner)),
@@ -34,7 +36,7 @@ pub(super) const RUNNER: &[Check] = &[
     },
     Check {
         id: "runner.wire.content_type",
-        title: "a body that is not said to be JSON is 415",
+        title: "a body without a JSON content type is 415",
         source: choice("Both APIs"),
         needs: &[Need::Key, Need::Deployment],
         run: |context| Box::pin(content_type(context, Api::Runner)),
@@ -48,14 +50,14 @@ pub(super) const RUNNER: &[Check] = &[
     },
     Check {
         id: "runner.wire.preflight",
-        title: "a browser's preflight needs no key and is told what it asks for",
+        title: "a browser's preflight needs no key and allows what it asks for",
         source: choice("Both APIs"),
         needs: &[],
         run: |context| Box::pin(preflight(context, Api::Runner)),
     },
 ];
 
-/// Of the Characters API.
+/// Checks of the Characters API.
 pub(super) const CHARACTERS: &[Check] = &[
     Check {
         id: "characters.wire.unknown_path",
@@ -66,7 +68,7 @@ pub(super) const CHARACTERS: &[Check] = &[
     },
     Check {
         id: "characters.wire.broken_json",
-        title: "a body that is no JSON is 400",
+        title: "a body that is not JSON is 400",
         source: characters("Errors"),
         needs: KEY,
         run: |context| Box::pin(broken_json(context, Api::Characters)),
@@ -80,7 +82,7 @@ pub(super) const CHARACTERS: &[Check] = &[
     },
     Check {
         id: "characters.wire.content_type",
-        title: "a body that is not said to be JSON is 415",
+        title: "a body without a JSON content type is 415",
         source: choice("Characters API: what both APIs share"),
         needs: KEY,
         run: |context| Box::pin(content_type(context, Api::Characters)),
@@ -94,14 +96,14 @@ pub(super) const CHARACTERS: &[Check] = &[
     },
     Check {
         id: "characters.wire.preflight",
-        title: "a browser's preflight needs no key and is told what it asks for",
+        title: "a browser's preflight needs no key and allows what it asks for",
         source: choice("Characters API: what both APIs share"),
         needs: &[],
         run: |context| Box::pin(preflight(context, Api::Characters)),
     },
 ];
 
-/// A path that answers to `GET` and costs nothing.
+/// A path that accepts `GET` and is free of charge.
 fn list_path(api: Api) -> &'static str {
     match api {
         Api::Runner => "/conversations?page_size=1",
@@ -109,7 +111,7 @@ fn list_path(api: Api) -> &'static str {
     }
 }
 
-/// A path that takes a body.
+/// A path that accepts a body.
 fn post_path(context: &TestContext, api: Api) -> String {
     match api {
         Api::Runner => format!("/{}", context.deployment()),

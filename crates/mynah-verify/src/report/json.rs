@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Finding, Outcome, Report, Section};
 
 impl Report {
-    /// `{"summary", "facts", "sections"}`, as `docs/verify.md` has it.
+    /// `{"summary", "facts", "sections"}`, as described in `docs/verify.md`.
     pub fn json(&self) -> Value {
         let (held, failed, not_run) = self.counts();
         json!({

@@ -6,7 +6,7 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
 use super::{Finding, Outcome, Report};
-use crate::check::Api;
+use crate::api::Api;
 
 impl Report {
     /// The whole document.

@@ -1,9 +1,10 @@
-//! Keys, and what another account sees.
+//! Authentication, and isolation of accounts.
 
 use super::{API, CONVERSATION, refused};
-use crate::check::{Check, Need, characters, choice};
+use crate::check::{Check, characters, choice};
 use crate::context::{Credential, TestContext, escape_segment};
 use crate::expect::CheckFailure;
+use crate::need::Need;
 
 const OF_ANOTHER: &[Need] = &[Need::Key, Need::SecondKey, Need::Model];
 
@@ -17,7 +18,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "characters.key.required",
-        title: "without a key, or with an unknown one, it is 401 with an error",
+        title: "a missing or unknown key is 401 with an error",
         source: characters("All API requests require authentication"),
         needs: &[],
         run: |context| Box::pin(required(context)),
@@ -38,7 +39,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "characters.isolation.lists",
-        title: "lists hold one's own only",
+        title: "lists contain only the account's own items",
         source: choice("Characters API: what both APIs share"),
         needs: OF_ANOTHER,
         run: |context| Box::pin(lists_of_another(context)),
@@ -80,7 +81,7 @@ async fn lists_of_another(context: &TestContext) -> Result<(), CheckFailure> {
     let response = context.get(API, Credential::Second, "/conversations").await?;
     let list = response.ok_json()?;
     let stranger = super::item(&list, &id)?;
-    response.check(stranger.is_none(), "nothing of another account", id)
+    response.check(stranger.is_none(), "no items of another account", id)
 }
 
 async fn envelope(context: &TestContext) -> Result<(), CheckFailure> {
@@ -88,5 +89,5 @@ async fn envelope(context: &TestContext) -> Result<(), CheckFailure> {
     let body = response.status(&[404])?.json()?;
     body.non_empty_text("/error")?;
     let fields = body.value.as_object().map(serde_json::Map::len);
-    body.check(fields == Some(1), "the field error and no other")
+    body.check(fields == Some(1), "the field error and no others")
 }

@@ -4,37 +4,38 @@ use serde_json::{Value, json};
 
 use super::images::is_picture;
 use super::{IMAGE, item, refused};
-use crate::check::{Check, Need, characters, choice};
+use crate::check::{Check, characters, choice};
 use crate::context::{TestContext, escape_segment};
 use crate::expect::CheckFailure;
+use crate::need::Need;
 
 const WITH_SD_MODEL: &[Need] = &[Need::Key, Need::SdModel];
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "characters.agents.create",
-        title: "a new agent comes back with its texts and an id, its age ahead of its appearance",
+        title: "a new agent is returned with its texts and an id, its age before its appearance",
         source: characters("Agents"),
         needs: IMAGE,
         run: |context| Box::pin(create(context)),
     },
     Check {
         id: "characters.agents.avatar",
-        title: "avatar_url leads to a picture",
+        title: "avatar_url serves a picture",
         source: characters("Agents"),
         needs: IMAGE,
         run: |context| Box::pin(avatar(context)),
     },
     Check {
         id: "characters.agents.get",
-        title: "an agent can be got by its id, as it was made",
+        title: "an agent can be fetched by its id, as it was created",
         source: characters("Agents"),
         needs: IMAGE,
         run: |context| Box::pin(get(context)),
     },
     Check {
         id: "characters.agents.list",
-        title: "the list is an array that has it",
+        title: "the list is an array that contains it",
         source: characters("Agents"),
         needs: IMAGE,
         run: |context| Box::pin(list(context)),

@@ -1,16 +1,17 @@
-//! Completions: messages in, one message out, and nothing kept.
+//! Completions, which are not stored.
 
 use serde_json::{Value, json};
 
 use super::{ANSWERED, CONVERSATION, QUESTION, refused};
-use crate::check::{Check, Need, characters, choice};
+use crate::check::{Check, characters, choice};
 use crate::context::TestContext;
 use crate::expect::{CheckFailure, Json};
+use crate::need::Need;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "characters.completion.answer",
-        title: "a completion is one message of the agent: id, content, role, created_at",
+        title: "a completion is one message by the agent: id, content, role, created_at",
         source: characters("Completions"),
         needs: ANSWERED,
         run: |context| Box::pin(answer(context)),
@@ -24,21 +25,21 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "characters.completion.required",
-        title: "without messages or llm_id it is 400",
+        title: "a missing messages or llm_id is 400",
         source: characters("Completions"),
         needs: CONVERSATION,
         run: |context| Box::pin(required(context)),
     },
     Check {
         id: "characters.completion.unknown_model",
-        title: "an unknown llm_id is 404, and a model that makes pictures 400",
+        title: "an unknown llm_id is 404, an image model 400",
         source: choice("Characters API: completions"),
         needs: &[Need::Key, Need::SdModel],
         run: |context| Box::pin(unknown_model(context)),
     },
     Check {
         id: "characters.completion.unknown_role",
-        title: "another role than system, user, agent or assistant is 400",
+        title: "a role other than system, user, agent or assistant is 400",
         source: choice("Characters API: completions"),
         needs: CONVERSATION,
         run: |context| Box::pin(unknown_role(context)),
@@ -55,7 +56,7 @@ fn asked(context: &TestContext) -> Value {
     })
 }
 
-/// Fails unless it is a message of the agent.
+/// Fails unless the response is a message by the agent.
 pub(super) fn is_answer(body: &Json<'_>) -> Result<(), CheckFailure> {
     body.non_empty_text("/id")?;
     body.non_empty_text("/content")?;

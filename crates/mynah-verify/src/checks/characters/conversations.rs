@@ -4,35 +4,36 @@ use serde_json::{Value, json};
 
 use super::completions::is_answer;
 use super::{ANSWERED, CONVERSATION, INITIAL, QUESTION, item, refused};
-use crate::check::{Check, Need, characters, choice};
+use crate::check::{Check, characters, choice};
 use crate::context::{TestContext, escape_segment};
 use crate::expect::{CheckFailure, Response};
+use crate::need::Need;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "characters.conversations.create",
-        title: "a new conversation comes back with what was given, an id and last_message_at",
+        title: "a new conversation is returned with the given fields, an id and last_message_at",
         source: characters("Conversations"),
         needs: CONVERSATION,
         run: |context| Box::pin(create(context)),
     },
     Check {
         id: "characters.conversations.created",
-        title: "a new conversation is 201, with agent_id null where none was given",
+        title: "a new conversation is 201, with agent_id null if none was given",
         source: choice("Characters API: conversations and messages"),
         needs: CONVERSATION,
         run: |context| Box::pin(created(context)),
     },
     Check {
         id: "characters.conversations.get",
-        title: "a conversation can be got by its id, as it was made",
+        title: "a conversation can be fetched by its id, as it was created",
         source: characters("Conversations"),
         needs: CONVERSATION,
         run: |context| Box::pin(get(context)),
     },
     Check {
         id: "characters.conversations.list",
-        title: "the list is an array that has it",
+        title: "the list is an array that contains it",
         source: characters("Conversations"),
         needs: CONVERSATION,
         run: |context| Box::pin(list(context)),
@@ -53,14 +54,14 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "characters.messages.answer",
-        title: "a message is answered with the agent's: id, content, role, created_at",
+        title: "a message is answered with the agent's message: id, content, role, created_at",
         source: characters("Messages"),
         needs: ANSWERED,
         run: |context| Box::pin(answer(context)),
     },
     Check {
         id: "characters.messages.alternate",
-        title: "the initial messages, what was said and the answer stand in order, oldest first",
+        title: "the initial messages, the new message and the answer are in order, oldest first",
         source: characters("Messages"),
         needs: ANSWERED,
         run: |context| Box::pin(alternate(context)),
@@ -74,14 +75,14 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "characters.messages.last_message_at",
-        title: "last_message_at is when the last message was said, and the latest stands first",
+        title: "last_message_at is the time of the last message, and the latest conversation comes first",
         source: choice("Characters API: conversations and messages"),
         needs: ANSWERED,
         run: |context| Box::pin(last_message_at(context)),
     },
     Check {
         id: "characters.messages.verbose",
-        title: "verbose adds thoughts, which are else absent; llm_id is taken for one message",
+        title: "verbose adds thoughts, which are otherwise absent; llm_id applies to one message",
         source: choice("Characters API: conversations and messages"),
         needs: ANSWERED,
         run: |context| Box::pin(verbose(context)),

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{IMAGE, refused};
-use crate::check::{Check, Need, characters, choice};
+use crate::check::{Check, characters, choice};
 use crate::context::{TestContext, escape_segment};
 use crate::expect::{CheckFailure, Json, Response};
+use crate::need::Need;
 
 const KEY: &[Need] = &[Need::Key];
 
@@ -19,21 +20,21 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "characters.images.picture",
-        title: "url leads to a picture",
+        title: "url serves a picture",
         source: characters("Images"),
         needs: IMAGE,
         run: |context| Box::pin(picture(context)),
     },
     Check {
         id: "characters.images.png",
-        title: "an image's picture is a PNG that may be kept for ever",
+        title: "an image's picture is a PNG that may be cached without limit",
         source: choice("Characters API: images"),
         needs: IMAGE,
         run: |context| Box::pin(png(context)),
     },
     Check {
         id: "characters.images.list",
-        title: "a page has data and pagination, and its numbers agree",
+        title: "a page has data and pagination, with consistent numbers",
         source: characters("Images"),
         needs: KEY,
         run: |context| Box::pin(list(context)),
@@ -47,14 +48,14 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "characters.images.newest_first",
-        title: "the newest image stands first",
+        title: "the newest image comes first",
         source: choice("Characters API: images"),
         needs: IMAGE,
         run: |context| Box::pin(newest_first(context)),
     },
     Check {
         id: "characters.images.in_conversation",
-        title: "with conversation_id the image enters that conversation, with no text",
+        title: "with conversation_id the image is added to that conversation, without text",
         source: characters("Images"),
         needs: &[Need::Key, Need::Model, Need::SdModel, Need::Spending],
         run: |context| Box::pin(in_conversation(context)),
@@ -68,7 +69,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "characters.images.past_the_end",
-        title: "past the end there is nothing, and next_page is null",
+        title: "a page past the end is empty, and next_page is null",
         source: choice("Characters API: images"),
         needs: KEY,
         run: |context| Box::pin(past_the_end(context)),
@@ -87,7 +88,7 @@ impl TestContext {
         format!("A lighthouse in a storm, number {}", self.run)
     }
 
-    /// The answer that made the shared image, in the shared conversation where there is one.
+    /// The response that created the shared image, in the shared conversation if there is one.
     async fn image_made(&self) -> Result<Response, CheckFailure> {
         let make = async || {
             let mut body = json!({"prompt": self.prompt(), "sd_model_id": self.sd_model()});
@@ -103,7 +104,7 @@ impl TestContext {
         self.shared.image.get_or_init(make).await.clone()
     }
 
-    /// The shared image's answer, where something else than its coming is the matter.
+    /// The response that created the shared image, for checks that need the image.
     async fn image(&self) -> Result<Response, CheckFailure> {
         let response = self.image_made().await.map_err(CheckFailure::into_blocked)?;
         response
@@ -115,7 +116,7 @@ impl TestContext {
     }
 }
 
-/// Fails unless the bytes are those of a picture.
+/// Fails unless the response is a picture.
 pub(super) fn is_picture(response: &Response) -> Result<(), CheckFailure> {
     response.status(&[200])?;
     let kind = response.header("content-type");
@@ -155,7 +156,7 @@ async fn png(context: &TestContext) -> Result<(), CheckFailure> {
     Ok(())
 }
 
-/// Fails unless the numbers of a page agree with each other and with what was asked for.
+/// Fails unless the numbers of a page are consistent and match the request.
 fn agrees(body: &Json<'_>, page: u64, page_size: u64) -> Result<(), CheckFailure> {
     let total = body.integer("/pagination/total_items")?;
     let pages = total.div_ceil(page_size);
@@ -189,14 +190,14 @@ async fn pages(context: &TestContext) -> Result<(), CheckFailure> {
     let first = first.ok_json()?;
     agrees(&first, 1, 2)?;
     if first.integer("/pagination/total_pages")? < 2 {
-        return Err(CheckFailure::Blocked("there are too few images for a second page".to_owned()));
+        return Err(CheckFailure::Blocked("not enough images for a second page".to_owned()));
     }
     let second = context.look("/images?page=2&page_size=2").await?;
     let second = second.ok_json()?;
     agrees(&second, 2, 2)?;
     let before = first.ids("/data")?;
     let overlap = second.ids("/data")?.iter().any(|id| before.contains(id));
-    second.check(!overlap, format!("other images than {before:?}"))
+    second.check(!overlap, format!("images other than {before:?}"))
 }
 
 async fn newest_first(context: &TestContext) -> Result<(), CheckFailure> {

@@ -3,15 +3,16 @@
 use serde_json::json;
 
 use super::{API, refused};
-use crate::check::{Check, Need, characters, choice};
+use crate::check::{Check, characters, choice};
 use crate::context::{Credential, TestContext, escape_segment};
 use crate::expect::{CheckFailure, Response};
+use crate::need::Need;
 
-/// The limits that the documents' plans have, in requests a minute.
+/// The limits of the documented plans, in requests a minute.
 const PLANS: [u64; 2] = [5, 100];
-/// The highest limit that is tried out.
+/// The highest limit that is tested by exceeding it.
 const TRIED: u64 = 20;
-/// How often a burst is tried that a window's end comes in between of.
+/// How often a burst is repeated that was interrupted by the end of a window.
 const BURSTS: u32 = 2;
 
 const KEY: &[Need] = &[Need::Key];
@@ -21,7 +22,7 @@ const BROKE: &[Need] = &[Need::BrokeKey, Need::Model, Need::Spending];
 pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "characters.limits.headers",
-        title: "answers tell X-RateLimit-Limit, -Remaining and -Reset",
+        title: "answers have X-RateLimit-Limit, -Remaining and -Reset",
         source: characters("the table of plans"),
         needs: KEY,
         run: |context| Box::pin(headers(context)),
@@ -35,7 +36,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "characters.limits.count_down",
-        title: "each request takes one from what remains",
+        title: "each request reduces the remaining ones by one",
         source: choice("Characters API: plans and limits"),
         needs: KEY,
         run: |context| Box::pin(count_down(context)),
@@ -49,21 +50,21 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "characters.limits.too_many",
-        title: "a request beyond the limit is 429, with an error, Retry-After and nothing remaining",
+        title: "a request beyond the limit is 429, with an error, Retry-After and 0 remaining",
         source: choice("Characters API: authentication and errors"),
         needs: LIMITED,
         run: |context| Box::pin(too_many(context)),
     },
     Check {
         id: "characters.balance.insufficient",
-        title: "without the money a message is refused: 402",
+        title: "a message that the balance does not cover is refused: 402",
         source: characters("Errors"),
         needs: BROKE,
         run: |context| Box::pin(insufficient(context)),
     },
     Check {
         id: "characters.balance.nothing_kept",
-        title: "of a message that the money does not cover, nothing is kept",
+        title: "a message that the balance does not cover is not stored",
         source: choice("Characters API: balance"),
         needs: BROKE,
         run: |context| Box::pin(nothing_kept(context)),
@@ -111,14 +112,14 @@ async fn count_down(context: &TestContext) -> Result<(), CheckFailure> {
 }
 
 impl TestContext {
-    /// The answer to one request more than the limit lets through.
+    /// The response to the first request beyond the limit.
     async fn beyond_the_limit(&self) -> Result<Response, CheckFailure> {
         let burst = async || {
             let mut last = self.limited().await?;
             for _ in 0..BURSTS {
                 let Ok([limit, ..]) = numbers(&last) else { break };
                 if limit > TRIED {
-                    let reason = format!("a limit of {limit} is too high to be tried out");
+                    let reason = format!("a limit of {limit} is too high to be tested");
                     return Err(CheckFailure::Blocked(reason));
                 }
                 for _ in 0..limit {
@@ -138,7 +139,7 @@ impl TestContext {
         self.send(API, reqwest::Method::GET, "/models?type=llm", ask).await
     }
 
-    /// The conversation of an account without money, and what became of a message in it.
+    /// The conversation of an account without money, and the response to a message in it.
     async fn without_money(&self) -> Result<(String, Response), CheckFailure> {
         let body = json!({"title": self.title("broke"), "llm_id": self.model()});
         let begin = async || self.post(API, Credential::Broke, "/conversations", &body).await;

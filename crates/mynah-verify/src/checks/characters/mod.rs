@@ -10,9 +10,11 @@ mod models;
 
 use serde_json::{Value, json};
 
-use crate::check::{Api, Check, Need};
+use crate::api::Api;
+use crate::check::Check;
 use crate::context::{Credential, TestContext};
 use crate::expect::{CheckFailure, Json, Response};
+use crate::need::Need;
 
 /// The tables in the order of execution.
 pub(super) const TABLES: &[&[Check]] = &[
@@ -33,10 +35,10 @@ const CONVERSATION: &[Need] = &[Need::Key, Need::Model];
 /// Needs of a check that creates an image.
 const IMAGE: &[Need] = &[Need::Key, Need::SdModel, Need::Spending];
 
-/// Messages that a conversation begins with.
+/// Messages that a conversation is created with.
 const INITIAL: [(&str, &str); 2] =
     [("user", "Please call me Ada."), ("agent", "Gladly, Ada. What can I do for you?")];
-/// What is said in it.
+/// The message sent to it.
 const QUESTION: &str = "What is a lighthouse for? One short sentence, please.";
 
 impl TestContext {
@@ -50,12 +52,12 @@ impl TestContext {
         self.post(API, Credential::Main, path, body).await
     }
 
-    /// What is known to belong to this run by its name.
+    /// A name that marks an object as this run's.
     fn title(&self, what: &str) -> String {
         format!("mynah verify {} {what}", self.run)
     }
 
-    /// The answer that began the shared conversation.
+    /// The response that created the shared conversation.
     async fn begun(&self) -> Result<Response, CheckFailure> {
         let messages = INITIAL.map(|(role, content)| json!({"role": role, "content": content}));
         let body = json!({
@@ -73,7 +75,7 @@ impl TestContext {
         id_of(self.begun().await).map_err(CheckFailure::into_blocked)
     }
 
-    /// The answer to what was said in the shared conversation.
+    /// The response to the message sent to the shared conversation.
     async fn said(&self) -> Result<Response, CheckFailure> {
         let path = format!("/conversations/{}/messages", self.dialogue().await?);
         let body = json!({"content": QUESTION});
@@ -81,7 +83,7 @@ impl TestContext {
         self.shared.said.get_or_init(make).await.clone()
     }
 
-    /// The answer that made the shared agent.
+    /// The response that created the shared agent.
     async fn agent_made(&self) -> Result<Response, CheckFailure> {
         let body = json!({
             "name": self.title("agent"),
@@ -105,12 +107,12 @@ fn id_of(made: Result<Response, CheckFailure>) -> Result<String, CheckFailure> {
     Ok(made?.created_json()?.non_empty_text("/id")?.to_owned())
 }
 
-/// Fails unless it is the documented error, with this status.
+/// Fails unless the response is the documented error with this status.
 fn refused(response: &Response, status: u16) -> Result<(), CheckFailure> {
     response.status(&[status])?.json()?.non_empty_text("/error").map(|_| ())
 }
 
-/// The item of a bare array that has this id.
+/// The item with this id in an array.
 fn item<'a>(list: &'a Json<'_>, id: &str) -> Result<Option<&'a Value>, CheckFailure> {
     let items = list.list("")?;
     Ok(items.iter().find(|item| item.get("id").and_then(Value::as_str) == Some(id)))

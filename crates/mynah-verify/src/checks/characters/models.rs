@@ -1,9 +1,10 @@
 //! Models.
 
 use super::refused;
-use crate::check::{Check, Need, characters, choice};
+use crate::check::{Check, characters, choice};
 use crate::context::TestContext;
 use crate::expect::{CheckFailure, Json};
+use crate::need::Need;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -15,21 +16,21 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "characters.models.sd",
-        title: "models that make pictures have id and name",
+        title: "image models have id and name",
         source: characters("Models"),
         needs: &[Need::Key],
         run: |context| Box::pin(sd(context)),
     },
     Check {
         id: "characters.models.sd_price",
-        title: "models that make pictures have cost_per_image",
+        title: "image models have cost_per_image",
         source: choice("Characters API: models"),
         needs: &[Need::Key],
         run: |context| Box::pin(sd_price(context)),
     },
     Check {
         id: "characters.models.type_required",
-        title: "without type, or with another, it is 400",
+        title: "a missing or unknown type is 400",
         source: characters("Models"),
         needs: &[Need::Key],
         run: |context| Box::pin(type_required(context)),

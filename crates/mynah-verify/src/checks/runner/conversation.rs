@@ -4,14 +4,16 @@ use serde_json::{Value, json};
 
 use super::stream::is_plain_text;
 use super::{ANSWERED, FIRST, SECOND, THIRD, set};
-use crate::check::{Api, Check, Need, choice, notes, overview, rest, sdk};
+use crate::api::Api;
+use crate::check::{Check, choice, notes, overview, rest, sdk};
 use crate::context::{Credential, TestContext, text_body, text_of};
 use crate::expect::{CheckFailure, Response};
+use crate::need::Need;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "runner.conversation.start",
-        title: "a first message gives conversation_id, name, content and both counts of tokens",
+        title: "a first message returns conversation_id, name, content and both token counts",
         source: rest("Example response"),
         needs: ANSWERED,
         run: |context| Box::pin(start(context)),
@@ -25,21 +27,21 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "runner.conversation.more_fields",
-        title: "model, request_id, created_at and updated_at, where they are given, are well-formed",
+        title: "model, request_id, created_at and updated_at, if present, are well-formed",
         source: notes("Content and variables"),
         needs: ANSWERED,
         run: |context| Box::pin(more_fields(context)),
     },
     Check {
         id: "runner.conversation.variables",
-        title: "a first message takes variables and meta",
+        title: "a first message accepts variables and meta",
         source: overview("Conversation API Parameters"),
         needs: ANSWERED,
         run: |context| Box::pin(variables(context)),
     },
     Check {
         id: "runner.conversation.continue",
-        title: "with conversation_id the same endpoint continues, without a stream",
+        title: "with conversation_id the same endpoint continues a conversation, without a stream",
         source: notes("Conversations"),
         needs: ANSWERED,
         run: |context| Box::pin(continues(context)),
@@ -53,21 +55,21 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "runner.conversation.stream_is_whole",
-        title: "the pieces of a stream, joined, are the answer that is kept",
+        title: "the joined pieces of a stream are the stored answer",
         source: overview("Key Points"),
         needs: ANSWERED,
         run: |context| Box::pin(stream_is_whole(context)),
     },
     Check {
         id: "runner.conversation.memory",
-        title: "a conversation keeps what was said, turn by turn, oldest first",
+        title: "a conversation keeps its messages, turn by turn, oldest first",
         source: rest("GET /v1/runner/conversation/{conversation_id}/messages"),
         needs: ANSWERED,
         run: |context| Box::pin(memory(context)),
     },
     Check {
         id: "runner.conversation.history_limit",
-        title: "history_limit is how many turns the model is shown (by the tokens that go in)",
+        title: "history_limit is the number of turns that the model is shown (by input tokens)",
         source: overview("Conversation API Parameters"),
         needs: ANSWERED,
         run: |context| Box::pin(history_limit(context)),
@@ -102,7 +104,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// All messages of a conversation that a first page of 100 has.
+/// The messages on the first page of 100 of a conversation.
 pub(super) async fn kept(
     context: &TestContext,
     thread: &str,
@@ -113,7 +115,7 @@ pub(super) async fn kept(
     Ok((response, items))
 }
 
-/// Role and text of a stored message, with the white space around it taken away.
+/// Role and trimmed text of a stored message.
 fn spoken(message: &Value) -> (String, String) {
     let role = message.get("role").and_then(Value::as_str).unwrap_or_default().to_owned();
     let text = message.get("content").map(text_of).unwrap_or_default();

@@ -1,11 +1,12 @@
-//! Lists of conversations, found by their labels.
+//! Lists of conversations and their filters.
 
 use serde_json::{Value, json};
 
 use super::{ANSWERED, API, LABEL};
-use crate::check::{Check, Need, choice, notes, rest};
+use crate::check::{Check, choice, notes, rest};
 use crate::context::{Credential, TestContext};
 use crate::expect::{CheckFailure, Json, Response};
+use crate::need::Need;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -24,7 +25,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "runner.list.filter",
-        title: "a meta key as a parameter filters: exactly those that have it",
+        title: "a meta key as a parameter filters for exactly the conversations with that value",
         source: rest("Query params"),
         needs: ANSWERED,
         run: |context| Box::pin(filter(context)),
@@ -38,7 +39,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "runner.list.filter_none",
-        title: "a filter that matches nothing gives an empty page",
+        title: "a filter that matches nothing returns an empty page",
         source: rest("Query params"),
         needs: &[Need::Key],
         run: |context| Box::pin(filter_none(context)),
@@ -52,7 +53,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "runner.list.paging",
-        title: "pages of one hold each conversation once; total and has_more agree",
+        title: "pages of one item contain each conversation once; total and has_more are consistent",
         source: rest("Query params"),
         needs: ANSWERED,
         run: |context| Box::pin(paging(context)),
@@ -66,28 +67,28 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "runner.list.deployment",
-        title: "a deployment's own list has its conversations",
+        title: "a deployment's list has its conversations",
         source: notes("Conversations"),
         needs: ANSWERED,
         run: |context| Box::pin(of_deployment(context)),
     },
     Check {
         id: "runner.list.message_count",
-        title: "a conversation in a list carries message_count",
+        title: "a conversation in a list has message_count",
         source: notes("Conversations"),
         needs: ANSWERED,
         run: |context| Box::pin(message_count(context)),
     },
     Check {
         id: "runner.list.other_account",
-        title: "another account's lists do not have them",
+        title: "another account's lists do not contain them",
         source: choice("Both APIs"),
         needs: &[Need::Key, Need::SecondKey, Need::Deployment, Need::Spending],
         run: |context| Box::pin(other_account(context)),
     },
 ];
 
-/// The list that has this run's conversations only, filtered further by `more`.
+/// The list of this run's conversations, filtered further by `more`.
 async fn list(
     context: &TestContext,
     who: Credential,
@@ -96,7 +97,7 @@ async fn list(
     context.get(API, who, &format!("/conversations?{LABEL}={}{more}", context.run)).await
 }
 
-/// Fails unless the list has these conversations, in any order, and counts them.
+/// Fails unless the list has exactly these conversations, in any order, and the right total.
 fn has_just(body: &Json<'_>, expected: &[&String]) -> Result<(), CheckFailure> {
     let mut ids = body.ids("/items")?;
     let mut expected: Vec<String> = expected.iter().map(|&id| id.clone()).collect();
@@ -117,7 +118,7 @@ async fn fields(context: &TestContext) -> Result<(), CheckFailure> {
         body.text(&format!("/items/{item}/name"))?;
         body.time(&format!("/items/{item}/created_at"))?;
         body.time(&format!("/items/{item}/updated_at"))?;
-        body.check(body.at(&format!("/items/{item}/meta"))?.is_object(), "an object as meta")?;
+        body.check(body.at(&format!("/items/{item}/meta"))?.is_object(), "meta that is an object")?;
     }
     Ok(())
 }

@@ -4,11 +4,12 @@ use serde_json::json;
 
 use super::conversation::kept;
 use super::{ANSWERED, API, REFUSED};
-use crate::check::{Check, Need, choice, notes, rest};
+use crate::check::{Check, choice, notes, rest};
 use crate::context::{Credential, TestContext};
 use crate::expect::CheckFailure;
+use crate::need::Need;
 
-/// A UUID that no conversation has, version and variant as they should be.
+/// A UUID of version 4 that no conversation has.
 const NO_CONVERSATION: &str = "00000000-0000-4000-8000-000000000000";
 
 pub(super) const CHECKS: &[Check] = &[
@@ -21,14 +22,14 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "runner.messages.defaults",
-        title: "without a word it is page 1 of 20",
+        title: "the default is page 1 with 20 items",
         source: rest("Query params"),
         needs: ANSWERED,
         run: |context| Box::pin(defaults(context)),
     },
     Check {
         id: "runner.messages.paging",
-        title: "the pages, joined, are the whole list; total and has_more agree",
+        title: "the joined pages are the whole list; total and has_more are consistent",
         source: rest("Query params"),
         needs: ANSWERED,
         run: |context| Box::pin(paging(context)),
@@ -42,7 +43,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "runner.messages.past_the_end",
-        title: "past the end there is nothing",
+        title: "a page past the end is empty",
         source: choice("Runner API: messages and lists"),
         needs: ANSWERED,
         run: |context| Box::pin(past_the_end(context)),
@@ -56,7 +57,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "runner.messages.other_account",
-        title: "another account does not see them: 404",
+        title: "another account cannot see them: 404",
         source: choice("Both APIs"),
         needs: &[Need::Key, Need::SecondKey, Need::Deployment, Need::Spending],
         run: |context| Box::pin(other_account(context)),

@@ -9,9 +9,11 @@ mod stream;
 
 use serde_json::{Value, json};
 
-use crate::check::{Api, Check, Need};
+use crate::api::Api;
+use crate::check::Check;
 use crate::context::{Credential, TestContext, text_body};
 use crate::expect::{CheckFailure, Response};
+use crate::need::Need;
 
 /// The tables in the order of execution.
 pub(super) const TABLES: &[&[Check]] = &[
@@ -47,7 +49,7 @@ impl TestContext {
         self.post(API, Credential::Main, &format!("/{}{rest}", self.deployment()), body).await
     }
 
-    /// The answer that started the shared conversation.
+    /// The response that started the shared conversation.
     async fn started(&self) -> Result<Response, CheckFailure> {
         let make = async || {
             let mut body = text_body(FIRST);
@@ -57,7 +59,7 @@ impl TestContext {
         self.shared.started.get_or_init(make).await.clone()
     }
 
-    /// The answer that started another one, with variables.
+    /// The response that started another conversation, with variables.
     async fn second_started(&self) -> Result<Response, CheckFailure> {
         let make = async || {
             let mut body = text_body("Good morning! Please answer in one short sentence.");
@@ -73,7 +75,7 @@ impl TestContext {
         id_of(self.started().await).map_err(CheckFailure::into_blocked)
     }
 
-    /// The answer that continued the shared conversation without a stream.
+    /// The response that continued the shared conversation without a stream.
     async fn continued(&self) -> Result<Response, CheckFailure> {
         let thread = self.thread().await?;
         let make = async || self.go_on("/conversation", &thread, SECOND, Some(5)).await;
@@ -102,7 +104,7 @@ impl TestContext {
         Ok([first, second])
     }
 
-    /// Says `text` in a conversation.
+    /// Sends `text` to a conversation.
     async fn go_on(
         &self,
         rest: &str,

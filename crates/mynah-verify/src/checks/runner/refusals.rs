@@ -1,25 +1,26 @@
-//! Keys, and what is refused and how that is said.
+//! Authentication, invalid requests and error envelopes.
 
 use serde_json::{Value, json};
 
 use super::{API, REFUSED};
-use crate::check::{Check, Need, choice, notes, overview, rest, sdk};
+use crate::check::{Check, choice, notes, overview, rest, sdk};
 use crate::context::{Credential, TestContext, text_body};
 use crate::expect::{CheckFailure, Response};
+use crate::need::Need;
 
 const TYPES: [&str; 4] = ["api_error", "invalid_request_error", "auth_error", "rate_limit_error"];
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "runner.key.missing",
-        title: "without a key it is 401",
+        title: "a missing key is 401",
         source: notes("Authentication"),
         needs: &[Need::Deployment],
         run: |context| Box::pin(missing_key(context)),
     },
     Check {
         id: "runner.key.unknown",
-        title: "with an unknown key it is 401",
+        title: "an unknown key is 401",
         source: notes("Authentication"),
         needs: &[Need::Deployment],
         run: |context| Box::pin(unknown_key(context)),
@@ -33,14 +34,14 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "runner.key.other_project",
-        title: "with a key of another project it is 403",
+        title: "a key of another project is 403",
         source: notes("Authentication"),
         needs: &[Need::SecondKey, Need::Deployment],
         run: |context| Box::pin(other_project(context)),
     },
     Check {
         id: "runner.key.before_body",
-        title: "the key is looked at before the body",
+        title: "the key is checked before the body",
         source: choice("Runner API: authentication"),
         needs: &[Need::Deployment],
         run: |context| Box::pin(before_body(context)),
@@ -54,7 +55,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "runner.content.required",
-        title: "without content it is refused, and the field is named",
+        title: "missing content is refused, and the error names the field",
         source: notes("Errors"),
         needs: REFUSED,
         run: |context| Box::pin(content_required(context)),
@@ -68,7 +69,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "runner.content.parts",
-        title: "a part needs what its type has: text its text, a file its mime_type and file_uri",
+        title: "a part needs the fields of its type: text for a text, mime_type and file_uri for a file",
         source: notes("Content and variables"),
         needs: REFUSED,
         run: |context| Box::pin(content_parts(context)),
@@ -82,7 +83,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "runner.stream.refused",
-        title: "what is wrong before the first word is an ordinary error, not a stream",
+        title: "an error before the first word is an ordinary error response, not a stream",
         source: choice("Runner API: streams"),
         needs: REFUSED,
         run: |context| Box::pin(stream_refused(context)),
@@ -96,14 +97,14 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "runner.errors.codes",
-        title: "type, param and code are those of the ledger",
+        title: "type, param and code are those of Mynah's ledger",
         source: choice("Runner API: errors"),
         needs: REFUSED,
         run: |context| Box::pin(codes(context)),
     },
 ];
 
-/// Whether a body is one of the documented envelopes, for an answer of this status.
+/// Whether a body is one of the envelopes documented for this status.
 fn is_envelope(status: u16, body: &Value) -> bool {
     let text_or_null =
         |field: &str| body.pointer(field).is_none_or(|value| value.is_string() || value.is_null());
@@ -112,10 +113,10 @@ fn is_envelope(status: u16, body: &Value) -> bool {
         && body.pointer("/error/message").is_some_and(Value::is_string)
         && text_or_null("/error/param")
         && text_or_null("/error/code");
-    let has = |fault: &Value, field| fault.get(field).is_some();
-    let third = |faults: &Vec<Value>| {
-        let whole = |fault| has(fault, "loc") && has(fault, "msg") && has(fault, "type");
-        status == 422 && !faults.is_empty() && faults.iter().all(whole)
+    let has = |error: &Value, field| error.get(field).is_some();
+    let third = |errors: &Vec<Value>| {
+        let whole = |error| has(error, "loc") && has(error, "msg") && has(error, "type");
+        status == 422 && !errors.is_empty() && errors.iter().all(whole)
     };
     let detail = body.get("detail");
     first || detail.is_some_and(|d| d.is_string() || d.as_array().is_some_and(third))
@@ -126,7 +127,7 @@ fn in_envelope(response: &Response) -> Result<(), CheckFailure> {
     body.check(is_envelope(response.status, &body.value), "one of the documented envelopes")
 }
 
-/// Fails unless the request was refused as invalid, in any of the documented ways.
+/// Fails unless the request was refused as invalid, with any of the documented statuses.
 pub(super) fn invalid(response: &Response) -> Result<(), CheckFailure> {
     response.status(&[400, 422])?;
     in_envelope(response)

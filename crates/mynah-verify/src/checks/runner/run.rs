@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use super::{ANSWERED, API, set};
-use crate::check::{Check, Need, choice, notes, overview};
+use crate::check::{Check, choice, notes, overview};
 use crate::context::{Credential, TestContext, text_body};
 use crate::expect::{CheckFailure, Response};
+use crate::need::Need;
 
 const QUESTION: &str = "What is a lighthouse for? One short sentence, please.";
 const STRUCTURED: &[Need] = &[Need::Key, Need::JsonDeployment, Need::Spending];
@@ -13,7 +14,7 @@ const STRUCTURED: &[Need] = &[Need::Key, Need::JsonDeployment, Need::Spending];
 pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "runner.run.answer",
-        title: "a run answers with content, model and both counts of tokens",
+        title: "a run answers with content, model and both token counts",
         source: overview("Standard API"),
         needs: ANSWERED,
         run: |context| Box::pin(answer(context)),
@@ -56,7 +57,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 impl TestContext {
-    /// The answer to a run.
+    /// The response to a run.
     async fn run_once(&self) -> Result<Response, CheckFailure> {
         let ask = async || self.ask_deployment("", &text_body(QUESTION)).await;
         self.shared.run.get_or_init(ask).await.clone()
@@ -93,7 +94,7 @@ async fn structured(context: &TestContext) -> Result<(), CheckFailure> {
     let path = format!("/{}", context.json_deployment());
     let response = context.post(API, Credential::Main, &path, &body).await?;
     let body = response.ok_json()?;
-    body.check(body.at("/content")?.is_object(), "an object as content")
+    body.check(body.at("/content")?.is_object(), "content that is an object")
 }
 
 async fn multimodal(context: &TestContext) -> Result<(), CheckFailure> {

@@ -22,7 +22,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
     Check {
         id: "runner.stream.no_framing",
-        title: "a stream has no JSON framing and no counts of tokens",
+        title: "a stream has no JSON framing and no token counts",
         source: overview("Key Points"),
         needs: ANSWERED,
         run: |context| Box::pin(no_framing(context)),
@@ -51,7 +51,7 @@ impl TestContext {
         self.shared.stream.get_or_init(ask).await.clone()
     }
 
-    /// The same, where something else than its coming is the matter.
+    /// The same response, for checks that need a successful stream.
     async fn good_stream(&self) -> Result<Response, CheckFailure> {
         let response = self.stream_once().await.map_err(CheckFailure::into_blocked)?;
         is_plain_text(&response).map_err(CheckFailure::into_blocked)?;
@@ -65,7 +65,7 @@ pub(super) fn is_plain_text(response: &Response) -> Result<(), CheckFailure> {
     let kind = response.header("content-type");
     response.check(kind.starts_with("text/plain"), "content-type text/plain", kind)?;
     let text = String::from_utf8(response.bytes());
-    response.check(text.is_ok(), "a body in UTF-8", "bytes that are none")?;
+    response.check(text.is_ok(), "a body in UTF-8", "invalid UTF-8")?;
     response.check(text.is_ok_and(|text| !text.is_empty()), "a text that is not empty", "no text")
 }
 
