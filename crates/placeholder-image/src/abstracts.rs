@@ -1,8 +1,9 @@
 //! Scenes without a horizon: space, tiles, bokeh.
 
 use super::canvas::{FULL, add_circle, add_rect, mix, rgb, with_alpha};
+use super::keywords::has_word_start;
 use super::palette::Palette;
-use super::scene::{SceneContext, has_word_start};
+use super::scene::SceneContext;
 use tiny_skia::{Color, Transform};
 
 /// The near half of a planet's ring; the planet has radius 1 and lies at the origin.

@@ -4,17 +4,19 @@
 //! The same input gives the same bytes on every machine. Therefore nothing here uses the time, a random
 //! source, the system's fonts or libm, and tiny-skia's feature `simd` stays off.
 //!
-//! Modules: [`scene`] chooses what is drawn, [`palette`] the colours, [`caption`] sets the text.
+//! Modules: [`selection`] chooses what is drawn, [`palette`] the colours, [`caption`] sets the text.
 
 #![expect(clippy::unreadable_literal, reason = "colours are written 0xRRGGBB")]
 
 mod abstracts;
 mod canvas;
 mod caption;
+mod keywords;
 mod landscapes;
 mod palette;
 mod portrait;
 mod scene;
+mod selection;
 
 use png::{BitDepth, ColorType, Compression, Encoder, EncodingError, Filter};
 use siphasher::sip::SipHasher24;
@@ -53,7 +55,7 @@ pub fn render(prompt: &str, model: &str) -> Result<Vec<u8>, RenderError> {
     let mut rng = SeededRng::new(prompt, model);
     let prompt = normalize(prompt);
     let mut canvas = canvas::Canvas::new().ok_or(RenderError::Canvas)?;
-    let palette = scene::draw(&mut canvas, &mut rng, &prompt);
+    let palette = selection::draw(&mut canvas, &mut rng, &prompt);
     caption::draw(&mut canvas, &prompt, &normalize(model), palette.light)?;
     encode(&canvas)
 }

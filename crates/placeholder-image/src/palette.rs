@@ -2,6 +2,7 @@
 
 use super::SeededRng;
 use super::canvas::{mix, rgb};
+use super::keywords::has_word_start;
 use tiny_skia::Color;
 
 /// A set of matching colours.
@@ -18,14 +19,14 @@ pub(super) struct Palette {
 }
 
 /// Keywords, then the colours: zenith, middle, horizon, far, near, light.
-type Row = (&'static [&'static str], [u32; 6]);
+type PaletteRow = (&'static [&'static str], [u32; 6]);
 
-const DAY: Row = (
+const DAY: PaletteRow = (
     &["day", "sunny", "summer", "blue", "beach"],
     [0x3d8bd4, 0x86c3ec, 0xe6f5f5, 0x7db5ae, 0x1d535c, 0xfff8d6],
 );
 
-const PALETTES: [Row; 9] = [
+const PALETTES: [PaletteRow; 9] = [
     (
         &["sunset", "dusk", "evening", "golden", "romantic"],
         [0x351f5b, 0xb64679, 0xffb56f, 0x7f3c6c, 0x211338, 0xffe6ae],
@@ -65,8 +66,7 @@ const PALETTES: [Row; 9] = [
 /// pictures with the same palette differ.
 pub(super) fn choose(rng: &mut SeededRng, words: &str) -> Palette {
     let random = rng.choose(&PALETTES, DAY);
-    let selected =
-        PALETTES.iter().find(|(keywords, _)| super::scene::has_word_start(words, keywords));
+    let selected = PALETTES.iter().find(|(keywords, _)| has_word_start(words, keywords));
     let (_, main) = selected.copied().unwrap_or(random);
     let (_, other) = rng.choose(&PALETTES, DAY);
     let off = rng.range(0.0, 0.18);

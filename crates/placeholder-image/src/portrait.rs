@@ -1,8 +1,9 @@
 //! A stylised bust for portraits and avatars.
 
 use super::canvas::{mix, rgb, with_alpha};
+use super::keywords::has_word_start;
 use super::palette::Palette;
-use super::scene::{SceneContext, has_word_start};
+use super::scene::SceneContext;
 use tiny_skia::{Color, Transform};
 
 /// Pairs of skin and hair colours with enough contrast.

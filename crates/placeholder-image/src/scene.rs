@@ -1,11 +1,11 @@
-//! Chooses the scene; helpers shared by the scenes.
+//! What the scenes have in common.
 //!
 //! A scene covers the whole canvas, sky first, and keeps its subject above y = 400, where the band of
 //! the caption begins.
 
+use super::SeededRng;
 use super::canvas::{Canvas, mix, with_alpha};
-use super::palette::{self, Palette};
-use super::{SeededRng, abstracts, landscapes, portrait};
+use super::palette::Palette;
 use tiny_skia::Color;
 
 /// What a scene is drawn with.
@@ -15,50 +15,6 @@ pub(super) struct SceneContext<'a> {
     pub(super) palette: Palette,
     /// The prompt in lower case with one space before, between and after its words.
     pub(super) words: &'a str,
-}
-
-/// Keywords and the scene they select. A keyword that ends in a space matches whole words only. The
-/// first matching row wins.
-type Row = (&'static [&'static str], fn(&mut SceneContext<'_>));
-
-/// Drawn only if a keyword matches.
-const PORTRAIT: Row = (
-    &["portrait", "years old", "year old", "headshot", "avatar", "selfie", "suit ", "businessm"],
-    portrait::portrait,
-);
-
-const SCENES: [Row; 7] = [
-    (&["beach", "sea ", "ocean", "coast ", "island", "sail", "lake", "harbo"], landscapes::sea),
-    (&["city", "cities", "skyline", "street", "tower", "urban", "skyscrap"], landscapes::city),
-    (&["space", "planet", "galaxy", "star ", "stars ", "cosmic", "astro"], abstracts::space),
-    (&["forest", "woods ", "tree", "jungle", "pine ", "pines ", "cabin"], landscapes::forest),
-    (&["mountain", "hill", "alps", "valley", "landscape", "desert"], landscapes::mountains),
-    (&["geometr", "abstract", "pattern", "logo", "icon ", "bauhaus"], abstracts::tiles),
-    (&["bokeh", "lights ", "lantern", "dream", "magic", "party"], abstracts::bokeh),
-];
-
-/// Whether a word of `words` starts with one of `keywords`.
-pub(super) fn has_word_start(words: &str, keywords: &[&str]) -> bool {
-    let begins = |at| words.get(..at).is_some_and(|before| before.ends_with(' '));
-    keywords.iter().any(|keyword| words.match_indices(keyword).any(|(at, _)| begins(at)))
-}
-
-/// Draws the scene that `prompt` selects, or a random one. Returns its palette.
-pub(super) fn draw(canvas: &mut Canvas, rng: &mut SeededRng, prompt: &str) -> Palette {
-    let plain = |letter: char| {
-        if letter.is_alphanumeric() { letter } else { ' ' }
-    };
-    let words: String = prompt.to_lowercase().chars().map(plain).collect();
-    let words: Vec<&str> = words.split_whitespace().collect();
-    let words = format!(" {} ", words.join(" "));
-
-    let palette = palette::choose(rng, &words);
-    let random = rng.choose(&SCENES, PORTRAIT);
-    let mut rows = std::iter::once(&PORTRAIT).chain(&SCENES);
-    let (_, scene) =
-        rows.find(|(keywords, _)| has_word_start(&words, keywords)).copied().unwrap_or(random);
-    scene(&mut SceneContext { canvas, rng, palette, words: &words });
-    palette
 }
 
 impl SceneContext<'_> {

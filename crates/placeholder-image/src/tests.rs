@@ -122,9 +122,9 @@ fn what_does_not_fit_ends_in_an_ellipsis_and_long_words_are_broken() {
 
 #[test]
 fn keywords_match_at_the_beginning_of_words() {
-    assert!(scene::has_word_start(" an old pine tree ", &["pine "]));
-    assert!(!scene::has_word_start(" a pineapple ", &["pine "]));
-    assert!(!scene::has_word_start(" an opinel ", &["pine", "pin"]));
+    assert!(keywords::has_word_start(" an old pine tree ", &["pine "]));
+    assert!(!keywords::has_word_start(" a pineapple ", &["pine "]));
+    assert!(!keywords::has_word_start(" an opinel ", &["pine", "pin"]));
 }
 
 #[test]
