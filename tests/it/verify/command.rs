@@ -78,7 +78,7 @@ async fn what_fails_is_told_with_request_source_and_no_key() {
     let text = said(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     let failure =
-        "FAILS    runner.run.answer  a run answers with content, model and both counts of tokens
+        "FAILS    runner.run.answer  a run answers with content, model and both token counts
            request   POST /v1/runner/YOUR_DEPLOYMENT_ID
            expected  a JSON body
            seen      <b>…</b> & more of …
@@ -142,7 +142,7 @@ async fn the_list_has_the_facts_and_asks_nothing() {
     let listed = said(&output(&["verify", "--list", "--choices"]).await);
     assert_eq!(listed.lines().count(), mynah_verify::checks().count());
     let documented = said(&output(&["verify", "--list", "--api", "runner"]).await);
-    let line = "runner.run.answer  a run answers with content, model and both counts of tokens  \
+    let line = "runner.run.answer  a run answers with content, model and both token counts  \
                 [D runner-overview.txt, \"Standard API\"]";
     assert_eq!(documented.lines().next(), Some(line));
     assert!(!documented.contains("[C ") && !documented.contains("characters."));
