@@ -13,7 +13,6 @@ mod files;
 pub(crate) mod folder_state;
 mod handle;
 mod names;
-pub mod reader;
 mod rules;
 pub mod schema;
 mod seeds;
@@ -29,7 +28,6 @@ use thiserror::Error as ThisError;
 
 use self::files::Files;
 pub use self::handle::Shelf;
-pub use self::reader::Fault;
 use crate::domain::catalog::{Agent, Image, LlmModel, SdModel};
 use crate::domain::conversation::{Conversation, Message};
 use crate::domain::error::{Fault as FieldFault, FieldError};
@@ -43,6 +41,7 @@ use crate::storage::conversations;
 use crate::storage::images;
 use crate::storage::messages;
 use crate::storage::{AccountRow, Connection, StoreError};
+pub use toml_diagnostics::Diagnostic;
 
 /// The built-in fixtures: name and text of each file.
 const BUILT_IN: [(&str, &str); 6] = [
@@ -83,9 +82,9 @@ pub struct Checked {
     /// The fixtures.
     pub fixtures: Fixtures,
     /// What works, but hardly as meant: rules that can never answer.
-    pub warnings: Vec<Fault>,
+    pub warnings: Vec<Diagnostic>,
     /// What is called like a fixture file and was not read: a folder, a named pipe, a broken link …
-    pub skipped: Vec<Fault>,
+    pub skipped: Vec<Diagnostic>,
 }
 
 /// Why fixtures cannot be used.
@@ -128,13 +127,13 @@ pub enum FixturesError {
     #[error("{}", describe(faults))]
     Faulty {
         /// Every one of them.
-        faults: Vec<Fault>,
+        faults: Vec<Diagnostic>,
         /// What is doubtful besides.
-        warnings: Vec<Fault>,
+        warnings: Vec<Diagnostic>,
     },
 }
 
-fn describe(faults: &[Fault]) -> String {
+fn describe(faults: &[Diagnostic]) -> String {
     match faults {
         [] => "the fixtures are faulty".to_owned(),
         [only] => only.to_string(),
@@ -159,7 +158,7 @@ pub fn read_bytes(name: &str, bytes: &[u8], routes: &RouteTable) -> Result<Check
 }
 
 /// The fixtures in `folder`, or the built-in ones without, with further files (name and text): one
-/// that is called like a file there takes its place. They are read in the order of their names.
+/// that is called like a file there takes its location. They are read in the order of their names.
 pub fn read_with(
     folder: Option<&Path>,
     further: Vec<(String, String)>,

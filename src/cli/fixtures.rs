@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::output;
-use crate::fixtures::{self, Fault, FixturesError};
+use crate::fixtures::{self, Diagnostic, FixturesError};
 use crate::http::route_table;
 
 /// Prints every fault and warning in the folder's files.
@@ -15,15 +15,16 @@ pub(super) fn check(folder: &Path) -> anyhow::Result<ExitCode> {
         Err(other) => return Err(other.into()),
     };
     let mut lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-    lines.extend(warnings.iter().map(|Fault { file, line, column, message }| {
-        format!("{file}:{line}:{column}: warning: {message}")
+    lines.extend(warnings.iter().map(|warning| {
+        let Diagnostic { file, line, column, path, message } = warning;
+        format!("{file}:{line}:{column}: warning: {path}: {message}")
     }));
     lines.push(format!("{}, {}\n", count(&faults, "fault"), count(&warnings, "warning")));
     output::print(lines.join("\n").as_bytes())?;
     Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn count(faults: &[Fault], what: &str) -> String {
+fn count(faults: &[Diagnostic], what: &str) -> String {
     match faults {
         [] => format!("no {what}s"),
         [_] => format!("1 {what}"),

@@ -359,7 +359,8 @@ async fn it_starts_with_fixtures_given_as_texts_or_says_what_is_wrong_with_them(
     let account = of_folder.account().await.unwrap();
     assert_eq!(answer_to(&account, "A refund?").await, "Call us.");
 
-    let faulty = Mynah::builder().fixture("a.toml", "[[rule]]\nwhen = 5\n").await.unwrap_err();
+    let wrong = "[[rule]]\nwhen = 5\nreply = [{ text = \"x\" }]\n";
+    let faulty = Mynah::builder().fixture("a.toml", wrong).await.unwrap_err();
     assert!(faulty.to_string().starts_with("a.toml:2:"), "{faulty}");
     let port = mynah.address().port();
     let taken = Mynah::builder().port(port).await.unwrap_err();

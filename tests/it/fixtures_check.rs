@@ -53,7 +53,7 @@ fn found(bytes: &[u8]) -> (Vec<String>, Vec<String>) {
         Err(FixturesError::Faulty { faults, warnings }) => (faults, warnings),
         Err(other) => panic!("{other}"),
     };
-    let said = |found: Vec<fixtures::Fault>| {
+    let said = |found: Vec<fixtures::Diagnostic>| {
         let lines = found.iter().map(ToString::to_string);
         lines.map(|line| line.strip_prefix("a.toml:").unwrap_or(&line).to_owned()).collect()
     };

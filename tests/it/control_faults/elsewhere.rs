@@ -184,15 +184,17 @@ faults = [
         .iter()
         .map(|fault| {
             let line = u32::try_from(fault.line).unwrap() - first;
-            format!("{line}: {}", fault.message)
+            format!("{line}: {}: {}", fault.path, fault.message)
         })
         .collect();
     assert_eq!(
         said,
         [
-            "7: deployment[0].faults[0].effect.status: must be a whole number from 400 to 599",
+            "7: deployment[0].faults[0].effect.status: invalid value: number `200`, expected a whole \
+             number from 400 to 599",
             "8: deployment[0].faults[1].when.api: is not an API that this answers to",
-            "9: deployment[0].faults[2].when.nth: must be a whole number of 1 or more",
+            "9: deployment[0].faults[2].when.nth: invalid value: number `0`, expected a whole number \
+             of 1 or more",
             "10: deployment[0].faults[3].when.route: is not a route of the two APIs; closest: \
              /v1/runner/{deployment_id}/stream, /v1/runner/{deployment_id}, \
              /v1/runner/{deployment_id}/conversation",
