@@ -1,9 +1,9 @@
-//! The ceiling: what a bare axum server makes of the same requests on the same machine.
+//! The ceiling: a bare axum server that handles the same requests on the same machine.
 //!
-//! It reads the same body into a typed struct and answers the bytes that Mynah answered, with the
-//! same content type and nothing else: no key, no rule, no limit, no journal, no store. A stream is
-//! flushed word by word, as Mynah's contract has it; a server that handed all words over at once
-//! would be measured at something else.
+//! It reads the same body into a typed struct and sends the bytes that Mynah sent, with the same
+//! content type and nothing else: no key, rules, limit, request log or storage. A stream is flushed
+//! word by word, as Mynah's contract requires; a server that sent all words at once would not be
+//! comparable.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -25,40 +25,40 @@ use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep_until};
 
-/// What the bare server is to do.
+/// The configuration of the bare server.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Spec {
-    /// The one path that it knows.
+pub(crate) struct CeilingSpec {
+    /// Its only path.
     pub(crate) path: String,
-    /// What it reads of a request.
-    pub(crate) reads: Reads,
-    /// The status that it answers.
+    /// The kind of body that it reads.
+    pub(crate) body_kind: BodyKind,
+    /// The status of its answer.
     pub(crate) status: u16,
     /// The content type of its answer.
     pub(crate) content_type: String,
-    /// Its answer, chunk by chunk; where it is not a stream, one.
+    /// The chunks of its answer; one chunk unless it is a stream.
     pub(crate) chunks: Vec<String>,
-    /// For a stream: milliseconds from word to word.
+    /// Milliseconds between two words; only for a stream.
     pub(crate) pace: Option<u64>,
 }
 
-/// What kind of body is read.
+/// The kind of body of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Reads {
-    /// None: it is a GET.
+pub(crate) enum BodyKind {
+    /// No body: a GET.
     Nothing,
-    /// The one of a run, or of a conversation's turn.
+    /// The body of a run or of a conversation's turn.
     Content,
-    /// The one of a completion.
+    /// The body of a completion.
     Completion,
-    /// The one of a new image.
+    /// The body of a new image.
     Image,
 }
 
 #[derive(Deserialize)]
-#[expect(dead_code, reason = "it is read, as Mynah reads it, and not looked at")]
-struct Said {
-    content: Vec<Part>,
+#[expect(dead_code, reason = "parsed as in Mynah, but not used")]
+struct ContentBody {
+    content: Vec<ContentPart>,
     variables: Option<Map<String, Value>>,
     meta: Option<Map<String, Value>>,
     conversation_id: Option<String>,
@@ -67,7 +67,7 @@ struct Said {
 
 #[derive(Deserialize)]
 #[expect(dead_code, reason = "as above")]
-struct Part {
+struct ContentPart {
     r#type: String,
     text: Option<String>,
     mime_type: Option<String>,
@@ -76,41 +76,41 @@ struct Part {
 
 #[derive(Deserialize)]
 #[expect(dead_code, reason = "as above")]
-struct Completion {
-    messages: Vec<Message>,
+struct CompletionBody {
+    messages: Vec<CompletionMessage>,
     llm_id: String,
     agent_id: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[expect(dead_code, reason = "as above")]
-struct Message {
+struct CompletionMessage {
     role: String,
     content: String,
 }
 
 #[derive(Deserialize)]
 #[expect(dead_code, reason = "as above")]
-struct Image {
+struct ImageBody {
     prompt: String,
     sd_model_id: String,
     conversation_id: Option<String>,
 }
 
-impl Reads {
+impl BodyKind {
     fn accepts(self, body: &[u8]) -> bool {
         match self {
             Self::Nothing => true,
-            Self::Content => serde_json::from_slice::<Said>(body).is_ok(),
-            Self::Completion => serde_json::from_slice::<Completion>(body).is_ok(),
-            Self::Image => serde_json::from_slice::<Image>(body).is_ok(),
+            Self::Content => serde_json::from_slice::<ContentBody>(body).is_ok(),
+            Self::Completion => serde_json::from_slice::<CompletionBody>(body).is_ok(),
+            Self::Image => serde_json::from_slice::<ImageBody>(body).is_ok(),
         }
     }
 }
 
-/// The spec, made ready.
-struct Ready {
-    reads: Reads,
+/// The configuration, parsed.
+struct CeilingState {
+    body_kind: BodyKind,
     status: StatusCode,
     content_type: HeaderValue,
     answer: Answer,
@@ -121,17 +121,17 @@ enum Answer {
     Stream { words: Vec<Bytes>, pace: Duration },
 }
 
-/// Serves what standard input describes, until it is killed.
+/// Serves the [`CeilingSpec`] (JSON) from standard input until the process is killed.
 pub(crate) fn serve() -> anyhow::Result<()> {
-    let spec: Spec = serde_json::from_reader(std::io::stdin())?;
+    let spec: CeilingSpec = serde_json::from_reader(std::io::stdin())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(run(spec))
 }
 
-async fn run(spec: Spec) -> anyhow::Result<()> {
-    let handler = if spec.reads == Reads::Nothing { get(answer) } else { post(answer) };
-    let ready = Ready {
-        reads: spec.reads,
+async fn run(spec: CeilingSpec) -> anyhow::Result<()> {
+    let handler = if spec.body_kind == BodyKind::Nothing { get(answer) } else { post(answer) };
+    let state = CeilingState {
+        body_kind: spec.body_kind,
         status: StatusCode::from_u16(spec.status)?,
         content_type: HeaderValue::from_str(&spec.content_type)?,
         answer: match spec.pace {
@@ -142,30 +142,30 @@ async fn run(spec: Spec) -> anyhow::Result<()> {
             None => Answer::Whole(Bytes::from(spec.chunks.concat())),
         },
     };
-    let router = Router::new().route(&spec.path, handler).with_state(Arc::new(ready));
+    let router = Router::new().route(&spec.path, handler).with_state(Arc::new(state));
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    crate::say(&format!("Ready on http://{}", listener.local_addr()?))?;
+    crate::print(&format!("Ready on http://{}", listener.local_addr()?))?;
     let listener = listener.tap_io(|socket| {
         let _ = socket.set_nodelay(true);
     });
     Ok(axum::serve(listener, router).await?)
 }
 
-async fn answer(State(ready): State<Arc<Ready>>, body: Bytes) -> Response {
-    if !ready.reads.accepts(&body) {
+async fn answer(State(state): State<Arc<CeilingState>>, body: Bytes) -> Response {
+    if !state.body_kind.accepts(&body) {
         return StatusCode::BAD_REQUEST.into_response();
     }
-    let body = match &ready.answer {
+    let body = match &state.answer {
         Answer::Whole(bytes) => Body::from(bytes.clone()),
         Answer::Stream { words, pace } if pace.is_zero() => {
             Body::from_stream(Flushed { words: words.clone().into_iter(), flushing: false })
         }
         Answer::Stream { words, pace } => Body::from_stream(paced(words.clone(), *pace)),
     };
-    (ready.status, [(header::CONTENT_TYPE, ready.content_type.clone())], body).into_response()
+    (state.status, [(header::CONTENT_TYPE, state.content_type.clone())], body).into_response()
 }
 
-/// Words, each followed by a moment without one: the connection writes out what it holds then.
+/// Words with a `Pending` after each, which makes the connection flush.
 struct Flushed {
     words: std::vec::IntoIter<Bytes>,
     flushing: bool,
@@ -184,7 +184,7 @@ impl Stream for Flushed {
     }
 }
 
-/// Words, each at its time, counted from the first.
+/// Words at their due times, counted from the first one.
 fn paced(words: Vec<Bytes>, pace: Duration) -> impl Stream<Item = Result<Bytes, Infallible>> {
     let begun = Instant::now();
     stream::iter(words).enumerate().then(move |(nth, word)| async move {

@@ -1,4 +1,4 @@
-//! Numbers: what a run comes to, and the middle of several.
+//! The figures of a run, and their median over several runs.
 
 use std::time::Duration;
 
@@ -8,30 +8,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::server::Cost;
 
-/// What one run came to.
+/// The figures of one run.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Figures {
-    /// Answers a second.
+    /// Answers per second.
     pub(crate) per_second: f64,
-    /// Milliseconds that half of the answers took at most.
+    /// Median latency in milliseconds.
     pub(crate) p50_ms: f64,
-    /// Milliseconds that 99 of 100 answers took at most.
+    /// 99th percentile of the latency in milliseconds.
     pub(crate) p99_ms: f64,
-    /// Seconds of processor time that the server spent on 1,000 answers.
+    /// Processor time of the server in seconds per 1,000 answers.
     pub(crate) cpu_per_1000: f64,
-    /// Megabytes that the server used at most (`VmHWM`).
+    /// Peak memory of the server in megabytes (`VmHWM`).
     pub(crate) peak_mb: f64,
 }
 
 impl Figures {
-    /// The figures of `latencies`, in microseconds, that were taken in `elapsed`.
+    /// The figures from `latencies`, in microseconds, measured over `elapsed`.
     pub(crate) fn of(
         latencies: &Histogram<u64>,
         elapsed: Duration,
         before: &Cost,
         after: &Cost,
     ) -> anyhow::Result<Self> {
-        anyhow::ensure!(!latencies.is_empty(), "nothing was answered");
+        anyhow::ensure!(!latencies.is_empty(), "no request was answered");
         let answers = real(latencies.len());
         Ok(Self {
             per_second: answers / elapsed.as_secs_f64(),
@@ -42,20 +42,20 @@ impl Figures {
         })
     }
 
-    /// The middle of each figure by itself.
+    /// The median of each figure.
     pub(crate) fn median(runs: &[Self]) -> anyhow::Result<Self> {
-        let middle = |figure: fn(&Self) -> f64| median(runs.iter().map(figure));
+        let of = |figure: fn(&Self) -> f64| median(runs.iter().map(figure));
         Ok(Self {
-            per_second: middle(|run| run.per_second)?,
-            p50_ms: middle(|run| run.p50_ms)?,
-            p99_ms: middle(|run| run.p99_ms)?,
-            cpu_per_1000: middle(|run| run.cpu_per_1000)?,
-            peak_mb: middle(|run| run.peak_mb)?,
+            per_second: of(|run| run.per_second)?,
+            p50_ms: of(|run| run.p50_ms)?,
+            p99_ms: of(|run| run.p99_ms)?,
+            cpu_per_1000: of(|run| run.cpu_per_1000)?,
+            peak_mb: of(|run| run.peak_mb)?,
         })
     }
 }
 
-/// The middle of `numbers`; of an even count the mean of the two in the middle.
+/// The median of `numbers`; for an even count the mean of the two middle ones.
 pub(crate) fn median(numbers: impl IntoIterator<Item = f64>) -> anyhow::Result<f64> {
     let mut numbers: Vec<f64> = numbers.into_iter().collect();
     numbers.sort_unstable_by(f64::total_cmp);
@@ -72,12 +72,12 @@ pub(crate) fn empty_histogram() -> anyhow::Result<Histogram<u64>> {
     Ok(Histogram::new_with_bounds(1, LONGEST, 3)?)
 }
 
-/// Enters `time`.
+/// Records `time`.
 pub(crate) fn note(histogram: &mut Histogram<u64>, time: Duration) {
     histogram.saturating_record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
 }
 
-/// The time, in milliseconds, that the part `quantile` of all does not exceed.
+/// The quantile (0 to 1) in milliseconds.
 pub(crate) fn milliseconds(histogram: &Histogram<u64>, quantile: f64) -> f64 {
     real(histogram.value_at_quantile(quantile)) / 1000.0
 }
@@ -87,8 +87,12 @@ pub(crate) fn mega(bytes: u64) -> f64 {
     real(bytes) / 1e6
 }
 
-/// A count, to be calculated with.
-#[expect(clippy::cast_precision_loss, clippy::as_conversions, reason = "for showing only")]
+/// A count as `f64`.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::as_conversions,
+    reason = "precise enough for reports"
+)]
 pub(crate) fn real(count: u64) -> f64 {
     count as f64
 }

@@ -1,8 +1,8 @@
-//! The load: a closed loop over connections that stay open, on one thread.
+//! The load: a closed loop over keep-alive connections, on one thread.
 //!
-//! Each connection sends its next request when the answer to the last one is complete. It is
-//! hyper's client, so that nothing has to be installed beside this program (wrk would have to be),
-//! and it leaves the other core of two to the server, which is all that a test machine has.
+//! Each connection sends its next request when the answer to the last one is complete. The client is
+//! hyper's, so that nothing has to be installed (as wrk would). One thread leaves the second core of
+//! a test machine to the server.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -22,12 +22,12 @@ use tokio::time::{Instant, sleep_until};
 use crate::figures::{Figures, empty_histogram, note};
 use crate::server::Server;
 
-/// A request, with its body, as often as it is wanted.
-pub(crate) type Ask = Request<Full<Bytes>>;
+/// A request that can be cloned and sent repeatedly.
+pub(crate) type HttpRequest = Request<Full<Bytes>>;
 
-/// What came back.
+/// A complete response.
 #[derive(Debug)]
-pub(crate) struct Came {
+pub(crate) struct FullResponse {
     /// The status.
     pub(crate) status: StatusCode,
     /// The headers.
@@ -36,8 +36,8 @@ pub(crate) struct Came {
     pub(crate) chunks: Vec<Bytes>,
 }
 
-impl Came {
-    /// The content type; empty without one.
+impl FullResponse {
+    /// The content type; empty if there is none.
     pub(crate) fn content_type(&self) -> &str {
         let content_type = self.headers.get(header::CONTENT_TYPE);
         content_type.and_then(|value| value.to_str().ok()).unwrap_or_default()
@@ -49,11 +49,11 @@ impl Came {
     }
 }
 
-/// A connection that is kept.
-pub(crate) struct Line(SendRequest<Full<Bytes>>);
+/// A keep-alive connection.
+pub(crate) struct Connection(SendRequest<Full<Bytes>>);
 
-impl Line {
-    /// Connects; its task runs beside.
+impl Connection {
+    /// Connects and spawns the connection's task.
     pub(crate) async fn open(address: SocketAddr) -> anyhow::Result<Self> {
         let socket = TcpStream::connect(address).await.context("cannot connect")?;
         socket.set_nodelay(true)?;
@@ -62,27 +62,27 @@ impl Line {
         Ok(Self(sender))
     }
 
-    /// Asks, and gives what came back chunk by chunk.
-    pub(crate) async fn ask(&mut self, ask: Ask) -> anyhow::Result<Came> {
+    /// Sends a request and reads the whole response.
+    pub(crate) async fn send(&mut self, request: HttpRequest) -> anyhow::Result<FullResponse> {
         let mut chunks = Vec::new();
-        let (status, headers) = self.each_chunk(ask, |chunk| chunks.push(chunk)).await?;
-        Ok(Came { status, headers, chunks })
+        let (status, headers) = self.each_chunk(request, |chunk| chunks.push(chunk)).await?;
+        Ok(FullResponse { status, headers, chunks })
     }
 
-    /// Whether the next request can be sent over it.
+    /// Whether another request can be sent.
     pub(crate) fn is_open(&self) -> bool {
         !self.0.is_closed()
     }
 
-    /// Asks, takes the first `count` chunks of the answer's body, and drops the rest unread: what
-    /// follows is to be asked over another connection.
+    /// Sends a request, reads the first `count` chunks of the body and drops the rest. The connection
+    /// cannot be used afterwards.
     pub(crate) async fn first_chunks(
         &mut self,
-        ask: Ask,
+        request: HttpRequest,
         count: usize,
     ) -> anyhow::Result<StatusCode> {
         self.0.ready().await?;
-        let answer = self.0.send_request(ask).await?;
+        let answer = self.0.send_request(request).await?;
         let status = answer.status();
         let mut body = answer.into_body();
         for _ in 0..count {
@@ -91,14 +91,14 @@ impl Line {
         Ok(status)
     }
 
-    /// Asks, and shows each chunk of the answer's body as it comes.
+    /// Sends a request and passes each chunk of the body to `look` as it arrives.
     pub(crate) async fn each_chunk(
         &mut self,
-        ask: Ask,
+        request: HttpRequest,
         mut look: impl FnMut(Bytes),
     ) -> anyhow::Result<(StatusCode, HeaderMap)> {
         self.0.ready().await?;
-        let (head, mut body) = self.0.send_request(ask).await?.into_parts();
+        let (head, mut body) = self.0.send_request(request).await?.into_parts();
         while let Some(frame) = body.frame().await {
             if let Ok(chunk) = frame?.into_data() {
                 look(chunk);
@@ -107,46 +107,45 @@ impl Line {
         Ok((head.status, head.headers))
     }
 
-    /// Asks, takes the whole answer and forgets it.
-    async fn pass(&mut self, ask: Ask, expected: StatusCode) -> anyhow::Result<()> {
+    /// Sends a request, reads the whole response and discards it.
+    async fn pass(&mut self, request: HttpRequest, expected: StatusCode) -> anyhow::Result<()> {
         self.0.ready().await?;
-        let answer = self.0.send_request(ask).await?;
+        let answer = self.0.send_request(request).await?;
         let status = answer.status();
         let mut body = answer.into_body();
         while let Some(frame) = body.frame().await {
             frame?;
         }
-        ensure!(status == expected, "answered {status} in place of {expected}");
+        ensure!(status == expected, "status {status} instead of {expected}");
         Ok(())
     }
 }
 
-/// How long is measured, and before that not.
+/// The duration of a measurement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Span {
-    /// Before anything counts.
+    /// Not measured.
     pub(crate) warm_up: Duration,
-    /// What counts.
+    /// Measured.
     pub(crate) measured: Duration,
 }
 
-/// Asks `server` over one connection for each of `asks` and for as long as `span` says.
+/// Sends each of `requests` repeatedly over its own connection for the duration of `span`.
 pub(crate) async fn drive(
     server: &Server,
-    asks: &[Ask],
+    requests: &[HttpRequest],
     expected: StatusCode,
     span: Span,
 ) -> anyhow::Result<Figures> {
-    let mut lines = Vec::with_capacity(asks.len());
-    for _ in asks {
-        lines.push(Line::open(server.address).await?);
+    let mut connections = Vec::with_capacity(requests.len());
+    for _ in requests {
+        connections.push(Connection::open(server.address).await?);
     }
     let begin = Instant::now() + span.warm_up;
     let end = begin + span.measured;
-    let clients = lines
-        .into_iter()
-        .zip(asks)
-        .map(|(line, ask)| tokio::spawn(keep_asking(line, ask.clone(), expected, (begin, end))));
+    let clients = connections.into_iter().zip(requests).map(|(connection, request)| {
+        tokio::spawn(send_until(connection, request.clone(), expected, (begin, end)))
+    });
     let clients = try_join_all(clients.collect::<Vec<_>>());
     let costs = async {
         sleep_until(begin).await;
@@ -162,10 +161,11 @@ pub(crate) async fn drive(
     Figures::of(&latencies, elapsed, &before?, &after?)
 }
 
-/// Asks until `end`; gives the times of the answers that came from `begin` on.
-async fn keep_asking(
-    mut line: Line,
-    ask: Ask,
+/// Sends a request repeatedly until `end`; returns the latencies of answers received between `begin` and
+/// `end`.
+async fn send_until(
+    mut connection: Connection,
+    request: HttpRequest,
     expected: StatusCode,
     (begin, end): (Instant, Instant),
 ) -> anyhow::Result<Histogram<u64>> {
@@ -175,10 +175,10 @@ async fn keep_asking(
         if sent >= end {
             return Ok(latencies);
         }
-        line.pass(ask.clone(), expected).await?;
-        let came = Instant::now();
-        if came >= begin && came < end {
-            note(&mut latencies, came - sent);
+        connection.pass(request.clone(), expected).await?;
+        let received = Instant::now();
+        if received >= begin && received < end {
+            note(&mut latencies, received - sent);
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Measures Mynah beside what limits it: a bare server that answers the same bytes, and its store
-//! without HTTP. docs/performance.md says what is measured and how to read it.
+//! Compares Mynah with its limits: a bare server that sends the same bytes, and its storage without
+//! HTTP. docs/performance.md explains what is measured and how to read it.
 //!
 //! ```sh
-//! cargo run --release -p mynah-bench             # everything, some twelve minutes
-//! cargo run --release -p mynah-bench -- --quick  # whether it works, half a minute
-//! cargo run --release -p mynah-bench -- --soak   # asks everything for a minute; are bounds held?
+//! cargo run --release -p mynah-bench             # everything, about twelve minutes
+//! cargo run --release -p mynah-bench -- --quick  # a smoke test, half a minute
+//! cargo run --release -p mynah-bench -- --soak   # every operation for a minute; checks the bounds
 //! ```
 
 mod ceiling;
@@ -28,54 +28,54 @@ use std::time::Duration;
 use clap::Parser as _;
 
 use crate::load::Span;
-use crate::report::{Form, Machine, Report};
+use crate::report::{Machine, Report, TableFormat};
 use crate::rows::Row;
-use crate::seed::Bed;
+use crate::seed::WorkFolder;
 use crate::server::Mynah;
-use crate::streams::{Begin, Streams};
+use crate::streams::{StartPattern, Streams};
 
-/// Measures Mynah beside a bare server that answers the same bytes, and beside its store alone.
+/// Compares Mynah with a bare server that sends the same bytes, and with its storage alone.
 #[derive(Debug, clap::Parser)]
 #[command(name = "mynah-bench")]
 struct Options {
-    /// Seconds that each server is measured for in each round (2); with --soak, of the whole (60).
+    /// Seconds per server and round (default 2); with --soak, in total (default 60).
     #[arg(long)]
     seconds: Option<f64>,
-    /// Rounds; what is told is the middle of them.
+    /// Rounds; figures are their median.
     #[arg(long, default_value_t = 5)]
     rounds: u32,
-    /// Only what has this in its name: `turn`, `stream`, `start` …
+    /// Only rows with this in their name: `turn`, `stream`, `start` …
     #[arg(long, default_value = "")]
     only: String,
-    /// A binary to measure in place of Mynah as it is compiled into this program.
+    /// A binary to measure instead of the Mynah compiled into this program.
     #[arg(long)]
     server: Option<PathBuf>,
-    /// Writes every round's figures into this file.
+    /// Writes every round's figures to this file.
     #[arg(long)]
     json: Option<PathBuf>,
-    /// Prints the tables as rows of Markdown.
+    /// Prints the tables as Markdown.
     #[arg(long)]
     markdown: bool,
-    /// One short round, 10,000 conversations where it would be 100,000, 200 streams where 2,000:
-    /// to see that it works, not to go by.
+    /// A smoke test: one short round, 10,000 conversations instead of 100,000, 200 streams instead of
+    /// 2,000. The figures mean nothing.
     #[arg(long)]
     quick: bool,
-    /// Measures nothing, but asks everything there is, hostile requests among it, and fails if memory
-    /// or descriptors do not come back or the server answers a 5xx that nothing asked for.
+    /// Sends every kind of request, including hostile ones, instead of measuring. Fails if memory or
+    /// descriptors leak, or on a 5xx that was not requested.
     #[arg(long)]
     soak: bool,
-    /// Where the soak's chance begins: the same seed asks the same things.
+    /// The seed of the soak: the same seed sends the same requests.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
 
-/// Paced streams as `--only` knows them.
+/// The name of paced streams for `--only`.
 const PACED: &str = "paced streams";
-/// Cold start, the same.
+/// The name of cold start for `--only`.
 const START: &str = "start";
 
 fn main() -> anyhow::Result<ExitCode> {
-    // This program plays every part in a process of its own.
+    // This program runs itself in other roles, each in its own process.
     let mut arguments = std::env::args();
     let (_, role) = (arguments.next(), arguments.next());
     match role.as_deref() {
@@ -85,13 +85,13 @@ fn main() -> anyhow::Result<ExitCode> {
         }
         Some("ceiling") => ceiling::serve()?,
         Some("store") => store::drive()?,
-        _ => return asked_for(&Options::parse()),
+        _ => return run(&Options::parse()),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Does what the options ask for.
-fn asked_for(options: &Options) -> anyhow::Result<ExitCode> {
+/// Runs the soak or the measurements.
+fn run(options: &Options) -> anyhow::Result<ExitCode> {
     if options.soak {
         let mynah = Mynah { binary: options.server.clone() };
         let held = soak::soak(&mynah, options.seconds.unwrap_or(60.0), options.seed)?;
@@ -114,46 +114,46 @@ fn measure(options: &Options) -> anyhow::Result<()> {
         start: if wanted(START) { Some(start::measure(&mynah)?) } else { None },
     };
     if wanted(PACED) {
-        report.streams =
-            [Begin::Spread, Begin::Together].map(|it| Streams::new(streams, it)).into();
+        report.streams = [StartPattern::Spread, StartPattern::Together]
+            .map(|it| Streams::new(streams, it))
+            .into();
     }
     rounds(options, &mynah, &mut report)?;
     if let Some(file) = &options.json {
         std::fs::write(file, serde_json::to_vec_pretty(&report)?)?;
     }
-    let form = if options.markdown { Form::Markdown } else { Form::Text };
-    say(&report.written(form)?)
+    let form = if options.markdown { TableFormat::Markdown } else { TableFormat::Text };
+    print(&report.written(form)?)
 }
 
-/// Every round measures everything once, so that what changes on the machine meanwhile meets all
-/// rows alike.
+/// Measures everything once per round, so that changes on the machine affect all rows alike.
 fn rounds(options: &Options, mynah: &Mynah, report: &mut Report) -> anyhow::Result<()> {
     let (rounds, seconds) =
         if options.quick { (1, 0.3) } else { (options.rounds, options.seconds.unwrap_or(2.0)) };
     let measured = Duration::from_secs_f64(seconds);
     let span = Span { warm_up: measured / 4, measured };
-    let bed = Bed::new()?;
+    let folder = WorkFolder::new()?;
     for round in 1..=rounds {
         for row in &mut report.rows {
-            tell(&format!("round {round} of {rounds}: {}, {}", row.name, row.connections))?;
-            row.measure(mynah, &bed, span)?;
+            progress(&format!("round {round} of {rounds}: {}, {}", row.name, row.connections))?;
+            row.measure(mynah, &folder, span)?;
         }
         for streams in &mut report.streams {
-            tell(&format!("round {round} of {rounds}: {PACED}, {:?}", streams.begin))?;
-            streams.measure(mynah, &bed)?;
+            progress(&format!("round {round} of {rounds}: {PACED}, {:?}", streams.begin))?;
+            streams.measure(mynah, &folder)?;
         }
     }
     Ok(())
 }
 
-/// Prints `line` to standard output.
-fn say(line: &str) -> anyhow::Result<()> {
+/// Prints a line to standard output.
+fn print(line: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}")?;
     Ok(out.flush()?)
 }
 
-/// Tells `line` on standard error, where the table is not.
-fn tell(line: &str) -> anyhow::Result<()> {
+/// Prints a line of progress to standard error.
+fn progress(line: &str) -> anyhow::Result<()> {
     Ok(writeln!(std::io::stderr(), "{line}")?)
 }

@@ -1,4 +1,4 @@
-//! What was measured, as text, as Markdown and as JSON.
+//! The report as text, Markdown and JSON.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use crate::start::Start;
 use crate::streams::{Lateness, Streams};
 use crate::workloads::{PAGES_OF_FEW, PAGES_OF_MANY, RULES_BY_DEPLOYMENT, RULES_BY_TEXT};
 
-/// Everything that was measured.
+/// All results.
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     /// The machine.
@@ -22,19 +22,19 @@ pub(crate) struct Report {
     pub(crate) start: Option<Start>,
 }
 
-/// Where it was measured.
+/// The machine.
 #[derive(Debug, Serialize)]
 pub(crate) struct Machine {
     /// Processors that this program may use.
     pub(crate) cores: usize,
     /// The processor's name.
     pub(crate) processor: String,
-    /// Processes that waited to run or ran, over the last minute, before anything was measured.
+    /// Load average over a minute, before measuring.
     pub(crate) load: String,
 }
 
 impl Machine {
-    /// This one.
+    /// The current machine.
     pub(crate) fn this() -> anyhow::Result<Self> {
         let processors = std::fs::read_to_string("/proc/cpuinfo")?;
         let name = processors.lines().find(|line| line.starts_with("model name"));
@@ -48,18 +48,18 @@ impl Machine {
     }
 }
 
-/// How a table is written.
+/// The format of a table.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Form {
-    /// Columns of one width.
+pub(crate) enum TableFormat {
+    /// Aligned columns.
     Text,
     /// Rows of Markdown.
     Markdown,
 }
 
 impl Report {
-    /// The tables, and the sentences around them.
-    pub(crate) fn written(&self, form: Form) -> anyhow::Result<String> {
+    /// The tables and the text around them.
+    pub(crate) fn written(&self, form: TableFormat) -> anyhow::Result<String> {
         let Machine { cores, processor, load } = &self.machine;
         let mut text = format!("{cores} cores of {processor}; load before: {load}\n\n");
         if !self.rows.is_empty() {
@@ -99,7 +99,7 @@ impl Report {
         ];
         let mut lines = vec![head.map(str::to_owned).to_vec()];
         for row in &self.rows {
-            let middle = row.middle()?;
+            let middle = row.medians()?;
             let figures = middle.mynah;
             let (store, of_store) = middle.store.map_or_else(Default::default, |(store, ratio)| {
                 (format!("{store:.0}"), percent(ratio))
@@ -122,7 +122,7 @@ impl Report {
         Ok(lines)
     }
 
-    /// What many of something cost beside few.
+    /// The cost of many items relative to few.
     fn comparisons(&self) -> anyhow::Result<String> {
         let mut text = String::new();
         let pages = PAGES_OF_FEW.into_iter().zip(PAGES_OF_MANY);
@@ -152,7 +152,7 @@ impl Report {
         ];
         let mut lines = vec![head.map(str::to_owned).to_vec()];
         for streams in &self.streams {
-            let (mynah, ceiling) = streams.middle()?;
+            let (mynah, ceiling) = streams.medians()?;
             for (server, late) in [("mynah", mynah), ("ceiling", ceiling)] {
                 lines.push(streams_line(streams, server, &late));
             }
@@ -179,8 +179,8 @@ fn percent(ratio: f64) -> String {
     format!("{:.0} %", ratio * 100.0)
 }
 
-/// `lines`, the first of which is the head, as a table.
-fn table(lines: &[Vec<String>], form: Form) -> String {
+/// Formats `lines`, whose first one is the head, as a table.
+fn table(lines: &[Vec<String>], form: TableFormat) -> String {
     let columns = lines.iter().map(Vec::len).max().unwrap_or_default();
     let cells =
         |nth: usize| lines.iter().filter_map(move |line: &Vec<String>| line.get::<usize>(nth));
@@ -192,16 +192,18 @@ fn table(lines: &[Vec<String>], form: Form) -> String {
         cells.join("  ").trim_end().to_owned()
     };
     let mut written: Vec<String> = match form {
-        Form::Text => lines.iter().map(padded).collect(),
-        Form::Markdown => lines.iter().map(|line| format!("| {} |", line.join(" | "))).collect(),
+        TableFormat::Text => lines.iter().map(padded).collect(),
+        TableFormat::Markdown => {
+            lines.iter().map(|line| format!("| {} |", line.join(" | "))).collect()
+        }
     };
-    if matches!(form, Form::Markdown) {
+    if matches!(form, TableFormat::Markdown) {
         written.insert(1.min(written.len()), rule);
     }
     written.join("\n") + "\n\n"
 }
 
-/// Names stand on the left of their column, numbers on the right.
+/// Aligns names left and numbers right.
 fn padded((nth, (cell, width)): (usize, (&String, &usize))) -> String {
     if nth == 0 { format!("{cell:<width$}") } else { format!("{cell:>width$}") }
 }

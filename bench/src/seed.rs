@@ -1,5 +1,5 @@
-//! What servers find when they start: fixtures without a limit in the way, and databases that hold
-//! something already.
+//! Initial data of servers: fixtures with very high limits, and databases that already have
+//! conversations.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -20,34 +20,34 @@ use tempfile::TempDir;
 
 use crate::workloads::Rules;
 
-/// The account that asks.
+/// The account that sends the requests.
 pub(crate) const ACCOUNT: &str = "demo";
-/// Conversations that have the same rare label.
-pub(crate) const TOGETHER: u64 = 20;
-/// Conversations that one act of the store makes.
-const A_BATCH: u64 = 1000;
-/// Requests a minute that no benchmark comes to.
+/// Conversations with the same rare label.
+pub(crate) const PER_USER: u64 = 20;
+/// Conversations stored in one write.
+const BATCH: u64 = 1000;
+/// Limits that no benchmark reaches.
 const NO_LIMIT: &str = "requests_per_minute = 4000000000\nrunner_requests_per_minute = 4000000000";
 
-/// A folder for everything that servers read and write; it goes with this.
+/// A temporary folder for all files of the servers; removed on drop.
 #[derive(Debug)]
-pub(crate) struct Bed {
+pub(crate) struct WorkFolder {
     folder: TempDir,
 }
 
-impl Bed {
-    /// An empty one, where the system has its temporary files.
+impl WorkFolder {
+    /// Creates an empty folder among the system's temporary files.
     pub(crate) fn new() -> anyhow::Result<Self> {
         Ok(Self { folder: TempDir::with_prefix("mynah-bench-")? })
     }
 
-    /// A file in it.
+    /// The path of a file in it.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// A folder of the built-in fixtures whose plans have limits that nobody reaches, so that
-    /// every request is counted and none refused, and with `rules` besides. Made when first asked for.
+    /// A folder with the built-in fixtures, very high limits (requests are counted but never refused) and
+    /// the additional `rules`. Created on first use.
     pub(crate) fn fixtures(&self, rules: Rules) -> anyhow::Result<PathBuf> {
         let folder = self.file(&format!("fixtures-{rules:?}"));
         if folder.exists() {
@@ -63,8 +63,8 @@ impl Bed {
         Ok(folder)
     }
 
-    /// The address of a database file that holds `count` conversations. Made when first asked for;
-    /// tells on standard error how long that took.
+    /// The URL of a database file with `count` conversations. Created on first use; prints how long that
+    /// took.
     pub(crate) fn database(&self, count: u64) -> anyhow::Result<String> {
         let file = self.file(&format!("{count}.db"));
         let url = address(&file);
@@ -73,25 +73,27 @@ impl Bed {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(self.fill(&url, count))?;
             let took = watch.elapsed().as_secs_f64();
-            crate::tell(&format!("a database with {count} conversations, made in {took:.1} s"))?;
+            crate::progress(&format!(
+                "created a database with {count} conversations in {took:.1} s"
+            ))?;
         }
         Ok(url)
     }
 
     async fn fill(&self, url: &str, count: u64) -> anyhow::Result<()> {
-        let opened = Opened::new(url, &self.fixtures(Rules::BuiltIn)?).await?;
-        opened.converse(count).await?;
+        let opened = OpenDatabase::new(url, &self.fixtures(Rules::BuiltIn)?).await?;
+        opened.add_conversations(count).await?;
         opened.store.close().await;
         Ok(())
     }
 }
 
-/// The address of the database in `file`.
+/// The URL of the database in `file`.
 pub(crate) fn address(file: &Path) -> String {
     format!("sqlite://{}", file.display())
 }
 
-/// Rules as fixtures write them.
+/// Rules in the syntax of fixtures.
 fn text_of(rules: Rules) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
     for n in 0..rules.count() {
@@ -113,26 +115,26 @@ fn text_of(rules: Rules) -> Result<String, std::fmt::Error> {
     Ok(text)
 }
 
-/// A database opened as the server opens it, and the account that asks.
-pub(crate) struct Opened {
+/// A database opened as the server does, and the account that sends the requests.
+pub(crate) struct OpenDatabase {
     /// The database.
     pub(crate) store: Store,
     /// The account.
     pub(crate) world: Arc<World>,
 }
 
-impl Opened {
-    /// Opens the database at `url`, with what every account starts with.
+impl OpenDatabase {
+    /// Opens the database at `url`; a new one is seeded from the fixtures.
     pub(crate) async fn new(url: &str, fixtures: &Path) -> anyhow::Result<Self> {
         let app = App::build(&config(url, fixtures)).await?;
         let world = app.worlds().by_id(&AccountId::from(ACCOUNT)).context("no account")?;
         Ok(Self { store: app.store().clone(), world })
     }
 
-    /// Makes `count` conversations of one turn each.
-    pub(crate) async fn converse(&self, count: u64) -> anyhow::Result<()> {
-        for begin in (0..count).step_by(usize::try_from(A_BATCH)?) {
-            let (world, end) = (Arc::clone(&self.world), count.min(begin + A_BATCH));
+    /// Adds `count` conversations with one turn each.
+    pub(crate) async fn add_conversations(&self, count: u64) -> anyhow::Result<()> {
+        for begin in (0..count).step_by(usize::try_from(BATCH)?) {
+            let (world, end) = (Arc::clone(&self.world), count.min(begin + BATCH));
             let act = storage::act(move |db| {
                 async move {
                     for n in begin..end {
@@ -153,12 +155,12 @@ pub(crate) fn conversation_id(n: u64) -> ConversationId {
     format!("00000000-0000-4000-8000-{n:012}").into()
 }
 
-/// Stores the `n`th conversation: every other one has the label `tier=gold`, and
-/// [`TOGETHER`] neighbours have a `userId` of their own.
+/// Stores the `n`th conversation: every other one has the label `tier=gold`, and each group of
+/// [`PER_USER`] has its own `userId`.
 async fn conversation(db: &mut Connection, world: &World, n: u64) -> Result<(), StoreError> {
     let now = world.clock.now();
     let mut meta = Meta::new();
-    meta.insert("userId".to_owned(), format!("user_{}", n / TOGETHER).into());
+    meta.insert("userId".to_owned(), format!("user_{}", n / PER_USER).into());
     let tier = if n.is_multiple_of(2) { "gold" } else { "basic" };
     meta.insert("tier".to_owned(), tier.into());
     let conversation = Conversation {
@@ -177,7 +179,7 @@ async fn conversation(db: &mut Connection, world: &World, n: u64) -> Result<(), 
     };
     conversations::insert(db, world.row, &conversation, 0).await?;
     let activity = world.epoch().ids.next(Kind::Activity);
-    // The first one is as long as a page and more.
+    // The first one is longer than a page.
     let turns = if n == 0 { 50 } else { 1 };
     let mut said: Vec<Message> = (0..turns).flat_map(|_| turn(world)).collect();
     number_turns(&mut said);
@@ -195,10 +197,10 @@ pub(crate) fn turn(world: &World) -> Vec<Message> {
         aborted: false,
         turn: 0,
     };
-    vec![message(Role::User, crate::workloads::GOING_ON), message(Role::Assistant, ANSWER)]
+    vec![message(Role::User, crate::workloads::NEXT_MESSAGE), message(Role::Assistant, ANSWER)]
 }
 
-/// An answer of the length that such questions get.
+/// An answer of realistic length.
 const ANSWER: &str =
     "- You said hello and asked for help.\n- I greeted you and asked what you need.";
 

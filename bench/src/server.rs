@@ -1,7 +1,6 @@
-//! Processes that are measured: started, asked what they cost, and ended.
+//! The measured servers: start, cost, termination.
 //!
-//! Each runs in a process of its own, so that its processor time and its memory are its own and
-//! nobody else's.
+//! Each runs in its own process, so that its processor time and memory can be measured.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -15,45 +14,45 @@ use mynah::clock::Stopwatch;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 
-/// What a server prints in front of its address when it answers.
+/// A server prints this before its address when it is ready.
 const READY: &str = "Ready on http://";
 
-/// The command that is Mynah: a binary, or this program in that role.
+/// How to start Mynah: a binary, or this program in that role.
 #[derive(Debug, Clone)]
 pub(crate) struct Mynah {
-    /// A binary that was named, in place of this program.
+    /// A binary to use instead of this program.
     pub(crate) binary: Option<PathBuf>,
 }
 
 /// Where a server's log goes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Log<'p> {
-    /// Warnings alone, to standard error: there are none.
+    /// Warnings only, to standard error; none are expected.
     Warnings,
-    /// As the command does it without being told, into this file.
-    Usual(&'p Path),
+    /// The default log, written to this file.
+    Default(&'p Path),
 }
 
 /// A server that runs until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     process: Process,
-    /// Where it listens.
+    /// The address that it listens on.
     pub(crate) address: SocketAddr,
 }
 
 impl Mynah {
-    /// Starts it on a free port.
+    /// Starts Mynah on a free port.
     pub(crate) fn start(&self, arguments: &[String], log: Log<'_>) -> anyhow::Result<Server> {
         let mut command = match &self.binary {
             Some(binary) => Command::new(binary),
             None => own_role("mynah")?,
         };
-        // What is measured is the command as it comes, whatever the shell's variables say.
+        // Options must not come from the environment.
         command.env_clear().args(["--port", "0"]).args(arguments);
         match log {
             Log::Warnings => command.args(["--log", "warn"]),
-            Log::Usual(file) => command.stderr(File::create(file)?),
+            Log::Default(file) => command.stderr(File::create(file)?),
         };
         Server::of(Process::start(command)?)
     }
@@ -63,11 +62,11 @@ impl Server {
     /// Starts the bare server with `spec`.
     pub(crate) fn ceiling(spec: &impl Serialize) -> anyhow::Result<Self> {
         let mut process = Process::start(own_role("ceiling")?)?;
-        process.tell(spec)?;
+        process.send_spec(spec)?;
         Self::of(process)
     }
 
-    /// A process that tells where it listens.
+    /// Waits until `process` has printed its address.
     fn of(mut process: Process) -> anyhow::Result<Self> {
         let stdout = process.stdout.take().context("no standard output")?;
         for line in BufReader::new(stdout).lines() {
@@ -76,17 +75,17 @@ impl Server {
                 return Ok(Self { process, address });
             }
         }
-        bail!("a server ended before it was ready")
+        bail!("the server exited before it was ready")
     }
 
-    /// Sends it SIGTERM, and waits until it has ended in good order.
+    /// Sends SIGTERM and waits for the exit; fails unless the exit code is 0.
     pub(crate) fn terminate(mut self, within: Duration) -> anyhow::Result<()> {
         let (child, watch) = (&mut self.process.child, Stopwatch::start());
         let process = Pid::from_child(child);
         kill_process(process, Signal::TERM)?;
         loop {
             if let Some(status) = child.try_wait()? {
-                ensure!(status.success(), "the server ended with {status}");
+                ensure!(status.success(), "the server exited with {status}");
                 return Ok(());
             }
             ensure!(watch.elapsed() < within, "the server still runs after {within:?}");
@@ -94,37 +93,37 @@ impl Server {
         }
     }
 
-    /// How many descriptors it has open.
+    /// Number of open descriptors.
     pub(crate) fn open_files(&self) -> anyhow::Result<usize> {
         let folder = format!("/proc/{}/fd", self.process.child.id());
         Ok(std::fs::read_dir(&folder).context(folder)?.count())
     }
 
-    /// What it has cost so far.
+    /// Its resource usage so far.
     pub(crate) fn cost(&self) -> anyhow::Result<Cost> {
         Cost::of(self.process.child.id())
     }
 }
 
-/// This program again, in the role that `role` names.
+/// A command that runs this program in `role`.
 fn own_role(role: &str) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg(role);
     Ok(command)
 }
 
-/// Asks this program for something in the role that `role` names: JSON in, JSON out.
-pub(crate) fn ask_own<T>(role: &str, spec: &impl Serialize) -> anyhow::Result<T>
+/// Runs this program in `role` with `spec` as JSON on standard input; parses its output as JSON.
+pub(crate) fn run_role<T>(role: &str, spec: &impl Serialize) -> anyhow::Result<T>
 where
     T: serde::de::DeserializeOwned,
 {
     let mut process = Process::start(own_role(role)?)?;
-    process.tell(spec)?;
+    process.send_spec(spec)?;
     let stdout = process.stdout.take().context("no standard output")?;
     serde_json::from_reader(stdout).with_context(|| format!("the answer of `{role}`"))
 }
 
-/// A child that ends with its owner.
+/// A child process that is killed on drop.
 #[derive(Debug)]
 struct Process {
     child: Child,
@@ -140,8 +139,8 @@ impl Process {
         Ok(Self { child, stdin, stdout })
     }
 
-    /// Hands `spec` over on standard input, and closes it.
-    fn tell(&mut self, spec: &impl Serialize) -> anyhow::Result<()> {
+    /// Writes `spec` to standard input and closes it.
+    fn send_spec(&mut self, spec: &impl Serialize) -> anyhow::Result<()> {
         let mut stdin = self.stdin.take().context("no standard input")?;
         Ok(stdin.write_all(&serde_json::to_vec(spec)?)?)
     }
@@ -154,27 +153,27 @@ impl Drop for Process {
     }
 }
 
-/// What a process has cost the machine.
+/// Resource usage of a process.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cost {
-    /// Processor time, in seconds, of the process and the kernel for it.
+    /// User and system time in seconds.
     pub(crate) cpu: f64,
-    /// Memory it has in use, in bytes.
+    /// Memory in use, in bytes.
     pub(crate) resident: u64,
-    /// The most it has had in use, in bytes.
+    /// Peak memory in bytes.
     pub(crate) peak: u64,
 }
 
 impl Cost {
-    /// What this very process has cost.
+    /// The usage of this process.
     pub(crate) fn own() -> anyhow::Result<Self> {
         Self::of(std::process::id())
     }
 
     fn of(process: u32) -> anyhow::Result<Self> {
         let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
-        // The name, in parentheses, may hold anything; user and system time are the 12th and 13th
-        // field behind it (proc_pid_stat(5)).
+        // The name in parentheses may contain anything; user and system time are the 12th and 13th field
+        // after it (proc_pid_stat(5)).
         let (_, fields) = stat.rsplit_once(')').context("no fields in stat")?;
         let mut ticks = 0;
         for field in fields.split_whitespace().skip(11).take(2) {
@@ -190,7 +189,7 @@ impl Cost {
     }
 }
 
-/// What `/proc/PID/status` says in kB on the line of `name`, in bytes.
+/// The value in bytes of the line `name` of `/proc/PID/status`, which is in kB.
 fn bytes(status: &str, name: &str) -> anyhow::Result<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB"));

@@ -1,4 +1,4 @@
-//! Cold start: from exec to the first answer, the memory when idle, and the size of the binary.
+//! Cold start: time from exec to the first answer, idle memory, and size of the binary.
 
 use std::path::PathBuf;
 
@@ -8,30 +8,29 @@ use mynah::clock::Stopwatch;
 use serde::Serialize;
 
 use crate::figures::{median, mega};
-use crate::load::Line;
+use crate::load::Connection;
 use crate::server::{Log, Mynah};
 use crate::workloads::first_request;
 
-/// How often the server is started.
+/// Number of starts.
 const STARTS: usize = 21;
-/// What is started where no binary is named, if it is there.
+/// The binary to start by default, if it exists.
 const RELEASE: &str = "target/release/mynah";
 
-/// What starting came to.
+/// The results of the starts.
 #[derive(Debug, Serialize)]
 pub(crate) struct Start {
-    /// The binary that was started.
+    /// The binary.
     pub(crate) binary: PathBuf,
     /// Its size in megabytes.
     pub(crate) size_mb: f64,
-    /// Milliseconds from exec to the end of the first answer: the fastest, the middle, the
-    /// slowest.
+    /// Milliseconds from exec to the end of the first answer: fastest, median, slowest.
     pub(crate) first_answer_ms: [f64; 3],
-    /// Megabytes in use after it (`VmRSS`): the most of all starts.
+    /// Memory in megabytes after the first answer (`VmRSS`): the maximum of all starts.
     pub(crate) idle_mb: f64,
 }
 
-/// Starts `mynah`, the release binary or else this program, with a database in memory.
+/// Starts `mynah`, by default the release binary or else this program, with a database in memory.
 pub(crate) fn measure(mynah: &Mynah) -> anyhow::Result<Start> {
     let release = || Some(PathBuf::from(RELEASE)).filter(|release| release.exists());
     let mynah = Mynah { binary: mynah.binary.clone().or_else(release) };
@@ -54,13 +53,13 @@ pub(crate) fn measure(mynah: &Mynah) -> anyhow::Result<Start> {
     })
 }
 
-/// Milliseconds to the first answer, and bytes in use then.
+/// Milliseconds to the first answer, and memory in bytes after it.
 async fn start(mynah: &Mynah) -> anyhow::Result<(f64, u64)> {
     let watch = Stopwatch::start();
     let database = ["--database", "sqlite::memory:"].map(str::to_owned);
     let server = mynah.start(&database, Log::Warnings)?;
-    let came = Line::open(server.address).await?.ask(first_request()?).await?;
+    let response = Connection::open(server.address).await?.send(first_request()?).await?;
     let elapsed = watch.elapsed();
-    ensure!(came.status == StatusCode::OK, "{}", came.text()?);
+    ensure!(response.status == StatusCode::OK, "{}", response.text()?);
     Ok((elapsed.as_secs_f64() * 1000.0, server.cost()?.resident))
 }

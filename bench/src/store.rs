@@ -1,7 +1,7 @@
-//! The store by itself: what a request of a workload asks of the database, without HTTP.
+//! The storage alone: the database operations of a workload's requests, without HTTP.
 //!
-//! The same functions of `mynah::storage` are called in the same way as the server calls them, from as many
-//! tasks as the load has connections, in a process of its own.
+//! Calls the functions of `mynah::storage` as the server does, from as many tasks as the load has
+//! connections, in its own process.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,30 +24,30 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 
 use crate::figures::{Figures, empty_histogram, note};
-use crate::seed::{Opened, conversation_id, turn};
+use crate::seed::{OpenDatabase, conversation_id, turn};
 use crate::server::Cost;
 
-/// What is to be driven.
+/// The configuration of a run.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Spec {
-    /// The database.
+pub(crate) struct StoreSpec {
+    /// The URL of the database.
     pub(crate) database: String,
-    /// The fixtures that it was, or is, begun with.
+    /// The folder of fixtures that the database is seeded from.
     pub(crate) fixtures: PathBuf,
-    /// What is done again and again.
-    pub(crate) operation: Operation,
-    /// By how many at once.
+    /// The repeated operation.
+    pub(crate) operation: StoreOperation,
+    /// Number of concurrent tasks.
     pub(crate) tasks: u64,
-    /// Before anything counts, in milliseconds.
+    /// Unmeasured time in milliseconds.
     pub(crate) warm_up_ms: u64,
-    /// What counts, in milliseconds.
+    /// Measured time in milliseconds.
     pub(crate) measured_ms: u64,
 }
 
-/// What a request comes to in the store.
+/// The database operation of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Operation {
-    /// A further turn of a conversation, one of each task's own.
+pub(crate) enum StoreOperation {
+    /// Adds a turn; each task has its own conversation.
     Turn,
     /// The charge for a completion.
     Charge,
@@ -62,29 +62,29 @@ pub(crate) enum Operation {
     },
 }
 
-/// The history that the model is shown of a conversation: five turns.
-const SHOWN: u64 = 5;
-/// Where nobody says otherwise, a page has so many items.
-const A_PAGE: Window = Window { skip: 0, take: 20 };
+/// Turns of the history that the model is shown.
+const HISTORY_TURNS: u64 = 5;
+/// The default page.
+const PAGE: Window = Window { skip: 0, take: 20 };
 
-/// Does what standard input says, and prints the figures.
+/// Runs the [`StoreSpec`] (JSON) from standard input and prints the figures.
 pub(crate) fn drive() -> anyhow::Result<()> {
-    let spec: Spec = serde_json::from_reader(std::io::stdin())?;
+    let spec: StoreSpec = serde_json::from_reader(std::io::stdin())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let figures = runtime.block_on(run(spec))?;
-    crate::say(&serde_json::to_string(&figures)?)
+    crate::print(&serde_json::to_string(&figures)?)
 }
 
-async fn run(spec: Spec) -> anyhow::Result<Figures> {
-    let opened = Arc::new(Opened::new(&spec.database, &spec.fixtures).await?);
-    if spec.operation == Operation::Turn {
-        opened.converse(spec.tasks).await?;
+async fn run(spec: StoreSpec) -> anyhow::Result<Figures> {
+    let opened = Arc::new(OpenDatabase::new(&spec.database, &spec.fixtures).await?);
+    if spec.operation == StoreOperation::Turn {
+        opened.add_conversations(spec.tasks).await?;
     }
     let begin = Instant::now() + Duration::from_millis(spec.warm_up_ms);
     let end = begin + Duration::from_millis(spec.measured_ms);
     let tasks = (0..spec.tasks).map(|n| {
         let (opened, operation) = (Arc::clone(&opened), spec.operation.clone());
-        tokio::spawn(keep_on(opened, operation, n, (begin, end)))
+        tokio::spawn(repeat(opened, operation, n, (begin, end)))
     });
     let tasks = try_join_all(tasks.collect::<Vec<_>>());
     let costs = async {
@@ -101,36 +101,36 @@ async fn run(spec: Spec) -> anyhow::Result<Figures> {
     Figures::of(&latencies, end - begin, &before?, &after?)
 }
 
-async fn keep_on(
-    opened: Arc<Opened>,
-    operation: Operation,
+async fn repeat(
+    opened: Arc<OpenDatabase>,
+    operation: StoreOperation,
     task: u64,
     (begin, end): (Instant, Instant),
 ) -> anyhow::Result<Histogram<u64>> {
     let mut latencies = empty_histogram()?;
     loop {
-        let asked = Instant::now();
-        if asked >= end {
+        let started = Instant::now();
+        if started >= end {
             return Ok(latencies);
         }
         match &operation {
-            Operation::Turn => opened.go_on(task).await?,
-            Operation::Charge => opened.charge().await?,
-            Operation::Messages => opened.page_of_messages().await?,
-            Operation::List { name, value } => opened.page_of(name, value).await?,
+            StoreOperation::Turn => opened.add_turn(task).await?,
+            StoreOperation::Charge => opened.charge().await?,
+            StoreOperation::Messages => opened.page_of_messages().await?,
+            StoreOperation::List { name, value } => opened.page_of(name, value).await?,
         }
         let done = Instant::now();
-        if asked >= begin && done < end {
-            note(&mut latencies, done - asked);
+        if started >= begin && done < end {
+            note(&mut latencies, done - started);
         }
     }
 }
 
-/// What a turn or a completion stores.
+/// The write of a turn or a completion.
 struct Entry {
     world: Arc<World>,
     cost: Credits,
-    /// The ordinal of the conversation that goes on.
+    /// The ordinal of the continued conversation.
     conversation: Option<u64>,
 }
 
@@ -160,11 +160,11 @@ impl Posting for Entry {
     }
 }
 
-impl Opened {
-    /// Reads conversation `n` and its latest turns, and stores a further one.
-    async fn go_on(&self, n: u64) -> anyhow::Result<()> {
+impl OpenDatabase {
+    /// Loads conversation `n` with its latest turns and adds a turn.
+    async fn add_turn(&self, n: u64) -> anyhow::Result<()> {
         let (owner, id) = (self.world.row, conversation_id(n));
-        let sought = Sought { owner, api: Api::Runner, id, latest: History::Turns(SHOWN) };
+        let sought = Sought { owner, api: Api::Runner, id, latest: History::Turns(HISTORY_TURNS) };
         let found = self.store.find(sought).await?.context("no such conversation")?;
         let world = Arc::clone(&self.world);
         let entry = Entry {
@@ -181,7 +181,7 @@ impl Opened {
         Ok(())
     }
 
-    /// Takes a price off the balance, and counts the message that it was for.
+    /// Charges the price of a completion and counts its message.
     async fn charge(&self) -> anyhow::Result<()> {
         let world = Arc::clone(&self.world);
         let cost = Credits::from_millionths(1200);
@@ -192,10 +192,10 @@ impl Opened {
         let filter = Filter { deployment: None, meta: vec![(name.to_owned(), value.to_owned())] };
         let owner = self.world.row;
         let look = storage::act(move |db| {
-            async move { listing::conversations(db, owner, &filter, A_PAGE).await }.boxed()
+            async move { listing::conversations(db, owner, &filter, PAGE).await }.boxed()
         });
         let (items, _) = self.store.read(look).await?;
-        ensure!(!items.is_empty(), "nothing has the label");
+        ensure!(!items.is_empty(), "no conversation has the label");
         Ok(())
     }
 
@@ -205,7 +205,7 @@ impl Opened {
             async move {
                 let found = conversations::find(db, owner, Api::Runner, &id).await?;
                 let Some(found) = found else { return Ok(None) };
-                messages::read(db, owner, found.ordinal, A_PAGE).await.map(Some)
+                messages::read(db, owner, found.ordinal, PAGE).await.map(Some)
             }
             .boxed()
         });

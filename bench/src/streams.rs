@@ -1,4 +1,4 @@
-//! Paced streams, very many at once: how late each word comes, and what a stream costs in memory.
+//! Many paced streams at once: lateness of each word and memory per stream.
 
 use std::time::Duration;
 
@@ -10,76 +10,76 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
 
-use crate::ceiling::{self, Reads};
+use crate::ceiling::{self, BodyKind};
 use crate::figures::{empty_histogram, median, mega, milliseconds, note};
-use crate::load::Line;
-use crate::seed::Bed;
+use crate::load::Connection;
+use crate::seed::WorkFolder;
 use crate::server::{Log, Mynah, Server};
-use crate::workloads::{Rules, STREAM_ECHOED, echoed};
+use crate::workloads::{ECHO_STREAM_PATH, Rules, echo_stream};
 
-/// Words of a stream.
+/// Words per stream.
 const WORDS: u32 = 50;
-/// From word to word.
+/// Time between two words.
 const PACE: Duration = Duration::from_millis(50);
-/// Descriptors beside those of the streams.
+/// Descriptors besides those of the streams.
 const OTHER_FILES: u64 = 100;
 
-/// How the streams begin.
+/// When the streams start.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(crate) enum Begin {
+pub(crate) enum StartPattern {
     /// Spread evenly over a second, as those of many clients do.
     Spread,
-    /// All in the same instant: each word is due for all streams at once.
+    /// All at once: each word is due for all streams at the same time.
     Together,
 }
 
-/// What came of one run.
+/// The results of one run.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(crate) struct Lateness {
-    /// Milliseconds behind the due time that half of the words came at most.
+    /// Median lateness of words in milliseconds.
     pub(crate) p50_ms: f64,
-    /// That 99 of 100 words came at most.
+    /// 99th percentile of the lateness.
     pub(crate) p99_ms: f64,
-    /// That the last of all did.
+    /// Maximum lateness.
     pub(crate) max_ms: f64,
-    /// 99 of 100 gaps between two words were longer than the pace by so many milliseconds at most.
+    /// 99th percentile of the time by which gaps between words exceeded the pace, in milliseconds.
     pub(crate) gap_p99_ms: f64,
-    /// Seconds of processor time for 1,000 streams.
+    /// Processor time in seconds per 1,000 streams.
     pub(crate) cpu_per_1000: f64,
-    /// Kilobytes (of 1,000 bytes) that the server's memory grew by for each stream.
+    /// Growth of the server's memory in kilobytes (1,000 bytes) per stream.
     pub(crate) kilobytes: f64,
 }
 
-/// Runs of Mynah and of the bare server in turns.
+/// Alternating runs of Mynah and the bare server.
 #[derive(Debug, Serialize)]
 pub(crate) struct Streams {
-    /// How many at once.
+    /// Concurrent streams.
     pub(crate) count: u32,
-    /// How they begin.
-    pub(crate) begin: Begin,
+    /// When they start.
+    pub(crate) begin: StartPattern,
     mynah: Vec<Lateness>,
     ceiling: Vec<Lateness>,
 }
 
 impl Streams {
-    /// `count` streams, not measured yet.
-    pub(crate) fn new(count: u32, begin: Begin) -> Self {
+    /// `count` streams without results.
+    pub(crate) fn new(count: u32, begin: StartPattern) -> Self {
         Self { count, begin, mynah: Vec::new(), ceiling: Vec::new() }
     }
 
-    /// Measures once more.
-    pub(crate) fn measure(&mut self, mynah: &Mynah, bed: &Bed) -> anyhow::Result<()> {
+    /// Measures one more round.
+    pub(crate) fn measure(&mut self, mynah: &Mynah, folder: &WorkFolder) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let fixtures = bed.fixtures(Rules::BuiltIn)?.display().to_string();
+        let fixtures = folder.fixtures(Rules::BuiltIn)?.display().to_string();
         let pace = PACE.as_millis().to_string();
         let options =
             ["--pace", &pace, "--database", "sqlite::memory:", "--fixtures", fixtures.as_str()];
         let server = mynah.start(&options.map(str::to_owned), Log::Warnings)?;
         self.mynah.push(runtime.block_on(self.run(&server))?);
         let words = text();
-        let server = Server::ceiling(&ceiling::Spec {
-            path: STREAM_ECHOED.to_owned(),
-            reads: Reads::Content,
+        let server = Server::ceiling(&ceiling::CeilingSpec {
+            path: ECHO_STREAM_PATH.to_owned(),
+            body_kind: BodyKind::Content,
             status: 200,
             content_type: "text/plain; charset=utf-8".to_owned(),
             chunks: mynah::domain::words::split(&words).map(str::to_owned).collect(),
@@ -90,25 +90,25 @@ impl Streams {
     }
 
     async fn run(&self, server: &Server) -> anyhow::Result<Lateness> {
-        // What the first request of all makes the server set up is no stream's.
-        Line::open(server.address).await?.ask(echoed("one")?).await?;
+        // One-time set-up by the first request does not count.
+        Connection::open(server.address).await?.send(echo_stream("one")?).await?;
         let before = server.cost()?;
-        let mut lines = Vec::new();
+        let mut connections = Vec::new();
         for _ in 0..self.count {
-            lines.push(Line::open(server.address).await?);
+            connections.push(Connection::open(server.address).await?);
         }
         let begin = Instant::now() + Duration::from_millis(100);
         let apart = match self.begin {
-            Begin::Spread => Duration::from_secs(1) / self.count,
-            Begin::Together => Duration::ZERO,
+            StartPattern::Spread => Duration::from_secs(1) / self.count,
+            StartPattern::Together => Duration::ZERO,
         };
-        let streams = lines
+        let streams = connections
             .into_iter()
             .zip(0..)
-            .map(|(line, nth)| tokio::spawn(watch(line, begin + apart * nth)));
+            .map(|(connection, nth)| tokio::spawn(watch(connection, begin + apart * nth)));
         let streams = try_join_all(streams.collect::<Vec<_>>());
         let in_the_middle = async {
-            // When all run and none is at its end.
+            // All streams are running at this time.
             sleep_until(begin + Duration::from_secs(1) + PACE * WORDS / 4).await;
             server.cost()
         };
@@ -131,53 +131,56 @@ impl Streams {
         })
     }
 
-    /// The middle of all runs: Mynah's and the bare server's.
-    pub(crate) fn middle(&self) -> anyhow::Result<(Lateness, Lateness)> {
+    /// Medians over the runs of Mynah and of the bare server.
+    pub(crate) fn medians(&self) -> anyhow::Result<(Lateness, Lateness)> {
         Ok((Lateness::median(&self.mynah)?, Lateness::median(&self.ceiling)?))
     }
 }
 
 impl Lateness {
     fn median(runs: &[Self]) -> anyhow::Result<Self> {
-        let middle = |figure: fn(&Self) -> f64| median(runs.iter().map(figure));
+        let of = |figure: fn(&Self) -> f64| median(runs.iter().map(figure));
         Ok(Self {
-            p50_ms: middle(|run| run.p50_ms)?,
-            p99_ms: middle(|run| run.p99_ms)?,
-            max_ms: middle(|run| run.max_ms)?,
-            gap_p99_ms: middle(|run| run.gap_p99_ms)?,
-            cpu_per_1000: middle(|run| run.cpu_per_1000)?,
-            kilobytes: middle(|run| run.kilobytes)?,
+            p50_ms: of(|run| run.p50_ms)?,
+            p99_ms: of(|run| run.p99_ms)?,
+            max_ms: of(|run| run.max_ms)?,
+            gap_p99_ms: of(|run| run.gap_p99_ms)?,
+            cpu_per_1000: of(|run| run.cpu_per_1000)?,
+            kilobytes: of(|run| run.kilobytes)?,
         })
     }
 }
 
-/// Streams from `begin` on. Gives how late each word came, where word `n` (from 0) is due `n` times
-/// the pace after the request was sent; and by how much each gap between words was too long.
-async fn watch(mut line: Line, begin: Instant) -> anyhow::Result<(Histogram<u64>, Histogram<u64>)> {
-    let ask = echoed(&text())?;
-    let mut came = Vec::new();
+/// Runs a stream that starts at `begin`. Returns the lateness of each word, where word `n` (from 0) is due
+/// `n` times the pace after the request was sent, and the excess of each gap between words.
+async fn watch(
+    mut connection: Connection,
+    begin: Instant,
+) -> anyhow::Result<(Histogram<u64>, Histogram<u64>)> {
+    let request = echo_stream(&text())?;
+    let mut arrivals = Vec::new();
     sleep_until(begin).await;
     let sent = Instant::now();
-    let (status, _) = line.each_chunk(ask, |_| came.push(Instant::now())).await?;
-    ensure!(status == StatusCode::OK, "a stream was answered {status}");
-    ensure!(came.len() == usize::try_from(WORDS)?, "{} words came", came.len());
+    let (status, _) = connection.each_chunk(request, |_| arrivals.push(Instant::now())).await?;
+    ensure!(status == StatusCode::OK, "a stream had status {status}");
+    ensure!(arrivals.len() == usize::try_from(WORDS)?, "{} words arrivals", arrivals.len());
     let (mut late, mut gaps) = (empty_histogram()?, empty_histogram()?);
-    for (nth, word) in (0..).zip(&came) {
+    for (nth, word) in (0..).zip(&arrivals) {
         note(&mut late, word.saturating_duration_since(sent + PACE * nth));
     }
-    for (word, next) in came.iter().zip(came.iter().skip(1)) {
+    for (word, next) in arrivals.iter().zip(arrivals.iter().skip(1)) {
         note(&mut gaps, (*next - *word).saturating_sub(PACE));
     }
     Ok((late, gaps))
 }
 
-/// What is streamed.
+/// The streamed text.
 fn text() -> String {
     let words: Vec<String> = (1..=WORDS).map(|nth| format!("word{nth:02}")).collect();
     words.join(" ")
 }
 
-/// Lets this program, and what it starts, open a file for each of `streams`.
+/// Raises the limit of open files of this program and its children to one for each of `streams`.
 pub(crate) fn raise_open_files(streams: u32) -> anyhow::Result<()> {
     let wanted = u64::from(streams) + OTHER_FILES;
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);

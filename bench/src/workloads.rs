@@ -1,4 +1,4 @@
-//! What is asked, of a server begun how, and what the ceiling and the store do of it.
+//! The workloads: requests, the server's configuration, and what the ceiling and the store do.
 
 use anyhow::{Context as _, ensure};
 use bytes::Bytes;
@@ -6,65 +6,65 @@ use http_body_util::Full;
 use hyper::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::ceiling::Reads;
-use crate::load::{Ask, Line};
+use crate::ceiling::BodyKind;
+use crate::load::{Connection, HttpRequest};
 use crate::server::Server;
-use crate::store::Operation;
+use crate::store::StoreOperation;
 
-/// What a conversation goes on with.
-pub(crate) const GOING_ON: &str = "Please summarize in 2 bullets.";
-/// Stands in a body for the conversation of the connection that sends it.
+/// The message that continues a conversation.
+pub(crate) const NEXT_MESSAGE: &str = "Please summarize in 2 bullets.";
+/// Placeholder in a body for the conversation of the connection.
 const OWN_CONVERSATION: &str = "THE CONVERSATION";
 const KEY: &str = "YOUR_API_KEY";
 
-/// A row, or some, of the table.
+/// One or more rows of the table.
 #[derive(Debug, Clone)]
 pub(crate) struct Workload {
-    /// What it is called.
+    /// The name of the row.
     pub(crate) name: &'static str,
-    /// Over how many connections it is sent.
+    /// Numbers of connections, one row each.
     pub(crate) connections: &'static [usize],
-    /// Where the server keeps its data.
+    /// The server's database.
     pub(crate) database: Database,
-    /// The rules that the fixtures have besides the built-in ones.
+    /// Rules in addition to the built-in ones.
     pub(crate) rules: Rules,
-    /// Whether the log is the usual one, a line a request, and not warnings alone.
-    pub(crate) log_usual: bool,
+    /// Whether the server writes its default log, a line per request, instead of warnings only.
+    pub(crate) default_log: bool,
     method: Method,
     path: String,
     body: Option<Value>,
-    /// What the bare server reads of it.
-    pub(crate) reads: Reads,
+    /// The kind of body.
+    pub(crate) body_kind: BodyKind,
     /// Whether the answer is a stream.
     pub(crate) streams: bool,
-    /// What it comes to in the store.
-    pub(crate) store: Option<Operation>,
+    /// The corresponding database operation.
+    pub(crate) store: Option<StoreOperation>,
 }
 
-/// Where data is kept.
+/// A server's database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Database {
     /// In memory.
     Memory,
     /// In a new file.
     NewFile,
-    /// In a file that holds so many conversations.
+    /// In a file with this number of conversations.
     Holding(u64),
 }
 
-/// Rules besides the built-in ones.
+/// Rules in addition to the built-in ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rules {
     /// None.
     BuiltIn,
-    /// So many, each for a text to the letter.
+    /// This number of rules, each for an exact text.
     ByText(u64),
-    /// So many, each for a deployment.
+    /// This number of rules, each for a deployment.
     ByDeployment(u64),
 }
 
 impl Rules {
-    /// How many they are.
+    /// Number of rules.
     pub(crate) fn count(self) -> u64 {
         match self {
             Self::BuiltIn => 0,
@@ -72,51 +72,51 @@ impl Rules {
         }
     }
 
-    /// The text that rule `n` by text is for.
+    /// The text of rule `n` of [`Self::ByText`].
     pub(crate) fn question(n: u64) -> String {
         format!("What is the answer to question {n}?")
     }
 
-    /// The deployment that rule `n` by deployment is for.
+    /// The deployment of rule `n` of [`Self::ByDeployment`].
     pub(crate) fn deployment(n: u64) -> String {
         format!("DEPLOYMENT_{n}")
     }
 }
 
-/// A message of the Runner API.
-fn said(text: &str) -> Value {
+/// A body of the Runner API with one text part.
+fn content_body(text: &str) -> Value {
     json!({"content": [{"type": "text", "text": text}]})
 }
 
 impl Workload {
     /// A POST over 16 connections to a server with its data in memory.
-    fn post(name: &'static str, path: &str, reads: Reads, body: Value) -> Self {
+    fn post(name: &'static str, path: &str, body_kind: BodyKind, body: Value) -> Self {
         Self {
             name,
             connections: &[16],
             database: Database::Memory,
             rules: Rules::BuiltIn,
-            log_usual: false,
+            default_log: false,
             method: Method::POST,
             path: path.to_owned(),
             body: Some(body),
-            reads,
+            body_kind,
             streams: false,
             store: None,
         }
     }
 
     fn run(name: &'static str, deployment: &str, text: &str) -> Self {
-        Self::post(name, &format!("/v1/runner/{deployment}"), Reads::Content, said(text))
+        Self::post(name, &format!("/v1/runner/{deployment}"), BodyKind::Content, content_body(text))
     }
 
     /// A GET over 16 connections.
     fn get(name: &'static str, path: &str, database: Database) -> Self {
-        let post = Self::post(name, path, Reads::Nothing, Value::Null);
+        let post = Self::post(name, path, BodyKind::Nothing, Value::Null);
         Self { method: Method::GET, body: None, database, ..post }
     }
 
-    fn stored(self, database: Database, store: Operation) -> Self {
+    fn stored(self, database: Database, store: StoreOperation) -> Self {
         Self { database, store: Some(store), ..self }
     }
 
@@ -129,45 +129,45 @@ impl Workload {
         self.path.split('?').next().unwrap_or_default()
     }
 
-    /// One request for each of `connections`; makes their conversations, where they need any.
-    pub(crate) async fn asks(
+    /// One request per connection; creates the conversations that they need.
+    pub(crate) async fn requests(
         &self,
         server: &Server,
         connections: usize,
-    ) -> anyhow::Result<Vec<Ask>> {
+    ) -> anyhow::Result<Vec<HttpRequest>> {
         let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
-        let mut asks = Vec::with_capacity(connections);
+        let mut requests = Vec::with_capacity(connections);
         for _ in 0..connections {
             let own = if body.contains(OWN_CONVERSATION) {
                 body.replace(OWN_CONVERSATION, &self.begin_conversation(server).await?)
             } else {
                 body.clone()
             };
-            asks.push(request(self.method.clone(), &self.path, own)?);
+            requests.push(request(self.method.clone(), &self.path, own)?);
         }
-        Ok(asks)
+        Ok(requests)
     }
 
-    /// The request as it is sent where no conversation is there to go on with: of the same length.
-    pub(crate) fn plain_ask(&self) -> anyhow::Result<Ask> {
+    /// The request with an arbitrary conversation id, of the same length, for the bare server.
+    pub(crate) fn plain_request(&self) -> anyhow::Result<HttpRequest> {
         let body = self.body.as_ref().map(Value::to_string).unwrap_or_default();
         let body = body.replace(OWN_CONVERSATION, crate::seed::conversation_id(0).as_str());
         request(self.method.clone(), &self.path, body)
     }
 
     async fn begin_conversation(&self, server: &Server) -> anyhow::Result<String> {
-        let body = said("Hello! I need help with my order.").to_string();
-        let ask = request(Method::POST, &self.path, body)?;
-        let came = Line::open(server.address).await?.ask(ask).await?;
-        ensure!(came.status == StatusCode::OK, "{}", came.text()?);
-        let answer: Value = serde_json::from_str(&came.text()?)?;
+        let body = content_body("Hello! I need help with my order.").to_string();
+        let request = request(Method::POST, &self.path, body)?;
+        let response = Connection::open(server.address).await?.send(request).await?;
+        ensure!(response.status == StatusCode::OK, "{}", response.text()?);
+        let answer: Value = serde_json::from_str(&response.text()?)?;
         let id = answer.get("conversation_id").and_then(Value::as_str);
         Ok(id.context("no conversation_id")?.to_owned())
     }
 }
 
 /// A request with a key for both APIs.
-pub(crate) fn request(method: Method, path: &str, body: String) -> anyhow::Result<Ask> {
+pub(crate) fn request(method: Method, path: &str, body: String) -> anyhow::Result<HttpRequest> {
     let request = Request::builder()
         .method(method)
         .uri(path)
@@ -178,20 +178,20 @@ pub(crate) fn request(method: Method, path: &str, body: String) -> anyhow::Resul
     Ok(request.body(Full::new(Bytes::from(body)))?)
 }
 
-/// Asks for a stream of the text `text`, word by word.
-pub(crate) fn echoed(text: &str) -> anyhow::Result<Ask> {
-    request(Method::POST, STREAM_ECHOED, said(text).to_string())
+/// A request that streams `text` back.
+pub(crate) fn echo_stream(text: &str) -> anyhow::Result<HttpRequest> {
+    request(Method::POST, ECHO_STREAM_PATH, content_body(text).to_string())
 }
 
-/// What a server is asked first of all.
-pub(crate) fn first_request() -> anyhow::Result<Ask> {
-    request(Method::POST, "/v1/runner/YOUR_DEPLOYMENT_ID", said("Hello").to_string())
+/// The first request to a server.
+pub(crate) fn first_request() -> anyhow::Result<HttpRequest> {
+    request(Method::POST, "/v1/runner/YOUR_DEPLOYMENT_ID", content_body("Hello").to_string())
 }
 
-/// The path of [`echoed`].
-pub(crate) const STREAM_ECHOED: &str = "/v1/runner/ECHO_DEPLOYMENT_ID/stream";
+/// The path of [`echo_stream`].
+pub(crate) const ECHO_STREAM_PATH: &str = "/v1/runner/ECHO_DEPLOYMENT_ID/stream";
 
-/// All of them; `many` is how many conversations are many.
+/// All workloads; `many` is the number of conversations of a large database.
 pub(crate) fn all(many: u64) -> Vec<Workload> {
     let mut all = answers();
     all.extend(turns());
@@ -208,7 +208,7 @@ fn answers() -> Vec<Workload> {
     let story = "Tell me a story.";
     vec![
         canned("run, canned").over(&[1, 16, 256]),
-        Workload { log_usual: true, ..canned("run, canned, a log line each") },
+        Workload { default_log: true, ..canned("run, canned, a log line each") },
         Workload::run("run, made up", "YOUR_DEPLOYMENT_ID", story),
         Workload::run("run, echo", "ECHO_DEPLOYMENT_ID", story),
         Workload {
@@ -219,21 +219,21 @@ fn answers() -> Vec<Workload> {
     ]
 }
 
-/// What is stored and paid for.
+/// Answers that are stored and charged.
 fn turns() -> Vec<Workload> {
     let path = "/v1/runner/YOUR_DEPLOYMENT_ID/conversation";
     let turn = |name, database| {
-        let mut body = said(GOING_ON);
+        let mut body = content_body(NEXT_MESSAGE);
         if let Some(fields) = body.as_object_mut() {
             fields.insert("conversation_id".to_owned(), OWN_CONVERSATION.into());
         }
-        Workload::post(name, path, Reads::Content, body).stored(database, Operation::Turn)
+        Workload::post(name, path, BodyKind::Content, body).stored(database, StoreOperation::Turn)
     };
     let completion = |name, database| {
         let messages = json!([{"role": "user", "content": "Hello, how are you?"}]);
         let body = json!({"llm_id": "model_abc123", "messages": messages});
-        Workload::post(name, "/api/v1/completions", Reads::Completion, body)
-            .stored(database, Operation::Charge)
+        Workload::post(name, "/api/v1/completions", BodyKind::Completion, body)
+            .stored(database, StoreOperation::Charge)
     };
     let image = json!({"prompt": "A lighthouse in a storm", "sd_model_id": "sd_model_456abc"});
     vec![
@@ -241,17 +241,17 @@ fn turns() -> Vec<Workload> {
         turn("conversation turn, memory", Database::Memory),
         completion("completion, memory", Database::Memory).over(&[1, 16, 256]),
         completion("completion, file", Database::NewFile),
-        Workload::post("image made, memory", "/api/v1/images", Reads::Image, image),
+        Workload::post("image made, memory", "/api/v1/images", BodyKind::Image, image),
         Workload::get("images, a page", "/api/v1/images", Database::NewFile),
     ]
 }
 
-/// Names of pages of a database: of messages, of a list with a rare and with a common label.
+/// Row names of pages: messages, a list by a rare label, a list by a common label.
 type PageNames = [&'static str; 3];
-/// Of a small one.
+/// Pages of a small database.
 pub(crate) const PAGES_OF_FEW: PageNames =
     ["messages, few", "list by rare label, few", "list by common label, few"];
-/// Of a large one.
+/// Pages of a large database.
 pub(crate) const PAGES_OF_MANY: PageNames =
     ["messages, many", "list by rare label, many", "list by common label, many"];
 
@@ -260,23 +260,23 @@ fn pages([messages, rare, common]: PageNames, count: u64) -> Vec<Workload> {
     let list = |name, label: &str, value: &str| {
         let path = format!("/v1/runner/conversations?{label}={value}");
         let (name_of, value) = (label.to_owned(), value.to_owned());
-        Workload::get(name, &path, held).stored(held, Operation::List { name: name_of, value })
+        Workload::get(name, &path, held).stored(held, StoreOperation::List { name: name_of, value })
     };
     let path = format!("/v1/runner/conversation/{}/messages", crate::seed::conversation_id(0));
     vec![
-        Workload::get(messages, &path, held).stored(held, Operation::Messages),
+        Workload::get(messages, &path, held).stored(held, StoreOperation::Messages),
         list(rare, "userId", "user_2"),
         list(common, "tier", "gold"),
     ]
 }
 
-/// Names of rows with few and with many rules.
+/// Row names for few and many rules by text.
 pub(crate) const RULES_BY_TEXT: [&str; 2] = ["10 rules by text", "1,000 rules by text"];
-/// The same, of the other kind.
+/// Row names for few and many rules by deployment.
 pub(crate) const RULES_BY_DEPLOYMENT: [&str; 2] =
     ["10 rules by deployment", "1,000 rules by deployment"];
 
-/// The last of several rules.
+/// Requests that match the last of several rules.
 fn rules() -> Vec<Workload> {
     let mut all = Vec::new();
     for (name, count) in RULES_BY_TEXT.into_iter().zip([10, 1000]) {

@@ -1,18 +1,18 @@
-//! Requests that are made to fail: every effect of a fault, and templates that go wrong or exceed
-//! their budget. All of it on the account that is for this.
+//! Requests that fail on purpose: every effect of a fault, and templates that fail or exceed their
+//! budget. All on a separate account.
 
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::ask::RequestPlan;
+use super::client::RequestPlan;
 use super::round::Round;
 use super::tally::Expectation;
 
 const RUN: &str = "/v1/runner/YOUR_DEPLOYMENT_ID";
-/// Greedy templates in a round.
+/// Number of expensive templates in a round.
 const GREEDY: usize = 2;
 
-/// Every effect, on requests that are whole and on streams.
+/// Sends every effect, on whole answers and on streams.
 pub(crate) async fn all(round: &mut Round<'_>) -> anyhow::Result<()> {
     let effects = [
         json!({"status": 503, "retry_after": 1}),
@@ -36,25 +36,25 @@ pub(crate) async fn all(round: &mut Round<'_>) -> anyhow::Result<()> {
         let fault = RequestPlan::new("faults", Method::POST, &*faults).json(&fault);
         let made = round.client.json(fault).await?;
         for target in [RUN.to_owned(), format!("{RUN}/stream")] {
-            round.ask(failing(round, &target)).await?;
+            round.send(failing(round, &target)).await?;
         }
         let id = made.get("id").and_then(Value::as_str).unwrap_or_default();
         let remove = RequestPlan::new("faults", Method::DELETE, format!("{faults}/{id}"));
-        round.ask(remove).await?;
+        round.send(remove).await?;
     }
     let header = failing(round, RUN).header("x-mynah-fault", "status=503, retry_after=5");
-    round.ask(header).await?;
-    // A stream that stalls is left; the fault goes with its account.
+    round.send(header).await?;
+    // The client disconnects from a stalled stream; the fault is removed with its account.
     let stall = json!({"effect": {"stall_after": 1}});
-    round.ask(RequestPlan::new("faults", Method::POST, &*faults).json(&stall)).await?;
+    round.send(RequestPlan::new("faults", Method::POST, &*faults).json(&stall)).await?;
     let stalled = failing(round, &format!("{RUN}/stream"));
     round.client.leave_after(stalled, 1).await?;
-    round.ask(RequestPlan::new("faults", Method::GET, &*faults)).await?;
-    round.ask(RequestPlan::new("faults", Method::DELETE, &*faults)).await
+    round.send(RequestPlan::new("faults", Method::GET, &*faults)).await?;
+    round.send(RequestPlan::new("faults", Method::DELETE, &*faults)).await
 }
 
-/// Templates that go wrong, that nest too deep, and some that take too much time or memory: each of
-/// these is work for as long as the budget lasts.
+/// Sends templates that fail, that nest too deep, and some that would take too much time or memory; each of
+/// the latter uses its whole budget.
 pub(crate) async fn templates(round: &mut Round<'_>) -> anyhow::Result<()> {
     let greedy = [
         loops(3),
@@ -75,19 +75,19 @@ pub(crate) async fn templates(round: &mut Round<'_>) -> anyhow::Result<()> {
     for template in templates {
         let reply =
             RequestPlan::new("templates", Method::POST, &*queue).json(&json!({"text": template}));
-        round.ask(reply.expected(Expectation::Answer)).await?;
-        round.ask(RequestPlan { kind: "templates", ..failing(round, RUN) }).await?;
+        round.send(reply.expected(Expectation::Answer)).await?;
+        round.send(RequestPlan { kind: "templates", ..failing(round, RUN) }).await?;
     }
-    round.ask(RequestPlan::new("templates", Method::DELETE, &*queue)).await
+    round.send(RequestPlan::new("templates", Method::DELETE, &*queue)).await
 }
 
-/// Loops in loops.
+/// A template with `deep` nested loops.
 fn loops(deep: usize) -> String {
     let (begin, end) = ("{% for i in range(100000) %}", "{% endfor %}");
     format!("{}{}", begin.repeat(deep), end.repeat(deep))
 }
 
-/// A request to the account where requests fail.
+/// A request to the account with faults.
 fn failing(round: &Round<'_>, target: &str) -> RequestPlan {
     let body =
         json!({"content": [{"type": "text", "text": "Ähnliches, bitte: one two three four"}]});

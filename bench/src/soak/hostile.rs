@@ -1,19 +1,19 @@
-//! Bodies that no client means well with, for every operation that takes one.
+//! Corrupted bodies for every operation that takes one.
 
 use fastrand::Rng;
 use hyper::Method;
 use serde_json::Value;
 
-use super::ask::RequestPlan;
+use super::client::RequestPlan;
 use super::round::Round;
 use super::tally::Expectation;
 
-/// The size of most of them, in bytes.
+/// The size of most bodies, in bytes.
 const USUAL: usize = 64 * 1024;
-/// The largest that is documented, a little less than 10 MiB.
+/// A little less than the documented maximum of 10 MiB.
 const LARGE: usize = 10 * 1024 * 1024 - 1024;
 
-/// How a body is spoilt.
+/// A way to corrupt a body.
 #[derive(Debug, Clone, Copy)]
 enum Shape {
     Numbers,
@@ -46,8 +46,8 @@ impl Shape {
         Self::Garbage,
     ];
 
-    /// `plan` with a body of about `size` bytes, made of its own.
-    fn spoilt(self, plan: RequestPlan, size: usize, rng: &mut Rng) -> RequestPlan {
+    /// `plan` with a corrupted body of about `size` bytes, based on its own body.
+    fn corrupted(self, plan: RequestPlan, size: usize, rng: &mut Rng) -> RequestPlan {
         let own = String::from_utf8_lossy(&plan.body).into_owned();
         let inside = |what: &str| match own.trim_end().strip_suffix('}') {
             Some("{" | "") | None => format!("{{\"variables\":{what}}}"),
@@ -83,7 +83,7 @@ impl Shape {
     }
 }
 
-/// The JSON object `own` with another type in each of its fields.
+/// The JSON object `own` with a value of another type in each field.
 fn wrong_types(own: &str, rng: &mut Rng) -> Vec<u8> {
     let others =
         ["null", "-1", "1.10", "1e400", "\"\"", "[]", "{}", "true", "18446744073709551616"];
@@ -95,7 +95,7 @@ fn wrong_types(own: &str, rng: &mut Rng) -> Vec<u8> {
     format!("{{{}}}", fields.collect::<Vec<_>>().join(",")).into()
 }
 
-/// Spoils a request to every operation with a body, each in one way that chance gives.
+/// Sends a corrupted body to every operation that takes one, each in a random way.
 pub(crate) async fn bodies(round: &mut Round<'_>) -> anyhow::Result<()> {
     let mut plans = round.shared.samples.bodies(&round.account.key);
     for (method, target) in round.shared.operations.control_bodies(&round.account.id) {
@@ -104,31 +104,32 @@ pub(crate) async fn bodies(round: &mut Round<'_>) -> anyhow::Result<()> {
     }
     for plan in plans {
         let shape = round.rng.choice(Shape::ALL).unwrap_or(Shape::Garbage);
-        let spoilt = shape.spoilt(plan, USUAL, &mut round.rng);
-        let created = round.client.ask(spoilt).await?;
-        forget(round, created.map(|came| came.text().unwrap_or_default())).await?;
+        let corrupted = shape.corrupted(plan, USUAL, &mut round.rng);
+        let created = round.client.send(corrupted).await?;
+        forget(round, created.map(|response| response.text().unwrap_or_default())).await?;
     }
     Ok(())
 }
 
-/// Removes an account that a spoilt body has made all the same.
+/// Removes the account if a corrupted body created one.
 async fn forget(round: &mut Round<'_>, answer: Option<String>) -> anyhow::Result<()> {
     let answer: Value = serde_json::from_str(&answer.unwrap_or_default()).unwrap_or_default();
     match (answer.get("id").and_then(Value::as_str), answer.get("key")) {
         (Some(id), Some(_)) => {
             let path = format!("/_mynah/accounts/{id}");
-            round.ask(RequestPlan::new("account", Method::DELETE, path)).await
+            round.send(RequestPlan::new("account", Method::DELETE, path)).await
         }
         _ => Ok(()),
     }
 }
 
-/// One body of the largest size, of the kind that weighs most when it is parsed, or that is long.
+/// Sends one body of the maximum size, of a shape that is expensive to parse or long.
 pub(crate) async fn large(round: &mut Round<'_>) -> anyhow::Result<()> {
     let samples = round.shared.samples.bodies(&round.account.key);
     let shapes = [Shape::Numbers, Shape::LongString, Shape::Nesting];
     let (sample, shape) = (round.rng.choice(samples), round.rng.choice(shapes));
     let Some((sample, shape)) = sample.zip(shape) else { return Ok(()) };
-    let large = RequestPlan { kind: "large body", ..shape.spoilt(sample, LARGE, &mut round.rng) };
-    round.ask(large).await
+    let large =
+        RequestPlan { kind: "large body", ..shape.corrupted(sample, LARGE, &mut round.rng) };
+    round.send(large).await
 }

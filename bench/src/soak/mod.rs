@@ -1,10 +1,10 @@
-//! The soak: asks a server everything there is, also what is hostile, for a while, and looks at what
-//! is left behind. docs/robustness.md says what is asked and which bounds hold.
+//! The soak: sends every kind of request, including hostile ones, for a while, and checks for leaks.
+//! docs/robustness.md lists the requests and the bounds.
 //!
-//! Chance begins at a fixed seed: every run asks the same things in the same order, and only how
-//! far it gets depends on the machine.
+//! The seed is fixed: every run sends the same requests in the same order; how many depends on the
+//! machine.
 
-mod ask;
+mod client;
 mod control;
 mod faults;
 mod hostile;
@@ -25,23 +25,23 @@ use mynah::clock::Stopwatch;
 use tokio::time::{interval, timeout};
 
 use self::operations::Operations;
-use self::report::{GROWTH, Report, Sample};
+use self::report::{GROWTH, Sample, SoakReport};
 use self::round::Round;
 use self::samples::Samples;
 use self::tally::Tally;
 use crate::server::{Log, Mynah, Server};
-use crate::{say, streams as paced, tell};
+use crate::{print, progress, streams as paced};
 
-/// Clients at once.
+/// Concurrent clients.
 const WORKERS: u64 = 4;
-/// Descriptors that this program and the server need.
+/// Descriptors needed by this program and the server.
 const OPEN_FILES: u32 = 1000;
-/// How long the server gets to close what clients have left.
+/// Time for the server to close abandoned connections.
 const SETTLES_WITHIN: Duration = Duration::from_secs(10);
-/// How long it gets to end: its grace, and two seconds.
+/// Time for the server to exit: its grace plus two seconds.
 const ENDS_WITHIN: Duration = Duration::from_secs(12);
 
-/// What every client of a run shares.
+/// State shared by the clients of a run.
 pub(crate) struct Shared {
     server: Server,
     samples: Samples,
@@ -50,7 +50,7 @@ pub(crate) struct Shared {
     seed: u64,
 }
 
-/// Soaks a server for `seconds`; gives whether all bounds held.
+/// Runs the soak for `seconds`; returns whether all bounds held.
 pub(crate) fn soak(mynah: &Mynah, seconds: f64, seed: u64) -> anyhow::Result<bool> {
     paced::raise_open_files(OPEN_FILES)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -68,37 +68,35 @@ pub(crate) fn soak(mynah: &Mynah, seconds: f64, seed: u64) -> anyhow::Result<boo
         "--log",
         "warn",
     ];
-    let server = mynah.start(&options.map(str::to_owned), Log::Usual(&log))?;
+    let server = mynah.start(&options.map(str::to_owned), Log::Default(&log))?;
     let report = runtime.block_on(run(server, Duration::from_secs_f64(seconds), seed));
     let report = report.with_context(|| {
         let log = std::fs::read_to_string(&log).unwrap_or_default();
         let last: Vec<&str> = log.lines().rev().take(5).collect();
-        format!(
-            "the soak cannot go on; the last lines of the server's log, the last first: {last:#?}"
-        )
+        format!("the soak cannot continue; last lines of the server's log, latest first: {last:#?}")
     })?;
-    say(&report.to_string())?;
+    print(&report.to_string())?;
     Ok(report.failures.is_empty())
 }
 
-async fn run(server: Server, time: Duration, seed: u64) -> anyhow::Result<Report> {
+async fn run(server: Server, time: Duration, seed: u64) -> anyhow::Result<SoakReport> {
     let operations = Operations::of_routes().await?;
     let (samples, tally) = (Samples::of_documents()?, Tally::default());
     let shared = Rc::new(Shared { server, samples, operations, tally, seed });
-    // What is set up by the first requests of all is no growth.
-    tell("soak: warm-up")?;
+    // One-time set-up by the first requests does not count as growth.
+    progress("soak: warm-up")?;
     let watch = Stopwatch::start();
     let mut rounds = work(&shared, 0, Duration::ZERO).await?;
     let start = settled(&shared, None).await?;
     let half = time.saturating_sub(watch.elapsed()) / 2;
-    tell("soak: first half")?;
+    progress("soak: first half")?;
     rounds += work(&shared, rounds, half).await?;
     let middle = settled(&shared, Some(&start)).await?;
-    tell("soak: second half")?;
+    progress("soak: second half")?;
     rounds += work(&shared, rounds, half).await?;
     let end = settled(&shared, Some(&middle)).await?;
-    let unasked = shared.operations.unasked(&shared.server).await?;
-    let mut report = Report::of(&shared.tally, [start, middle, end], rounds, unasked);
+    let unrequested = shared.operations.unrequested(&shared.server).await?;
+    let mut report = SoakReport::of(&shared.tally, [start, middle, end], rounds, unrequested);
     let shared = Rc::into_inner(shared).context("a client is still there")?;
     if let Err(error) = shared.server.terminate(ENDS_WITHIN) {
         report.failures.push(format!("on SIGTERM: {error:#}"));
@@ -106,8 +104,8 @@ async fn run(server: Server, time: Duration, seed: u64) -> anyhow::Result<Report
     Ok(report)
 }
 
-/// Lets every worker visit the server until `time` is over, and once at least; beside them,
-/// somebody asks all the time how the server is. Gives the rounds.
+/// Runs rounds in every worker until `time` is over, at least one, while polling the server's health. Returns
+/// the number of rounds.
 async fn work(shared: &Rc<Shared>, first: u64, time: Duration) -> anyhow::Result<u64> {
     let watch = Stopwatch::start();
     let workers = (0..WORKERS).map(|worker| {
@@ -126,11 +124,11 @@ async fn work(shared: &Rc<Shared>, first: u64, time: Duration) -> anyhow::Result
     let workers = try_join_all(workers);
     tokio::select! {
         rounds = workers => Ok(rounds?.into_iter().max().unwrap_or_default()),
-        failed = ask::keep_asking_for_health(shared) => failed.map(|()| 0),
+        failed = client::poll_health(shared) => failed.map(|()| 0),
     }
 }
 
-/// What the server holds when nobody asks for anything; `before` tells what it should be back at.
+/// Samples the idle server, after waiting until it has returned to `before` or the time is over.
 async fn settled(shared: &Shared, before: Option<&Sample>) -> anyhow::Result<Sample> {
     let mut tick = interval(Duration::from_millis(100));
     let settling = async {
@@ -138,7 +136,7 @@ async fn settled(shared: &Shared, before: Option<&Sample>) -> anyhow::Result<Sam
             tick.tick().await;
             let sample = Sample::of(&shared.server)?;
             let returned = before.is_none_or(|before| {
-                // The allocator gives pages back some time after they were freed.
+                // The allocator returns pages with a delay.
                 let memory = sample.resident <= before.resident + GROWTH;
                 memory && sample.files <= before.files
             });
@@ -149,7 +147,7 @@ async fn settled(shared: &Shared, before: Option<&Sample>) -> anyhow::Result<Sam
     };
     match timeout(SETTLES_WITHIN, settling).await {
         Ok(sample) => sample,
-        // The report says what did not come back.
+        // The report names what was not released.
         Err(_) => Sample::of(&shared.server),
     }
 }

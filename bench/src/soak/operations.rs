@@ -1,5 +1,5 @@
-//! Every operation that the server has, from its table of routes. One that the soak forgets is a
-//! failure.
+//! All operations of the server, from its table of routes. An operation that the soak never requests is
+//! a failure.
 
 use std::collections::BTreeSet;
 
@@ -9,18 +9,18 @@ use http_body_util::Full;
 use hyper::{Request, header};
 use mynah::server::{App, Config};
 
-use crate::load::Line;
+use crate::load::Connection;
 use crate::server::Server;
 
 /// The method and the route of each operation.
 pub(crate) type Operation = (String, String);
 
-/// The operations that the server has.
+/// The operations of the server.
 #[derive(Debug)]
 pub(crate) struct Operations(BTreeSet<Operation>);
 
 impl Operations {
-    /// Those that were compiled in.
+    /// The operations of the compiled-in server.
     pub(crate) async fn of_routes() -> anyhow::Result<Self> {
         let passage = App::build(&Config::default()).await?.passage();
         let each = passage.routes().iter().flat_map(|(route, methods)| {
@@ -29,7 +29,7 @@ impl Operations {
         Ok(Self(each.collect()))
     }
 
-    /// The targets of the control plane that take a body, with their methods, for `account`.
+    /// Method and target of the control-plane operations that take a body, for `account`.
     pub(crate) fn control_bodies(&self, account: &str) -> Vec<(String, String)> {
         let bodies = ["PATCH", "POST", "PUT"];
         let of_control = self.0.iter().filter(|(method, route)| {
@@ -39,8 +39,8 @@ impl Operations {
         of_control.map(|(method, route)| (method.clone(), filled(route))).collect()
     }
 
-    /// Those that `server` was never asked for, by its own count.
-    pub(crate) async fn unasked(&self, server: &Server) -> anyhow::Result<Vec<String>> {
+    /// The operations that `server` never received, according to its metrics.
+    pub(crate) async fn unrequested(&self, server: &Server) -> anyhow::Result<Vec<String>> {
         let metrics = metrics(server).await?;
         let asked = |(method, route): &&Operation| {
             let labels = [format!("method=\"{method}\""), format!("route=\"{route}\"")];
@@ -49,12 +49,12 @@ impl Operations {
                 counts && labels.iter().all(|label| line.contains(label))
             })
         };
-        let unasked = self.0.iter().filter(|operation| !asked(operation));
-        Ok(unasked.map(|(method, route)| format!("{method} {route}")).collect())
+        let unrequested = self.0.iter().filter(|operation| !asked(operation));
+        Ok(unrequested.map(|(method, route)| format!("{method} {route}")).collect())
     }
 }
 
-/// How many streams the server is sending.
+/// Number of open streams, from the server's metrics.
 pub(crate) async fn open_streams(server: &Server) -> anyhow::Result<u64> {
     let metrics = metrics(server).await?;
     let open = metrics.lines().find_map(|line| line.strip_prefix("mynah_streams_open "));
@@ -62,8 +62,8 @@ pub(crate) async fn open_streams(server: &Server) -> anyhow::Result<u64> {
 }
 
 async fn metrics(server: &Server) -> anyhow::Result<String> {
-    let ask = Request::get("/_mynah/metrics").header(header::HOST, "127.0.0.1");
-    let ask = ask.body(Full::new(Bytes::new()))?;
-    // The connection is gone when descriptors are counted.
-    Line::open(server.address).await?.ask(ask).await?.text()
+    let request = Request::get("/_mynah/metrics").header(header::HOST, "127.0.0.1");
+    let request = request.body(Full::new(Bytes::new()))?;
+    // A new connection, closed before descriptors are counted.
+    Connection::open(server.address).await?.send(request).await?.text()
 }

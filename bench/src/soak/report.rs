@@ -1,4 +1,4 @@
-//! What a soak has found, and whether the bounds held.
+//! The soak's report, and whether the bounds held.
 
 use std::fmt;
 
@@ -6,27 +6,26 @@ use super::tally::{Counts, Tally};
 use crate::figures::mega;
 use crate::server::Server;
 
-/// The most that memory may be larger at the end than at the start and in the middle, in bytes. The
-/// allocator keeps pages that were freed: between equal rounds the memory of a debug build was seen to vary
-/// by 66 MB (101 to 167 MB in five samples), without a trend over a minute.
+/// Allowed growth of memory, in bytes, from the larger of start and middle to the end. The allocator keeps
+/// freed pages: between equal rounds the memory of a debug build varied by 66 MB (101 to 167 MB in five
+/// samples), without a trend over a minute.
 pub(crate) const GROWTH: u64 = 64 * 1024 * 1024;
-/// Descriptors that may be open at the end beside those at the start: the database opens readers as
-/// they are needed, up to a bound of its own.
+/// Allowed growth of open descriptors: the database opens readers on demand, up to its own bound.
 pub(crate) const FILES: usize = 8;
 
-/// What a server holds at one time.
+/// Resources that a server uses at one time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sample {
     /// Memory in use, in bytes.
     pub(crate) resident: u64,
-    /// The most so far.
+    /// Peak memory so far, in bytes.
     pub(crate) peak: u64,
     /// Open descriptors.
     pub(crate) files: usize,
 }
 
 impl Sample {
-    /// What `server` holds now.
+    /// Samples `server` now.
     pub(crate) fn of(server: &Server) -> anyhow::Result<Self> {
         let cost = server.cost()?;
         Ok(Self { resident: cost.resident, peak: cost.peak, files: server.open_files()? })
@@ -35,48 +34,48 @@ impl Sample {
 
 /// The outcome of a run.
 #[derive(Debug)]
-pub(crate) struct Report {
+pub(crate) struct SoakReport {
     samples: [Sample; 3],
     rounds: u64,
     kinds: Vec<(&'static str, Counts)>,
     longest_health: f64,
-    /// What was not as it must be.
+    /// Violated bounds and unexpected outcomes.
     pub(crate) failures: Vec<String>,
 }
 
-impl Report {
-    /// The report of a run, with the operations that were never asked.
+impl SoakReport {
+    /// The report of a run, with the operations that were never requested.
     pub(crate) fn of(
         tally: &Tally,
         samples: [Sample; 3],
         rounds: u64,
-        unasked: Vec<String>,
+        unrequested: Vec<String>,
     ) -> Self {
         let mut failures = tally.findings();
-        failures.extend(unasked.into_iter().map(|it| format!("never asked: {it}")));
+        failures.extend(unrequested.into_iter().map(|it| format!("never requested: {it}")));
         let [start, middle, end] = samples;
         let grown = end.resident.saturating_sub(middle.resident.max(start.resident));
         if grown > GROWTH {
             let (grown, most) = (mega(grown), mega(GROWTH));
-            failures.push(format!("memory grew by {grown:.1} MB, {most:.1} MB are allowed"));
+            failures.push(format!("memory grew by {grown:.1} MB, allowed are {most:.1} MB"));
         }
         if end.files > start.files + FILES {
             let (before, after) = (start.files, end.files);
-            failures.push(format!("{after} descriptors are open, {before} were at the start"));
+            failures.push(format!("{after} descriptors are open, at the start {before}"));
         }
         let (kinds, longest_health) = (tally.kinds(), tally.longest_health().as_secs_f64());
         Self { samples, rounds, kinds, longest_health, failures }
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for SoakReport {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "{:<8}{:>12}{:>12}{:>14}", "", "memory, MB", "peak, MB", "descriptors")?;
         for (name, sample) in ["start", "middle", "end"].into_iter().zip(self.samples) {
             let (resident, peak) = (mega(sample.resident), mega(sample.peak));
             writeln!(out, "{name:<8}{resident:>12.1}{peak:>12.1}{:>14}", sample.files)?;
         }
-        let heads = ["asked", "fine", "4xx", "5xx asked for", "5xx", "broken", "left"];
+        let heads = ["sent", "ok", "4xx", "5xx expected", "5xx", "broken", "left"];
         write!(out, "\n{:<24}", "requests")?;
         heads.iter().try_for_each(|head| write!(out, "{head:>14}"))?;
         let mut all = Counts::default();
@@ -123,11 +122,11 @@ impl Counts {
 mod tests {
     use super::*;
 
-    fn failures(middle: u64, end: u64, files: usize, unasked: &[&str]) -> Vec<String> {
+    fn failures(middle: u64, end: u64, files: usize, unrequested: &[&str]) -> Vec<String> {
         let sample = |resident, files| Sample { resident, peak: resident, files };
         let samples = [sample(0, 20), sample(middle, 20), sample(end, files)];
-        let unasked = unasked.iter().map(|it| (*it).to_owned()).collect();
-        Report::of(&Tally::default(), samples, 1, unasked).failures
+        let unrequested = unrequested.iter().map(|it| (*it).to_owned()).collect();
+        SoakReport::of(&Tally::default(), samples, 1, unrequested).failures
     }
 
     #[test]
@@ -138,9 +137,9 @@ mod tests {
         assert_eq!(
             failed,
             [
-                "never asked: GET /new",
-                "memory grew by 67.1 MB, 67.1 MB are allowed",
-                "29 descriptors are open, 20 were at the start",
+                "never requested: GET /new",
+                "memory grew by 67.1 MB, allowed are 67.1 MB",
+                "29 descriptors are open, at the start 20",
             ]
         );
     }

@@ -1,15 +1,14 @@
-//! A round: the life of two accounts, from their making to their end, and what is asked of them
-//! meanwhile.
+//! A round: creates two accounts, sends every kind of request to them, and removes them.
 
 use fastrand::Rng;
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::ask::{Client, RequestPlan};
+use super::client::{Client, RequestPlan};
 use super::tally::Expectation;
 use super::{Shared, control, faults, hostile, streams, wire};
 
-/// An account that was made for a round.
+/// An account of a round.
 #[derive(Debug, Clone)]
 pub(crate) struct Account {
     /// Its id.
@@ -23,13 +22,13 @@ pub(crate) struct Round<'s> {
     pub(crate) shared: &'s Shared,
     pub(crate) client: Client<'s>,
     pub(crate) rng: Rng,
-    /// Where nothing may go wrong.
+    /// The account whose requests must not fail.
     pub(crate) account: Account,
-    /// Where faults and templates make requests fail.
+    /// The account whose requests fail by faults and templates.
     pub(crate) faulty: Account,
 }
 
-/// What is done in a round, each once.
+/// The steps of a round, each done once.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Samples,
@@ -68,27 +67,29 @@ impl Step {
 }
 
 impl Account {
-    /// The path of what the control plane has of it.
+    /// The control-plane path of the account, followed by `below`.
     pub(crate) fn path(&self, below: &str) -> String {
         format!("/_mynah/accounts/{}{below}", self.id)
     }
 }
 
 impl<'s> Round<'s> {
-    /// Makes the accounts. All that is asked depends on seed, worker and round.
+    /// Creates the accounts. All requests are determined by seed, worker and round.
     pub(crate) async fn begin(shared: &'s Shared, worker: u64, round: u64) -> anyhow::Result<Self> {
         let chance = shared.seed ^ (worker << 48) ^ round.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let (mut client, mut rng) = (Client::new(shared), Rng::with_seed(chance));
-        let (account, faulty) =
-            (made(&mut client, &mut rng).await?, made(&mut client, &mut rng).await?);
+        let (account, faulty) = (
+            create_account(&mut client, &mut rng).await?,
+            create_account(&mut client, &mut rng).await?,
+        );
         Ok(Self { shared, client, rng, account, faulty })
     }
 
-    /// Does everything once, in an order that chance gives, and removes the accounts.
+    /// Does every step once, in a random order, and removes the accounts.
     pub(crate) async fn all(mut self) -> anyhow::Result<()> {
         let mut steps = Step::ALL;
         self.rng.shuffle(&mut steps);
-        // They stay beside everything else, and are still there when their account is removed.
+        // Open during all steps, and still when their account is removed.
         let beside = [self.follower(), streams::half_open(&self)];
         let mut held = Vec::new();
         for plan in beside {
@@ -98,7 +99,7 @@ impl<'s> Round<'s> {
             self.step(step).await?;
         }
         for account in [self.account.clone(), self.faulty.clone()] {
-            self.ask(RequestPlan::new("account", Method::DELETE, account.path(""))).await?;
+            self.send(RequestPlan::new("account", Method::DELETE, account.path(""))).await?;
         }
         drop(held);
         Ok(())
@@ -123,12 +124,12 @@ impl<'s> Round<'s> {
         }
     }
 
-    /// Asks, whatever comes.
-    pub(crate) async fn ask(&mut self, plan: RequestPlan) -> anyhow::Result<()> {
-        self.client.ask(plan).await.map(drop)
+    /// Sends a request and drops the response.
+    pub(crate) async fn send(&mut self, plan: RequestPlan) -> anyhow::Result<()> {
+        self.client.send(plan).await.map(drop)
     }
 
-    /// A follower of the account's journal.
+    /// A request that follows the account's request log.
     fn follower(&self) -> RequestPlan {
         RequestPlan::new("journal", Method::GET, self.account.path("/requests/stream"))
     }
@@ -136,12 +137,12 @@ impl<'s> Round<'s> {
     async fn samples(&mut self) -> anyhow::Result<()> {
         let key = self.account.key.clone();
         for sample in self.shared.samples.all(&key) {
-            self.ask(sample).await?;
+            self.send(sample).await?;
         }
         Ok(())
     }
 
-    /// What has no account: health, documents, the page, and what is not there.
+    /// Requests without an account: health, documents, the page, unknown paths.
     async fn pages(&mut self) -> anyhow::Result<()> {
         let pages = [
             "/_mynah/health",
@@ -159,19 +160,19 @@ impl<'s> Round<'s> {
             "/_mynah/openapi/characters.json",
         ];
         for page in pages {
-            self.ask(RequestPlan::new("page", Method::GET, page)).await?;
+            self.send(RequestPlan::new("page", Method::GET, page)).await?;
         }
         let nothing = ["/", "/v1/runner", "/api/v1/nothing", "/_mynah/nothing", "/images/x.png"];
         for path in nothing {
             for method in [Method::GET, Method::PUT, Method::HEAD, Method::OPTIONS] {
-                self.ask(RequestPlan::new("nothing", method, path).expected(Expectation::Answer))
+                self.send(RequestPlan::new("nothing", method, path).expected(Expectation::Answer))
                     .await?;
             }
         }
         Ok(())
     }
 
-    /// Pictures of prompts of all lengths.
+    /// Creates and fetches pictures for prompts of different lengths.
     async fn pictures(&mut self) -> anyhow::Result<()> {
         for words in [1, 40, 400] {
             let prompt = format!("a red fox {}", self.rng.u32(..)).repeat(words);
@@ -180,16 +181,16 @@ impl<'s> Round<'s> {
             let image = self.client.json(image.key(&self.account.key)).await?;
             let url = image.get("url").and_then(Value::as_str).unwrap_or_default();
             let path = url.find("/images/").and_then(|at| url.get(at..)).unwrap_or("/images/none");
-            self.ask(RequestPlan::new("picture", Method::GET, path)).await?;
+            self.send(RequestPlan::new("picture", Method::GET, path)).await?;
         }
         Ok(())
     }
 }
 
-/// Makes an account whose limits and balance do not end.
-async fn made(client: &mut Client<'_>, rng: &mut Rng) -> anyhow::Result<Account> {
+/// Creates an account with practically unlimited limits and balance.
+async fn create_account(client: &mut Client<'_>, rng: &mut Rng) -> anyhow::Result<Account> {
     let seed = rng.u32(..);
-    // The time to live is longer than a round; who is not removed goes by it.
+    // Longer than a round; removes accounts that a failed round leaves.
     let body = json!({"from": "demo", "seed": seed, "balance": "1000000000", "ttl": 600});
     let made = RequestPlan::new("account", Method::POST, "/_mynah/accounts").json(&body);
     let made = client.json(made).await?;
@@ -197,7 +198,7 @@ async fn made(client: &mut Client<'_>, rng: &mut Rng) -> anyhow::Result<Account>
     let account = Account { id: text("id"), key: text("key") };
     let limits = json!({"requests_per_minute": 1_000_000_000, "runner_requests_per_minute": null});
     let change = RequestPlan::new("account", Method::PATCH, account.path("")).json(&limits);
-    client.ask(change).await?;
-    client.ask(RequestPlan::new("account", Method::GET, account.path(""))).await?;
+    client.send(change).await?;
+    client.send(RequestPlan::new("account", Method::GET, account.path(""))).await?;
     Ok(account)
 }

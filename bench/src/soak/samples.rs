@@ -1,17 +1,17 @@
-//! The samples of the OpenAPI documents as requests: whatever is documented is asked.
+//! The samples of the OpenAPI documents as requests.
 
 use anyhow::{Context as _, ensure};
 use hyper::Method;
 use mynah::openapi::Room;
 
-use super::ask::RequestPlan;
+use super::client::RequestPlan;
 
-/// Every sample of both documents.
+/// All samples of both documents.
 #[derive(Debug)]
 pub(crate) struct Samples(Vec<RequestPlan>);
 
 impl Samples {
-    /// Those of the documents that were compiled in.
+    /// The samples of the compiled-in documents.
     pub(crate) fn of_documents() -> anyhow::Result<Self> {
         let mut samples = Vec::new();
         for room in Room::ALL {
@@ -24,19 +24,19 @@ impl Samples {
         Ok(Self(samples))
     }
 
-    /// All of them, for an account with a copy of the fixtures and this key.
+    /// All samples, with the key of an account that has a copy of the fixtures.
     pub(crate) fn all<'s>(&'s self, key: &'s str) -> impl Iterator<Item = RequestPlan> + 's {
         self.0.iter().map(move |sample| sample.clone().key(key))
     }
 
-    /// Those that send a body.
+    /// The samples with a body.
     pub(crate) fn bodies<'s>(&'s self, key: &'s str) -> Vec<RequestPlan> {
         self.all(key).filter(|sample| !sample.body.is_empty()).collect()
     }
 }
 
-/// A request as it stands in a `.http` file: a title, a line `METHOD {{server}}/path`, headers, and
-/// behind an empty line the body.
+/// Parses a request of a `.http` file: a title, a line `METHOD {{server}}/path`, headers, an empty line,
+/// the body.
 fn parsed(request: &str) -> anyhow::Result<RequestPlan> {
     let (head, body) = request.split_once("\n\n").unwrap_or((request, ""));
     let line = head.lines().find(|line| line.contains("{{server}}")).context("no target")?;

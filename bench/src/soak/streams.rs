@@ -1,40 +1,40 @@
-//! Streams: read whole, left after some words, and never read at all.
+//! Streams that are read to the end, abandoned after some words, or never read.
 
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::ask::RequestPlan;
+use super::client::RequestPlan;
 use super::round::Round;
 use super::tally::Expectation;
 
 const STREAM: &str = "/v1/runner/ECHO_DEPLOYMENT_ID/stream";
 const CONVERSATION: &str = "/v1/runner/ECHO_DEPLOYMENT_ID/conversation";
 
-/// Words of a stream that is left.
+/// Words of an abandoned stream.
 const WORDS: usize = 200;
 
 fn body(words: usize) -> Value {
     json!({"content": [{"type": "text", "text": "word ".repeat(words)}]})
 }
 
-/// All kinds of them.
+/// Sends all kinds of streams.
 pub(crate) async fn all(round: &mut Round<'_>) -> anyhow::Result<()> {
     let key = round.account.key.clone();
     let stream =
         |words| RequestPlan::new("stream", Method::POST, STREAM).json(&body(words)).key(&key);
-    round.ask(stream(WORDS)).await?;
-    // 100,000 words: a client that reads the beginning leaves most of it unmade.
+    round.send(stream(WORDS)).await?;
+    // 100,000 words, of which most are never generated.
     round.client.leave_after(stream(100_000), 1).await?;
-    // A pace of a minute a word: these are left while they wait.
+    // Slow streams: abandoned during a wait.
     for words in [0, 1, 3] {
         let after = round.rng.usize(0..=words);
-        round.ask(slow(round)).await?;
+        round.send(slow(round)).await?;
         round.client.leave_after(stream(WORDS), after).await?;
     }
     conversation(round).await
 }
 
-/// Puts a reply into the queue whose words come slowly.
+/// Queues a reply with a slow pace.
 fn slow(round: &Round<'_>) -> RequestPlan {
     let reply =
         json!({"text": "one two three ".repeat(50), "pace": {"word_ms": 5, "jitter_ms": 5}});
@@ -42,7 +42,7 @@ fn slow(round: &Round<'_>) -> RequestPlan {
     RequestPlan::new("replies", Method::POST, queue).json(&reply)
 }
 
-/// A conversation that goes on as a stream, is left, and goes on again.
+/// Continues a conversation in a stream, disconnects, and continues it again.
 async fn conversation(round: &mut Round<'_>) -> anyhow::Result<()> {
     let key = round.account.key.clone();
     let start =
@@ -54,12 +54,12 @@ async fn conversation(round: &mut Round<'_>) -> anyhow::Result<()> {
         more.insert("history_limit".to_owned(), round.rng.u32(0..=1000).into());
     }
     let target = format!("{CONVERSATION}/stream");
-    let go_on = RequestPlan::new("conversation", Method::POST, target).json(&more).key(&key);
-    round.client.leave_after(go_on.clone(), 2).await?;
-    round.ask(go_on).await
+    let add_turn = RequestPlan::new("conversation", Method::POST, target).json(&more).key(&key);
+    round.client.leave_after(add_turn.clone(), 2).await?;
+    round.send(add_turn).await
 }
 
-/// A stream that the client never reads.
+/// A stream that is never read.
 pub(crate) fn half_open(round: &Round<'_>) -> RequestPlan {
     let plan = RequestPlan::new("half open", Method::POST, STREAM).json(&body(20_000));
     plan.key(&round.account.key).expected(Expectation::NoServerError)

@@ -1,4 +1,4 @@
-//! What was asked and what came of it, by kind.
+//! Counts of requests and outcomes by kind.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -6,30 +6,30 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 
-/// The most findings that are kept, so that a server that fails at everything does not fill memory.
+/// Maximum number of findings kept, to bound memory if everything fails.
 const FINDINGS: usize = 50;
 
-/// What came of one request.
+/// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// An answer of this status.
+    /// An answer with this status.
     Answered(StatusCode),
-    /// No answer, or a broken one.
+    /// No answer, or an incomplete one.
     Broken,
-    /// The client left on purpose.
+    /// The client disconnected on purpose.
     Left,
 }
 
-/// Whether a request was made to fail on the server's side.
+/// The acceptable outcomes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Expectation {
-    /// It succeeds.
+    /// Success.
     Success,
-    /// It succeeds, or is refused as the client's fault; it is answered in any case.
+    /// Success or a 4xx, but an answer.
     Answer,
-    /// Anything may come but a 5xx: what was sent is no request.
+    /// Anything but a 5xx, for malformed requests.
     NoServerError,
-    /// A fault, or a template that fails, may make it a 5xx or break it.
+    /// Anything, including a 5xx or a broken answer, for requests with a fault or a failing template.
     Anything,
 }
 
@@ -41,13 +41,13 @@ pub(crate) struct Counts {
     pub(crate) fine: u64,
     /// Answers of 4xx.
     pub(crate) refused: u64,
-    /// Answers of 5xx that a fault or a template asked for.
+    /// Expected answers of 5xx.
     pub(crate) injected: u64,
-    /// Answers of 5xx that nothing asked for.
+    /// Unexpected answers of 5xx.
     pub(crate) failed: u64,
-    /// No whole answer.
+    /// Incomplete or missing answers.
     pub(crate) broken: u64,
-    /// The client left.
+    /// The client disconnected on purpose.
     pub(crate) left: u64,
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Counts a request of `kind`, and keeps what is not as it was `expected`.
+    /// Counts a request of `kind`, and records an outcome that was not `expected`.
     pub(crate) fn count(
         &self,
         kind: &'static str,
@@ -101,13 +101,13 @@ impl Tally {
         }
     }
 
-    /// Keeps how long the server took to say how it is.
+    /// Records the latency of a health request.
     pub(crate) fn health(&self, took: Duration) {
         let mut longest = self.health.borrow_mut();
         *longest = took.max(*longest);
     }
 
-    /// The longest that it took.
+    /// The maximum latency of health requests.
     pub(crate) fn longest_health(&self) -> Duration {
         *self.health.borrow()
     }
@@ -117,7 +117,7 @@ impl Tally {
         self.counts.borrow().iter().map(|(kind, counts)| (*kind, *counts)).collect()
     }
 
-    /// What was not as it was expected.
+    /// The unexpected outcomes.
     pub(crate) fn findings(&self) -> Vec<String> {
         self.findings.borrow().clone()
     }

@@ -1,4 +1,4 @@
-//! Requests that are none: written byte by byte, cut off, wrong in length, too long, never read.
+//! Malformed HTTP: cut off, wrong in length, too long, never read.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Shared;
-use super::ask::RequestPlan;
+use super::client::RequestPlan;
 use super::round::Round;
 use super::tally::{Expectation, Outcome};
 
-/// How long an answer is waited for before the client leaves: some of these have none.
+/// Timeout of an answer; some of these requests get none.
 const PATIENCE: Duration = Duration::from_millis(300);
 
 const JSON: &str = "content-type: application/json\r\nx-api-key: YOUR_API_KEY";
 const POST: &str = "POST /v1/runner/YOUR_DEPLOYMENT_ID HTTP/1.1";
 
-/// All of them.
+/// Sends all malformed requests.
 pub(crate) async fn all(round: &mut Round<'_>) -> anyhow::Result<()> {
     let many: Vec<_> = (0..300).map(|nth| format!("x-header-{nth}: {nth}\r\n")).collect();
     let many = many.concat();
@@ -57,10 +57,10 @@ pub(crate) async fn all(round: &mut Round<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes `bytes`, waits for an answer for a while, and leaves.
+/// Writes `bytes`, waits a while for an answer, and disconnects.
 async fn raw(shared: &Shared, bytes: &[u8]) -> anyhow::Result<Outcome> {
     let mut socket = TcpStream::connect(shared.server.address).await?;
-    // A server that refuses what it has seen of it may close before all is written.
+    // A server that refuses the request may close before everything is written.
     let _ = timeout(PATIENCE, socket.write_all(bytes)).await;
     let mut answer = [0; 256];
     let read = timeout(PATIENCE, socket.read(&mut answer)).await;
@@ -75,7 +75,7 @@ async fn raw(shared: &Shared, bytes: &[u8]) -> anyhow::Result<Outcome> {
     Ok(status.map_or(Outcome::Broken, Outcome::Answered))
 }
 
-/// Sends `plan`, and never reads what comes: for as long as the socket is held.
+/// Sends `plan` without reading the response; it stays open while the socket is held.
 pub(crate) async fn open_and_wait(
     shared: &Shared,
     plan: &RequestPlan,

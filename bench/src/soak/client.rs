@@ -1,4 +1,4 @@
-//! How a client of the soak asks: over a connection that it keeps, counting what comes.
+//! The soak's client: sends requests over a keep-alive connection and counts the outcomes.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,17 +13,17 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Shared;
 use super::tally::{Expectation, Outcome, Tally};
-use crate::load::{Ask, Came, Line};
+use crate::load::{Connection, FullResponse, HttpRequest};
 
-/// An answer that takes longer counts as none.
+/// Timeout of an answer.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A request, before it is one.
+/// A request with its expected outcome.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestPlan {
-    /// What it is counted as.
+    /// The kind that it is counted as.
     pub(crate) kind: &'static str,
-    /// What may come of it.
+    /// The expected outcome.
     pub(crate) expected: Expectation,
     pub(crate) method: Method,
     pub(crate) target: String,
@@ -32,40 +32,40 @@ pub(crate) struct RequestPlan {
 }
 
 impl RequestPlan {
-    /// A request without a body, for which success is expected.
+    /// A request without a body that is expected to succeed.
     pub(crate) fn new(kind: &'static str, method: Method, target: impl Into<String>) -> Self {
         let (headers, body) = (Vec::new(), Bytes::new());
         Self { kind, expected: Expectation::Success, method, target: target.into(), headers, body }
     }
 
-    /// With a JSON body.
+    /// Sets a JSON body.
     pub(crate) fn json(self, body: &Value) -> Self {
         self.raw_json(body.to_string())
     }
 
-    /// With a body that claims to be JSON.
+    /// Sets a body with the content type of JSON.
     pub(crate) fn raw_json(self, body: impl Into<Bytes>) -> Self {
         let plan = self.header("content-type", "application/json");
         Self { body: body.into(), ..plan }
     }
 
-    /// With one more header.
+    /// Adds a header.
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
-    /// With both headers that carry a key.
+    /// Sets the key headers of both APIs.
     pub(crate) fn key(self, key: &str) -> Self {
         self.header("x-api-key", key).header("authorization", &format!("Bearer {key}"))
     }
 
-    /// With what may come of it.
+    /// Sets the expected outcome.
     pub(crate) fn expected(self, expected: Expectation) -> Self {
         Self { expected, ..self }
     }
 
-    fn request(&self) -> anyhow::Result<Ask> {
+    fn request(&self) -> anyhow::Result<HttpRequest> {
         let mut request = Request::builder().method(self.method.clone()).uri(&self.target);
         request = request.header("host", "127.0.0.1");
         for (name, value) in &self.headers {
@@ -85,54 +85,54 @@ impl RequestPlan {
 pub(crate) struct Client<'s> {
     address: SocketAddr,
     tally: &'s Tally,
-    line: Option<Line>,
+    connection: Option<Connection>,
 }
 
 impl<'s> Client<'s> {
-    /// One that has not connected yet.
+    /// Creates a client that connects on first use.
     pub(crate) fn new(shared: &'s Shared) -> Self {
-        Self { address: shared.server.address, tally: &shared.tally, line: None }
+        Self { address: shared.server.address, tally: &shared.tally, connection: None }
     }
 
-    /// Asks and takes the whole answer; `None` if there was none. Fails only if the server does not
-    /// take connections any more.
-    pub(crate) async fn ask(&mut self, plan: RequestPlan) -> anyhow::Result<Option<Came>> {
+    /// Sends a request and reads the whole response; `None` if there was none. Fails only if the server
+    /// accepts no connections.
+    pub(crate) async fn send(&mut self, plan: RequestPlan) -> anyhow::Result<Option<FullResponse>> {
         let request = plan.request()?;
-        let mut line = match self.line.take() {
-            Some(line) if line.is_open() => line,
+        let mut connection = match self.connection.take() {
+            Some(connection) if connection.is_open() => connection,
             _ => self.connected().await?,
         };
-        let came = match timeout(PATIENCE, line.ask(request)).await {
-            Ok(Ok(came)) => Ok(came),
+        let response = match timeout(PATIENCE, connection.send(request)).await {
+            Ok(Ok(response)) => Ok(response),
             Ok(Err(error)) => Err(format!("{error:#}")),
             Err(_) => Err("no answer in time".to_owned()),
         };
-        let outcome = match &came {
-            Ok(came) => Outcome::Answered(came.status),
+        let outcome = match &response {
+            Ok(response) => Outcome::Answered(response.status),
             Err(_) => Outcome::Broken,
         };
         self.tally.count(plan.kind, plan.expected, outcome, || {
-            let more = match &came {
-                Ok(came) => came.text().unwrap_or_default(),
+            let more = match &response {
+                Ok(response) => response.text().unwrap_or_default(),
                 Err(error) => error.clone(),
             };
             plan.about(&more.chars().take(300).collect::<String>())
         });
-        if came.is_ok() {
-            self.line = Some(line);
+        if response.is_ok() {
+            self.connection = Some(connection);
         }
-        Ok(came.ok())
+        Ok(response.ok())
     }
 
-    /// Asks, and leaves after `chunks` chunks of the answer's body.
+    /// Sends a request and disconnects after `chunks` chunks of the body.
     pub(crate) async fn leave_after(
         &mut self,
         plan: RequestPlan,
         chunks: usize,
     ) -> anyhow::Result<()> {
-        let mut line = self.connected().await?;
+        let mut connection = self.connected().await?;
         let request = plan.request()?;
-        let left = timeout(PATIENCE, line.first_chunks(request, chunks)).await;
+        let left = timeout(PATIENCE, connection.first_chunks(request, chunks)).await;
         let outcome = match left {
             Ok(Ok(status)) if status.is_success() => Outcome::Left,
             Ok(Ok(status)) => Outcome::Answered(status),
@@ -142,29 +142,29 @@ impl<'s> Client<'s> {
         Ok(())
     }
 
-    /// Asks for JSON.
+    /// Sends a request and parses the response as JSON; `null` if that fails.
     pub(crate) async fn json(&mut self, plan: RequestPlan) -> anyhow::Result<Value> {
-        let came = self.ask(plan).await?;
-        let text = came.map(|came| came.text()).transpose()?.unwrap_or_default();
+        let response = self.send(plan).await?;
+        let text = response.map(|response| response.text()).transpose()?.unwrap_or_default();
         Ok(serde_json::from_str(&text).unwrap_or_default())
     }
 
-    async fn connected(&self) -> anyhow::Result<Line> {
-        let line = timeout(PATIENCE, Line::open(self.address)).await;
-        line.context("nobody takes the connection")?.context("the server is gone")
+    async fn connected(&self) -> anyhow::Result<Connection> {
+        let connection = timeout(PATIENCE, Connection::open(self.address)).await;
+        connection.context("the connection is not accepted")?.context("the server is gone")
     }
 }
 
-/// Asks for the server's health every quarter of a second, on a connection of its own each time:
-/// whatever others ask, it is answered. Ends only when it is not.
-pub(crate) async fn keep_asking_for_health(shared: &Shared) -> anyhow::Result<()> {
+/// Requests the server's health every quarter of a second, on a new connection each time. Returns only when
+/// it is not answered.
+pub(crate) async fn poll_health(shared: &Shared) -> anyhow::Result<()> {
     let mut tick = interval(Duration::from_millis(250));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
         let (watch, mut client) = (Stopwatch::start(), Client::new(shared));
         let plan = RequestPlan::new("health", Method::GET, "/_mynah/health");
-        if client.ask(plan).await?.is_none() {
+        if client.send(plan).await?.is_none() {
             bail!("health was not answered");
         }
         shared.tally.health(watch.elapsed());
