@@ -1,13 +1,13 @@
-//! What every request passes through, piece by piece, in nanoseconds.
+//! Benchmarks of the parts of a request, in nanoseconds.
 //!
 //! ```sh
-//! cargo bench                      # all of it
-//! cargo bench --bench hot rules    # what has `rules` in its name
+//! cargo bench                      # all
+//! cargo bench --bench hot rules    # those with `rules` in their name
 //! ```
 //!
-//! Only what the crate shows to others is called. So a body's validation is measured as a request
-//! that is refused for a fault in its last part: the router, the key, the parser and the rendering
-//! of the refusal are in it, the answering is not. docs/performance.md has what whole servers do.
+//! Only the public interface of the crate is called. Validation of a body is therefore measured as a request
+//! with an error in its last part: routing, authentication, parsing and the error response are included,
+//! the answer is not. docs/performance.md has the figures of whole servers.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot run fails loudly")]
 
@@ -56,7 +56,7 @@ fn prompt(text: &str) -> Prompt {
 
 /// A prompt for an account with these rules.
 fn ask(text: &str, rules: &[Rule]) -> Ask {
-    let rules = RuleSet::compile(rules).expect("the rules are sound");
+    let rules = RuleSet::compile(rules).expect("the rules are valid");
     let rules = Arc::new(RuleBook::new(Arc::new(rules)));
     Ask { prompt: Arc::new(prompt(text)), rules, thoughts: false }
 }
@@ -67,7 +67,7 @@ fn rule(when: When, text: &str) -> Rule {
     Rule { when, reply: vec![reply], ..Rule::default() }
 }
 
-/// Asks `backend`, which has its answer at hand, for the text.
+/// The text of an answer of `backend`, which must be ready without waiting.
 fn answer(backend: &impl Backend, ask: &Ask) -> String {
     let answer = backend.answer(ask.clone()).now_or_never();
     let answer = answer.expect("nothing to wait for").expect("an answer");
@@ -126,7 +126,7 @@ fn counting(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// One server, in this process and without a socket.
+/// A server in this process, without a socket.
 fn passage(runtime: &tokio::runtime::Runtime) -> Passage {
     let config = Config { control: control::Access::Nobody, ..Config::default() };
     runtime.block_on(App::build(&config)).expect("a server").passage()

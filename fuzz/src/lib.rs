@@ -1,9 +1,9 @@
-//! Fuzz targets: what a client, a test or a fixture author can write, handed to the code that reads
-//! it. docs/robustness.md says how to run them.
+//! Fuzz targets for everything that a client, a test or a fixture author can write.
+//! docs/robustness.md says how to run them.
 //!
-//! A target is a plain function of bytes. It returns if the input was handled, and panics if a
-//! property does not hold. Stack overflows, endless loops and memory beyond the limit are found by
-//! whoever calls it: the runner (`src/main.rs`) or libFuzzer (`fuzz/libfuzzer`).
+//! A target is a function of bytes. It returns if the input was handled, and panics if a property does
+//! not hold. Its caller, the runner (`src/main.rs`) or libFuzzer (`fuzz/libfuzzer`), detects stack
+//! overflows, endless loops and excessive memory.
 
 pub mod mutate;
 pub mod server;
@@ -14,15 +14,15 @@ use std::path::{Path, PathBuf};
 /// A fuzz target.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
-    /// Its name, which is also the name of its folder in `corpus/` and `artifacts/`.
+    /// Its name, and that of its folder in `corpus/` and `artifacts/`.
     pub name: &'static str,
     /// Handles one input; panics if a property does not hold.
     pub run: fn(&[u8]),
-    /// Text that is often special to the code under test; the mutator inserts it.
+    /// Text with a meaning for the code under test; the mutator inserts it.
     pub dictionary: &'static [&'static str],
 }
 
-/// Every target.
+/// All targets.
 pub const TARGETS: [Target; 5] = [
     targets::json_body::TARGET,
     targets::template::TARGET,
@@ -37,7 +37,7 @@ impl Target {
         TARGETS.into_iter().find(|target| target.name == name)
     }
 
-    /// Its inputs in the repository, in the order of their file names.
+    /// Its corpus in the repository, in order of file names.
     pub fn corpus(&self) -> std::io::Result<Vec<Vec<u8>>> {
         let mut paths = Vec::new();
         for entry in std::fs::read_dir(folder("corpus").join(self.name))? {
@@ -47,7 +47,7 @@ impl Target {
         paths.iter().map(std::fs::read).collect()
     }
 
-    /// Where inputs that failed are written.
+    /// The folder for inputs that failed.
     pub fn artifacts(&self) -> PathBuf {
         folder("artifacts").join(self.name)
     }
@@ -66,7 +66,7 @@ mod tests {
         for target in TARGETS {
             let corpus = target.corpus().unwrap();
             assert!(corpus.len() >= 5, "{} has {} inputs", target.name, corpus.len());
-            // The stack is as large as that of a thread that answers requests.
+            // The same stack size as the server's worker threads.
             let worker = std::thread::Builder::new().stack_size(2 * 1024 * 1024);
             let replay = move || corpus.iter().for_each(|input| (target.run)(input));
             worker.spawn(replay).unwrap().join().unwrap();

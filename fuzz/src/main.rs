@@ -1,4 +1,4 @@
-//! Runs the fuzz targets: replays the corpus of each, then changes its inputs for a bounded time.
+//! Runs the fuzz targets: replays the corpus of each, then mutates its inputs for a limited time.
 //!
 //! ```sh
 //! cargo run -p mynah-fuzz                              # every target, 15 seconds each
@@ -6,8 +6,7 @@
 //! cargo run -p mynah-fuzz -- template --input FILE     # one input
 //! ```
 //!
-//! Needs no nightly compiler. Inputs are changed without regard to which code they reach;
-//! `fuzz/libfuzzer` does that.
+//! Needs no nightly compiler. Mutation is not guided by coverage; `fuzz/libfuzzer` is.
 
 mod runner;
 
@@ -18,30 +17,29 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use mynah_fuzz::{TARGETS, Target};
 
-/// Runs the fuzz targets, and writes inputs that fail to `fuzz/artifacts/`.
+/// Runs the fuzz targets and writes failing inputs to `fuzz/artifacts/`.
 #[derive(Debug, clap::Parser)]
 #[command(name = "mynah-fuzz")]
 struct Options {
-    /// The targets; all of them without.
+    /// The targets; default: all.
     targets: Vec<String>,
-    /// Seconds for each target.
+    /// Seconds per target.
     #[arg(long, default_value_t = 15)]
     seconds: u64,
-    /// Inputs for each target, if that many come before the time is over.
+    /// Maximum number of inputs per target.
     #[arg(long, default_value_t = u64::MAX, hide_default_value = true)]
     cases: u64,
-    /// Where chance begins: the same seed makes the same inputs.
+    /// The same seed generates the same inputs.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Seconds after which an input counts as one that never ends. Without optimisation, the tokens
-    /// of the longest answer (32 MiB of one letter) take a minute and a half to count.
+    /// Timeout of an input in seconds. Without optimisation, counting the tokens of the longest answer
+    /// (32 MiB of one letter) takes a minute and a half.
     #[arg(long, default_value_t = 180)]
     patience: u64,
-    /// Runs this input, and no other.
+    /// Runs only this input.
     #[arg(long)]
     input: Option<PathBuf>,
-    /// Runs inputs in this process and writes the number of each to this file: what the runner
-    /// starts.
+    /// Runs inputs in this process and writes the number of each to this file; used by the runner.
     #[arg(long, hide = true)]
     progress: Option<PathBuf>,
 }
@@ -54,7 +52,7 @@ fn main() -> anyhow::Result<ExitCode> {
         let named = |name: &String| {
             Target::named(name).with_context(|| {
                 let known = TARGETS.map(|target| target.name).join(", ");
-                format!("there is no target `{name}`, but {known}")
+                format!("unknown target `{name}`; there are {known}")
             })
         };
         options.targets.iter().map(named).collect::<anyhow::Result<_>>()?

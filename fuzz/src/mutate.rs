@@ -1,14 +1,14 @@
-//! Makes inputs from the corpus. Input `n` depends on seed, corpus and dictionary alone, so that it
-//! can be made again without those before it.
+//! Generates inputs from the corpus. Input `n` depends only on seed, corpus and dictionary, so that it can
+//! be generated without the inputs before it.
 
 use std::ops::Range;
 
 use fastrand::Rng;
 
-/// The largest input, in bytes. Whole bodies of 10 MiB are what the soak is for.
+/// Maximum size of an input in bytes. The soak sends bodies of 10 MiB.
 pub const LARGEST: usize = 64 * 1024;
 
-/// Numbers at which code often changes its mind.
+/// Boundary values of common number types and limits.
 const NUMBERS: [&str; 14] = [
     "0",
     "-1",
@@ -25,7 +25,7 @@ const NUMBERS: [&str; 14] = [
     "1e400",
     "-0",
 ];
-/// Bytes and characters that text seldom has.
+/// Bytes and characters that are rare in text.
 const ODD: [&[u8]; 10] = [
     b"\0",
     b"\r\n",
@@ -39,7 +39,7 @@ const ODD: [&[u8]; 10] = [
     b"\\ud800",
 ];
 
-/// Inputs of one target.
+/// The inputs of a target.
 #[derive(Debug)]
 pub struct Inputs {
     seed: u64,
@@ -48,12 +48,12 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// Those that `seed` makes of `corpus`.
+    /// The inputs that `seed` generates from `corpus`.
     pub fn new(seed: u64, corpus: Vec<Vec<u8>>, dictionary: &'static [&'static str]) -> Self {
         Self { seed, corpus, dictionary }
     }
 
-    /// Input `number`: at first the corpus as it is, then changed.
+    /// Input `number`: first the corpus unchanged, then mutated.
     pub fn input(&self, number: u64) -> Vec<u8> {
         let entry = usize::try_from(number).ok().and_then(|number| self.corpus.get(number));
         if let Some(entry) = entry {
@@ -100,26 +100,26 @@ impl Inputs {
     }
 }
 
-/// How often something is inserted: mostly once, now and then thousands of times.
+/// Number of repetitions of an insertion: mostly one, sometimes thousands.
 fn often(rng: &mut Rng) -> usize {
     if rng.u8(0..4) > 0 { 1 } else { 1 << rng.u32(1..15) }
 }
 
-/// Inserts `piece` at some place, `times` times as far as there is room.
+/// Inserts `piece` `times` times at a random position, within the maximum size.
 fn insert(input: &mut Vec<u8>, piece: &[u8], times: usize, rng: &mut Rng) {
     let room = LARGEST.saturating_sub(input.len()) / piece.len().max(1);
     let at = rng.usize(0..=input.len());
     input.splice(at..at, piece.repeat(times.min(room)));
 }
 
-/// A stretch of `len` bytes, short ones more often.
+/// A random range within `len` bytes, preferring short ones.
 fn piece(len: usize, rng: &mut Rng) -> Range<usize> {
     let start = rng.usize(0..=len);
     let longest = if rng.bool() { 8 } else { len };
     start..start + rng.usize(0..=longest.min(len - start))
 }
 
-/// Puts another number in the place of one.
+/// Replaces a number with another one.
 fn replace_number(input: &mut Vec<u8>, rng: &mut Rng) {
     let from = rng.usize(0..=input.len());
     let digit = |byte: &u8| byte.is_ascii_digit();
@@ -153,6 +153,6 @@ mod tests {
         assert_eq!(inputs.input(1), b"hello");
         let sizes: Vec<usize> = (2..2000).map(|number| inputs.input(number).len()).collect();
         assert!(sizes.iter().all(|size| *size <= LARGEST));
-        assert!(sizes.iter().any(|size| *size > 10_000), "long ones are among them");
+        assert!(sizes.iter().any(|size| *size > 10_000), "some are long");
     }
 }

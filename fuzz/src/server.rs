@@ -1,4 +1,4 @@
-//! A whole server in this thread, without a socket, that targets send requests to.
+//! A complete server in this thread, without a socket, for the targets.
 
 use std::cell::RefCell;
 
@@ -10,14 +10,14 @@ use mynah::server::{App, Config};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-/// Requests after which the server is made anew, so that what was stored does not pile up.
+/// Requests after which the server is replaced, so that stored data does not accumulate.
 const REQUESTS: u32 = 500;
-/// The most that is read of an answer, in bytes.
+/// Maximum size of an answer in bytes.
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 
-/// The server, and the runtime that it runs on.
+/// The server and its runtime.
 struct Server {
-    // Dropped before the runtime, since it ends tasks there.
+    // Dropped before the runtime, because its drop ends tasks there.
     app: App,
     runtime: Runtime,
     answered: u32,
@@ -35,7 +35,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The body as JSON, if it is that.
+    /// The body as JSON, if it is valid.
     pub fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
     }
@@ -64,7 +64,7 @@ impl Server {
     }
 }
 
-/// Sends `request` to this thread's server, and starts one if there is none.
+/// Sends `request` to this thread's server; starts one if there is none.
 pub fn answer(request: Request<Body>) -> anyhow::Result<Answer> {
     SERVER.with_borrow_mut(|slot| {
         if slot.as_ref().is_some_and(|server| server.answered >= REQUESTS) {
@@ -78,7 +78,7 @@ pub fn answer(request: Request<Body>) -> anyhow::Result<Answer> {
     })
 }
 
-/// Ends this thread's server: the next request meets a new one, in the state that it starts with.
+/// Drops this thread's server, so that the next request starts a new one.
 pub fn renew() {
     SERVER.set(None);
 }

@@ -1,5 +1,5 @@
-//! The process that runs inputs: on a thread with the stack of those that answer requests, with
-//! bounded memory, watched by the main thread.
+//! The process that runs inputs: on a thread with the server's stack size, with bounded memory, and with a
+//! timeout enforced by the main thread.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -18,29 +18,29 @@ use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::Options;
 
-/// The exit code of an input that did not end.
+/// The exit code after a timeout.
 pub(super) const ENDLESS: i32 = 3;
-/// The stack of a thread that answers requests (tokio's default), in bytes.
+/// Stack size of the server's worker threads (tokio's default), in bytes.
 const STACK: usize = 2 * 1024 * 1024;
-/// The memory that the process may take, in bytes: an input is 64 KiB at most.
+/// Maximum address space of the process in bytes; an input has at most 64 KiB.
 const MEMORY: u64 = 2 * 1024 * 1024 * 1024;
-/// How often the main thread looks whether the same input is still running.
+/// How often the main thread checks for a timeout.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Whether any thread has panicked, those among them whose panics a server catches.
+/// Whether any thread panicked, including panics that the server catches.
 static PANICKED: AtomicBool = AtomicBool::new(false);
 
-/// Which inputs are run.
+/// The inputs to run.
 enum Work {
-    /// Those that the seed makes.
+    /// The inputs of the seed.
     Many { inputs: Inputs, progress: File, cases: u64, seconds: u64 },
-    /// This one.
+    /// A single input.
     One(Vec<u8>),
 }
 
-/// Runs the inputs that `options` ask for; the exit code says how that went.
+/// Runs the inputs that `options` select; the exit code tells the result.
 pub(crate) fn run(targets: &[Target], options: &Options) -> anyhow::Result<ExitCode> {
-    let [target] = *targets else { bail!("an input belongs to one target") };
+    let [target] = *targets else { bail!("--input needs exactly one target") };
     let work = match (&options.input, &options.progress) {
         (Some(file), _) => Work::One(
             std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?,
@@ -54,7 +54,7 @@ pub(crate) fn run(targets: &[Target], options: &Options) -> anyhow::Result<ExitC
         (None, None) => bail!("no inputs"),
     };
     let limit = Rlimit { current: Some(MEMORY), maximum: Some(MEMORY) };
-    setrlimit(Resource::As, limit).context("cannot bound the memory")?;
+    setrlimit(Resource::As, limit).context("cannot limit the memory")?;
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         PANICKED.store(true, Ordering::Release);
@@ -82,7 +82,7 @@ pub(crate) fn run(targets: &[Target], options: &Options) -> anyhow::Result<ExitC
 }
 
 impl Work {
-    /// Runs all of it, and says so; a panic leaves that out.
+    /// Runs all inputs and reports completion, unless one panics.
     fn done(self, target: Target, begun: &AtomicU64, ended: &Sender<()>) {
         match self {
             Self::One(input) => handle(target, &input),
@@ -90,7 +90,7 @@ impl Work {
                 let (watch, time) = (Stopwatch::start(), Duration::from_secs(seconds));
                 for number in 0..cases {
                     let written = progress.write_all_at(&number.to_le_bytes(), 0);
-                    assert!(written.is_ok(), "the number of the input cannot be written");
+                    assert!(written.is_ok(), "cannot write the number of the input");
                     begun.store(number, Ordering::Release);
                     if watch.elapsed() >= time {
                         break;
@@ -100,7 +100,7 @@ impl Work {
             }
         }
         mynah_fuzz::server::renew();
-        // The main thread waits for it.
+        // Wakes the main thread.
         let _ = ended.send(());
     }
 }
@@ -110,7 +110,7 @@ fn handle(target: Target, input: &[u8]) {
     assert!(!PANICKED.load(Ordering::Acquire), "a thread panicked");
 }
 
-/// The number of the input that ran last.
+/// The number of the last input that ran.
 pub(super) fn read_progress(file: &Path) -> anyhow::Result<u64> {
     let bytes = std::fs::read(file).context("no input was run")?;
     let bytes = bytes.try_into().ok().context("no input was run")?;

@@ -1,10 +1,9 @@
-//! Makes an input that fails smaller: leaves out stretches of it, halves first, for as long as what
-//! is left fails in the same way.
+//! Minimises a failing input: removes ranges, halves first, as long as the rest fails in the same way.
 
-/// The most inputs that are tried.
+/// Maximum number of attempts.
 const TRIES: usize = 150;
 
-/// The smallest input found that `fails`; empty if `input` does not fail when it is run alone.
+/// The smallest failing input found; empty if `input` does not fail when run alone.
 pub(super) fn minimised(
     input: &[u8],
     mut fails: impl FnMut(&[u8]) -> anyhow::Result<bool>,

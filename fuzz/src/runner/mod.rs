@@ -1,5 +1,5 @@
-//! Runs a target in a process of its own, so that whatever ends that process is an ordinary
-//! finding: a panic, a stack that overflowed, memory beyond the limit, an input that never ends.
+//! Runs a target in its own process, so that a panic, a stack overflow, excessive memory and an endless loop
+//! are all reported as findings.
 
 pub(crate) mod child;
 mod minimise;
@@ -16,14 +16,14 @@ use mynah_fuzz::mutate::Inputs;
 
 use crate::Options;
 
-/// How a process ended that ran inputs.
+/// How the process that ran inputs ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ending {
-    /// Every input was handled.
+    /// All inputs were handled.
     Handled,
-    /// With this exit code.
+    /// This exit code.
     Code(i32),
-    /// By this signal: a stack that overflowed, or no more memory.
+    /// This signal: a stack overflow or out of memory.
     Signal(i32),
 }
 
@@ -39,7 +39,7 @@ impl Ending {
     fn reason(self) -> String {
         match self {
             Self::Handled => "was handled".to_owned(),
-            Self::Code(child::ENDLESS) => "did not end in time".to_owned(),
+            Self::Code(child::ENDLESS) => "timed out".to_owned(),
             Self::Code(_) => "panicked".to_owned(),
             Self::Signal(signal) => {
                 format!("ended the process by signal {signal} (stack or memory)")
@@ -48,11 +48,11 @@ impl Ending {
     }
 }
 
-/// Fuzzes `target` as `options` say; gives whether an input failed.
+/// Fuzzes `target`; returns whether an input failed.
 pub(crate) fn fuzz(target: Target, options: &Options) -> anyhow::Result<bool> {
     let folder = target.artifacts();
     std::fs::create_dir_all(&folder)
-        .with_context(|| format!("cannot make {}", folder.display()))?;
+        .with_context(|| format!("cannot create {}", folder.display()))?;
     let progress = folder.join(".progress");
     let status = command(target, options)?
         .args(["--seconds", &options.seconds.to_string()])
@@ -82,7 +82,7 @@ pub(crate) fn fuzz(target: Target, options: &Options) -> anyhow::Result<bool> {
     }
     single(target, options, &shown, Stdio::inherit())?;
     say(&format!(
-        "{}: {} bytes of {} are left of it; again:\n  cargo run -p mynah-fuzz -- {0} --input {}",
+        "{}: minimised to {} of {} bytes; to repeat:\n  cargo run -p mynah-fuzz -- {0} --input {}",
         target.name,
         if small.is_empty() { input.len() } else { small.len() },
         input.len(),
@@ -91,7 +91,7 @@ pub(crate) fn fuzz(target: Target, options: &Options) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// Runs the input in `file` alone.
+/// Runs only the input in `file`.
 fn single(target: Target, options: &Options, file: &Path, out: Stdio) -> anyhow::Result<Ending> {
     let status = command(target, options)?.arg("--input").arg(file).stderr(out).status()?;
     Ok(Ending::of(status))
@@ -106,7 +106,7 @@ fn command(target: Target, options: &Options) -> anyhow::Result<Command> {
     Ok(command)
 }
 
-/// Writes an input into `folder`, under a name that depends on its bytes alone.
+/// Writes an input into `folder`, named after a hash of its bytes.
 fn save(folder: &Path, input: &[u8]) -> anyhow::Result<std::path::PathBuf> {
     let mut hasher = DefaultHasher::new();
     input.hash(&mut hasher);

@@ -1,4 +1,4 @@
-//! Allowlist. An input is an entry a line; the last line is an origin.
+//! Allowlist. An input has one entry per line; the last line is an origin.
 
 use mynah::domain::allowlist::Allowlist;
 use url::Url;
@@ -44,7 +44,7 @@ fn run(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let (entries, origin) = text.rsplit_once('\n').unwrap_or(("", &*text));
     let list = Allowlist::new(entries.lines());
-    assert_eq!(Allowlist::new(list.hosts()), list, "normalised twice, it is another list");
+    assert_eq!(Allowlist::new(list.hosts()), list, "normalising is not idempotent");
     if list.hosts().is_empty() {
         assert!(list.allows(None) && list.allows(Some(origin)), "an empty list allows everything");
         return;
@@ -54,8 +54,7 @@ fn run(input: &[u8]) {
         assert!(list.allows(Some(&format!("https://{host}:8443/page"))), "{host} does not match");
     }
     list.allows(Some(origin));
-    // What a browser sends has been through this parser. The host that it goes by is the one that
-    // must be on the list.
+    // Browsers use this parser. Its host is the one that must be on the list.
     let Some((url, host)) = Url::parse(origin).ok().and_then(host_of) else { return };
     let covered = list.hosts().iter().any(|entry| covers(entry, &host));
     for sent in [url.origin().ascii_serialization(), url.as_str().to_owned()] {
@@ -67,7 +66,7 @@ fn covers(entry: &str, host: &str) -> bool {
     host.strip_suffix(entry).is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
-/// A web page's URL, and its host as browsers serialise it.
+/// The URL of a web page and its host as browsers serialise it.
 fn host_of(url: Url) -> Option<(Url, String)> {
     let page = matches!(url.scheme(), "http" | "https");
     let host = url.host_str()?.trim_end_matches('.').to_owned();

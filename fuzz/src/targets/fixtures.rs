@@ -1,4 +1,4 @@
-//! Fixture file → diagnostics. An input is the bytes of the only file.
+//! Fixture file → diagnostics. An input is the content of the only file.
 
 use mynah::fixtures::{FixturesError, read_bytes};
 
@@ -54,14 +54,14 @@ fn run(input: &[u8]) {
     let (faults, warnings) = match read_bytes(NAME, input, mynah::http::route_table()) {
         Ok(checked) => (Vec::new(), checked.warnings),
         Err(FixturesError::Faulty { faults, warnings }) => {
-            assert!(!faults.is_empty(), "a faulty file without a fault");
+            assert!(!faults.is_empty(), "an invalid file without a diagnostic");
             (faults, warnings)
         }
         Err(error) => panic!("not a diagnostic: {error}"),
     };
     for fault in faults.iter().chain(&warnings) {
         assert!(!fault.message.is_empty(), "no message at line {}", fault.line);
-        // What the files lack together is in none of them.
+        // A diagnostic about all files together has no position.
         assert!([NAME, "fixtures"].contains(&&*fault.file), "{fault}");
         assert!((1..=lines).contains(&fault.line) && fault.column >= 1, "{fault} of {lines} lines");
     }

@@ -1,5 +1,5 @@
-//! JSON body → validated request. An input is `METHOD /path`, a line break, and a body; the whole
-//! server answers it.
+//! JSON body → validated request. An input is `METHOD /path`, a line break, and a body, sent to a complete
+//! server.
 
 use axum::body::Body;
 use axum::http::{Method, Request, Uri};
@@ -52,7 +52,7 @@ pub const TARGET: Target = Target {
     ],
 };
 
-/// Where an input goes whose first line names no target.
+/// The default target, for an input whose first line has none.
 const DEFAULT: &str = "/v1/runner/YOUR_DEPLOYMENT_ID/conversation";
 
 fn run(input: &[u8]) {
@@ -68,10 +68,10 @@ fn run(input: &[u8]) {
         .header("x-api-key", "YOUR_API_KEY")
         .header("authorization", "Bearer your_api_key_here")
         .body(Body::from(body));
-    // What is no request was never sent.
+    // Not a valid request: nothing was sent.
     let Ok(request) = request else { return };
     let answered = answer(request);
-    // A rule or a fault that was made must not answer the next input.
+    // A rule or a fault created by this input must not affect the next one.
     if path.starts_with("/_mynah/") && answered.as_ref().is_ok_and(|it| it.status.is_success()) {
         renew();
     }
@@ -81,7 +81,7 @@ fn run(input: &[u8]) {
     }
 }
 
-/// Method and path of an input's first line.
+/// Method and path in an input's first line.
 fn target(head: &[u8]) -> (Method, String) {
     let head = String::from_utf8_lossy(head);
     let (method, path) = head.split_once(' ').unwrap_or(("POST", DEFAULT));

@@ -1,6 +1,6 @@
-//! The targets: a file each.
+//! The targets, one file each.
 
-#![expect(clippy::panic, reason = "a property that does not hold is told by a panic")]
+#![expect(clippy::panic, reason = "a target reports a violated property by a panic")]
 
 pub mod allowlist;
 pub mod fixtures;
@@ -12,21 +12,21 @@ use axum::http::header;
 
 use crate::server::Answer;
 
-/// Checks what holds for every answer to a request that a fault or a template has not spoilt: the
-/// status is not the server's own fault, and a failure comes in the documented envelope.
+/// Checks an answer to a request without a fault or a failing template: the status is below 500, and an
+/// error has the documented envelope.
 fn is_orderly(answer: &Answer, path: &str) {
     let status = answer.status;
-    assert!(!status.is_server_error(), "{path} was answered {status}: {}", text(&answer.body));
+    assert!(!status.is_server_error(), "{path}: status {status}: {}", text(&answer.body));
     assert!(answer.headers.contains_key("x-request-id"), "{path}: no x-request-id");
     if status.is_client_error() {
         let message = said(answer).unwrap_or_default();
-        assert!(!message.is_empty(), "{path} was answered {status}: {}", text(&answer.body));
+        assert!(!message.is_empty(), "{path}: status {status}: {}", text(&answer.body));
         let json = answer.headers.get(header::CONTENT_TYPE);
         assert!(json.is_some_and(|it| it == "application/json"), "{path}: {json:?}");
     }
 }
 
-/// The message of an error, in the envelope of whichever API.
+/// The message of an error in the envelope of either API.
 fn said(answer: &Answer) -> Option<String> {
     let json = answer.json()?;
     let error = json.get("error")?;
@@ -34,7 +34,7 @@ fn said(answer: &Answer) -> Option<String> {
     Some(message.to_owned())
 }
 
-/// The beginning of a body, for a message.
+/// The beginning of a body, for messages.
 fn text(body: &[u8]) -> String {
     String::from_utf8_lossy(body).chars().take(500).collect()
 }

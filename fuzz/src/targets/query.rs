@@ -1,4 +1,4 @@
-//! Query → page. An input is a path with a query; the whole server answers a GET of it.
+//! Query → page. An input is a path with a query, sent as a GET to a complete server.
 
 use std::fmt::Write as _;
 
@@ -46,7 +46,7 @@ pub const TARGET: Target = Target {
 fn run(input: &[u8]) {
     let target = encoded(input);
     let path = target.split('?').next().unwrap_or_default();
-    // These two wait for requests that nobody sends.
+    // These two would wait for requests that are never sent.
     if path.ends_with("/requests/wait") || path.ends_with("/requests/stream") {
         return;
     }
@@ -61,7 +61,7 @@ fn run(input: &[u8]) {
         Ok(answered) => answered,
         Err(error) => panic!("{target}: {error:#}"),
     };
-    // Requests count against the plan's limit, and pages of files have no envelope.
+    // Requests may exceed the plan's limit; lists of files have no envelope.
     is_orderly(&answered, path);
     if !answered.status.is_success() || path.starts_with("/_mynah/") {
         return;
@@ -82,7 +82,7 @@ fn is_a_page(items: Option<usize>, size: Option<u64>, target: &str) {
     assert!(u64::try_from(items).is_ok_and(|it| it <= size), "{target}: {items} items of {size}");
 }
 
-/// The target as a client can send it: what may not stand in a URI is percent-encoded.
+/// The target with characters that are invalid in a URI percent-encoded.
 fn encoded(input: &[u8]) -> String {
     let mut target = String::with_capacity(input.len() + 1);
     if input.first() != Some(&b'/') {

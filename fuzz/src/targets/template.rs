@@ -1,5 +1,5 @@
-//! Template → compile, and render within its budget. An input is the text of a reply: it is put
-//! into the queue, and if it is taken there, a request is answered with it.
+//! Template → compile and render within its budget. An input is the text of a reply: it is queued, and if
+//! that succeeds, a request is answered with it.
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -78,12 +78,12 @@ fn run(input: &[u8]) {
         "variables": {"customer_name": "Ada", "numbers": [1, 2.5, 1e300], "nested": {"a": {"b": null}}},
     });
     let answered = send("POST", RUN, body.to_string());
-    // A template that fails, or exceeds its budget, fails its own request …
+    // A template that fails or exceeds its budget fails its own request …
     let failed = answered.status == StatusCode::INTERNAL_SERVER_ERROR;
-    assert!(failed || answered.status.is_success(), "{RUN} was answered {}", answered.status);
-    // … and no other: the reply is used up, and the next request is answered.
+    assert!(failed || answered.status.is_success(), "{RUN}: status {}", answered.status);
+    // … but not the next one: the reply is used up.
     let next = send("POST", RUN, body.to_string());
-    assert!(next.status.is_success(), "the next request was answered {}", next.status);
+    assert!(next.status.is_success(), "the next request: status {}", next.status);
 }
 
 fn send(method: &str, path: &str, body: String) -> Answer {
