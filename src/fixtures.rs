@@ -32,7 +32,7 @@ use crate::domain::catalog::{Agent, Image, LlmModel, SdModel};
 use crate::domain::conversation::{Conversation, Message};
 use crate::domain::error::{Fault as FieldFault, FieldError};
 use crate::domain::fault_rule::RouteTable;
-use crate::domain::{Account, Deployment, Error, Plan};
+use crate::domain::{Deployment, Error, FixtureAccount, Plan};
 use crate::ids::{DeploymentId, Kind, LlmId, Minter, SdModelId};
 use crate::models::rules::RuleSet;
 use crate::storage::accounts;
@@ -59,7 +59,7 @@ pub struct Fixtures {
     /// The plans, in the order of the files.
     pub plans: Vec<Plan>,
     /// The accounts, in the order of the files.
-    pub accounts: Vec<Account>,
+    pub accounts: Vec<FixtureAccount>,
     /// The deployments of all of them.
     pub deployments: BTreeMap<DeploymentId, Arc<Deployment>>,
     /// The language models of the Characters API, in the order of the files.
@@ -209,7 +209,7 @@ impl Checked {
 
 impl Fixtures {
     /// The account called `id`.
-    pub fn account(&self, id: &str) -> Option<&Account> {
+    pub fn account(&self, id: &str) -> Option<&FixtureAccount> {
         self.accounts.iter().find(|account| account.id.as_str() == id)
     }
 

@@ -14,7 +14,7 @@ use self::connections::Stopped;
 use crate::app::accounts;
 use crate::app::fixture_watch::Watch;
 use crate::app::generation::Settings;
-use crate::app::{Access, Archive, Health, Snapshots, Studio, Turns, Worlds};
+use crate::app::{Access, AccountRegistry, Archive, Health, Snapshots, Studio, Turns};
 use crate::domain::BackendName;
 use crate::fixtures::{self, Checked, Fixtures, FixturesError, Shelf};
 use crate::http::apis::control;
@@ -118,7 +118,7 @@ pub struct App {
     passage: Passage,
     turns: Turns,
     store: Store,
-    worlds: Arc<Worlds>,
+    worlds: Arc<AccountRegistry>,
     fixtures: Shelf,
     /// The fixtures' folder, where they are not the built-in ones.
     watch: Option<Watch>,
@@ -141,13 +141,13 @@ impl App {
         checked.log();
         let fixtures = Shelf::new(checked.fixtures);
         let store = Store::open(&config.database).await?;
-        let settings = accounts::Settings {
+        let settings = accounts::RegistryOptions {
             seed: config.seed,
             clock: config.clock,
             journal_max: config.journal_max,
             routes: route_table(),
         };
-        let worlds = Arc::new(Worlds::open(&fixtures, &store, settings).await?);
+        let worlds = Arc::new(AccountRegistry::open(&fixtures, &store, settings).await?);
         let settings = Settings { backend: config.backend, pace: config.pace };
         let turns = Turns::new(store.clone(), fixtures.clone(), settings);
         let metrics = Metrics::new(store.clone());
@@ -175,7 +175,7 @@ impl App {
     }
 
     /// The accounts, with their clocks.
-    pub fn worlds(&self) -> &Arc<Worlds> {
+    pub fn worlds(&self) -> &Arc<AccountRegistry> {
         &self.worlds
     }
 
@@ -262,7 +262,7 @@ async fn close(store: &Store, limit: Duration) -> Shutdown {
 }
 
 /// Removes accounts that were made to last only so long without use, as their time comes.
-async fn sweep(worlds: Arc<Worlds>) {
+async fn sweep(worlds: Arc<AccountRegistry>) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {
         tick.tick().await;

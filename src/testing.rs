@@ -125,7 +125,7 @@ pub use self::replies::Replies;
 pub use self::request::Request;
 pub use self::request_log::Journal;
 use self::thread::{Core, Running};
-pub use crate::app::accounts::{Changes, LimitChange};
+pub use crate::app::accounts::{AccountChanges, LimitChange};
 pub use crate::app::snapshots::{Section, Snapshot};
 pub use crate::domain::conversation::Api;
 pub use crate::domain::fault_rule::{
@@ -187,7 +187,7 @@ impl Mynah {
 
     /// An account that there is: of the fixtures (`demo`), or made before.
     pub fn existing(&self, id: &str) -> Result<Account, Error> {
-        let world = self.core.worlds.named(&AccountId::from(id))?;
+        let world = self.core.worlds.require(&AccountId::from(id))?;
         Ok(Account::new(self.core.clone(), world))
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use futures::FutureExt as _;
-use mynah::app::World;
+use mynah::app::AccountState;
 use mynah::clock::Stopwatch;
 use mynah::domain::conversation::{Conversation, Message, Meta, Target, Variables, number_turns};
 use mynah::domain::{Part, Role};
@@ -120,7 +120,7 @@ pub(crate) struct OpenDatabase {
     /// The database.
     pub(crate) store: Store,
     /// The account.
-    pub(crate) world: Arc<World>,
+    pub(crate) world: Arc<AccountState>,
 }
 
 impl OpenDatabase {
@@ -187,7 +187,7 @@ async fn conversation(db: &mut Connection, world: &World, n: u64) -> Result<(), 
 }
 
 /// A user's message and its answer.
-pub(crate) fn turn(world: &World) -> Vec<Message> {
+pub(crate) fn turn(world: &AccountState) -> Vec<Message> {
     let message = |role, text| Message {
         id: world.epoch().ids.message(),
         role,

@@ -11,7 +11,7 @@ use anyhow::{Context as _, ensure};
 use futures::FutureExt as _;
 use futures::future::try_join_all;
 use hdrhistogram::Histogram;
-use mynah::app::World;
+use mynah::app::AccountState;
 use mynah::domain::Credits;
 use mynah::domain::conversation::Api;
 use mynah::ids::Kind;
@@ -128,7 +128,7 @@ async fn repeat(
 
 /// The write of a turn or a completion.
 struct Entry {
-    world: Arc<World>,
+    world: Arc<AccountState>,
     cost: Credits,
     /// The ordinal of the continued conversation.
     conversation: Option<u64>,

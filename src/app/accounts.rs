@@ -20,7 +20,7 @@ use futures::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
 
 pub(in crate::app) use self::change::RestoredState;
-pub use self::change::{Changes, LimitChange};
+pub use self::change::{AccountChanges, LimitChange};
 pub use self::epoch::{AccountEpoch, LimitWindows};
 pub use self::lifecycle::NewAccount;
 use super::faults::{self, Carried};
@@ -36,7 +36,7 @@ use crate::storage::{self, AccountRow, Connection, Store, StoreError};
 
 /// One account at run time, and everything that is its own.
 #[derive(Debug)]
-pub struct World {
+pub struct AccountState {
     /// Its id.
     pub id: AccountId,
     /// Its rows in the store.
@@ -49,7 +49,7 @@ pub struct World {
     pub made_from: Option<AccountId>,
     /// How long it may be unused before it goes.
     ttl: Option<Duration>,
-    doors: RwLock<Doors>,
+    doors: RwLock<Credentials>,
     epoch: RwLock<Arc<AccountEpoch>>,
     /// Runs since it was last used.
     used: Mutex<Stopwatch>,
@@ -57,16 +57,16 @@ pub struct World {
 
 /// One request's stay in a world: from when its account was known until its answer is given.
 #[derive(Debug, Clone)]
-pub struct Visit {
-    world: Arc<World>,
+pub struct AccountSession {
+    world: Arc<AccountState>,
     /// The world's epoch when the visit began.
     epoch: Arc<AccountEpoch>,
     notes: Arc<Notes>,
 }
 
-impl Visit {
+impl AccountSession {
     /// A visit to `world` that begins now, and is written about in `notes`.
-    pub fn new(world: Arc<World>, notes: &Arc<Notes>) -> Self {
+    pub fn new(world: Arc<AccountState>, notes: &Arc<Notes>) -> Self {
         let epoch = world.epoch();
         Self { world, epoch, notes: Arc::clone(notes) }
     }
@@ -90,7 +90,7 @@ impl Visit {
     }
 
     /// The world, to be held on to.
-    pub fn world(&self) -> Arc<World> {
+    pub fn world(&self) -> Arc<AccountState> {
         Arc::clone(&self.world)
     }
 
@@ -106,7 +106,7 @@ impl Visit {
 
     /// Whether the world is still what it was when the visit began: neither reset nor removed. Only
     /// inside the writer does it stay so.
-    pub fn stands(&self) -> bool {
+    pub fn is_current(&self) -> bool {
         !self.epoch.ended().is_cancelled()
     }
 
@@ -128,26 +128,26 @@ impl Visit {
             }
             .boxed()
         });
-        store.write(guarded).await.map_err(Error::internal)?.ok_or(Error::WorldEnded)
+        store.write(guarded).await.map_err(Error::internal)?.ok_or(Error::AccountEnded)
     }
 }
 
-impl Deref for Visit {
-    type Target = World;
+impl Deref for AccountSession {
+    type Target = AccountState;
 
-    fn deref(&self) -> &World {
+    fn deref(&self) -> &AccountState {
         &self.world
     }
 }
 
 /// What opens an account, and what it opens.
 #[derive(Debug)]
-struct Doors {
+struct Credentials {
     project: ProjectId,
     keys: Vec<ApiKey>,
 }
 
-impl World {
+impl AccountState {
     /// The project whose deployments it may use.
     pub fn project(&self) -> ProjectId {
         self.doors.read().project.clone()
@@ -179,7 +179,7 @@ impl World {
     }
 
     /// A request came for it.
-    pub fn use_now(&self) {
+    pub fn touch(&self) {
         if self.ttl.is_some() {
             *self.used.lock() = Stopwatch::start();
         }
@@ -198,19 +198,19 @@ impl World {
 
 /// Every account, found by key or id.
 #[derive(Debug)]
-pub struct Worlds {
+pub struct AccountRegistry {
     fixtures: Shelf,
     store: Store,
-    settings: Settings,
+    settings: RegistryOptions,
     /// Shared with what the writer calls when an account was made or removed.
-    found: Arc<RwLock<Found>>,
+    found: Arc<RwLock<AccountIndex>>,
     /// Those who watch journals.
     watchers: Watchers,
 }
 
 /// What the server was started with that worlds need.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings {
+pub struct RegistryOptions {
     /// Where ids come from.
     pub seed: u64,
     /// Where every clock stands still at first; without, clocks run with the system's.
@@ -222,20 +222,20 @@ pub struct Settings {
 }
 
 #[derive(Debug, Default)]
-struct Found {
-    by_id: HashMap<AccountId, Arc<World>>,
-    by_key: HashMap<ApiKey, Arc<World>>,
+struct AccountIndex {
+    by_id: HashMap<AccountId, Arc<AccountState>>,
+    by_key: HashMap<ApiKey, Arc<AccountState>>,
 }
 
-impl Found {
-    fn add(&mut self, world: &Arc<World>) {
+impl AccountIndex {
+    fn add(&mut self, world: &Arc<AccountState>) {
         for key in world.keys() {
             self.by_key.insert(key, Arc::clone(world));
         }
         self.by_id.insert(world.id.clone(), Arc::clone(world));
     }
 
-    fn remove(&mut self, world: &World) {
+    fn remove(&mut self, world: &AccountState) {
         for key in world.keys() {
             self.by_key.remove(&key);
         }
@@ -243,24 +243,24 @@ impl Found {
     }
 }
 
-impl Worlds {
+impl AccountRegistry {
     /// A place for one more client that watches the journal of `world`, if there is one.
-    pub fn watch(&self, world: &World) -> Result<Watch, TooManyWatchers> {
+    pub fn watch(&self, world: &AccountState) -> Result<Watch, TooManyWatchers> {
         world.journal.watch(&self.watchers)
     }
 
     /// The account that `key` opens.
-    pub fn by_key(&self, key: &str) -> Option<Arc<World>> {
+    pub fn by_key(&self, key: &str) -> Option<Arc<AccountState>> {
         self.found.read().by_key.get(key).cloned()
     }
 
     /// The account called `id`.
-    pub fn by_id(&self, id: &AccountId) -> Option<Arc<World>> {
+    pub fn by_id(&self, id: &AccountId) -> Option<Arc<AccountState>> {
         self.found.read().by_id.get(id).cloned()
     }
 
     /// The account called `id`, or the refusal that there is none.
-    pub fn named(&self, id: &AccountId) -> Result<Arc<World>, Error> {
+    pub fn require(&self, id: &AccountId) -> Result<Arc<AccountState>, Error> {
         self.by_id(id).ok_or_else(|| Error::UnknownAccount(id.clone()))
     }
 
@@ -277,7 +277,7 @@ impl Worlds {
     }
 
     /// All of them, in the order of their making.
-    pub fn all(&self) -> Vec<Arc<World>> {
+    pub fn all(&self) -> Vec<Arc<AccountState>> {
         let mut all: Vec<_> = self.found.read().by_id.values().cloned().collect();
         all.sort_by_key(|world| world.row);
         all

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::accounts::{Visit, World, Worlds};
+use super::accounts::{AccountRegistry, AccountSession, AccountState};
 use super::request_log::Notes;
 use crate::domain::{Deployment, Error};
 use crate::fixtures::Shelf;
@@ -13,7 +13,7 @@ use crate::ids::DeploymentId;
 /// Tells who calls and what they may use.
 #[derive(Debug, Clone)]
 pub struct Access {
-    worlds: Arc<Worlds>,
+    worlds: Arc<AccountRegistry>,
     fixtures: Shelf,
 }
 
@@ -21,7 +21,7 @@ pub struct Access {
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The visit to the account that the use is attributed to.
-    pub visit: Visit,
+    pub visit: AccountSession,
     /// The deployment.
     pub deployment: Arc<Deployment>,
 }
@@ -30,7 +30,7 @@ pub struct Caller {
 #[derive(Debug, Clone)]
 pub struct Reader {
     /// The account of the key, when a known one was sent.
-    pub world: Option<Arc<World>>,
+    pub world: Option<Arc<AccountState>>,
     /// Public deployments, with their owners: their conversations can be read without a key.
     pub public: Vec<PublicDeployment>,
     /// What to answer when neither holds the conversation.
@@ -41,7 +41,7 @@ pub struct Reader {
 #[derive(Debug, Clone)]
 pub struct PublicDeployment {
     /// The account that owns it.
-    pub owner: Arc<World>,
+    pub owner: Arc<AccountState>,
     /// Its id.
     pub id: DeploymentId,
     /// Whether its allowlist has the reader's origin.
@@ -62,12 +62,12 @@ impl Reader {
 
 impl Access {
     /// Access to the accounts of `worlds` and the deployments of `fixtures`.
-    pub fn new(worlds: Arc<Worlds>, fixtures: Shelf) -> Self {
+    pub fn new(worlds: Arc<AccountRegistry>, fixtures: Shelf) -> Self {
         Self { worlds, fixtures }
     }
 
     /// The account that `key` opens.
-    pub fn account(&self, key: Option<&str>) -> Result<Arc<World>, Error> {
+    pub fn account(&self, key: Option<&str>) -> Result<Arc<AccountState>, Error> {
         let key = key.ok_or(Error::MissingKey)?;
         self.worlds.by_key(key).ok_or(Error::UnknownKey)
     }
@@ -103,13 +103,13 @@ impl Access {
                 Some(world) => world,
                 None => self.owner(&deployment)?,
             };
-            return Ok(Caller { visit: Visit::new(world, notes), deployment });
+            return Ok(Caller { visit: AccountSession::new(world, notes), deployment });
         }
         let world = self.account(key)?;
         if world.project() != deployment.project {
             return Err(Error::ForbiddenDeployment(deployment.id.clone()));
         }
-        Ok(Caller { visit: Visit::new(world, notes), deployment })
+        Ok(Caller { visit: AccountSession::new(world, notes), deployment })
     }
 
     /// Whose conversations someone with `key`, on a web page of `origin`, may read.
@@ -127,7 +127,7 @@ impl Access {
         Reader { world, public: public.collect(), key_sent: key.is_some() }
     }
 
-    fn owner(&self, deployment: &Deployment) -> Result<Arc<World>, Error> {
+    fn owner(&self, deployment: &Deployment) -> Result<Arc<AccountState>, Error> {
         let owner = self.worlds.by_id(&deployment.owner);
         owner.ok_or_else(|| Error::UnknownDeployment(deployment.id.clone()))
     }

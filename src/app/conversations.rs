@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 
-use super::accounts::World;
+use super::accounts::AccountState;
 use super::auth::Reader;
 use super::item_list::Items;
 use crate::domain::Error;
@@ -60,7 +60,7 @@ impl Archive {
     /// A page of the account's conversations, newest activity first.
     pub async fn conversations(
         &self,
-        world: &World,
+        world: &AccountState,
         filter: Filter,
         page: Page,
     ) -> Result<Slice<Summary>, Error> {
@@ -102,7 +102,7 @@ impl Archive {
     }
 
     /// The account's conversations in the Characters API, latest first.
-    pub async fn dialogues(&self, world: &World) -> Result<Items<Conversation>, Error> {
+    pub async fn dialogues(&self, world: &AccountState) -> Result<Items<Conversation>, Error> {
         let owner = world.row;
         // First the order, so that a conversation that moves while the list is read is in it once.
         let look = storage::act(move |db| {
@@ -126,7 +126,11 @@ impl Archive {
     }
 
     /// One of them.
-    pub async fn dialogue(&self, world: &World, id: ConversationId) -> Result<Conversation, Error> {
+    pub async fn dialogue(
+        &self,
+        world: &AccountState,
+        id: ConversationId,
+    ) -> Result<Conversation, Error> {
         let (owner, wanted) = (world.row, id.clone());
         let look = storage::act(move |db| {
             async move { conversations::find(db, owner, Api::Characters, &wanted).await }.boxed()
@@ -136,7 +140,11 @@ impl Archive {
     }
 
     /// All messages of one of them, oldest first.
-    pub async fn lines(&self, world: &World, id: ConversationId) -> Result<Items<Message>, Error> {
+    pub async fn lines(
+        &self,
+        world: &AccountState,
+        id: ConversationId,
+    ) -> Result<Items<Message>, Error> {
         let all = Window { skip: 0, take: u64::MAX };
         let found = self.messages_of(world.row, Api::Characters, id.clone(), all).await?;
         found.map(|(_, items)| items).ok_or(Error::UnknownConversation(id))
@@ -144,7 +152,7 @@ impl Archive {
 
     async fn look(
         &self,
-        world: &Arc<World>,
+        world: &Arc<AccountState>,
         id: &ConversationId,
         page: Page,
     ) -> Result<Option<(Place, Slice<Message>)>, Error> {

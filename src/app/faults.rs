@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 
-use crate::app::accounts::Visit;
+use crate::app::accounts::AccountSession;
 use crate::app::request_log::Notes;
 use crate::clock::Clock;
 use crate::domain::Error;
@@ -175,12 +175,12 @@ fn chance(draw: Draw, rule: &str, number: u64) -> f64 {
 /// Lets a request go through the beginning of `fault`: the delay, and the refusal if it is one.
 /// What befalls the answer is for whoever sends it. A delay ends when the account is reset or
 /// removed, with the request refused.
-pub async fn begin(fault: Arc<Fault>, visit: &Visit, notes: &Notes) -> Result<(), Error> {
+pub async fn begin(fault: Arc<Fault>, visit: &AccountSession, notes: &Notes) -> Result<(), Error> {
     let fault = notes.faulted(fault);
     if !fault.delay.is_zero() {
         tokio::select! {
             () = notes.hold_back(&visit.clock, fault.delay) => {}
-            () = visit.epoch().ended().cancelled() => return Err(Error::WorldEnded),
+            () = visit.epoch().ended().cancelled() => return Err(Error::AccountEnded),
         }
     }
     match fault.act {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::task::spawn_blocking;
 
-use crate::app::accounts::Worlds;
+use crate::app::accounts::AccountRegistry;
 use crate::domain::Error;
 use crate::domain::error::with_sources;
 use crate::fixtures::folder_state::FolderState;
@@ -38,7 +38,7 @@ impl Watch {
     }
 
     /// Reads the folder again whenever it has changed, for ever.
-    pub async fn go_on(mut self, worlds: Arc<Worlds>) {
+    pub async fn go_on(mut self, worlds: Arc<AccountRegistry>) {
         let mut tick = tokio::time::interval(BETWEEN_LOOKS);
         let mut before = self.read.clone();
         loop {
@@ -73,7 +73,7 @@ impl Watch {
 
 /// Reads `folder` and lets `worlds` go on with what is in it. Every fault goes to the log; then all
 /// stays as it is. Tells whether there was none.
-pub async fn reload(folder: &Path, worlds: &Worlds) -> bool {
+pub async fn reload(folder: &Path, worlds: &AccountRegistry) -> bool {
     let (of_folder, routes) = (folder.to_owned(), worlds.routes());
     match spawn_blocking(move || read(&of_folder, routes)).await {
         Ok(outcome) => take_over(folder, outcome, worlds).await,
@@ -84,7 +84,7 @@ pub async fn reload(folder: &Path, worlds: &Worlds) -> bool {
     }
 }
 
-async fn take_over(folder: &Path, outcome: Outcome, worlds: &Worlds) -> bool {
+async fn take_over(folder: &Path, outcome: Outcome, worlds: &AccountRegistry) -> bool {
     let (faults, warnings) = match outcome {
         Ok(checked) => {
             checked.log();

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use self::streaming::Paced;
 pub use self::streaming::WordStream;
-use super::accounts::Visit;
+use super::accounts::AccountSession;
 use super::request_log::Shown;
 use crate::domain::conversation::{Message, Prompt};
 use crate::domain::reply_rule::Pace;
@@ -115,7 +115,7 @@ impl Turns {
         self.tasks.len()
     }
 
-    async fn ask(&self, visit: &Visit, asked: &Asked) -> Result<Answer, Error> {
+    async fn ask(&self, visit: &AccountSession, asked: &Asked) -> Result<Answer, Error> {
         let name = self.settings.backend.unwrap_or(asked.backend);
         visit.notes().show(Shown::new(&asked.prompt, name, visit.epoch().rules.rules()));
         let answer = self.answer(visit, asked, name).await.map_err(|failure| {
@@ -130,7 +130,7 @@ impl Turns {
 
     async fn answer(
         &self,
-        visit: &Visit,
+        visit: &AccountSession,
         asked: &Asked,
         backend: BackendName,
     ) -> Result<Answer, BackendError> {
@@ -151,7 +151,7 @@ impl Turns {
     }
 
     /// Asks, and waits for the whole answer.
-    async fn complete(&self, visit: &Visit, asked: &Asked) -> Result<Given, Error> {
+    async fn complete(&self, visit: &AccountSession, asked: &Asked) -> Result<Given, Error> {
         let answer = self.ask(visit, asked).await?;
         let (text, usage) = answer.pieces.whole().await.map_err(Error::internal)?;
         let input_tokens = match usage.input_tokens.or(asked.tokens) {
@@ -175,7 +175,7 @@ impl Turns {
 
     /// The answer as words in time. Waits for its beginning, so that a backend that fails before
     /// it says anything is an ordinary failure.
-    async fn words(&self, visit: &Visit, answer: Answer) -> Result<Paced, Error> {
+    async fn words(&self, visit: &AccountSession, answer: Answer) -> Result<Paced, Error> {
         let source = streaming::begun(answer.pieces).await?;
         let word_ms = u64::try_from(self.settings.pace.as_millis()).unwrap_or(u64::MAX);
         let default = Pace { first_ms: 0, word_ms, jitter_ms: 0 };
@@ -186,7 +186,7 @@ impl Turns {
 
 /// What came of storing an answer; where nothing was stored, its reply counts as not served.
 fn given_back<T>(
-    visit: &Visit,
+    visit: &AccountSession,
     served: Option<Served>,
     outcome: Result<T, Error>,
 ) -> Result<T, Error> {
@@ -207,7 +207,7 @@ struct NewTurn {
 
 impl NewTurn {
     /// What was asked, answered with `text` just now.
-    fn answered(visit: &Visit, asked: &Asked, text: String) -> Self {
+    fn answered(visit: &AccountSession, asked: &Asked, text: String) -> Self {
         Self {
             said: Arc::clone(&asked.prompt.message),
             asked_at: asked.at,

@@ -18,7 +18,7 @@ pub mod request_log;
 pub mod snapshots;
 pub mod studio;
 
-pub use self::accounts::{World, Worlds};
+pub use self::accounts::{AccountRegistry, AccountState};
 pub use self::auth::{Access, Caller};
 pub use self::conversations::Archive;
 pub use self::generation::Turns;

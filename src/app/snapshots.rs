@@ -16,7 +16,7 @@ use futures::FutureExt as _;
 
 pub use self::document::Snapshot;
 pub use self::sections::Section;
-use super::accounts::{LimitWindows, NewAccount, RestoredState, World, Worlds};
+use super::accounts::{AccountRegistry, AccountState, LimitWindows, NewAccount, RestoredState};
 use super::faults::{CarriedCounts, Own};
 use crate::clock::ClockMode;
 use crate::domain::fault_rule::RouteTable;
@@ -30,24 +30,24 @@ use crate::storage::{self, Store};
 #[derive(Debug, Clone)]
 pub struct Snapshots {
     store: Store,
-    worlds: Arc<Worlds>,
+    worlds: Arc<AccountRegistry>,
 }
 
 impl Snapshots {
     /// Snapshots of the accounts of `worlds`, whose data is in `store`.
-    pub fn new(store: Store, worlds: Arc<Worlds>) -> Self {
+    pub fn new(store: Store, worlds: Arc<AccountRegistry>) -> Self {
         Self { store, worlds }
     }
 
     /// All state of the account `id`, with these sections.
     pub async fn take(&self, id: &AccountId, with: &[Section]) -> Result<Snapshot, Error> {
-        let world = self.worlds.named(id)?;
+        let world = self.worlds.require(id)?;
         let (captured, holdings) = self.capture(&world).await?;
         Ok(Snapshot::of(captured, holdings, with))
     }
 
     /// All state of `world` as of one moment.
-    async fn capture(&self, world: &Arc<World>) -> Result<(Captured, Holdings), Error> {
+    async fn capture(&self, world: &Arc<AccountState>) -> Result<(Captured, Holdings), Error> {
         let owner = world.row;
         let look = storage::act(move |db| async move { snapshots::read(db, owner).await }.boxed());
         let of = Arc::clone(world);
@@ -61,7 +61,7 @@ impl Snapshots {
     /// Puts `snapshot` in the place of the state of the account `id`. What a section that it does
     /// not have would hold stays as it is.
     pub async fn restore(&self, id: &AccountId, snapshot: Snapshot) -> Result<(), Error> {
-        let world = self.worlds.named(id)?;
+        let world = self.worlds.require(id)?;
         let state = checked(snapshot, self.worlds.routes()).await?;
         self.worlds.replace(&world, state).await
     }
@@ -73,8 +73,8 @@ impl Snapshots {
         id: &AccountId,
         new: NewAccount,
         with: &[Section],
-    ) -> Result<Arc<World>, Error> {
-        let original = self.worlds.named(id)?;
+    ) -> Result<Arc<AccountState>, Error> {
+        let original = self.worlds.require(id)?;
         let (captured, holdings) = self.capture(&original).await?;
         // To the last bit, which the document does not have of a clock that runs.
         let mut clock = captured.mode;
@@ -121,7 +121,7 @@ struct Captured {
 }
 
 impl Captured {
-    fn of(world: &World) -> Self {
+    fn of(world: &AccountState) -> Self {
         let epoch = world.epoch();
         Self {
             plan: epoch.plan(),

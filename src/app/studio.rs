@@ -12,7 +12,7 @@ use futures::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::accounts::{Visit, World};
+use super::accounts::{AccountSession, AccountState};
 use super::conversations::{Page, Slice};
 use super::faults::Carried;
 use super::item_list::Items;
@@ -83,7 +83,7 @@ impl Studio {
     }
 
     /// The account's agents, in the order of their making.
-    pub async fn agents(&self, world: &World) -> Result<Items<Agent>, Error> {
+    pub async fn agents(&self, world: &AccountState) -> Result<Items<Agent>, Error> {
         let owner = world.row;
         let look = storage::act(move |db| async move { agents::batch(db, owner, 0).await }.boxed());
         let batch = self.store.read(look).await.map_err(Error::internal)?;
@@ -94,7 +94,7 @@ impl Studio {
     }
 
     /// One of the account's agents.
-    pub async fn agent(&self, world: &World, id: AgentId) -> Result<Agent, Error> {
+    pub async fn agent(&self, world: &AccountState, id: AgentId) -> Result<Agent, Error> {
         let (owner, wanted) = (world.row, id.clone());
         let look =
             storage::act(move |db| async move { agents::find(db, owner, &wanted).await }.boxed());
@@ -103,7 +103,7 @@ impl Studio {
     }
 
     /// Makes an agent, and charges for its avatar.
-    pub async fn make_agent(&self, visit: &Visit, new: NewAgent) -> Result<Agent, Error> {
+    pub async fn make_agent(&self, visit: &AccountSession, new: NewAgent) -> Result<Agent, Error> {
         let model = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?;
         visit.meet(Carried { by: model.id.as_str(), rules: &model.faults }).await?;
         let (owner, epoch) = (visit.row, Arc::clone(visit.epoch()));
@@ -138,7 +138,7 @@ impl Studio {
     }
 
     /// A page of the account's images, newest first.
-    pub async fn images(&self, world: &World, page: Page) -> Result<Slice<Image>, Error> {
+    pub async fn images(&self, world: &AccountState, page: Page) -> Result<Slice<Image>, Error> {
         let owner = world.row;
         let look = storage::act(move |db| {
             async move { images::list(db, owner, page.window()).await }.boxed()
@@ -151,7 +151,7 @@ impl Studio {
     }
 
     /// Makes an image, charges for it, and puts it into its conversation.
-    pub async fn make_image(&self, visit: &Visit, new: NewImage) -> Result<Image, Error> {
+    pub async fn make_image(&self, visit: &AccountSession, new: NewImage) -> Result<Image, Error> {
         let model = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?;
         visit.meet(Carried { by: model.id.as_str(), rules: &model.faults }).await?;
         let cost = model.cost_per_image;

@@ -20,7 +20,7 @@ use super::Serve;
 use super::serve;
 use super::signals;
 use crate::domain::error::with_sources;
-use crate::domain::{Account, ApiKey};
+use crate::domain::{ApiKey, FixtureAccount};
 use crate::fixtures::Fixtures;
 use crate::ids::random_seed;
 use crate::server::{App, Shutdown};
@@ -136,7 +136,7 @@ fn variables(base: &str, admin_token: Option<&str>, fixtures: &Fixtures) -> Vec<
         let keys = account.map(|account| account.keys.as_slice()).unwrap_or_default();
         keys.get(nth).or(keys.first()).map(|key: &ApiKey| key.reveal().to_owned())
     };
-    let is_its = |owner| account.is_some_and(|Account { id, .. }| id == owner);
+    let is_its = |owner| account.is_some_and(|FixtureAccount { id, .. }| id == owner);
     // The first of the built-in ones by name is for another project; the last is the documents' own.
     let deployment =
         fixtures.deployments.values().rev().find(|deployment| is_its(&deployment.owner));

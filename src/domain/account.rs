@@ -6,7 +6,7 @@ use crate::ids::{AccountId, ProjectId};
 
 /// An account as the fixtures describe it. Everything a client makes belongs to one.
 #[derive(Debug, Clone)]
-pub struct Account {
+pub struct FixtureAccount {
     /// Its id.
     pub id: AccountId,
     /// The project whose deployments it may use.

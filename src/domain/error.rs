@@ -49,7 +49,7 @@ pub enum Error {
     FixtureAccount(AccountId),
     /// The account was reset or removed while the request was being answered.
     #[error("the account was reset while this request was being answered")]
-    WorldEnded,
+    AccountEnded,
     /// No such conversation in the caller's account.
     #[error("there is no conversation `{0}`")]
     UnknownConversation(ConversationId),

@@ -10,7 +10,7 @@ pub mod path;
 pub mod reply_rule;
 pub mod words;
 
-pub use account::{Account, ApiKey, Credits, Plan};
+pub use account::{ApiKey, Credits, FixtureAccount, Plan};
 pub use allowlist::Allowlist;
 pub use catalog::{BackendName, Deployment, OutputMode};
 pub use conversation::{Part, Prompt, Role, Turn};

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use super::extract;
 use super::middleware::fault_injection::Line;
 use super::middleware::unread_body::Unread;
-use crate::app::World;
+use crate::app::AccountState;
 use crate::app::rate_limit::Verdict;
 use crate::app::request_log::{self, Text, Ticket};
 use crate::ids::{Minter, RequestId};
@@ -39,7 +39,7 @@ struct Known {
 /// The world that a request is in, and since when.
 #[derive(Debug)]
 pub(crate) struct Place {
-    pub(crate) world: Arc<World>,
+    pub(crate) world: Arc<AccountState>,
     /// The time of the world's clock when it came.
     pub(crate) came: DateTime<Utc>,
     pub(crate) ticket: Ticket,
@@ -77,8 +77,8 @@ impl Scope {
     }
 
     /// The request is `world`'s: it is logged so, and gets its id from there if it has none.
-    pub(crate) fn attribute_to(&self, world: &Arc<World>) {
-        world.use_now();
+    pub(crate) fn attribute_to(&self, world: &Arc<AccountState>) {
+        world.touch();
         self.0.place.get_or_init(|| Place {
             world: Arc::clone(world),
             came: world.clock.now(),
@@ -106,7 +106,7 @@ impl Scope {
         self.0.place.get()
     }
 
-    pub(crate) fn world(&self) -> Option<&World> {
+    pub(crate) fn world(&self) -> Option<&AccountState> {
         self.place().map(|place| place.world.as_ref())
     }
 

@@ -30,7 +30,7 @@ pub(crate) use self::response::account_end::Ended;
 use self::response::failure::Failure;
 use self::routes::Routes;
 pub use self::secrets::Secrets;
-use crate::app::{Access, Archive, Health, Snapshots, Studio, Turns, Worlds};
+use crate::app::{Access, AccountRegistry, Archive, Health, Snapshots, Studio, Turns};
 use crate::domain::conversation::Api;
 use crate::domain::fault_rule::{Route, RouteTable};
 use crate::fixtures::Shelf;
@@ -52,7 +52,7 @@ pub struct Services {
     /// What large bodies may take together.
     pub large_bodies: extract::LargeBodies,
     /// Every account.
-    pub worlds: Arc<Worlds>,
+    pub worlds: Arc<AccountRegistry>,
     /// Their state as documents.
     pub snapshots: Snapshots,
     /// Who may use the control plane.
@@ -96,7 +96,7 @@ hand_out! {
     fixtures: Shelf,
     strictness: extract::Strictness,
     large_bodies: extract::LargeBodies,
-    worlds: Arc<Worlds>,
+    worlds: Arc<AccountRegistry>,
     snapshots: Snapshots,
     control: control::Access,
     secrets: Secrets,

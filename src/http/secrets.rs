@@ -8,7 +8,7 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 
 use super::apis::control::Access;
-use crate::app::Worlds;
+use crate::app::AccountRegistry;
 
 /// How often encoded text is decoded, at most: `%255F` takes two rounds.
 const ROUNDS: usize = 3;
@@ -16,7 +16,7 @@ const ROUNDS: usize = 3;
 /// Tells what is a secret at this moment.
 #[derive(Clone)]
 pub struct Secrets {
-    worlds: Arc<Worlds>,
+    worlds: Arc<AccountRegistry>,
     admin_token: Option<Arc<str>>,
 }
 
@@ -28,7 +28,7 @@ impl fmt::Debug for Secrets {
 
 impl Secrets {
     /// The keys of `worlds`, and the token that `control` asks for, if it does.
-    pub fn new(worlds: Arc<Worlds>, control: &Access) -> Self {
+    pub fn new(worlds: Arc<AccountRegistry>, control: &Access) -> Self {
         let admin_token = match control {
             Access::Token(token) => Some(Arc::clone(token)),
             Access::ThisMachine | Access::Anyone | Access::Nobody => None,

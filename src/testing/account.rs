@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::thread::Core;
-use super::{Changes, Clock, Credits, Error, Faults, Plan, Replies, Section, Snapshot, Time};
-use crate::app::World;
+use super::{
+    AccountChanges, Clock, Credits, Error, Faults, Plan, Replies, Section, Snapshot, Time,
+};
+use crate::app::AccountState;
 use crate::app::accounts;
 use crate::domain::ApiKey;
 use crate::ids::AccountId;
@@ -112,12 +114,12 @@ impl IntoFuture for NewAccount {
 #[derive(Debug, Clone)]
 pub struct Account {
     pub(super) core: Core,
-    pub(super) world: Arc<World>,
+    pub(super) world: Arc<AccountState>,
     key: ApiKey,
 }
 
 impl Account {
-    pub(super) fn new(core: Core, world: Arc<World>) -> Self {
+    pub(super) fn new(core: Core, world: Arc<AccountState>) -> Self {
         let key = world.keys().into_iter().next().unwrap_or_else(|| ApiKey::new(""));
         Self { core, world, key }
     }
@@ -169,7 +171,7 @@ impl Account {
     }
 
     /// Changes its plan, limits or balance. A change of plan or limits starts a window.
-    pub async fn change(&self, changes: Changes) -> Result<(), Error> {
+    pub async fn change(&self, changes: AccountChanges) -> Result<(), Error> {
         let (worlds, id) = (Arc::clone(&self.core.worlds), self.world.id.clone());
         self.core.run(async move { worlds.change(&id, changes).await }).await??;
         Ok(())

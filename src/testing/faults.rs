@@ -1,7 +1,7 @@
 //! What is to go wrong in an account (docs/control.md, "Faults").
 
 use super::{Error, Fault, FaultId, Form};
-use crate::app::World;
+use crate::app::AccountState;
 use crate::app::faults;
 use crate::domain::error::FieldError;
 use crate::domain::fault_rule::Carrier;
@@ -9,7 +9,7 @@ use crate::http::route_table;
 
 /// An account's faults: [`Account::faults`](super::Account::faults).
 #[derive(Debug, Clone, Copy)]
-pub struct Faults<'a>(pub(super) &'a World);
+pub struct Faults<'a>(pub(super) &'a AccountState);
 
 /// A fault that was added, and how often it was met.
 #[derive(Debug, Clone, PartialEq)]

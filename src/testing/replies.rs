@@ -1,13 +1,13 @@
 //! What the model of an account answers (docs/control.md, "Replies").
 
 use super::{Api, Error, Form, OwnRule, Position, QueuedReply, Reply, Rule, Wanted};
-use crate::app::World;
+use crate::app::AccountState;
 use crate::domain;
 use crate::models::rules::RuleFault;
 
 /// An account's replies: [`Account::replies`](super::Account::replies).
 #[derive(Debug, Clone, Copy)]
-pub struct Replies<'a>(pub(super) &'a World);
+pub struct Replies<'a>(pub(super) &'a AccountState);
 
 impl Replies<'_> {
     /// Puts a reply at the end of the queue, for one request of either API: a text, a [`Reply`], or

@@ -8,12 +8,12 @@ use std::time::Duration;
 use super::report::failure;
 use super::report::journal;
 use super::{Account, InVain, Pattern, Request};
-use crate::app::World;
+use crate::app::AccountState;
 use crate::http::apis::control::documents;
 
 /// An account's journal as a whole: [`Account::journal`].
 #[derive(Debug, Clone, Copy)]
-pub struct Journal<'a>(&'a World);
+pub struct Journal<'a>(&'a AccountState);
 
 impl Journal<'_> {
     /// The number of the latest request, for [`Pattern::since`]; 0 if there was none.
@@ -159,7 +159,7 @@ impl Account {
 }
 
 fn requests(
-    world: &World,
+    world: &AccountState,
     entries: &[std::sync::Arc<crate::app::request_log::Entry>],
 ) -> Vec<Request> {
     documents(world, entries).into_iter().map(Request::new).collect()

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Error, StartError};
-use crate::app::{Snapshots, Worlds};
+use crate::app::{AccountRegistry, Snapshots};
 use crate::fixtures::Checked;
 use crate::server::{App, Config, STOP_MARGIN};
 
@@ -24,7 +24,7 @@ use crate::server::{App, Config, STOP_MARGIN};
 #[derive(Debug, Clone)]
 pub(super) struct Core {
     pub(super) address: SocketAddr,
-    pub(super) worlds: Arc<Worlds>,
+    pub(super) worlds: Arc<AccountRegistry>,
     pub(super) snapshots: Snapshots,
     runtime: Handle,
 }

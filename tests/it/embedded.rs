@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures::executor::block_on;
 use mynah::Mynah;
 use mynah::testing::{
-    Account, Api, BackendName, Changes, Credits, Effect, Error, Fault, LimitChange, StartError,
-    Time,
+    Account, AccountChanges, Api, BackendName, Credits, Effect, Error, Fault, LimitChange,
+    StartError, Time,
 };
 use serde_json::{Value, json};
 
@@ -112,10 +112,10 @@ async fn an_account_of_a_server_in_the_test_answers_what_it_is_told_to() {
 
     assert_eq!(account.plan().requests_per_minute, 5);
     assert_eq!(account.balance().await.unwrap().to_string(), "12.5");
-    let changes = Changes {
+    let changes = AccountChanges {
         balance: Some(Credits::default()),
         runner_requests_per_minute: LimitChange::To(1),
-        ..Changes::default()
+        ..AccountChanges::default()
     };
     account.change(changes).await.unwrap();
     assert_eq!(account.balance().await.unwrap(), Credits::default());

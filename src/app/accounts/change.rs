@@ -8,7 +8,7 @@ use futures::future::BoxFuture;
 
 use super::lifecycle::minter;
 use super::lifecycle::plan_of;
-use super::{AccountEpoch, LimitWindows, World, Worlds};
+use super::{AccountEpoch, AccountRegistry, AccountState, LimitWindows};
 use crate::app::faults::{CarriedCounts, Faults, Own};
 use crate::app::snapshots as snapshots_of_accounts;
 use crate::clock::ClockMode;
@@ -24,7 +24,7 @@ use crate::storage::{self, AccountRow, Connection, Store, StoreError};
 
 /// What is to change about an account.
 #[derive(Debug, Clone, Default)]
-pub struct Changes {
+pub struct AccountChanges {
     /// Another plan.
     pub plan: Option<String>,
     /// Another balance.
@@ -76,11 +76,11 @@ pub(super) struct NextEpoch {
     clock: ClockMode,
 }
 
-impl Worlds {
+impl AccountRegistry {
     /// Puts an account back to how it was made: data, balance, ids, rules, limits, clock, journal.
     /// What is still being answered is dropped, not stored.
-    pub async fn reset(&self, id: &AccountId) -> Result<Arc<World>, Error> {
-        let world = self.named(id)?;
+    pub async fn reset(&self, id: &AccountId) -> Result<Arc<AccountState>, Error> {
+        let world = self.require(id)?;
         let origin = self.origin(&world).await?;
         let (shared, seed, target) =
             (self.fixtures.clone(), self.settings.seed, Arc::clone(&world));
@@ -97,7 +97,7 @@ impl Worlds {
     }
 
     /// What the account was copied from, if it was not from the fixtures.
-    async fn origin(&self, world: &World) -> Result<Option<RestoredState>, Error> {
+    async fn origin(&self, world: &AccountState) -> Result<Option<RestoredState>, Error> {
         let owner = world.row;
         let look = storage::act(move |db| async move { accounts::origin(db, owner).await }.boxed());
         let Some(origin) = self.store.read(look).await.map_err(Error::internal)? else {
@@ -108,8 +108,12 @@ impl Worlds {
     }
 
     /// Changes plan, limits or balance of an account. A change of plan or limits starts a window.
-    pub async fn change(&self, id: &AccountId, changes: Changes) -> Result<Arc<World>, Error> {
-        let world = self.named(id)?;
+    pub async fn change(
+        &self,
+        id: &AccountId,
+        changes: AccountChanges,
+    ) -> Result<Arc<AccountState>, Error> {
+        let world = self.require(id)?;
         let (shared, target) = (self.fixtures.clone(), Arc::clone(&world));
         let act = storage::act(move |db| {
             async move {
@@ -143,7 +147,7 @@ impl Worlds {
     /// dropped, not stored.
     pub(in crate::app) async fn replace(
         &self,
-        world: &Arc<World>,
+        world: &Arc<AccountState>,
         state: RestoredState,
     ) -> Result<(), Error> {
         let (shared, target) = (self.fixtures.clone(), Arc::clone(world));
@@ -171,7 +175,7 @@ impl Worlds {
     }
 
     /// Stores how the account's clock goes now, so that it goes on so after a restart.
-    pub async fn save_clock(&self, world: &Arc<World>) -> Result<(), Error> {
+    pub async fn save_clock(&self, world: &Arc<AccountState>) -> Result<(), Error> {
         let target = Arc::clone(world);
         let act = storage::act(move |db| {
             // Read in the writer: what is stored last is what the clock was set to last.
@@ -187,7 +191,7 @@ impl Worlds {
     }
 
     /// The account's balance.
-    pub async fn balance(&self, world: &World) -> Result<Credits, Error> {
+    pub async fn balance(&self, world: &AccountState) -> Result<Credits, Error> {
         let owner = world.row;
         let look =
             storage::act(move |db| async move { accounts::balance(db, owner).await }.boxed());
@@ -196,7 +200,7 @@ impl Worlds {
     }
 
     /// All accounts with their balances, in the order of their making.
-    pub async fn balances(&self) -> Result<Vec<(Arc<World>, Credits)>, Error> {
+    pub async fn balances(&self) -> Result<Vec<(Arc<AccountState>, Credits)>, Error> {
         let look = storage::act(|db| async move { accounts::balances(db).await }.boxed());
         let balances = self.store.read(look).await.map_err(Error::internal)?;
         // One that is removed right now has no balance any more.
@@ -205,7 +209,7 @@ impl Worlds {
     }
 }
 
-impl World {
+impl AccountState {
     /// Runs `act` in a transaction of `store` and `after_commit` right behind it, unless the account
     /// was removed or closed: then neither runs.
     async fn alter<T, F, A>(
@@ -286,7 +290,7 @@ impl World {
     }
 }
 
-impl Changes {
+impl AccountChanges {
     /// The plan, with its limits, that they make of `before`.
     fn plan(&self, before: &Plan, fixtures: &Fixtures) -> Result<Plan, FieldError> {
         let mut plan = match &self.plan {
@@ -322,7 +326,7 @@ impl RestoredState {
     pub(super) async fn put_into(
         self,
         db: &mut Connection,
-        world: &World,
+        world: &AccountState,
         plan: Plan,
         fixtures: &Fixtures,
     ) -> Result<NextEpoch, StoreError> {

@@ -27,13 +27,13 @@ pub struct AccountEpoch {
     /// Its faults, with their counts.
     pub faults: Faults,
     /// Changes with the plan, and so within an epoch.
-    terms: RwLock<Arc<Terms>>,
+    terms: RwLock<Arc<EffectivePlan>>,
     ended: CancellationToken,
 }
 
 /// A plan and the windows of its limits.
 #[derive(Debug)]
-struct Terms {
+struct EffectivePlan {
     plan: Plan,
     runner: Option<Limiter>,
     characters: Option<Limiter>,
@@ -48,7 +48,7 @@ pub struct LimitWindows {
     pub characters: Option<UsedWindow>,
 }
 
-impl Terms {
+impl EffectivePlan {
     fn new(plan: Plan) -> Arc<Self> {
         let runner = plan.runner_requests_per_minute.and_then(Limiter::new);
         let characters = Limiter::new(plan.requests_per_minute);
@@ -63,7 +63,7 @@ impl AccountEpoch {
             ids,
             rules: Arc::new(rules),
             faults,
-            terms: RwLock::new(Terms::new(plan)),
+            terms: RwLock::new(EffectivePlan::new(plan)),
             ended: CancellationToken::new(),
         })
     }
@@ -104,7 +104,7 @@ impl AccountEpoch {
 
     /// Another plan from now on, whose limits start a window.
     pub(super) fn set_plan(&self, plan: Plan) {
-        *self.terms.write() = Terms::new(plan);
+        *self.terms.write() = EffectivePlan::new(plan);
     }
 
     /// Cancelled once the account is reset, restored, removed or closed. What was begun before must

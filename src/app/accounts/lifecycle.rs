@@ -7,11 +7,14 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 use parking_lot::{Mutex, RwLock};
 
-use super::{AccountEpoch, Doors, Found, RestoredState, Settings, World, Worlds};
+use super::{
+    AccountEpoch, AccountIndex, AccountRegistry, AccountState, Credentials, RegistryOptions,
+    RestoredState,
+};
 use crate::app::faults::Faults;
 use crate::app::request_log::{Journal, Watchers};
 use crate::clock::{Clock, ClockMode, Stopwatch};
-use crate::domain::{Account, ApiKey, Credits, Error, Plan};
+use crate::domain::{ApiKey, Credits, Error, FixtureAccount, Plan};
 use crate::fixtures::{Fixtures, Shelf};
 use crate::ids::{self, AccountId, Kind, Minter};
 use crate::models::rules::RuleBook;
@@ -35,22 +38,22 @@ pub struct NewAccount {
     pub ttl: Option<Duration>,
 }
 
-impl Worlds {
+impl AccountRegistry {
     /// The accounts of the fixtures, and those made at run time that the store remembers. Fixture
     /// accounts that the store does not know yet start with their copy of the fixtures.
     pub async fn open(
         fixtures: &Shelf,
         store: &Store,
-        settings: Settings,
+        settings: RegistryOptions,
     ) -> Result<Self, StoreError> {
         let original = fixtures.current();
         let settle = storage::act(move |db| {
             async move {
                 original.settle(db, settings.seed).await?;
-                let mut found = Found::default();
+                let mut found = AccountIndex::default();
                 for saved in accounts::all(db).await? {
                     let made = accounts::counters(db, saved.row()).await?;
-                    if let Some(world) = World::of(&saved, &made, &original, settings) {
+                    if let Some(world) = AccountState::of(&saved, &made, &original, settings) {
                         found.add(&world);
                     }
                 }
@@ -68,7 +71,7 @@ impl Worlds {
     }
 
     /// Makes an account, with a key of its own and a copy of the fixtures.
-    pub async fn make(&self, new: NewAccount) -> Result<Arc<World>, Error> {
+    pub async fn make(&self, new: NewAccount) -> Result<Arc<AccountState>, Error> {
         self.make_with(new, None).await
     }
 
@@ -79,7 +82,7 @@ impl Worlds {
         new: NewAccount,
         state: RestoredState,
         origin: String,
-    ) -> Result<Arc<World>, Error> {
+    ) -> Result<Arc<AccountState>, Error> {
         self.make_with(new, Some((state, origin))).await
     }
 
@@ -87,7 +90,7 @@ impl Worlds {
         &self,
         new: NewAccount,
         copied: Option<(RestoredState, String)>,
-    ) -> Result<Arc<World>, Error> {
+    ) -> Result<Arc<AccountState>, Error> {
         let (shared, settings, found) = (self.fixtures.clone(), self.settings, self.found.clone());
         let act = storage::act(move |db| {
             async move {
@@ -109,7 +112,7 @@ impl Worlds {
                     fixtures.seed(db, owner, &minter(&saved, settings.seed)).await?;
                 }
                 let made = accounts::counters(db, owner).await?;
-                let world = World::of(&saved, &made, &fixtures, settings);
+                let world = AccountState::of(&saved, &made, &fixtures, settings);
                 let world = world.ok_or_else(|| no_such_plan(&saved))?;
                 if let Some((state, plan)) = state.zip(plan) {
                     world.begin(&state.put_into(db, &world, plan, &fixtures).await?);
@@ -121,7 +124,7 @@ impl Worlds {
             }
             .boxed()
         });
-        let add = move |made: &Result<Arc<World>, Error>| {
+        let add = move |made: &Result<Arc<AccountState>, Error>| {
             if let Ok(world) = made {
                 found.write().add(world);
             }
@@ -131,7 +134,7 @@ impl Worlds {
 
     /// Removes an account made at run time, with all it holds. Fixture accounts stay.
     pub async fn remove(&self, id: &AccountId) -> Result<(), Error> {
-        let world = self.named(id)?;
+        let world = self.require(id)?;
         if world.made_from.is_none() {
             return Err(Error::FixtureAccount(id.clone()));
         }
@@ -185,14 +188,14 @@ impl NewAccount {
     }
 }
 
-impl World {
+impl AccountState {
     /// The world that a row describes, where so many of each kind were made; none where its fixture
     /// account or its plan is no more.
     pub(super) fn of(
         saved: &Saved,
         made: &[(Kind, u64)],
         fixtures: &Fixtures,
-        settings: Settings,
+        settings: RegistryOptions,
     ) -> Option<Arc<Self>> {
         let original = fixtures.account(saved.made_from.as_deref().unwrap_or(&saved.id))?;
         let plan = plan_of(saved, original, fixtures)?;
@@ -214,7 +217,7 @@ impl World {
             journal: Arc::new(Journal::new(settings.journal_max)),
             made_from: saved.made_from.as_deref().map(AccountId::from),
             ttl: saved.ttl().map(Duration::from_secs),
-            doors: RwLock::new(Doors { project: original.project.clone(), keys }),
+            doors: RwLock::new(Credentials { project: original.project.clone(), keys }),
             epoch: RwLock::new(AccountEpoch::new(ids, rules, Faults::default(), plan)),
             used: Mutex::new(Stopwatch::start()),
         }))
@@ -228,7 +231,11 @@ fn no_such_plan(saved: &Saved) -> StoreError {
 
 /// The plan of an account that was copied from `original`, with what was changed about it; none
 /// where it is a plan that there is no more.
-pub(super) fn plan_of(saved: &Saved, original: &Account, fixtures: &Fixtures) -> Option<Plan> {
+pub(super) fn plan_of(
+    saved: &Saved,
+    original: &FixtureAccount,
+    fixtures: &Fixtures,
+) -> Option<Plan> {
     let mut plan = original.plan.clone();
     if let Some(id) = &saved.plan {
         plan = fixtures.plan(id, "plan").ok()?.clone();
@@ -249,7 +256,7 @@ pub(super) fn minter(saved: &Saved, servers_seed: u64) -> Minter {
 }
 
 impl NewRow {
-    pub(super) fn of_fixtures(account: &Account) -> Self {
+    pub(super) fn of_fixtures(account: &FixtureAccount) -> Self {
         Self {
             id: account.id.clone(),
             balance: account.balance,

@@ -6,13 +6,13 @@ use futures::FutureExt as _;
 
 use super::lifecycle::minter;
 use super::lifecycle::plan_of;
-use super::{Doors, Found, Settings, World, Worlds};
+use super::{AccountIndex, AccountRegistry, AccountState, Credentials, RegistryOptions};
 use crate::fixtures::Fixtures;
 use crate::ids::{AccountId, Kind};
 use crate::storage::accounts::{self, NewRow, Saved};
 use crate::storage::{self, StoreError};
 
-impl Worlds {
+impl AccountRegistry {
     /// Goes on with other fixtures. Rules, deployments, models, plans and keys are the new ones
     /// from now on; new accounts get their copy of the rest, the others keep what they hold until
     /// they are reset. Accounts that the fixtures no longer have are closed, and what they hold is
@@ -46,14 +46,14 @@ impl Worlds {
     }
 }
 
-impl Found {
+impl AccountIndex {
     /// Goes on with other fixtures, where `settled` is what the store remembers of every account.
     /// Called by the writer: no account is made, changed or removed meanwhile.
     fn go_on_with(
         &mut self,
         fixtures: &Fixtures,
         settled: &[(Saved, Vec<(Kind, u64)>)],
-        settings: Settings,
+        settings: RegistryOptions,
     ) {
         self.by_id.retain(|id, world| {
             let stays = world.made_from.is_some() || fixtures.account(id.as_str()).is_some();
@@ -67,7 +67,7 @@ impl Found {
             let id = AccountId::from(saved.id.as_str());
             if let Some(world) = self.by_id.get(&id) {
                 world.go_on_with(fixtures, saved);
-            } else if let Some(world) = World::of(saved, made, fixtures, settings) {
+            } else if let Some(world) = AccountState::of(saved, made, fixtures, settings) {
                 self.by_id.insert(id, world);
             }
         }
@@ -79,7 +79,7 @@ impl Found {
     }
 }
 
-impl World {
+impl AccountState {
     /// Goes on with other fixtures, where `saved` is its row.
     fn go_on_with(&self, fixtures: &Fixtures, saved: &Saved) {
         let epoch = self.epoch();
@@ -90,7 +90,7 @@ impl World {
             Some(_) => self.keys(),
             None => original.keys.clone(),
         };
-        *self.doors.write() = Doors { project: original.project.clone(), keys };
+        *self.doors.write() = Credentials { project: original.project.clone(), keys };
         if let Some(plan) = plan_of(saved, original, fixtures)
             && plan != epoch.plan()
         {

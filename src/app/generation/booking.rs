@@ -1,7 +1,7 @@
 //! What turns and completions come to in the store: a charge and a turn, together or not at all.
 
 use super::NewTurn;
-use crate::app::accounts::Visit;
+use crate::app::accounts::AccountSession;
 use crate::domain::conversation::Conversation;
 use crate::domain::{Credits, Error};
 use crate::ids::{Kind, MessageId, Minter};
@@ -9,7 +9,7 @@ use crate::storage::{AccountRow, Drawn, Posted, Posting, Store, WholeTurn};
 
 /// A charge, and the turn that it is for if that is to be stored.
 pub(super) struct Booking {
-    visit: Visit,
+    visit: AccountSession,
     cost: Credits,
     /// The turn, and the ordinal of its conversation; none once it is drawn.
     turn: Option<(NewTurn, u64)>,
@@ -19,12 +19,12 @@ pub(super) struct Booking {
 
 impl Booking {
     /// Charges `cost`, and stores nothing else.
-    pub(super) fn charge(visit: &Visit, cost: Credits) -> Self {
+    pub(super) fn charge(visit: &AccountSession, cost: Credits) -> Self {
         Self { visit: visit.clone(), cost, turn: None, answer: None }
     }
 
     /// Adds `turn` to the end of conversation `ordinal`, free of charge.
-    pub(super) fn turn(visit: &Visit, turn: NewTurn, ordinal: u64) -> Self {
+    pub(super) fn turn(visit: &AccountSession, turn: NewTurn, ordinal: u64) -> Self {
         Self::charge(visit, Credits::default()).with(turn, ordinal)
     }
 
@@ -36,13 +36,13 @@ impl Booking {
     /// Waits until it is stored; gives the id of the answer.
     pub(super) async fn store(self, store: &Store) -> Result<MessageId, Error> {
         // What is stored has drawn its id before.
-        stored(self, store).await?.answer.ok_or(Error::WorldEnded)
+        stored(self, store).await?.answer.ok_or(Error::AccountEnded)
     }
 }
 
 /// A conversation of the Runner API that begins with a turn.
 pub(super) struct Start {
-    visit: Visit,
+    visit: AccountSession,
     /// The turn; none once it is drawn.
     turn: Option<NewTurn>,
     /// Lacks its ordinal and id until they are drawn.
@@ -51,7 +51,7 @@ pub(super) struct Start {
 
 impl Start {
     /// Begins `conversation`, which lacks nothing but its ordinal and id, with `turn`.
-    pub(super) fn new(visit: &Visit, turn: NewTurn, conversation: Conversation) -> Self {
+    pub(super) fn new(visit: &AccountSession, turn: NewTurn, conversation: Conversation) -> Self {
         Self { visit: visit.clone(), turn: Some(turn), conversation }
     }
 
@@ -67,7 +67,7 @@ async fn stored<P: Posting>(posting: P, store: &Store) -> Result<P, Error> {
     match store.post(posting).await.map_err(Error::internal)? {
         Posted::Stored(posting) => Ok(posting),
         Posted::NotCovered => Err(Error::InsufficientBalance { cost }),
-        Posted::Outdated => Err(Error::WorldEnded),
+        Posted::Outdated => Err(Error::AccountEnded),
     }
 }
 
@@ -89,7 +89,7 @@ impl Posting for Start {
     }
 
     fn stands(&self) -> bool {
-        self.visit.stands()
+        self.visit.is_current()
     }
 
     fn draw(&mut self) -> Drawn {
@@ -113,7 +113,7 @@ impl Posting for Booking {
     }
 
     fn stands(&self) -> bool {
-        self.visit.stands()
+        self.visit.is_current()
     }
 
     fn draw(&mut self) -> Drawn {

@@ -13,7 +13,7 @@ use super::counting;
 use super::given_back;
 use super::message;
 use super::{Asked, Given, NewTurn, Turns};
-use crate::app::accounts::{Visit, World};
+use crate::app::accounts::{AccountSession, AccountState};
 use crate::app::faults::Carried;
 use crate::domain::catalog::{Agent, LlmModel};
 use crate::domain::conversation::{
@@ -88,7 +88,7 @@ impl Turns {
     /// Completes messages; charges for it and stores nothing else.
     pub async fn complete_messages(
         &self,
-        visit: &Visit,
+        visit: &AccountSession,
         unfinished: Unfinished,
     ) -> Result<Replied, Error> {
         let llm = self.fixtures.current().llm(&unfinished.llm, "llm_id")?;
@@ -116,7 +116,11 @@ impl Turns {
     }
 
     /// Answers a message in a conversation, charges for it and stores both.
-    pub async fn say(&self, visit: &Visit, addressed: Addressed) -> Result<Replied, Error> {
+    pub async fn say(
+        &self,
+        visit: &AccountSession,
+        addressed: Addressed,
+    ) -> Result<Replied, Error> {
         let Found { conversation, agent, latest, cut, held } =
             self.conversation(visit, addressed.conversation).await?;
         let llm = match &addressed.llm {
@@ -153,7 +157,7 @@ impl Turns {
     }
 
     /// Begins a conversation, which costs nothing; gives it as stored.
-    pub async fn begin(&self, visit: &Visit, begun: Begun) -> Result<Conversation, Error> {
+    pub async fn begin(&self, visit: &AccountSession, begun: Begun) -> Result<Conversation, Error> {
         let llm = self.fixtures.current().llm(&begun.llm, "llm_id")?;
         self.agent(visit, begun.agent.clone()).await?;
         let (owner, epoch, now) = (visit.row, Arc::clone(visit.epoch()), visit.clock.now());
@@ -193,7 +197,7 @@ impl Turns {
     }
 
     /// The conversation, and as much of it as is fetched at a time.
-    async fn conversation(&self, world: &World, id: ConversationId) -> Result<Found, Error> {
+    async fn conversation(&self, world: &AccountState, id: ConversationId) -> Result<Found, Error> {
         let (owner, api) = (world.row, Api::Characters);
         let latest = History::Messages(HISTORY_STEP);
         let sought = Sought { owner, api, id: id.clone(), latest };
@@ -201,7 +205,11 @@ impl Turns {
         found.ok_or(Error::UnknownConversation(id))
     }
 
-    async fn agent(&self, world: &World, id: Option<AgentId>) -> Result<Option<Agent>, Error> {
+    async fn agent(
+        &self,
+        world: &AccountState,
+        id: Option<AgentId>,
+    ) -> Result<Option<Agent>, Error> {
         let Some(id) = id else { return Ok(None) };
         let (owner, wanted) = (world.row, id.clone());
         let look =
@@ -215,7 +223,7 @@ impl Turns {
     /// were cut. No more than [`LONGEST_HISTORY`] bytes are read besides.
     async fn newest(
         &self,
-        world: &World,
+        world: &AccountState,
         conversation: &Conversation,
         (mut latest, mut cut): (Vec<Latest>, bool),
         budget: u64,
@@ -294,7 +302,7 @@ fn instructions(agent: Option<&Agent>, system_prompt: &str) -> Arc<Counted> {
     Arc::new(lines.join("\n").into())
 }
 
-fn scene(world: &World, llm: &LlmModel, agent: Option<&Agent>, turn: u64) -> Scene {
+fn scene(world: &AccountState, llm: &LlmModel, agent: Option<&Agent>, turn: u64) -> Scene {
     Scene {
         api: Api::Characters,
         deployment: None,
@@ -307,7 +315,7 @@ fn scene(world: &World, llm: &LlmModel, agent: Option<&Agent>, turn: u64) -> Sce
     }
 }
 
-fn asked(world: &World, llm: &LlmModel, prompt: Arc<Prompt>, tokens: u64) -> Asked {
+fn asked(world: &AccountState, llm: &LlmModel, prompt: Arc<Prompt>, tokens: u64) -> Asked {
     let at = world.clock.now();
     Asked { prompt, backend: llm.backend, thoughts: false, tokens: Some(tokens), at, held: None }
 }

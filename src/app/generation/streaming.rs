@@ -11,7 +11,7 @@ use futures::stream::{self, BoxStream, Stream, StreamExt as _};
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
-use crate::app::accounts::Visit;
+use crate::app::accounts::AccountSession;
 use crate::domain::Error;
 use crate::domain::reply_rule::Pace;
 use crate::domain::words::Words;
@@ -44,7 +44,7 @@ pub(super) async fn begun(pieces: Pieces) -> Result<Source, Error> {
 }
 
 /// Cuts `source` into words and waits before each as `pace` says.
-pub(super) fn paced(source: Source, pace: Pace, visit: &Visit) -> Paced {
+pub(super) fn paced(source: Source, pace: Pace, visit: &AccountSession) -> Paced {
     let whole = match &source {
         Source::Whole(text) => Some(Arc::clone(text)),
         Source::Pieces(_) => None,

@@ -18,7 +18,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 
 use self::demand::Demand;
-use crate::app::accounts::Visit;
+use crate::app::accounts::AccountSession;
 use crate::app::faults::{self, Carried};
 use crate::domain::Deployment;
 use crate::domain::conversation::Api;
@@ -74,7 +74,7 @@ impl Line {
 pub(crate) async fn meet(
     parts: &Parts,
     api: Api,
-    visit: &Visit,
+    visit: &AccountSession,
     deployment: Option<&Deployment>,
 ) -> Result<(), Failure> {
     let scope = Scope::of(&parts.extensions);

@@ -16,7 +16,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::app::Worlds;
+use crate::app::AccountRegistry;
 use crate::domain::Error;
 use crate::http::response::failure::Failure;
 use crate::storage::{Store, Written};
@@ -116,7 +116,7 @@ impl Metrics {
     }
 
     /// All of it as text.
-    fn text(&self, worlds: &Worlds) -> Result<String, Error> {
+    fn text(&self, worlds: &AccountRegistry) -> Result<String, Error> {
         let Written { transactions, acts } = self.store.written();
         let dropped: u64 = worlds.all().iter().map(|world| world.journal.dropped()).sum();
         let mut text = format!(
@@ -178,7 +178,7 @@ impl Drop for OpenStream {
 /// `GET /_mynah/metrics`.
 pub(crate) async fn show(
     State(metrics): State<Metrics>,
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
 ) -> Result<Response, Failure> {
     const TEXT: HeaderValue =
         HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");

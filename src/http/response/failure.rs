@@ -162,7 +162,7 @@ fn status_of_refusal(refusal: &Refusal) -> StatusCode {
         Refusal::ForbiddenDeployment(_) | Refusal::OriginNotAllowed(_) | Refusal::ControlClosed => {
             StatusCode::FORBIDDEN
         }
-        Refusal::DeploymentMismatch { .. } | Refusal::FixtureAccount(_) | Refusal::WorldEnded => {
+        Refusal::DeploymentMismatch { .. } | Refusal::FixtureAccount(_) | Refusal::AccountEnded => {
             StatusCode::CONFLICT
         }
     }

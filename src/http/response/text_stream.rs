@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use futures::stream::{Stream, StreamExt as _};
 
 use super::account_end::AccountEnd;
-use crate::app::accounts::Visit;
+use crate::app::accounts::AccountSession;
 use crate::app::generation::WordStream;
 use crate::domain::Error;
 
@@ -26,7 +26,7 @@ pub(crate) struct Streamed {
 
 impl Streamed {
     /// The answer to the request of `visit`.
-    pub(crate) fn new(words: WordStream, visit: &Visit) -> Self {
+    pub(crate) fn new(words: WordStream, visit: &AccountSession) -> Self {
         Self { words, end: AccountEnd::new(visit.epoch().ended().clone()) }
     }
 }

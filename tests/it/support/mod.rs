@@ -23,7 +23,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use held::{Came, Mark, Sent, hold};
 use limit::{LIMIT, within};
-use mynah::app::Worlds;
+use mynah::app::AccountRegistry;
 use mynah::app::fixture_watch::reload;
 use mynah::clock::Clock;
 use mynah::ids::AccountId;
@@ -61,7 +61,7 @@ pub const NOW: &str = "2026-05-01T12:00:00Z";
 pub struct TestApp {
     pub address: SocketAddr,
     client: reqwest::Client,
-    worlds: Arc<Worlds>,
+    worlds: Arc<AccountRegistry>,
     store: Store,
     stop: Option<oneshot::Sender<()>>,
     server: Option<JoinHandle<Shutdown>>,

@@ -8,7 +8,7 @@ use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 
 use crate::app::Access;
-use crate::app::accounts::Visit;
+use crate::app::accounts::AccountSession;
 use crate::domain::Error;
 use crate::domain::conversation::Api;
 use crate::http::context::Scope;
@@ -17,12 +17,12 @@ use crate::http::response::failure::Failure;
 use crate::http::response::plain::bearer;
 
 /// The account of the key, once its faults are met. Checked before the body is read.
-pub(crate) struct Account(pub(super) Visit);
+pub(crate) struct Account(pub(super) AccountSession);
 
 /// What was found out about the key.
 #[derive(Clone)]
 enum Found {
-    Account(Visit),
+    Account(AccountSession),
     NoKey,
     UnknownKey,
 }
@@ -33,7 +33,7 @@ pub(crate) fn count(access: &Access, request: &mut Request) -> Result<(), Failur
     let found = match access.account(bearer(request.headers())) {
         Ok(world) => {
             scope.attribute_to(&world);
-            let visit = Visit::new(world, scope.notes());
+            let visit = AccountSession::new(world, scope.notes());
             if let Some(verdict) = visit.admit(Api::Characters) {
                 scope.limited(verdict);
                 verdict.outcome()?;

@@ -9,9 +9,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::body::{ControlBody, NoFields, OptionalBody};
 use super::clock::ClockAnswer;
-use crate::app::accounts::{Changes, LimitChange, NewAccount};
+use crate::app::accounts::{AccountChanges, LimitChange, NewAccount};
 use crate::app::snapshots::Section;
-use crate::app::{World, Worlds};
+use crate::app::{AccountRegistry, AccountState};
 use crate::clock::parse_rfc3339;
 use crate::domain::error::{Fault, FieldError};
 use crate::domain::{ApiKey, Credits};
@@ -131,8 +131,8 @@ impl NewAccountBody {
 }
 
 impl ChangesBody {
-    fn checked(self) -> Result<Changes, FieldError> {
-        Ok(Changes {
+    fn checked(self) -> Result<AccountChanges, FieldError> {
+        Ok(AccountChanges {
             plan: self.plan,
             balance: credits(self.balance)?,
             requests_per_minute: self.requests_per_minute.checked("requests_per_minute")?,
@@ -143,11 +143,14 @@ impl ChangesBody {
     }
 }
 
-pub(super) async fn answer(worlds: &Worlds, world: &World) -> Result<AccountAnswer, Failure> {
+pub(super) async fn answer(
+    worlds: &AccountRegistry,
+    world: &AccountState,
+) -> Result<AccountAnswer, Failure> {
     Ok(shown(world, worlds.balance(world).await?))
 }
 
-fn shown(world: &World, balance: Credits) -> AccountAnswer {
+fn shown(world: &AccountState, balance: Credits) -> AccountAnswer {
     let plan = world.plan();
     AccountAnswer {
         id: world.id.clone(),
@@ -164,7 +167,7 @@ fn shown(world: &World, balance: Credits) -> AccountAnswer {
 
 /// `GET /_mynah/accounts`, in the order of their making.
 pub(super) async fn list(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
 ) -> Result<Json<Vec<AccountAnswer>>, Failure> {
     let all = worlds.balances().await?;
     Ok(Json(all.into_iter().map(|(world, balance)| shown(&world, balance)).collect()))
@@ -172,7 +175,7 @@ pub(super) async fn list(
 
 /// `POST /_mynah/accounts`: a new world, with a fresh key that is shown here only.
 pub(super) async fn create(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     OptionalBody(body): OptionalBody<NewAccountBody>,
 ) -> Result<(StatusCode, Json<AccountAnswer>), Failure> {
     if body.with.is_some() {
@@ -184,23 +187,26 @@ pub(super) async fn create(
 }
 
 /// A new account, with its key.
-pub(super) async fn fresh(worlds: &Worlds, world: &World) -> Result<AccountAnswer, Failure> {
+pub(super) async fn fresh(
+    worlds: &AccountRegistry,
+    world: &AccountState,
+) -> Result<AccountAnswer, Failure> {
     let key = world.keys().first().map(ApiKey::reveal).map(str::to_owned);
     Ok(AccountAnswer { key, ..answer(worlds, world).await? })
 }
 
 /// `GET /_mynah/accounts/{id}`.
 pub(super) async fn show(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<Json<AccountAnswer>, Failure> {
-    let world = worlds.named(&id)?;
+    let world = worlds.require(&id)?;
     Ok(Json(answer(&worlds, &world).await?))
 }
 
 /// `PATCH /_mynah/accounts/{id}`: plan, balance, limits.
 pub(super) async fn change(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     ControlBody(body): ControlBody<ChangesBody>,
 ) -> Result<Json<AccountAnswer>, Failure> {
@@ -210,7 +216,7 @@ pub(super) async fn change(
 
 /// `POST /_mynah/accounts/{id}/reset`: back to how it was made.
 pub(super) async fn reset(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     _: OptionalBody<NoFields>,
 ) -> Result<Json<AccountAnswer>, Failure> {
@@ -220,7 +226,7 @@ pub(super) async fn reset(
 
 /// `DELETE /_mynah/accounts/{id}`, with all it holds.
 pub(super) async fn remove(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<StatusCode, Failure> {
     worlds.remove(&id).await?;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::body::ControlBody;
-use crate::app::Worlds;
+use crate::app::AccountRegistry;
 use crate::clock::Clock;
 use crate::clock::parse_rfc3339;
 use crate::clock::rfc3339;
@@ -79,19 +79,19 @@ impl ClockAnswer {
 
 /// `GET /_mynah/accounts/{id}/clock`.
 pub(super) async fn show(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<Json<ClockAnswer>, Failure> {
-    Ok(Json(ClockAnswer::of(&worlds.named(&id)?.clock)))
+    Ok(Json(ClockAnswer::of(&worlds.require(&id)?.clock)))
 }
 
 /// `PUT /_mynah/accounts/{id}/clock`. Setting it back starts a fresh window of the limits.
 pub(super) async fn set(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     ControlBody(body): ControlBody<ClockBody>,
 ) -> Result<Json<ClockAnswer>, Failure> {
-    let world = worlds.named(&id)?;
+    let world = worlds.require(&id)?;
     let clock = &world.clock;
     let now = body.now.map(|text| {
         parse_rfc3339(&text).ok_or_else(|| {
@@ -115,12 +115,12 @@ pub(super) async fn set(
 /// `POST /_mynah/accounts/{id}/clock/advance`. Ends all waits that it passes over: of a stream every
 /// word that is due by then.
 pub(super) async fn advance(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     ControlBody(body): ControlBody<AdvanceBody>,
 ) -> Result<Json<ClockAnswer>, Failure> {
     let step = body.step()?;
-    let world = worlds.named(&id)?;
+    let world = worlds.require(&id)?;
     world.clock.advance(step);
     worlds.save_clock(&world).await?;
     Ok(Json(ClockAnswer::of(&world.clock)))

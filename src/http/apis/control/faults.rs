@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use serde::Serialize;
 
 use super::body::ControlBody;
-use crate::app::Worlds;
+use crate::app::AccountRegistry;
 use crate::app::faults::Standing;
 use crate::domain::error::FieldError;
 use crate::domain::fault_rule::{Carrier, Rule};
@@ -54,20 +54,20 @@ impl<S: Send + Sync> FromRequestParts<S> for FaultPath {
 
 /// `GET /_mynah/accounts/{id}/faults`, in the order in which they are looked at.
 pub(super) async fn list(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<Json<Vec<FaultAnswer>>, Failure> {
-    let all = worlds.named(&id)?.epoch().faults.all();
+    let all = worlds.require(&id)?.epoch().faults.all();
     Ok(Json(all.into_iter().map(FaultAnswer::from).collect()))
 }
 
 /// `POST /_mynah/accounts/{id}/faults`: one more, behind those there are.
 pub(super) async fn add(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     ControlBody(rule): ControlBody<Rule>,
 ) -> Result<(StatusCode, Json<FaultAnswer>), Failure> {
-    let world = worlds.named(&id)?;
+    let world = worlds.require(&id)?;
     let armed = rule.armed(Carrier::Account, worlds.routes()).map_err(FieldError::from)?;
     let standing = world.epoch().faults.add(armed, world.clock.now());
     Ok((StatusCode::CREATED, Json(standing.into())))
@@ -75,18 +75,18 @@ pub(super) async fn add(
 
 /// `DELETE /_mynah/accounts/{id}/faults`: all of them.
 pub(super) async fn clear(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<StatusCode, Failure> {
-    worlds.named(&id)?.epoch().faults.clear();
+    worlds.require(&id)?.epoch().faults.clear();
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `DELETE /_mynah/accounts/{id}/faults/{fault_id}`.
 pub(super) async fn remove(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     path: FaultPath,
 ) -> Result<StatusCode, Failure> {
-    worlds.named(&path.account)?.epoch().faults.remove(&path.fault)?;
+    worlds.require(&path.account)?.epoch().faults.remove(&path.fault)?;
     Ok(StatusCode::NO_CONTENT)
 }

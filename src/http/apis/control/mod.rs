@@ -19,7 +19,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 pub use self::auth::Access;
 pub(crate) use self::request_log::documents;
-use crate::app::{Snapshots, Worlds};
+use crate::app::{AccountRegistry, Snapshots};
 use crate::http::extract::{LargeBodies, Strictness};
 use crate::http::middleware::metrics::{self, Metrics};
 use crate::http::response::failure::Failure;
@@ -34,7 +34,7 @@ use crate::http::secrets::Secrets;
 pub(crate) fn routes<S>(state: &S) -> Routes<S>
 where
     S: Clone + Send + Sync + 'static,
-    Arc<Worlds>: FromRef<S>,
+    Arc<AccountRegistry>: FromRef<S>,
     Snapshots: FromRef<S>,
     Metrics: FromRef<S>,
     Access: FromRef<S>,

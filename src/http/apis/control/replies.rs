@@ -12,7 +12,7 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::body::ControlBody;
-use crate::app::Worlds;
+use crate::app::AccountRegistry;
 use crate::domain::Error;
 use crate::domain::conversation::Api;
 use crate::domain::error::{Fault, FieldError, Place};
@@ -173,21 +173,21 @@ fn api(query: ListQuery) -> Result<Option<Api>, Failure> {
 
 /// `GET /_mynah/accounts/{id}/replies`.
 pub(super) async fn list(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<Json<RepliesAnswer>, Failure> {
-    Ok(RepliesAnswer::of(&worlds.named(&id)?.epoch().rules))
+    Ok(RepliesAnswer::of(&worlds.require(&id)?.epoch().rules))
 }
 
 /// `POST /_mynah/accounts/{id}/replies`: a rule, behind the others, or where `?at=0` or
 /// `?before=ID` says.
 pub(super) async fn add(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
     ControlBody(rule): ControlBody<Rule>,
 ) -> Result<(StatusCode, Json<RuleAnswer>), Failure> {
-    let (book, position) = (Arc::clone(&worlds.named(&id)?.epoch().rules), position(query)?);
+    let (book, position) = (Arc::clone(&worlds.require(&id)?.epoch().rules), position(query)?);
     let added = compiled(move || book.add(&rule, &position)).await?;
     let added = added.map_err(|faults| RuleFault::refusal(&faults))?;
     Ok((StatusCode::CREATED, Json(RuleAnswer::of(added))))
@@ -195,11 +195,11 @@ pub(super) async fn add(
 
 /// `PUT /_mynah/accounts/{id}/replies`: the whole list, of rules and of ids of rules that stay.
 pub(super) async fn replace(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     AnyBody(list): AnyBody<Vec<WantedBody>>,
 ) -> Result<Json<RepliesAnswer>, Failure> {
-    let book = Arc::clone(&worlds.named(&id)?.epoch().rules);
+    let book = Arc::clone(&worlds.require(&id)?.epoch().rules);
     let list: Vec<Wanted> = list.into_iter().map(|WantedBody(wanted)| wanted).collect();
     let answer = move || book.replace(&list).map(|()| RepliesAnswer::of(&book));
     Ok(compiled(answer).await?.map_err(|faults| RuleFault::refusal(&faults))?)
@@ -207,19 +207,19 @@ pub(super) async fn replace(
 
 /// `DELETE /_mynah/accounts/{id}/replies`: every rule made at run time, and the queue.
 pub(super) async fn clear(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<StatusCode, Failure> {
-    worlds.named(&id)?.epoch().rules.clear();
+    worlds.require(&id)?.epoch().rules.clear();
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `DELETE /_mynah/accounts/{id}/replies/{rule}`.
 pub(super) async fn remove(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     RuleInPath { account, rule }: RuleInPath,
 ) -> Result<StatusCode, Failure> {
-    if worlds.named(&account)?.epoch().rules.remove(&rule) {
+    if worlds.require(&account)?.epoch().rules.remove(&rule) {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Error::UnknownRule(rule).into())
@@ -229,12 +229,12 @@ pub(super) async fn remove(
 /// `POST /_mynah/accounts/{id}/replies/queue`: replies for the next requests, one each; with
 /// `?api=` for that API's.
 pub(super) async fn enqueue(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
     AnyBody(body): AnyBody<RepliesBody>,
 ) -> Result<(StatusCode, Json<RepliesAnswer>), Failure> {
-    let book = Arc::clone(&worlds.named(&id)?.epoch().rules);
+    let book = Arc::clone(&worlds.require(&id)?.epoch().rules);
     let (api, one) = (api(query)?, matches!(body, RepliesBody::One(_)));
     let replies = match body {
         RepliesBody::One(reply) => vec![*reply],
@@ -260,9 +260,9 @@ async fn compiled<T: Send + 'static>(
 
 /// `DELETE /_mynah/accounts/{id}/replies/queue`.
 pub(super) async fn empty_queue(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<StatusCode, Failure> {
-    worlds.named(&id)?.epoch().rules.empty_queue();
+    worlds.require(&id)?.epoch().rules.empty_queue();
     Ok(StatusCode::NO_CONTENT)
 }

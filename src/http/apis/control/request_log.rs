@@ -23,7 +23,7 @@ use self::keys::Keys;
 use self::query::{FeedQuery, ListingQuery, WaitQuery};
 use self::shapes::EntryAnswer;
 use crate::app::request_log::{Entry, Filter, Follower};
-use crate::app::{Watch, World, Worlds};
+use crate::app::{AccountRegistry, AccountState, Watch};
 use crate::domain::Error;
 use crate::http::extract::{InPath, Json};
 use crate::http::response::failure::Failure;
@@ -86,12 +86,12 @@ struct OtherAnswer {
 
 /// `GET /_mynah/accounts/{id}/requests`, oldest first.
 pub(super) async fn list(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     State(secrets): State<Secrets>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
 ) -> Result<Response, Failure> {
-    let world = worlds.named(&id)?;
+    let world = worlds.require(&id)?;
     let ListingQuery { filter, limit } = query::listing(query, worlds.routes())?;
     let render = move || {
         let (look, keys) = (world.journal.look(), Keys::of(&world, Some(&secrets)));
@@ -114,21 +114,21 @@ pub(super) async fn list(
 
 /// `DELETE /_mynah/accounts/{id}/requests`: forgets what came until now.
 pub(super) async fn clear(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<StatusCode, Failure> {
-    worlds.named(&id)?.journal.clear();
+    worlds.require(&id)?.journal.clear();
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `GET /_mynah/accounts/{id}/requests/wait`: answers as soon as so many have come.
 pub(super) async fn wait(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     State(secrets): State<Secrets>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
 ) -> Result<Response, Failure> {
-    let world = worlds.named(&id)?;
+    let world = worlds.require(&id)?;
     let WaitQuery { filter, count, timeout } =
         query::wait(query, world.journal.most(), worlds.routes())?;
     let watch = worlds.watch(&world)?;
@@ -159,7 +159,7 @@ pub(super) async fn wait(
 
 /// `entries` as they look in JSON, without keys.
 pub(crate) fn documents<'e>(
-    world: &World,
+    world: &AccountState,
     entries: impl IntoIterator<Item = &'e Arc<Entry>>,
 ) -> Vec<Value> {
     let keys = Keys::of(world, None);
@@ -211,7 +211,7 @@ fn other(entry: &Entry, missed: &'static str, keys: &Keys) -> OtherAnswer {
 
 /// `GET /_mynah/accounts/{id}/requests/stream`: entries as they come, as server-sent events.
 pub(super) async fn feed(
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     State(secrets): State<Secrets>,
     InPath(id): InPath<AccountId>,
     headers: HeaderMap,
@@ -219,7 +219,7 @@ pub(super) async fn feed(
 ) -> Result<Response, Failure> {
     const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
     const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-    let world = worlds.named(&id)?;
+    let world = worlds.require(&id)?;
     let FeedQuery { filter, from } = query::feed(query, &headers, worlds.routes())?;
     let watch = worlds.watch(&world)?;
     let follower = world.journal.follow(from);
@@ -230,7 +230,7 @@ pub(super) async fn feed(
 
 /// The events of a feed. A comment comes first: whoever has read it misses nothing from then on.
 fn events(
-    world: Arc<World>,
+    world: Arc<AccountState>,
     secrets: Secrets,
     mut follower: Follower,
     filter: Filter,

@@ -10,7 +10,7 @@ use super::accounts::fresh;
 use super::accounts::{AccountAnswer, NewAccountBody};
 use super::body::{ControlBody, OptionalBody};
 use crate::app::snapshots::{Section, Snapshot};
-use crate::app::{Snapshots, Worlds};
+use crate::app::{AccountRegistry, Snapshots};
 use crate::domain::error::Place;
 use crate::http::extract::{InPath, Json};
 use crate::http::response::failure::Failure;
@@ -44,7 +44,7 @@ pub(super) async fn take(
 /// belongs to a section that it does not have, or that `?with=` does not name.
 pub(super) async fn restore(
     State(snapshots): State<Snapshots>,
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
     ControlBody(mut snapshot): ControlBody<Snapshot, LARGEST>,
@@ -53,14 +53,14 @@ pub(super) async fn restore(
         snapshot = snapshot.only(&with)?;
     }
     snapshots.restore(&id, snapshot).await?;
-    let world = worlds.named(&id)?;
+    let world = worlds.require(&id)?;
     Ok(Json(answer(&worlds, &world).await?))
 }
 
 /// `POST /_mynah/accounts/{id}/fork`: a new account from a copy of this one.
 pub(super) async fn fork(
     State(snapshots): State<Snapshots>,
-    State(worlds): State<Arc<Worlds>>,
+    State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     OptionalBody(body): OptionalBody<NewAccountBody>,
 ) -> Result<(StatusCode, Json<AccountAnswer>), Failure> {

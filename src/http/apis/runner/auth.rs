@@ -7,9 +7,9 @@ use axum::extract::{FromRef, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
 
-use crate::app::accounts::Visit;
+use crate::app::accounts::AccountSession;
 use crate::app::auth::Reader;
-use crate::app::{Access, Caller, World};
+use crate::app::{Access, AccountState, Caller};
 use crate::domain::Deployment;
 use crate::domain::conversation::Api;
 use crate::http::context::Scope;
@@ -23,7 +23,7 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 pub(crate) struct AtDeployment(pub(super) Caller);
 
 /// The account of the key.
-pub(crate) struct Account(pub(super) Arc<World>);
+pub(crate) struct Account(pub(super) Arc<AccountState>);
 
 /// Someone who wants to read a conversation, with a key or without.
 pub(crate) struct MayRead(pub(super) Reader);
@@ -59,7 +59,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let world = Access::from_ref(state).account(key(&parts.headers))?;
-        let visit = Visit::new(Arc::clone(&world), Scope::of(&parts.extensions).notes());
+        let visit = AccountSession::new(Arc::clone(&world), Scope::of(&parts.extensions).notes());
         admit(parts, &visit, None).await?;
         Ok(Self(world))
     }
@@ -75,7 +75,8 @@ where
         let headers = &parts.headers;
         let reader = Access::from_ref(state).reader(key(headers), origin(headers));
         if let Some(world) = &reader.world {
-            let visit = Visit::new(Arc::clone(world), Scope::of(&parts.extensions).notes());
+            let visit =
+                AccountSession::new(Arc::clone(world), Scope::of(&parts.extensions).notes());
             admit(parts, &visit, None).await?;
         }
         Ok(Self(reader))
@@ -85,7 +86,7 @@ where
 /// The request is that of `visit`'s account, counts against its limit where its plan has one, and meets its faults.
 async fn admit(
     parts: &Parts,
-    visit: &Visit,
+    visit: &AccountSession,
     deployment: Option<&Deployment>,
 ) -> Result<(), Failure> {
     let scope = Scope::of(&parts.extensions);

@@ -50,7 +50,7 @@ fn told_refusal(refusal: &Refusal) -> Told {
         Refusal::UnknownDeployment(_) => (INVALID, "deployment_not_found"),
         Refusal::UnknownConversation(_) => (INVALID, "conversation_not_found"),
         Refusal::DeploymentMismatch { .. } => (INVALID, "deployment_mismatch"),
-        Refusal::WorldEnded => (INVALID, "account_reset"),
+        Refusal::AccountEnded => (INVALID, "account_reset"),
         Refusal::RateLimited { .. } => (LIMIT, "rate_limited"),
         Refusal::Internal(_) => (API, "internal_error"),
         Refusal::Injected { status } => told_injected(*status),

@@ -3,9 +3,9 @@ use std::sync::Arc;
 use http_body_util::BodyExt as _;
 
 use super::*;
-use crate::app::accounts::Settings;
+use crate::app::accounts::RegistryOptions;
 use crate::app::request_log::{Look, MOST_BYTES, Shown};
-use crate::app::{World, Worlds};
+use crate::app::{AccountRegistry, AccountState};
 use crate::domain::conversation::{Api, Scene};
 use crate::domain::{BackendName, OutputMode, Part, Prompt};
 use crate::fixtures;
@@ -14,11 +14,12 @@ use crate::http::route_table;
 use crate::ids::AccountId;
 use crate::storage::Store;
 
-async fn world() -> Arc<World> {
+async fn world() -> Arc<AccountState> {
     let fixtures = fixtures::Shelf::new(fixtures::built_in(route_table()).unwrap().fixtures);
     let store = Store::open("sqlite::memory:").await.unwrap();
-    let settings = Settings { seed: 1, clock: None, journal_max: 1000, routes: route_table() };
-    let worlds = Worlds::open(&fixtures, &store, settings).await.unwrap();
+    let settings =
+        RegistryOptions { seed: 1, clock: None, journal_max: 1000, routes: route_table() };
+    let worlds = AccountRegistry::open(&fixtures, &store, settings).await.unwrap();
     worlds.by_id(&AccountId::from("demo")).unwrap()
 }
 
@@ -49,7 +50,7 @@ fn resident() -> u64 {
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
 }
 
-async fn pass(world: &Arc<World>, nth: u64, sent: &Bytes, given: &Bytes, recorded: bool) {
+async fn pass(world: &Arc<AccountState>, nth: u64, sent: &Bytes, given: &Bytes, recorded: bool) {
     let request = Request::post("/v1/runner/ECHO_DEPLOYMENT_ID/conversation")
         .header("host", "127.0.0.1:4310")
         .header("x-api-key", "YOUR_API_KEY")

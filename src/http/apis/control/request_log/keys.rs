@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::app::World;
+use crate::app::AccountState;
 use crate::app::request_log::Lines;
 use crate::domain::ApiKey;
 use crate::http::secrets::Secrets;
@@ -43,7 +43,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn of(world: &World, secrets: Option<&Secrets>) -> Self {
+    pub(super) fn of(world: &AccountState, secrets: Option<&Secrets>) -> Self {
         let mut own = world.keys();
         own.retain(|key| !key.reveal().is_empty());
         // A key may be the beginning of another, whose rest would be left.
