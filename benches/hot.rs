@@ -128,7 +128,7 @@ fn counting(criterion: &mut Criterion) {
 
 /// A server in this process, without a socket.
 fn passage(runtime: &tokio::runtime::Runtime) -> Passage {
-    let config = Config { control: control::Access::Nobody, ..Config::default() };
+    let config = Config { control: control::ControlAccess::Nobody, ..Config::default() };
     runtime.block_on(App::build(&config)).expect("a server").passage()
 }
 

@@ -349,10 +349,10 @@ impl Serve {
             seed,
             clock: self.clock,
             control: match &self.admin_token {
-                _ if self.admin_open => control::Access::Anyone,
-                Some(token) => control::Access::Token(token.as_str().into()),
-                None if self.address.host.is_loopback() => control::Access::ThisMachine,
-                None => control::Access::Nobody,
+                _ if self.admin_open => control::ControlAccess::Anyone,
+                Some(token) => control::ControlAccess::Token(token.as_str().into()),
+                None if self.address.host.is_loopback() => control::ControlAccess::ThisMachine,
+                None => control::ControlAccess::Nobody,
             },
             fault_header: if self.fault_header {
                 FaultHeader::Obeyed

@@ -14,7 +14,7 @@ use self::connections::Stopped;
 use crate::app::accounts;
 use crate::app::fixture_watch::Watch;
 use crate::app::generation::Settings;
-use crate::app::{Access, AccountRegistry, Archive, Health, Snapshots, Studio, Turns};
+use crate::app::{AccountRegistry, Archive, Authenticator, Health, Snapshots, Studio, Turns};
 use crate::domain::BackendName;
 use crate::fixtures::{self, Checked, Fixtures, FixturesError, Shelf};
 use crate::http::apis::control;
@@ -47,7 +47,7 @@ pub struct Config {
     /// How the Runner API renders what its documents leave open.
     pub runner: runner::Style,
     /// Who may use the control plane.
-    pub control: control::Access,
+    pub control: control::ControlAccess,
     /// Whether requests may ask for faults of their own.
     pub fault_header: FaultHeader,
     /// How the end of a limit's window is told.
@@ -74,7 +74,7 @@ impl Default for Config {
                 errors: runner::ErrorStyle::OpenAi,
                 message_content: runner::MessageContent::Text,
             },
-            control: control::Access::ThisMachine,
+            control: control::ControlAccess::ThisMachine,
             fault_header: FaultHeader::Ignored,
             reset: ResetStyle::Unix,
             journal_max: 1000,
@@ -153,7 +153,7 @@ impl App {
         let metrics = Metrics::new(store.clone());
         let secrets = Secrets::new(Arc::clone(&worlds), &config.control);
         let passage = passage(Services {
-            access: Access::new(Arc::clone(&worlds), fixtures.clone()),
+            access: Authenticator::new(Arc::clone(&worlds), fixtures.clone()),
             turns: turns.clone(),
             archive: Archive::new(store.clone()),
             studio: Studio::new(store.clone(), fixtures.clone()),

@@ -208,7 +208,7 @@ fn config(url: &str, fixtures: &Path) -> Config {
     Config {
         database: url.to_owned(),
         fixtures: Some(fixtures.to_owned()),
-        control: control::Access::Nobody,
+        control: control::ControlAccess::Nobody,
         journal_max: 0,
         ..Config::default()
     }

@@ -12,7 +12,7 @@ use crate::ids::DeploymentId;
 
 /// Tells who calls and what they may use.
 #[derive(Debug, Clone)]
-pub struct Access {
+pub struct Authenticator {
     worlds: Arc<AccountRegistry>,
     fixtures: Shelf,
 }
@@ -28,7 +28,7 @@ pub struct Caller {
 
 /// Someone who may read conversations.
 #[derive(Debug, Clone)]
-pub struct Reader {
+pub struct ConversationReader {
     /// The account of the key, when a known one was sent.
     pub world: Option<Arc<AccountState>>,
     /// Public deployments, with their owners: their conversations can be read without a key.
@@ -48,7 +48,7 @@ pub struct PublicDeployment {
     pub origin_allowed: bool,
 }
 
-impl Reader {
+impl ConversationReader {
     /// Why a conversation that is nowhere to be seen is refused: for want of a good key, or
     /// because it is not there.
     pub fn refusal(&self, not_there: Error) -> Error {
@@ -60,7 +60,7 @@ impl Reader {
     }
 }
 
-impl Access {
+impl Authenticator {
     /// Access to the accounts of `worlds` and the deployments of `fixtures`.
     pub fn new(worlds: Arc<AccountRegistry>, fixtures: Shelf) -> Self {
         Self { worlds, fixtures }
@@ -113,7 +113,7 @@ impl Access {
     }
 
     /// Whose conversations someone with `key`, on a web page of `origin`, may read.
-    pub fn reader(&self, key: Option<&str>, origin: Option<&str>) -> Reader {
+    pub fn reader(&self, key: Option<&str>, origin: Option<&str>) -> ConversationReader {
         let world = key.and_then(|key| self.worlds.by_key(key));
         let fixtures = self.fixtures.current();
         let public = fixtures.deployments.values().filter_map(|deployment| {
@@ -124,7 +124,7 @@ impl Access {
                 origin_allowed: allowlist.allows(origin),
             })
         });
-        Reader { world, public: public.collect(), key_sent: key.is_some() }
+        ConversationReader { world, public: public.collect(), key_sent: key.is_some() }
     }
 
     fn owner(&self, deployment: &Deployment) -> Result<Arc<AccountState>, Error> {

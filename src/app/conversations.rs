@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 
 use super::accounts::AccountState;
-use super::auth::Reader;
+use super::auth::ConversationReader;
 use super::item_list::Items;
 use crate::domain::Error;
 use crate::domain::conversation::{Api, Conversation, Message};
@@ -79,7 +79,7 @@ impl Archive {
     /// of one on a public deployment.
     pub async fn messages(
         &self,
-        reader: Reader,
+        reader: ConversationReader,
         id: ConversationId,
         page: Page,
     ) -> Result<Slice<Message>, Error> {

@@ -19,7 +19,7 @@ pub mod snapshots;
 pub mod studio;
 
 pub use self::accounts::{AccountRegistry, AccountState};
-pub use self::auth::{Access, Caller};
+pub use self::auth::{Authenticator, Caller};
 pub use self::conversations::Archive;
 pub use self::generation::Turns;
 pub use self::health::Health;

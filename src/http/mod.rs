@@ -30,7 +30,7 @@ pub(crate) use self::response::account_end::Ended;
 use self::response::failure::Failure;
 use self::routes::Routes;
 pub use self::secrets::Secrets;
-use crate::app::{Access, AccountRegistry, Archive, Health, Snapshots, Studio, Turns};
+use crate::app::{AccountRegistry, Archive, Authenticator, Health, Snapshots, Studio, Turns};
 use crate::domain::conversation::Api;
 use crate::domain::fault_rule::{Route, RouteTable};
 use crate::fixtures::Shelf;
@@ -38,7 +38,7 @@ use crate::fixtures::Shelf;
 /// What rooms may ask for; each names what it needs in its signature.
 pub struct Services {
     /// Who calls, and what they may use.
-    pub access: Access,
+    pub access: Authenticator,
     /// Makes answers.
     pub turns: Turns,
     /// Shows what is stored.
@@ -56,7 +56,7 @@ pub struct Services {
     /// Their state as documents.
     pub snapshots: Snapshots,
     /// Who may use the control plane.
-    pub control: control::Access,
+    pub control: control::ControlAccess,
     /// What must stand in no log.
     pub secrets: Secrets,
     /// Whether requests may ask for faults of their own.
@@ -89,7 +89,7 @@ macro_rules! hand_out {
 }
 
 hand_out! {
-    access: Access,
+    access: Authenticator,
     turns: Turns,
     archive: Archive,
     studio: Studio,
@@ -98,7 +98,7 @@ hand_out! {
     large_bodies: extract::LargeBodies,
     worlds: Arc<AccountRegistry>,
     snapshots: Snapshots,
-    control: control::Access,
+    control: control::ControlAccess,
     secrets: Secrets,
     runner: runner::Style,
     metrics: Metrics,

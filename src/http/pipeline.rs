@@ -45,7 +45,7 @@ use super::middleware::unread_body::left_to;
 use super::response::failure::Failure;
 use super::response::plain;
 use super::routes::{Routes, Signposts};
-use crate::app::Access;
+use crate::app::Authenticator;
 
 /// Everything the server answers.
 #[derive(Clone)]
@@ -58,7 +58,7 @@ struct Inside {
     cors: Cors,
     fault_header: FaultHeader,
     errors: ErrorStyle,
-    access: Access,
+    access: Authenticator,
 }
 
 /// Where a path leads.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 
-use super::apis::control::Access;
+use super::apis::control::ControlAccess;
 use crate::app::AccountRegistry;
 
 /// How often encoded text is decoded, at most: `%255F` takes two rounds.
@@ -28,10 +28,10 @@ impl fmt::Debug for Secrets {
 
 impl Secrets {
     /// The keys of `worlds`, and the token that `control` asks for, if it does.
-    pub fn new(worlds: Arc<AccountRegistry>, control: &Access) -> Self {
+    pub fn new(worlds: Arc<AccountRegistry>, control: &ControlAccess) -> Self {
         let admin_token = match control {
-            Access::Token(token) => Some(Arc::clone(token)),
-            Access::ThisMachine | Access::Anyone | Access::Nobody => None,
+            ControlAccess::Token(token) => Some(Arc::clone(token)),
+            ControlAccess::ThisMachine | ControlAccess::Anyone | ControlAccess::Nobody => None,
         };
         Self { worlds, admin_token }
     }

@@ -285,13 +285,14 @@ async fn no_web_page_reaches_the_control_plane() {
 
 #[tokio::test]
 async fn a_token_or_an_open_door_lets_in_from_elsewhere() {
-    use mynah::http::apis::control::Access;
-    let closed = TestApp::with(|config| config.control = Access::Nobody).await;
+    use mynah::http::apis::control::ControlAccess;
+    let closed = TestApp::with(|config| config.control = ControlAccess::Nobody).await;
     assert_eq!(closed.request(Method::GET, ACCOUNTS).send().await.status, 403);
-    let open = TestApp::with(|config| config.control = Access::Anyone).await;
+    let open = TestApp::with(|config| config.control = ControlAccess::Anyone).await;
     let from_elsewhere = open.request(Method::GET, ACCOUNTS).header("host", "ci.example");
     assert_eq!(from_elsewhere.send().await.status, 200);
-    let token = TestApp::with(|config| config.control = Access::Token("secret".into())).await;
+    let token =
+        TestApp::with(|config| config.control = ControlAccess::Token("secret".into())).await;
     for (sent, status) in [(None, 401), (Some("Bearer wrong!"), 401), (Some("bearer secret"), 200)]
     {
         let mut request = token.request(Method::GET, ACCOUNTS);

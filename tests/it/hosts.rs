@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use mynah::http::apis::control::Access;
+use mynah::http::apis::control::ControlAccess;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -169,7 +169,7 @@ async fn a_proxy_that_names_another_machine_closes_the_control_plane() {
 
 #[tokio::test]
 async fn with_a_token_the_control_plane_may_be_reached_through_a_proxy() {
-    let token = Access::Token(Arc::from("sesame"));
+    let token = ControlAccess::Token(Arc::from("sesame"));
     let app = TestApp::with(|config| config.control = token).await;
     let ask = app.request(Method::GET, ACCOUNTS).header("x-forwarded-for", "203.0.113.7");
     assert_eq!(ask.header("authorization", "Bearer sesame").send().await.status, 200);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use mynah::http::apis::control::Access;
+use mynah::http::apis::control::ControlAccess;
 use mynah::openapi::{Room, SERVER};
 use reqwest::Method;
 use serde_json::Value;
@@ -75,7 +75,7 @@ async fn the_server_in_them_is_the_public_url_where_there_is_one_else_the_host_a
 
 #[tokio::test]
 async fn documents_and_page_are_open_where_the_control_plane_is_not() {
-    let app = TestApp::with(|config| config.control = Access::Nobody).await;
+    let app = TestApp::with(|config| config.control = ControlAccess::Nobody).await;
     assert_eq!(app.request(Method::GET, "/_mynah/accounts").send().await.status, 403);
     for path in ["/_mynah/openapi/runner.json", "/_mynah/openapi/characters.yaml", "/_mynah/docs"] {
         assert_eq!(app.request(Method::GET, path).send().await.status, 200, "{path}");

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use mynah::http::apis::control::Access;
+use mynah::http::apis::control::ControlAccess;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -16,7 +16,7 @@ const TOKEN: &str = "sesame-token";
 const FREE: &str = "free_api_key";
 
 async fn app_with_token() -> TestApp {
-    TestApp::with(|config| config.control = Access::Token(Arc::from(TOKEN))).await
+    TestApp::with(|config| config.control = ControlAccess::Token(Arc::from(TOKEN))).await
 }
 
 /// The demo account's journal, as text and as JSON.

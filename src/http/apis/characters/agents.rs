@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
-use super::auth::Account;
+use super::auth::CharactersAccount;
 use crate::app::Studio;
 use crate::app::studio::NewAgent;
 use crate::domain::catalog::Agent;
@@ -81,7 +81,7 @@ impl AgentItem {
 
 /// `GET /api/v1/agents`.
 pub(super) async fn list(
-    Account(visit): Account,
+    CharactersAccount(visit): CharactersAccount,
     State(studio): State<Studio>,
     base: BaseUrl,
 ) -> Result<Response, Failure> {
@@ -91,7 +91,7 @@ pub(super) async fn list(
 
 /// `POST /api/v1/agents`.
 pub(super) async fn create(
-    Account(visit): Account,
+    CharactersAccount(visit): CharactersAccount,
     State(studio): State<Studio>,
     base: BaseUrl,
     Body(body): Body<AgentBody>,
@@ -102,7 +102,7 @@ pub(super) async fn create(
 
 /// `GET /api/v1/agents/{id}`.
 pub(super) async fn show(
-    Account(visit): Account,
+    CharactersAccount(visit): CharactersAccount,
     InPath(id): InPath<AgentId>,
     State(studio): State<Studio>,
     base: BaseUrl,

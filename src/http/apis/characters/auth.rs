@@ -7,7 +7,7 @@
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 
-use crate::app::Access;
+use crate::app::Authenticator;
 use crate::app::accounts::AccountSession;
 use crate::domain::Error;
 use crate::domain::conversation::Api;
@@ -17,18 +17,18 @@ use crate::http::response::failure::Failure;
 use crate::http::response::plain::bearer;
 
 /// The account of the key, once its faults are met. Checked before the body is read.
-pub(crate) struct Account(pub(super) AccountSession);
+pub(crate) struct CharactersAccount(pub(super) AccountSession);
 
 /// What was found out about the key.
 #[derive(Clone)]
-enum Found {
+enum KeyLookup {
     Account(AccountSession),
     NoKey,
     UnknownKey,
 }
 
 /// Finds the account, counts the request against its limit, and refuses what goes beyond.
-pub(crate) fn count(access: &Access, request: &mut Request) -> Result<(), Failure> {
+pub(crate) fn count(access: &Authenticator, request: &mut Request) -> Result<(), Failure> {
     let scope = Scope::of(request.extensions());
     let found = match access.account(bearer(request.headers())) {
         Ok(world) => {
@@ -38,27 +38,27 @@ pub(crate) fn count(access: &Access, request: &mut Request) -> Result<(), Failur
                 scope.limited(verdict);
                 verdict.outcome()?;
             }
-            Found::Account(visit)
+            KeyLookup::Account(visit)
         }
-        Err(Error::MissingKey) => Found::NoKey,
-        Err(_) => Found::UnknownKey,
+        Err(Error::MissingKey) => KeyLookup::NoKey,
+        Err(_) => KeyLookup::UnknownKey,
     };
     request.extensions_mut().insert(found);
     Ok(())
 }
 
-impl<S: Sync> FromRequestParts<S> for Account {
+impl<S: Sync> FromRequestParts<S> for CharactersAccount {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
-        match parts.extensions.get::<Found>() {
-            Some(Found::Account(visit)) => {
+        match parts.extensions.get::<KeyLookup>() {
+            Some(KeyLookup::Account(visit)) => {
                 let visit = visit.clone();
                 fault_injection::meet(parts, Api::Characters, &visit, None).await?;
                 Ok(Self(visit))
             }
-            Some(Found::UnknownKey) => Err(Error::UnknownKey.into()),
-            Some(Found::NoKey) | None => Err(Error::MissingKey.into()),
+            Some(KeyLookup::UnknownKey) => Err(Error::UnknownKey.into()),
+            Some(KeyLookup::NoKey) | None => Err(Error::MissingKey.into()),
         }
     }
 }

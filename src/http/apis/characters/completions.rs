@@ -3,7 +3,7 @@
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
-use super::auth::Account;
+use super::auth::CharactersAccount;
 use crate::app::Turns;
 use crate::app::generation::characters::{Replied, Unfinished};
 use crate::clock::rfc3339;
@@ -92,7 +92,7 @@ impl CompletionBody {
 
 /// Answers the messages, and stores nothing.
 pub(super) async fn complete(
-    Account(visit): Account,
+    CharactersAccount(visit): CharactersAccount,
     State(turns): State<Turns>,
     Body(body): Body<CompletionBody>,
 ) -> Result<Json<ReplyAnswer>, Failure> {

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
-use super::auth::Account;
+use super::auth::CharactersAccount;
 use super::completions::role_name;
 use super::completions::{MessageBody, ReplyAnswer, messages as checked_messages};
 use crate::app::generation::characters::{Addressed, Begun};
@@ -122,7 +122,7 @@ impl MessageItem {
 
 /// `GET /api/v1/conversations`: latest first.
 pub(super) async fn list(
-    Account(visit): Account,
+    CharactersAccount(visit): CharactersAccount,
     State(archive): State<Archive>,
 ) -> Result<Response, Failure> {
     let found = archive.dialogues(&visit).await?;
@@ -131,7 +131,7 @@ pub(super) async fn list(
 
 /// `POST /api/v1/conversations`.
 pub(super) async fn create(
-    Account(visit): Account,
+    CharactersAccount(visit): CharactersAccount,
     State(turns): State<Turns>,
     Body(body): Body<CreateBody>,
 ) -> Result<(StatusCode, Json<ConversationItem>), Failure> {
@@ -141,7 +141,7 @@ pub(super) async fn create(
 
 /// `GET /api/v1/conversations/{id}`.
 pub(super) async fn show(
-    Account(visit): Account,
+    CharactersAccount(visit): CharactersAccount,
     InPath(id): InPath<ConversationId>,
     State(archive): State<Archive>,
 ) -> Result<Json<ConversationItem>, Failure> {
@@ -150,7 +150,7 @@ pub(super) async fn show(
 
 /// `GET /api/v1/conversations/{conversation_id}/messages`: oldest first.
 pub(super) async fn messages(
-    Account(visit): Account,
+    CharactersAccount(visit): CharactersAccount,
     InPath(id): InPath<ConversationId>,
     State(archive): State<Archive>,
     base: BaseUrl,
@@ -161,7 +161,7 @@ pub(super) async fn messages(
 
 /// `POST /api/v1/conversations/{conversation_id}/messages`: the agent's answer.
 pub(super) async fn say(
-    Account(visit): Account,
+    CharactersAccount(visit): CharactersAccount,
     InPath(id): InPath<ConversationId>,
     State(turns): State<Turns>,
     Body(body): Body<SayBody>,

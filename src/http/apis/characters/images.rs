@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-use super::auth::Account;
+use super::auth::CharactersAccount;
 use crate::app::Studio;
 use crate::app::conversations::Page;
 use crate::app::studio::NewImage;
@@ -95,7 +95,7 @@ impl Pagination {
 
 /// `GET /api/v1/images`: newest first.
 pub(super) async fn list(
-    Account(visit): Account,
+    CharactersAccount(visit): CharactersAccount,
     State(studio): State<Studio>,
     base: BaseUrl,
     query: ListQuery,
@@ -109,7 +109,7 @@ pub(super) async fn list(
 
 /// `POST /api/v1/images`.
 pub(super) async fn create(
-    Account(visit): Account,
+    CharactersAccount(visit): CharactersAccount,
     State(studio): State<Studio>,
     base: BaseUrl,
     Body(body): Body<ImageBody>,

@@ -10,7 +10,7 @@ mod models;
 use axum::extract::FromRef;
 
 pub(crate) use self::auth::count;
-use crate::app::{Access, Archive, Studio, Turns};
+use crate::app::{Archive, Authenticator, Studio, Turns};
 use crate::fixtures::Shelf;
 use crate::http::base_url::PublicUrl;
 use crate::http::extract::{LargeBodies, Strictness};
@@ -23,7 +23,7 @@ use crate::http::routes::post;
 pub(crate) fn routes<S>() -> Routes<S>
 where
     S: Clone + Send + Sync + 'static,
-    Access: FromRef<S>,
+    Authenticator: FromRef<S>,
     Turns: FromRef<S>,
     Archive: FromRef<S>,
     Studio: FromRef<S>,

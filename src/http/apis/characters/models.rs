@@ -4,7 +4,7 @@ use axum::extract::State;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::auth::Account;
+use super::auth::CharactersAccount;
 use crate::domain::Credits;
 use crate::domain::error::{Fault, FieldError, Place};
 use crate::fixtures::Shelf;
@@ -28,7 +28,7 @@ fn number(price: Credits) -> Option<Box<RawValue>> {
 
 /// Models of one type, `llm` or `sd`, in the order of the fixtures.
 pub(super) async fn list(
-    Account(_): Account,
+    CharactersAccount(_): CharactersAccount,
     State(shelf): State<Shelf>,
     query: ListQuery,
 ) -> Result<Json<Vec<ModelItem>>, Failure> {

@@ -26,7 +26,7 @@ use crate::http::response::plain::bearer;
 
 /// Who may use the control plane.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Access {
+pub enum ControlAccess {
     /// Programs on this machine.
     ThisMachine,
     /// Whoever sends this token.
@@ -50,7 +50,7 @@ const WITH_PARAMETERS: [(Method, &str); 7] = [
 
 /// Lets in who may, and refuses what no handler would look at.
 pub(crate) async fn guard(
-    State((access, large)): State<(Access, LargeBodies)>,
+    State((access, large)): State<(ControlAccess, LargeBodies)>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -63,16 +63,16 @@ pub(crate) async fn guard(
     }
 }
 
-fn admitted(access: &Access, request: &Request) -> Result<(), Failure> {
+fn admitted(access: &ControlAccess, request: &Request) -> Result<(), Failure> {
     let headers = request.headers();
     match access {
-        Access::ThisMachine if !is_to_this_machine(request.uri(), headers) => {
+        ControlAccess::ThisMachine if !is_to_this_machine(request.uri(), headers) => {
             Err(Error::ControlClosed.into())
         }
-        Access::ThisMachine if is_from_elsewhere(headers) => Err(Failure::FromElsewhere),
-        Access::ThisMachine | Access::Anyone => Ok(()),
-        Access::Nobody => Err(Error::ControlClosed.into()),
-        Access::Token(token) => match bearer(headers) {
+        ControlAccess::ThisMachine if is_from_elsewhere(headers) => Err(Failure::FromElsewhere),
+        ControlAccess::ThisMachine | ControlAccess::Anyone => Ok(()),
+        ControlAccess::Nobody => Err(Error::ControlClosed.into()),
+        ControlAccess::Token(token) => match bearer(headers) {
             Some(sent) if same(sent, token) => Ok(()),
             Some(_) => Err(Error::UnknownKey.into()),
             None => Err(Error::MissingKey.into()),

@@ -17,7 +17,7 @@ use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use tower_http::catch_panic::CatchPanicLayer;
 
-pub use self::auth::Access;
+pub use self::auth::ControlAccess;
 pub(crate) use self::request_log::documents;
 use crate::app::{AccountRegistry, Snapshots};
 use crate::http::extract::{LargeBodies, Strictness};
@@ -37,12 +37,12 @@ where
     Arc<AccountRegistry>: FromRef<S>,
     Snapshots: FromRef<S>,
     Metrics: FromRef<S>,
-    Access: FromRef<S>,
+    ControlAccess: FromRef<S>,
     Secrets: FromRef<S>,
     Strictness: FromRef<S>,
     LargeBodies: FromRef<S>,
 {
-    let guarding = (Access::from_ref(state), LargeBodies::from_ref(state));
+    let guarding = (ControlAccess::from_ref(state), LargeBodies::from_ref(state));
     Routes::new()
         .route("/_mynah/metrics", get(metrics::show))
         .route("/_mynah/accounts", get(accounts::list).post(accounts::create))

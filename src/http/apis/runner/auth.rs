@@ -8,8 +8,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
 
 use crate::app::accounts::AccountSession;
-use crate::app::auth::Reader;
-use crate::app::{Access, AccountState, Caller};
+use crate::app::auth::ConversationReader;
+use crate::app::{AccountState, Authenticator, Caller};
 use crate::domain::Deployment;
 use crate::domain::conversation::Api;
 use crate::http::context::Scope;
@@ -23,13 +23,13 @@ const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 pub(crate) struct AtDeployment(pub(super) Caller);
 
 /// The account of the key.
-pub(crate) struct Account(pub(super) Arc<AccountState>);
+pub(crate) struct RunnerAccount(pub(super) Arc<AccountState>);
 
 /// Someone who wants to read a conversation, with a key or without.
-pub(crate) struct MayRead(pub(super) Reader);
+pub(crate) struct MayRead(pub(super) ConversationReader);
 
 /// Whose key was sent, if it is a known one: even a refused request is that account's.
-pub(crate) fn attribute(access: &Access, request: &Request) {
+pub(crate) fn attribute(access: &Authenticator, request: &Request) {
     if let Ok(world) = access.account(key(request.headers())) {
         Scope::of(request.extensions()).attribute_to(&world);
     }
@@ -37,28 +37,28 @@ pub(crate) fn attribute(access: &Access, request: &Request) {
 
 impl<S: Send + Sync> FromRequestParts<S> for AtDeployment
 where
-    Access: FromRef<S>,
+    Authenticator: FromRef<S>,
 {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let id = segment(parts, state, "deployment_id").await;
         let headers = &parts.headers;
-        let (access, scope) = (Access::from_ref(state), Scope::of(&parts.extensions));
+        let (access, scope) = (Authenticator::from_ref(state), Scope::of(&parts.extensions));
         let caller = access.caller(&id, key(headers), origin(headers), scope.notes())?;
         admit(parts, &caller.visit, Some(&caller.deployment)).await?;
         Ok(Self(caller))
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Account
+impl<S: Send + Sync> FromRequestParts<S> for RunnerAccount
 where
-    Access: FromRef<S>,
+    Authenticator: FromRef<S>,
 {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let world = Access::from_ref(state).account(key(&parts.headers))?;
+        let world = Authenticator::from_ref(state).account(key(&parts.headers))?;
         let visit = AccountSession::new(Arc::clone(&world), Scope::of(&parts.extensions).notes());
         admit(parts, &visit, None).await?;
         Ok(Self(world))
@@ -67,13 +67,13 @@ where
 
 impl<S: Send + Sync> FromRequestParts<S> for MayRead
 where
-    Access: FromRef<S>,
+    Authenticator: FromRef<S>,
 {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
         let headers = &parts.headers;
-        let reader = Access::from_ref(state).reader(key(headers), origin(headers));
+        let reader = Authenticator::from_ref(state).reader(key(headers), origin(headers));
         if let Some(world) = &reader.world {
             let visit =
                 AccountSession::new(Arc::clone(world), Scope::of(&parts.extensions).notes());

@@ -8,7 +8,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::auth::{Account, AtDeployment, MayRead};
+use super::auth::{AtDeployment, MayRead, RunnerAccount};
 use super::content::ContentBody;
 use super::content::content;
 use super::content::history_limit;
@@ -234,7 +234,7 @@ pub(super) async fn messages(
 
 /// `GET /v1/runner/conversations`: those of all deployments, newest activity first.
 pub(super) async fn list(
-    Account(world): Account,
+    RunnerAccount(world): RunnerAccount,
     State(archive): State<Archive>,
     query: ListQuery,
 ) -> Result<Response, Failure> {

@@ -11,7 +11,7 @@ use axum::extract::FromRef;
 
 pub(crate) use self::auth::attribute;
 pub(crate) use self::error::rendered;
-use crate::app::{Access, Archive, Turns};
+use crate::app::{Archive, Authenticator, Turns};
 use crate::http::extract::{LargeBodies, Strictness};
 use crate::http::response::failure::Failure;
 use crate::http::routes::Routes;
@@ -49,7 +49,7 @@ pub enum MessageContent {
 pub(crate) fn routes<S>() -> Routes<S>
 where
     S: Clone + Send + Sync + 'static,
-    Access: FromRef<S>,
+    Authenticator: FromRef<S>,
     Turns: FromRef<S>,
     Archive: FromRef<S>,
     Strictness: FromRef<S>,
