@@ -25,7 +25,7 @@ pub use self::epoch::{AccountEpoch, LimitWindows};
 pub use self::lifecycle::NewAccount;
 use super::faults::{self, Carried};
 use super::rate_limit::Verdict;
-use super::request_log::{Journal, Notes, TooManyWatchers, Watch, Watchers};
+use super::request_log::{RequestLog, RequestTrace, TooManyWatchers, WatcherPermit, Watchers};
 use crate::clock::{Clock, Stopwatch};
 use crate::domain::conversation::Api;
 use crate::domain::fault_rule::{Asked, RouteTable};
@@ -44,7 +44,7 @@ pub struct AccountState {
     /// Its time.
     pub clock: Arc<Clock>,
     /// What was asked of it lately.
-    pub journal: Arc<Journal>,
+    pub journal: Arc<RequestLog>,
     /// The fixture account that it was copied from, if it was made at run time.
     pub made_from: Option<AccountId>,
     /// How long it may be unused before it goes.
@@ -61,18 +61,18 @@ pub struct AccountSession {
     world: Arc<AccountState>,
     /// The world's epoch when the visit began.
     epoch: Arc<AccountEpoch>,
-    notes: Arc<Notes>,
+    notes: Arc<RequestTrace>,
 }
 
 impl AccountSession {
     /// A visit to `world` that begins now, and is written about in `notes`.
-    pub fn new(world: Arc<AccountState>, notes: &Arc<Notes>) -> Self {
+    pub fn new(world: Arc<AccountState>, notes: &Arc<RequestTrace>) -> Self {
         let epoch = world.epoch();
         Self { world, epoch, notes: Arc::clone(notes) }
     }
 
     /// Where to note for the journal what becomes of it.
-    pub fn notes(&self) -> &Arc<Notes> {
+    pub fn notes(&self) -> &Arc<RequestTrace> {
         &self.notes
     }
 
@@ -245,7 +245,7 @@ impl AccountIndex {
 
 impl AccountRegistry {
     /// A place for one more client that watches the journal of `world`, if there is one.
-    pub fn watch(&self, world: &AccountState) -> Result<Watch, TooManyWatchers> {
+    pub fn watch(&self, world: &AccountState) -> Result<WatcherPermit, TooManyWatchers> {
         world.journal.watch(&self.watchers)
     }
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::accounts::{AccountRegistry, AccountSession, AccountState};
-use super::request_log::Notes;
+use super::request_log::RequestTrace;
 use crate::domain::{Deployment, Error};
 use crate::fixtures::Shelf;
 use crate::ids::DeploymentId;
@@ -83,7 +83,7 @@ impl Authenticator {
         id: &str,
         key: Option<&str>,
         origin: Option<&str>,
-        notes: &Arc<Notes>,
+        notes: &Arc<RequestTrace>,
     ) -> Result<Caller, Error> {
         let fixtures = self.fixtures.current();
         let Some(deployment) = fixtures.deployments.get(id) else {

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 
 use crate::app::accounts::AccountSession;
-use crate::app::request_log::Notes;
+use crate::app::request_log::RequestTrace;
 use crate::clock::Clock;
 use crate::domain::Error;
 use crate::domain::conversation::Api;
@@ -175,11 +175,15 @@ fn chance(draw: Draw, rule: &str, number: u64) -> f64 {
 /// Lets a request go through the beginning of `fault`: the delay, and the refusal if it is one.
 /// What befalls the answer is for whoever sends it. A delay ends when the account is reset or
 /// removed, with the request refused.
-pub async fn begin(fault: Arc<Fault>, visit: &AccountSession, notes: &Notes) -> Result<(), Error> {
+pub async fn begin(
+    fault: Arc<Fault>,
+    visit: &AccountSession,
+    notes: &RequestTrace,
+) -> Result<(), Error> {
     let fault = notes.faulted(fault);
     if !fault.delay.is_zero() {
         tokio::select! {
-            () = notes.hold_back(&visit.clock, fault.delay) => {}
+            () = notes.delay(&visit.clock, fault.delay) => {}
             () = visit.epoch().ended().cancelled() => return Err(Error::AccountEnded),
         }
     }

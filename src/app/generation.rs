@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use self::streaming::Paced;
 pub use self::streaming::WordStream;
 use super::accounts::AccountSession;
-use super::request_log::Shown;
+use super::request_log::ShownPrompt;
 use crate::domain::conversation::{Message, Prompt};
 use crate::domain::reply_rule::Pace;
 use crate::domain::{BackendName, Error, OutputMode, Part, Role};
@@ -117,7 +117,7 @@ impl Turns {
 
     async fn ask(&self, visit: &AccountSession, asked: &Asked) -> Result<Answer, Error> {
         let name = self.settings.backend.unwrap_or(asked.backend);
-        visit.notes().show(Shown::new(&asked.prompt, name, visit.epoch().rules.rules()));
+        visit.notes().show(ShownPrompt::new(&asked.prompt, name, visit.epoch().rules.rules()));
         let answer = self.answer(visit, asked, name).await.map_err(|failure| {
             visit.notes().failed(failure.to_string());
             Error::internal(failure)

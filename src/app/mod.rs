@@ -23,6 +23,6 @@ pub use self::auth::{Authenticator, Caller};
 pub use self::conversations::Archive;
 pub use self::generation::Turns;
 pub use self::health::Health;
-pub use self::request_log::Watch;
+pub use self::request_log::WatcherPermit;
 pub use self::snapshots::Snapshots;
 pub use self::studio::Studio;

@@ -19,17 +19,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::watch as channel;
 
-pub use self::entry::{End, Entry, Given, Lines, Sent, Text, Took, Word};
-pub use self::filter::{Filter, Since, StatusFilter, is_path};
-pub use self::notes::{Notes, Shown};
-pub use self::watch::{TooManyWatchers, Watch, Watchers};
+pub use self::entry::{
+    BodyExcerpt, Entry, HeaderLines, LoggedRequest, LoggedResponse, ResponseEnd, Timing, Word,
+};
+pub use self::filter::{EntryFilter, Since, StatusFilter, is_path};
+pub use self::notes::{RequestTrace, ShownPrompt};
+pub use self::watch::{TooManyWatchers, WatcherPermit, Watchers};
 
 /// The most bytes that an account's journal holds, whatever the number of its entries.
 pub const MOST_BYTES: usize = 8 * 1024 * 1024;
 
 /// One account's latest requests.
 #[derive(Debug)]
-pub struct Journal {
+pub struct RequestLog {
     /// The most entries; 0 switches it off.
     most: usize,
     /// Goes up whenever the journal is cleared: requests of an older one are not kept.
@@ -53,11 +55,11 @@ struct Kept {
 
 /// A request's place in a journal, from when its account is known.
 #[derive(Debug, Clone, Copy)]
-pub struct Ticket(u64);
+pub struct LogPosition(u64);
 
 /// A journal as it is.
 #[derive(Debug)]
-pub struct Look {
+pub struct LogSnapshot {
     /// What it holds, oldest first.
     pub entries: Vec<Arc<Entry>>,
     /// What that weighs, in bytes.
@@ -68,7 +70,7 @@ pub struct Look {
     pub dropped: u64,
 }
 
-impl Look {
+impl LogSnapshot {
     /// The entry of this number, if the journal holds it.
     pub fn entry(&self, number: u64) -> Option<&Arc<Entry>> {
         let first = self.entries.first()?.number();
@@ -84,7 +86,7 @@ impl Kept {
     }
 }
 
-impl Journal {
+impl RequestLog {
     /// An empty journal of at most `most` entries; 0 switches it off.
     pub fn new(most: usize) -> Self {
         Self {
@@ -102,12 +104,12 @@ impl Journal {
     }
 
     /// The place of a request that comes now.
-    pub fn ticket(&self) -> Ticket {
-        Ticket(self.epoch.load(Ordering::Acquire))
+    pub fn ticket(&self) -> LogPosition {
+        LogPosition(self.epoch.load(Ordering::Acquire))
     }
 
     /// Adds what became of a request, unless the journal was cleared since it came.
-    pub fn add(&self, ticket: Ticket, entry: Entry) {
+    pub fn add(&self, ticket: LogPosition, entry: Entry) {
         if self.most == 0 {
             return;
         }
@@ -158,9 +160,9 @@ impl Journal {
     }
 
     /// What it holds.
-    pub fn look(&self) -> Look {
+    pub fn look(&self) -> LogSnapshot {
         let kept = self.kept.lock();
-        Look {
+        LogSnapshot {
             entries: kept.entries.iter().cloned().collect(),
             bytes: kept.bytes,
             last: kept.last,
@@ -169,7 +171,7 @@ impl Journal {
     }
 
     /// A place for one more client that waits for entries or follows it, if there is one.
-    pub fn watch(&self, of_the_server: &Watchers) -> Result<Watch, TooManyWatchers> {
+    pub fn watch(&self, of_the_server: &Watchers) -> Result<WatcherPermit, TooManyWatchers> {
         self.watchers.watch(of_the_server)
     }
 
@@ -185,7 +187,7 @@ impl Journal {
 /// Reads a journal on as it is written.
 #[derive(Debug)]
 pub struct Follower {
-    journal: Arc<Journal>,
+    journal: Arc<RequestLog>,
     open: channel::Receiver<bool>,
     /// The number of the latest entry that was read.
     seen: u64,
@@ -195,7 +197,7 @@ pub struct Follower {
 /// What was written since a follower last read: at most one entry at a time, so that a slow reader
 /// holds no more than that beyond the journal's bounds.
 #[derive(Debug)]
-pub struct News {
+pub struct LogUpdate {
     /// The journal was cleared before this entry came.
     pub cleared: bool,
     /// Entries that came and made place for others before they were read.
@@ -206,7 +208,7 @@ pub struct News {
 
 impl Follower {
     /// What is new, as soon as there is something; nothing once nothing more will come.
-    pub async fn next(&mut self) -> Option<News> {
+    pub async fn next(&mut self) -> Option<LogUpdate> {
         loop {
             let open = *self.open.borrow_and_update();
             if let Some(news) = self.news() {
@@ -218,7 +220,7 @@ impl Follower {
         }
     }
 
-    fn news(&mut self) -> Option<News> {
+    fn news(&mut self) -> Option<LogUpdate> {
         let kept = self.journal.kept.lock();
         let epoch = self.journal.ticket().0;
         let cleared = std::mem::replace(&mut self.epoch, epoch) != epoch;
@@ -227,7 +229,7 @@ impl Follower {
         let passed = seen - self.seen;
         self.seen = seen;
         let missed = if cleared { 0 } else { passed - u64::from(entry.is_some()) };
-        (cleared || passed > 0).then_some(News { cleared, missed, entry })
+        (cleared || passed > 0).then_some(LogUpdate { cleared, missed, entry })
     }
 }
 

@@ -15,7 +15,7 @@ use super::middleware::fault_injection::Line;
 use super::middleware::unread_body::Unread;
 use crate::app::AccountState;
 use crate::app::rate_limit::Verdict;
-use crate::app::request_log::{self, Text, Ticket};
+use crate::app::request_log::{self, BodyExcerpt, LogPosition};
 use crate::ids::{Minter, RequestId};
 
 /// One request's notes. It travels in the request's extensions.
@@ -29,11 +29,11 @@ struct Known {
     id: OnceLock<RequestId>,
     place: OnceLock<Place>,
     verdict: OnceLock<Verdict>,
-    body: Mutex<Option<Text>>,
+    body: Mutex<Option<BodyExcerpt>>,
     /// The place of its body, where that is a large one.
     large: Mutex<Option<extract::Place>>,
     unread: Mutex<Option<Unread>>,
-    notes: Arc<request_log::Notes>,
+    notes: Arc<request_log::RequestTrace>,
 }
 
 /// The world that a request is in, and since when.
@@ -42,7 +42,7 @@ pub(crate) struct Place {
     pub(crate) world: Arc<AccountState>,
     /// The time of the world's clock when it came.
     pub(crate) came: DateTime<Utc>,
-    pub(crate) ticket: Ticket,
+    pub(crate) ticket: LogPosition,
 }
 
 impl Scope {
@@ -111,14 +111,14 @@ impl Scope {
     }
 
     /// Where services note for the journal what only they know.
-    pub(crate) fn notes(&self) -> &Arc<request_log::Notes> {
+    pub(crate) fn notes(&self) -> &Arc<request_log::RequestTrace> {
         &self.0.notes
     }
 
     /// The request's body was read.
     pub(crate) fn sent(&self, body: &Bytes) {
         if self.wants_body() {
-            self.keep_body(Text::of(body));
+            self.keep_body(BodyExcerpt::of(body));
         }
     }
 
@@ -141,7 +141,7 @@ impl Scope {
     }
 
     /// This is to be kept of the request's body.
-    pub(crate) fn keep_body(&self, body: Text) {
+    pub(crate) fn keep_body(&self, body: BodyExcerpt) {
         *self.0.body.lock() = Some(body);
     }
 
@@ -156,7 +156,7 @@ impl Scope {
     }
 
     /// What the journal keeps of the request's body.
-    pub(crate) fn take_body(&self) -> Option<Text> {
+    pub(crate) fn take_body(&self) -> Option<BodyExcerpt> {
         self.0.body.lock().take()
     }
 

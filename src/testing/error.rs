@@ -60,9 +60,9 @@ impl From<FieldError> for Error {
 /// `unwrap` shows it.
 #[derive(Clone, PartialEq, Eq, Error)]
 #[error("{0}")]
-pub struct InVain(pub(super) String);
+pub struct ExpectationTimeout(pub(super) String);
 
-impl fmt::Debug for InVain {
+impl fmt::Debug for ExpectationTimeout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

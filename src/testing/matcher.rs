@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::Request;
+use super::LoggedExchange;
 use crate::app::request_log::is_path;
 
 /// What a request must be like: everything that is said of it must hold.
@@ -25,7 +25,7 @@ pub(super) struct Criterion {
     check: Check,
 }
 
-type Check = Box<dyn Fn(&Request) -> Vec<Difference> + Send + Sync>;
+type Check = Box<dyn Fn(&LoggedExchange) -> Vec<Difference> + Send + Sync>;
 
 impl fmt::Debug for Criterion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -170,7 +170,7 @@ impl Pattern {
     pub fn which(
         self,
         what: &str,
-        holds: impl Fn(&Request) -> bool + Send + Sync + 'static,
+        holds: impl Fn(&LoggedExchange) -> bool + Send + Sync + 'static,
     ) -> Self {
         let wanted = what.to_owned();
         self.with("which", what.to_owned(), move |request| {
@@ -182,7 +182,7 @@ impl Pattern {
         mut self,
         name: &str,
         wanted: String,
-        check: impl Fn(&Request) -> Vec<Difference> + Send + Sync + 'static,
+        check: impl Fn(&LoggedExchange) -> Vec<Difference> + Send + Sync + 'static,
     ) -> Self {
         self.criteria.push(Criterion { name: name.to_owned(), wanted, check: Box::new(check) });
         self
@@ -193,7 +193,7 @@ impl Pattern {
         self,
         at: &str,
         wanted: &str,
-        found: impl Fn(&Request) -> Option<String> + Send + Sync + 'static,
+        found: impl Fn(&LoggedExchange) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
         let (place, same) = (at.to_owned(), wanted.to_owned());
         self.with(at, wanted.to_owned(), move |request| {
@@ -205,17 +205,17 @@ impl Pattern {
     }
 
     /// Whether a request is late enough to be looked at.
-    pub(super) fn concerns(&self, request: &Request) -> bool {
+    pub(super) fn concerns(&self, request: &LoggedExchange) -> bool {
         self.since.is_none_or(|since| request.number() > since)
     }
 
     /// Whether a request is like this.
-    pub(super) fn takes(&self, request: &Request) -> bool {
+    pub(super) fn takes(&self, request: &LoggedExchange) -> bool {
         self.concerns(request) && self.missed_by(request).is_empty()
     }
 
     /// Where a request is not like this.
-    pub(super) fn missed_by(&self, request: &Request) -> Vec<Difference> {
+    pub(super) fn missed_by(&self, request: &LoggedExchange) -> Vec<Difference> {
         self.criteria.iter().flat_map(|criterion| (criterion.check)(request)).collect()
     }
 }

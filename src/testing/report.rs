@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::matcher::shown;
 use super::matcher::{Difference, Pattern};
-use super::request::Request;
+use super::request::LoggedExchange;
 
 /// How many of the latest requests are shown.
 const MOST: usize = 20;
@@ -14,14 +14,20 @@ const MOST_DIFFERENCES: usize = 10;
 const LONGEST_BODY: usize = 300;
 
 /// What was wanted, what came, and what differs in the nearest miss.
-pub(super) fn failure(head: &str, wanted: &Pattern, came: &[Request], dropped: u64) -> String {
+pub(super) fn failure(
+    head: &str,
+    wanted: &Pattern,
+    came: &[LoggedExchange],
+    dropped: u64,
+) -> String {
     let mut lines = vec![format!("{head}:")];
     if wanted.criteria.is_empty() {
         lines.push("    any request".to_owned());
     }
     let criteria = wanted.criteria.iter();
     lines.extend(criteria.map(|it| format!("    {}: {}", it.name, it.wanted)));
-    let came: Vec<&Request> = came.iter().filter(|request| wanted.concerns(request)).collect();
+    let came: Vec<&LoggedExchange> =
+        came.iter().filter(|request| wanted.concerns(request)).collect();
     lines.extend(received(&came, dropped));
     if let Some((request, differing)) = nearest(wanted, &came) {
         lines.push(format!("nearest miss: {request}"));
@@ -35,13 +41,16 @@ pub(super) fn failure(head: &str, wanted: &Pattern, came: &[Request], dropped: u
 }
 
 /// All that came, in words, with who answered.
-pub(super) fn journal(came: &[Request], dropped: u64) -> String {
-    let came: Vec<&Request> = came.iter().collect();
+pub(super) fn journal(came: &[LoggedExchange], dropped: u64) -> String {
+    let came: Vec<&LoggedExchange> = came.iter().collect();
     received(&came, dropped).join("\n")
 }
 
 /// The request that is most like this without being so; of two, the later one.
-fn nearest<'r>(wanted: &Pattern, came: &[&'r Request]) -> Option<(&'r Request, Vec<Difference>)> {
+fn nearest<'r>(
+    wanted: &Pattern,
+    came: &[&'r LoggedExchange],
+) -> Option<(&'r LoggedExchange, Vec<Difference>)> {
     came.iter()
         .map(|request| (*request, wanted.missed_by(request)))
         .filter(|(_, differing)| !differing.is_empty())
@@ -65,7 +74,7 @@ fn distance(differing: &[Difference]) -> usize {
 }
 
 /// A request in a line.
-pub(super) fn headline(request: &Request) -> String {
+pub(super) fn headline(request: &LoggedExchange) -> String {
     let query = request.query().map(|query| format!("?{query}")).unwrap_or_default();
     let status = request.status().map_or_else(|| "no answer".to_owned(), |it| it.to_string());
     let fault = request.fault().map(|effect| format!("fault: {effect}"));
@@ -76,7 +85,7 @@ pub(super) fn headline(request: &Request) -> String {
     format!("#{number} {method} {path}{query} -> {status}{notes}")
 }
 
-fn received(came: &[&Request], dropped: u64) -> Vec<String> {
+fn received(came: &[&LoggedExchange], dropped: u64) -> Vec<String> {
     let mut lines = vec![match came.len() {
         0 => "received no requests".to_owned(),
         1 => "received 1 request:".to_owned(),
@@ -97,7 +106,7 @@ fn received(came: &[&Request], dropped: u64) -> Vec<String> {
     lines
 }
 
-fn body(request: &Request) -> Option<String> {
+fn body(request: &LoggedExchange) -> Option<String> {
     let text = match request.body() {
         Value::Null => return None,
         Value::String(text) if text.is_empty() => return None,
@@ -111,7 +120,7 @@ fn body(request: &Request) -> Option<String> {
 }
 
 /// The rules that nearly answered: why the model said something else than was expected.
-fn near_misses(request: &Request) -> impl Iterator<Item = String> {
+fn near_misses(request: &LoggedExchange) -> impl Iterator<Item = String> {
     let misses = request.model().and_then(|model| model.get("near_misses"));
     let misses = misses.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     misses.iter().map(|miss| {

@@ -8,11 +8,11 @@ use super::report::headline;
 
 /// A request, its answer, and what was in between (docs/control.md, "Journal"). Keys are blanked.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Request(Value);
+pub struct LoggedExchange(Value);
 
 const NOTHING: &Value = &Value::Null;
 
-impl Request {
+impl LoggedExchange {
     pub(super) fn new(entry: Value) -> Self {
         Self(entry)
     }
@@ -97,7 +97,7 @@ impl Request {
     }
 }
 
-impl fmt::Display for Request {
+impl fmt::Display for LoggedExchange {
     /// In a line: `#3 POST /v1/runner/X -> 503 (fault: status)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&headline(self))

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use super::report::failure;
 use super::report::journal;
-use super::{Account, InVain, Pattern, Request};
+use super::{Account, ExpectationTimeout, LoggedExchange, Pattern};
 use crate::app::AccountState;
 use crate::http::apis::control::documents;
 
 /// An account's journal as a whole: [`Account::journal`].
 #[derive(Debug, Clone, Copy)]
-pub struct Journal<'a>(&'a AccountState);
+pub struct Requests<'a>(&'a AccountState);
 
-impl Journal<'_> {
+impl Requests<'_> {
     /// The number of the latest request, for [`Pattern::since`]; 0 if there was none.
     pub fn last(&self) -> u64 {
         self.0.journal.look().last
@@ -34,17 +34,17 @@ impl Journal<'_> {
 
 impl Account {
     /// What was asked of it.
-    pub fn journal(&self) -> Journal<'_> {
-        Journal(&self.world)
+    pub fn journal(&self) -> Requests<'_> {
+        Requests(&self.world)
     }
 
     /// The requests that came, oldest first.
-    pub fn requests(&self) -> Vec<Request> {
+    pub fn requests(&self) -> Vec<LoggedExchange> {
         self.came().0
     }
 
     /// Those of them that are like this, oldest first.
-    pub fn requests_like(&self, like: impl FnOnce(Pattern) -> Pattern) -> Vec<Request> {
+    pub fn requests_like(&self, like: impl FnOnce(Pattern) -> Pattern) -> Vec<LoggedExchange> {
         let like = like(Pattern::default());
         let (mut came, _) = self.came();
         came.retain(|request| like.takes(request));
@@ -59,7 +59,11 @@ impl Account {
 
     /// Waits until so many requests are in the journal, and gives them. Those that are in it
     /// already count. Time is real, whatever the account's clock says.
-    pub async fn wait_for(&self, count: usize, timeout: Duration) -> Result<Vec<Request>, InVain> {
+    pub async fn wait_for(
+        &self,
+        count: usize,
+        timeout: Duration,
+    ) -> Result<Vec<LoggedExchange>, ExpectationTimeout> {
         self.wait_for_like(count, timeout, |any| any).await
     }
 
@@ -69,7 +73,7 @@ impl Account {
         count: usize,
         timeout: Duration,
         like: impl FnOnce(Pattern) -> Pattern,
-    ) -> Result<Vec<Request>, InVain> {
+    ) -> Result<Vec<LoggedExchange>, ExpectationTimeout> {
         let like = like(Pattern::default());
         let account = self.clone();
         let waiting = async move {
@@ -83,13 +87,16 @@ impl Account {
             let head =
                 format!("{} of {count} requests came {until}, of {}", found.len(), account.id());
             let (came, dropped) = account.came();
-            Err(InVain(failure(&head, &like, &came, dropped)))
+            Err(ExpectationTimeout(failure(&head, &like, &came, dropped)))
         };
-        self.core.wait(waiting).await.unwrap_or_else(|fault| Err(InVain(fault.to_string())))
+        self.core
+            .wait(waiting)
+            .await
+            .unwrap_or_else(|fault| Err(ExpectationTimeout(fault.to_string())))
     }
 
     /// Finds requests like this, until there are so many or no more will come.
-    async fn collect(&self, count: usize, like: &Pattern, found: &mut Vec<Request>) {
+    async fn collect(&self, count: usize, like: &Pattern, found: &mut Vec<LoggedExchange>) {
         let mut follower = self.world.journal.follow(Some(0));
         while found.len() < count
             && let Some(news) = follower.next().await
@@ -106,7 +113,7 @@ impl Account {
     ///
     /// The failure lists what came instead, and what differs in the nearest miss.
     #[track_caller]
-    pub fn expect_request(&self, like: impl FnOnce(Pattern) -> Pattern) -> Request {
+    pub fn expect_request(&self, like: impl FnOnce(Pattern) -> Pattern) -> LoggedExchange {
         let like = like(Pattern::default());
         let (came, dropped) = self.came();
         match came.iter().find(|request| like.takes(request)) {
@@ -129,10 +136,10 @@ impl Account {
         &self,
         count: usize,
         like: impl FnOnce(Pattern) -> Pattern,
-    ) -> Vec<Request> {
+    ) -> Vec<LoggedExchange> {
         let like = like(Pattern::default());
         let (came, dropped) = self.came();
-        let found: Vec<Request> =
+        let found: Vec<LoggedExchange> =
             came.iter().filter(|request| like.takes(request)).cloned().collect();
         if found.len() == count && dropped == 0 {
             return found;
@@ -152,7 +159,7 @@ impl Account {
     }
 
     /// The requests, and how many are no longer there.
-    fn came(&self) -> (Vec<Request>, u64) {
+    fn came(&self) -> (Vec<LoggedExchange>, u64) {
         let look = self.world.journal.look();
         (requests(&self.world, &look.entries), look.dropped)
     }
@@ -161,8 +168,8 @@ impl Account {
 fn requests(
     world: &AccountState,
     entries: &[std::sync::Arc<crate::app::request_log::Entry>],
-) -> Vec<Request> {
-    documents(world, entries).into_iter().map(Request::new).collect()
+) -> Vec<LoggedExchange> {
+    documents(world, entries).into_iter().map(LoggedExchange::new).collect()
 }
 
 #[track_caller]

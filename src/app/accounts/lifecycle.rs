@@ -12,7 +12,7 @@ use super::{
     RestoredState,
 };
 use crate::app::faults::Faults;
-use crate::app::request_log::{Journal, Watchers};
+use crate::app::request_log::{RequestLog, Watchers};
 use crate::clock::{Clock, ClockMode, Stopwatch};
 use crate::domain::{ApiKey, Credits, Error, FixtureAccount, Plan};
 use crate::fixtures::{Fixtures, Shelf};
@@ -214,7 +214,7 @@ impl AccountState {
             id: saved.id.as_str().into(),
             row: saved.row(),
             clock: Arc::new(clock),
-            journal: Arc::new(Journal::new(settings.journal_max)),
+            journal: Arc::new(RequestLog::new(settings.journal_max)),
             made_from: saved.made_from.as_deref().map(AccountId::from),
             ttl: saved.ttl().map(Duration::from_secs),
             doors: RwLock::new(Credentials { project: original.project.clone(), keys }),

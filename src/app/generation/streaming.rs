@@ -59,7 +59,7 @@ pub(super) fn paced(source: Source, pace: Pace, visit: &AccountSession) -> Paced
             let word = word?;
             let wait = wait_before(nth, pace, draw);
             if !wait.is_zero() {
-                notes.hold_back(&clock, wait).await;
+                notes.delay(&clock, wait).await;
             }
             nth += 1;
             yield word;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::notes::{Notes, Shown};
+use super::notes::{RequestTrace, ShownPrompt};
 use crate::app::rate_limit::Verdict;
 use crate::domain::fault_rule::Fault;
 use crate::domain::{Credits, Part, Prompt};
@@ -27,13 +27,13 @@ pub struct Entry {
     /// Its id.
     pub id: RequestId,
     /// What was sent.
-    pub request: Sent,
+    pub request: LoggedRequest,
     /// What was answered; nothing when the client went away before.
-    pub answer: Option<Given>,
+    pub answer: Option<LoggedResponse>,
     /// How it ended.
-    pub end: End,
+    pub end: ResponseEnd,
     /// What the model was shown, if one was asked.
-    pub shown: Option<Shown>,
+    pub shown: Option<ShownPrompt>,
     /// The rule that answered.
     pub rule: Option<Arc<str>>,
     /// Why no answer was made, where one was asked for and failed.
@@ -45,14 +45,14 @@ pub struct Entry {
     /// What the limiter said, if it was asked.
     pub verdict: Option<Verdict>,
     /// How long it took.
-    pub took: Took,
+    pub took: Timing,
     /// In bytes.
     weight: usize,
 }
 
 /// A request as it was sent.
 #[derive(Debug)]
-pub struct Sent {
+pub struct LoggedRequest {
     /// `POST`.
     pub method: Cow<'static, str>,
     /// Path and query.
@@ -60,20 +60,20 @@ pub struct Sent {
     /// The route that it took: `/v1/runner/{deployment_id}`.
     pub route: Option<&'static str>,
     /// Its headers, with keys and all.
-    pub headers: Lines,
+    pub headers: HeaderLines,
     /// Its body; nothing when it was answered before that was read.
-    pub body: Option<Text>,
+    pub body: Option<BodyExcerpt>,
 }
 
 /// An answer as it was given.
 #[derive(Debug)]
-pub struct Given {
+pub struct LoggedResponse {
     /// Its status.
     pub status: u16,
     /// Its headers, apart from what the connection adds.
-    pub headers: Lines,
+    pub headers: HeaderLines,
     /// Its body, as far as it was given.
-    pub body: Text,
+    pub body: BodyExcerpt,
     /// The words of a stream, as far as they were given and kept.
     pub words: Option<Vec<Word>>,
 }
@@ -89,7 +89,7 @@ pub struct Word {
 
 /// How an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum ResponseEnd {
     /// It was given to its end.
     Complete,
     /// It broke off.
@@ -100,7 +100,7 @@ pub enum End {
 
 /// How long a request took.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Took {
+pub struct Timing {
     /// Until the answer ended.
     pub total: Duration,
     /// Until the answer's head was there.
@@ -111,7 +111,7 @@ pub struct Took {
     pub client: Duration,
 }
 
-impl Took {
+impl Timing {
     /// Mynah's own time.
     pub fn own(&self) -> Duration {
         self.total.saturating_sub(self.delayed).saturating_sub(self.client)
@@ -120,21 +120,26 @@ impl Took {
 
 impl Entry {
     /// What became of `request`, as far as it is known without the services' `notes`.
-    pub fn new(request: Sent, came: DateTime<Utc>, id: RequestId, notes: &Notes) -> Self {
+    pub fn new(
+        request: LoggedRequest,
+        came: DateTime<Utc>,
+        id: RequestId,
+        notes: &RequestTrace,
+    ) -> Self {
         Self {
             number: 0,
             came,
             id,
             request,
             answer: None,
-            end: End::HungUp,
+            end: ResponseEnd::HungUp,
             shown: notes.shown().cloned(),
             rule: notes.rule().cloned(),
             failure: notes.failure().map(str::to_owned),
             charge: notes.charge(),
             fault: notes.fault().cloned(),
             verdict: None,
-            took: Took { delayed: notes.delayed(), ..Took::default() },
+            took: Timing { delayed: notes.delayed(), ..Timing::default() },
             weight: 0,
         }
     }
@@ -160,12 +165,12 @@ impl Entry {
 
     /// The entry with its weight known.
     pub(super) fn weighed(mut self) -> Self {
-        let prompt_weight = self.shown.as_ref().map_or(0, Shown::weight);
+        let prompt_weight = self.shown.as_ref().map_or(0, ShownPrompt::weight);
         if let Some(given) = &mut self.answer {
             given.body.bytes.shrink_to_fit();
             given.words.as_mut().map(Vec::shrink_to_fit);
         }
-        let Sent { target, headers, body, .. } = &self.request;
+        let LoggedRequest { target, headers, body, .. } = &self.request;
         let sent =
             target.len() + headers.0.len() + body.as_ref().map_or(0, |body| body.bytes.len());
         let given = self.answer.as_ref().map_or(0, |given| {
@@ -179,9 +184,9 @@ impl Entry {
 
 /// The header lines of a message, in one piece.
 #[derive(Debug)]
-pub struct Lines(Box<[u8]>);
+pub struct HeaderLines(Box<[u8]>);
 
-impl Lines {
+impl HeaderLines {
     /// The lines of `headers`: names and values. A value holds no line end.
     pub fn new<'h, I>(headers: impl Fn() -> I) -> Self
     where
@@ -211,13 +216,13 @@ impl Lines {
 
 /// The beginning of a body.
 #[derive(Debug, Default)]
-pub struct Text {
+pub struct BodyExcerpt {
     bytes: Vec<u8>,
     /// How long all of it is, in bytes.
     length: usize,
 }
 
-impl Text {
+impl BodyExcerpt {
     /// As much of `bytes` as is kept.
     pub fn of(bytes: &[u8]) -> Self {
         let mut text = Self::default();

@@ -7,7 +7,7 @@ use crate::domain::path::decoded;
 
 /// What an entry must be like; what is not said may be as it likes.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct EntryFilter {
     /// Its method, in any case.
     pub method: Option<String>,
     /// Its route, to the letter.
@@ -40,7 +40,7 @@ pub enum Since {
     Time(DateTime<Utc>),
 }
 
-impl Filter {
+impl EntryFilter {
     /// Whether `entry` is like that.
     pub fn takes(&self, entry: &Entry) -> bool {
         self.missed_by(entry).is_none()

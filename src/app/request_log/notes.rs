@@ -12,8 +12,8 @@ use crate::models::rules::{Miss, Rules};
 
 /// The notes on one request. Each thing is written down once; a second word changes nothing.
 #[derive(Debug, Default)]
-pub struct Notes {
-    shown: OnceLock<Shown>,
+pub struct RequestTrace {
+    shown: OnceLock<ShownPrompt>,
     rule: OnceLock<Arc<str>>,
     failure: OnceLock<String>,
     charge: OnceLock<Credits>,
@@ -26,7 +26,7 @@ pub struct Notes {
 
 /// What a model was shown.
 #[derive(Debug, Clone)]
-pub struct Shown {
+pub struct ShownPrompt {
     /// All of it; the same that the model has, not a copy. Nothing where it was too large to keep.
     pub prompt: Option<Arc<Prompt>>,
     weight: usize,
@@ -39,7 +39,7 @@ pub struct Shown {
 /// The heaviest prompt kept, in bytes: a model's whole context of text.
 const HEAVIEST_PROMPT: usize = 1024 * 1024;
 
-impl Shown {
+impl ShownPrompt {
     /// `prompt` was shown to `backend`. One that is too heavy is not kept: an answer may be streamed
     /// for a long time.
     pub fn new(prompt: &Arc<Prompt>, backend: BackendName, rules: Rules) -> Self {
@@ -66,9 +66,9 @@ impl Shown {
     }
 }
 
-impl Notes {
+impl RequestTrace {
     /// A model is shown this.
-    pub fn show(&self, shown: Shown) {
+    pub fn show(&self, shown: ShownPrompt) {
         let _ = self.shown.set(shown);
     }
 
@@ -104,12 +104,12 @@ impl Notes {
 
     /// Holds the answer back on purpose, for so long on the account's clock. It is written down also
     /// when the client goes away meanwhile.
-    pub async fn hold_back(&self, clock: &Arc<Clock>, wait: Duration) {
-        let _held_back = HeldBack { notes: self, since: Stopwatch::start() };
+    pub async fn delay(&self, clock: &Arc<Clock>, wait: Duration) {
+        let _held_back = DelayGuard { notes: self, since: Stopwatch::start() };
         self.begin_waits(clock).next(wait).await;
     }
 
-    pub(super) fn shown(&self) -> Option<&Shown> {
+    pub(super) fn shown(&self) -> Option<&ShownPrompt> {
         self.shown.get()
     }
 
@@ -136,12 +136,12 @@ impl Notes {
 
 /// An answer held back on purpose, until this is dropped.
 #[derive(Debug)]
-struct HeldBack<'n> {
-    notes: &'n Notes,
+struct DelayGuard<'n> {
+    notes: &'n RequestTrace,
     since: Stopwatch,
 }
 
-impl Drop for HeldBack<'_> {
+impl Drop for DelayGuard<'_> {
     fn drop(&mut self) {
         let nanos = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.notes.delayed.fetch_add(nanos, Ordering::Relaxed);

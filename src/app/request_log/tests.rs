@@ -4,17 +4,24 @@ use super::*;
 use crate::ids::RequestId;
 
 fn entry(body: &[u8]) -> Entry {
-    let request = Sent {
+    let request = LoggedRequest {
         method: "POST".into(),
         target: "/v1/runner/A?b=c".into(),
         route: None,
-        headers: Lines::new(|| [("a", b"1".as_slice()), ("b", b"2: 3".as_slice())].into_iter()),
-        body: Some(Text::of(body)),
+        headers: HeaderLines::new(|| {
+            [("a", b"1".as_slice()), ("b", b"2: 3".as_slice())].into_iter()
+        }),
+        body: Some(BodyExcerpt::of(body)),
     };
-    Entry::new(request, chrono::DateTime::UNIX_EPOCH, RequestId::from("req_1"), &Notes::default())
+    Entry::new(
+        request,
+        chrono::DateTime::UNIX_EPOCH,
+        RequestId::from("req_1"),
+        &RequestTrace::default(),
+    )
 }
 
-fn add(journal: &Journal, times: usize) {
+fn add(journal: &RequestLog, times: usize) {
     for _ in 0..times {
         journal.add(journal.ticket(), entry(b"{}"));
     }
@@ -26,7 +33,7 @@ fn numbers(entries: &[Arc<Entry>]) -> Vec<u64> {
 
 #[test]
 fn the_oldest_entries_make_place_for_new_ones_and_are_counted() {
-    let journal = Journal::new(3);
+    let journal = RequestLog::new(3);
     add(&journal, 5);
     let look = journal.look();
     assert_eq!(numbers(&look.entries), [3, 4, 5]);
@@ -38,12 +45,12 @@ fn the_oldest_entries_make_place_for_new_ones_and_are_counted() {
 
 #[test]
 fn heavy_entries_make_place_before_there_are_many() {
-    let journal = Journal::new(100_000);
+    let journal = RequestLog::new(100_000);
     let body = vec![b'x'; 1024 * 1024];
     for _ in 0..1000 {
         journal.add(journal.ticket(), entry(&body));
     }
-    let Look { entries, bytes, dropped, .. } = journal.look();
+    let LogSnapshot { entries, bytes, dropped, .. } = journal.look();
     assert!(bytes <= MOST_BYTES && bytes > MOST_BYTES * 9 / 10, "{bytes}");
     assert_eq!(u64::try_from(entries.len()).unwrap() + dropped, 1000);
     let sum: usize = entries.iter().map(|entry| entry.weight()).sum();
@@ -54,14 +61,14 @@ fn heavy_entries_make_place_before_there_are_many() {
 
 #[test]
 fn a_journal_of_nothing_keeps_nothing() {
-    let journal = Journal::new(0);
+    let journal = RequestLog::new(0);
     add(&journal, 2);
     assert_eq!(journal.look().last, 0);
 }
 
 #[test]
 fn what_came_before_the_journal_was_cleared_is_not_kept() {
-    let journal = Journal::new(3);
+    let journal = RequestLog::new(3);
     let before = journal.ticket();
     journal.clear();
     journal.add(before, entry(b""));
@@ -70,12 +77,13 @@ fn what_came_before_the_journal_was_cleared_is_not_kept() {
 
 #[test]
 fn a_follower_reads_what_comes_and_is_told_what_it_missed() {
-    let journal = Arc::new(Journal::new(2));
+    let journal = Arc::new(RequestLog::new(2));
     add(&journal, 1);
     let mut from_now = journal.follow(None);
     let mut from_the_start = journal.follow(Some(0));
     assert!(from_now.next().now_or_never().is_none());
-    let told = |news: News| (news.entry.map(|entry| entry.number()), news.missed, news.cleared);
+    let told =
+        |news: LogUpdate| (news.entry.map(|entry| entry.number()), news.missed, news.cleared);
     assert_eq!(told(from_the_start.news().unwrap()), (Some(1), 0, false));
     add(&journal, 3);
     let mut next = || told(from_now.next().now_or_never().unwrap().unwrap());
@@ -97,14 +105,17 @@ fn header_lines_are_read_as_they_were_written() {
 #[test]
 fn filters_take_what_is_like_them() {
     let entry = entry(b"{\"content\":1}");
-    let takes = |filter: Filter| filter.takes(&entry);
+    let takes = |filter: EntryFilter| filter.takes(&entry);
     let some = |text: &str| Some(text.to_owned());
-    assert!(takes(Filter { method: some("post"), ..Filter::default() }));
-    assert!(takes(Filter { path: some("/v1/runner/A"), ..Filter::default() }));
-    assert!(takes(Filter { path: some("/v1/*"), ..Filter::default() }));
-    assert!(takes(Filter { body: some("content"), ..Filter::default() }));
-    assert!(!takes(Filter { path: some("/v1/runner"), ..Filter::default() }));
-    assert!(!takes(Filter { route: some("/v1/runner/A"), ..Filter::default() }));
-    assert!(!takes(Filter { status: Some(StatusFilter::Begins(2)), ..Filter::default() }));
-    assert!(!takes(Filter { since: Some(Since::Number(0)), ..Filter::default() }));
+    assert!(takes(EntryFilter { method: some("post"), ..EntryFilter::default() }));
+    assert!(takes(EntryFilter { path: some("/v1/runner/A"), ..EntryFilter::default() }));
+    assert!(takes(EntryFilter { path: some("/v1/*"), ..EntryFilter::default() }));
+    assert!(takes(EntryFilter { body: some("content"), ..EntryFilter::default() }));
+    assert!(!takes(EntryFilter { path: some("/v1/runner"), ..EntryFilter::default() }));
+    assert!(!takes(EntryFilter { route: some("/v1/runner/A"), ..EntryFilter::default() }));
+    assert!(!takes(EntryFilter {
+        status: Some(StatusFilter::Begins(2)),
+        ..EntryFilter::default()
+    }));
+    assert!(!takes(EntryFilter { since: Some(Since::Number(0)), ..EntryFilter::default() }));
 }

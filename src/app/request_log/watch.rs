@@ -19,7 +19,7 @@ pub struct Watchers {
 
 /// A place among the watchers, taken until it is dropped.
 #[derive(Debug)]
-pub struct Watch {
+pub struct WatcherPermit {
     _places: [OwnedSemaphorePermit; 2],
 }
 
@@ -47,10 +47,10 @@ impl Watchers {
     }
 
     /// Takes a place among these watchers of one account and those of the whole server.
-    pub fn watch(&self, of_the_server: &Self) -> Result<Watch, TooManyWatchers> {
+    pub fn watch(&self, of_the_server: &Self) -> Result<WatcherPermit, TooManyWatchers> {
         let (of_account, of_server) =
             (self.place("for an account")?, of_the_server.place("for all accounts")?);
-        Ok(Watch { _places: [of_account, of_server] })
+        Ok(WatcherPermit { _places: [of_account, of_server] })
     }
 
     fn place(&self, scope: &'static str) -> Result<OwnedSemaphorePermit, TooManyWatchers> {

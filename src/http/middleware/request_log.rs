@@ -14,7 +14,9 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, Method, header};
 use axum::response::Response;
 
-use crate::app::request_log::{End, Entry, Given, Lines, Sent, Text, Took, Word};
+use crate::app::request_log::{
+    BodyExcerpt, Entry, HeaderLines, LoggedRequest, LoggedResponse, ResponseEnd, Timing, Word,
+};
 use crate::clock::Stopwatch;
 use crate::domain::fault_rule::{Act, Drop as Dropped};
 use crate::http::context::Scope;
@@ -25,12 +27,12 @@ pub(crate) struct Recording {
     scope: Scope,
     stopwatch: Stopwatch,
     /// Taken when the entry is written.
-    request: Option<Sent>,
+    request: Option<LoggedRequest>,
     head: Option<Duration>,
     /// Until the end of the answer, where it was seen.
     total: Option<Duration>,
-    answer: Option<Given>,
-    end: End,
+    answer: Option<LoggedResponse>,
+    end: ResponseEnd,
     /// The time spent waiting until the client took what was there.
     client: Duration,
 }
@@ -43,7 +45,7 @@ impl Recording {
             return None;
         }
         let target = uri.path_and_query().map_or(uri.path(), |target| target.as_str());
-        let request = Sent {
+        let request = LoggedRequest {
             method: method(request.method()),
             target: target.into(),
             route: scope.route(),
@@ -57,7 +59,7 @@ impl Recording {
             head: None,
             total: None,
             answer: None,
-            end: End::HungUp,
+            end: ResponseEnd::HungUp,
             client: Duration::ZERO,
         })
     }
@@ -70,22 +72,22 @@ impl Recording {
         let body = response.body();
         let streamed = body.size_hint().exact().is_none();
         self.head = Some(head);
-        self.answer = Some(Given {
+        self.answer = Some(LoggedResponse {
             status: response.status().as_u16(),
             // The length is the connection's to tell, which tells it where nobody did before.
             headers: lines(response.headers(), Some(&header::CONTENT_LENGTH)),
-            body: Text::default(),
+            body: BodyExcerpt::default(),
             words: streamed.then(Vec::new),
         });
         // Nobody asks for the body of an answer to HEAD.
         let asked_for_the_head = self.request.as_ref().is_some_and(|sent| sent.method == "HEAD");
         if body.is_end_stream() || asked_for_the_head {
-            self.end = End::Complete;
+            self.end = ResponseEnd::Complete;
             return response;
         }
         let account_end = response.extensions().get::<AccountEnd>().cloned();
         response.map(|body| {
-            Body::new(Recorded {
+            Body::new(RecordedBody {
                 body: Some(body),
                 recording: Some(self),
                 given: None,
@@ -119,13 +121,13 @@ impl Drop for Recording {
             let refused = entry.answer.as_ref().is_some_and(|answer| answer.status >= 400);
             match when {
                 // What was answered was for nobody.
-                Dropped::BeforeAnswer => (entry.answer, entry.end) = (None, End::Broken),
-                Dropped::AfterCommit if !refused => entry.end = End::Broken,
+                Dropped::BeforeAnswer => (entry.answer, entry.end) = (None, ResponseEnd::Broken),
+                Dropped::AfterCommit if !refused => entry.end = ResponseEnd::Broken,
                 Dropped::AfterCommit => {}
             }
         }
         entry.verdict = self.scope.verdict().copied();
-        entry.took = Took {
+        entry.took = Timing {
             total: self.total.unwrap_or_else(|| self.stopwatch.elapsed()),
             head: self.head,
             client: self.client,
@@ -144,13 +146,13 @@ fn method(method: &Method) -> Cow<'static, str> {
 }
 
 /// The lines of `headers`, without those called `but`.
-fn lines(headers: &HeaderMap, but: Option<&HeaderName>) -> Lines {
+fn lines(headers: &HeaderMap, but: Option<&HeaderName>) -> HeaderLines {
     let told = || headers.iter().filter(|(name, _)| Some(*name) != but);
-    Lines::new(|| told().map(|(name, value)| (name.as_str(), value.as_bytes())))
+    HeaderLines::new(|| told().map(|(name, value)| (name.as_str(), value.as_bytes())))
 }
 
 /// The body of an answer on its way to the client.
-struct Recorded {
+struct RecordedBody {
     /// Nothing once it has ended.
     body: Option<Body>,
     recording: Option<Recording>,
@@ -160,15 +162,15 @@ struct Recorded {
     account_end: Option<AccountEnd>,
 }
 
-impl Recorded {
-    fn end(&mut self, end: End) {
+impl RecordedBody {
+    fn end(&mut self, end: ResponseEnd) {
         if let Some(mut recording) = self.recording.take() {
             recording.end = end;
         }
     }
 }
 
-impl HttpBody for Recorded {
+impl HttpBody for RecordedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -192,11 +194,11 @@ impl HttpBody for Recorded {
                     this.given = Some(at);
                 }
                 if over {
-                    this.end(End::Complete);
+                    this.end(ResponseEnd::Complete);
                 }
             }
-            Some(Err(_)) => this.end(End::Broken),
-            None => this.end(End::Complete),
+            Some(Err(_)) => this.end(ResponseEnd::Broken),
+            None => this.end(ResponseEnd::Complete),
         }
         Poll::Ready(frame)
     }
@@ -210,12 +212,12 @@ impl HttpBody for Recorded {
     }
 }
 
-impl Drop for Recorded {
+impl Drop for RecordedBody {
     fn drop(&mut self) {
         // First the stream, so that a wait in the middle of it is counted, then the recording.
         self.body = None;
         if self.account_end.as_ref().is_some_and(AccountEnd::has_come) {
-            self.end(End::Broken);
+            self.end(ResponseEnd::Broken);
         }
     }
 }

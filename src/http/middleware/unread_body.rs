@@ -19,7 +19,7 @@ use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tower::BoxError;
 
-use crate::app::request_log::Text;
+use crate::app::request_log::BodyExcerpt;
 use crate::http::context::Scope;
 
 /// The most that is read of a body nobody wants: more than a client sends by mistake. Many clients
@@ -51,7 +51,7 @@ where
 pub(crate) async fn drain(scope: &Scope) {
     let Some(Unread { mut body, whole }) = scope.take_unread() else { return };
     if whole && scope.wants_body() {
-        let mut text = Text::default();
+        let mut text = BodyExcerpt::default();
         let all = read(&mut body, |data| text.push(data));
         if matches!(tokio::time::timeout(MOMENT, all).await, Ok(End::Reached)) {
             scope.keep_body(text);

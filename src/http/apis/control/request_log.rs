@@ -19,11 +19,11 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 
-use self::keys::Keys;
+use self::keys::BlankedKeys;
 use self::query::{FeedQuery, ListingQuery, WaitQuery};
 use self::shapes::EntryAnswer;
-use crate::app::request_log::{Entry, Filter, Follower};
-use crate::app::{AccountRegistry, AccountState, Watch};
+use crate::app::request_log::{Entry, EntryFilter, Follower};
+use crate::app::{AccountRegistry, AccountState, WatcherPermit};
 use crate::domain::Error;
 use crate::http::extract::{InPath, Json};
 use crate::http::response::failure::Failure;
@@ -94,7 +94,7 @@ pub(super) async fn list(
     let world = worlds.require(&id)?;
     let ListingQuery { filter, limit } = query::listing(query, worlds.routes())?;
     let render = move || {
-        let (look, keys) = (world.journal.look(), Keys::of(&world, Some(&secrets)));
+        let (look, keys) = (world.journal.look(), BlankedKeys::of(&world, Some(&secrets)));
         let picked: Vec<_> = look.entries.iter().filter(|entry| filter.takes(entry)).collect();
         let shown = picked.iter().skip(picked.len().saturating_sub(limit.unwrap_or(usize::MAX)));
         Json(ListingAnswer {
@@ -132,11 +132,11 @@ pub(super) async fn wait(
     let WaitQuery { filter, count, timeout } =
         query::wait(query, world.journal.most(), worlds.routes())?;
     let watch = worlds.watch(&world)?;
-    let mut came = Came::default();
+    let mut came = NewEntries::default();
     let all_came = came.collect(world.journal.follow(Some(0)), &filter, count);
     let timed_out = tokio::time::timeout(timeout, all_came).await.is_err();
     drop(watch);
-    let (keys, look) = (Keys::of(&world, Some(&secrets)), world.journal.look());
+    let (keys, look) = (BlankedKeys::of(&world, Some(&secrets)), world.journal.look());
     let entry = |number: &u64| look.entry(*number);
     let shown = came.wanted.iter().filter_map(entry).map(|entry| shapes::shown(entry, &keys));
     let (came_to, requests) = (came.wanted.len(), shown.collect::<Vec<_>>());
@@ -162,7 +162,7 @@ pub(crate) fn documents<'e>(
     world: &AccountState,
     entries: impl IntoIterator<Item = &'e Arc<Entry>>,
 ) -> Vec<Value> {
-    let keys = Keys::of(world, None);
+    let keys = BlankedKeys::of(world, None);
     // Strings, numbers and string-keyed maps: nothing here can fail to be written.
     let document = |entry: &Arc<Entry>| serde_json::to_value(shapes::shown(entry, &keys));
     entries.into_iter().map(|entry| document(entry).unwrap_or_default()).collect()
@@ -171,15 +171,15 @@ pub(crate) fn documents<'e>(
 /// The numbers of the entries that came while a client waited. The entries themselves are kept by
 /// the journal alone, within its bounds.
 #[derive(Default)]
-struct Came {
+struct NewEntries {
     wanted: Vec<u64>,
     /// The latest of the others, with the first filter that does not take each.
     others: VecDeque<(u64, &'static str)>,
 }
 
-impl Came {
+impl NewEntries {
     /// Reads until `count` entries came that `filter` takes, or nothing more will come.
-    async fn collect(&mut self, mut follower: Follower, filter: &Filter, count: usize) {
+    async fn collect(&mut self, mut follower: Follower, filter: &EntryFilter, count: usize) {
         while self.wanted.len() < count
             && let Some(news) = follower.next().await
         {
@@ -199,7 +199,7 @@ impl Came {
     }
 }
 
-fn other(entry: &Entry, missed: &'static str, keys: &Keys) -> OtherAnswer {
+fn other(entry: &Entry, missed: &'static str, keys: &BlankedKeys) -> OtherAnswer {
     OtherAnswer {
         number: entry.number(),
         method: keys.blanked_target(&entry.request.method),
@@ -233,8 +233,8 @@ fn events(
     world: Arc<AccountState>,
     secrets: Secrets,
     mut follower: Follower,
-    filter: Filter,
-    watch: Watch,
+    filter: EntryFilter,
+    watch: WatcherPermit,
 ) -> impl futures::Stream<Item = Result<Bytes, std::convert::Infallible>> {
     stream! {
         let _watch = watch;
@@ -256,13 +256,13 @@ fn events(
                 yield Ok(Bytes::from(format!("event: dropped\ndata: {{\"count\":{missed}}}\n\n")));
             }
             if let Some(entry) = news.entry.filter(|entry| filter.takes(entry)) {
-                yield Ok(event(&entry, &Keys::of(&world, Some(&secrets))));
+                yield Ok(event(&entry, &BlankedKeys::of(&world, Some(&secrets))));
             }
         }
     }
 }
 
-fn event(entry: &Entry, keys: &Keys) -> Bytes {
+fn event(entry: &Entry, keys: &BlankedKeys) -> Bytes {
     let shown = shapes::shown(entry, keys);
     // What serde_json writes has no line end, so it is one line of data.
     let data = serde_json::to_string(&shown).unwrap_or_default();

@@ -11,7 +11,7 @@ use futures::stream::{BoxStream, StreamExt as _};
 use http_body_util::BodyExt as _;
 use thiserror::Error;
 
-use crate::app::request_log::Notes;
+use crate::app::request_log::RequestTrace;
 use crate::clock::Clock;
 use crate::domain::fault_rule::{Spoilt, StreamAct};
 
@@ -59,7 +59,12 @@ pub(crate) fn without_its_end(body: Body) -> Body {
 
 /// A stream with `act` done to it. Where it ends early, what makes the words is dropped, and stores
 /// what was taken as it does when a client goes away.
-pub(crate) fn interfered(body: Body, act: StreamAct, clock: Arc<Clock>, notes: Arc<Notes>) -> Body {
+pub(crate) fn interfered(
+    body: Body,
+    act: StreamAct,
+    clock: Arc<Clock>,
+    notes: Arc<RequestTrace>,
+) -> Body {
     let mut frames = body.into_data_stream();
     // Before the first word: whoever has it may advance the clock.
     notes.begin_waits(&clock);
@@ -68,10 +73,10 @@ pub(crate) fn interfered(body: Body, act: StreamAct, clock: Arc<Clock>, notes: A
         loop {
             match act {
                 StreamAct::Pace(more) if sent > 0 => {
-                    notes.hold_back(&clock, more).await;
+                    notes.delay(&clock, more).await;
                 }
                 StreamAct::StallAfter(words) if sent == words => {
-                    notes.hold_back(&clock, STALL).await;
+                    notes.delay(&clock, STALL).await;
                 }
                 StreamAct::EndAfter(words) if sent == words => break,
                 StreamAct::BreakAfter(words) if sent == words => {

@@ -4,7 +4,7 @@ use http_body_util::BodyExt as _;
 
 use super::*;
 use crate::app::accounts::RegistryOptions;
-use crate::app::request_log::{Look, MOST_BYTES, Shown};
+use crate::app::request_log::{LogSnapshot, MOST_BYTES, ShownPrompt};
 use crate::app::{AccountRegistry, AccountState};
 use crate::domain::conversation::{Api, Scene};
 use crate::domain::{BackendName, OutputMode, Part, Prompt};
@@ -67,7 +67,11 @@ async fn pass(world: &Arc<AccountState>, nth: u64, sent: &Bytes, given: &Bytes, 
     let prompt = prompt(nth);
     if recorded {
         scope.sent(sent);
-        scope.notes().show(Shown::new(&prompt, BackendName::Echo, world.epoch().rules.rules()));
+        scope.notes().show(ShownPrompt::new(
+            &prompt,
+            BackendName::Echo,
+            world.epoch().rules.rules(),
+        ));
     }
     let response = Response::builder()
         .header("content-type", "application/json")
@@ -105,7 +109,7 @@ async fn the_journal_of_100_000_requests_weighs_what_its_bounds_allow() {
         pass(&world, nth, &sent, &given, true).await;
     }
     let each = stopwatch.elapsed().as_nanos() / u128::from(REQUESTS - 1000);
-    let Look { entries, bytes, last, dropped } = world.journal.look();
+    let LogSnapshot { entries, bytes, last, dropped } = world.journal.look();
     println!(
         "after 1,000 requests {full} bytes by the journal's count, {resident_full} KiB resident; \
          after {last} requests {bytes} bytes, {} KiB resident; {each} ns a \
@@ -114,5 +118,5 @@ async fn the_journal_of_100_000_requests_weighs_what_its_bounds_allow() {
     );
     assert_eq!((entries.len(), last, dropped), (1000, REQUESTS, REQUESTS - 1000));
     assert!(bytes <= MOST_BYTES && bytes < full + full / 10, "{bytes}");
-    assert_eq!(entries.iter().filter(|entry| entry.end == End::Complete).count(), 1000);
+    assert_eq!(entries.iter().filter(|entry| entry.end == ResponseEnd::Complete).count(), 1000);
 }

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use crate::app::AccountState;
-use crate::app::request_log::Lines;
+use crate::app::request_log::HeaderLines;
 use crate::domain::ApiKey;
 use crate::http::secrets::Secrets;
 use crate::http::secrets::decoded;
@@ -37,12 +37,12 @@ const KEY_PARAMETERS: [&str; 6] =
 
 /// The keys to be blanked: the account's own wherever they stand, and in URLs and headers every
 /// other account's and the admin token, too.
-pub(super) struct Keys {
+pub(super) struct BlankedKeys {
     own: Vec<ApiKey>,
     secrets: Option<Secrets>,
 }
 
-impl Keys {
+impl BlankedKeys {
     pub(super) fn of(world: &AccountState, secrets: Option<&Secrets>) -> Self {
         let mut own = world.keys();
         own.retain(|key| !key.reveal().is_empty());
@@ -108,7 +108,7 @@ impl Keys {
         }
     }
 
-    pub(super) fn blanked_lines(&self, lines: &Lines) -> Map<String, Value> {
+    pub(super) fn blanked_lines(&self, lines: &HeaderLines) -> Map<String, Value> {
         let mut headers = Map::new();
         for (name, value) in lines.iter() {
             let secret = KEY_HEADERS.contains(&name.as_str());

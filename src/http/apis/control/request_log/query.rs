@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 
-use crate::app::request_log::{Filter, Since, StatusFilter};
+use crate::app::request_log::{EntryFilter, Since, StatusFilter};
 use crate::clock::parse_rfc3339;
 use crate::domain::error::{Fault, FieldError, Place};
 use crate::domain::fault_rule::RouteTable;
@@ -18,21 +18,21 @@ const MOST_PATIENCE: Duration = Duration::from_mins(10);
 
 /// What a listing takes.
 pub(super) struct ListingQuery {
-    pub(super) filter: Filter,
+    pub(super) filter: EntryFilter,
     /// So many of the latest.
     pub(super) limit: Option<usize>,
 }
 
 /// What a wait takes.
 pub(super) struct WaitQuery {
-    pub(super) filter: Filter,
+    pub(super) filter: EntryFilter,
     pub(super) count: usize,
     pub(super) timeout: Duration,
 }
 
 /// What a feed takes.
 pub(super) struct FeedQuery {
-    pub(super) filter: Filter,
+    pub(super) filter: EntryFilter,
     /// The number of the entry after which it begins; now otherwise.
     pub(super) from: Option<u64>,
 }
@@ -94,8 +94,8 @@ fn filter(
     routes: &RouteTable,
     others: &[&str],
     mut other: impl FnMut(&str, &str) -> Result<(), FieldError>,
-) -> Result<Filter, FieldError> {
-    let mut filter = Filter::default();
+) -> Result<EntryFilter, FieldError> {
+    let mut filter = EntryFilter::default();
     let mut seen: Vec<String> = Vec::new();
     for (name, value) in query.parameters() {
         if seen.contains(&name) {

@@ -5,9 +5,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::keys::Keys;
+use super::keys::BlankedKeys;
 use crate::app::rate_limit::Verdict;
-use crate::app::request_log::{End, Entry, Given, Shown, Text, Took};
+use crate::app::request_log::{
+    BodyExcerpt, Entry, LoggedResponse, ResponseEnd, ShownPrompt, Timing,
+};
 use crate::clock::rfc3339;
 use crate::domain::conversation::Turn;
 use crate::domain::{BackendName, OutputMode, Part, Prompt};
@@ -102,7 +104,7 @@ struct TimingAnswer {
 }
 
 /// `entry` for those who read the journal.
-pub(super) fn shown(entry: &Entry, keys: &Keys) -> EntryAnswer {
+pub(super) fn shown(entry: &Entry, keys: &BlankedKeys) -> EntryAnswer {
     let request = &entry.request;
     EntryAnswer {
         number: entry.number(),
@@ -116,9 +118,9 @@ pub(super) fn shown(entry: &Entry, keys: &Keys) -> EntryAnswer {
         body: body(request.body.as_ref(), keys),
         answer: entry.answer.as_ref().map(|answer| given(answer, keys)),
         end: match entry.end {
-            End::Complete => "complete",
-            End::Broken => "broken",
-            End::HungUp => "hung_up",
+            ResponseEnd::Complete => "complete",
+            ResponseEnd::Broken => "broken",
+            ResponseEnd::HungUp => "hung_up",
         },
         model: entry.shown.as_ref().map(|shown| ModelAnswer {
             failure: entry.failure.clone().map(|failure| keys.blanked(failure)),
@@ -134,7 +136,7 @@ pub(super) fn shown(entry: &Entry, keys: &Keys) -> EntryAnswer {
     }
 }
 
-fn body(text: Option<&Text>, keys: &Keys) -> BodyAnswer {
+fn body(text: Option<&BodyExcerpt>, keys: &BlankedKeys) -> BodyAnswer {
     let Some(text) = text else {
         return BodyAnswer { body: Value::Null, body_bytes: 0, body_cut: false };
     };
@@ -146,7 +148,7 @@ fn body(text: Option<&Text>, keys: &Keys) -> BodyAnswer {
     BodyAnswer { body, body_bytes: text.length(), body_cut: text.is_cut() }
 }
 
-fn given(given: &Given, keys: &Keys) -> GivenAnswer {
+fn given(given: &LoggedResponse, keys: &BlankedKeys) -> GivenAnswer {
     let words = given.words.as_ref().map(|words| {
         let mut start = 0;
         let word = words.iter().map(|word| {
@@ -164,7 +166,7 @@ fn given(given: &Given, keys: &Keys) -> GivenAnswer {
     }
 }
 
-fn model(shown: &Shown, rule: Option<&str>, keys: &Keys) -> ModelAnswer {
+fn model(shown: &ShownPrompt, rule: Option<&str>, keys: &BlankedKeys) -> ModelAnswer {
     let near_misses = shown.near_misses(rule).into_iter().map(|miss| {
         let found = miss.found.map(|found| keys.blanked_json(found));
         json!({
@@ -189,7 +191,7 @@ fn model(shown: &Shown, rule: Option<&str>, keys: &Keys) -> ModelAnswer {
     }
 }
 
-fn prompt_shown(prompt: &Prompt, keys: &Keys) -> Value {
+fn prompt_shown(prompt: &Prompt, keys: &BlankedKeys) -> Value {
     let Prompt { instructions, history, message, output, scene } = prompt;
     let turns = history.iter().map(
         |Turn { role, parts }| json!({ "role": role.name(), "content": parts_shown(parts, keys) }),
@@ -211,7 +213,7 @@ fn prompt_shown(prompt: &Prompt, keys: &Keys) -> Value {
     })
 }
 
-fn parts_shown(parts: &[Part], keys: &Keys) -> Value {
+fn parts_shown(parts: &[Part], keys: &BlankedKeys) -> Value {
     keys.blanked_json(json!(parts))
 }
 
@@ -220,7 +222,7 @@ fn limit(verdict: Verdict) -> LimitAnswer {
     LimitAnswer { admitted, limit, remaining, window_ends }
 }
 
-fn timing(took: &Took) -> TimingAnswer {
+fn timing(took: &Timing) -> TimingAnswer {
     TimingAnswer {
         total_us: micros(took.total),
         head_us: took.head.map(micros),
