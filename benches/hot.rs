@@ -22,7 +22,7 @@ use mynah::domain::conversation::{Api, Meta, Scene, Variables};
 use mynah::domain::reply_rule::{Reply, Rule, When};
 use mynah::domain::{OutputMode, Part, Prompt};
 use mynah::http::apis::control;
-use mynah::http::{Line, Passage};
+use mynah::http::{ConnectionAbort, Passage};
 use mynah::models::rules::{RuleBook, RuleSet};
 use mynah::models::{Ask, Backend, Canned, Echo};
 use mynah::server::{App, Config};
@@ -135,7 +135,7 @@ fn passage(runtime: &tokio::runtime::Runtime) -> Passage {
 fn requests(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
-    let (passage, line) = (passage(&runtime), Line::default());
+    let (passage, line) = (passage(&runtime), ConnectionAbort::default());
     let text = |text: &str| json!({"type": "text", "text": text});
     let sample = json!({"content": [text("Your input message here.")]});
     let faulty = json!({"content": [text(SHORT), text(SHORT), {"type": "colour"}]});

@@ -30,7 +30,7 @@ use self::files::Files;
 pub use self::handle::Shelf;
 use crate::domain::catalog::{Agent, Image, LlmModel, SdModel};
 use crate::domain::conversation::{Conversation, Message};
-use crate::domain::error::{Fault as FieldFault, FieldError};
+use crate::domain::error::{FieldError, FieldErrorKind as FieldFault};
 use crate::domain::fault_rule::RouteTable;
 use crate::domain::{Deployment, Error, FixtureAccount, Plan};
 use crate::ids::{DeploymentId, Kind, LlmId, Minter, SdModelId};

@@ -118,7 +118,7 @@ pub use self::account::{Account, NewAccount};
 pub use self::builder::Builder;
 pub use self::clock::Clock;
 pub use self::error::{Error, ExpectationTimeout, StartError};
-pub use self::faults::{Faults, Standing};
+pub use self::faults::{AddedFault, Faults};
 pub use self::form::Form;
 pub use self::matcher::Pattern;
 pub use self::replies::Replies;
@@ -129,7 +129,8 @@ pub use crate::app::accounts::{AccountChanges, LimitChange};
 pub use crate::app::snapshots::{Section, Snapshot};
 pub use crate::domain::conversation::Api;
 pub use crate::domain::fault_rule::{
-    Burst, Drop as Dropped, Effect, Rule as Fault, Spoilt, When as FaultWhen,
+    BodyCorruption, Burst, ConnectionDrop as Dropped, Effect, FaultConditions as FaultWhen,
+    FaultRule as Fault,
 };
 pub use crate::domain::reply_rule::{Pace, PartKind, Reply, Rule, When};
 pub use crate::domain::{BackendName, Credits, Plan};

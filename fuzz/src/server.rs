@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use anyhow::Context as _;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use mynah::http::Line;
+use mynah::http::ConnectionAbort;
 use mynah::server::{App, Config};
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -56,7 +56,7 @@ impl Server {
         self.answered += 1;
         let passage = self.app.passage();
         self.runtime.block_on(async move {
-            let answer = passage.answer(&Line::default(), request).await;
+            let answer = passage.answer(&ConnectionAbort::default(), request).await;
             let (parts, body) = answer.into_parts();
             let body = to_bytes(body, LARGEST_ANSWER).await.context("the answer broke off")?;
             Ok(Answer { status: parts.status, headers: parts.headers, body: body.into() })

@@ -23,12 +23,12 @@ pub(in crate::app) use self::change::RestoredState;
 pub use self::change::{AccountChanges, LimitChange};
 pub use self::epoch::{AccountEpoch, LimitWindows};
 pub use self::lifecycle::NewAccount;
-use super::faults::{self, Carried};
+use super::faults::{self, AttachedFaults};
 use super::rate_limit::Verdict;
 use super::request_log::{RequestLog, RequestTrace, TooManyWatchers, WatcherPermit, Watchers};
 use crate::clock::{Clock, Stopwatch};
 use crate::domain::conversation::Api;
-use crate::domain::fault_rule::{Asked, RouteTable};
+use crate::domain::fault_rule::{FaultContext, RouteTable};
 use crate::domain::{ApiKey, Error, Plan};
 use crate::fixtures::Shelf;
 use crate::ids::{AccountId, ProjectId};
@@ -77,12 +77,12 @@ impl AccountSession {
     }
 
     /// Meets the faults that a model carries, unless the request has met one already.
-    pub async fn meet(&self, carried: Carried<'_>) -> Result<(), Error> {
+    pub async fn meet(&self, carried: AttachedFaults<'_>) -> Result<(), Error> {
         if carried.rules.is_empty() || self.notes.fault().is_some() {
             return Ok(());
         }
         // Models carry no conditions about the request.
-        let asked = Asked { api: Api::Characters, route: "", path: "", method: "POST" };
+        let asked = FaultContext { api: Api::Characters, route: "", path: "", method: "POST" };
         let AccountEpoch { faults, ids, .. } = &*self.epoch;
         let fault = faults.met(&asked, carried, &self.world.clock, ids.draw());
         let Some(fault) = fault else { return Ok(()) };

@@ -16,69 +16,71 @@ use crate::app::request_log::RequestTrace;
 use crate::clock::Clock;
 use crate::domain::Error;
 use crate::domain::conversation::Api;
-use crate::domain::fault_rule::{Act, Armed, Asked, Drop, Fault, Rule, Tally};
+use crate::domain::fault_rule::{
+    CompiledFault, ConnectionDrop, Fault, FaultAction, FaultContext, FaultRule, HitCount,
+};
 use crate::ids::{Draw, FaultId};
 
 /// One account's faults.
 #[derive(Debug, Default)]
-pub struct Faults {
+pub struct AccountFaults {
     /// Whether there is any rule: most accounts have none, and pay for no lock.
     some: AtomicBool,
-    own: Mutex<Own>,
+    own: Mutex<RunTimeFaults>,
     /// By the API and the id of the deployment or model: its rules as they were last met.
-    carried: Mutex<CarriedCounts>,
+    carried: Mutex<AttachedFaultCounts>,
 }
 
 /// Rules of the fixtures, each with its count.
-pub type Counted = Vec<(Rule, Tally)>;
+pub type Counted = Vec<(FaultRule, HitCount)>;
 
 /// The counts of rules of the fixtures, by the API and the id of the deployment or model.
-pub type CarriedCounts = HashMap<(Api, String), Counted>;
+pub type AttachedFaultCounts = HashMap<(Api, String), Counted>;
 
 /// Rules made at run time.
 #[derive(Debug, Clone, Default)]
-pub struct Own {
+pub struct RunTimeFaults {
     /// The number of the rule made last.
     pub made: u64,
     /// The rules that there are, in the order in which they are looked at.
-    pub rules: Vec<Standing>,
+    pub rules: Vec<ActiveFault>,
 }
 
 /// A rule made at run time, and how often it was met.
 #[derive(Debug, Clone)]
-pub struct Standing {
+pub struct ActiveFault {
     /// Its id.
     pub id: FaultId,
     /// The rule.
-    pub armed: Armed,
+    pub armed: CompiledFault,
     /// Its count.
-    pub tally: Tally,
+    pub tally: HitCount,
 }
 
 /// Rules of the fixtures, and what carries them.
 #[derive(Debug, Clone, Copy)]
-pub struct Carried<'a> {
+pub struct AttachedFaults<'a> {
     /// The id of the deployment or model.
     pub by: &'a str,
     /// Its rules.
-    pub rules: &'a [Armed],
+    pub rules: &'a [CompiledFault],
 }
 
-impl Faults {
+impl AccountFaults {
     /// Adds a rule, behind those there are.
-    pub fn add(&self, armed: Armed, now: DateTime<Utc>) -> Standing {
+    pub fn add(&self, armed: CompiledFault, now: DateTime<Utc>) -> ActiveFault {
         let mut own = self.own.lock();
         own.made += 1;
         let id = FaultId::from(format!("fault_{}", own.made));
         let standing =
-            Standing { id, armed, tally: Tally { since: Some(now), ..Tally::default() } };
+            ActiveFault { id, armed, tally: HitCount { since: Some(now), ..HitCount::default() } };
         own.rules.push(standing.clone());
         self.some.store(true, Ordering::Relaxed);
         standing
     }
 
     /// All rules made at run time, in the order in which they are looked at.
-    pub fn all(&self) -> Vec<Standing> {
+    pub fn all(&self) -> Vec<ActiveFault> {
         self.own.lock().rules.clone()
     }
 
@@ -100,13 +102,17 @@ impl Faults {
     }
 
     /// The rules made at run time, and the counts of those of the fixtures, at one moment.
-    pub fn capture(&self) -> (Own, CarriedCounts) {
+    pub fn capture(&self) -> (RunTimeFaults, AttachedFaultCounts) {
         let own = self.own.lock().clone();
         (own, self.carried.lock().clone())
     }
 
     /// Faults as they were captured; what is left out is as in `before`.
-    pub fn restored(own: Option<Own>, carried: Option<CarriedCounts>, before: &Self) -> Self {
+    pub fn restored(
+        own: Option<RunTimeFaults>,
+        carried: Option<AttachedFaultCounts>,
+        before: &Self,
+    ) -> Self {
         let own = own.unwrap_or_else(|| before.own.lock().clone());
         let carried = carried.unwrap_or_else(|| before.carried.lock().clone());
         let some = AtomicBool::new(!own.rules.is_empty());
@@ -117,8 +123,8 @@ impl Faults {
     /// it, whichever comes first.
     pub fn met(
         &self,
-        asked: &Asked<'_>,
-        carried: Carried<'_>,
+        asked: &FaultContext<'_>,
+        carried: AttachedFaults<'_>,
         clock: &Clock,
         draw: Draw,
     ) -> Option<Arc<Fault>> {
@@ -155,14 +161,14 @@ impl Faults {
 }
 
 /// Fixtures may change under way: a rule that is as it was keeps its count, any other begins one.
-fn keep_up(counted: &mut Counted, rules: &[Armed]) {
+fn keep_up(counted: &mut Counted, rules: &[CompiledFault]) {
     if counted.iter().map(|(rule, _)| rule).eq(rules.iter().map(|armed| &armed.rule)) {
         return;
     }
     let known = std::mem::take(counted);
-    counted.extend(rules.iter().map(|Armed { rule, .. }| {
+    counted.extend(rules.iter().map(|CompiledFault { rule, .. }| {
         let same = known.iter().find(|(known, _)| known == rule);
-        (rule.clone(), same.map_or_else(Tally::default, |(_, tally)| *tally))
+        (rule.clone(), same.map_or_else(HitCount::default, |(_, tally)| *tally))
     }));
 }
 
@@ -188,14 +194,14 @@ pub async fn begin(
         }
     }
     match fault.act {
-        Act::Refuse { status, .. } => Err(Error::Injected { status }),
+        FaultAction::Refuse { status, .. } => Err(Error::Injected { status }),
         // Nobody sees this status: the connection goes before the answer does.
-        Act::Drop(Drop::BeforeAnswer) => Err(Error::Injected { status: 500 }),
-        Act::Wait
-        | Act::Drop(Drop::AfterCommit)
-        | Act::Spoil(_)
-        | Act::Mistype(_)
-        | Act::Stream(_) => Ok(()),
+        FaultAction::Drop(ConnectionDrop::BeforeAnswer) => Err(Error::Injected { status: 500 }),
+        FaultAction::Wait
+        | FaultAction::Drop(ConnectionDrop::AfterCommit)
+        | FaultAction::Spoil(_)
+        | FaultAction::Mistype(_)
+        | FaultAction::Stream(_) => Ok(()),
     }
 }
 
@@ -204,25 +210,27 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::fault_rule::{Carrier, RouteTable, Rule};
+    use crate::domain::fault_rule::{Carrier, FaultRule, RouteTable};
 
-    fn armed(rule: Value) -> Armed {
-        let rule: Rule = serde_json::from_value(rule).unwrap();
-        rule.armed(Carrier::Account, &RouteTable::sample()).unwrap()
+    fn armed(rule: Value) -> CompiledFault {
+        let rule: FaultRule = serde_json::from_value(rule).unwrap();
+        rule.compile(Carrier::Account, &RouteTable::sample()).unwrap()
     }
 
     #[test]
     fn a_rule_of_the_fixtures_keeps_its_count_as_long_as_it_is_the_same() {
-        let faults = Faults::default();
+        let faults = AccountFaults::default();
         let clock = Clock::frozen(DateTime::UNIX_EPOCH);
-        let asked = Asked { api: Api::Runner, route: "/v1/runner/{id}", path: "", method: "POST" };
+        let asked =
+            FaultContext { api: Api::Runner, route: "/v1/runner/{id}", path: "", method: "POST" };
         let first = armed(json!({"times": 1, "effect": {"status": 500}}));
         let second = armed(json!({"times": 1, "effect": {"status": 502}}));
-        let met = |rules: &[Armed]| {
-            let met = faults.met(&asked, Carried { by: "D", rules }, &clock, Draw::new(1, "demo"));
+        let met = |rules: &[CompiledFault]| {
+            let met =
+                faults.met(&asked, AttachedFaults { by: "D", rules }, &clock, Draw::new(1, "demo"));
             met.map(|fault| fault.act.clone())
         };
-        let refused = |status| Some(Act::Refuse { status, retry_after: None });
+        let refused = |status| Some(FaultAction::Refuse { status, retry_after: None });
         assert_eq!(met(std::slice::from_ref(&first)), refused(500));
         assert_eq!(met(&[second.clone(), first.clone()]), refused(502));
         assert_eq!(met(&[second.clone(), first.clone()]), None);

@@ -17,7 +17,7 @@ use futures::FutureExt as _;
 pub use self::document::Snapshot;
 pub use self::sections::Section;
 use super::accounts::{AccountRegistry, AccountState, LimitWindows, NewAccount, RestoredState};
-use super::faults::{CarriedCounts, Own};
+use super::faults::{AttachedFaultCounts, RunTimeFaults};
 use crate::clock::ClockMode;
 use crate::domain::fault_rule::RouteTable;
 use crate::domain::{Error, Plan};
@@ -116,7 +116,7 @@ struct Captured {
     /// Requests made: the only kind that is counted in memory alone.
     requests: u64,
     book: CapturedBook,
-    faults: (Own, CarriedCounts),
+    faults: (RunTimeFaults, AttachedFaultCounts),
     windows: LimitWindows,
 }
 

@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use super::accounts::{AccountSession, AccountState};
 use super::conversations::{Page, Slice};
-use super::faults::Carried;
+use super::faults::AttachedFaults;
 use super::item_list::Items;
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::{Api, Message};
@@ -105,7 +105,7 @@ impl Studio {
     /// Makes an agent, and charges for its avatar.
     pub async fn make_agent(&self, visit: &AccountSession, new: NewAgent) -> Result<Agent, Error> {
         let model = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?;
-        visit.meet(Carried { by: model.id.as_str(), rules: &model.faults }).await?;
+        visit.meet(AttachedFaults { by: model.id.as_str(), rules: &model.faults }).await?;
         let (owner, epoch) = (visit.row, Arc::clone(visit.epoch()));
         let cost = model.cost_per_image;
         let act = storage::act(move |db| {
@@ -153,7 +153,7 @@ impl Studio {
     /// Makes an image, charges for it, and puts it into its conversation.
     pub async fn make_image(&self, visit: &AccountSession, new: NewImage) -> Result<Image, Error> {
         let model = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?;
-        visit.meet(Carried { by: model.id.as_str(), rules: &model.faults }).await?;
+        visit.meet(AttachedFaults { by: model.id.as_str(), rules: &model.faults }).await?;
         let cost = model.cost_per_image;
         let (payer, wanted) = (visit.clone(), new.conversation.clone());
         let act = storage::act(move |db| {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::account::Credits;
 use super::allowlist::Allowlist;
 use super::conversation::Variables;
-use super::fault_rule::Armed;
+use super::fault_rule::CompiledFault;
 use crate::ids::{AccountId, AgentId, DeploymentId, ImageId, LlmId, ProjectId, SdModelId};
 
 /// A deployment of the Runner API.
@@ -32,7 +32,7 @@ pub struct Deployment {
     /// `Some` when no key is needed, with the origins that may call.
     pub public: Option<Allowlist>,
     /// What its users meet, each account on a count of its own.
-    pub faults: Vec<Armed>,
+    pub faults: Vec<CompiledFault>,
 }
 
 /// System instructions, with `{{NAME}}` slots.
@@ -110,7 +110,7 @@ pub struct LlmModel {
     /// Who answers.
     pub backend: BackendName,
     /// What its users meet, each account on a count of its own.
-    pub faults: Vec<Armed>,
+    pub faults: Vec<CompiledFault>,
 }
 
 impl LlmModel {
@@ -132,7 +132,7 @@ pub struct SdModel {
     /// What an image or avatar costs.
     pub cost_per_image: Credits,
     /// What its users meet, each account on a count of its own.
-    pub faults: Vec<Armed>,
+    pub faults: Vec<CompiledFault>,
 }
 
 /// An agent of the Characters API.

@@ -40,18 +40,18 @@ pub enum Part {
         text: String,
     },
     /// A picture.
-    Image(File),
+    Image(FileRef),
     /// A film.
-    Video(File),
+    Video(FileRef),
     /// A recording.
-    Audio(File),
+    Audio(FileRef),
     /// Any other document, a PDF for instance.
-    Url(File),
+    Url(FileRef),
 }
 
 /// A file that a message points to. It is never fetched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct File {
+pub struct FileRef {
     /// `type/subtype`.
     pub mime_type: String,
     /// An absolute `http`, `https`, `gs` or `data` URI.
@@ -84,7 +84,7 @@ impl Part {
     }
 
     /// Its file, when it is no text part.
-    pub fn as_file(&self) -> Option<&File> {
+    pub fn as_file(&self) -> Option<&FileRef> {
         match self {
             Self::Text { .. } => None,
             Self::Image(file) | Self::Video(file) | Self::Audio(file) | Self::Url(file) => {
@@ -358,7 +358,8 @@ mod tests {
 
     #[test]
     fn a_conversation_without_text_has_a_neutral_name() {
-        let file = File { mime_type: "image/png".into(), file_uri: "https://e.org/a.png".into() };
+        let file =
+            FileRef { mime_type: "image/png".into(), file_uri: "https://e.org/a.png".into() };
         assert_eq!(name_from(&[Part::Image(file)]), "New conversation");
         assert_eq!(name("..."), "New conversation");
     }

@@ -158,24 +158,33 @@ fn told_by(status: u16) -> String {
 #[error("{message}")]
 pub struct FieldError {
     /// Where it stands.
-    pub place: Place,
+    pub place: FieldLocation,
     /// Its path: `content`, `content[1].file_uri`, `history_limit`. Empty for the body as a whole.
     pub field: String,
     /// What kind of fault.
-    pub fault: Fault,
+    pub kind: FieldErrorKind,
     /// The whole sentence: names the field, and what is wrong with it.
     pub message: String,
 }
 
 impl FieldError {
     /// `field` is wrong in the way of `fault`; `message` is the whole sentence.
-    pub fn new(field: impl Into<String>, fault: Fault, message: impl Into<String>) -> Self {
-        Self { place: Place::Body, field: field.into(), fault, message: message.into() }
+    pub fn new(
+        field: impl Into<String>,
+        fault: FieldErrorKind,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            place: FieldLocation::Body,
+            field: field.into(),
+            kind: fault,
+            message: message.into(),
+        }
     }
 
     /// The same, standing elsewhere than in the body.
     #[must_use]
-    pub fn in_the(self, place: Place) -> Self {
+    pub fn in_the(self, place: FieldLocation) -> Self {
         Self { place, ..self }
     }
 
@@ -183,13 +192,13 @@ impl FieldError {
     pub fn missing(field: impl Into<String>) -> Self {
         let field = field.into();
         let message = format!("{field} is required");
-        Self::new(field, Fault::Missing, message)
+        Self::new(field, FieldErrorKind::Missing, message)
     }
 }
 
 /// Where in a request a field can stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum FieldLocation {
     /// In the body.
     Body,
     /// In the query of the URL.
@@ -200,7 +209,7 @@ pub enum Place {
 
 /// The kinds of fault a field can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum FieldErrorKind {
     /// It is required and not there.
     Missing,
     /// It has another JSON type.

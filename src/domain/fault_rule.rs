@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::check::Wrong;
+pub use self::check::FaultRuleError;
 pub use self::routes::{Carrier, Route, RouteTable};
 use super::conversation::Api;
 use super::path::decoded;
@@ -22,10 +22,10 @@ use super::path::decoded;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Fault")]
-pub struct Rule {
+pub struct FaultRule {
     /// Which requests; without conditions, every one.
     #[serde(default)]
-    pub when: When,
+    pub when: FaultConditions,
     /// How often at most; then requests succeed again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
@@ -38,7 +38,7 @@ pub struct Rule {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "FaultWhen")]
-pub struct When {
+pub struct FaultConditions {
     /// The API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api: Option<Api>,
@@ -96,10 +96,10 @@ pub struct Effect {
     pub retry_after: Option<u64>,
     /// Drops the connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub drop: Option<Drop>,
+    pub drop: Option<ConnectionDrop>,
     /// Spoils the answer's body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub body: Option<Spoilt>,
+    pub body: Option<BodyCorruption>,
     /// Says that the body is of this type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
@@ -129,7 +129,7 @@ pub struct Effect {
 /// When a connection is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Drop {
+pub enum ConnectionDrop {
     /// Before the request is looked at: nothing is stored or charged.
     BeforeAnswer,
     /// When the answer is stored and charged for.
@@ -139,7 +139,7 @@ pub enum Drop {
 /// How an answer's body is spoilt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Spoilt {
+pub enum BodyCorruption {
     /// There is none.
     Empty,
     /// Its second half is missing.
@@ -150,9 +150,9 @@ pub enum Spoilt {
 
 /// A rule that was checked, ready to be met.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Armed {
+pub struct CompiledFault {
     /// The rule as it was written.
-    pub rule: Rule,
+    pub rule: FaultRule,
     /// Its effect.
     pub fault: Arc<Fault>,
 }
@@ -163,12 +163,12 @@ pub struct Fault {
     /// How long it waits first.
     pub delay: Duration,
     /// What becomes of it then.
-    pub act: Act,
+    pub act: FaultAction,
 }
 
 /// What a fault does, the delay aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
+pub enum FaultAction {
     /// Nothing: the delay was all.
     Wait,
     /// It is refused.
@@ -179,18 +179,18 @@ pub enum Act {
         retry_after: Option<u64>,
     },
     /// The connection is dropped.
-    Drop(Drop),
+    Drop(ConnectionDrop),
     /// The body is spoilt.
-    Spoil(Spoilt),
+    Spoil(BodyCorruption),
     /// The body is said to be of this type.
     Mistype(String),
     /// The stream is interfered with.
-    Stream(StreamAct),
+    Stream(StreamFault),
 }
 
 /// What becomes of a stream. Words are counted as they are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StreamAct {
+pub enum StreamFault {
     /// Each further word waits so much longer.
     Pace(Duration),
     /// It breaks off.
@@ -207,7 +207,7 @@ pub enum StreamAct {
 
 /// A request as conditions see it.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
+pub struct FaultContext<'a> {
     /// The API it came through.
     pub api: Api,
     /// Its route, with `{…}` for what is open.
@@ -220,7 +220,7 @@ pub struct Asked<'a> {
 
 /// How often requests have met a rule, in one account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct HitCount {
     /// Since when the rule is there.
     pub since: Option<DateTime<Utc>>,
     /// How many requests it was for, whether or not it was their turn.
@@ -229,7 +229,7 @@ pub struct Tally {
     pub fired: u64,
 }
 
-impl Act {
+impl FaultAction {
     /// Whether it can befall an answer that is streamed, or else one in one piece.
     pub fn befalls(&self, streamed: bool) -> bool {
         match self {
@@ -240,7 +240,7 @@ impl Act {
     }
 }
 
-impl Asked<'_> {
+impl FaultContext<'_> {
     /// Whether the answer, if there is one, is streamed.
     pub fn streamed(&self) -> bool {
         is_streamed(self.route)
@@ -272,9 +272,9 @@ fn is_streamed(route: &str) -> bool {
     route.ends_with("/stream")
 }
 
-impl When {
+impl FaultConditions {
     /// Whether requests like `asked` are counted.
-    fn concerns(&self, asked: &Asked<'_>) -> bool {
+    fn concerns(&self, asked: &FaultContext<'_>) -> bool {
         self.api.is_none_or(|api| api == asked.api)
             && self.method.as_deref().is_none_or(|method| method == asked.method)
             && self.route.as_deref().is_none_or(|route| asked.is_at(route))
@@ -303,14 +303,14 @@ impl Burst {
     }
 }
 
-impl Armed {
+impl CompiledFault {
     /// Counts a request, if the rule is for such; tells whether it meets the effect.
     ///
     /// `chance` gives the draw, from 0 to just below 1, that stands for the request of a number.
     pub fn count(
         &self,
-        tally: &mut Tally,
-        asked: &Asked<'_>,
+        tally: &mut HitCount,
+        asked: &FaultContext<'_>,
         now: DateTime<Utc>,
         chance: impl FnOnce(u64) -> f64,
     ) -> bool {
@@ -331,8 +331,8 @@ impl Armed {
 mod tests {
     use super::*;
 
-    fn asked<'a>(route: &'a str, path: &'a str) -> Asked<'a> {
-        Asked { api: Api::Runner, route, path, method: "POST" }
+    fn asked<'a>(route: &'a str, path: &'a str) -> FaultContext<'a> {
+        FaultContext { api: Api::Runner, route, path, method: "POST" }
     }
 
     #[test]
@@ -358,7 +358,7 @@ mod tests {
     #[test]
     fn nth_and_every_take_their_turns() {
         let turns = |nth, every| {
-            let when = When { nth, every, ..When::default() };
+            let when = FaultConditions { nth, every, ..FaultConditions::default() };
             (1..=8).filter(|number| when.is_turn_of(*number)).collect::<Vec<u64>>()
         };
         assert_eq!(turns(None, None), [1, 2, 3, 4, 5, 6, 7, 8]);

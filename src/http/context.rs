@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 
 use super::extract;
-use super::middleware::fault_injection::Line;
+use super::middleware::fault_injection::ConnectionAbort;
 use super::middleware::unread_body::Unread;
 use crate::app::AccountState;
 use crate::app::rate_limit::Verdict;
@@ -25,7 +25,7 @@ pub(crate) struct Scope(Arc<Known>);
 #[derive(Debug)]
 struct Known {
     route: Option<&'static str>,
-    line: Line,
+    line: ConnectionAbort,
     id: OnceLock<RequestId>,
     place: OnceLock<Place>,
     verdict: OnceLock<Verdict>,
@@ -47,7 +47,7 @@ pub(crate) struct Place {
 
 impl Scope {
     /// The notes on a request that takes `route`, if it takes one, and came over `line`.
-    pub(crate) fn new(route: Option<&'static str>, line: Line) -> Self {
+    pub(crate) fn new(route: Option<&'static str>, line: ConnectionAbort) -> Self {
         Self(Arc::new(Known {
             route,
             line,
@@ -67,7 +67,7 @@ impl Scope {
     }
 
     /// The connection that it came over.
-    pub(crate) fn line(&self) -> &Line {
+    pub(crate) fn line(&self) -> &ConnectionAbort {
         &self.0.line
     }
 
@@ -167,7 +167,7 @@ impl Scope {
     /// The notes that travel with the request.
     pub(crate) fn of(extensions: &Extensions) -> Self {
         let known = extensions.get::<Self>().cloned();
-        known.unwrap_or_else(|| Self::new(None, Line::default()))
+        known.unwrap_or_else(|| Self::new(None, ConnectionAbort::default()))
     }
 }
 

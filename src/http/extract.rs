@@ -28,7 +28,7 @@ use self::reading::read;
 use self::values::Excess;
 use super::context::Scope;
 use super::response::failure::Failure;
-use crate::domain::error::{Fault, FieldError};
+use crate::domain::error::{FieldError, FieldErrorKind};
 
 /// The largest body, in bytes.
 pub(super) const LARGEST_BODY: usize = 10 * 1024 * 1024;
@@ -112,7 +112,7 @@ fn parse<T: for<'de> Deserialize<'de>>(
         None => {}
         Some(Excess::Values) => {
             let message = format!("the body must hold at most {most} JSON values");
-            return Err(FieldError::new("", Fault::BadValue, message).into());
+            return Err(FieldError::new("", FieldErrorKind::BadValue, message).into());
         }
         Some(Excess::Depth(at)) => return Err(too_deep(bytes.get(..at).unwrap_or(bytes))),
     }
@@ -139,7 +139,7 @@ fn parse<T: for<'de> Deserialize<'de>>(
         None => Ok(value),
         Some(field) => {
             let message = format!("{field} is not a documented field");
-            Err(FieldError::new(field, Fault::NotAllowed, message).into())
+            Err(FieldError::new(field, FieldErrorKind::NotAllowed, message).into())
         }
     }
 }
@@ -207,17 +207,18 @@ fn wrong_field(path: String, fault: &serde_json::Error) -> FieldError {
         let field = if named { path } else { joined(&path, &field) };
         let known = rest.split_once(", ").map_or("", |(_, expected)| expected);
         let message = format!("{field} is not a known field, {known}");
-        return FieldError::new(field, Fault::NotAllowed, message);
+        return FieldError::new(field, FieldErrorKind::NotAllowed, message);
     }
     if let Some(rest) = said.strip_prefix("duplicate field") {
         let field = joined(&path, &quoted(rest));
         let message = format!("{field} is given more than once");
-        return FieldError::new(field, Fault::BadValue, message);
+        return FieldError::new(field, FieldErrorKind::BadValue, message);
     }
     let subject = if path.is_empty() { "the body" } else { &path };
     let type_fault = said.strip_prefix("invalid type: ");
     let value_fault = said.strip_prefix("invalid value: ");
-    let kind = if type_fault.is_some() { Fault::WrongType } else { Fault::BadValue };
+    let kind =
+        if type_fault.is_some() { FieldErrorKind::WrongType } else { FieldErrorKind::BadValue };
     let message = match type_fault.or(value_fault).and_then(|rest| rest.rsplit_once(", expected "))
     {
         Some((found, expected)) => {
@@ -313,7 +314,11 @@ impl WholeNumber {
                 u64::MAX => format!("of {least} or more"),
                 most => format!("from {least} to {most}"),
             };
-            let fault = if self.0.is_number() { Fault::BadValue } else { Fault::WrongType };
+            let fault = if self.0.is_number() {
+                FieldErrorKind::BadValue
+            } else {
+                FieldErrorKind::WrongType
+            };
             FieldError::new(field, fault, format!("{field} must be a whole number {which}"))
         })
     }

@@ -21,7 +21,7 @@ use axum::response::{IntoResponse as _, Response};
 
 pub use self::base_url::PublicUrl;
 pub use self::middleware::access_log::{Observer, ResetStyle};
-pub use self::middleware::fault_injection::{FaultHeader, Line};
+pub use self::middleware::fault_injection::{ConnectionAbort, FaultHeader};
 pub use self::middleware::metrics::Metrics;
 pub use self::pipeline::Passage;
 use self::pipeline::Room;

@@ -38,7 +38,7 @@ use super::apis::runner;
 use super::apis::runner::ErrorStyle;
 use super::context::Scope;
 use super::middleware::access_log::{Observed, Observer};
-use super::middleware::fault_injection::{self, FaultHeader, Line};
+use super::middleware::fault_injection::{self, ConnectionAbort, FaultHeader};
 use super::middleware::host;
 use super::middleware::unread_body::drain;
 use super::middleware::unread_body::left_to;
@@ -110,7 +110,7 @@ impl Passage {
     }
 
     /// Answers a request that came over `line`.
-    pub async fn answer<B>(&self, line: &Line, request: Request<B>) -> Response
+    pub async fn answer<B>(&self, line: &ConnectionAbort, request: Request<B>) -> Response
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
@@ -142,7 +142,7 @@ impl Inside {
         }
         fault_injection::ask(self.fault_header, &mut request);
         let response = caught(self.admitted(room, request)).await;
-        let response = fault_injection::befall(self.rendered(room, response), scope).await;
+        let response = fault_injection::apply_fault(self.rendered(room, response), scope).await;
         self.cors.allowed(response)
     }
 

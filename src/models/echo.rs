@@ -40,12 +40,14 @@ fn echo_part(part: &Part) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::conversation::File;
+    use crate::domain::conversation::FileRef;
 
     #[test]
     fn texts_are_joined_by_line_breaks_and_files_are_named() {
-        let image =
-            File { mime_type: "image/jpeg".into(), file_uri: "https://example.com/a.jpg".into() };
+        let image = FileRef {
+            mime_type: "image/jpeg".into(),
+            file_uri: "https://example.com/a.jpg".into(),
+        };
         let parts = [Part::text("Look:"), Part::Image(image), Part::text("nice")];
         assert_eq!(echo(&parts), "Look:\n[image image/jpeg https://example.com/a.jpg]\nnice");
     }

@@ -13,7 +13,7 @@ pub struct Faults<'a>(pub(super) &'a AccountState);
 
 /// A fault that was added, and how often it was met.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Standing {
+pub struct AddedFault {
     /// Its id.
     pub id: FaultId,
     /// The fault as it was written.
@@ -24,23 +24,23 @@ pub struct Standing {
     pub fired: u64,
 }
 
-impl From<faults::Standing> for Standing {
-    fn from(faults::Standing { id, armed, tally }: faults::Standing) -> Self {
+impl From<faults::ActiveFault> for AddedFault {
+    fn from(faults::ActiveFault { id, armed, tally }: faults::ActiveFault) -> Self {
         Self { id, fault: armed.rule, matched: tally.matched, fired: tally.fired }
     }
 }
 
 impl Faults<'_> {
     /// Adds a fault, behind those there are: a [`Fault`], or its JSON.
-    pub fn add(&self, fault: impl Form<Fault>) -> Result<Standing, Error> {
+    pub fn add(&self, fault: impl Form<Fault>) -> Result<AddedFault, Error> {
         let armed =
-            fault.form()?.armed(Carrier::Account, route_table()).map_err(FieldError::from)?;
+            fault.form()?.compile(Carrier::Account, route_table()).map_err(FieldError::from)?;
         Ok(self.0.epoch().faults.add(armed, self.0.clock.now()).into())
     }
 
     /// All of them, in the order in which they are looked at.
-    pub fn list(&self) -> Vec<Standing> {
-        self.0.epoch().faults.all().into_iter().map(Standing::from).collect()
+    pub fn list(&self) -> Vec<AddedFault> {
+        self.0.epoch().faults.all().into_iter().map(AddedFault::from).collect()
     }
 
     /// How often a fault's effect was met so far.

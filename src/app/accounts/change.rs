@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use super::lifecycle::minter;
 use super::lifecycle::plan_of;
 use super::{AccountEpoch, AccountRegistry, AccountState, LimitWindows};
-use crate::app::faults::{CarriedCounts, Faults, Own};
+use crate::app::faults::{AccountFaults, AttachedFaultCounts, RunTimeFaults};
 use crate::app::snapshots as snapshots_of_accounts;
 use crate::clock::ClockMode;
 use crate::domain::error::FieldError;
@@ -61,9 +61,9 @@ pub(in crate::app) struct RestoredState {
     /// Its rules and its queue, and how often rules have answered.
     pub(in crate::app) book: KeptBook,
     /// Its faults; those it has where there are none.
-    pub(in crate::app) faults: Option<Own>,
+    pub(in crate::app) faults: Option<RunTimeFaults>,
     /// How often the faults of the fixtures were met; as it is where there is nothing.
-    pub(in crate::app) carried: Option<CarriedCounts>,
+    pub(in crate::app) carried: Option<AttachedFaultCounts>,
     /// What counts against its limits; as it is where there is nothing.
     pub(in crate::app) windows: Option<LimitWindows>,
 }
@@ -283,7 +283,7 @@ impl AccountState {
         let plan = plan.unwrap_or_else(|| self.plan());
         let rules = RuleBook::new(Arc::clone(&fixtures.rules));
         Ok(NextEpoch {
-            epoch: AccountEpoch::new(ids, rules, Faults::default(), plan),
+            epoch: AccountEpoch::new(ids, rules, AccountFaults::default(), plan),
             windows: LimitWindows::default(),
             clock: self.clock.first(),
         })
@@ -335,7 +335,7 @@ impl RestoredState {
         let before = world.epoch();
         let ids = before.ids.having_made(&self.holdings.made);
         let rules = RuleBook::restored(&fixtures.rules, &self.book, &before.rules);
-        let faults = Faults::restored(self.faults, self.carried, &before.faults);
+        let faults = AccountFaults::restored(self.faults, self.carried, &before.faults);
         Ok(NextEpoch {
             epoch: AccountEpoch::new(ids, rules, faults, plan),
             windows: self.windows.unwrap_or_else(|| before.windows()),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::faults::Faults;
+use crate::app::faults::AccountFaults;
 use crate::app::rate_limit::{Limiter, UsedWindow, Verdict};
 use crate::clock::Clock;
 use crate::domain::Plan;
@@ -25,7 +25,7 @@ pub struct AccountEpoch {
     /// Its rules and queue, and how often each rule has answered.
     pub rules: Arc<RuleBook>,
     /// Its faults, with their counts.
-    pub faults: Faults,
+    pub faults: AccountFaults,
     /// Changes with the plan, and so within an epoch.
     terms: RwLock<Arc<EffectivePlan>>,
     ended: CancellationToken,
@@ -58,7 +58,12 @@ impl EffectivePlan {
 
 impl AccountEpoch {
     /// An epoch in which nothing has been limited yet.
-    pub(super) fn new(ids: Minter, rules: RuleBook, faults: Faults, plan: Plan) -> Arc<Self> {
+    pub(super) fn new(
+        ids: Minter,
+        rules: RuleBook,
+        faults: AccountFaults,
+        plan: Plan,
+    ) -> Arc<Self> {
         Arc::new(Self {
             ids,
             rules: Arc::new(rules),

@@ -11,7 +11,7 @@ use super::{
     AccountEpoch, AccountIndex, AccountRegistry, AccountState, Credentials, RegistryOptions,
     RestoredState,
 };
-use crate::app::faults::Faults;
+use crate::app::faults::AccountFaults;
 use crate::app::request_log::{RequestLog, Watchers};
 use crate::clock::{Clock, ClockMode, Stopwatch};
 use crate::domain::{ApiKey, Credits, Error, FixtureAccount, Plan};
@@ -218,7 +218,7 @@ impl AccountState {
             made_from: saved.made_from.as_deref().map(AccountId::from),
             ttl: saved.ttl().map(Duration::from_secs),
             doors: RwLock::new(Credentials { project: original.project.clone(), keys }),
-            epoch: RwLock::new(AccountEpoch::new(ids, rules, Faults::default(), plan)),
+            epoch: RwLock::new(AccountEpoch::new(ids, rules, AccountFaults::default(), plan)),
             used: Mutex::new(Stopwatch::start()),
         }))
     }

@@ -14,12 +14,12 @@ use super::given_back;
 use super::message;
 use super::{Asked, Given, NewTurn, Turns};
 use crate::app::accounts::{AccountSession, AccountState};
-use crate::app::faults::Carried;
+use crate::app::faults::AttachedFaults;
 use crate::domain::catalog::{Agent, LlmModel};
 use crate::domain::conversation::{
-    Api, Conversation, File, Message, Meta, Prompt, Scene, Target, Turn, Variables,
+    Api, Conversation, FileRef, Message, Meta, Prompt, Scene, Target, Turn, Variables,
 };
-use crate::domain::error::{Fault, FieldError};
+use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::{Error, OutputMode, Part, Role};
 use crate::ids::{AgentId, ConversationId, Kind, LlmId, MessageId};
 use crate::storage::accounts;
@@ -279,7 +279,7 @@ fn shown(message: Latest) -> Turn {
     let mut parts = message.parts;
     if let Some(image) = message.image {
         let file_uri = format!("/images/{image}.png");
-        parts.push(Part::Image(File { mime_type: "image/png".to_owned(), file_uri }));
+        parts.push(Part::Image(FileRef { mime_type: "image/png".to_owned(), file_uri }));
     }
     Turn { role: message.role, parts }
 }
@@ -321,8 +321,8 @@ fn asked(world: &AccountState, llm: &LlmModel, prompt: Arc<Prompt>, tokens: u64)
 }
 
 /// The faults that come with a model.
-fn carried(llm: &LlmModel) -> Carried<'_> {
-    Carried { by: llm.id.as_str(), rules: &llm.faults }
+fn carried(llm: &LlmModel) -> AttachedFaults<'_> {
+    AttachedFaults { by: llm.id.as_str(), rules: &llm.faults }
 }
 
 /// Whether `tokens` fit into what the model can be shown.
@@ -334,5 +334,5 @@ fn fits(llm: &LlmModel, tokens: u64, field: &str) -> Result<(), FieldError> {
         "{field} must fit into the {} tokens that {} can be shown, not come to {tokens}",
         llm.max_context, llm.name
     );
-    Err(FieldError::new(field, Fault::BadValue, message))
+    Err(FieldError::new(field, FieldErrorKind::BadValue, message))
 }

@@ -13,7 +13,7 @@ use crate::clock::ClockMode;
 use crate::clock::exact_rfc3339;
 use crate::clock::parse_rfc3339;
 use crate::domain::Credits;
-use crate::domain::error::{Fault, FieldError};
+use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::fault_rule::RouteTable;
 use crate::ids::Kind;
 use crate::models::rules::kept::KeptBook;
@@ -124,7 +124,7 @@ impl Snapshot {
             };
             if !has && with.contains(&section) {
                 let message = format!("with: the snapshot has no section `{}`", section.name());
-                return Err(FieldError::new("with", Fault::BadValue, message));
+                return Err(FieldError::new("with", FieldErrorKind::BadValue, message));
             }
             if !with.contains(&section) {
                 self.drop_section(section);
@@ -171,7 +171,7 @@ impl Snapshot {
                     "version must be {VERSION} or {WITHOUT_SECTIONS}: this is another Mynah's \
                      snapshot"
                 );
-                return Err(FieldError::new("version", Fault::BadValue, message));
+                return Err(FieldError::new("version", FieldErrorKind::BadValue, message));
             }
         }
         let now = time(&self.clock.now, "clock.now")?;
@@ -200,7 +200,7 @@ impl Snapshot {
     fn holdings(self) -> Result<Holdings, FieldError> {
         let balance = Credits::parse(&self.balance).ok_or_else(|| {
             let message = "balance must be credits as decimal text, at most six places: \"12.5\"";
-            FieldError::new("balance", Fault::BadValue, message)
+            FieldError::new("balance", FieldErrorKind::BadValue, message)
         })?;
         for (field, limit) in [
             ("requests_per_minute", Some(self.requests_per_minute)),
@@ -208,7 +208,7 @@ impl Snapshot {
         ] {
             if limit == Some(0) {
                 let message = format!("{field} must be a whole number of 1 or more");
-                return Err(FieldError::new(field, Fault::BadValue, message));
+                return Err(FieldError::new(field, FieldErrorKind::BadValue, message));
             }
         }
         let Made { request, conversation, message, activity, agent, image, .. } = self.made;
@@ -221,7 +221,7 @@ impl Snapshot {
         {
             if made > MOST_MADE {
                 let message = format!("{field} must be a whole number from 0 to {MOST_MADE}");
-                return Err(FieldError::new(field, Fault::BadValue, message));
+                return Err(FieldError::new(field, FieldErrorKind::BadValue, message));
             }
         }
         let conversations = self.conversations.into_iter().enumerate();
@@ -250,7 +250,7 @@ impl Snapshot {
 pub(super) fn time(text: &str, field: &str) -> Result<DateTime<Utc>, FieldError> {
     parse_rfc3339(text).ok_or_else(|| {
         let message = format!("{field} must be a time like 2026-03-24T09:00:00Z");
-        FieldError::new(field, Fault::BadValue, message)
+        FieldError::new(field, FieldErrorKind::BadValue, message)
     })
 }
 
@@ -267,18 +267,18 @@ fn in_order<'i>(
 ) -> Result<(), FieldError> {
     if made > MOST_MADE {
         let message = format!("made: there can be no more than {MOST_MADE} {field}");
-        return Err(FieldError::new("made", Fault::BadValue, message));
+        return Err(FieldError::new("made", FieldErrorKind::BadValue, message));
     }
     let (mut ordinals, mut ids) = (HashSet::new(), HashSet::new());
     for (index, (ordinal, id)) in things.enumerate() {
         let field = format!("{field}[{index}]");
         if !ordinals.insert(ordinal) || !ids.insert(id) {
             let message = format!("{field} has the ordinal or the id of an earlier one");
-            return Err(FieldError::new(field, Fault::BadValue, message));
+            return Err(FieldError::new(field, FieldErrorKind::BadValue, message));
         }
         if !(1..=made).contains(&ordinal) {
             let message = format!("{field}.ordinal must be from 1 to the {made} that were made");
-            return Err(FieldError::new(field, Fault::BadValue, message));
+            return Err(FieldError::new(field, FieldErrorKind::BadValue, message));
         }
     }
     Ok(())

@@ -7,7 +7,7 @@ use crate::clock::rfc3339;
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::number_turns;
 use crate::domain::conversation::{Api, Conversation, Message, Meta, Target, Variables};
-use crate::domain::error::{Fault, FieldError};
+use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::{Part, Role};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -140,7 +140,7 @@ fn check_turns(messages: &[Message], at: &str) -> Result<(), FieldError> {
                 "{field} must be {latest}, or {} for a user's message that begins a turn",
                 latest + 1
             );
-            return Err(FieldError::new(field, Fault::BadValue, message));
+            return Err(FieldError::new(field, FieldErrorKind::BadValue, message));
         }
         latest = message.turn;
     }

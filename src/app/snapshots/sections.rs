@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use super::document::MOST_MADE;
 use super::document::time;
 use crate::app::accounts::LimitWindows;
-use crate::app::faults::{CarriedCounts, Own, Standing};
+use crate::app::faults::{ActiveFault, AttachedFaultCounts, RunTimeFaults};
 use crate::app::rate_limit::UsedWindow;
 use crate::clock::exact_rfc3339;
 use crate::domain::conversation::Api;
 use crate::domain::error::{self, FieldError};
-use crate::domain::fault_rule::{self, Carrier, RouteTable, Tally};
+use crate::domain::fault_rule::{self, Carrier, HitCount, RouteTable};
 use crate::domain::reply_rule::{Reply, Rule};
 use crate::ids::FaultId;
 use crate::models::rules::RuleFault;
@@ -56,7 +56,7 @@ impl Section {
             Self::ALL.into_iter().find(|section| section.name() == name).ok_or_else(|| {
                 let known = Self::ALL.map(Self::name).join(", ");
                 let message = format!("with: there is no section `{name}`, only {known}");
-                FieldError::new("with", error::Fault::BadValue, message)
+                FieldError::new("with", error::FieldErrorKind::BadValue, message)
             })
         };
         names.map(section).collect()
@@ -64,7 +64,7 @@ impl Section {
 }
 
 fn wrong(field: impl Into<String>, message: impl Into<String>) -> FieldError {
-    FieldError::new(field, error::Fault::BadValue, message)
+    FieldError::new(field, error::FieldErrorKind::BadValue, message)
 }
 
 /// The faults as a refusal that names every field below `section`.
@@ -136,14 +136,14 @@ struct TallyState {
 }
 
 impl TallyState {
-    fn of(tally: Tally) -> Self {
-        let Tally { since, matched, fired } = tally;
+    fn of(tally: HitCount) -> Self {
+        let HitCount { since, matched, fired } = tally;
         Self { since: since.map(exact_rfc3339), matched, fired }
     }
 
-    fn checked(self, at: &str) -> Result<Tally, FieldError> {
+    fn checked(self, at: &str) -> Result<HitCount, FieldError> {
         let since = self.since.map(|since| time(&since, &format!("{at}.since"))).transpose()?;
-        Ok(Tally { since, matched: self.matched, fired: self.fired })
+        Ok(HitCount { since, matched: self.matched, fired: self.fired })
     }
 }
 
@@ -152,12 +152,12 @@ impl TallyState {
 pub(super) struct FaultState {
     id: String,
     count: TallyState,
-    fault: fault_rule::Rule,
+    fault: fault_rule::FaultRule,
 }
 
 impl FaultState {
-    pub(super) fn all(own: Own) -> Vec<Self> {
-        let state = |Standing { id, armed, tally }: Standing| Self {
+    pub(super) fn all(own: RunTimeFaults) -> Vec<Self> {
+        let state = |ActiveFault { id, armed, tally }: ActiveFault| Self {
             id: id.to_string(),
             count: TallyState::of(tally),
             fault: armed.rule,
@@ -170,7 +170,7 @@ impl FaultState {
         faults: Vec<Self>,
         made: u64,
         routes: &RouteTable,
-    ) -> Result<Own, FieldError> {
+    ) -> Result<RunTimeFaults, FieldError> {
         let (mut rules, mut ids) = (Vec::with_capacity(faults.len()), HashSet::new());
         for (index, Self { id, count, fault }) in faults.into_iter().enumerate() {
             let at = format!("faults[{index}]");
@@ -185,15 +185,15 @@ impl FaultState {
                     format!("{at}.id is that of an earlier one"),
                 ));
             }
-            let armed = fault.armed(Carrier::Account, routes).map_err(|found| {
+            let armed = fault.compile(Carrier::Account, routes).map_err(|found| {
                 let field = format!("{at}.fault.{}", found.field);
                 let message = format!("{field} {}", found.message);
                 wrong(field, message)
             })?;
             let tally = count.checked(&format!("{at}.count"))?;
-            rules.push(Standing { id: FaultId::from(id), armed, tally });
+            rules.push(ActiveFault { id: FaultId::from(id), armed, tally });
         }
-        Ok(Own { made, rules })
+        Ok(RunTimeFaults { made, rules })
     }
 }
 
@@ -219,11 +219,11 @@ struct CarriedState {
     api: Api,
     by: String,
     count: TallyState,
-    fault: fault_rule::Rule,
+    fault: fault_rule::FaultRule,
 }
 
 impl ProgressState {
-    pub(super) fn of(book: &CapturedBook, carried: CarriedCounts) -> Self {
+    pub(super) fn of(book: &CapturedBook, carried: AttachedFaultCounts) -> Self {
         let answered = |(id, answered)| AnsweredState { id, answered };
         let mut faults = Vec::new();
         for ((api, by), counted) in carried {
@@ -240,10 +240,10 @@ impl ProgressState {
         Self { rules: book.answered().into_iter().map(answered).collect(), faults }
     }
 
-    pub(super) fn checked(self, book: &mut KeptBook) -> Result<CarriedCounts, FieldError> {
+    pub(super) fn checked(self, book: &mut KeptBook) -> Result<AttachedFaultCounts, FieldError> {
         let answered = self.rules.into_iter();
         book.set_answered(answered.map(|AnsweredState { id, answered }| (id, answered)).collect());
-        let mut carried = CarriedCounts::new();
+        let mut carried = AttachedFaultCounts::new();
         for (index, CarriedState { api, by, count, fault }) in self.faults.into_iter().enumerate() {
             let tally = count.checked(&format!("progress.faults[{index}].count"))?;
             carried.entry((api, by)).or_default().push((fault, tally));

@@ -4,7 +4,10 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Act, Armed, Carrier, Effect, Fault, Route, RouteTable, Rule, StreamAct, When};
+use super::{
+    Carrier, CompiledFault, Effect, Fault, FaultAction, FaultConditions, FaultRule, Route,
+    RouteTable, StreamFault,
+};
 use crate::domain::error::{self, FieldError};
 
 /// The longest waits, in milliseconds and seconds: a day.
@@ -19,20 +22,20 @@ const USUAL_RETRY_AFTER: u64 = 1;
 
 /// What is wrong with a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wrong {
+pub struct FaultRuleError {
     /// The field, by its path in the rule: `effect.status`.
     pub field: &'static str,
     /// What it must be instead: `must be …`.
     pub message: String,
 }
 
-impl From<Wrong> for FieldError {
-    fn from(Wrong { field, message }: Wrong) -> Self {
-        Self::new(field, error::Fault::BadValue, format!("{field} {message}"))
+impl From<FaultRuleError> for FieldError {
+    fn from(FaultRuleError { field, message }: FaultRuleError) -> Self {
+        Self::new(field, error::FieldErrorKind::BadValue, format!("{field} {message}"))
     }
 }
 
-impl Wrong {
+impl FaultRuleError {
     fn new(field: &'static str, message: impl Into<String>) -> Self {
         Self { field, message: message.into() }
     }
@@ -42,22 +45,26 @@ fn within(
     number: Option<u64>,
     range: RangeInclusive<u64>,
     field: &'static str,
-) -> Result<Option<u64>, Wrong> {
+) -> Result<Option<u64>, FaultRuleError> {
     match number {
         Some(number) if !range.contains(&number) => {
             let which = match *range.end() {
                 u64::MAX => format!("of {} or more", range.start()),
                 most => format!("from {} to {most}", range.start()),
             };
-            Err(Wrong::new(field, format!("must be a whole number {which}")))
+            Err(FaultRuleError::new(field, format!("must be a whole number {which}")))
         }
         found => Ok(found),
     }
 }
 
-impl Rule {
+impl FaultRule {
     /// The rule, ready to be met by requests to what carries it; or why none can meet it.
-    pub fn armed(self, carrier: Carrier<'_>, routes: &RouteTable) -> Result<Armed, Wrong> {
+    pub fn compile(
+        self,
+        carrier: Carrier<'_>,
+        routes: &RouteTable,
+    ) -> Result<CompiledFault, FaultRuleError> {
         self.when.check()?;
         within(self.times, 1..=u64::MAX, "times")?;
         let concerned = self.when.concerned(carrier, routes)?;
@@ -68,18 +75,18 @@ impl Rule {
             } else {
                 "is for answers in one piece, and `when` lets none through"
             };
-            return Err(Wrong::new(fault.act.field(), message));
+            return Err(FaultRuleError::new(fault.act.field(), message));
         }
-        Ok(Armed { rule: self, fault: Arc::new(fault) })
+        Ok(CompiledFault { rule: self, fault: Arc::new(fault) })
     }
 }
 
-impl When {
-    fn check(&self) -> Result<(), Wrong> {
+impl FaultConditions {
+    fn check(&self) -> Result<(), FaultRuleError> {
         within(self.nth, 1..=u64::MAX, "when.nth")?;
         within(self.every, 1..=u64::MAX, "when.every")?;
         if self.probability.is_some_and(|likely| !(0.0..=1.0).contains(&likely)) {
-            return Err(Wrong::new("when.probability", "must be a number from 0 to 1"));
+            return Err(FaultRuleError::new("when.probability", "must be a number from 0 to 1"));
         }
         let burst = self.burst.unwrap_or(super::Burst { every: DAY, r#for: DAY });
         within(Some(burst.every), 1..=DAY, "when.burst.every")?;
@@ -92,8 +99,8 @@ impl When {
         &self,
         carrier: Carrier<'_>,
         routes: &'r RouteTable,
-    ) -> Result<Vec<&'r Route>, Wrong> {
-        let wrong_route = |message| Err(Wrong::new("when.route", message));
+    ) -> Result<Vec<&'r Route>, FaultRuleError> {
+        let wrong_route = |message| Err(FaultRuleError::new("when.route", message));
         if let Some(wanted) = &self.route {
             let Some(route) = routes.resolve(wanted) else {
                 let closest = routes.closest_to(wanted);
@@ -111,24 +118,27 @@ impl When {
         let Some(method) = self.method.as_deref() else { return Ok(concerned) };
         let methods = routes.methods();
         if !methods.contains(&method) {
-            return Err(Wrong::new("when.method", format!("must be {}", methods.join(" or "))));
+            return Err(FaultRuleError::new(
+                "when.method",
+                format!("must be {}", methods.join(" or ")),
+            ));
         }
         concerned.retain(|route| route.methods.contains(&method));
         match (concerned.is_empty(), &self.route) {
             (false, _) => Ok(concerned),
             (true, Some(route)) => {
                 let message = format!("is {method}, which the route {route} does not answer to");
-                Err(Wrong::new("when.method", message))
+                Err(FaultRuleError::new("when.method", message))
             }
             (true, None) => {
                 let message = format!("is {method}, which no route here answers to");
-                Err(Wrong::new("when.method", message))
+                Err(FaultRuleError::new("when.method", message))
             }
         }
     }
 }
 
-impl Act {
+impl FaultAction {
     /// The field that asks for it, by its path in a rule.
     fn field(&self) -> &'static str {
         match self {
@@ -137,12 +147,12 @@ impl Act {
             Self::Drop(_) => "effect.drop",
             Self::Spoil(_) => "effect.body",
             Self::Mistype(_) => "effect.content_type",
-            Self::Stream(StreamAct::Pace(_)) => "effect.pace_ms",
-            Self::Stream(StreamAct::BreakAfter(_)) => "effect.break_after",
-            Self::Stream(StreamAct::EndAfter(_)) => "effect.end_after",
-            Self::Stream(StreamAct::StallAfter(_)) => "effect.stall_after",
-            Self::Stream(StreamAct::Repeat(_)) => "effect.repeat_chunk",
-            Self::Stream(StreamAct::SplitCharacter) => "effect.split_character",
+            Self::Stream(StreamFault::Pace(_)) => "effect.pace_ms",
+            Self::Stream(StreamFault::BreakAfter(_)) => "effect.break_after",
+            Self::Stream(StreamFault::EndAfter(_)) => "effect.end_after",
+            Self::Stream(StreamFault::StallAfter(_)) => "effect.stall_after",
+            Self::Stream(StreamFault::Repeat(_)) => "effect.repeat_chunk",
+            Self::Stream(StreamFault::SplitCharacter) => "effect.split_character",
         }
     }
 
@@ -154,31 +164,34 @@ impl Act {
 
 impl Effect {
     /// What it comes to.
-    pub fn fault(&self) -> Result<Fault, Wrong> {
+    pub fn fault(&self) -> Result<Fault, FaultRuleError> {
         let delay = within(self.delay_ms, 1..=DAY_MS, "effect.delay_ms")?;
         let mut acts = self.acts()?.into_iter().flatten();
         let act = acts.next();
         if let (Some(one), Some(other)) = (&act, acts.next()) {
             let message = format!("cannot go together with {}", one.name());
-            return Err(Wrong::new(other.field(), message));
+            return Err(FaultRuleError::new(other.field(), message));
         }
-        if self.retry_after.is_some() && !matches!(act, Some(Act::Refuse { .. })) {
-            return Err(Wrong::new("effect.retry_after", "goes together with status only"));
+        if self.retry_after.is_some() && !matches!(act, Some(FaultAction::Refuse { .. })) {
+            return Err(FaultRuleError::new(
+                "effect.retry_after",
+                "goes together with status only",
+            ));
         }
         match (act, delay) {
-            (None, None) => Err(Wrong::new(
+            (None, None) => Err(FaultRuleError::new(
                 "effect",
                 "must have one of delay_ms, status, drop, body, content_type, pace_ms, \
                  break_after, end_after, stall_after, repeat_chunk, split_character",
             )),
             (act, delay) => Ok(Fault {
                 delay: Duration::from_millis(delay.unwrap_or_default()),
-                act: act.unwrap_or(Act::Wait),
+                act: act.unwrap_or(FaultAction::Wait),
             }),
         }
     }
 
-    fn acts(&self) -> Result<[Option<Act>; 10], Wrong> {
+    fn acts(&self) -> Result<[Option<FaultAction>; 10], FaultRuleError> {
         let words = |number, field| within(number, 0..=MOST_WORDS, field);
         let pace = within(self.pace_ms, 1..=DAY_MS, "effect.pace_ms")?;
         let break_after = words(self.break_after, "effect.break_after")?;
@@ -186,40 +199,40 @@ impl Effect {
         let stall_after = words(self.stall_after, "effect.stall_after")?;
         let repeat = within(self.repeat_chunk, 1..=MOST_WORDS, "effect.repeat_chunk")?;
         if self.split_character == Some(false) {
-            return Err(Wrong::new("effect.split_character", "must be true"));
+            return Err(FaultRuleError::new("effect.split_character", "must be true"));
         }
         Ok([
             self.refusal()?,
-            self.drop.map(Act::Drop),
-            self.body.map(Act::Spoil),
+            self.drop.map(FaultAction::Drop),
+            self.body.map(FaultAction::Spoil),
             self.mistyped()?,
-            pace.map(|ms| Act::Stream(StreamAct::Pace(Duration::from_millis(ms)))),
-            break_after.map(|words| Act::Stream(StreamAct::BreakAfter(words))),
-            end_after.map(|words| Act::Stream(StreamAct::EndAfter(words))),
-            stall_after.map(|words| Act::Stream(StreamAct::StallAfter(words))),
-            repeat.map(|chunk| Act::Stream(StreamAct::Repeat(chunk))),
-            self.split_character.map(|_| Act::Stream(StreamAct::SplitCharacter)),
+            pace.map(|ms| FaultAction::Stream(StreamFault::Pace(Duration::from_millis(ms)))),
+            break_after.map(|words| FaultAction::Stream(StreamFault::BreakAfter(words))),
+            end_after.map(|words| FaultAction::Stream(StreamFault::EndAfter(words))),
+            stall_after.map(|words| FaultAction::Stream(StreamFault::StallAfter(words))),
+            repeat.map(|chunk| FaultAction::Stream(StreamFault::Repeat(chunk))),
+            self.split_character.map(|_| FaultAction::Stream(StreamFault::SplitCharacter)),
         ])
     }
 
-    fn refusal(&self) -> Result<Option<Act>, Wrong> {
+    fn refusal(&self) -> Result<Option<FaultAction>, FaultRuleError> {
         let retry_after = within(self.retry_after, 0..=DAY, "effect.retry_after")?;
         let Some(status) = within(self.status, REFUSING, "effect.status")? else {
             return Ok(None);
         };
         let status = u16::try_from(status).unwrap_or(500);
         let retry_after = retry_after.or((status == 429).then_some(USUAL_RETRY_AFTER));
-        Ok(Some(Act::Refuse { status, retry_after }))
+        Ok(Some(FaultAction::Refuse { status, retry_after }))
     }
 
-    fn mistyped(&self) -> Result<Option<Act>, Wrong> {
+    fn mistyped(&self) -> Result<Option<FaultAction>, FaultRuleError> {
         let Some(sent) = &self.content_type else { return Ok(None) };
         let printable = sent.bytes().all(|byte| (b' '..=b'~').contains(&byte));
         if sent.is_empty() || !printable {
             let message = "must be printable ASCII characters, at least one";
-            return Err(Wrong::new("effect.content_type", message));
+            return Err(FaultRuleError::new("effect.content_type", message));
         }
-        Ok(Some(Act::Mistype(sent.clone())))
+        Ok(Some(FaultAction::Mistype(sent.clone())))
     }
 }
 
@@ -230,8 +243,8 @@ mod tests {
     use super::*;
 
     fn wrong(rule: Value) -> (&'static str, String) {
-        let rule: Rule = serde_json::from_value(rule).unwrap();
-        let wrong = rule.armed(Carrier::Account, &RouteTable::sample()).unwrap_err();
+        let rule: FaultRule = serde_json::from_value(rule).unwrap();
+        let wrong = rule.compile(Carrier::Account, &RouteTable::sample()).unwrap_err();
         (wrong.field, wrong.message)
     }
 
@@ -282,7 +295,10 @@ mod tests {
 
     #[test]
     fn a_deployments_faults_are_for_its_own_routes() {
-        let when = |route| When { route: Some(String::from(route)), ..When::default() };
+        let when = |route| FaultConditions {
+            route: Some(String::from(route)),
+            ..FaultConditions::default()
+        };
         let effect = Effect { status: Some(503), ..Effect::default() };
         for (route, taken) in [
             ("/v1/runner/{deployment_id}", true),
@@ -291,8 +307,8 @@ mod tests {
             ("/v1/runner/OTHER", false),
             ("/v1/runner/conversations", false),
         ] {
-            let rule = Rule { when: when(route), effect: effect.clone(), times: None };
-            let armed = rule.armed(Carrier::Deployment("MINE"), &RouteTable::sample());
+            let rule = FaultRule { when: when(route), effect: effect.clone(), times: None };
+            let armed = rule.compile(Carrier::Deployment("MINE"), &RouteTable::sample());
             assert_eq!(armed.err().map(|wrong| wrong.field), (!taken).then_some("when.route"));
         }
     }

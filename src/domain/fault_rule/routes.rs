@@ -4,7 +4,7 @@
 
 use super::is_open;
 use super::is_streamed;
-use super::{Act, When};
+use super::{FaultAction, FaultConditions};
 use crate::domain::conversation::Api;
 use crate::domain::path::decoded;
 
@@ -79,7 +79,7 @@ impl RouteTable {
     }
 
     /// The routes whose requests `when` can hold for, its method aside.
-    pub(super) fn concerned(&self, when: &When, carrier: Carrier<'_>) -> Vec<&Route> {
+    pub(super) fn concerned(&self, when: &FaultConditions, carrier: Carrier<'_>) -> Vec<&Route> {
         let named = when.route.as_deref();
         let resolved = named.map(|wanted| self.resolve(wanted));
         let is_concerned = |route: &&Route| {
@@ -93,7 +93,7 @@ impl RouteTable {
 
 impl Route {
     /// Whether `act` can befall an answer of this route.
-    pub(super) fn suffers(&self, act: &Act) -> bool {
+    pub(super) fn suffers(&self, act: &FaultAction) -> bool {
         act.befalls(is_streamed(self.path))
     }
 }

@@ -17,12 +17,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 
-use self::demand::Demand;
+use self::demand::RequestedFault;
 use crate::app::accounts::AccountSession;
-use crate::app::faults::{self, Carried};
+use crate::app::faults::{self, AttachedFaults};
 use crate::domain::Deployment;
 use crate::domain::conversation::Api;
-use crate::domain::fault_rule::{Act, Asked, Drop, Fault};
+use crate::domain::fault_rule::{ConnectionDrop, Fault, FaultAction, FaultContext};
 use crate::http::context::Scope;
 use crate::http::response::account_end::breaking_off;
 use crate::http::response::failure::Failure;
@@ -39,7 +39,7 @@ pub enum FaultHeader {
 /// A client's connection, which can be cut under its hands. Requests that come over it are answered
 /// in its own task, and nobody else cuts it: who serves it need only look, and not be woken.
 #[derive(Debug, Clone, Default)]
-pub struct Line(Arc<Flags>);
+pub struct ConnectionAbort(Arc<Flags>);
 
 #[derive(Debug, Default)]
 struct Flags {
@@ -47,7 +47,7 @@ struct Flags {
     reset_on_close: AtomicBool,
 }
 
-impl Line {
+impl ConnectionAbort {
     /// Cuts it: the client sees a reset in place of the answer.
     pub(crate) fn cut(&self) {
         self.0.cut.store(true, Ordering::Release);
@@ -71,7 +71,7 @@ impl Line {
 
 /// Lets the request of `visit`, and to the deployment if there is one, meet its fault: waits, and
 /// refuses.
-pub(crate) async fn meet(
+pub(crate) async fn check_fault(
     parts: &Parts,
     api: Api,
     visit: &AccountSession,
@@ -80,14 +80,13 @@ pub(crate) async fn meet(
     let scope = Scope::of(&parts.extensions);
     let route = scope.route().unwrap_or_default();
     let (path, method) = (parts.uri.path(), parts.method.as_str());
-    let asked = Asked { api, route, path, method };
+    let asked = FaultContext { api, route, path, method };
     let epoch = visit.epoch();
-    let fault = if let Some(demand) = parts.extensions.get::<Demand>() {
+    let fault = if let Some(demand) = parts.extensions.get::<RequestedFault>() {
         Some(demand.fault(asked.streamed())?)
     } else {
-        let carried = deployment.map_or(Carried { by: "", rules: &[] }, |deployment| Carried {
-            by: deployment.id.as_str(),
-            rules: &deployment.faults,
+        let carried = deployment.map_or(AttachedFaults { by: "", rules: &[] }, |deployment| {
+            AttachedFaults { by: deployment.id.as_str(), rules: &deployment.faults }
         });
         epoch.faults.met(&asked, carried, &visit.clock, epoch.ids.draw())
     };
@@ -98,7 +97,7 @@ pub(crate) async fn meet(
 /// Sees whether a request asks for its own fault.
 pub(crate) fn ask(header: FaultHeader, request: &mut Request) {
     if header == FaultHeader::Obeyed
-        && let Some(demand) = Demand::of(request.headers())
+        && let Some(demand) = RequestedFault::of(request.headers())
     {
         request.extensions_mut().insert(demand);
     }
@@ -106,7 +105,7 @@ pub(crate) fn ask(header: FaultHeader, request: &mut Request) {
 
 /// Around both rooms: does to an answer what the request's fault says. A stream, however it is done
 /// to, breaks off when its account ends.
-pub(crate) async fn befall(response: Response, scope: &Scope) -> Response {
+pub(crate) async fn apply_fault(response: Response, scope: &Scope) -> Response {
     let response = match scope.notes().fault() {
         None => response,
         Some(fault) => done_to(response, fault, scope).await,
@@ -119,24 +118,26 @@ async fn done_to(mut response: Response, fault: &Fault, scope: &Scope) -> Respon
     // What is refused for another reason was not answered: there is nothing to spoil.
     let answered = response.status().is_success();
     match &fault.act {
-        Act::Wait => {}
-        Act::Refuse { status, retry_after } => {
+        FaultAction::Wait => {}
+        FaultAction::Refuse { status, retry_after } => {
             let refused = response.status().as_u16() == *status;
             if let Some(seconds) = retry_after.filter(|_| refused) {
                 response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
             }
         }
-        Act::Drop(Drop::AfterCommit) if !answered => {}
-        Act::Drop(Drop::AfterCommit) if streamed => return response.map(body::without_its_end),
-        Act::Drop(_) => scope.line().cut(),
-        Act::Spoil(_) if streamed || !answered => {}
-        Act::Spoil(how) => return body::spoilt(response, *how).await,
-        Act::Mistype(sent) => {
+        FaultAction::Drop(ConnectionDrop::AfterCommit) if !answered => {}
+        FaultAction::Drop(ConnectionDrop::AfterCommit) if streamed => {
+            return response.map(body::without_its_end);
+        }
+        FaultAction::Drop(_) => scope.line().cut(),
+        FaultAction::Spoil(_) if streamed || !answered => {}
+        FaultAction::Spoil(how) => return body::spoilt(response, *how).await,
+        FaultAction::Mistype(sent) => {
             if let (true, Ok(sent)) = (answered, HeaderValue::from_str(sent)) {
                 response.headers_mut().insert(header::CONTENT_TYPE, sent);
             }
         }
-        Act::Stream(act) => {
+        FaultAction::Stream(act) => {
             if let (true, Some(world)) = (streamed && answered, scope.world()) {
                 let clock = Arc::clone(&world.clock);
                 let notes = Arc::clone(scope.notes());

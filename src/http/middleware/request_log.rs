@@ -18,7 +18,7 @@ use crate::app::request_log::{
     BodyExcerpt, Entry, HeaderLines, LoggedRequest, LoggedResponse, ResponseEnd, Timing, Word,
 };
 use crate::clock::Stopwatch;
-use crate::domain::fault_rule::{Act, Drop as Dropped};
+use crate::domain::fault_rule::{ConnectionDrop as Dropped, FaultAction};
 use crate::http::context::Scope;
 use crate::http::response::account_end::AccountEnd;
 
@@ -117,7 +117,7 @@ impl Drop for Recording {
         let mut entry = Entry::new(request, place.came, id, self.scope.notes());
         entry.answer = self.answer.take();
         entry.end = self.end;
-        if let Some(Act::Drop(when)) = entry.fault.as_ref().map(|fault| &fault.act) {
+        if let Some(FaultAction::Drop(when)) = entry.fault.as_ref().map(|fault| &fault.act) {
             let refused = entry.answer.as_ref().is_some_and(|answer| answer.status >= 400);
             match when {
                 // What was answered was for nobody.

@@ -9,7 +9,7 @@ use axum::http::{Method, StatusCode, Uri};
 use futures::FutureExt as _;
 use http_body_util::{BodyExt as _, Collected};
 
-use super::{Failure, Line, Observed, Passage, Room, Scope};
+use super::{ConnectionAbort, Failure, Observed, Passage, Room, Scope};
 
 /// The part of an answer that does not depend on the connection.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Passage {
     /// like every request.
     pub fn answer_bad_head(
         &self,
-        line: &Line,
+        line: &ConnectionAbort,
         status: StatusCode,
         beginning: &[u8],
     ) -> BadHeadAnswer {

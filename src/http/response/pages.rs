@@ -5,7 +5,7 @@ use axum::http::request::Parts;
 
 use super::failure::Failure;
 use crate::app::conversations::Page;
-use crate::domain::error::{Fault, FieldError, Place};
+use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 
 /// The parameters of a list (runner-conversation-rest.txt, "Query params"; `+` is a space).
 #[derive(Debug)]
@@ -52,10 +52,10 @@ impl ListQuery {
             let Some((_, slot)) = slot else {
                 let field = FieldError::new(
                     &name,
-                    Fault::NotAllowed,
+                    FieldErrorKind::NotAllowed,
                     format!("there is no parameter {name}"),
                 );
-                return Err(field.in_the(Place::Query).into());
+                return Err(field.in_the(FieldLocation::Query).into());
             };
             if slot.replace(value).is_some() {
                 return Err(bad(&name, format!("{name} is given more than once")));
@@ -105,5 +105,5 @@ fn whole_number(name: &str, value: &str, most: u64) -> Result<u64, Failure> {
 }
 
 fn bad(name: &str, message: String) -> Failure {
-    FieldError::new(name, Fault::BadValue, message).in_the(Place::Query).into()
+    FieldError::new(name, FieldErrorKind::BadValue, message).in_the(FieldLocation::Query).into()
 }

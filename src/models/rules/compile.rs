@@ -16,7 +16,7 @@ use super::template::{self, Uses};
 use crate::domain::catalog::as_text;
 use crate::domain::conversation::Api;
 use crate::domain::conversation::text_of;
-use crate::domain::error::{Fault, FieldError};
+use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::reply_rule::{Rule, When};
 use crate::domain::{Part, Prompt};
 use crate::ids::DeploymentId;
@@ -49,7 +49,7 @@ impl RuleFault {
             })
             .collect();
         let first = faults.first().map(|fault| path(&fault.path)).unwrap_or_default();
-        FieldError::new(first, Fault::BadValue, said.join("; "))
+        FieldError::new(first, FieldErrorKind::BadValue, said.join("; "))
     }
 }
 

@@ -9,7 +9,7 @@ use std::task::{Poll, ready};
 
 use axum::http::StatusCode;
 
-use crate::http::{Line, Passage};
+use crate::http::{ConnectionAbort, Passage};
 
 /// As much of a head as it takes to tell method and API.
 const BEGINNING: usize = 64;
@@ -19,7 +19,7 @@ const LONGEST: usize = 200;
 /// Replaces hyper's own answers on one connection.
 pub(super) struct Refusals {
     passage: Passage,
-    line: Line,
+    line: ConnectionAbort,
     /// The beginning of what was read last that looks like a head.
     head: [u8; BEGINNING],
     head_length: usize,
@@ -34,7 +34,7 @@ struct Replacing {
 }
 
 impl Refusals {
-    pub(super) fn new(passage: Passage, line: Line) -> Self {
+    pub(super) fn new(passage: Passage, line: ConnectionAbort) -> Self {
         Self { passage, line, head: [0; BEGINNING], head_length: 0, replacing: None }
     }
 

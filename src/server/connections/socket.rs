@@ -8,14 +8,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::refusals::Refusals;
-use crate::http::Line;
+use crate::http::ConnectionAbort;
 
 /// A client's socket. Closed after its line was cut, or before the end of an answer that only the
 /// end of the connection tells, it tells the client of a reset, and what was not sent yet is never
 /// sent.
 pub(super) struct Socket {
     pub(super) stream: TcpStream,
-    pub(super) line: Line,
+    pub(super) line: ConnectionAbort,
     pub(super) refusals: Refusals,
 }
 

@@ -7,17 +7,17 @@ use std::task::{Context, Poll, ready};
 use axum::body::{Body, Bytes, HttpBody};
 use http_body::{Frame, SizeHint};
 
-use crate::http::Line;
+use crate::http::ConnectionAbort;
 
 /// A body that leaves its connection to be reset unless it is read to its end.
 pub(super) struct Unframed {
     body: Body,
-    line: Line,
+    line: ConnectionAbort,
 }
 
 impl Unframed {
     /// `body`, which goes over `line`.
-    pub(super) fn new(body: Body, line: Line) -> Self {
+    pub(super) fn new(body: Body, line: ConnectionAbort) -> Self {
         line.reset_on_close(true);
         Self { body, line }
     }

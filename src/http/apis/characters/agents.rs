@@ -9,7 +9,7 @@ use super::auth::CharactersAccount;
 use crate::app::Studio;
 use crate::app::studio::NewAgent;
 use crate::domain::catalog::Agent;
-use crate::domain::error::{Fault, FieldError};
+use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::http::base_url::BaseUrl;
 use crate::http::extract::{Body, InPath, Json, WholeNumber};
 use crate::http::response::failure::Failure;
@@ -46,7 +46,7 @@ impl AgentBody {
     fn checked(self) -> Result<NewAgent, FieldError> {
         if self.name.is_empty() {
             let message = "name must not be empty";
-            return Err(FieldError::new("name", Fault::BadValue, message));
+            return Err(FieldError::new("name", FieldErrorKind::BadValue, message));
         }
         let appearance = self.appearance_prompt.unwrap_or_default();
         let age = self.age.map(|age| age.within(YOUNGEST..=u64::MAX, "age")).transpose()?;

@@ -54,7 +54,7 @@ impl<S: Sync> FromRequestParts<S> for CharactersAccount {
         match parts.extensions.get::<KeyLookup>() {
             Some(KeyLookup::Account(visit)) => {
                 let visit = visit.clone();
-                fault_injection::meet(parts, Api::Characters, &visit, None).await?;
+                fault_injection::check_fault(parts, Api::Characters, &visit, None).await?;
                 Ok(Self(visit))
             }
             Some(KeyLookup::UnknownKey) => Err(Error::UnknownKey.into()),

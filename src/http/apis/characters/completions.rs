@@ -8,7 +8,7 @@ use crate::app::Turns;
 use crate::app::generation::characters::{Replied, Unfinished};
 use crate::clock::rfc3339;
 use crate::domain::conversation::Turn;
-use crate::domain::error::{Fault, FieldError};
+use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::{Part, Role};
 use crate::http::extract::{Body, Json, Object};
 use crate::http::response::failure::Failure;
@@ -71,7 +71,7 @@ pub(super) fn messages(bodies: Vec<Object<MessageBody>>) -> Result<Vec<Turn>, Fi
             _ => {
                 let field = format!("messages[{index}].role");
                 let message = format!("{field} must be one of system, user, agent, assistant");
-                return Err(FieldError::new(field, Fault::BadValue, message));
+                return Err(FieldError::new(field, FieldErrorKind::BadValue, message));
             }
         };
         Ok(Turn { role, parts: vec![Part::text(body.content)] })
@@ -83,7 +83,7 @@ impl CompletionBody {
     fn checked(self) -> Result<Unfinished, FieldError> {
         if self.messages.is_empty() {
             let message = "messages must be a non-empty array";
-            return Err(FieldError::new("messages", Fault::EmptyArray, message));
+            return Err(FieldError::new("messages", FieldErrorKind::EmptyArray, message));
         }
         let messages = messages(self.messages)?;
         Ok(Unfinished { messages, llm: self.llm_id, agent: self.agent_id })

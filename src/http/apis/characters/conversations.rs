@@ -14,7 +14,7 @@ use crate::app::{Archive, Turns};
 use crate::clock::rfc3339;
 use crate::domain::conversation::text_of;
 use crate::domain::conversation::{Conversation, Message};
-use crate::domain::error::{Fault, FieldError};
+use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::http::base_url::BaseUrl;
 use crate::http::extract::{Body, InPath, Json, Object};
 use crate::http::response::failure::Failure;
@@ -68,7 +68,7 @@ impl CreateBody {
     fn checked(self) -> Result<Begun, FieldError> {
         if !(1..=LONGEST_TITLE).contains(&self.title.chars().count()) {
             let message = format!("title must have 1 to {LONGEST_TITLE} characters");
-            return Err(FieldError::new("title", Fault::BadValue, message));
+            return Err(FieldError::new("title", FieldErrorKind::BadValue, message));
         }
         Ok(Begun {
             title: self.title,
@@ -84,7 +84,7 @@ impl SayBody {
     fn checked(self, conversation: ConversationId) -> Result<Addressed, FieldError> {
         if self.content.is_empty() {
             let message = "content must not be empty";
-            return Err(FieldError::new("content", Fault::BadValue, message));
+            return Err(FieldError::new("content", FieldErrorKind::BadValue, message));
         }
         Ok(Addressed {
             conversation,

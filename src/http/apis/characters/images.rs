@@ -12,7 +12,7 @@ use crate::app::conversations::Page;
 use crate::app::studio::NewImage;
 use crate::clock::rfc3339;
 use crate::domain::catalog::Image;
-use crate::domain::error::{Fault, FieldError};
+use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::http::base_url::BaseUrl;
 use crate::http::extract::{Body, InPath, Json};
 use crate::http::response::failure::Failure;
@@ -61,7 +61,7 @@ impl ImageBody {
     fn checked(self) -> Result<NewImage, FieldError> {
         if self.prompt.trim().is_empty() {
             let message = "prompt must not be empty";
-            return Err(FieldError::new("prompt", Fault::BadValue, message));
+            return Err(FieldError::new("prompt", FieldErrorKind::BadValue, message));
         }
         let ImageBody { prompt, sd_model_id, conversation_id } = self;
         Ok(NewImage { prompt, sd_model: sd_model_id, conversation: conversation_id })

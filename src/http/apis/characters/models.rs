@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::auth::CharactersAccount;
 use crate::domain::Credits;
-use crate::domain::error::{Fault, FieldError, Place};
+use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::fixtures::Shelf;
 use crate::http::extract::Json;
 use crate::http::response::failure::Failure;
@@ -54,10 +54,10 @@ pub(super) async fn list(
             })
             .collect(),
         Some(_) => {
-            let field = FieldError::new("type", Fault::BadValue, "type must be llm or sd");
-            return Err(field.in_the(Place::Query).into());
+            let field = FieldError::new("type", FieldErrorKind::BadValue, "type must be llm or sd");
+            return Err(field.in_the(FieldLocation::Query).into());
         }
-        None => return Err(FieldError::missing("type").in_the(Place::Query).into()),
+        None => return Err(FieldError::missing("type").in_the(FieldLocation::Query).into()),
     };
     Ok(Json(models))
 }

@@ -13,7 +13,7 @@ use crate::app::accounts::{AccountChanges, LimitChange, NewAccount};
 use crate::app::snapshots::Section;
 use crate::app::{AccountRegistry, AccountState};
 use crate::clock::parse_rfc3339;
-use crate::domain::error::{Fault, FieldError};
+use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::{ApiKey, Credits};
 use crate::http::extract::{InPath, Json, WholeNumber};
 use crate::http::response::failure::Failure;
@@ -94,7 +94,7 @@ fn credits(text: Option<String>) -> Result<Option<Credits>, FieldError> {
     text.map(|text| {
         Credits::parse(&text).ok_or_else(|| {
             let message = "balance must be credits as decimal text, at most six places: \"12.5\"";
-            FieldError::new("balance", Fault::BadValue, message)
+            FieldError::new("balance", FieldErrorKind::BadValue, message)
         })
     })
     .transpose()
@@ -116,7 +116,7 @@ impl NewAccountBody {
         let clock = self.clock.map(|text| {
             parse_rfc3339(&text).ok_or_else(|| {
                 let message = "clock must be a time like 2026-03-24T09:00:00Z";
-                FieldError::new("clock", Fault::BadValue, message)
+                FieldError::new("clock", FieldErrorKind::BadValue, message)
             })
         });
         Ok(NewAccount {
@@ -180,7 +180,7 @@ pub(super) async fn create(
 ) -> Result<(StatusCode, Json<AccountAnswer>), Failure> {
     if body.with.is_some() {
         let message = "with is for a fork: there is nothing to take along";
-        return Err(FieldError::new("with", Fault::NotAllowed, message).into());
+        return Err(FieldError::new("with", FieldErrorKind::NotAllowed, message).into());
     }
     let world = worlds.make(body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(fresh(&worlds, &world).await?)))

@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::body::{NoFields, OptionalBody};
 use crate::domain::Error;
-use crate::domain::error::{Fault, FieldError, Place};
+use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::http::context::Scope;
 use crate::http::extract::LargeBodies;
 use crate::http::extract::is_json;
@@ -110,8 +110,8 @@ fn understood(request: &Request) -> Result<(), Failure> {
     match form_urlencoded::parse(query.as_bytes()).next() {
         Some((name, _)) if !takes_parameters => {
             let message = format!("there is no parameter {name}");
-            let field = FieldError::new(name, Fault::NotAllowed, message);
-            Err(field.in_the(Place::Query).into())
+            let field = FieldError::new(name, FieldErrorKind::NotAllowed, message);
+            Err(field.in_the(FieldLocation::Query).into())
         }
         Some(_) | None => Ok(()),
     }

@@ -12,7 +12,7 @@ use crate::app::AccountRegistry;
 use crate::clock::Clock;
 use crate::clock::parse_rfc3339;
 use crate::clock::rfc3339;
-use crate::domain::error::{Fault, FieldError};
+use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::http::extract::{InPath, Json, WholeNumber};
 use crate::http::response::failure::Failure;
 use crate::ids::AccountId;
@@ -56,7 +56,8 @@ fn seconds(given: &Value) -> Result<Duration, FieldError> {
     let longest = Duration::from_secs(LONGEST_STEP);
     let step = given.as_f64().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let step = step.filter(|step| *step <= longest).ok_or_else(|| {
-        let kind = if given.is_number() { Fault::BadValue } else { Fault::WrongType };
+        let kind =
+            if given.is_number() { FieldErrorKind::BadValue } else { FieldErrorKind::WrongType };
         let message = format!("seconds must be a number from 0 to {LONGEST_STEP}");
         FieldError::new("seconds", kind, message)
     })?;
@@ -96,7 +97,7 @@ pub(super) async fn set(
     let now = body.now.map(|text| {
         parse_rfc3339(&text).ok_or_else(|| {
             let message = "now must be a time like 2026-03-24T09:00:00Z";
-            FieldError::new("now", Fault::BadValue, message)
+            FieldError::new("now", FieldErrorKind::BadValue, message)
         })
     });
     let now = now.transpose()?;

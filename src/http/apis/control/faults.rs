@@ -10,9 +10,9 @@ use serde::Serialize;
 
 use super::body::ControlBody;
 use crate::app::AccountRegistry;
-use crate::app::faults::Standing;
+use crate::app::faults::ActiveFault;
 use crate::domain::error::FieldError;
-use crate::domain::fault_rule::{Carrier, Rule};
+use crate::domain::fault_rule::{Carrier, FaultRule};
 use crate::http::extract::segment;
 use crate::http::extract::{InPath, Json};
 use crate::http::response::failure::Failure;
@@ -23,16 +23,16 @@ use crate::ids::{AccountId, FaultId};
 pub(super) struct FaultAnswer {
     id: FaultId,
     #[serde(flatten)]
-    rule: Rule,
+    rule: FaultRule,
     /// Requests that it was for.
     matched: u64,
     /// Those that met its effect.
     fired: u64,
 }
 
-impl From<Standing> for FaultAnswer {
-    fn from(standing: Standing) -> Self {
-        let Standing { id, armed, tally } = standing;
+impl From<ActiveFault> for FaultAnswer {
+    fn from(standing: ActiveFault) -> Self {
+        let ActiveFault { id, armed, tally } = standing;
         Self { id, rule: armed.rule, matched: tally.matched, fired: tally.fired }
     }
 }
@@ -65,10 +65,10 @@ pub(super) async fn list(
 pub(super) async fn add(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
-    ControlBody(rule): ControlBody<Rule>,
+    ControlBody(rule): ControlBody<FaultRule>,
 ) -> Result<(StatusCode, Json<FaultAnswer>), Failure> {
     let world = worlds.require(&id)?;
-    let armed = rule.armed(Carrier::Account, worlds.routes()).map_err(FieldError::from)?;
+    let armed = rule.compile(Carrier::Account, worlds.routes()).map_err(FieldError::from)?;
     let standing = world.epoch().faults.add(armed, world.clock.now());
     Ok((StatusCode::CREATED, Json(standing.into())))
 }

@@ -15,7 +15,7 @@ use super::body::ControlBody;
 use crate::app::AccountRegistry;
 use crate::domain::Error;
 use crate::domain::conversation::Api;
-use crate::domain::error::{Fault, FieldError, Place};
+use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::domain::reply_rule::{Reply, Rule};
 use crate::http::extract::segment;
 use crate::http::extract::{AnyBody, InPath, Json};
@@ -150,7 +150,9 @@ impl<S: Send + Sync> FromRequestParts<S> for RuleInPath {
 
 /// Where `?at=` or `?before=` wants a new rule.
 fn position(query: ListQuery) -> Result<Position, Failure> {
-    let bad = |message| FieldError::new("at", Fault::BadValue, message).in_the(Place::Query);
+    let bad = |message| {
+        FieldError::new("at", FieldErrorKind::BadValue, message).in_the(FieldLocation::Query)
+    };
     match query.only(["at", "before"])? {
         [None, None] => Ok(Position::End),
         [Some(at), None] => {
@@ -167,8 +169,9 @@ fn api(query: ListQuery) -> Result<Option<Api>, Failure> {
     let [api] = query.only(["api"])?;
     let Some(name) = api else { return Ok(None) };
     let named = [Api::Runner, Api::Characters].into_iter().find(|api| api.name() == name);
-    let bad = || FieldError::new("api", Fault::BadValue, "api must be runner or characters");
-    named.map(Some).ok_or_else(|| bad().in_the(Place::Query).into())
+    let bad =
+        || FieldError::new("api", FieldErrorKind::BadValue, "api must be runner or characters");
+    named.map(Some).ok_or_else(|| bad().in_the(FieldLocation::Query).into())
 }
 
 /// `GET /_mynah/accounts/{id}/replies`.

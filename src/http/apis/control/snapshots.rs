@@ -11,7 +11,7 @@ use super::accounts::{AccountAnswer, NewAccountBody};
 use super::body::{ControlBody, OptionalBody};
 use crate::app::snapshots::{Section, Snapshot};
 use crate::app::{AccountRegistry, Snapshots};
-use crate::domain::error::Place;
+use crate::domain::error::FieldLocation;
 use crate::http::extract::{InPath, Json};
 use crate::http::response::failure::Failure;
 use crate::http::response::pages::ListQuery;
@@ -25,7 +25,7 @@ fn sections(query: ListQuery) -> Result<Option<Vec<Section>>, Failure> {
     let [with] = query.only(["with"])?;
     let names = |with: &str| {
         Section::named(with.split(',').filter(|name| !name.is_empty()))
-            .map_err(|wrong| wrong.in_the(Place::Query))
+            .map_err(|wrong| wrong.in_the(FieldLocation::Query))
     };
     Ok(with.as_deref().map(names).transpose()?)
 }

@@ -95,7 +95,7 @@ async fn admit(
         scope.limited(verdict);
         verdict.outcome()?;
     }
-    fault_injection::meet(parts, Api::Runner, visit, deployment).await
+    fault_injection::check_fault(parts, Api::Runner, visit, deployment).await
 }
 
 fn key(headers: &HeaderMap) -> Option<&str> {

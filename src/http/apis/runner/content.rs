@@ -7,8 +7,8 @@ use url::Url;
 
 use crate::domain::Part;
 use crate::domain::conversation::label_text;
-use crate::domain::conversation::{File, Meta, Variables};
-use crate::domain::error::{Fault, FieldError, Place};
+use crate::domain::conversation::{FileRef, Meta, Variables};
+use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::http::extract::{Object, WholeNumber};
 
 /// How many previous turns the model is shown by default.
@@ -37,7 +37,7 @@ pub(super) type ContentBody = Vec<Object<PartBody>>;
 pub(super) fn content(body: ContentBody) -> Result<Vec<Part>, FieldError> {
     if body.is_empty() {
         let message = "content must be a non-empty array";
-        return Err(FieldError::new("content", Fault::EmptyArray, message));
+        return Err(FieldError::new("content", FieldErrorKind::EmptyArray, message));
     }
     let alone = body.len() == 1;
     body.into_iter().enumerate().map(|(index, Object(part))| checked(part, index, alone)).collect()
@@ -50,7 +50,7 @@ fn checked(part: PartBody, index: usize, alone: bool) -> Result<Part, FieldError
         let text = text.ok_or_else(|| FieldError::missing(at("text")))?;
         if text.is_empty() && alone {
             let message = format!("{} may be empty only beside another part", at("text"));
-            return Err(FieldError::new(at("text"), Fault::BadValue, message));
+            return Err(FieldError::new(at("text"), FieldErrorKind::BadValue, message));
         }
         return Ok(Part::Text { text });
     }
@@ -61,20 +61,20 @@ fn checked(part: PartBody, index: usize, alone: bool) -> Result<Part, FieldError
         "url" => Part::Url,
         _ => {
             let message = format!("{} must be one of text, image, video, audio, url", at("type"));
-            return Err(FieldError::new(at("type"), Fault::BadValue, message));
+            return Err(FieldError::new(at("type"), FieldErrorKind::BadValue, message));
         }
     };
     let mime_type = mime_type.ok_or_else(|| FieldError::missing(at("mime_type")))?;
     let file_uri = file_uri.ok_or_else(|| FieldError::missing(at("file_uri")))?;
     if !is_mime_type(&mime_type) {
         let message = format!("{} must look like type/subtype", at("mime_type"));
-        return Err(FieldError::new(at("mime_type"), Fault::BadValue, message));
+        return Err(FieldError::new(at("mime_type"), FieldErrorKind::BadValue, message));
     }
     if !is_file_uri(&file_uri) {
         let message = format!("{} must be an absolute http, https, gs or data URI", at("file_uri"));
-        return Err(FieldError::new(at("file_uri"), Fault::BadValue, message));
+        return Err(FieldError::new(at("file_uri"), FieldErrorKind::BadValue, message));
     }
-    Ok(kind(File { mime_type, file_uri }))
+    Ok(kind(FileRef { mime_type, file_uri }))
 }
 
 /// `type/subtype`, with parameters allowed behind it (RFC 9110, 8.3.1).
@@ -107,21 +107,21 @@ pub(super) fn meta(meta: Option<Meta>) -> Result<Meta, FieldError> {
     let meta = meta.unwrap_or_default();
     if meta.len() > MOST_META_KEYS {
         let message = format!("meta must have at most {MOST_META_KEYS} keys, not {}", meta.len());
-        return Err(FieldError::new("meta", Fault::BadValue, message));
+        return Err(FieldError::new("meta", FieldErrorKind::BadValue, message));
     }
     for (key, value) in &meta {
         let field = format!("meta.{}", key.chars().take(LONGEST_META_KEY).collect::<String>());
         if !(1..=LONGEST_META_KEY).contains(&key.chars().count()) {
             let message = format!("the keys of meta must have 1 to {LONGEST_META_KEY} characters");
-            return Err(FieldError::new("meta", Fault::BadValue, message));
+            return Err(FieldError::new("meta", FieldErrorKind::BadValue, message));
         }
         if key == "page" || key == "page_size" {
             let message = format!("{field} is not allowed: {key} pages the list of conversations");
-            return Err(FieldError::new(field, Fault::NotAllowed, message));
+            return Err(FieldError::new(field, FieldErrorKind::NotAllowed, message));
         }
         if matches!(value, Value::Null | Value::Array(_) | Value::Object(_)) {
             let message = format!("{field} must be a string, a number, true or false");
-            return Err(FieldError::new(field, Fault::WrongType, message));
+            return Err(FieldError::new(field, FieldErrorKind::WrongType, message));
         }
         let length = match value {
             Value::String(text) => text.chars().count(),
@@ -129,7 +129,7 @@ pub(super) fn meta(meta: Option<Meta>) -> Result<Meta, FieldError> {
         };
         if length > LONGEST_META_VALUE {
             let message = format!("{field} must have at most {LONGEST_META_VALUE} characters");
-            return Err(FieldError::new(field, Fault::BadValue, message));
+            return Err(FieldError::new(field, FieldErrorKind::BadValue, message));
         }
     }
     Ok(meta)
@@ -149,7 +149,8 @@ pub(super) fn meta_filter(
         }
         Some((name, _)) => {
             let message = format!("at most {MOST_META_KEYS} filters are allowed");
-            Err(FieldError::new(name, Fault::NotAllowed, message).in_the(Place::Query))
+            Err(FieldError::new(name, FieldErrorKind::NotAllowed, message)
+                .in_the(FieldLocation::Query))
         }
     }
 }

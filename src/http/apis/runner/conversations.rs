@@ -24,7 +24,7 @@ use crate::clock::rfc3339;
 use crate::domain::Part;
 use crate::domain::conversation::text_of;
 use crate::domain::conversation::{Message, Meta, Variables};
-use crate::domain::error::{Fault, FieldError};
+use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::http::context::KnownId;
 use crate::http::extract::{Body, InPath, Json, WholeNumber};
 use crate::http::response::failure::Failure;
@@ -65,7 +65,7 @@ impl SayBody {
         {
             if given {
                 let message = format!("{field} is allowed with the first message only");
-                return Err(FieldError::new(field, Fault::NotAllowed, message));
+                return Err(FieldError::new(field, FieldErrorKind::NotAllowed, message));
             }
         }
         let history_limit = history_limit(self.history_limit.as_ref())?;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::ErrorStyle;
 use crate::domain::Error as Refusal;
-use crate::domain::error::{Fault, FieldError, Place};
+use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::http::extract::Json;
 use crate::http::response::failure::Failure;
 
@@ -42,7 +42,7 @@ fn told(failure: &Failure) -> Told {
 
 fn told_refusal(refusal: &Refusal) -> Told {
     match refusal {
-        Refusal::Field(field) => (INVALID, code_of(field.fault)),
+        Refusal::Field(field) => (INVALID, code_of(field.kind)),
         Refusal::MissingKey => (AUTH, "missing_api_key"),
         Refusal::UnknownKey => (AUTH, "invalid_api_key"),
         Refusal::ForbiddenDeployment(_) => (AUTH, "deployment_forbidden"),
@@ -89,13 +89,13 @@ fn told_injected(status: u16) -> Told {
     }
 }
 
-fn code_of(fault: Fault) -> &'static str {
+fn code_of(fault: FieldErrorKind) -> &'static str {
     match fault {
-        Fault::Missing => "missing_required_field",
-        Fault::WrongType => "invalid_type",
-        Fault::BadValue => "invalid_value",
-        Fault::EmptyArray => "empty_array",
-        Fault::NotAllowed => "not_allowed",
+        FieldErrorKind::Missing => "missing_required_field",
+        FieldErrorKind::WrongType => "invalid_type",
+        FieldErrorKind::BadValue => "invalid_value",
+        FieldErrorKind::EmptyArray => "empty_array",
+        FieldErrorKind::NotAllowed => "not_allowed",
     }
 }
 
@@ -134,11 +134,11 @@ fn fast_api(failure: &Failure) -> Response {
     let item = match (failure, failure.field()) {
         (_, Some(field)) => json!({
             "loc": location(field),
-            "msg": match field.fault {
-                Fault::Missing => "field required",
+            "msg": match field.kind {
+                FieldErrorKind::Missing => "field required",
                 _ => field.message.as_str(),
             },
-            "type": fast_api_type(field.fault),
+            "type": fast_api_type(field.kind),
         }),
         (Failure::BrokenJson { .. }, None) => json!({
             "loc": ["body"],
@@ -153,22 +153,22 @@ fn fast_api(failure: &Failure) -> Response {
     (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "detail": [item] }))).into_response()
 }
 
-fn fast_api_type(fault: Fault) -> &'static str {
+fn fast_api_type(fault: FieldErrorKind) -> &'static str {
     match fault {
-        Fault::Missing => "value_error.missing",
-        Fault::WrongType => "type_error",
-        Fault::BadValue => "value_error",
-        Fault::EmptyArray => "value_error.list.min_items",
-        Fault::NotAllowed => "value_error.extra",
+        FieldErrorKind::Missing => "value_error.missing",
+        FieldErrorKind::WrongType => "type_error",
+        FieldErrorKind::BadValue => "value_error",
+        FieldErrorKind::EmptyArray => "value_error.list.min_items",
+        FieldErrorKind::NotAllowed => "value_error.extra",
     }
 }
 
 /// `content[1].file_uri` as `["body", "content", 1, "file_uri"]`.
 fn location(field: &FieldError) -> Vec<Value> {
     let place = match field.place {
-        Place::Body => "body",
-        Place::Query => "query",
-        Place::Header => "header",
+        FieldLocation::Body => "body",
+        FieldLocation::Query => "query",
+        FieldLocation::Header => "header",
     };
     let mut steps = vec![Value::from(place)];
     for name in field.field.split('.').filter(|name| !name.is_empty()) {

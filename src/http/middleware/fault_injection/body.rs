@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::app::request_log::RequestTrace;
 use crate::clock::Clock;
-use crate::domain::fault_rule::{Spoilt, StreamAct};
+use crate::domain::fault_rule::{BodyCorruption, StreamFault};
 
 /// How long a stalled stream stalls, on the account's clock: longer than any client waits.
 const STALL: Duration = Duration::from_hours(1);
@@ -21,19 +21,19 @@ const STALL: Duration = Duration::from_hours(1);
 /// A stream ends without its end.
 #[derive(Debug, Error)]
 #[error("a fault that was asked for broke the stream off")]
-struct BrokenOff;
+struct StreamAborted;
 
 /// `response` with its body spoilt, and a length that agrees with it.
-pub(crate) async fn spoilt(response: Response, how: Spoilt) -> Response {
+pub(crate) async fn spoilt(response: Response, how: BodyCorruption) -> Response {
     let (mut parts, body) = response.into_parts();
     let Ok(whole) = body.collect().await else {
         return Response::from_parts(parts, Body::empty());
     };
     let mut bytes = whole.to_bytes().to_vec();
     match how {
-        Spoilt::Empty => bytes.clear(),
-        Spoilt::Truncated => bytes.truncate(bytes.len() / 2),
-        Spoilt::Malformed => {
+        BodyCorruption::Empty => bytes.clear(),
+        BodyCorruption::Truncated => bytes.truncate(bytes.len() / 2),
+        BodyCorruption::Malformed => {
             // The bracket that closes it is of the other kind.
             if let Some(last) = bytes.last_mut() {
                 *last = if *last == b'}' { b']' } else { b'}' };
@@ -51,7 +51,7 @@ pub(crate) fn without_its_end(body: Body) -> Body {
         while let Some(frame) = frames.next().await {
             yield frame.map_err(axum::Error::into_inner)?;
         }
-        Err(axum::BoxError::from(BrokenOff))?;
+        Err(axum::BoxError::from(StreamAborted))?;
     };
     let chunks: BoxStream<'static, Result<Bytes, axum::BoxError>> = chunks.boxed();
     Body::from_stream(chunks)
@@ -61,7 +61,7 @@ pub(crate) fn without_its_end(body: Body) -> Body {
 /// what was taken as it does when a client goes away.
 pub(crate) fn interfered(
     body: Body,
-    act: StreamAct,
+    act: StreamFault,
     clock: Arc<Clock>,
     notes: Arc<RequestTrace>,
 ) -> Body {
@@ -72,16 +72,16 @@ pub(crate) fn interfered(
         let mut sent = 0;
         loop {
             match act {
-                StreamAct::Pace(more) if sent > 0 => {
+                StreamFault::Pace(more) if sent > 0 => {
                     notes.delay(&clock, more).await;
                 }
-                StreamAct::StallAfter(words) if sent == words => {
+                StreamFault::StallAfter(words) if sent == words => {
                     notes.delay(&clock, STALL).await;
                 }
-                StreamAct::EndAfter(words) if sent == words => break,
-                StreamAct::BreakAfter(words) if sent == words => {
+                StreamFault::EndAfter(words) if sent == words => break,
+                StreamFault::BreakAfter(words) if sent == words => {
                     flushed().await;
-                    Err(axum::BoxError::from(BrokenOff))?;
+                    Err(axum::BoxError::from(StreamAborted))?;
                 }
                 _ => {}
             }
@@ -89,12 +89,12 @@ pub(crate) fn interfered(
             let frame: Bytes = frame.map_err(axum::Error::into_inner)?;
             sent += 1;
             match act {
-                StreamAct::Repeat(chunk) if sent == chunk => {
+                StreamFault::Repeat(chunk) if sent == chunk => {
                     yield frame.clone();
                     flushed().await;
                     yield frame;
                 }
-                StreamAct::SplitCharacter => {
+                StreamFault::SplitCharacter => {
                     let mut rest = frame;
                     if let Some(place) = rest.iter().position(|byte| !byte.is_ascii()) {
                         // Behind the first byte of the first character that has several.

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use serde_json::{Map, Value};
 
-use crate::domain::error::{Fault as FieldFault, FieldError, Place};
+use crate::domain::error::{FieldError, FieldErrorKind as FieldFault, FieldLocation};
 use crate::domain::fault_rule::{Effect, Fault};
 
 const NAME: &str = "x-mynah-fault";
 
 /// What the header asks for, or what is wrong with it.
 #[derive(Debug, Clone)]
-pub(crate) struct Demand(Result<Arc<Fault>, FieldError>);
+pub(crate) struct RequestedFault(Result<Arc<Fault>, FieldError>);
 
-impl Demand {
+impl RequestedFault {
     /// What `headers` ask for, if they do.
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let sent = headers.get(NAME)?;
@@ -58,5 +58,5 @@ fn read(text: &str) -> Result<Fault, String> {
 
 fn wrong(message: &str) -> FieldError {
     let message = format!("{NAME}: {message}");
-    FieldError::new(NAME, FieldFault::BadValue, message).in_the(Place::Header)
+    FieldError::new(NAME, FieldFault::BadValue, message).in_the(FieldLocation::Header)
 }

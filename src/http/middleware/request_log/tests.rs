@@ -9,7 +9,7 @@ use crate::app::{AccountRegistry, AccountState};
 use crate::domain::conversation::{Api, Scene};
 use crate::domain::{BackendName, OutputMode, Part, Prompt};
 use crate::fixtures;
-use crate::http::Line;
+use crate::http::ConnectionAbort;
 use crate::http::route_table;
 use crate::ids::AccountId;
 use crate::storage::Store;
@@ -61,7 +61,7 @@ async fn pass(world: &Arc<AccountState>, nth: u64, sent: &Bytes, given: &Bytes, 
         .header("content-length", "97")
         .body(Body::empty())
         .unwrap();
-    let scope = Scope::new(None, Line::default());
+    let scope = Scope::new(None, ConnectionAbort::default());
     let recording = recorded.then(|| Recording::begin(&request, &scope, Stopwatch::start()));
     scope.attribute_to(world);
     let prompt = prompt(nth);

@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value as Json};
 
 use crate::domain::Part;
 use crate::domain::conversation::text_of;
-use crate::domain::conversation::{File, Turn};
+use crate::domain::conversation::{FileRef, Turn};
 
 /// A number whose text says more than its value: `1.10`, `1e2`. It is written as it was sent, and
 /// calculated with as a float.
@@ -107,7 +107,7 @@ fn part(part: &Part) -> Value {
     match part {
         Part::Text { text } => Value::from_pairs([kind, ("text", text.as_str().into())]),
         Part::Image(file) | Part::Video(file) | Part::Audio(file) | Part::Url(file) => {
-            let File { mime_type, file_uri } = file;
+            let FileRef { mime_type, file_uri } = file;
             let mime_type = ("mime_type", mime_type.as_str().into());
             Value::from_pairs([kind, mime_type, ("file_uri", file_uri.as_str().into())])
         }

@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 
 use crate::app::request_log::{EntryFilter, Since, StatusFilter};
 use crate::clock::parse_rfc3339;
-use crate::domain::error::{Fault, FieldError, Place};
+use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::domain::fault_rule::RouteTable;
 use crate::http::response::pages::ListQuery;
 
@@ -55,7 +55,8 @@ pub(super) fn wait(
 ) -> Result<WaitQuery, FieldError> {
     if most == 0 {
         let message = "the journal is switched off: the server was started with --journal-max 0";
-        return Err(FieldError::new("count", Fault::NotAllowed, message).in_the(Place::Query));
+        return Err(FieldError::new("count", FieldErrorKind::NotAllowed, message)
+            .in_the(FieldLocation::Query));
     }
     let (mut count, mut timeout) = (1, PATIENCE);
     let filter = filter(query, routes, &["count", "timeout"], |name, value| {
@@ -163,5 +164,5 @@ fn bad(name: &str, wanted: &str) -> FieldError {
 }
 
 fn wrong(name: &str, message: String) -> FieldError {
-    FieldError::new(name, Fault::BadValue, message).in_the(Place::Query)
+    FieldError::new(name, FieldErrorKind::BadValue, message).in_the(FieldLocation::Query)
 }
