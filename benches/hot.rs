@@ -19,12 +19,12 @@ use axum::http::{Request, StatusCode, header};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures::FutureExt as _;
 use mynah::domain::conversation::{Api, Meta, Scene, Variables};
-use mynah::domain::reply_rule::{Reply, Rule, When};
+use mynah::domain::reply_rule::{Reply, ReplyConditions, ReplyRule};
 use mynah::domain::{OutputMode, Part, Prompt};
 use mynah::http::apis::control;
 use mynah::http::{ConnectionAbort, Passage};
-use mynah::models::rules::{RuleBook, RuleSet};
-use mynah::models::{Ask, Backend, Canned, Echo};
+use mynah::models::rules::{AccountRules, RuleSet};
+use mynah::models::{Echo, ModelProvider, ModelRequest, ReplyRules};
 use mynah::server::{App, Config};
 use serde_json::{Value, json};
 
@@ -62,9 +62,9 @@ fn ask(text: &str, rules: &[Rule]) -> Ask {
 }
 
 /// A rule that answers `text` under the condition `when`.
-fn rule(when: When, text: &str) -> Rule {
+fn rule(when: ReplyConditions, text: &str) -> ReplyRule {
     let reply = Reply { text: Some(text.to_owned()), ..Reply::default() };
-    Rule { when, reply: vec![reply], ..Rule::default() }
+    ReplyRule { when, reply: vec![reply], ..ReplyRule::default() }
 }
 
 /// The text of an answer of `backend`, which must be ready without waiting.
@@ -80,36 +80,47 @@ fn rules(criterion: &mut Criterion) {
     for count in [10, 1000] {
         let text = |n| format!("What is the answer to question {n}?");
         let last = text(count - 1);
-        let equals: Vec<Rule> = (0..count)
-            .map(|n| rule(When { equals: Some(text(n)), ..When::default() }, "Yes."))
+        let equals: Vec<ReplyRule> = (0..count)
+            .map(|n| {
+                rule(
+                    ReplyConditions { equals: Some(text(n)), ..ReplyConditions::default() },
+                    "Yes.",
+                )
+            })
             .collect();
         let by_text = ask(&last, &equals);
-        assert_eq!(answer(&Canned, &by_text), "Yes.");
+        assert_eq!(answer(&ReplyRules, &by_text), "Yes.");
         group.bench_function(format!("the last of {count} by text"), |bencher| {
-            bencher.iter(|| answer(&Canned, black_box(&by_text)));
+            bencher.iter(|| answer(&ReplyRules, black_box(&by_text)));
         });
-        let contains: Vec<Rule> = (0..count)
+        let contains: Vec<ReplyRule> = (0..count)
             .map(|n| {
-                rule(When { contains: Some(format!("question {n}?")), ..When::default() }, "Yes.")
+                rule(
+                    ReplyConditions {
+                        contains: Some(format!("question {n}?")),
+                        ..ReplyConditions::default()
+                    },
+                    "Yes.",
+                )
             })
             .collect();
         let by_part = ask(&last, &contains);
         group.bench_function(format!("the last of {count} by a part of the text"), |bencher| {
-            bencher.iter(|| answer(&Canned, black_box(&by_part)));
+            bencher.iter(|| answer(&ReplyRules, black_box(&by_part)));
         });
     }
     group.finish();
 }
 
 fn answers(criterion: &mut Criterion) {
-    let templates = ask(SHORT, &[rule(When::default(), TEMPLATE)]);
-    assert!(answer(&Canned, &templates).starts_with("Of course, Ada"));
+    let templates = ask(SHORT, &[rule(ReplyConditions::default(), TEMPLATE)]);
+    assert!(answer(&ReplyRules, &templates).starts_with("Of course, Ada"));
     criterion.bench_function("answer: a template", |bencher| {
-        bencher.iter(|| answer(&Canned, black_box(&templates)));
+        bencher.iter(|| answer(&ReplyRules, black_box(&templates)));
     });
     let nothing = ask(SHORT, &[]);
     criterion.bench_function("answer: made up", |bencher| {
-        bencher.iter(|| answer(&Canned, black_box(&nothing)));
+        bencher.iter(|| answer(&ReplyRules, black_box(&nothing)));
     });
     criterion.bench_function("answer: echo", |bencher| {
         bencher.iter(|| answer(&Echo, black_box(&nothing)));

@@ -132,13 +132,13 @@ pub use crate::domain::fault_rule::{
     BodyCorruption, Burst, ConnectionDrop as Dropped, Effect, FaultConditions as FaultWhen,
     FaultRule as Fault,
 };
-pub use crate::domain::reply_rule::{Pace, PartKind, Reply, Rule, When};
+pub use crate::domain::reply_rule::{Pace, PartKind, Reply, ReplyConditions, ReplyRule};
 pub use crate::domain::{BackendName, Credits, Plan};
 pub use crate::http::ResetStyle;
 pub use crate::http::apis::runner::{ErrorStyle, MessageContent};
 use crate::ids::AccountId;
 pub use crate::ids::FaultId;
-pub use crate::models::rules::book::{OwnRule, Position, QueuedReply, Wanted};
+pub use crate::models::rules::book::{Position, QueuedReply, RuleDefinition, RuleListItem};
 
 /// A time, in UTC; `"2026-01-01T00:00:00Z".parse()` gives one.
 pub type Time = chrono::DateTime<chrono::Utc>;

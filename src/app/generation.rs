@@ -27,8 +27,8 @@ use crate::domain::reply_rule::Pace;
 use crate::domain::{BackendName, Error, OutputMode, Part, Role};
 use crate::fixtures::Shelf;
 use crate::ids::Minter;
-use crate::models::rules::{self, Served};
-use crate::models::{Answer, Ask, Backend, BackendError, Canned, Echo};
+use crate::models::rules::{self, ReplyLease};
+use crate::models::{Echo, ModelError, ModelProvider, ModelReply, ModelRequest, ReplyRules};
 use crate::storage::{Held, Store};
 
 /// Makes turns.
@@ -37,8 +37,8 @@ pub struct Turns {
     store: Store,
     fixtures: Shelf,
     settings: Settings,
-    canned: Arc<dyn Backend>,
-    echo: Arc<dyn Backend>,
+    canned: Arc<dyn ModelProvider>,
+    echo: Arc<dyn ModelProvider>,
     /// The tasks that store streamed turns; shutting down waits for them.
     tasks: TaskTracker,
 }
@@ -88,7 +88,7 @@ struct Given {
     /// The name it suggests for a conversation.
     name: Option<String>,
     /// The reply of a rule or the queue that it is.
-    served: Option<Served>,
+    served: Option<ReplyLease>,
 }
 
 impl Turns {
@@ -98,7 +98,7 @@ impl Turns {
             store,
             fixtures,
             settings,
-            canned: Arc::new(Canned),
+            canned: Arc::new(ReplyRules),
             echo: Arc::new(Echo),
             tasks: TaskTracker::new(),
         }
@@ -115,7 +115,7 @@ impl Turns {
         self.tasks.len()
     }
 
-    async fn ask(&self, visit: &AccountSession, asked: &Asked) -> Result<Answer, Error> {
+    async fn ask(&self, visit: &AccountSession, asked: &Asked) -> Result<ModelReply, Error> {
         let name = self.settings.backend.unwrap_or(asked.backend);
         visit.notes().show(ShownPrompt::new(&asked.prompt, name, visit.epoch().rules.rules()));
         let answer = self.answer(visit, asked, name).await.map_err(|failure| {
@@ -133,14 +133,14 @@ impl Turns {
         visit: &AccountSession,
         asked: &Asked,
         backend: BackendName,
-    ) -> Result<Answer, BackendError> {
-        let ask = Ask {
+    ) -> Result<ModelReply, ModelError> {
+        let ask = ModelRequest {
             prompt: Arc::clone(&asked.prompt),
             rules: Arc::clone(&visit.epoch().rules),
             thoughts: asked.thoughts,
         };
         // Whoever prepares a reply for a request wants it given, whatever the backend is.
-        if let Some(answer) = rules::said_at_run_time(&ask).await? {
+        if let Some(answer) = rules::scripted_reply(&ask).await? {
             return Ok(answer);
         }
         let backend = match backend {
@@ -175,7 +175,7 @@ impl Turns {
 
     /// The answer as words in time. Waits for its beginning, so that a backend that fails before
     /// it says anything is an ordinary failure.
-    async fn words(&self, visit: &AccountSession, answer: Answer) -> Result<Paced, Error> {
+    async fn words(&self, visit: &AccountSession, answer: ModelReply) -> Result<Paced, Error> {
         let source = streaming::begun(answer.pieces).await?;
         let word_ms = u64::try_from(self.settings.pace.as_millis()).unwrap_or(u64::MAX);
         let default = Pace { first_ms: 0, word_ms, jitter_ms: 0 };
@@ -187,7 +187,7 @@ impl Turns {
 /// What came of storing an answer; where nothing was stored, its reply counts as not served.
 fn given_back<T>(
     visit: &AccountSession,
-    served: Option<Served>,
+    served: Option<ReplyLease>,
     outcome: Result<T, Error>,
 ) -> Result<T, Error> {
     if let (Err(_), Some(served)) = (&outcome, served) {

@@ -22,7 +22,7 @@ use crate::clock::ClockMode;
 use crate::domain::fault_rule::RouteTable;
 use crate::domain::{Error, Plan};
 use crate::ids::{AccountId, Kind};
-use crate::models::rules::kept::CapturedBook;
+use crate::models::rules::kept::CapturedRules;
 use crate::storage::snapshots::{self, Holdings};
 use crate::storage::{self, Store};
 
@@ -115,7 +115,7 @@ struct Captured {
     mode: ClockMode,
     /// Requests made: the only kind that is counted in memory alone.
     requests: u64,
-    book: CapturedBook,
+    book: CapturedRules,
     faults: (RunTimeFaults, AttachedFaultCounts),
     windows: LimitWindows,
 }

@@ -15,13 +15,13 @@ use super::conversation::Api;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("required" = ["reply"]))]
-pub struct Rule {
+pub struct ReplyRule {
     /// A name, shown where Mynah says which rule answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// When it answers; a rule without conditions always does.
     #[serde(default)]
-    pub when: When,
+    pub when: ReplyConditions,
     /// What it answers: served in turn, the last one staying.
     #[serde(default)]
     #[schemars(length(min = 1))]
@@ -34,7 +34,7 @@ pub struct Rule {
 /// Conditions, all of which must hold.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct When {
+pub struct ReplyConditions {
     /// The API.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api: Option<Api>,

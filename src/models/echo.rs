@@ -3,7 +3,7 @@
 use futures::future::{BoxFuture, FutureExt as _, ready};
 
 use super::in_output_mode;
-use super::{Answer, Ask, Backend, BackendError, Usage};
+use super::{ModelError, ModelProvider, ModelReply, ModelRequest, Usage};
 use crate::domain::Part;
 
 /// Gives the last message back: its texts joined by line breaks, a file part as
@@ -11,12 +11,12 @@ use crate::domain::Part;
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Echo;
 
-impl Backend for Echo {
-    fn answer(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, BackendError>> {
+impl ModelProvider for Echo {
+    fn answer(&self, ask: ModelRequest) -> BoxFuture<'_, Result<ModelReply, ModelError>> {
         let text = echo(&ask.prompt.message);
         let text = in_output_mode(ask.prompt.output, text, "echo");
         let thoughts = ask.thoughts.then(|| "I give the last message back as it is.".to_owned());
-        ready(Ok(Answer { thoughts, ..Answer::whole(text, Usage::default()) })).boxed()
+        ready(Ok(ModelReply { thoughts, ..ModelReply::whole(text, Usage::default()) })).boxed()
     }
 }
 

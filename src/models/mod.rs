@@ -16,29 +16,29 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 pub use self::echo::Echo;
-pub use self::rules::Canned;
+pub use self::rules::ReplyRules;
 use crate::domain::reply_rule::Pace;
 use crate::domain::{OutputMode, Prompt};
 
 /// Something that answers prompts.
-pub trait Backend: Send + Sync {
+pub trait ModelProvider: Send + Sync {
     /// Begins an answer. Dropping the answer's pieces stops its making.
-    fn answer(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, BackendError>>;
+    fn answer(&self, ask: ModelRequest) -> BoxFuture<'_, Result<ModelReply, ModelError>>;
 }
 
 /// A prompt, and what the account asking brings along.
 #[derive(Debug, Clone)]
-pub struct Ask {
+pub struct ModelRequest {
     /// What the model is shown.
     pub prompt: Arc<Prompt>,
     /// The account's canned rules, with its place in each.
-    pub rules: Arc<rules::RuleBook>,
+    pub rules: Arc<rules::AccountRules>,
     /// Whether the model is to say how it comes to its answer.
     pub thoughts: bool,
 }
 
 /// An answer that has begun.
-pub struct Answer {
+pub struct ModelReply {
     /// The rule that it is the answer of.
     pub rule: Option<Arc<str>>,
     /// The name it suggests for a conversation it starts.
@@ -48,22 +48,22 @@ pub struct Answer {
     /// How fast it wants to be streamed; the server's pace otherwise.
     pub pace: Option<Pace>,
     /// The reply of a rule or the queue that it is, to be given back if it comes to nothing.
-    pub served: Option<rules::Served>,
+    pub served: Option<rules::ReplyLease>,
     /// Its text, in pieces of any size, and its usage where the backend knows it.
-    pub pieces: Pieces,
+    pub pieces: ReplyChunks,
 }
 
 /// The pieces of an answer.
-pub enum Pieces {
+pub enum ReplyChunks {
     /// There is one, and it is there.
     Whole(String, Usage),
     /// They come one after the other.
-    Stream(BoxStream<'static, Result<Piece, BackendError>>),
+    Stream(BoxStream<'static, Result<ReplyChunk, ModelError>>),
 }
 
 /// A piece of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Piece {
+pub enum ReplyChunk {
     /// More text.
     Text(String),
     /// What the model says it used; parts it does not tell are counted.
@@ -82,7 +82,7 @@ pub struct Usage {
 /// Why a backend gave no answer, or stopped in the middle of one.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum BackendError {
+pub enum ModelError {
     /// A fixture's template went wrong on this prompt.
     #[error("rule `{rule}`: {source}")]
     Template {
@@ -96,27 +96,27 @@ pub enum BackendError {
     Lost(#[source] tokio::task::JoinError),
 }
 
-impl Answer {
+impl ModelReply {
     /// An answer that is all there.
     pub fn whole(text: String, usage: Usage) -> Self {
-        let pieces = Pieces::Whole(text, usage);
+        let pieces = ReplyChunks::Whole(text, usage);
         Self { rule: None, name: None, thoughts: None, pace: None, served: None, pieces }
     }
 }
 
-impl Pieces {
+impl ReplyChunks {
     /// As a stream of them.
-    pub fn into_stream(self) -> BoxStream<'static, Result<Piece, BackendError>> {
+    pub fn into_stream(self) -> BoxStream<'static, Result<ReplyChunk, ModelError>> {
         match self {
             Self::Whole(text, usage) => {
-                stream::iter([Ok(Piece::Text(text)), Ok(Piece::Usage(usage))]).boxed()
+                stream::iter([Ok(ReplyChunk::Text(text)), Ok(ReplyChunk::Usage(usage))]).boxed()
             }
             Self::Stream(pieces) => pieces,
         }
     }
 
     /// All of them, as soon as they have come.
-    pub async fn whole(self) -> Result<(String, Usage), BackendError> {
+    pub async fn whole(self) -> Result<(String, Usage), ModelError> {
         let mut pieces = match self {
             Self::Whole(text, usage) => return Ok((text, usage)),
             Self::Stream(pieces) => pieces,
@@ -124,9 +124,9 @@ impl Pieces {
         let (mut text, mut usage) = (String::new(), Usage::default());
         while let Some(piece) = pieces.next().await {
             match piece? {
-                Piece::Text(more) if text.is_empty() => text = more,
-                Piece::Text(more) => text.push_str(&more),
-                Piece::Usage(said) => usage = said,
+                ReplyChunk::Text(more) if text.is_empty() => text = more,
+                ReplyChunk::Text(more) => text.push_str(&more),
+                ReplyChunk::Usage(said) => usage = said,
             }
         }
         Ok((text, usage))
@@ -153,12 +153,13 @@ mod tests {
     #[tokio::test]
     async fn an_answer_in_pieces_comes_to_the_same_as_one_that_is_whole() {
         let usage = Usage { input_tokens: Some(3), output_tokens: Some(2) };
-        let whole = || Pieces::Whole("Hello, you.".to_owned(), usage);
-        let pieces = ["Hel", "lo, ", "you."].map(|text| Ok(Piece::Text(text.to_owned())));
-        let pieces = stream::iter(pieces).chain(stream::iter([Ok(Piece::Usage(usage))])).boxed();
+        let whole = || ReplyChunks::Whole("Hello, you.".to_owned(), usage);
+        let pieces = ["Hel", "lo, ", "you."].map(|text| Ok(ReplyChunk::Text(text.to_owned())));
+        let pieces =
+            stream::iter(pieces).chain(stream::iter([Ok(ReplyChunk::Usage(usage))])).boxed();
         let expected = ("Hello, you.".to_owned(), usage);
-        assert_eq!(Pieces::Stream(pieces).whole().await.unwrap(), expected);
-        assert_eq!(Pieces::Stream(whole().into_stream()).whole().await.unwrap(), expected);
+        assert_eq!(ReplyChunks::Stream(pieces).whole().await.unwrap(), expected);
+        assert_eq!(ReplyChunks::Stream(whole().into_stream()).whole().await.unwrap(), expected);
         assert_eq!(whole().whole().await.unwrap(), expected);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Fault, Reply, Rule};
+use super::{Fault, Reply, ReplyRule};
 use crate::domain::error::FieldError;
 use crate::http::extract::from_json;
 
@@ -19,7 +19,7 @@ impl Form<Self> for Fault {
     }
 }
 
-impl Form<Self> for Rule {
+impl Form<Self> for ReplyRule {
     fn form(self) -> Result<Self, FieldError> {
         Ok(self)
     }
@@ -37,8 +37,8 @@ impl Form<Fault> for Value {
     }
 }
 
-impl Form<Rule> for Value {
-    fn form(self) -> Result<Rule, FieldError> {
+impl Form<ReplyRule> for Value {
+    fn form(self) -> Result<ReplyRule, FieldError> {
         from_json(&self)
     }
 }

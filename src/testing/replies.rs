@@ -1,9 +1,11 @@
 //! What the model of an account answers (docs/control.md, "Replies").
 
-use super::{Api, Error, Form, OwnRule, Position, QueuedReply, Reply, Rule, Wanted};
+use super::{
+    Api, Error, Form, Position, QueuedReply, Reply, ReplyRule, RuleDefinition, RuleListItem,
+};
 use crate::app::AccountState;
 use crate::domain;
-use crate::models::rules::RuleFault;
+use crate::models::rules::RuleError;
 
 /// An account's replies: [`Account::replies`](super::Account::replies).
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +25,8 @@ impl Replies<'_> {
 
     fn enqueue(self, reply: Reply, api: Option<Api>) -> Result<(), Error> {
         self.0.epoch().rules.enqueue(&[reply], api).map_err(|faults| {
-            let faults: Vec<RuleFault> = faults.into_iter().map(|(_, fault)| fault).collect();
-            RuleFault::refusal(&faults).into()
+            let faults: Vec<RuleError> = faults.into_iter().map(|(_, fault)| fault).collect();
+            RuleError::refusal(&faults).into()
         })
     }
 
@@ -39,25 +41,29 @@ impl Replies<'_> {
     }
 
     /// Adds a rule behind the others: a [`Rule`], or its JSON. Gives it with its id.
-    pub fn rule(&self, rule: impl Form<Rule>) -> Result<OwnRule, Error> {
+    pub fn rule(&self, rule: impl Form<ReplyRule>) -> Result<RuleListItem, Error> {
         self.rule_at(&Position::End, rule)
     }
 
     /// Adds a rule at this place.
-    pub fn rule_at(&self, at: &Position, rule: impl Form<Rule>) -> Result<OwnRule, Error> {
+    pub fn rule_at(
+        &self,
+        at: &Position,
+        rule: impl Form<ReplyRule>,
+    ) -> Result<RuleListItem, Error> {
         let added = self.0.epoch().rules.add(&rule.form()?, at);
-        added.map_err(|faults| RuleFault::refusal(&faults).into())
+        added.map_err(|faults| RuleError::refusal(&faults).into())
     }
 
     /// The rules that were added, in order, each with how often it has answered.
-    pub fn rules(&self) -> Vec<OwnRule> {
+    pub fn rules(&self) -> Vec<RuleListItem> {
         self.0.epoch().rules.own_rules()
     }
 
     /// Puts this list in the place of the rules that were added.
-    pub fn replace_rules(&self, list: &[Wanted]) -> Result<(), Error> {
+    pub fn replace_rules(&self, list: &[RuleDefinition]) -> Result<(), Error> {
         let replaced = self.0.epoch().rules.replace(list);
-        replaced.map_err(|faults| RuleFault::refusal(&faults).into())
+        replaced.map_err(|faults| RuleError::refusal(&faults).into())
     }
 
     /// Takes a rule away.

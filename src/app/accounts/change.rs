@@ -16,8 +16,8 @@ use crate::domain::error::FieldError;
 use crate::domain::{Credits, Error, Plan};
 use crate::fixtures::Fixtures;
 use crate::ids::AccountId;
-use crate::models::rules::RuleBook;
-use crate::models::rules::kept::KeptBook;
+use crate::models::rules::AccountRules;
+use crate::models::rules::kept::RestoredRules;
 use crate::storage::accounts;
 use crate::storage::snapshots::{self, Holdings};
 use crate::storage::{self, AccountRow, Connection, Store, StoreError};
@@ -59,7 +59,7 @@ pub(in crate::app) struct RestoredState {
     /// Its clock.
     pub(in crate::app) clock: ClockMode,
     /// Its rules and its queue, and how often rules have answered.
-    pub(in crate::app) book: KeptBook,
+    pub(in crate::app) book: RestoredRules,
     /// Its faults; those it has where there are none.
     pub(in crate::app) faults: Option<RunTimeFaults>,
     /// How often the faults of the fixtures were met; as it is where there is nothing.
@@ -281,7 +281,7 @@ impl AccountState {
         let ids = ids.having_made(&accounts::counters(db, self.row).await?);
         let plan = original.and_then(|original| plan_of(&saved, original, fixtures));
         let plan = plan.unwrap_or_else(|| self.plan());
-        let rules = RuleBook::new(Arc::clone(&fixtures.rules));
+        let rules = AccountRules::new(Arc::clone(&fixtures.rules));
         Ok(NextEpoch {
             epoch: AccountEpoch::new(ids, rules, AccountFaults::default(), plan),
             windows: LimitWindows::default(),
@@ -334,7 +334,7 @@ impl RestoredState {
         save_plan(db, world.row, &plan, fixtures).await?;
         let before = world.epoch();
         let ids = before.ids.having_made(&self.holdings.made);
-        let rules = RuleBook::restored(&fixtures.rules, &self.book, &before.rules);
+        let rules = AccountRules::restored(&fixtures.rules, &self.book, &before.rules);
         let faults = AccountFaults::restored(self.faults, self.carried, &before.faults);
         Ok(NextEpoch {
             epoch: AccountEpoch::new(ids, rules, faults, plan),

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::domain::Plan;
 use crate::domain::conversation::Api;
 use crate::ids::Minter;
-use crate::models::rules::RuleBook;
+use crate::models::rules::AccountRules;
 
 /// An account's in-memory state from one reset or restore to the next.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct AccountEpoch {
     /// Its ids.
     pub ids: Minter,
     /// Its rules and queue, and how often each rule has answered.
-    pub rules: Arc<RuleBook>,
+    pub rules: Arc<AccountRules>,
     /// Its faults, with their counts.
     pub faults: AccountFaults,
     /// Changes with the plan, and so within an epoch.
@@ -60,7 +60,7 @@ impl AccountEpoch {
     /// An epoch in which nothing has been limited yet.
     pub(super) fn new(
         ids: Minter,
-        rules: RuleBook,
+        rules: AccountRules,
         faults: AccountFaults,
         plan: Plan,
     ) -> Arc<Self> {

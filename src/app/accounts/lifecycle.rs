@@ -17,7 +17,7 @@ use crate::clock::{Clock, ClockMode, Stopwatch};
 use crate::domain::{ApiKey, Credits, Error, FixtureAccount, Plan};
 use crate::fixtures::{Fixtures, Shelf};
 use crate::ids::{self, AccountId, Kind, Minter};
-use crate::models::rules::RuleBook;
+use crate::models::rules::AccountRules;
 use crate::storage::accounts::{self, NewRow, Saved};
 use crate::storage::{self, Store, StoreError};
 
@@ -209,7 +209,7 @@ impl AccountState {
             clock.set_mode(mode);
         }
         let ids = minter(saved, settings.seed).having_made(made);
-        let rules = RuleBook::new(Arc::clone(&fixtures.rules));
+        let rules = AccountRules::new(Arc::clone(&fixtures.rules));
         Some(Arc::new(Self {
             id: saved.id.as_str().into(),
             row: saved.row(),

@@ -16,7 +16,7 @@ use crate::domain::Error;
 use crate::domain::reply_rule::Pace;
 use crate::domain::words::Words;
 use crate::ids::Draw;
-use crate::models::{BackendError, Piece, Pieces};
+use crate::models::{ModelError, ReplyChunk, ReplyChunks};
 
 /// An answer word by word. Each item is one word with the white space that follows it; an error
 /// ends it early. Dropping it stops the making of the answer.
@@ -27,14 +27,14 @@ pub(super) enum Source {
     /// All of it is there. It is shared with what records the stream.
     Whole(Arc<String>),
     /// It comes in pieces.
-    Pieces(BoxStream<'static, Result<Piece, BackendError>>),
+    Pieces(BoxStream<'static, Result<ReplyChunk, ModelError>>),
 }
 
 /// The text of `pieces`, once the first has come, or the failure that came instead.
-pub(super) async fn begun(pieces: Pieces) -> Result<Source, Error> {
+pub(super) async fn begun(pieces: ReplyChunks) -> Result<Source, Error> {
     let mut pieces = match pieces {
-        Pieces::Whole(text, _) => return Ok(Source::Whole(Arc::new(text))),
-        Pieces::Stream(pieces) => pieces,
+        ReplyChunks::Whole(text, _) => return Ok(Source::Whole(Arc::new(text))),
+        ReplyChunks::Stream(pieces) => pieces,
     };
     match pieces.next().await {
         Some(Err(fault)) => Err(Error::internal(fault)),
@@ -87,7 +87,7 @@ fn cut(source: Source) -> impl Stream<Item = Result<String, Error>> {
         }
         if let Source::Pieces(mut pieces) = source {
             while let Some(piece) = pieces.next().await {
-                if let Piece::Text(text) = piece.map_err(Error::internal)? {
+                if let ReplyChunk::Text(text) = piece.map_err(Error::internal)? {
                     words.push(&text);
                     while let Some(word) = words.complete() {
                         yield word;

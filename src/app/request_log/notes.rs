@@ -8,7 +8,7 @@ use super::entry::weight_of;
 use crate::clock::{Clock, Stopwatch, Waits};
 use crate::domain::fault_rule::Fault;
 use crate::domain::{BackendName, Credits, Prompt};
-use crate::models::rules::{Miss, Rules};
+use crate::models::rules::{NearMiss, TriedRules};
 
 /// The notes on one request. Each thing is written down once; a second word changes nothing.
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ pub struct ShownPrompt {
     /// Who was asked.
     pub backend: BackendName,
     /// The rules there were at that time.
-    pub rules: Rules,
+    pub rules: TriedRules,
 }
 
 /// The heaviest prompt kept, in bytes: a model's whole context of text.
@@ -42,7 +42,7 @@ const HEAVIEST_PROMPT: usize = 1024 * 1024;
 impl ShownPrompt {
     /// `prompt` was shown to `backend`. One that is too heavy is not kept: an answer may be streamed
     /// for a long time.
-    pub fn new(prompt: &Arc<Prompt>, backend: BackendName, rules: Rules) -> Self {
+    pub fn new(prompt: &Arc<Prompt>, backend: BackendName, rules: TriedRules) -> Self {
         let weight = weight_of(prompt);
         let kept = weight <= HEAVIEST_PROMPT;
         Self {
@@ -59,7 +59,7 @@ impl ShownPrompt {
     }
 
     /// The rules that stand before `rule`, or of all if none answered, and just missed.
-    pub fn near_misses(&self, rule: Option<&str>) -> Vec<Miss> {
+    pub fn near_misses(&self, rule: Option<&str>) -> Vec<NearMiss> {
         let fixtures = self.backend == BackendName::Canned;
         let misses = |prompt: &Arc<Prompt>| self.rules.near_misses(prompt, rule, fixtures);
         self.prompt.as_ref().map(misses).unwrap_or_default()

@@ -16,7 +16,7 @@ use crate::domain::Credits;
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::fault_rule::RouteTable;
 use crate::ids::Kind;
-use crate::models::rules::kept::KeptBook;
+use crate::models::rules::kept::RestoredRules;
 use crate::storage::snapshots::Holdings;
 
 /// The version of the document, which goes up when it changes.
@@ -175,7 +175,7 @@ impl Snapshot {
             }
         }
         let now = time(&self.clock.now, "clock.now")?;
-        let mut book = KeptBook::default();
+        let mut book = RestoredRules::default();
         if let Some(rules) = self.rules.take() {
             RuleState::check_all(rules, self.made.rule, &mut book)?;
         }

@@ -13,11 +13,11 @@ use crate::clock::exact_rfc3339;
 use crate::domain::conversation::Api;
 use crate::domain::error::{self, FieldError};
 use crate::domain::fault_rule::{self, Carrier, HitCount, RouteTable};
-use crate::domain::reply_rule::{Reply, Rule};
+use crate::domain::reply_rule::{Reply, ReplyRule};
 use crate::ids::FaultId;
-use crate::models::rules::RuleFault;
-use crate::models::rules::book::{OwnRule, QueuedReply};
-use crate::models::rules::kept::{CapturedBook, KeptBook};
+use crate::models::rules::RuleError;
+use crate::models::rules::book::{QueuedReply, RuleListItem};
+use crate::models::rules::kept::{CapturedRules, RestoredRules};
 
 /// A section that a snapshot may leave out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,9 +68,9 @@ fn wrong(field: impl Into<String>, message: impl Into<String>) -> FieldError {
 }
 
 /// The faults as a refusal that names every field below `section`.
-fn refusal(faults: Vec<RuleFault>, section: &str) -> FieldError {
+fn refusal(faults: Vec<RuleError>, section: &str) -> FieldError {
     let faults: Vec<_> = faults.into_iter().map(|fault| fault.below(section)).collect();
-    RuleFault::refusal(&faults)
+    RuleError::refusal(&faults)
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -78,28 +78,28 @@ fn refusal(faults: Vec<RuleFault>, section: &str) -> FieldError {
 pub(super) struct RuleState {
     id: String,
     answered: u64,
-    rule: Rule,
+    rule: ReplyRule,
 }
 
 impl RuleState {
-    pub(super) fn all(book: &CapturedBook) -> Vec<Self> {
+    pub(super) fn all(book: &CapturedRules) -> Vec<Self> {
         let all = book.rules().into_iter();
-        all.map(|OwnRule { id, answered, rule }| Self { id, answered, rule }).collect()
+        all.map(|RuleListItem { id, answered, rule }| Self { id, answered, rule }).collect()
     }
 
     /// Has `book` take these rules, of which `named` were given their ids.
     pub(super) fn check_all(
         rules: Vec<Self>,
         named: u64,
-        book: &mut KeptBook,
+        book: &mut RestoredRules,
     ) -> Result<(), FieldError> {
         if named > MOST_MADE {
             let message = format!("made.rule must be a whole number from 0 to {MOST_MADE}");
             return Err(wrong("made.rule", message));
         }
-        let rules: Vec<OwnRule> = rules
+        let rules: Vec<RuleListItem> = rules
             .into_iter()
-            .map(|Self { id, answered, rule }| OwnRule { id, answered, rule })
+            .map(|Self { id, answered, rule }| RuleListItem { id, answered, rule })
             .collect();
         book.set_rules(&rules, named).map_err(|faults| refusal(faults, "rules"))
     }
@@ -113,13 +113,13 @@ pub(super) struct QueuedState {
 }
 
 impl QueuedState {
-    pub(super) fn all(book: &CapturedBook) -> Vec<Self> {
+    pub(super) fn all(book: &CapturedRules) -> Vec<Self> {
         let all = book.queue().into_iter();
         all.map(|QueuedReply { api, reply }| Self { api, reply }).collect()
     }
 
     /// Has `book` take this queue.
-    pub(super) fn check_all(queue: Vec<Self>, book: &mut KeptBook) -> Result<(), FieldError> {
+    pub(super) fn check_all(queue: Vec<Self>, book: &mut RestoredRules) -> Result<(), FieldError> {
         let queue: Vec<QueuedReply> =
             queue.into_iter().map(|Self { api, reply }| QueuedReply { api, reply }).collect();
         book.set_queue(&queue).map_err(|faults| refusal(faults, "queue"))
@@ -223,7 +223,7 @@ struct CarriedState {
 }
 
 impl ProgressState {
-    pub(super) fn of(book: &CapturedBook, carried: AttachedFaultCounts) -> Self {
+    pub(super) fn of(book: &CapturedRules, carried: AttachedFaultCounts) -> Self {
         let answered = |(id, answered)| AnsweredState { id, answered };
         let mut faults = Vec::new();
         for ((api, by), counted) in carried {
@@ -240,7 +240,10 @@ impl ProgressState {
         Self { rules: book.answered().into_iter().map(answered).collect(), faults }
     }
 
-    pub(super) fn checked(self, book: &mut KeptBook) -> Result<AttachedFaultCounts, FieldError> {
+    pub(super) fn checked(
+        self,
+        book: &mut RestoredRules,
+    ) -> Result<AttachedFaultCounts, FieldError> {
         let answered = self.rules.into_iter();
         book.set_answered(answered.map(|AnsweredState { id, answered }| (id, answered)).collect());
         let mut carried = AttachedFaultCounts::new();

@@ -11,13 +11,13 @@ use parking_lot::Mutex;
 
 use super::bounds::Load;
 use super::compile::fault_at;
-use super::compile::{CompiledRule, RuleFault, Shown};
-use super::misses::Rules;
+use super::compile::{CompiledRule, PromptView, RuleError};
+use super::misses::TriedRules;
 use super::pattern;
 use super::reply::CompiledReply;
 use super::set::RuleSet;
 use crate::domain::conversation::Api;
-use crate::domain::reply_rule::{Reply, Rule};
+use crate::domain::reply_rule::{Reply, ReplyRule};
 
 /// What answers for a rule when a reply of the queue does.
 pub(super) const QUEUE: &str = "queue";
@@ -27,17 +27,17 @@ pub const RULES: usize = 1000;
 
 /// One account's rules and queue, and how often each rule has answered.
 #[derive(Debug)]
-pub struct RuleBook {
-    pub(super) state: Mutex<State>,
+pub struct AccountRules {
+    pub(super) state: Mutex<QueueState>,
 }
 
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct QueueState {
     /// The rules made at run time.
-    pub(super) own: Arc<Placed>,
-    pub(super) fixtures: Arc<Placed>,
+    pub(super) own: Arc<RuleProgress>,
+    pub(super) fixtures: Arc<RuleProgress>,
     /// In the order of their numbers.
-    pub(super) queue: VecDeque<Queued>,
+    pub(super) queue: VecDeque<ScriptedReply>,
     pub(super) queue_load: Load,
     /// The number of the reply queued last.
     pub(super) queued: u64,
@@ -49,7 +49,7 @@ pub(super) struct State {
 
 /// Rules, and an account's place in each.
 #[derive(Debug)]
-pub(super) struct Placed {
+pub(super) struct RuleProgress {
     pub(super) set: Arc<RuleSet>,
     /// How often each answered. Shared, so that a rule keeps its place when the list changes.
     pub(super) answered: Vec<Arc<AtomicU64>>,
@@ -59,7 +59,7 @@ pub(super) struct Placed {
 
 /// A reply that waits for its request.
 #[derive(Debug, Clone)]
-pub(super) struct Queued {
+pub(super) struct ScriptedReply {
     pub(super) number: u64,
     /// Which API's requests it is for, if not any's.
     pub(super) api: Option<Api>,
@@ -81,22 +81,22 @@ pub enum Position {
 
 /// A rule of a new list.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Wanted {
+pub enum RuleDefinition {
     /// The one that is called so, as it is.
     Kept(String),
     /// This one.
-    New(Box<Rule>),
+    New(Box<ReplyRule>),
 }
 
 /// A rule made at run time, as it is.
 #[derive(Debug, Clone, PartialEq)]
-pub struct OwnRule {
+pub struct RuleListItem {
     /// Its id: its own, or the one it was given.
     pub id: String,
     /// How often it has answered.
     pub answered: u64,
     /// The rule.
-    pub rule: Rule,
+    pub rule: ReplyRule,
 }
 
 /// A reply in the queue.
@@ -109,20 +109,20 @@ pub struct QueuedReply {
 }
 
 /// A reply that is due.
-pub(super) struct Due {
+pub(super) struct SelectedReply {
     /// The rule's name.
     pub(super) rule: Arc<str>,
     pub(super) reply: Arc<CompiledReply>,
-    pub(super) served: Served,
+    pub(super) served: ReplyLease,
 }
 
 /// A reply that was served, to be given back where its request comes to nothing.
 #[derive(Debug, Clone)]
-pub struct Served(Origin);
+pub struct ReplyLease(Origin);
 
 #[derive(Debug, Clone)]
 enum Origin {
-    Queue(Queued),
+    Queue(ScriptedReply),
     Rule {
         answered: Arc<AtomicU64>,
         /// How often the rule had answered before.
@@ -132,12 +132,12 @@ enum Origin {
     },
 }
 
-impl RuleBook {
+impl AccountRules {
     /// A book of the fixtures' rules that has served nothing yet.
     pub fn new(fixtures: Arc<RuleSet>) -> Self {
-        let state = State {
-            own: Arc::new(Placed::begun(Arc::default())),
-            fixtures: Arc::new(Placed::begun(fixtures)),
+        let state = QueueState {
+            own: Arc::new(RuleProgress::begun(Arc::default())),
+            fixtures: Arc::new(RuleProgress::begun(fixtures)),
             queue: VecDeque::new(),
             queue_load: Load::default(),
             queued: 0,
@@ -148,9 +148,9 @@ impl RuleBook {
     }
 
     /// The rules there are at present.
-    pub fn rules(&self) -> Rules {
+    pub fn rules(&self) -> TriedRules {
         let state = self.state.lock();
-        Rules { own: Arc::clone(&state.own.set), fixtures: Arc::clone(&state.fixtures.set) }
+        TriedRules { own: Arc::clone(&state.own.set), fixtures: Arc::clone(&state.fixtures.set) }
     }
 
     /// What matching costs for each byte of a text, in patterns of the smallest size.
@@ -161,7 +161,7 @@ impl RuleBook {
 
     /// What was said at run time: the next reply of the queue, else that of the first own rule
     /// that matches.
-    pub(super) fn said_at_run_time(&self, shown: &Shown<'_>) -> Option<Due> {
+    pub(super) fn said_at_run_time(&self, shown: &PromptView<'_>) -> Option<SelectedReply> {
         let own = {
             let mut state = self.state.lock();
             if let Some(queued) = state.next_of_queue(shown.api()) {
@@ -173,14 +173,14 @@ impl RuleBook {
     }
 
     /// The reply of the first rule of the fixtures that matches.
-    pub(super) fn said_by_fixtures(&self, shown: &Shown<'_>) -> Option<Due> {
+    pub(super) fn said_by_fixtures(&self, shown: &PromptView<'_>) -> Option<SelectedReply> {
         let fixtures = Arc::clone(&self.state.lock().fixtures);
         fixtures.due(shown)
     }
 
     /// Makes a reply count as not served: one of the queue is the next again, one of several that
     /// take turns has its turn again unless another was served since.
-    pub fn give_back(&self, served: Served) {
+    pub fn give_back(&self, served: ReplyLease) {
         match served.0 {
             Origin::Rule { answered, turn, in_turn: true } => {
                 let _ =
@@ -192,7 +192,7 @@ impl RuleBook {
             Origin::Queue(queued) => {
                 let mut state = self.state.lock();
                 if queued.number > state.emptied {
-                    let behind = |other: &Queued| other.number < queued.number;
+                    let behind = |other: &ScriptedReply| other.number < queued.number;
                     let at = state.queue.partition_point(behind);
                     state.queue_load = state.queue_load.plus(queued.load);
                     state.queue.insert(at, queued);
@@ -205,14 +205,14 @@ impl RuleBook {
     pub fn adopt(&self, fixtures: &Arc<RuleSet>) {
         let mut state = self.state.lock();
         if !Arc::ptr_eq(&state.fixtures.set, fixtures) {
-            state.fixtures = Arc::new(Placed::begun(Arc::clone(fixtures)));
+            state.fixtures = Arc::new(RuleProgress::begun(Arc::clone(fixtures)));
         }
     }
 
     /// The rules made at run time, in order.
-    pub fn own_rules(&self) -> Vec<OwnRule> {
+    pub fn own_rules(&self) -> Vec<RuleListItem> {
         let own = Arc::clone(&self.state.lock().own);
-        own.each().map(|(rule, answered)| OwnRule::of(rule, answered)).collect()
+        own.each().map(|(rule, answered)| RuleListItem::of(rule, answered)).collect()
     }
 
     /// The queue, the next one first.
@@ -225,7 +225,11 @@ impl RuleBook {
     }
 
     /// Adds a rule; gives it with its id.
-    pub fn add(&self, rule: &Rule, position: &Position) -> Result<OwnRule, Vec<RuleFault>> {
+    pub fn add(
+        &self,
+        rule: &ReplyRule,
+        position: &Position,
+    ) -> Result<RuleListItem, Vec<RuleError>> {
         let load = Load::of(rule);
         let mut left = pattern::TOGETHER;
         let rule = compiled(rule, &mut left)?;
@@ -259,15 +263,15 @@ impl RuleBook {
         let taken = rules.iter().map(|rule| &*rule.name).collect();
         let rule = Arc::new(named(rule, &mut state.named, &taken));
         let count = Arc::new(AtomicU64::new(0));
-        let added = OwnRule::of(&rule, &count);
+        let added = RuleListItem::of(&rule, &count);
         rules.insert(at, rule);
         answered.insert(at, count);
-        state.own = Arc::new(Placed { set: Arc::new(RuleSet::of(rules)), answered, load });
+        state.own = Arc::new(RuleProgress { set: Arc::new(RuleSet::of(rules)), answered, load });
         Ok(added)
     }
 
     /// Puts this list in the place of the rules there are. A rule that is in both keeps its count.
-    pub fn replace(&self, wanted: &[Wanted]) -> Result<(), Vec<RuleFault>> {
+    pub fn replace(&self, wanted: &[RuleDefinition]) -> Result<(), Vec<RuleError>> {
         if wanted.len() > RULES {
             return Err(vec![too_many_rules()]);
         }
@@ -275,8 +279,8 @@ impl RuleBook {
         let mut new = Vec::with_capacity(wanted.len());
         for (place, wanted) in wanted.iter().enumerate() {
             let rule = match wanted {
-                Wanted::Kept(_) => None,
-                Wanted::New(rule) => compiled(rule, &mut left)
+                RuleDefinition::Kept(_) => None,
+                RuleDefinition::New(rule) => compiled(rule, &mut left)
                     .map_err(|found| faults.extend(below(place, found)))
                     .ok(),
             };
@@ -287,13 +291,13 @@ impl RuleBook {
         let mut ids = HashSet::new();
         for (place, wanted) in wanted.iter().enumerate() {
             let id = match wanted {
-                Wanted::Kept(id) if own.find(id).is_none() => {
+                RuleDefinition::Kept(id) if own.find(id).is_none() => {
                     let fault = fault_at(&[], format!("there is no rule called `{id}`"));
                     faults.extend(below(place, vec![fault]));
                     continue;
                 }
-                Wanted::Kept(id) => Some(id.as_str()),
-                Wanted::New(rule) => rule.id.as_deref(),
+                RuleDefinition::Kept(id) => Some(id.as_str()),
+                RuleDefinition::New(rule) => rule.id.as_deref(),
             };
             if let Some(id) = id.filter(|id| !ids.insert(*id)) {
                 let fault = fault_at(&[], format!("there are two rules called `{id}`"));
@@ -306,8 +310,8 @@ impl RuleBook {
         let (mut rules, mut answered) = (Vec::new(), Vec::new());
         for (wanted, rule) in new {
             let kept = match wanted {
-                Wanted::Kept(id) => own.find(id),
-                Wanted::New(rule) => own.find_same(rule),
+                RuleDefinition::Kept(id) => own.find(id),
+                RuleDefinition::New(rule) => own.find_same(rule),
             };
             let (rule, count) = match (kept.and_then(|place| own.at(place)), rule) {
                 (Some((rule, count)), _) => (Arc::clone(rule), Arc::clone(count)),
@@ -327,7 +331,7 @@ impl RuleBook {
             let message = pattern::PatternError::TooManyTogether.to_string();
             return Err(vec![fault_at(&[], message)]);
         }
-        state.own = Arc::new(Placed { set: Arc::new(set), answered, load });
+        state.own = Arc::new(RuleProgress { set: Arc::new(set), answered, load });
         Ok(())
     }
 
@@ -339,14 +343,14 @@ impl RuleBook {
             (state.own.set.rules().to_vec(), state.own.answered.clone());
         let load = state.own.load.minus(Load::of(&rules.remove(at).source));
         answered.remove(at);
-        state.own = Arc::new(Placed { set: Arc::new(RuleSet::of(rules)), answered, load });
+        state.own = Arc::new(RuleProgress { set: Arc::new(RuleSet::of(rules)), answered, load });
         true
     }
 
     /// Removes the rules made at run time, and the queue.
     pub fn clear(&self) {
         let mut state = self.state.lock();
-        state.own = Arc::new(Placed::begun(Arc::default()));
+        state.own = Arc::new(RuleProgress::begun(Arc::default()));
         state.empty_queue();
     }
 
@@ -355,7 +359,7 @@ impl RuleBook {
         &self,
         replies: &[Reply],
         api: Option<Api>,
-    ) -> Result<(), Vec<(usize, RuleFault)>> {
+    ) -> Result<(), Vec<(usize, RuleError)>> {
         let mut compiled = Vec::with_capacity(replies.len());
         let mut faults = Vec::new();
         for (nth, source) in replies.iter().enumerate() {
@@ -377,7 +381,7 @@ impl RuleBook {
         for (source, reply, load) in compiled {
             state.queued += 1;
             let (number, source) = (state.queued, Arc::new(source.clone()));
-            state.queue.push_back(Queued { number, api, source, reply, load });
+            state.queue.push_back(ScriptedReply { number, api, source, reply, load });
         }
         Ok(())
     }
@@ -388,9 +392,9 @@ impl RuleBook {
     }
 }
 
-impl State {
-    fn next_of_queue(&mut self, api: Api) -> Option<Queued> {
-        let of_api = |queued: &Queued| queued.api.is_none_or(|wanted| wanted == api);
+impl QueueState {
+    fn next_of_queue(&mut self, api: Api) -> Option<ScriptedReply> {
+        let of_api = |queued: &ScriptedReply| queued.api.is_none_or(|wanted| wanted == api);
         let next = self.queue.iter().position(of_api)?;
         let next = self.queue.remove(next)?;
         self.queue_load = self.queue_load.minus(next.load);
@@ -404,14 +408,14 @@ impl State {
     }
 }
 
-impl Queued {
-    fn due(self) -> Due {
+impl ScriptedReply {
+    fn due(self) -> SelectedReply {
         let reply = Arc::clone(&self.reply);
-        Due { rule: QUEUE.into(), reply, served: Served(Origin::Queue(self)) }
+        SelectedReply { rule: QUEUE.into(), reply, served: ReplyLease(Origin::Queue(self)) }
     }
 }
 
-impl Placed {
+impl RuleProgress {
     /// Rules that have not answered yet.
     fn begun(set: Arc<RuleSet>) -> Self {
         let answered = set.rules().iter().map(|_| Arc::default()).collect();
@@ -431,14 +435,14 @@ impl Placed {
     }
 
     /// The place of the rule that is called and says what `wanted` does.
-    fn find_same(&self, wanted: &Rule) -> Option<usize> {
+    fn find_same(&self, wanted: &ReplyRule) -> Option<usize> {
         let place = self.find(wanted.id.as_deref()?)?;
         let (rule, _) = self.at(place)?;
         (rule.as_called() == *wanted).then_some(place)
     }
 
     /// The reply of the first rule that matches and may answer still.
-    fn due(&self, shown: &Shown<'_>) -> Option<Due> {
+    fn due(&self, shown: &PromptView<'_>) -> Option<SelectedReply> {
         self.set.matching(shown).find_map(|(place, rule)| {
             let answered = self.answered.get(place)?;
             let most = rule.source.times.unwrap_or(u64::MAX);
@@ -447,16 +451,16 @@ impl Placed {
             let last = rule.replies.len().saturating_sub(1);
             let nth = usize::try_from(turn).unwrap_or(usize::MAX).min(last);
             let answered = Arc::clone(answered);
-            Some(Due {
+            Some(SelectedReply {
                 rule: Arc::clone(&rule.name),
                 reply: Arc::clone(rule.replies.get(nth)?),
-                served: Served(Origin::Rule { answered, turn, in_turn: last > 0 }),
+                served: ReplyLease(Origin::Rule { answered, turn, in_turn: last > 0 }),
             })
         })
     }
 }
 
-impl OwnRule {
+impl RuleListItem {
     fn of(rule: &CompiledRule, answered: &AtomicU64) -> Self {
         Self {
             id: rule.name.to_string(),
@@ -467,7 +471,7 @@ impl OwnRule {
 }
 
 /// A rule for a book: its id, if it has one, can stand in a path.
-pub(super) fn compiled(rule: &Rule, left: &mut usize) -> Result<CompiledRule, Vec<RuleFault>> {
+pub(super) fn compiled(rule: &ReplyRule, left: &mut usize) -> Result<CompiledRule, Vec<RuleError>> {
     // DELETE …/replies/queue empties the queue.
     if let Some("" | QUEUE) = rule.id.as_deref() {
         return Err(vec![fault_at(&["id"], "an id is neither empty nor `queue`")]);
@@ -475,7 +479,7 @@ pub(super) fn compiled(rule: &Rule, left: &mut usize) -> Result<CompiledRule, Ve
     CompiledRule::compile(rule, left)
 }
 
-pub(super) fn too_many_rules() -> RuleFault {
+pub(super) fn too_many_rules() -> RuleError {
     fault_at(&[], format!("an account has at most {RULES} rules of its own"))
 }
 
@@ -494,6 +498,6 @@ fn named(rule: CompiledRule, last: &mut u64, taken: &HashSet<&str>) -> CompiledR
 }
 
 /// The faults as those of the item at `place` of a list.
-fn below(place: usize, faults: Vec<RuleFault>) -> impl Iterator<Item = RuleFault> {
+fn below(place: usize, faults: Vec<RuleError>) -> impl Iterator<Item = RuleError> {
     faults.into_iter().map(move |fault| fault.below(&place.to_string()))
 }

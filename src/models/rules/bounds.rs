@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::compile::RuleFault;
+use super::compile::RuleError;
 use super::compile::fault_at;
 
 /// The most rules of an account, and the most replies in its queue.
@@ -41,7 +41,7 @@ impl Load {
     }
 
     /// Refuses what is more than an account may have of `what`.
-    pub(super) fn within_bounds(self, what: &str) -> Result<(), RuleFault> {
+    pub(super) fn within_bounds(self, what: &str) -> Result<(), RuleError> {
         if self.count > MOST {
             return Err(fault_at(&[], format!("an account has at most {MOST} {what}")));
         }

@@ -17,21 +17,21 @@ use crate::domain::catalog::as_text;
 use crate::domain::conversation::Api;
 use crate::domain::conversation::text_of;
 use crate::domain::error::{FieldError, FieldErrorKind};
-use crate::domain::reply_rule::{Rule, When};
+use crate::domain::reply_rule::{ReplyConditions, ReplyRule};
 use crate::domain::{Part, Prompt};
 use crate::ids::DeploymentId;
 
 /// Why a rule cannot be used: the field at fault, below the rule, and what is wrong with it.
 #[derive(Debug, Error)]
 #[error("{message}")]
-pub struct RuleFault {
+pub struct RuleError {
     /// The path to the field: `["when", "regex"]`.
     pub path: Vec<String>,
     /// What is wrong.
     pub message: String,
 }
 
-impl RuleFault {
+impl RuleError {
     /// The fault as one of what stands at `step` of something larger.
     #[must_use]
     pub fn below(mut self, step: &str) -> Self {
@@ -75,7 +75,7 @@ pub(super) struct CompiledRule {
     pub(super) name: Arc<str>,
     pub(super) replies: Vec<Arc<CompiledReply>>,
     /// The rule as it was written.
-    pub(super) source: Rule,
+    pub(super) source: ReplyRule,
     /// `when.contains` in lower case.
     pub(super) contains: Option<String>,
     pub(super) regex: Option<Pattern>,
@@ -83,7 +83,7 @@ pub(super) struct CompiledRule {
 
 impl CompiledRule {
     /// Compiles `rule`; its pattern takes from what is `left` for patterns, in bytes.
-    pub(super) fn compile(rule: &Rule, left: &mut usize) -> Result<Self, Vec<RuleFault>> {
+    pub(super) fn compile(rule: &ReplyRule, left: &mut usize) -> Result<Self, Vec<RuleError>> {
         let mut faults = Vec::new();
         let regex = rule.when.regex.as_ref().and_then(|source| {
             Pattern::within(source, left)
@@ -132,14 +132,15 @@ impl CompiledRule {
     }
 
     /// The rule as it was written, with the name it goes by.
-    pub(super) fn as_called(&self) -> Rule {
-        Rule { id: Some(self.name.to_string()), ..self.source.clone() }
+    pub(super) fn as_called(&self) -> ReplyRule {
+        ReplyRule { id: Some(self.name.to_string()), ..self.source.clone() }
     }
 
     /// Cheap conditions first; the regular expression last.
-    pub(super) fn matches(&self, shown: &Shown<'_>) -> bool {
-        let When { api, deployment, model, equals, turn, variables, meta, parts, .. } =
-            &self.source.when;
+    pub(super) fn matches(&self, shown: &PromptView<'_>) -> bool {
+        let ReplyConditions {
+            api, deployment, model, equals, turn, variables, meta, parts, ..
+        } = &self.source.when;
         let scene = &shown.prompt.scene;
         api.is_none_or(|api| api == scene.api)
             && turn.is_none_or(|turn| turn == scene.turn)
@@ -164,14 +165,14 @@ pub(super) fn holds(object: &serde_json::Map<String, Value>, name: &str, value: 
 }
 
 /// A prompt as rules look at it: what is costly to derive is derived once, when first needed.
-pub(super) struct Shown<'p> {
+pub(super) struct PromptView<'p> {
     pub(super) prompt: &'p Prompt,
     pub(super) text: Cow<'p, str>,
     lower_case: OnceCell<String>,
     text_hash: OnceCell<u64>,
 }
 
-impl<'p> Shown<'p> {
+impl<'p> PromptView<'p> {
     pub(super) fn new(prompt: &'p Prompt) -> Self {
         Self {
             prompt,
@@ -277,8 +278,8 @@ pub(super) fn hash_of(value: &(impl Hash + ?Sized)) -> u64 {
     hasher.finish()
 }
 
-pub(super) fn fault_at(path: &[&str], message: impl Into<String>) -> RuleFault {
-    RuleFault {
+pub(super) fn fault_at(path: &[&str], message: impl Into<String>) -> RuleError {
+    RuleError {
         path: path.iter().map(|step| (*step).to_owned()).collect(),
         message: message.into(),
     }

@@ -8,45 +8,47 @@ use parking_lot::Mutex;
 
 use super::book::compiled;
 use super::book::too_many_rules;
-use super::book::{OwnRule, Placed, Queued, QueuedReply, RULES, RuleBook, State};
+use super::book::{
+    AccountRules, QueueState, QueuedReply, RULES, RuleListItem, RuleProgress, ScriptedReply,
+};
 use super::bounds::Load;
 use super::compile::fault_at;
-use super::compile::{CompiledRule, RuleFault};
+use super::compile::{CompiledRule, RuleError};
 use super::pattern;
 use super::reply::CompiledReply;
 use super::set::RuleSet;
 use crate::domain::reply_rule::Reply;
 
 /// A book at one moment.
-pub struct CapturedBook {
-    own: Arc<Placed>,
+pub struct CapturedRules {
+    own: Arc<RuleProgress>,
     own_answered: Vec<u64>,
-    fixtures: Arc<Placed>,
+    fixtures: Arc<RuleProgress>,
     fixtures_answered: Vec<u64>,
-    queue: VecDeque<Queued>,
+    queue: VecDeque<ScriptedReply>,
     named: u64,
 }
 
 /// What a book is made of, compiled. What is left out is taken from the book before.
 #[derive(Debug, Default)]
-pub struct KeptBook {
-    rules: Option<KeptRules>,
-    queue: Option<Vec<Queued>>,
+pub struct RestoredRules {
+    rules: Option<RestoredRuleList>,
+    queue: Option<Vec<ScriptedReply>>,
     /// How often each of the fixtures' rules has answered, by its name.
     answered: Option<HashMap<String, u64>>,
 }
 
 #[derive(Debug, Default)]
-struct KeptRules {
+struct RestoredRuleList {
     rules: Vec<(Arc<CompiledRule>, u64)>,
     named: u64,
 }
 
-impl CapturedBook {
+impl CapturedRules {
     /// The rules made at run time, in order.
-    pub fn rules(&self) -> Vec<OwnRule> {
+    pub fn rules(&self) -> Vec<RuleListItem> {
         let all = self.own.set.rules().iter().zip(&self.own_answered);
-        all.map(|(rule, answered)| OwnRule {
+        all.map(|(rule, answered)| RuleListItem {
             id: rule.name.to_string(),
             answered: *answered,
             rule: rule.as_called(),
@@ -76,10 +78,10 @@ impl CapturedBook {
     }
 }
 
-impl KeptBook {
+impl RestoredRules {
     /// Takes these rules, of which `named` were given their names. The faults tell, by its place,
     /// which rule is wrong.
-    pub fn set_rules(&mut self, rules: &[OwnRule], named: u64) -> Result<(), Vec<RuleFault>> {
+    pub fn set_rules(&mut self, rules: &[RuleListItem], named: u64) -> Result<(), Vec<RuleError>> {
         if rules.len() > RULES {
             return Err(vec![too_many_rules()]);
         }
@@ -88,7 +90,7 @@ impl KeptBook {
         let mut kept = Vec::with_capacity(rules.len());
         let mut left = pattern::TOGETHER;
         let (mut faults, mut ids) = (Vec::new(), HashSet::new());
-        for (place, OwnRule { id, answered, rule }) in rules.iter().enumerate() {
+        for (place, RuleListItem { id, answered, rule }) in rules.iter().enumerate() {
             let is_id_of_another = !ids.insert(id);
             let wrong_id = match &rule.id {
                 _ if is_id_of_another => Some(format!("there are two rules called `{id}`")),
@@ -106,17 +108,17 @@ impl KeptBook {
         if !faults.is_empty() {
             return Err(faults);
         }
-        self.rules = Some(KeptRules { rules: kept, named });
+        self.rules = Some(RestoredRuleList { rules: kept, named });
         Ok(())
     }
 
     /// Takes these replies for the queue. The faults tell, by its place, which reply is wrong.
-    pub fn set_queue(&mut self, queue: &[QueuedReply]) -> Result<(), Vec<RuleFault>> {
+    pub fn set_queue(&mut self, queue: &[QueuedReply]) -> Result<(), Vec<RuleError>> {
         let mut kept = Vec::with_capacity(queue.len());
         let mut faults = Vec::new();
         for (place, QueuedReply { api, reply }) in queue.iter().enumerate() {
             match CompiledReply::compile(reply) {
-                Ok(compiled) => kept.push(Queued {
+                Ok(compiled) => kept.push(ScriptedReply {
                     load: Load::of(reply),
                     number: 0,
                     api: *api,
@@ -142,11 +144,11 @@ impl KeptBook {
     }
 }
 
-impl RuleBook {
+impl AccountRules {
     /// The book as it is now. Cheap: it is called where others wait.
-    pub fn capture(&self) -> CapturedBook {
+    pub fn capture(&self) -> CapturedRules {
         let state = self.state.lock();
-        CapturedBook {
+        CapturedRules {
             own_answered: state.own.counts(),
             own: Arc::clone(&state.own),
             fixtures_answered: state.fixtures.counts(),
@@ -158,23 +160,23 @@ impl RuleBook {
 
     /// A book of the fixtures' rules and what was `kept`; what that leaves out is as in `before`. A
     /// count of a rule that the fixtures do not have is dropped.
-    pub fn restored(fixtures: &Arc<RuleSet>, kept: &KeptBook, before: &Self) -> Self {
+    pub fn restored(fixtures: &Arc<RuleSet>, kept: &RestoredRules, before: &Self) -> Self {
         let before = before.capture();
-        let (own, named) = if let Some(KeptRules { rules, named }) = &kept.rules {
+        let (own, named) = if let Some(RestoredRuleList { rules, named }) = &kept.rules {
             let set = RuleSet::of(rules.iter().map(|(rule, _)| Arc::clone(rule)).collect());
             let counts = rules.iter().map(|(_, answered)| *answered);
             let load = rules.iter().map(|(rule, _)| Load::of(&rule.source)).collect();
-            (Placed::at_counts(Arc::new(set), counts, load), *named)
+            (RuleProgress::at_counts(Arc::new(set), counts, load), *named)
         } else {
             let counts = before.own_answered.iter().copied();
             let load = before.own.load;
-            (Placed::at_counts(Arc::clone(&before.own.set), counts, load), before.named)
+            (RuleProgress::at_counts(Arc::clone(&before.own.set), counts, load), before.named)
         };
         let of_before = || before.answered().into_iter().collect();
         let answered = kept.answered.clone().unwrap_or_else(of_before);
         let count = |rule: &Arc<CompiledRule>| answered.get(&*rule.name).copied();
         let counts = fixtures.rules().iter().map(|rule| count(rule).unwrap_or_default());
-        let queue: Vec<Queued> = match &kept.queue {
+        let queue: Vec<ScriptedReply> = match &kept.queue {
             Some(queue) => queue.clone(),
             None => before.queue.into(),
         };
@@ -182,11 +184,15 @@ impl RuleBook {
         let queue: VecDeque<_> = queue
             .into_iter()
             .zip(numbers)
-            .map(|(queued, number)| Queued { number, ..queued })
+            .map(|(queued, number)| ScriptedReply { number, ..queued })
             .collect();
-        let state = State {
+        let state = QueueState {
             own: Arc::new(own),
-            fixtures: Arc::new(Placed::at_counts(Arc::clone(fixtures), counts, Load::default())),
+            fixtures: Arc::new(RuleProgress::at_counts(
+                Arc::clone(fixtures),
+                counts,
+                Load::default(),
+            )),
             queue_load: queue.iter().map(|queued| queued.load).collect(),
             queued: u64::try_from(queue.len()).unwrap_or(u64::MAX),
             queue,
@@ -197,7 +203,7 @@ impl RuleBook {
     }
 }
 
-impl Placed {
+impl RuleProgress {
     fn counts(&self) -> Vec<u64> {
         self.answered.iter().map(|count| count.load(Ordering::Acquire)).collect()
     }
@@ -209,7 +215,7 @@ impl Placed {
     }
 }
 
-impl RuleFault {
+impl RuleError {
     fn below_place(self, place: usize) -> Self {
         self.below(&place.to_string())
     }

@@ -7,14 +7,14 @@ use serde_json::{Map, Value};
 
 use super::book::QUEUE;
 use super::compile::holds;
-use super::compile::{CompiledRule, Shown};
+use super::compile::{CompiledRule, PromptView};
 use super::set::RuleSet;
 use crate::domain::Prompt;
-use crate::domain::reply_rule::When;
+use crate::domain::reply_rule::ReplyConditions;
 
 /// A rule that would have answered but for one condition.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Miss {
+pub struct NearMiss {
     /// The rule.
     pub rule: Arc<str>,
     /// The condition that failed: `contains`, `variables.TONE`.
@@ -27,12 +27,12 @@ pub struct Miss {
 
 /// The rules that a request was tried against: its account's own, then those of the fixtures.
 #[derive(Debug, Clone)]
-pub struct Rules {
+pub struct TriedRules {
     pub(super) own: Arc<RuleSet>,
     pub(super) fixtures: Arc<RuleSet>,
 }
 
-impl Rules {
+impl TriedRules {
     /// The rules before `answering` (all of them without one) of whose conditions all held but one.
     ///
     /// Of a fixtures' rule another condition must have held, and not just the one on the API: they
@@ -43,15 +43,15 @@ impl Rules {
         prompt: &Prompt,
         answering: Option<&str>,
         fixtures: bool,
-    ) -> Vec<Miss> {
+    ) -> Vec<NearMiss> {
         if answering == Some(QUEUE) {
             return Vec::new();
         }
-        let shown = Shown::new(prompt);
+        let shown = PromptView::new(prompt);
         let asked = |rule: &&Arc<CompiledRule>| Some(&*rule.name) != answering;
         let own = self.own.rules();
         let misses = own.iter().take_while(asked).filter_map(|rule| rule.near_miss(&shown, false));
-        let mut misses: Vec<Miss> = misses.collect();
+        let mut misses: Vec<NearMiss> = misses.collect();
         if fixtures && own.iter().all(|rule| asked(&rule)) {
             let rules = self.fixtures.rules().iter().take_while(asked);
             misses.extend(rules.filter_map(|rule| rule.near_miss(&shown, true)));
@@ -61,7 +61,7 @@ impl Rules {
 }
 
 /// One condition of a rule, and how it fared.
-struct Tried {
+struct TriedCondition {
     condition: String,
     wanted: Value,
     found: Option<Value>,
@@ -69,7 +69,7 @@ struct Tried {
 }
 
 impl CompiledRule {
-    fn near_miss(&self, shown: &Shown<'_>, telling: bool) -> Option<Miss> {
+    fn near_miss(&self, shown: &PromptView<'_>, telling: bool) -> Option<NearMiss> {
         let tried = self.tried(shown);
         let tells = tried.iter().any(|tried| tried.held && tried.condition != "api");
         let mut failed = tried.into_iter().filter(|tried| !tried.held);
@@ -77,28 +77,38 @@ impl CompiledRule {
         let Some(only) = failed.next() else {
             // It would have answered, if it still might.
             let wanted = self.source.times.map(Value::from)?;
-            return Some(Miss { rule, condition: "times".to_owned(), wanted, found: None });
+            return Some(NearMiss { rule, condition: "times".to_owned(), wanted, found: None });
         };
-        let Tried { condition, wanted, found, .. } = only;
+        let TriedCondition { condition, wanted, found, .. } = only;
         let only_one = failed.next().is_none() && (tells || !telling);
-        only_one.then_some(Miss { rule, condition, wanted, found })
+        only_one.then_some(NearMiss { rule, condition, wanted, found })
     }
 
     /// Whether all its conditions hold, as they are told to who wonders.
     #[cfg(test)]
-    pub(super) fn misses_nothing(&self, shown: &Shown<'_>) -> bool {
+    pub(super) fn misses_nothing(&self, shown: &PromptView<'_>) -> bool {
         self.tried(shown).iter().all(|tried| tried.held)
     }
 
     /// Every condition that the rule has.
-    fn tried(&self, shown: &Shown<'_>) -> Vec<Tried> {
-        let When { api, deployment, model, equals, contains, regex, turn, variables, meta, parts } =
-            &self.source.when;
+    fn tried(&self, shown: &PromptView<'_>) -> Vec<TriedCondition> {
+        let ReplyConditions {
+            api,
+            deployment,
+            model,
+            equals,
+            contains,
+            regex,
+            turn,
+            variables,
+            meta,
+            parts,
+        } = &self.source.when;
         let scene = &shown.prompt.scene;
         let mut tried = Vec::new();
         let mut about = |name: &str, wanted: Option<Value>, found: Option<Value>, held: bool| {
             if let Some(wanted) = wanted {
-                tried.push(Tried { condition: name.to_owned(), wanted, found, held });
+                tried.push(TriedCondition { condition: name.to_owned(), wanted, found, held });
             }
         };
         let text = |text: &Option<String>| text.as_deref().map(Value::from);

@@ -23,53 +23,54 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _};
 
-use self::book::Due;
-pub use self::book::{RuleBook, Served};
-pub use self::compile::RuleFault;
-use self::compile::{SMALL, Shown};
-pub use self::misses::{Miss, Rules};
+use self::book::SelectedReply;
+pub use self::book::{AccountRules, ReplyLease};
+pub use self::compile::RuleError;
+use self::compile::{PromptView, SMALL};
+pub use self::misses::{NearMiss, TriedRules};
 pub(crate) use self::pattern::Pattern;
 use self::reply::Rendered;
 pub use self::set::RuleSet;
 use super::in_output_mode;
-use super::{Answer, Ask, Backend, BackendError, Usage};
+use super::{ModelError, ModelProvider, ModelReply, ModelRequest, Usage};
 use crate::domain::{OutputMode, Prompt};
 
 /// Answers by the first rule that matches, else by the fallback.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Canned;
+pub struct ReplyRules;
 
-impl Backend for Canned {
-    fn answer(&self, ask: Ask) -> BoxFuture<'_, Result<Answer, BackendError>> {
+impl ModelProvider for ReplyRules {
+    fn answer(&self, ask: ModelRequest) -> BoxFuture<'_, Result<ModelReply, ModelError>> {
         answer(ask).boxed()
     }
 }
 
 /// What was said at run time, by queue or by rule: it answers whatever the backend is.
-pub async fn said_at_run_time(ask: &Ask) -> Result<Option<Answer>, BackendError> {
-    match due(ask, RuleBook::said_at_run_time).await? {
+pub async fn scripted_reply(ask: &ModelRequest) -> Result<Option<ModelReply>, ModelError> {
+    match due(ask, AccountRules::said_at_run_time).await? {
         Some(due) => rendered(ask, due).await.map(Some),
         None => Ok(None),
     }
 }
 
-async fn answer(ask: Ask) -> Result<Answer, BackendError> {
-    if let Some(due) = due(&ask, RuleBook::said_by_fixtures).await? {
+async fn answer(ask: ModelRequest) -> Result<ModelReply, ModelError> {
+    if let Some(due) = due(&ask, AccountRules::said_by_fixtures).await? {
         return rendered(&ask, due).await;
     }
     let text = fallback::answer(&ask.prompt);
     let thoughts = ask.thoughts.then(|| fallback::thoughts(&ask.prompt));
-    Ok(Answer { thoughts, ..Answer::whole(text, Usage::default()) })
+    Ok(ModelReply { thoughts, ..ModelReply::whole(text, Usage::default()) })
 }
 
 /// The reply that `find` finds, on another thread where the text is long or the patterns are many.
 async fn due(
-    ask: &Ask,
-    find: fn(&RuleBook, &Shown<'_>) -> Option<Due>,
-) -> Result<Option<Unserved>, BackendError> {
-    let unserved =
-        |rules: Arc<RuleBook>, due: Option<Due>| due.map(|due| Unserved::new(rules, due));
-    let (rules, shown) = (Arc::clone(&ask.rules), Shown::new(&ask.prompt));
+    ask: &ModelRequest,
+    find: fn(&AccountRules, &PromptView<'_>) -> Option<SelectedReply>,
+) -> Result<Option<Unserved>, ModelError> {
+    let unserved = |rules: Arc<AccountRules>, due: Option<SelectedReply>| {
+        due.map(|due| Unserved::new(rules, due))
+    };
+    let (rules, shown) = (Arc::clone(&ask.rules), PromptView::new(&ask.prompt));
     let bytes = shown.text.len();
     if bytes <= SMALL && bytes.saturating_mul(rules.matching_cost()) <= 4 * SMALL {
         let due = find(&rules, &shown);
@@ -79,21 +80,21 @@ async fn due(
     let prompt = Arc::clone(&ask.prompt);
     // Dropped when it is done, it gives back what was due.
     let look = move || {
-        let due = find(&rules, &Shown::new(&prompt));
+        let due = find(&rules, &PromptView::new(&prompt));
         unserved(rules, due)
     };
-    pool::find(look).await.map_err(BackendError::Lost)
+    pool::find(look).await.map_err(ModelError::Lost)
 }
 
 /// A reply that was taken and is given back, unless it is served.
 struct Unserved {
-    rules: Arc<RuleBook>,
-    due: Due,
+    rules: Arc<AccountRules>,
+    due: SelectedReply,
     served: bool,
 }
 
 impl Unserved {
-    fn new(rules: Arc<RuleBook>, due: Due) -> Self {
+    fn new(rules: Arc<AccountRules>, due: SelectedReply) -> Self {
         Self { rules, due, served: false }
     }
 }
@@ -106,12 +107,12 @@ impl Drop for Unserved {
     }
 }
 
-async fn rendered(ask: &Ask, mut unserved: Unserved) -> Result<Answer, BackendError> {
+async fn rendered(ask: &ModelRequest, mut unserved: Unserved) -> Result<ModelReply, ModelError> {
     let rendered = texts(&ask.prompt, ask.thoughts, &unserved.due).await;
     // A reply whose template fails has been given, too: it would fail for every request to come.
-    unserved.served = !matches!(rendered, Err(BackendError::Lost(_)));
+    unserved.served = !matches!(rendered, Err(ModelError::Lost(_)));
     let rendered = rendered?;
-    let Due { rule, reply, served } = &unserved.due;
+    let SelectedReply { rule, reply, served } = &unserved.due;
     let output = ask.prompt.output;
     let output_tokens = match output {
         OutputMode::Text => reply.output_tokens.or_else(|| reply.tokens()),
@@ -122,26 +123,30 @@ async fn rendered(ask: &Ask, mut unserved: Unserved) -> Result<Answer, BackendEr
         (None, true) => Some(fallback::thoughts(&ask.prompt)),
         (found, _) => found,
     };
-    Ok(Answer {
+    Ok(ModelReply {
         rule: Some(Arc::clone(rule)),
         name: reply.name.clone(),
         thoughts,
         pace: reply.pace,
         served: Some(served.clone()),
-        ..Answer::whole(in_output_mode(output, rendered.text, "answer"), usage)
+        ..ModelReply::whole(in_output_mode(output, rendered.text, "answer"), usage)
     })
 }
 
 /// The texts of the reply that is due, rendered in place where that takes no time to speak of.
-async fn texts(prompt: &Arc<Prompt>, thoughts: bool, due: &Due) -> Result<Rendered, BackendError> {
-    let failed = |source| BackendError::Template { rule: due.rule.to_string(), source };
+async fn texts(
+    prompt: &Arc<Prompt>,
+    thoughts: bool,
+    due: &SelectedReply,
+) -> Result<Rendered, ModelError> {
+    let failed = |source| ModelError::Template { rule: due.rule.to_string(), source };
     {
-        let shown = Shown::new(prompt);
+        let shown = PromptView::new(prompt);
         if due.reply.is_quick(&shown) {
             return due.reply.render(&shown, thoughts).map_err(failed);
         }
     }
     let (prompt, reply) = (Arc::clone(prompt), Arc::clone(&due.reply));
-    let render = move || reply.render(&Shown::new(&prompt), thoughts);
-    pool::render(render).await.map_err(BackendError::Lost)?.map_err(failed)
+    let render = move || reply.render(&PromptView::new(&prompt), thoughts);
+    pool::render(render).await.map_err(ModelError::Lost)?.map_err(failed)
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::compile::fault_at;
 use super::compile::one_line;
-use super::compile::{RuleFault, Shown};
+use super::compile::{PromptView, RuleError};
 use super::template::is_template;
 use super::template::{Budget, Compiled, RenderError, SOURCE, Uses};
 use crate::domain::reply_rule::{Pace, Reply};
@@ -50,7 +50,7 @@ enum Template {
 /// Compiles the templates of one reply.
 #[derive(Default)]
 struct Compiler {
-    faults: Vec<RuleFault>,
+    faults: Vec<RuleError>,
     /// Bytes of the templates so far.
     bytes: usize,
     costly: bool,
@@ -105,7 +105,7 @@ impl Compiler {
 }
 
 impl CompiledReply {
-    pub(super) fn compile(reply: &Reply) -> Result<Self, Vec<RuleFault>> {
+    pub(super) fn compile(reply: &Reply) -> Result<Self, Vec<RuleError>> {
         let mut compiler = Compiler::default();
         let body = match (&reply.text, &reply.json) {
             (Some(text), None) => compiler.text("text", text),
@@ -138,7 +138,7 @@ impl CompiledReply {
     }
 
     /// Whether it is rendered in the time that a thread which answers requests can spare.
-    pub(super) fn is_quick(&self, shown: &Shown<'_>) -> bool {
+    pub(super) fn is_quick(&self, shown: &PromptView<'_>) -> bool {
         self.cheap && shown.is_small(self.uses)
     }
 
@@ -153,7 +153,7 @@ impl CompiledReply {
     /// Its texts for what is shown; all templates take from one budget.
     pub(super) fn render(
         &self,
-        shown: &Shown<'_>,
+        shown: &PromptView<'_>,
         thoughts: bool,
     ) -> Result<Rendered, RenderError> {
         let mut render =
@@ -167,7 +167,7 @@ impl CompiledReply {
 
 /// The rendering of one reply.
 struct Render<'r, 'p> {
-    shown: &'r Shown<'p>,
+    shown: &'r PromptView<'p>,
     uses: Uses,
     context: Option<minijinja::Value>,
     budget: Budget,

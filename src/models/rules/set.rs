@@ -6,16 +6,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::compile::hash_of;
-use super::compile::{CompiledRule, RuleFault, Shown};
+use super::compile::{CompiledRule, PromptView, RuleError};
 use super::pattern;
-use crate::domain::reply_rule::Rule;
+use crate::domain::reply_rule::ReplyRule;
 
 /// Rules in order: the first match wins.
 #[derive(Debug, Default)]
 pub struct RuleSet {
     rules: Vec<Arc<CompiledRule>>,
     /// The rules' places by what they ask for, one index for each combination of keys that occurs.
-    indices: Vec<(Keys, Index)>,
+    indices: Vec<(LookupKeys, Index)>,
     /// What the patterns compile to together, in bytes.
     patterns: usize,
 }
@@ -26,7 +26,7 @@ type Index = HashMap<u64, Vec<usize>>;
 
 /// What a rule asks for that can be looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Keys {
+struct LookupKeys {
     deployment: bool,
     model: bool,
     equals: bool,
@@ -34,7 +34,7 @@ struct Keys {
 
 impl RuleSet {
     /// Compiles `rules`; the faults tell which rule, by its place, and which field.
-    pub fn compile(rules: &[Rule]) -> Result<Self, Vec<(usize, RuleFault)>> {
+    pub fn compile(rules: &[ReplyRule]) -> Result<Self, Vec<(usize, RuleError)>> {
         let mut compiled = Vec::with_capacity(rules.len());
         let mut faults = Vec::new();
         let mut left = pattern::TOGETHER;
@@ -49,10 +49,10 @@ impl RuleSet {
 
     /// These rules in this order.
     pub(super) fn of(rules: Vec<Arc<CompiledRule>>) -> Self {
-        let mut indices: Vec<(Keys, Index)> = Vec::new();
+        let mut indices: Vec<(LookupKeys, Index)> = Vec::new();
         for (place, rule) in rules.iter().enumerate() {
             let when = &rule.source.when;
-            let keys = Keys {
+            let keys = LookupKeys {
                 deployment: when.deployment.is_some(),
                 model: when.model.is_some(),
                 equals: when.equals.is_some(),
@@ -92,7 +92,7 @@ impl RuleSet {
     /// The rules that match, with their places, in order.
     pub(super) fn matching<'s>(
         &'s self,
-        shown: &'s Shown<'_>,
+        shown: &'s PromptView<'_>,
     ) -> impl Iterator<Item = (usize, &'s Arc<CompiledRule>)> {
         let candidates = self.candidates(shown);
         let rules = candidates.filter_map(|place| Some((place, self.rules.get(place)?)));
@@ -103,7 +103,7 @@ impl RuleSet {
     /// order.
     pub(super) fn candidates<'s>(
         &'s self,
-        shown: &Shown<'_>,
+        shown: &PromptView<'_>,
     ) -> impl Iterator<Item = usize> + use<'s> {
         let mut found: Vec<&[usize]> = Vec::with_capacity(self.indices.len());
         for (keys, index) in &self.indices {

@@ -12,20 +12,20 @@ use super::*;
 use crate::clock::Stopwatch;
 use crate::domain::conversation::text_of;
 use crate::domain::conversation::{Api, Scene};
-use crate::domain::reply_rule::{PartKind, Reply, Rule, When};
+use crate::domain::reply_rule::{PartKind, Reply, ReplyConditions, ReplyRule};
 use crate::domain::{OutputMode, Part, Prompt};
 use crate::ids::DeploymentId;
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
-fn rules() -> impl Strategy<Value = Vec<Rule>> {
+fn rules() -> impl Strategy<Value = Vec<ReplyRule>> {
     let name = || of(select(&NAMES[..])).prop_map(|name| name.map(str::to_owned));
     let pattern = of(select(vec!["a|b", "^c$", "."])).prop_map(|found| found.map(str::to_owned));
     let api = of(select(vec![Api::Runner, Api::Characters]));
     let texts = (name(), name(), pattern);
     let places = (api, name(), name(), of(1_u64..3));
     let others = (of(select(vec![PartKind::Text, PartKind::Image])), any::<bool>());
-    let when = (texts, places, others).prop_map(|(texts, places, (part, tone))| When {
+    let when = (texts, places, others).prop_map(|(texts, places, (part, tone))| ReplyConditions {
         api: places.0,
         deployment: places.1,
         model: places.2,
@@ -37,7 +37,7 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
         meta: std::collections::BTreeMap::new(),
         parts: part.into_iter().collect(),
     });
-    let rule = (when, of(1_u64..3)).prop_map(|(when, times)| Rule {
+    let rule = (when, of(1_u64..3)).prop_map(|(when, times)| ReplyRule {
         id: None,
         when,
         reply: vec![reply("x")],
@@ -82,7 +82,7 @@ fn prompt_of(deployment: Option<&str>, model: &str, text: &str) -> Prompt {
 }
 
 /// Whether a rule's conditions hold, said as plainly as can be.
-fn holds(when: &When, prompt: &Prompt) -> bool {
+fn holds(when: &ReplyConditions, prompt: &Prompt) -> bool {
     let (scene, text) = (&prompt.scene, text_of(&prompt.message));
     let regex = |pattern: &str| match pattern {
         "a|b" => ["a", "b"].contains(&&*text),
@@ -117,7 +117,7 @@ proptest! {
         rules in rules(),
         prompts in prompts(),
     ) {
-        let book = RuleBook::new(Arc::new(RuleSet::compile(&rules).unwrap()));
+        let book = AccountRules::new(Arc::new(RuleSet::compile(&rules).unwrap()));
         let mut answered = vec![0; rules.len()];
         for prompt in prompts {
             let plain = rules.iter().zip(&answered).position(|(rule, answered)| {
@@ -126,7 +126,7 @@ proptest! {
             if let Some(place) = plain {
                 answered[place] += 1;
             }
-            let due = book.said_by_fixtures(&Shown::new(&prompt));
+            let due = book.said_by_fixtures(&PromptView::new(&prompt));
             let name = due.map(|due| due.rule.to_string());
             prop_assert_eq!(name, plain.map(|place| format!("rule {}", place + 1)));
         }
@@ -137,7 +137,7 @@ proptest! {
     fn a_rule_that_misses_nothing_matches_and_no_other(rules in rules(), prompts in prompts()) {
         let set = RuleSet::compile(&rules).unwrap();
         for prompt in prompts {
-            let shown = Shown::new(&prompt);
+            let shown = PromptView::new(&prompt);
             for rule in set.rules() {
                 prop_assert_eq!(rule.misses_nothing(&shown), rule.matches(&shown));
             }
@@ -147,11 +147,11 @@ proptest! {
 
 #[test]
 fn a_reply_of_the_queue_that_is_given_back_is_in_its_place_again() {
-    let book = RuleBook::new(Arc::default());
+    let book = AccountRules::new(Arc::default());
     let replies = ["one", "two", "three"].map(reply);
     book.enqueue(&replies, None).unwrap();
     let prompt = prompt_of(None, "m", "x");
-    let shown = Shown::new(&prompt);
+    let shown = PromptView::new(&prompt);
     let serve = || book.said_at_run_time(&shown).unwrap().served;
     let (one, two) = (serve(), serve());
     book.give_back(two);
@@ -168,11 +168,11 @@ fn a_reply_of_the_queue_that_is_given_back_is_in_its_place_again() {
 #[test]
 fn a_turn_that_is_given_back_is_taken_again_unless_another_was_since() {
     let replies = ["one", "two", "three"].map(reply).to_vec();
-    let rule = Rule { reply: replies, times: Some(3), ..Rule::default() };
-    let book = RuleBook::new(Arc::default());
+    let rule = ReplyRule { reply: replies, times: Some(3), ..ReplyRule::default() };
+    let book = AccountRules::new(Arc::default());
     book.add(&rule, &book::Position::End).unwrap();
     let prompt = prompt_of(None, "m", "x");
-    let shown = Shown::new(&prompt);
+    let shown = PromptView::new(&prompt);
     let serve = || book.said_at_run_time(&shown).map(|due| due.served).unwrap();
     let answered = || book.own_rules()[0].answered;
     book.give_back(serve());
@@ -193,15 +193,23 @@ fn reply(text: &str) -> Reply {
 
 #[test]
 fn a_rule_that_just_missed_is_looked_for_where_rules_were_asked() {
-    let fixture = Rule {
-        when: When { turn: Some(1), equals: Some("far".to_owned()), ..When::default() },
+    let fixture = ReplyRule {
+        when: ReplyConditions {
+            turn: Some(1),
+            equals: Some("far".to_owned()),
+            ..ReplyConditions::default()
+        },
         reply: vec![reply("x")],
-        ..Rule::default()
+        ..ReplyRule::default()
     };
-    let book = RuleBook::new(Arc::new(RuleSet::compile(&[fixture]).unwrap()));
-    let own = Rule {
+    let book = AccountRules::new(Arc::new(RuleSet::compile(&[fixture]).unwrap()));
+    let own = ReplyRule {
         id: Some("own".to_owned()),
-        when: When { turn: Some(1), contains: Some("near".to_owned()), ..When::default() },
+        when: ReplyConditions {
+            turn: Some(1),
+            contains: Some("near".to_owned()),
+            ..ReplyConditions::default()
+        },
         reply: vec![reply("x")],
         times: None,
     };
@@ -219,19 +227,19 @@ fn a_rule_that_just_missed_is_looked_for_where_rules_were_asked() {
 
 /// `count` rules that each ask for one thing, by turns for a deployment, a model and a text.
 fn keyed(count: usize) -> RuleSet {
-    let rules: Vec<Rule> = (0..count).map(keyed_rule).collect();
+    let rules: Vec<ReplyRule> = (0..count).map(keyed_rule).collect();
     RuleSet::compile(&rules).unwrap()
 }
 
-fn keyed_rule(nth: usize) -> Rule {
+fn keyed_rule(nth: usize) -> ReplyRule {
     let name = Some(format!("name {nth}"));
     let regex = Some("^[a-z ]+[0-9]+$".to_owned());
     let when = match nth % 3 {
-        0 => When { deployment: name, regex, ..When::default() },
-        1 => When { model: name, regex, ..When::default() },
-        _ => When { equals: name, ..When::default() },
+        0 => ReplyConditions { deployment: name, regex, ..ReplyConditions::default() },
+        1 => ReplyConditions { model: name, regex, ..ReplyConditions::default() },
+        _ => ReplyConditions { equals: name, ..ReplyConditions::default() },
     };
-    Rule { id: None, when, reply: vec![reply("x")], times: None }
+    ReplyRule { id: None, when, reply: vec![reply("x")], times: None }
 }
 
 #[test]
@@ -244,7 +252,7 @@ fn among_a_thousand_keyed_rules_only_those_that_agree_are_tried() {
             1 => prompt_of(Some("d"), &name, "name x 1"),
             _ => prompt_of(Some("d"), "m", &name),
         };
-        let shown = Shown::new(&prompt);
+        let shown = PromptView::new(&prompt);
         assert_eq!(set.candidates(&shown).collect::<Vec<_>>(), [nth]);
         assert_eq!(set.matching(&shown).next().map(|(place, _)| place), Some(nth));
     }
@@ -255,7 +263,7 @@ fn among_a_thousand_keyed_rules_only_those_that_agree_are_tried() {
 #[ignore = "a measurement: prints nanoseconds a match with 10 and with 1000 rules"]
 fn ten_rules_and_a_thousand() {
     for count in [10, 1000, 10, 1000] {
-        let book = RuleBook::new(Arc::new(keyed(count)));
+        let book = AccountRules::new(Arc::new(keyed(count)));
         let prompts: Vec<Prompt> = (0..9)
             .map(|nth| {
                 let name = format!("name {}", nth * count / 10);
@@ -265,7 +273,7 @@ fn ten_rules_and_a_thousand() {
         let rounds = 20_000;
         let watch = Stopwatch::start();
         for prompt in prompts.iter().cycle().take(rounds) {
-            let due = book.said_by_fixtures(&Shown::new(prompt));
+            let due = book.said_by_fixtures(&PromptView::new(prompt));
             std::hint::black_box(due.map(|due| due.rule));
         }
         println!("{count} rules: {} ns", watch.elapsed().as_nanos() / 20_000);

@@ -16,19 +16,19 @@ use crate::app::AccountRegistry;
 use crate::domain::Error;
 use crate::domain::conversation::Api;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
-use crate::domain::reply_rule::{Reply, Rule};
+use crate::domain::reply_rule::{Reply, ReplyRule};
 use crate::http::extract::segment;
 use crate::http::extract::{AnyBody, InPath, Json};
 use crate::http::response::failure::Failure;
 use crate::http::response::pages::ListQuery;
 use crate::ids::AccountId;
-use crate::models::rules::RuleFault;
-use crate::models::rules::book::{OwnRule, Position, RuleBook, Wanted};
+use crate::models::rules::RuleError;
+use crate::models::rules::book::{AccountRules, Position, RuleDefinition, RuleListItem};
 use crate::models::rules::pool;
 
 /// A rule of a new list: the rule itself, or the id of one that is there.
 #[derive(Debug)]
-pub(super) struct WantedBody(Wanted);
+pub(super) struct WantedBody(RuleDefinition);
 
 impl<'de> Deserialize<'de> for WantedBody {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -39,18 +39,20 @@ impl<'de> Deserialize<'de> for WantedBody {
 struct WantedVisitor;
 
 impl<'de> Visitor<'de> for WantedVisitor {
-    type Value = Wanted;
+    type Value = RuleDefinition;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a rule or the id of one")
     }
 
-    fn visit_str<E: de::Error>(self, id: &str) -> Result<Wanted, E> {
-        Ok(Wanted::Kept(id.to_owned()))
+    fn visit_str<E: de::Error>(self, id: &str) -> Result<RuleDefinition, E> {
+        Ok(RuleDefinition::Kept(id.to_owned()))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, rule: A) -> Result<Wanted, A::Error> {
-        Rule::deserialize(MapAccessDeserializer::new(rule)).map(Box::new).map(Wanted::New)
+    fn visit_map<A: MapAccess<'de>>(self, rule: A) -> Result<RuleDefinition, A::Error> {
+        ReplyRule::deserialize(MapAccessDeserializer::new(rule))
+            .map(Box::new)
+            .map(RuleDefinition::New)
     }
 }
 
@@ -104,7 +106,7 @@ pub(super) struct RuleAnswer {
     id: String,
     /// How many requests it has answered.
     answered: u64,
-    rule: Rule,
+    rule: ReplyRule,
 }
 
 #[derive(Serialize)]
@@ -115,7 +117,7 @@ struct QueuedAnswer {
 }
 
 impl RepliesAnswer {
-    fn of(book: &RuleBook) -> Json<Self> {
+    fn of(book: &AccountRules) -> Json<Self> {
         let queue = book.queue().into_iter();
         Json(Self {
             rules: book.own_rules().into_iter().map(RuleAnswer::of).collect(),
@@ -127,7 +129,7 @@ impl RepliesAnswer {
 }
 
 impl RuleAnswer {
-    fn of(own: OwnRule) -> Self {
+    fn of(own: RuleListItem) -> Self {
         Self { id: own.id, answered: own.answered, rule: own.rule }
     }
 }
@@ -188,11 +190,11 @@ pub(super) async fn add(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
-    ControlBody(rule): ControlBody<Rule>,
+    ControlBody(rule): ControlBody<ReplyRule>,
 ) -> Result<(StatusCode, Json<RuleAnswer>), Failure> {
     let (book, position) = (Arc::clone(&worlds.require(&id)?.epoch().rules), position(query)?);
     let added = compiled(move || book.add(&rule, &position)).await?;
-    let added = added.map_err(|faults| RuleFault::refusal(&faults))?;
+    let added = added.map_err(|faults| RuleError::refusal(&faults))?;
     Ok((StatusCode::CREATED, Json(RuleAnswer::of(added))))
 }
 
@@ -203,9 +205,9 @@ pub(super) async fn replace(
     AnyBody(list): AnyBody<Vec<WantedBody>>,
 ) -> Result<Json<RepliesAnswer>, Failure> {
     let book = Arc::clone(&worlds.require(&id)?.epoch().rules);
-    let list: Vec<Wanted> = list.into_iter().map(|WantedBody(wanted)| wanted).collect();
+    let list: Vec<RuleDefinition> = list.into_iter().map(|WantedBody(wanted)| wanted).collect();
     let answer = move || book.replace(&list).map(|()| RepliesAnswer::of(&book));
-    Ok(compiled(answer).await?.map_err(|faults| RuleFault::refusal(&faults))?)
+    Ok(compiled(answer).await?.map_err(|faults| RuleError::refusal(&faults))?)
 }
 
 /// `DELETE /_mynah/accounts/{id}/replies`: every rule made at run time, and the queue.
@@ -245,11 +247,11 @@ pub(super) async fn enqueue(
     };
     let answer = move || book.enqueue(&replies, api).map(|()| RepliesAnswer::of(&book));
     let answer = compiled(answer).await?.map_err(|faults| {
-        let faults: Vec<RuleFault> = faults
+        let faults: Vec<RuleError> = faults
             .into_iter()
             .map(|(nth, fault)| if one { fault } else { fault.below(&nth.to_string()) })
             .collect();
-        RuleFault::refusal(&faults)
+        RuleError::refusal(&faults)
     })?;
     Ok((StatusCode::CREATED, answer))
 }

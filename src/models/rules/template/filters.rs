@@ -21,7 +21,7 @@ use super::values::numbers_of;
 
 /// What a filter or test does with what it is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum OperatorKind {
     /// Looks at the outside of its subject, or passes it on.
     Outside,
     /// Calculates with numbers.
@@ -37,13 +37,13 @@ enum Kind {
 }
 
 /// A check before the engine's own filter runs: takes what that will make.
-type Check = fn(&[Value]) -> Result<(), Error>;
+type FilterCheck = fn(&[Value]) -> Result<(), Error>;
 
 /// A filter or test of the engine.
 struct Native {
-    kind: Kind,
+    kind: OperatorKind,
     function: Value,
-    check: Option<Check>,
+    check: Option<FilterCheck>,
 }
 
 macro_rules! table {
@@ -237,14 +237,16 @@ fn metered(
         }
         let result = native.function.call(state, &arguments)?;
         match native.kind {
-            Kind::Outside | Kind::Number => Ok(result),
-            Kind::Lists if result.as_object().is_some() => keep_list(&result),
-            Kind::Text | Kind::All | Kind::Sort | Kind::Lists => keep(result),
+            OperatorKind::Outside | OperatorKind::Number => Ok(result),
+            OperatorKind::Lists if result.as_object().is_some() => keep_list(&result),
+            OperatorKind::Text | OperatorKind::All | OperatorKind::Sort | OperatorKind::Lists => {
+                keep(result)
+            }
         }
     }
 }
 
-impl Kind {
+impl OperatorKind {
     /// Takes what it costs to look at `argument`, and makes that ready.
     fn take(self, argument: &mut Value) -> Result<(), Error> {
         if argument.is_kwargs() {

@@ -82,9 +82,9 @@ thread_local! {
 }
 
 /// Puts the budget back when the render ends, by a panic too.
-struct Scope<'b>(&'b mut Budget);
+struct MeterScope<'b>(&'b mut Budget);
 
-impl Drop for Scope<'_> {
+impl Drop for MeterScope<'_> {
     fn drop(&mut self) {
         *self.0 = METER.replace(NOTHING);
     }
@@ -93,7 +93,7 @@ impl Drop for Scope<'_> {
 /// Runs `render`, which takes from `budget`.
 pub(super) fn within<T>(budget: &mut Budget, render: impl FnOnce() -> T) -> T {
     METER.set(*budget);
-    let _scope = Scope(budget);
+    let _scope = MeterScope(budget);
     render()
 }
 
