@@ -13,8 +13,11 @@ use tokio::task::JoinSet;
 use self::connections::Stopped;
 use crate::app::accounts;
 use crate::app::fixture_watch::Watch;
-use crate::app::generation::Settings;
-use crate::app::{AccountRegistry, Archive, Authenticator, Health, Snapshots, Studio, Turns};
+use crate::app::generation::GenerationOptions;
+use crate::app::{
+    AccountRegistry, AgentsAndImages, Authenticator, ConversationQueries, Generation, Health,
+    Snapshots,
+};
 use crate::domain::BackendName;
 use crate::fixtures::{self, Checked, Fixtures, FixturesError, Shelf};
 use crate::http::apis::control;
@@ -116,7 +119,7 @@ pub enum AppError {
 /// A server that is ready to serve.
 pub struct App {
     passage: Passage,
-    turns: Turns,
+    turns: Generation,
     store: Store,
     worlds: Arc<AccountRegistry>,
     fixtures: Shelf,
@@ -148,15 +151,15 @@ impl App {
             routes: route_table(),
         };
         let worlds = Arc::new(AccountRegistry::open(&fixtures, &store, settings).await?);
-        let settings = Settings { backend: config.backend, pace: config.pace };
-        let turns = Turns::new(store.clone(), fixtures.clone(), settings);
+        let settings = GenerationOptions { backend: config.backend, pace: config.pace };
+        let turns = Generation::new(store.clone(), fixtures.clone(), settings);
         let metrics = Metrics::new(store.clone());
         let secrets = Secrets::new(Arc::clone(&worlds), &config.control);
         let passage = passage(Services {
             access: Authenticator::new(Arc::clone(&worlds), fixtures.clone()),
             turns: turns.clone(),
-            archive: Archive::new(store.clone()),
-            studio: Studio::new(store.clone(), fixtures.clone()),
+            archive: ConversationQueries::new(store.clone()),
+            studio: AgentsAndImages::new(store.clone(), fixtures.clone()),
             fixtures: fixtures.clone(),
             worlds: Arc::clone(&worlds),
             snapshots: Snapshots::new(store.clone(), Arc::clone(&worlds)),
@@ -238,7 +241,7 @@ impl App {
 
 /// Ends what the connections that were cut off have left: their tasks, and the turns that these
 /// were to store. Work that does not yield is abandoned, so that the database can still be closed.
-async fn settle(mut connections: JoinSet<()>, turns: &Turns) {
+async fn settle(mut connections: JoinSet<()>, turns: &Generation) {
     let ended = tokio::time::timeout(SETTLE_LIMIT, async {
         connections.shutdown().await;
         turns.finish().await;

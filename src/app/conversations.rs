@@ -18,13 +18,13 @@ use crate::storage::{self, AccountRow, BATCH, BATCH_LENGTH, Store, Window};
 
 /// Shows what is stored.
 #[derive(Debug, Clone)]
-pub struct Archive {
+pub struct ConversationQueries {
     store: Store,
 }
 
 /// Which page of a list is wanted. Both count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Page {
+pub struct PageRequest {
     /// The page's number.
     pub page: u64,
     /// Items a page.
@@ -32,14 +32,14 @@ pub struct Page {
 }
 
 /// One page of a list.
-pub struct Slice<T> {
+pub struct Page<T> {
     /// The items on the page.
     pub items: Items<T>,
     /// Items on all pages.
     pub total: u64,
 }
 
-impl Page {
+impl PageRequest {
     /// Where the page lies in the list.
     pub fn window(self) -> Window {
         Window { skip: (self.page - 1).saturating_mul(self.page_size), take: self.page_size }
@@ -51,7 +51,7 @@ impl Page {
     }
 }
 
-impl Archive {
+impl ConversationQueries {
     /// The archive of `store`.
     pub fn new(store: Store) -> Self {
         Self { store }
@@ -62,8 +62,8 @@ impl Archive {
         &self,
         world: &AccountState,
         filter: Filter,
-        page: Page,
-    ) -> Result<Slice<Summary>, Error> {
+        page: PageRequest,
+    ) -> Result<Page<Summary>, Error> {
         let owner = world.row;
         let look = storage::act(move |db| {
             async move { listing::conversations(db, owner, &filter, page.window()).await }.boxed()
@@ -72,7 +72,7 @@ impl Archive {
         let items = Items::new(&self.store, batch, move |ordinal, db| {
             listing::one(db, owner, ordinal).boxed()
         });
-        Ok(Slice { items, total })
+        Ok(Page { items, total })
     }
 
     /// A page of a conversation's messages, oldest first: of the reader's own conversation, else
@@ -81,8 +81,8 @@ impl Archive {
         &self,
         reader: ConversationReader,
         id: ConversationId,
-        page: Page,
-    ) -> Result<Slice<Message>, Error> {
+        page: PageRequest,
+    ) -> Result<Page<Message>, Error> {
         if let Some(world) = &reader.world
             && let Some((_, slice)) = self.look(world, &id, page).await?
         {
@@ -154,12 +154,12 @@ impl Archive {
         &self,
         world: &Arc<AccountState>,
         id: &ConversationId,
-        page: Page,
-    ) -> Result<Option<(Place, Slice<Message>)>, Error> {
+        page: PageRequest,
+    ) -> Result<Option<(Place, Page<Message>)>, Error> {
         let found = self.messages_of(world.row, Api::Runner, id.clone(), page.window()).await?;
         Ok(found.map(|(place, items)| {
             let total = place.message_count();
-            (place, Slice { items, total })
+            (place, Page { items, total })
         }))
     }
 
@@ -221,7 +221,7 @@ mod tests {
         fn the_pages_cover_the_list_without_gap_or_overlap(total in 0_u64..500, page_size in 1_u64..=100) {
             let mut seen = 0;
             for number in 1.. {
-                let page = Page { page: number, page_size };
+                let page = PageRequest { page: number, page_size };
                 let window = page.window();
                 prop_assert_eq!(window.skip, seen);
                 seen = (window.skip + window.take).min(total);
@@ -234,7 +234,7 @@ mod tests {
 
         #[test]
         fn no_page_number_overflows(page in 1..=u64::MAX, page_size in 1_u64..=100) {
-            let page = Page { page, page_size };
+            let page = PageRequest { page, page_size };
             prop_assert!(page.window().skip >= page.page - 1);
             prop_assert!(!page.has_more(0));
         }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio_util::task::TaskTracker;
 
-use self::streaming::Paced;
+use self::streaming::PacedReply;
 pub use self::streaming::WordStream;
 use super::accounts::AccountSession;
 use super::request_log::ShownPrompt;
@@ -33,10 +33,10 @@ use crate::storage::{Held, Store};
 
 /// Makes turns.
 #[derive(Clone)]
-pub struct Turns {
+pub struct Generation {
     store: Store,
     fixtures: Shelf,
-    settings: Settings,
+    settings: GenerationOptions,
     canned: Arc<dyn ModelProvider>,
     echo: Arc<dyn ModelProvider>,
     /// The tasks that store streamed turns; shutting down waits for them.
@@ -45,7 +45,7 @@ pub struct Turns {
 
 /// What the server was started with that turns need.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings {
+pub struct GenerationOptions {
     /// Overrides the backend of every deployment and model.
     pub backend: Option<BackendName>,
     /// How fast words are streamed where a rule does not say.
@@ -54,7 +54,7 @@ pub struct Settings {
 
 /// An answer that is complete.
 #[derive(Debug, Clone)]
-pub struct Completed {
+pub struct CompleteReply {
     /// Its text; for structured output the JSON text of an object.
     pub text: String,
     /// Which of the two it is.
@@ -70,7 +70,7 @@ pub struct Completed {
 }
 
 /// A message on its way to a model.
-struct Asked {
+struct PendingMessage {
     prompt: Arc<Prompt>,
     backend: BackendName,
     /// Whether the model is to say how it comes to its answer.
@@ -83,17 +83,17 @@ struct Asked {
 }
 
 /// An answer that is all there.
-struct Given {
-    completed: Completed,
+struct WholeReply {
+    completed: CompleteReply,
     /// The name it suggests for a conversation.
     name: Option<String>,
     /// The reply of a rule or the queue that it is.
     served: Option<ReplyLease>,
 }
 
-impl Turns {
+impl Generation {
     /// Turns with what is in `fixtures`, stored in `store`.
-    pub fn new(store: Store, fixtures: Shelf, settings: Settings) -> Self {
+    pub fn new(store: Store, fixtures: Shelf, settings: GenerationOptions) -> Self {
         Self {
             store,
             fixtures,
@@ -115,7 +115,11 @@ impl Turns {
         self.tasks.len()
     }
 
-    async fn ask(&self, visit: &AccountSession, asked: &Asked) -> Result<ModelReply, Error> {
+    async fn ask(
+        &self,
+        visit: &AccountSession,
+        asked: &PendingMessage,
+    ) -> Result<ModelReply, Error> {
         let name = self.settings.backend.unwrap_or(asked.backend);
         visit.notes().show(ShownPrompt::new(&asked.prompt, name, visit.epoch().rules.rules()));
         let answer = self.answer(visit, asked, name).await.map_err(|failure| {
@@ -131,7 +135,7 @@ impl Turns {
     async fn answer(
         &self,
         visit: &AccountSession,
-        asked: &Asked,
+        asked: &PendingMessage,
         backend: BackendName,
     ) -> Result<ModelReply, ModelError> {
         let ask = ModelRequest {
@@ -151,7 +155,11 @@ impl Turns {
     }
 
     /// Asks, and waits for the whole answer.
-    async fn complete(&self, visit: &AccountSession, asked: &Asked) -> Result<Given, Error> {
+    async fn complete(
+        &self,
+        visit: &AccountSession,
+        asked: &PendingMessage,
+    ) -> Result<WholeReply, Error> {
         let answer = self.ask(visit, asked).await?;
         let (text, usage) = answer.pieces.whole().await.map_err(Error::internal)?;
         let input_tokens = match usage.input_tokens.or(asked.tokens) {
@@ -162,7 +170,7 @@ impl Turns {
             Some(known) => (known, text),
             None => counting::of_text(text).await?,
         };
-        let completed = Completed {
+        let completed = CompleteReply {
             input_tokens,
             output_tokens,
             output: asked.prompt.output,
@@ -170,12 +178,12 @@ impl Turns {
             thoughts: answer.thoughts,
             text,
         };
-        Ok(Given { completed, name: answer.name, served: answer.served })
+        Ok(WholeReply { completed, name: answer.name, served: answer.served })
     }
 
     /// The answer as words in time. Waits for its beginning, so that a backend that fails before
     /// it says anything is an ordinary failure.
-    async fn words(&self, visit: &AccountSession, answer: ModelReply) -> Result<Paced, Error> {
+    async fn words(&self, visit: &AccountSession, answer: ModelReply) -> Result<PacedReply, Error> {
         let source = streaming::begun(answer.pieces).await?;
         let word_ms = u64::try_from(self.settings.pace.as_millis()).unwrap_or(u64::MAX);
         let default = Pace { first_ms: 0, word_ms, jitter_ms: 0 };
@@ -207,7 +215,7 @@ struct NewTurn {
 
 impl NewTurn {
     /// What was asked, answered with `text` just now.
-    fn answered(visit: &AccountSession, asked: &Asked, text: String) -> Self {
+    fn answered(visit: &AccountSession, asked: &PendingMessage, text: String) -> Self {
         Self {
             said: Arc::clone(&asked.prompt.message),
             asked_at: asked.at,

@@ -20,9 +20,9 @@ pub mod studio;
 
 pub use self::accounts::{AccountRegistry, AccountState};
 pub use self::auth::{Authenticator, Caller};
-pub use self::conversations::Archive;
-pub use self::generation::Turns;
+pub use self::conversations::ConversationQueries;
+pub use self::generation::Generation;
 pub use self::health::Health;
 pub use self::request_log::WatcherPermit;
 pub use self::snapshots::Snapshots;
-pub use self::studio::Studio;
+pub use self::studio::AgentsAndImages;

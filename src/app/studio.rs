@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::accounts::{AccountSession, AccountState};
-use super::conversations::{Page, Slice};
+use super::conversations::{Page, PageRequest};
 use super::faults::AttachedFaults;
 use super::item_list::Items;
 use crate::domain::catalog::{Agent, Image};
@@ -35,7 +35,7 @@ const KEPT: usize = 32;
 
 /// Makes agents, images and their pictures.
 #[derive(Debug, Clone)]
-pub struct Studio {
+pub struct AgentsAndImages {
     store: Store,
     fixtures: Shelf,
     drawing: Arc<Semaphore>,
@@ -69,13 +69,13 @@ pub struct NewImage {
 }
 
 /// What a charged act came to.
-enum Paid<T> {
+enum ChargeOutcome<T> {
     Done(T),
     NoSuchConversation,
     NoMoney,
 }
 
-impl Studio {
+impl AgentsAndImages {
     /// A studio with the models of `fixtures`, whose work is kept in `store`.
     pub fn new(store: Store, fixtures: Shelf) -> Self {
         let drawing = Arc::new(Semaphore::new(DRAWING_AT_ONCE));
@@ -138,7 +138,11 @@ impl Studio {
     }
 
     /// A page of the account's images, newest first.
-    pub async fn images(&self, world: &AccountState, page: Page) -> Result<Slice<Image>, Error> {
+    pub async fn images(
+        &self,
+        world: &AccountState,
+        page: PageRequest,
+    ) -> Result<Page<Image>, Error> {
         let owner = world.row;
         let look = storage::act(move |db| {
             async move { images::list(db, owner, page.window()).await }.boxed()
@@ -147,7 +151,7 @@ impl Studio {
         let items = Items::new(&self.store, batch, move |ordinal, db| {
             images::one(db, owner, ordinal).boxed()
         });
-        Ok(Slice { items, total })
+        Ok(Page { items, total })
     }
 
     /// Makes an image, charges for it, and puts it into its conversation.
@@ -163,11 +167,11 @@ impl Studio {
                     let api = Api::Characters;
                     conversation = conversations::place(db, payer.row, api, id).await?;
                     if conversation.is_none() {
-                        return Ok(Paid::NoSuchConversation);
+                        return Ok(ChargeOutcome::NoSuchConversation);
                     }
                 }
                 if !accounts::charge(db, payer.row, cost).await? {
-                    return Ok(Paid::NoMoney);
+                    return Ok(ChargeOutcome::NoMoney);
                 }
                 let ids = &payer.epoch().ids;
                 let ordinal = ids.next(Kind::Image);
@@ -189,17 +193,17 @@ impl Studio {
                     made.extend([Kind::Message, Kind::Activity]);
                 }
                 accounts::save_counters(db, payer.row, ids, &made).await?;
-                Ok(Paid::Done(image))
+                Ok(ChargeOutcome::Done(image))
             }
             .boxed()
         });
         match visit.write(&self.store, act).await? {
-            Paid::Done(image) => {
+            ChargeOutcome::Done(image) => {
                 visit.notes().charged(cost);
                 Ok(image)
             }
-            Paid::NoMoney => Err(Error::InsufficientBalance { cost }),
-            Paid::NoSuchConversation => {
+            ChargeOutcome::NoMoney => Err(Error::InsufficientBalance { cost }),
+            ChargeOutcome::NoSuchConversation => {
                 Err(Error::UnknownConversation(wanted.unwrap_or_else(|| "".into())))
             }
         }

@@ -30,7 +30,10 @@ pub(crate) use self::response::account_end::Ended;
 use self::response::failure::Failure;
 use self::routes::Routes;
 pub use self::secrets::Secrets;
-use crate::app::{AccountRegistry, Archive, Authenticator, Health, Snapshots, Studio, Turns};
+use crate::app::{
+    AccountRegistry, AgentsAndImages, Authenticator, ConversationQueries, Generation, Health,
+    Snapshots,
+};
 use crate::domain::conversation::Api;
 use crate::domain::fault_rule::{Route, RouteTable};
 use crate::fixtures::Shelf;
@@ -40,11 +43,11 @@ pub struct Services {
     /// Who calls, and what they may use.
     pub access: Authenticator,
     /// Makes answers.
-    pub turns: Turns,
+    pub turns: Generation,
     /// Shows what is stored.
-    pub archive: Archive,
+    pub archive: ConversationQueries,
     /// Makes agents and pictures.
-    pub studio: Studio,
+    pub studio: AgentsAndImages,
     /// The models there are.
     pub fixtures: Shelf,
     /// Whether unknown fields are refused.
@@ -90,9 +93,9 @@ macro_rules! hand_out {
 
 hand_out! {
     access: Authenticator,
-    turns: Turns,
-    archive: Archive,
-    studio: Studio,
+    turns: Generation,
+    archive: ConversationQueries,
+    studio: AgentsAndImages,
     fixtures: Shelf,
     strictness: extract::Strictness,
     large_bodies: extract::LargeBodies,

@@ -8,7 +8,7 @@ use crate::ids::{Kind, MessageId, Minter};
 use crate::storage::{AccountRow, Drawn, Posted, Posting, Store, WholeTurn};
 
 /// A charge, and the turn that it is for if that is to be stored.
-pub(super) struct Booking {
+pub(super) struct TurnRecord {
     visit: AccountSession,
     cost: Credits,
     /// The turn, and the ordinal of its conversation; none once it is drawn.
@@ -17,7 +17,7 @@ pub(super) struct Booking {
     answer: Option<MessageId>,
 }
 
-impl Booking {
+impl TurnRecord {
     /// Charges `cost`, and stores nothing else.
     pub(super) fn charge(visit: &AccountSession, cost: Credits) -> Self {
         Self { visit: visit.clone(), cost, turn: None, answer: None }
@@ -41,7 +41,7 @@ impl Booking {
 }
 
 /// A conversation of the Runner API that begins with a turn.
-pub(super) struct Start {
+pub(super) struct NewRunnerConversation {
     visit: AccountSession,
     /// The turn; none once it is drawn.
     turn: Option<NewTurn>,
@@ -49,7 +49,7 @@ pub(super) struct Start {
     conversation: Conversation,
 }
 
-impl Start {
+impl NewRunnerConversation {
     /// Begins `conversation`, which lacks nothing but its ordinal and id, with `turn`.
     pub(super) fn new(visit: &AccountSession, turn: NewTurn, conversation: Conversation) -> Self {
         Self { visit: visit.clone(), turn: Some(turn), conversation }
@@ -79,7 +79,7 @@ impl NewTurn {
     }
 }
 
-impl Posting for Start {
+impl Posting for NewRunnerConversation {
     fn owner(&self) -> AccountRow {
         self.visit.row
     }
@@ -103,7 +103,7 @@ impl Posting for Start {
     }
 }
 
-impl Posting for Booking {
+impl Posting for TurnRecord {
     fn owner(&self) -> AccountRow {
         self.visit.row
     }

@@ -8,11 +8,11 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt as _;
 use o200k::Counted;
 
-use super::booking::Booking;
+use super::booking::TurnRecord;
 use super::counting;
 use super::given_back;
 use super::message;
-use super::{Asked, Given, NewTurn, Turns};
+use super::{Generation, NewTurn, PendingMessage, WholeReply};
 use crate::app::accounts::{AccountSession, AccountState};
 use crate::app::faults::AttachedFaults;
 use crate::domain::catalog::{Agent, LlmModel};
@@ -34,7 +34,7 @@ const HISTORY_STEP: u64 = 50;
 
 /// Messages to be completed.
 #[derive(Debug, Clone)]
-pub struct Unfinished {
+pub struct CompletionRequest {
     /// The messages, at least one; the last is answered.
     pub messages: Vec<Turn>,
     /// The model.
@@ -45,7 +45,7 @@ pub struct Unfinished {
 
 /// A conversation to be begun.
 #[derive(Debug, Clone)]
-pub struct Begun {
+pub struct NewConversation {
     /// Its title.
     pub title: String,
     /// Its own instructions.
@@ -60,7 +60,7 @@ pub struct Begun {
 
 /// A message for a conversation.
 #[derive(Debug, Clone)]
-pub struct Addressed {
+pub struct NewMessage {
     /// The conversation.
     pub conversation: ConversationId,
     /// The message.
@@ -73,7 +73,7 @@ pub struct Addressed {
 
 /// An agent's answer.
 #[derive(Debug, Clone)]
-pub struct Replied {
+pub struct Completion {
     /// Its id.
     pub id: MessageId,
     /// Its text.
@@ -84,13 +84,13 @@ pub struct Replied {
     pub thoughts: Option<String>,
 }
 
-impl Turns {
+impl Generation {
     /// Completes messages; charges for it and stores nothing else.
     pub async fn complete_messages(
         &self,
         visit: &AccountSession,
-        unfinished: Unfinished,
-    ) -> Result<Replied, Error> {
+        unfinished: CompletionRequest,
+    ) -> Result<Completion, Error> {
         let llm = self.fixtures.current().llm(&unfinished.llm, "llm_id")?;
         let agent = self.agent(visit, unfinished.agent).await?;
         let mut history = unfinished.messages;
@@ -106,21 +106,21 @@ impl Turns {
         fits(&llm, tokens, "messages")?;
         visit.meet(carried(&llm)).await?;
         let asked = asked(visit, &llm, prompt, tokens);
-        let Given { completed, served, .. } = self.complete(visit, &asked).await?;
+        let WholeReply { completed, served, .. } = self.complete(visit, &asked).await?;
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
         let created_at = visit.clock.now();
-        let paid = Booking::charge(visit, cost).store(&self.store).await;
+        let paid = TurnRecord::charge(visit, cost).store(&self.store).await;
         let id = given_back(visit, served, paid)?;
         visit.notes().charged(cost);
-        Ok(Replied { id, content: completed.text, created_at, thoughts: None })
+        Ok(Completion { id, content: completed.text, created_at, thoughts: None })
     }
 
     /// Answers a message in a conversation, charges for it and stores both.
     pub async fn say(
         &self,
         visit: &AccountSession,
-        addressed: Addressed,
-    ) -> Result<Replied, Error> {
+        addressed: NewMessage,
+    ) -> Result<Completion, Error> {
         let Found { conversation, agent, latest, cut, held } =
             self.conversation(visit, addressed.conversation).await?;
         let llm = match &addressed.llm {
@@ -146,18 +146,22 @@ impl Turns {
         let mut asked = asked(visit, &llm, prompt, needed + filled);
         asked.thoughts = addressed.verbose;
         asked.held = held;
-        let Given { completed, served, .. } = self.complete(visit, &asked).await?;
+        let WholeReply { completed, served, .. } = self.complete(visit, &asked).await?;
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
         let turn = NewTurn::answered(visit, &asked, completed.text.clone());
         let created_at = turn.answered_at;
-        let booking = Booking::charge(visit, cost).with(turn, conversation.ordinal);
+        let booking = TurnRecord::charge(visit, cost).with(turn, conversation.ordinal);
         let id = given_back(visit, served, booking.store(&self.store).await)?;
         visit.notes().charged(cost);
-        Ok(Replied { id, content: completed.text, created_at, thoughts: completed.thoughts })
+        Ok(Completion { id, content: completed.text, created_at, thoughts: completed.thoughts })
     }
 
     /// Begins a conversation, which costs nothing; gives it as stored.
-    pub async fn begin(&self, visit: &AccountSession, begun: Begun) -> Result<Conversation, Error> {
+    pub async fn begin(
+        &self,
+        visit: &AccountSession,
+        begun: NewConversation,
+    ) -> Result<Conversation, Error> {
         let llm = self.fixtures.current().llm(&begun.llm, "llm_id")?;
         self.agent(visit, begun.agent.clone()).await?;
         let (owner, epoch, now) = (visit.row, Arc::clone(visit.epoch()), visit.clock.now());
@@ -315,9 +319,16 @@ fn scene(world: &AccountState, llm: &LlmModel, agent: Option<&Agent>, turn: u64)
     }
 }
 
-fn asked(world: &AccountState, llm: &LlmModel, prompt: Arc<Prompt>, tokens: u64) -> Asked {
+fn asked(world: &AccountState, llm: &LlmModel, prompt: Arc<Prompt>, tokens: u64) -> PendingMessage {
     let at = world.clock.now();
-    Asked { prompt, backend: llm.backend, thoughts: false, tokens: Some(tokens), at, held: None }
+    PendingMessage {
+        prompt,
+        backend: llm.backend,
+        thoughts: false,
+        tokens: Some(tokens),
+        at,
+        held: None,
+    }
 }
 
 /// The faults that come with a model.

@@ -4,10 +4,10 @@ use std::sync::{Arc, LazyLock};
 
 use serde_json::{Map, Value};
 
-use super::booking::{Booking, Start};
+use super::booking::{NewRunnerConversation, TurnRecord};
 use super::given_back;
 use super::streaming;
-use super::{Asked, Completed, Given, NewTurn, Turns, WordStream};
+use super::{CompleteReply, Generation, NewTurn, PendingMessage, WholeReply, WordStream};
 use crate::app::auth::Caller;
 use crate::domain::conversation::name_from;
 use crate::domain::conversation::{
@@ -19,7 +19,7 @@ use crate::storage::{Found, History, Latest, Sought};
 
 /// What a client said.
 #[derive(Debug, Clone)]
-pub struct Said {
+pub struct RunRequest {
     /// The message.
     pub parts: Vec<Part>,
     /// Values for the slots of the instructions.
@@ -28,32 +28,37 @@ pub struct Said {
 
 /// A turn that is complete and stored, and its conversation after it.
 #[derive(Debug, Clone)]
-pub struct Spoken {
+pub struct ConversationReply {
     /// The conversation.
     pub conversation: Conversation,
     /// The answer.
-    pub answer: Completed,
+    pub answer: CompleteReply,
 }
 
-impl Turns {
+impl Generation {
     /// Answers, and stores nothing.
-    pub async fn run(&self, caller: &Caller, said: Said) -> Result<Completed, Error> {
+    pub async fn run(&self, caller: &Caller, said: RunRequest) -> Result<CompleteReply, Error> {
         let asked = asked_first(caller, said, Meta::new());
         Ok(self.complete(&caller.visit, &asked).await?.completed)
     }
 
     /// Streams an answer, and stores nothing.
-    pub async fn stream(&self, caller: &Caller, said: Said) -> Result<WordStream, Error> {
+    pub async fn stream(&self, caller: &Caller, said: RunRequest) -> Result<WordStream, Error> {
         let asked = asked_first(caller, said, Meta::new());
         let answer = self.ask(&caller.visit, &asked).await?;
         Ok(self.words(&caller.visit, answer).await?.words)
     }
 
     /// Starts a conversation with its first turn.
-    pub async fn start(&self, caller: &Caller, said: Said, meta: Meta) -> Result<Spoken, Error> {
+    pub async fn start(
+        &self,
+        caller: &Caller,
+        said: RunRequest,
+        meta: Meta,
+    ) -> Result<ConversationReply, Error> {
         let variables = said.variables.clone();
         let asked = asked_first(caller, said, meta.clone());
-        let Given { completed, name, served } = self.complete(&caller.visit, &asked).await?;
+        let WholeReply { completed, name, served } = self.complete(&caller.visit, &asked).await?;
         let turn = NewTurn::answered(&caller.visit, &asked, completed.text.clone());
         let mut conversation = Conversation {
             id: "".into(),
@@ -70,10 +75,10 @@ impl Turns {
             turn_count: 0,
         };
         let answered_at = turn.answered_at;
-        let start = Start::new(&caller.visit, turn, conversation);
+        let start = NewRunnerConversation::new(&caller.visit, turn, conversation);
         conversation = given_back(&caller.visit, served, start.store(&self.store).await)?;
         conversation.updated_at = answered_at;
-        Ok(Spoken { conversation, answer: completed })
+        Ok(ConversationReply { conversation, answer: completed })
     }
 
     /// Goes on with a conversation, showing the model its last `history_limit` turns.
@@ -83,14 +88,14 @@ impl Turns {
         id: ConversationId,
         parts: Vec<Part>,
         history_limit: u64,
-    ) -> Result<Spoken, Error> {
+    ) -> Result<ConversationReply, Error> {
         let (mut conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
-        let Given { completed, served, .. } = self.complete(&caller.visit, &asked).await?;
+        let WholeReply { completed, served, .. } = self.complete(&caller.visit, &asked).await?;
         let turn = NewTurn::answered(&caller.visit, &asked, completed.text.clone());
         conversation.updated_at = turn.answered_at;
-        let booking = Booking::turn(&caller.visit, turn, conversation.ordinal);
+        let booking = TurnRecord::turn(&caller.visit, turn, conversation.ordinal);
         given_back(&caller.visit, served, booking.store(&self.store).await)?;
-        Ok(Spoken { conversation, answer: completed })
+        Ok(ConversationReply { conversation, answer: completed })
     }
 
     /// Goes on with a conversation in a stream, which ends when the turn is stored.
@@ -112,7 +117,7 @@ impl Turns {
         Ok(streaming::recorded(words, &self.tasks, move |text, aborted| async move {
             let answered_at = visit.clock.now();
             let turn = NewTurn { said, asked_at, text, answered_at, aborted };
-            let booking = Booking::turn(&visit, turn, ordinal);
+            let booking = TurnRecord::turn(&visit, turn, ordinal);
             given_back(&visit, served, booking.store(&database).await.map(drop))
         }))
     }
@@ -124,7 +129,7 @@ impl Turns {
         id: ConversationId,
         parts: Vec<Part>,
         history_limit: u64,
-    ) -> Result<(Conversation, Asked), Error> {
+    ) -> Result<(Conversation, PendingMessage), Error> {
         // What is left out of a history that would be too long are whole turns, the oldest.
         let sought = Sought {
             owner: caller.visit.row,
@@ -148,17 +153,23 @@ impl Turns {
         }
         let turn_of = |message: Latest| Turn { role: message.role, parts: message.parts };
         let history = latest.into_iter().map(turn_of).collect();
-        let said = Said { parts, variables };
-        Ok((conversation, Asked { held, ..asked(caller, said, meta, history, turn) }))
+        let said = RunRequest { parts, variables };
+        Ok((conversation, PendingMessage { held, ..asked(caller, said, meta, history, turn) }))
     }
 }
 
 /// A first message: nothing came before it.
-fn asked_first(caller: &Caller, said: Said, meta: Meta) -> Asked {
+fn asked_first(caller: &Caller, said: RunRequest, meta: Meta) -> PendingMessage {
     asked(caller, said, meta, Vec::new(), 1)
 }
 
-fn asked(caller: &Caller, said: Said, meta: Meta, history: Vec<Turn>, turn: u64) -> Asked {
+fn asked(
+    caller: &Caller,
+    said: RunRequest,
+    meta: Meta,
+    history: Vec<Turn>,
+    turn: u64,
+) -> PendingMessage {
     let Caller { visit, deployment } = caller;
     let prompt = Prompt {
         instructions: deployment.instructions.with(&said.variables),
@@ -176,7 +187,7 @@ fn asked(caller: &Caller, said: Said, meta: Meta, history: Vec<Turn>, turn: u64)
             agent: None,
         },
     };
-    Asked {
+    PendingMessage {
         prompt: Arc::new(prompt),
         backend: deployment.backend,
         thoughts: false,

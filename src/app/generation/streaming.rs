@@ -23,7 +23,7 @@ use crate::models::{ModelError, ReplyChunk, ReplyChunks};
 pub type WordStream = BoxStream<'static, Result<String, Error>>;
 
 /// The text of an answer on its way to being cut.
-pub(super) enum Source {
+pub(super) enum TextSource {
     /// All of it is there. It is shared with what records the stream.
     Whole(Arc<String>),
     /// It comes in pieces.
@@ -31,23 +31,25 @@ pub(super) enum Source {
 }
 
 /// The text of `pieces`, once the first has come, or the failure that came instead.
-pub(super) async fn begun(pieces: ReplyChunks) -> Result<Source, Error> {
+pub(super) async fn begun(pieces: ReplyChunks) -> Result<TextSource, Error> {
     let mut pieces = match pieces {
-        ReplyChunks::Whole(text, _) => return Ok(Source::Whole(Arc::new(text))),
+        ReplyChunks::Whole(text, _) => return Ok(TextSource::Whole(Arc::new(text))),
         ReplyChunks::Stream(pieces) => pieces,
     };
     match pieces.next().await {
         Some(Err(fault)) => Err(Error::internal(fault)),
-        Some(Ok(first)) => Ok(Source::Pieces(stream::once(ready(Ok(first))).chain(pieces).boxed())),
-        None => Ok(Source::Pieces(pieces)),
+        Some(Ok(first)) => {
+            Ok(TextSource::Pieces(stream::once(ready(Ok(first))).chain(pieces).boxed()))
+        }
+        None => Ok(TextSource::Pieces(pieces)),
     }
 }
 
 /// Cuts `source` into words and waits before each as `pace` says.
-pub(super) fn paced(source: Source, pace: Pace, visit: &AccountSession) -> Paced {
+pub(super) fn paced(source: TextSource, pace: Pace, visit: &AccountSession) -> PacedReply {
     let whole = match &source {
-        Source::Whole(text) => Some(Arc::clone(text)),
-        Source::Pieces(_) => None,
+        TextSource::Whole(text) => Some(Arc::clone(text)),
+        TextSource::Pieces(_) => None,
     };
     let (clock, draw) = (Arc::clone(&visit.clock), visit.epoch().ids.draw());
     let notes = Arc::clone(visit.notes());
@@ -65,27 +67,27 @@ pub(super) fn paced(source: Source, pace: Pace, visit: &AccountSession) -> Paced
             yield word;
         }
     };
-    Paced { words: words.boxed(), whole }
+    PacedReply { words: words.boxed(), whole }
 }
 
 /// An answer as words in time.
-pub(super) struct Paced {
+pub(super) struct PacedReply {
     pub(super) words: WordStream,
     /// The whole text, where it is known: what was sent of it is a beginning of it.
     whole: Option<Arc<String>>,
 }
 
 /// The words of `source`, each as soon as it is complete and wanted.
-fn cut(source: Source) -> impl Stream<Item = Result<String, Error>> {
+fn cut(source: TextSource) -> impl Stream<Item = Result<String, Error>> {
     try_stream! {
         let mut words = match &source {
-            Source::Whole(text) => Words::of(Arc::clone(text)),
-            Source::Pieces(_) => Words::default(),
+            TextSource::Whole(text) => Words::of(Arc::clone(text)),
+            TextSource::Pieces(_) => Words::default(),
         };
         while let Some(word) = words.complete() {
             yield word;
         }
-        if let Source::Pieces(mut pieces) = source {
+        if let TextSource::Pieces(mut pieces) = source {
             while let Some(piece) = pieces.next().await {
                 if let ReplyChunk::Text(text) = piece.map_err(Error::internal)? {
                     words.push(&text);
@@ -113,15 +115,15 @@ fn wait_before(nth: u64, pace: Pace, draw: Draw) -> Duration {
 /// Lets `words` through and has `store` called once with what was taken of them: when the last
 /// word was (then the stream ends only after `store` has succeeded), or when the stream is
 /// dropped or fails before (then as aborted). `store` runs in a task of `tasks`.
-pub(super) fn recorded<F, S>(answer: Paced, tasks: &TaskTracker, store: F) -> WordStream
+pub(super) fn recorded<F, S>(answer: PacedReply, tasks: &TaskTracker, store: F) -> WordStream
 where
     F: FnOnce(String, bool) -> S + Send + 'static,
     S: Future<Output = Result<(), Error>> + Send,
 {
-    let (hand_over, end) = oneshot::channel::<Taken>();
+    let (hand_over, end) = oneshot::channel::<SentText>();
     tasks.spawn(async move {
         // The sender is handed over at the end or in the drop: it cannot be lost.
-        let Ok(Taken { text, stored }) = end.await else {
+        let Ok(SentText { text, stored }) = end.await else {
             return;
         };
         let outcome = store(text, stored.is_none()).await;
@@ -131,29 +133,29 @@ where
             tracing::error!(error = fault.with_sources(), "an aborted turn is lost");
         }
     });
-    let Paced { words, whole } = answer;
+    let PacedReply { words, whole } = answer;
     let text = match whole {
-        Some(whole) => TakenText::Beginning { whole, length: 0 },
-        None => TakenText::Copied(String::new()),
+        Some(whole) => SentTextBuffer::Beginning { whole, length: 0 },
+        None => SentTextBuffer::Copied(String::new()),
     };
-    Recorded { words, text, state: State::Open(hand_over) }.boxed()
+    RecordedStream { words, text, state: RecordingState::Open(hand_over) }.boxed()
 }
 
 /// What was taken of an answer, and who waits for it to be stored: nobody when it was aborted.
-struct Taken {
+struct SentText {
     text: String,
     stored: Option<oneshot::Sender<Result<(), Error>>>,
 }
 
 /// The text that was taken so far.
-enum TakenText {
+enum SentTextBuffer {
     /// So many bytes of the whole, which is not copied: it may be long, and streams are slow.
     Beginning { whole: Arc<String>, length: usize },
     /// A copy, where the whole is not known.
     Copied(String),
 }
 
-impl TakenText {
+impl SentTextBuffer {
     fn push(&mut self, word: &str) {
         match self {
             Self::Beginning { length, .. } => *length += word.len(),
@@ -173,71 +175,75 @@ impl TakenText {
     }
 }
 
-struct Recorded {
+struct RecordedStream {
     words: WordStream,
-    text: TakenText,
-    state: State,
+    text: SentTextBuffer,
+    state: RecordingState,
 }
 
-enum State {
-    Open(oneshot::Sender<Taken>),
+enum RecordingState {
+    Open(oneshot::Sender<SentText>),
     Storing(oneshot::Receiver<Result<(), Error>>),
     Over,
 }
 
-impl Recorded {
+impl RecordedStream {
     /// Hands over what was taken so far; tells whether there is something to wait for.
     fn hand_over(&mut self, complete: bool) {
-        let State::Open(hand_over) = std::mem::replace(&mut self.state, State::Over) else {
+        let RecordingState::Open(hand_over) =
+            std::mem::replace(&mut self.state, RecordingState::Over)
+        else {
             return;
         };
         // With the words goes their share in the text, which then need not be copied.
         self.words = stream::empty().boxed();
-        let taken = std::mem::replace(&mut self.text, TakenText::Copied(String::new()));
+        let taken = std::mem::replace(&mut self.text, SentTextBuffer::Copied(String::new()));
         let text = taken.into_string();
         let mut stored = None;
         if complete {
             let (tell, wait) = oneshot::channel();
             stored = Some(tell);
-            self.state = State::Storing(wait);
+            self.state = RecordingState::Storing(wait);
         }
-        let _ = hand_over.send(Taken { text, stored });
+        let _ = hand_over.send(SentText { text, stored });
     }
 }
 
-impl Stream for Recorded {
+impl Stream for RecordedStream {
     type Item = Result<String, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
             match &mut self.state {
-                State::Open(_) => match std::task::ready!(self.words.poll_next_unpin(context)) {
-                    Some(Ok(word)) => {
-                        self.text.push(&word);
-                        return Poll::Ready(Some(Ok(word)));
+                RecordingState::Open(_) => {
+                    match std::task::ready!(self.words.poll_next_unpin(context)) {
+                        Some(Ok(word)) => {
+                            self.text.push(&word);
+                            return Poll::Ready(Some(Ok(word)));
+                        }
+                        Some(Err(fault)) => {
+                            self.hand_over(false);
+                            return Poll::Ready(Some(Err(fault)));
+                        }
+                        None => self.hand_over(true),
                     }
-                    Some(Err(fault)) => {
-                        self.hand_over(false);
-                        return Poll::Ready(Some(Err(fault)));
-                    }
-                    None => self.hand_over(true),
-                },
-                State::Storing(stored) => {
+                }
+                RecordingState::Storing(stored) => {
                     let outcome = std::task::ready!(Pin::new(stored).poll(context));
-                    self.state = State::Over;
+                    self.state = RecordingState::Over;
                     return Poll::Ready(match outcome {
                         Ok(Ok(())) => None,
                         Ok(Err(fault)) => Some(Err(fault)),
                         Err(lost) => Some(Err(Error::internal(lost))),
                     });
                 }
-                State::Over => return Poll::Ready(None),
+                RecordingState::Over => return Poll::Ready(None),
             }
         }
     }
 }
 
-impl Drop for Recorded {
+impl Drop for RecordedStream {
     fn drop(&mut self) {
         self.hand_over(false);
     }

@@ -4,7 +4,7 @@ use axum::extract::{FromRequestParts, RawQuery};
 use axum::http::request::Parts;
 
 use super::failure::Failure;
-use crate::app::conversations::Page;
+use crate::app::conversations::PageRequest;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 
 /// The parameters of a list (runner-conversation-rest.txt, "Query params"; `+` is a space).
@@ -65,7 +65,10 @@ impl ListQuery {
     }
 
     /// The page asked for, and every other parameter.
-    pub(crate) fn page(self, default_size: u64) -> Result<(Page, Vec<(String, String)>), Failure> {
+    pub(crate) fn page(
+        self,
+        default_size: u64,
+    ) -> Result<(PageRequest, Vec<(String, String)>), Failure> {
         const LARGEST_PAGE: u64 = 100;
         let mut page = None;
         let mut page_size = None;
@@ -83,7 +86,8 @@ impl ListQuery {
                 return Err(bad(&name, format!("{name} is given more than once")));
             }
         }
-        let page = Page { page: page.unwrap_or(1), page_size: page_size.unwrap_or(default_size) };
+        let page =
+            PageRequest { page: page.unwrap_or(1), page_size: page_size.unwrap_or(default_size) };
         Ok((page, others))
     }
 }

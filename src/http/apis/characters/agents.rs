@@ -6,7 +6,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
 use super::auth::CharactersAccount;
-use crate::app::Studio;
+use crate::app::AgentsAndImages;
 use crate::app::studio::NewAgent;
 use crate::domain::catalog::Agent;
 use crate::domain::error::{FieldError, FieldErrorKind};
@@ -82,7 +82,7 @@ impl AgentItem {
 /// `GET /api/v1/agents`.
 pub(super) async fn list(
     CharactersAccount(visit): CharactersAccount,
-    State(studio): State<Studio>,
+    State(studio): State<AgentsAndImages>,
     base: BaseUrl,
 ) -> Result<Response, Failure> {
     let agents = studio.agents(&visit).await?;
@@ -92,7 +92,7 @@ pub(super) async fn list(
 /// `POST /api/v1/agents`.
 pub(super) async fn create(
     CharactersAccount(visit): CharactersAccount,
-    State(studio): State<Studio>,
+    State(studio): State<AgentsAndImages>,
     base: BaseUrl,
     Body(body): Body<AgentBody>,
 ) -> Result<(StatusCode, Json<AgentItem>), Failure> {
@@ -104,7 +104,7 @@ pub(super) async fn create(
 pub(super) async fn show(
     CharactersAccount(visit): CharactersAccount,
     InPath(id): InPath<AgentId>,
-    State(studio): State<Studio>,
+    State(studio): State<AgentsAndImages>,
     base: BaseUrl,
 ) -> Result<Json<AgentItem>, Failure> {
     Ok(Json(AgentItem::new(studio.agent(&visit, id).await?, &base)))

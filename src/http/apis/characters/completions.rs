@@ -4,8 +4,8 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use super::auth::CharactersAccount;
-use crate::app::Turns;
-use crate::app::generation::characters::{Replied, Unfinished};
+use crate::app::Generation;
+use crate::app::generation::characters::{Completion, CompletionRequest};
 use crate::clock::rfc3339;
 use crate::domain::conversation::Turn;
 use crate::domain::error::{FieldError, FieldErrorKind};
@@ -40,8 +40,8 @@ pub(super) struct ReplyAnswer {
     thoughts: Option<String>,
 }
 
-impl From<Replied> for ReplyAnswer {
-    fn from(replied: Replied) -> Self {
+impl From<Completion> for ReplyAnswer {
+    fn from(replied: Completion) -> Self {
         Self {
             id: replied.id,
             content: replied.content,
@@ -80,20 +80,20 @@ pub(super) fn messages(bodies: Vec<Object<MessageBody>>) -> Result<Vec<Turn>, Fi
 }
 
 impl CompletionBody {
-    fn checked(self) -> Result<Unfinished, FieldError> {
+    fn checked(self) -> Result<CompletionRequest, FieldError> {
         if self.messages.is_empty() {
             let message = "messages must be a non-empty array";
             return Err(FieldError::new("messages", FieldErrorKind::EmptyArray, message));
         }
         let messages = messages(self.messages)?;
-        Ok(Unfinished { messages, llm: self.llm_id, agent: self.agent_id })
+        Ok(CompletionRequest { messages, llm: self.llm_id, agent: self.agent_id })
     }
 }
 
 /// Answers the messages, and stores nothing.
 pub(super) async fn complete(
     CharactersAccount(visit): CharactersAccount,
-    State(turns): State<Turns>,
+    State(turns): State<Generation>,
     Body(body): Body<CompletionBody>,
 ) -> Result<Json<ReplyAnswer>, Failure> {
     let replied = turns.complete_messages(&visit, body.checked()?).await?;

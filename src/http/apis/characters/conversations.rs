@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::auth::CharactersAccount;
 use super::completions::role_name;
 use super::completions::{MessageBody, ReplyAnswer, messages as checked_messages};
-use crate::app::generation::characters::{Addressed, Begun};
-use crate::app::{Archive, Turns};
+use crate::app::generation::characters::{NewConversation, NewMessage};
+use crate::app::{ConversationQueries, Generation};
 use crate::clock::rfc3339;
 use crate::domain::conversation::text_of;
 use crate::domain::conversation::{Conversation, Message};
@@ -65,12 +65,12 @@ pub(super) struct MessageItem {
 }
 
 impl CreateBody {
-    fn checked(self) -> Result<Begun, FieldError> {
+    fn checked(self) -> Result<NewConversation, FieldError> {
         if !(1..=LONGEST_TITLE).contains(&self.title.chars().count()) {
             let message = format!("title must have 1 to {LONGEST_TITLE} characters");
             return Err(FieldError::new("title", FieldErrorKind::BadValue, message));
         }
-        Ok(Begun {
+        Ok(NewConversation {
             title: self.title,
             system_prompt: self.system_prompt.unwrap_or_default(),
             llm: self.llm_id,
@@ -81,12 +81,12 @@ impl CreateBody {
 }
 
 impl SayBody {
-    fn checked(self, conversation: ConversationId) -> Result<Addressed, FieldError> {
+    fn checked(self, conversation: ConversationId) -> Result<NewMessage, FieldError> {
         if self.content.is_empty() {
             let message = "content must not be empty";
             return Err(FieldError::new("content", FieldErrorKind::BadValue, message));
         }
-        Ok(Addressed {
+        Ok(NewMessage {
             conversation,
             content: self.content,
             llm: self.llm_id,
@@ -123,7 +123,7 @@ impl MessageItem {
 /// `GET /api/v1/conversations`: latest first.
 pub(super) async fn list(
     CharactersAccount(visit): CharactersAccount,
-    State(archive): State<Archive>,
+    State(archive): State<ConversationQueries>,
 ) -> Result<Response, Failure> {
     let found = archive.dialogues(&visit).await?;
     Ok(listed(found, ConversationItem::from, |items| items))
@@ -132,7 +132,7 @@ pub(super) async fn list(
 /// `POST /api/v1/conversations`.
 pub(super) async fn create(
     CharactersAccount(visit): CharactersAccount,
-    State(turns): State<Turns>,
+    State(turns): State<Generation>,
     Body(body): Body<CreateBody>,
 ) -> Result<(StatusCode, Json<ConversationItem>), Failure> {
     let conversation = turns.begin(&visit, body.checked()?).await?;
@@ -143,7 +143,7 @@ pub(super) async fn create(
 pub(super) async fn show(
     CharactersAccount(visit): CharactersAccount,
     InPath(id): InPath<ConversationId>,
-    State(archive): State<Archive>,
+    State(archive): State<ConversationQueries>,
 ) -> Result<Json<ConversationItem>, Failure> {
     Ok(Json(archive.dialogue(&visit, id).await?.into()))
 }
@@ -152,7 +152,7 @@ pub(super) async fn show(
 pub(super) async fn messages(
     CharactersAccount(visit): CharactersAccount,
     InPath(id): InPath<ConversationId>,
-    State(archive): State<Archive>,
+    State(archive): State<ConversationQueries>,
     base: BaseUrl,
 ) -> Result<Response, Failure> {
     let found = archive.lines(&visit, id).await?;
@@ -163,7 +163,7 @@ pub(super) async fn messages(
 pub(super) async fn say(
     CharactersAccount(visit): CharactersAccount,
     InPath(id): InPath<ConversationId>,
-    State(turns): State<Turns>,
+    State(turns): State<Generation>,
     Body(body): Body<SayBody>,
 ) -> Result<(StatusCode, Json<ReplyAnswer>), Failure> {
     let replied = turns.say(&visit, body.checked(id)?).await?;

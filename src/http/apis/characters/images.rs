@@ -7,8 +7,8 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::auth::CharactersAccount;
-use crate::app::Studio;
-use crate::app::conversations::Page;
+use crate::app::AgentsAndImages;
+use crate::app::conversations::PageRequest;
 use crate::app::studio::NewImage;
 use crate::clock::rfc3339;
 use crate::domain::catalog::Image;
@@ -80,7 +80,7 @@ impl ImageItem {
 }
 
 impl Pagination {
-    fn new(page: Page, total: u64) -> Self {
+    fn new(page: PageRequest, total: u64) -> Self {
         let total_pages = total.div_ceil(page.page_size);
         Self {
             total_items: total,
@@ -96,7 +96,7 @@ impl Pagination {
 /// `GET /api/v1/images`: newest first.
 pub(super) async fn list(
     CharactersAccount(visit): CharactersAccount,
-    State(studio): State<Studio>,
+    State(studio): State<AgentsAndImages>,
     base: BaseUrl,
     query: ListQuery,
 ) -> Result<Response, Failure> {
@@ -110,7 +110,7 @@ pub(super) async fn list(
 /// `POST /api/v1/images`.
 pub(super) async fn create(
     CharactersAccount(visit): CharactersAccount,
-    State(studio): State<Studio>,
+    State(studio): State<AgentsAndImages>,
     base: BaseUrl,
     Body(body): Body<ImageBody>,
 ) -> Result<(StatusCode, Json<ImageItem>), Failure> {
@@ -134,7 +134,7 @@ impl IntoResponse for Png {
 /// `GET /images/{id}.png`: the picture of an image or the avatar of an agent. Needs no key.
 pub(super) async fn picture(
     InPath(file): InPath<String>,
-    State(studio): State<Studio>,
+    State(studio): State<AgentsAndImages>,
 ) -> Result<Png, Failure> {
     let id = file.strip_suffix(".png").ok_or(Failure::NoSuchPath)?;
     Ok(Png(studio.picture(id.to_owned()).await?))

@@ -10,7 +10,7 @@ mod models;
 use axum::extract::FromRef;
 
 pub(crate) use self::auth::count;
-use crate::app::{Archive, Authenticator, Studio, Turns};
+use crate::app::{AgentsAndImages, Authenticator, ConversationQueries, Generation};
 use crate::fixtures::Shelf;
 use crate::http::base_url::PublicUrl;
 use crate::http::extract::{LargeBodies, Strictness};
@@ -24,9 +24,9 @@ pub(crate) fn routes<S>() -> Routes<S>
 where
     S: Clone + Send + Sync + 'static,
     Authenticator: FromRef<S>,
-    Turns: FromRef<S>,
-    Archive: FromRef<S>,
-    Studio: FromRef<S>,
+    Generation: FromRef<S>,
+    ConversationQueries: FromRef<S>,
+    AgentsAndImages: FromRef<S>,
     Shelf: FromRef<S>,
     PublicUrl: FromRef<S>,
     Strictness: FromRef<S>,

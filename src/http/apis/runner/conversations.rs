@@ -17,9 +17,9 @@ use super::content::meta_filter;
 use super::content::variables;
 use super::run::Content;
 use super::{MessageContent, Style};
-use crate::app::conversations::{Page, Slice};
-use crate::app::generation::runner::{Said, Spoken};
-use crate::app::{Archive, Turns};
+use crate::app::conversations::{Page, PageRequest};
+use crate::app::generation::runner::{ConversationReply, RunRequest};
+use crate::app::{ConversationQueries, Generation};
 use crate::clock::rfc3339;
 use crate::domain::Part;
 use crate::domain::conversation::text_of;
@@ -49,7 +49,7 @@ pub(super) struct SayBody {
 
 /// A body that was checked: one of the two things it can be.
 enum Saying {
-    First { said: Said, meta: Meta },
+    First { said: RunRequest, meta: Meta },
     Next { id: ConversationId, parts: Vec<Part>, history_limit: u64 },
 }
 
@@ -57,7 +57,7 @@ impl SayBody {
     fn checked(self) -> Result<Saying, FieldError> {
         let parts = content(self.content)?;
         let Some(id) = self.conversation_id else {
-            let said = Said { parts, variables: variables(self.variables) };
+            let said = RunRequest { parts, variables: variables(self.variables) };
             return Ok(Saying::First { said, meta: meta(self.meta)? });
         };
         for (field, given) in
@@ -133,11 +133,11 @@ struct Metadata {
 
 /// A page of a list as an answer.
 fn listed<T: Send + 'static, I: Serialize>(
-    page: Page,
-    Slice { items, total }: Slice<T>,
+    page: PageRequest,
+    Page { items, total }: Page<T>,
     item: impl FnMut(T) -> I + Send + 'static,
 ) -> Response {
-    let (has_more, Page { page, page_size }) = (page.has_more(total), page);
+    let (has_more, PageRequest { page, page_size }) = (page.has_more(total), page);
     lists::listed(items, item, |items| ListAnswer { items, total, page, page_size, has_more })
 }
 
@@ -180,10 +180,10 @@ impl MessageItem {
 pub(super) async fn say(
     AtDeployment(caller): AtDeployment,
     KnownId(request_id): KnownId,
-    State(turns): State<Turns>,
+    State(turns): State<Generation>,
     Body(body): Body<SayBody>,
 ) -> Result<Json<SayAnswer>, Failure> {
-    let Spoken { conversation, answer } = match body.checked()? {
+    let ConversationReply { conversation, answer } = match body.checked()? {
         Saying::First { said, meta } => turns.start(&caller, said, meta).await?,
         Saying::Next { id, parts, history_limit } => {
             turns.proceed(&caller, id, parts, history_limit).await?
@@ -206,7 +206,7 @@ pub(super) async fn say(
 /// word.
 pub(super) async fn say_streamed(
     AtDeployment(caller): AtDeployment,
-    State(turns): State<Turns>,
+    State(turns): State<Generation>,
     Body(body): Body<SayBody>,
 ) -> Result<Streamed, Failure> {
     match body.checked()? {
@@ -222,7 +222,7 @@ pub(super) async fn say_streamed(
 pub(super) async fn messages(
     MayRead(reader): MayRead,
     InPath(id): InPath<ConversationId>,
-    State(archive): State<Archive>,
+    State(archive): State<ConversationQueries>,
     State(style): State<Style>,
     query: ListQuery,
 ) -> Result<Response, Failure> {
@@ -235,7 +235,7 @@ pub(super) async fn messages(
 /// `GET /v1/runner/conversations`: those of all deployments, newest activity first.
 pub(super) async fn list(
     RunnerAccount(world): RunnerAccount,
-    State(archive): State<Archive>,
+    State(archive): State<ConversationQueries>,
     query: ListQuery,
 ) -> Result<Response, Failure> {
     let (page, labels) = query.page(PAGE_SIZE)?;
@@ -247,7 +247,7 @@ pub(super) async fn list(
 /// `GET /v1/runner/{deployment_id}/conversations`: those of one deployment, newest activity first.
 pub(super) async fn list_of_deployment(
     AtDeployment(caller): AtDeployment,
-    State(archive): State<Archive>,
+    State(archive): State<ConversationQueries>,
     query: ListQuery,
 ) -> Result<Response, Failure> {
     let (page, labels) = query.page(PAGE_SIZE)?;

@@ -11,7 +11,7 @@ use axum::extract::FromRef;
 
 pub(crate) use self::auth::attribute;
 pub(crate) use self::error::rendered;
-use crate::app::{Archive, Authenticator, Turns};
+use crate::app::{Authenticator, ConversationQueries, Generation};
 use crate::http::extract::{LargeBodies, Strictness};
 use crate::http::response::failure::Failure;
 use crate::http::routes::Routes;
@@ -50,8 +50,8 @@ pub(crate) fn routes<S>() -> Routes<S>
 where
     S: Clone + Send + Sync + 'static,
     Authenticator: FromRef<S>,
-    Turns: FromRef<S>,
-    Archive: FromRef<S>,
+    Generation: FromRef<S>,
+    ConversationQueries: FromRef<S>,
     Strictness: FromRef<S>,
     LargeBodies: FromRef<S>,
     Style: FromRef<S>,

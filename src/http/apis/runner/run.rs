@@ -11,8 +11,8 @@ use super::auth::AtDeployment;
 use super::content::ContentBody;
 use super::content::content;
 use super::content::variables;
-use crate::app::Turns;
-use crate::app::generation::runner::Said;
+use crate::app::Generation;
+use crate::app::generation::runner::RunRequest;
 use crate::domain::conversation::Variables;
 use crate::domain::{Error, OutputMode};
 use crate::http::context::KnownId;
@@ -29,8 +29,8 @@ pub(super) struct RunBody {
 }
 
 impl RunBody {
-    fn said(self) -> Result<Said, Failure> {
-        Ok(Said { parts: content(self.content)?, variables: variables(self.variables) })
+    fn said(self) -> Result<RunRequest, Failure> {
+        Ok(RunRequest { parts: content(self.content)?, variables: variables(self.variables) })
     }
 }
 
@@ -69,7 +69,7 @@ impl Content {
 pub(super) async fn run(
     AtDeployment(caller): AtDeployment,
     KnownId(request_id): KnownId,
-    State(turns): State<Turns>,
+    State(turns): State<Generation>,
     Body(body): Body<RunBody>,
 ) -> Result<Json<RunAnswer>, Failure> {
     let answer = turns.run(&caller, body.said()?).await?;
@@ -85,7 +85,7 @@ pub(super) async fn run(
 /// Answers word by word.
 pub(super) async fn stream(
     AtDeployment(caller): AtDeployment,
-    State(turns): State<Turns>,
+    State(turns): State<Generation>,
     Body(body): Body<RunBody>,
 ) -> Result<Streamed, Failure> {
     let words = turns.stream(&caller, body.said()?).await?;
