@@ -34,7 +34,7 @@ struct Hands {
 
 /// What a clock says at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reading {
+pub struct ClockReading {
     /// The time.
     pub now: DateTime<Utc>,
     /// How often the clock was set to an earlier time: two readings with different counts cannot
@@ -80,9 +80,9 @@ impl Clock {
     }
 
     /// What this clock says, and how often it was set back until now.
-    pub fn reading(&self) -> Reading {
+    pub fn reading(&self) -> ClockReading {
         let hands = *self.hands.lock();
-        Reading { now: hands.mode.now(), set_back: hands.set_back }
+        ClockReading { now: hands.mode.now(), set_back: hands.set_back }
     }
 
     /// What this clock says, unless it says what the system's clock does.
@@ -203,12 +203,12 @@ impl ClockMode {
 /// behind it, took too long is taken off the next, so that many of them do not drift; but no more
 /// than the next: a client that was slow to read gets no burst.
 #[derive(Debug)]
-pub struct Waits {
+pub struct Pacer {
     clock: Arc<Clock>,
     schedule: tokio::sync::Mutex<Schedule>,
 }
 
-impl Waits {
+impl Pacer {
     /// Waits on `clock`, whose advances count from now on.
     pub fn on(clock: Arc<Clock>) -> Self {
         let schedule = tokio::sync::Mutex::new(Schedule::begun(&clock));
@@ -372,7 +372,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn waits_one_after_the_other_do_not_drift() {
         let ms = Duration::from_millis;
-        let waits = Waits::on(Arc::new(Clock::frozen(system_now())));
+        let waits = Pacer::on(Arc::new(Clock::frozen(system_now())));
         let start = Instant::now();
         for _ in 0..10 {
             waits.next(ms(20)).await;
@@ -392,7 +392,7 @@ mod tests {
     async fn an_advance_counts_for_the_waits_that_come_after_the_one_it_ends() {
         let ms = Duration::from_millis;
         let clock = Arc::new(Clock::frozen(nine_o_clock()));
-        let waits = Waits::on(Arc::clone(&clock));
+        let waits = Pacer::on(Arc::clone(&clock));
         // Before the first wait, in the middle of one, and between two.
         clock.advance(ms(250));
         let start = Instant::now();
@@ -423,6 +423,6 @@ mod tests {
         assert_eq!(clock.reading().set_back, 0);
         clock.set(nine_o_clock() + TimeDelta::milliseconds(60_999));
         clock.freeze_at(nine_o_clock());
-        assert_eq!(clock.reading(), Reading { now: nine_o_clock(), set_back: 2 });
+        assert_eq!(clock.reading(), ClockReading { now: nine_o_clock(), set_back: 2 });
     }
 }

@@ -33,7 +33,7 @@ use crate::domain::conversation::{Conversation, Message};
 use crate::domain::error::{FieldError, FieldErrorKind as FieldFault};
 use crate::domain::fault_rule::RouteTable;
 use crate::domain::{Deployment, Error, FixtureAccount, Plan};
-use crate::ids::{DeploymentId, Kind, LlmId, Minter, SdModelId};
+use crate::ids::{DeploymentId, IdGenerator, IdKind, LlmId, SdModelId};
 use crate::models::rules::RuleSet;
 use crate::storage::accounts;
 use crate::storage::agents;
@@ -250,24 +250,24 @@ impl Fixtures {
         &self,
         db: &mut Connection,
         owner: AccountRow,
-        ids: &Minter,
+        ids: &IdGenerator,
     ) -> Result<(), StoreError> {
         for (conversation, said) in &self.conversations {
-            let ordinal = ids.next(Kind::Conversation);
-            let activity = ids.next(Kind::Activity);
+            let ordinal = ids.next(IdKind::Conversation);
+            let activity = ids.next(IdKind::Activity);
             let copy = Conversation { ordinal, ..conversation.clone() };
             conversations::insert(db, owner, &copy, activity).await?;
             messages::append(db, owner, ordinal, said, activity).await?;
             conversations::touch(db, owner, ordinal, conversation.updated_at, activity).await?;
         }
         for agent in &self.agents {
-            agents::insert(db, owner, agent, ids.next(Kind::Agent)).await?;
+            agents::insert(db, owner, agent, ids.next(IdKind::Agent)).await?;
         }
         // Images stand in the files newest first, as lists show them.
         let images = self.images.iter().rev();
-        let images: Vec<_> = images.map(|image| (ids.next(Kind::Image), image.clone())).collect();
+        let images: Vec<_> = images.map(|image| (ids.next(IdKind::Image), image.clone())).collect();
         images::insert(db, owner, &images).await?;
-        let made = [Kind::Conversation, Kind::Activity, Kind::Agent, Kind::Image];
+        let made = [IdKind::Conversation, IdKind::Activity, IdKind::Agent, IdKind::Image];
         accounts::save_counters(db, owner, ids, &made).await
     }
 }

@@ -100,7 +100,7 @@ id!(
 /// What ids are made for, and what an account counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(usize)]
-pub enum Kind {
+pub enum IdKind {
     /// A request to either API.
     Request,
     /// A conversation of either API.
@@ -115,7 +115,7 @@ pub enum Kind {
     Image,
 }
 
-impl Kind {
+impl IdKind {
     /// Every kind, in the order of [`Counters`].
     pub const ALL: [Self; 6] = [
         Self::Request,
@@ -153,34 +153,34 @@ impl Kind {
 
 /// How many of each [`Kind`] an account has made.
 #[derive(Debug, Default)]
-struct Counters([AtomicU64; Kind::ALL.len()]);
+struct Counters([AtomicU64; IdKind::ALL.len()]);
 
 /// Mints one account's ids.
 #[derive(Debug)]
-pub struct Minter {
-    draw: Draw,
+pub struct IdGenerator {
+    draw: SeededRandom,
     made: Counters,
 }
 
-impl Minter {
+impl IdGenerator {
     /// A minter that has made nothing yet.
     pub fn new(seed: u64, account: &AccountId) -> Self {
-        Self { draw: Draw::new(seed, account.as_str()), made: Counters::default() }
+        Self { draw: SeededRandom::new(seed, account.as_str()), made: Counters::default() }
     }
 
     /// How many of `kind` were made.
-    pub fn made(&self, kind: Kind) -> u64 {
+    pub fn made(&self, kind: IdKind) -> u64 {
         kind.counter(&self.made).load(Ordering::Relaxed)
     }
 
     /// How many of each of `kinds` were made.
-    pub fn made_each(&self, kinds: &[Kind]) -> Vec<(Kind, u64)> {
+    pub fn made_each(&self, kinds: &[IdKind]) -> Vec<(IdKind, u64)> {
         kinds.iter().map(|kind| (*kind, self.made(*kind))).collect()
     }
 
     /// The same minter, where so many of each kind were made, and none of any other.
     #[must_use]
-    pub fn having_made(&self, made: &[(Kind, u64)]) -> Self {
+    pub fn having_made(&self, made: &[(IdKind, u64)]) -> Self {
         let counters = Counters::default();
         for (kind, made) in made {
             kind.counter(&counters).store(*made, Ordering::Relaxed);
@@ -189,21 +189,21 @@ impl Minter {
     }
 
     /// The ordinal of the next one of `kind`, counted from 1.
-    pub fn next(&self, kind: Kind) -> u64 {
+    pub fn next(&self, kind: IdKind) -> u64 {
         kind.counter(&self.made).fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// A fresh request id: `req_` and 20 base-62 characters.
     pub fn request(&self) -> RequestId {
-        self.fresh("req_", Kind::Request).into()
+        self.fresh("req_", IdKind::Request).into()
     }
 
     /// A fresh message id: `msg_` and 20 base-62 characters.
     pub fn message(&self) -> MessageId {
-        self.fresh("msg_", Kind::Message).into()
+        self.fresh("msg_", IdKind::Message).into()
     }
 
-    fn fresh(&self, prefix: &str, kind: Kind) -> String {
+    fn fresh(&self, prefix: &str, kind: IdKind) -> String {
         self.id(prefix, kind.name(), self.next(kind))
     }
 
@@ -214,7 +214,7 @@ impl Minter {
     /// The id of the account's agent number `ordinal`, whose avatar shows `avatar`: `agent_` and
     /// 20 base-62 characters.
     pub fn agent(&self, ordinal: u64, avatar: &str) -> AgentId {
-        self.id("agent_", &format!("{} {avatar}", Kind::Agent.name()), ordinal).into()
+        self.id("agent_", &format!("{} {avatar}", IdKind::Agent.name()), ordinal).into()
     }
 
     /// The id of the account's image number `ordinal`, which shows `picture`: `img_` and 20
@@ -223,43 +223,43 @@ impl Minter {
     /// Pictures are found by id alone, in any account, and accounts may share a seed: so the id
     /// tells what is to be seen.
     pub fn image(&self, ordinal: u64, picture: &str) -> ImageId {
-        self.id("img_", &format!("{} {picture}", Kind::Image.name()), ordinal).into()
+        self.id("img_", &format!("{} {picture}", IdKind::Image.name()), ordinal).into()
     }
 
     /// The id of the account's conversation number `ordinal` in the Characters API: `conv_` and 20
     /// base-62 characters.
     pub fn characters_conversation(&self, ordinal: u64) -> ConversationId {
-        self.id("conv_", Kind::Conversation.name(), ordinal).into()
+        self.id("conv_", IdKind::Conversation.name(), ordinal).into()
     }
 
     /// The id of the account's conversation number `ordinal` in the Runner API: a UUID v4.
     pub fn runner_conversation(&self, ordinal: u64) -> ConversationId {
-        let random = self.draw.number(Kind::Conversation.name(), ordinal).to_be_bytes();
+        let random = self.draw.number(IdKind::Conversation.name(), ordinal).to_be_bytes();
         let uuid = uuid::Builder::from_random_bytes(random).into_uuid();
         ConversationId::from(uuid.hyphenated().to_string())
     }
 
     /// Chance for the account: the same draws for the same seed and account.
-    pub fn draw(&self) -> Draw {
+    pub fn draw(&self) -> SeededRandom {
         self.draw
     }
 }
 
 /// The id and the key of the account made at run time as number `number`.
 pub fn account_and_key(seed: u64, number: u64) -> (AccountId, String) {
-    let draw = Draw::new(seed, "");
+    let draw = SeededRandom::new(seed, "");
     let id = in_base62("acct_", draw.number("account", number));
     (AccountId::from(id), in_base62("mynah_", draw.number("key", number)))
 }
 
 /// Chance that can be repeated: numbers derived from a seed and an account by keyed hashing.
 #[derive(Debug, Clone, Copy)]
-pub struct Draw {
+pub struct SeededRandom {
     seed: u64,
     account: u64,
 }
 
-impl Draw {
+impl SeededRandom {
     /// Chance for `account` under `seed`.
     pub fn new(seed: u64, account: &str) -> Self {
         let mut hasher = SipHasher24::new_with_keys(seed, 0);
@@ -313,8 +313,8 @@ fn in_base62(prefix: &str, number: u128) -> String {
 mod tests {
     use super::*;
 
-    fn minter(seed: u64, account: &str) -> Minter {
-        Minter::new(seed, &AccountId::from(account))
+    fn minter(seed: u64, account: &str) -> IdGenerator {
+        IdGenerator::new(seed, &AccountId::from(account))
     }
 
     #[test]
@@ -360,7 +360,7 @@ mod tests {
 
     #[test]
     fn draws_stay_in_their_range() {
-        let draw = Draw::new(1, "demo");
+        let draw = SeededRandom::new(1, "demo");
         assert!((0..1000).all(|n| draw.up_to(9, "jitter", n) <= 9));
         assert_eq!(draw.up_to(0, "jitter", 1), 0);
     }

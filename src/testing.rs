@@ -116,7 +116,7 @@ use std::net::SocketAddr;
 
 pub use self::account::{Account, NewAccount};
 pub use self::builder::Builder;
-pub use self::clock::Clock;
+pub use self::clock::AccountClock;
 pub use self::error::{Error, ExpectationTimeout, StartError};
 pub use self::faults::{AddedFault, Faults};
 pub use self::form::Form;

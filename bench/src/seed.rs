@@ -13,7 +13,7 @@ use mynah::domain::conversation::{Conversation, Message, Meta, Target, Variables
 use mynah::domain::{Part, Role};
 use mynah::fixtures;
 use mynah::http::apis::control;
-use mynah::ids::{AccountId, ConversationId, Kind};
+use mynah::ids::{AccountId, ConversationId, IdKind};
 use mynah::server::{App, Config};
 use mynah::storage::{self, Connection, Store, StoreError, accounts, conversations, messages};
 use tempfile::TempDir;
@@ -140,7 +140,7 @@ impl OpenDatabase {
                     for n in begin..end {
                         conversation(db, &world, n).await?;
                     }
-                    accounts::save_counters(db, world.row, &world.epoch().ids, &Kind::ALL).await
+                    accounts::save_counters(db, world.row, &world.epoch().ids, &IdKind::ALL).await
                 }
                 .boxed()
             });
@@ -165,7 +165,7 @@ async fn conversation(db: &mut Connection, world: &World, n: u64) -> Result<(), 
     meta.insert("tier".to_owned(), tier.into());
     let conversation = Conversation {
         id: conversation_id(n),
-        ordinal: world.epoch().ids.next(Kind::Conversation),
+        ordinal: world.epoch().ids.next(IdKind::Conversation),
         target: Target::Deployment("YOUR_DEPLOYMENT_ID".into()),
         name: "Hello! I need help with my order".to_owned(),
         meta,

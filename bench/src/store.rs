@@ -14,7 +14,7 @@ use hdrhistogram::Histogram;
 use mynah::app::AccountState;
 use mynah::domain::Credits;
 use mynah::domain::conversation::Api;
-use mynah::ids::Kind;
+use mynah::ids::IdKind;
 use mynah::storage::listing::{self, Filter};
 use mynah::storage::{
     self, AccountRow, Drawn, History, Posted, Posting, Sought, WholeTurn, Window, conversations,
@@ -152,11 +152,11 @@ impl Posting for Entry {
         let ids = &epoch.ids;
         let Some(conversation) = self.conversation else {
             ids.message();
-            return Drawn { begins: None, turn: None, made: ids.made_each(&[Kind::Message]) };
+            return Drawn { begins: None, turn: None, made: ids.made_each(&[IdKind::Message]) };
         };
-        let (activity, messages) = (ids.next(Kind::Activity), turn(&self.world));
+        let (activity, messages) = (ids.next(IdKind::Activity), turn(&self.world));
         let turn = Some(WholeTurn { conversation, activity, messages });
-        Drawn { begins: None, turn, made: ids.made_each(&[Kind::Message, Kind::Activity]) }
+        Drawn { begins: None, turn, made: ids.made_each(&[IdKind::Message, IdKind::Activity]) }
     }
 }
 

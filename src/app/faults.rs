@@ -19,7 +19,7 @@ use crate::domain::conversation::Api;
 use crate::domain::fault_rule::{
     CompiledFault, ConnectionDrop, Fault, FaultAction, FaultContext, FaultRule, HitCount,
 };
-use crate::ids::{Draw, FaultId};
+use crate::ids::{FaultId, SeededRandom};
 
 /// One account's faults.
 #[derive(Debug, Default)]
@@ -126,7 +126,7 @@ impl AccountFaults {
         asked: &FaultContext<'_>,
         carried: AttachedFaults<'_>,
         clock: &Clock,
-        draw: Draw,
+        draw: SeededRandom,
     ) -> Option<Arc<Fault>> {
         let some = self.some.load(Ordering::Relaxed);
         if !some && carried.rules.is_empty() {
@@ -173,7 +173,7 @@ fn keep_up(counted: &mut Counted, rules: &[CompiledFault]) {
 }
 
 /// A draw from 0 to just below 1.
-fn chance(draw: Draw, rule: &str, number: u64) -> f64 {
+fn chance(draw: SeededRandom, rule: &str, number: u64) -> f64 {
     let drawn = draw.up_to(u64::from(u32::MAX), &format!("fault {rule}"), number);
     f64::from(u32::try_from(drawn).unwrap_or(u32::MAX)) / (f64::from(u32::MAX) + 1.0)
 }
@@ -226,8 +226,12 @@ mod tests {
         let first = armed(json!({"times": 1, "effect": {"status": 500}}));
         let second = armed(json!({"times": 1, "effect": {"status": 502}}));
         let met = |rules: &[CompiledFault]| {
-            let met =
-                faults.met(&asked, AttachedFaults { by: "D", rules }, &clock, Draw::new(1, "demo"));
+            let met = faults.met(
+                &asked,
+                AttachedFaults { by: "D", rules },
+                &clock,
+                SeededRandom::new(1, "demo"),
+            );
             met.map(|fault| fault.act.clone())
         };
         let refused = |status| Some(FaultAction::Refuse { status, retry_after: None });

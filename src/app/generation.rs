@@ -26,7 +26,7 @@ use crate::domain::conversation::{Message, Prompt};
 use crate::domain::reply_rule::Pace;
 use crate::domain::{BackendName, Error, OutputMode, Part, Role};
 use crate::fixtures::Shelf;
-use crate::ids::Minter;
+use crate::ids::IdGenerator;
 use crate::models::rules::{self, ReplyLease};
 use crate::models::{Echo, ModelError, ModelProvider, ModelReply, ModelRequest, ReplyRules};
 use crate::storage::{Held, Store};
@@ -226,7 +226,7 @@ impl NewTurn {
     }
 
     /// What was said and the answer, with their ids.
-    fn messages(self, ids: &Minter) -> Vec<Message> {
+    fn messages(self, ids: &IdGenerator) -> Vec<Message> {
         let parts = Arc::unwrap_or_clone(self.said);
         let said = message(ids, Role::User, parts, self.asked_at);
         let answer = vec![Part::text(self.text)];
@@ -237,7 +237,7 @@ impl NewTurn {
 }
 
 /// A new message of `role` for the store.
-fn message(ids: &Minter, role: Role, parts: Vec<Part>, created_at: DateTime<Utc>) -> Message {
+fn message(ids: &IdGenerator, role: Role, parts: Vec<Part>, created_at: DateTime<Utc>) -> Message {
     let id = ids.message();
     Message { id, role, parts, image: None, created_at, aborted: false, turn: 0 }
 }

@@ -10,7 +10,7 @@ use crate::domain::Error;
 use crate::storage::{self, BATCH, Connection, Listed, Store, StoreError};
 
 /// Reads a batch, or an item, by a key.
-type Reading<T> = Arc<
+type ReadByKey<T> = Arc<
     dyn for<'c> Fn(u64, &'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>> + Send + Sync,
 >;
 
@@ -18,9 +18,9 @@ type Reading<T> = Arc<
 pub struct Items<T> {
     first: Vec<Listed<T>>,
     /// Reads the items after the one of a key.
-    more: Option<Reading<Vec<Listed<T>>>>,
+    more: Option<ReadByKey<Vec<Listed<T>>>>,
     /// Reads the item of a key.
-    one: Reading<T>,
+    one: ReadByKey<T>,
     store: Store,
 }
 
@@ -94,7 +94,7 @@ impl<T: Send + 'static> Items<T> {
 
 async fn read<T: Send + 'static>(
     store: &Store,
-    reading: &Reading<T>,
+    reading: &ReadByKey<T>,
     key: u64,
 ) -> Result<T, Error> {
     let reading = Arc::clone(reading);

@@ -16,7 +16,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use parking_lot::Mutex;
 
-use crate::clock::Reading;
+use crate::clock::ClockReading;
 use crate::domain::Error;
 
 /// The length of a window, in seconds.
@@ -101,9 +101,9 @@ impl Limiter {
     ///
     /// The clock is read under the lock: of two requests at the turn of the minute, the later one
     /// could otherwise be counted first, and the earlier one would begin its window anew.
-    pub fn admit(&self, clock: impl FnOnce() -> Reading) -> Verdict {
+    pub fn admit(&self, clock: impl FnOnce() -> ClockReading) -> Verdict {
         let mut state = self.state.lock();
-        let Reading { now, set_back } = clock();
+        let ClockReading { now, set_back } = clock();
         let now = now.timestamp();
         let begins = now - now.rem_euclid(WINDOW);
         let window_ends = begins + WINDOW;
@@ -163,9 +163,9 @@ mod tests {
 
     use super::*;
 
-    fn at(seconds: i64) -> Reading {
+    fn at(seconds: i64) -> ClockReading {
         let now = DateTime::from_timestamp(1_700_000_040 + seconds, 0).unwrap();
-        Reading { now, set_back: 0 }
+        ClockReading { now, set_back: 0 }
     }
 
     #[test]
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn a_clock_set_back_inside_a_minute_starts_a_fresh_window_once() {
         let limiter = Limiter::new(1).unwrap();
-        let back = |seconds| Reading { set_back: 1, ..at(seconds) };
+        let back = |seconds| ClockReading { set_back: 1, ..at(seconds) };
         assert!(limiter.admit(|| at(30)).admitted);
         assert!(!limiter.admit(|| at(31)).admitted);
         assert!(limiter.admit(|| back(29)).admitted);
@@ -224,7 +224,7 @@ mod tests {
             (0..3).for_each(|second| assert!(limiter.admit(|| at(second)).admitted));
             let again = Limiter::new(limit).unwrap();
             again.go_on(limiter.window().unwrap(), 7);
-            let back = |seconds| Reading { set_back: 7, ..at(seconds) };
+            let back = |seconds| ClockReading { set_back: 7, ..at(seconds) };
             let passed = (0..limit).filter(|_| again.admit(|| back(5)).admitted).count();
             assert_eq!(passed, left);
             assert!(again.admit(|| back(60)).admitted, "the next window is a fresh one");

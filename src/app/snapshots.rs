@@ -21,7 +21,7 @@ use super::faults::{AttachedFaultCounts, RunTimeFaults};
 use crate::clock::ClockMode;
 use crate::domain::fault_rule::RouteTable;
 use crate::domain::{Error, Plan};
-use crate::ids::{AccountId, Kind};
+use crate::ids::{AccountId, IdKind};
 use crate::models::rules::kept::CapturedRules;
 use crate::storage::snapshots::{self, Holdings};
 use crate::storage::{self, Store};
@@ -127,7 +127,7 @@ impl Captured {
             plan: epoch.plan(),
             now: world.clock.now(),
             mode: world.clock.mode(),
-            requests: epoch.ids.made(Kind::Request),
+            requests: epoch.ids.made(IdKind::Request),
             book: epoch.rules.capture(),
             faults: epoch.faults.capture(),
             windows: epoch.windows(),

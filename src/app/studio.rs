@@ -20,7 +20,7 @@ use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::{Api, Message};
 use crate::domain::{Error, Role};
 use crate::fixtures::Shelf;
-use crate::ids::{AgentId, ConversationId, Kind, Minter, SdModelId};
+use crate::ids::{AgentId, ConversationId, IdGenerator, IdKind, SdModelId};
 use crate::storage::accounts;
 use crate::storage::agents;
 use crate::storage::conversations;
@@ -114,7 +114,7 @@ impl AgentsAndImages {
                     return Ok(None);
                 }
                 let ids = &epoch.ids;
-                let ordinal = ids.next(Kind::Agent);
+                let ordinal = ids.next(IdKind::Agent);
                 let mut agent = Agent {
                     id: "".into(),
                     name: new.name,
@@ -126,7 +126,7 @@ impl AgentsAndImages {
                 let avatar = format!("{} {}", model.id, agent.avatar_prompt());
                 agent.id = ids.agent(ordinal, &avatar);
                 agents::insert(db, owner, &agent, ordinal).await?;
-                accounts::save_counters(db, owner, ids, &[Kind::Agent]).await?;
+                accounts::save_counters(db, owner, ids, &[IdKind::Agent]).await?;
                 Ok(Some(agent))
             }
             .boxed()
@@ -174,7 +174,7 @@ impl AgentsAndImages {
                     return Ok(ChargeOutcome::NoMoney);
                 }
                 let ids = &payer.epoch().ids;
-                let ordinal = ids.next(Kind::Image);
+                let ordinal = ids.next(IdKind::Image);
                 let image = Image {
                     id: ids.image(ordinal, &format!("{} {}", new.sd_model, new.prompt)),
                     prompt: new.prompt,
@@ -184,13 +184,13 @@ impl AgentsAndImages {
                 let image = [(ordinal, image)];
                 images::insert(db, payer.row, &image).await?;
                 let [(_, image)] = image;
-                let mut made = vec![Kind::Image];
+                let mut made = vec![IdKind::Image];
                 if let Some(conversation) = conversation {
                     let message = shown(ids, &image, conversation.turn_count());
-                    let activity = ids.next(Kind::Activity);
+                    let activity = ids.next(IdKind::Activity);
                     let ordinal = conversation.ordinal();
                     messages::append(db, payer.row, ordinal, &[message], activity).await?;
-                    made.extend([Kind::Message, Kind::Activity]);
+                    made.extend([IdKind::Message, IdKind::Activity]);
                 }
                 accounts::save_counters(db, payer.row, ids, &made).await?;
                 Ok(ChargeOutcome::Done(image))
@@ -262,7 +262,7 @@ impl AgentsAndImages {
 
 /// The message that an image is in its conversation: no text, just the image. It belongs to the turn
 /// that came last.
-fn shown(ids: &Minter, image: &Image, turn: u64) -> Message {
+fn shown(ids: &IdGenerator, image: &Image, turn: u64) -> Message {
     Message {
         id: ids.message(),
         role: Role::Assistant,

@@ -16,7 +16,7 @@ use super::middleware::unread_body::Unread;
 use crate::app::AccountState;
 use crate::app::rate_limit::Verdict;
 use crate::app::request_log::{self, BodyExcerpt, LogPosition};
-use crate::ids::{Minter, RequestId};
+use crate::ids::{IdGenerator, RequestId};
 
 /// One request's notes. It travels in the request's extensions.
 #[derive(Debug, Clone)]
@@ -93,7 +93,7 @@ impl Scope {
     }
 
     /// The request's id, from `strangers` if nobody gave it one so far.
-    pub(crate) fn id(&self, strangers: &Minter) -> &RequestId {
+    pub(crate) fn id(&self, strangers: &IdGenerator) -> &RequestId {
         self.0.id.get_or_init(|| strangers.request())
     }
 

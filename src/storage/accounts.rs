@@ -10,7 +10,7 @@ use super::to_sql;
 use super::{AccountRow, Connection, StoreError};
 use crate::clock::ClockMode;
 use crate::domain::{ApiKey, Credits};
-use crate::ids::{AccountId, Kind, Minter};
+use crate::ids::{AccountId, IdGenerator, IdKind};
 
 /// An account's row.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -288,13 +288,13 @@ pub async fn set_terms(
 pub async fn counters(
     db: &mut Connection,
     owner: AccountRow,
-) -> Result<Vec<(Kind, u64)>, StoreError> {
+) -> Result<Vec<(IdKind, u64)>, StoreError> {
     let rows: Vec<(String, i64)> =
         sqlx::query_as("SELECT kind, made FROM counters WHERE account = $1")
             .bind(owner.0)
             .fetch_all(db)
             .await?;
-    let kind = |name: &str| Kind::ALL.into_iter().find(|kind| kind.name() == name);
+    let kind = |name: &str| IdKind::ALL.into_iter().find(|kind| kind.name() == name);
     Ok(rows.into_iter().filter_map(|(name, made)| Some((kind(&name)?, from_sql(made)))).collect())
 }
 
@@ -302,8 +302,8 @@ pub async fn counters(
 pub async fn save_counters(
     db: &mut Connection,
     owner: AccountRow,
-    ids: &Minter,
-    kinds: &[Kind],
+    ids: &IdGenerator,
+    kinds: &[IdKind],
 ) -> Result<(), StoreError> {
     set_counters(db, owner, &ids.made_each(kinds)).await
 }
@@ -312,7 +312,7 @@ pub async fn save_counters(
 pub async fn set_counters(
     db: &mut Connection,
     owner: AccountRow,
-    made: &[(Kind, u64)],
+    made: &[(IdKind, u64)],
 ) -> Result<(), StoreError> {
     let mut upsert = QueryBuilder::new("INSERT INTO counters (account, kind, made) ");
     upsert.push_values(made, |mut row, (kind, made)| {

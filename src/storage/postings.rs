@@ -21,7 +21,7 @@ use super::accounts;
 use super::{AccountRow, Connection, StoreError};
 use crate::domain::Credits;
 use crate::domain::conversation::{Conversation, Message};
-use crate::ids::Kind;
+use crate::ids::IdKind;
 
 const FREE: Credits = Credits::from_millionths(0);
 /// Balances that are remembered at most; beyond that, all are read anew.
@@ -51,7 +51,7 @@ pub struct Drawn {
     /// The turn that it adds to a conversation, which may be the one that it begins.
     pub turn: Option<WholeTurn>,
     /// How many of each kind its account has made by now.
-    pub made: Vec<(Kind, u64)>,
+    pub made: Vec<(IdKind, u64)>,
 }
 
 /// A turn at the end of a conversation.

@@ -11,7 +11,7 @@ use super::{AccountRow, Connection, StoreError, Window};
 use crate::domain::Credits;
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::{Api, Conversation, Message};
-use crate::ids::Kind;
+use crate::ids::IdKind;
 
 /// Everything an account holds. Each thing comes with its ordinal: how many of its kind the account
 /// had made with it.
@@ -20,7 +20,7 @@ pub struct Holdings {
     /// The credits left.
     pub balance: Credits,
     /// How many of each kind were made.
-    pub made: Vec<(Kind, u64)>,
+    pub made: Vec<(IdKind, u64)>,
     /// Conversations of both APIs, with their place among changes of the same second.
     pub conversations: Vec<(Conversation, u64, Vec<Message>)>,
     /// Agents.

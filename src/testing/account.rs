@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::thread::Core;
 use super::{
-    AccountChanges, Clock, Credits, Error, Faults, Plan, Replies, Section, Snapshot, Time,
+    AccountChanges, AccountClock, Credits, Error, Faults, Plan, Replies, Section, Snapshot, Time,
 };
 use crate::app::AccountState;
 use crate::app::accounts;
@@ -145,8 +145,8 @@ impl Account {
     }
 
     /// Its time: what it says, and to set, freeze, run on and advance it.
-    pub fn clock(&self) -> Clock<'_> {
-        Clock(self)
+    pub fn clock(&self) -> AccountClock<'_> {
+        AccountClock(self)
     }
 
     /// What its model answers.

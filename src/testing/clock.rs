@@ -8,9 +8,9 @@ use super::{Account, Time};
 /// An account's clock: [`Account::clock`]. What is changed about it holds at once, and with a
 /// database in a file it still holds after a restart.
 #[derive(Debug, Clone, Copy)]
-pub struct Clock<'a>(pub(super) &'a Account);
+pub struct AccountClock<'a>(pub(super) &'a Account);
 
-impl Clock<'_> {
+impl AccountClock<'_> {
     /// What it says.
     pub fn now(self) -> Time {
         self.0.world.clock.now()

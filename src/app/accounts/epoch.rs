@@ -14,14 +14,14 @@ use crate::app::rate_limit::{Limiter, UsedWindow, Verdict};
 use crate::clock::Clock;
 use crate::domain::Plan;
 use crate::domain::conversation::Api;
-use crate::ids::Minter;
+use crate::ids::IdGenerator;
 use crate::models::rules::AccountRules;
 
 /// An account's in-memory state from one reset or restore to the next.
 #[derive(Debug)]
 pub struct AccountEpoch {
     /// Its ids.
-    pub ids: Minter,
+    pub ids: IdGenerator,
     /// Its rules and queue, and how often each rule has answered.
     pub rules: Arc<AccountRules>,
     /// Its faults, with their counts.
@@ -59,7 +59,7 @@ impl EffectivePlan {
 impl AccountEpoch {
     /// An epoch in which nothing has been limited yet.
     pub(super) fn new(
-        ids: Minter,
+        ids: IdGenerator,
         rules: AccountRules,
         faults: AccountFaults,
         plan: Plan,

@@ -16,7 +16,7 @@ use crate::app::request_log::{RequestLog, Watchers};
 use crate::clock::{Clock, ClockMode, Stopwatch};
 use crate::domain::{ApiKey, Credits, Error, FixtureAccount, Plan};
 use crate::fixtures::{Fixtures, Shelf};
-use crate::ids::{self, AccountId, Kind, Minter};
+use crate::ids::{self, AccountId, IdGenerator, IdKind};
 use crate::models::rules::AccountRules;
 use crate::storage::accounts::{self, NewRow, Saved};
 use crate::storage::{self, Store, StoreError};
@@ -193,7 +193,7 @@ impl AccountState {
     /// account or its plan is no more.
     pub(super) fn of(
         saved: &Saved,
-        made: &[(Kind, u64)],
+        made: &[(IdKind, u64)],
         fixtures: &Fixtures,
         settings: RegistryOptions,
     ) -> Option<Arc<Self>> {
@@ -248,10 +248,10 @@ pub(super) fn plan_of(
 
 /// The ids of an account. With a seed of its own they are those of any other account that was
 /// copied from the same one with the same seed.
-pub(super) fn minter(saved: &Saved, servers_seed: u64) -> Minter {
+pub(super) fn minter(saved: &Saved, servers_seed: u64) -> IdGenerator {
     match (saved.seed(), &saved.made_from) {
-        (Some(seed), Some(from)) => Minter::new(seed, &AccountId::from(from.as_str())),
-        _ => Minter::new(servers_seed, &AccountId::from(saved.id.as_str())),
+        (Some(seed), Some(from)) => IdGenerator::new(seed, &AccountId::from(from.as_str())),
+        _ => IdGenerator::new(servers_seed, &AccountId::from(saved.id.as_str())),
     }
 }
 

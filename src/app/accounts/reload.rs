@@ -8,7 +8,7 @@ use super::lifecycle::minter;
 use super::lifecycle::plan_of;
 use super::{AccountIndex, AccountRegistry, AccountState, Credentials, RegistryOptions};
 use crate::fixtures::Fixtures;
-use crate::ids::{AccountId, Kind};
+use crate::ids::{AccountId, IdKind};
 use crate::storage::accounts::{self, NewRow, Saved};
 use crate::storage::{self, StoreError};
 
@@ -38,7 +38,7 @@ impl AccountRegistry {
             }
             .boxed()
         });
-        let go_on = move |settled: &Vec<(Saved, Vec<(Kind, u64)>)>| {
+        let go_on = move |settled: &Vec<(Saved, Vec<(IdKind, u64)>)>| {
             shared.put(Arc::clone(&fixtures));
             found.write().go_on_with(&fixtures, settled, settings);
         };
@@ -52,7 +52,7 @@ impl AccountIndex {
     fn go_on_with(
         &mut self,
         fixtures: &Fixtures,
-        settled: &[(Saved, Vec<(Kind, u64)>)],
+        settled: &[(Saved, Vec<(IdKind, u64)>)],
         settings: RegistryOptions,
     ) {
         self.by_id.retain(|id, world| {

@@ -4,7 +4,7 @@ use super::NewTurn;
 use crate::app::accounts::AccountSession;
 use crate::domain::conversation::Conversation;
 use crate::domain::{Credits, Error};
-use crate::ids::{Kind, MessageId, Minter};
+use crate::ids::{IdGenerator, IdKind, MessageId};
 use crate::storage::{AccountRow, Drawn, Posted, Posting, Store, WholeTurn};
 
 /// A charge, and the turn that it is for if that is to be stored.
@@ -73,9 +73,9 @@ async fn stored<P: Posting>(posting: P, store: &Store) -> Result<P, Error> {
 
 impl NewTurn {
     /// The turn at the end of conversation `ordinal`, its ids drawn.
-    fn draw(self, ids: &Minter, conversation: u64) -> WholeTurn {
+    fn draw(self, ids: &IdGenerator, conversation: u64) -> WholeTurn {
         let messages = self.messages(ids);
-        WholeTurn { conversation, activity: ids.next(Kind::Activity), messages }
+        WholeTurn { conversation, activity: ids.next(IdKind::Activity), messages }
     }
 }
 
@@ -94,11 +94,11 @@ impl Posting for NewRunnerConversation {
 
     fn draw(&mut self) -> Drawn {
         let ids = &self.visit.epoch().ids;
-        let ordinal = ids.next(Kind::Conversation);
+        let ordinal = ids.next(IdKind::Conversation);
         (self.conversation.ordinal, self.conversation.id) =
             (ordinal, ids.runner_conversation(ordinal));
         let turn = self.turn.take().map(|turn| turn.draw(ids, ordinal));
-        let made = ids.made_each(&[Kind::Conversation, Kind::Message, Kind::Activity]);
+        let made = ids.made_each(&[IdKind::Conversation, IdKind::Message, IdKind::Activity]);
         Drawn { begins: Some(self.conversation.clone()), turn, made }
     }
 }
@@ -120,11 +120,11 @@ impl Posting for TurnRecord {
         let ids = &self.visit.epoch().ids;
         let Some((turn, conversation)) = self.turn.take() else {
             self.answer = Some(ids.message());
-            return Drawn { begins: None, turn: None, made: ids.made_each(&[Kind::Message]) };
+            return Drawn { begins: None, turn: None, made: ids.made_each(&[IdKind::Message]) };
         };
         let turn = turn.draw(ids, conversation);
         self.answer = turn.messages.last().map(|answer| answer.id.clone());
-        let made = ids.made_each(&[Kind::Message, Kind::Activity]);
+        let made = ids.made_each(&[IdKind::Message, IdKind::Activity]);
         Drawn { begins: None, turn: Some(turn), made }
     }
 }

@@ -21,7 +21,7 @@ use crate::domain::conversation::{
 };
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::{Error, OutputMode, Part, Role};
-use crate::ids::{AgentId, ConversationId, Kind, LlmId, MessageId};
+use crate::ids::{AgentId, ConversationId, IdKind, LlmId, MessageId};
 use crate::storage::accounts;
 use crate::storage::agents;
 use crate::storage::conversations;
@@ -168,7 +168,7 @@ impl Generation {
         let act = storage::act(move |db| {
             async move {
                 let ids = &epoch.ids;
-                let ordinal = ids.next(Kind::Conversation);
+                let ordinal = ids.next(IdKind::Conversation);
                 let conversation = Conversation {
                     id: ids.characters_conversation(ordinal),
                     ordinal,
@@ -183,7 +183,7 @@ impl Generation {
                     message_count: 0,
                     turn_count: 0,
                 };
-                let activity = ids.next(Kind::Activity);
+                let activity = ids.next(IdKind::Activity);
                 conversations::insert(db, owner, &conversation, activity).await?;
                 let initial: Vec<Message> = begun
                     .messages
@@ -191,7 +191,7 @@ impl Generation {
                     .map(|turn| message(ids, turn.role, turn.parts, now))
                     .collect();
                 messages::append(db, owner, ordinal, &initial, activity).await?;
-                let made = [Kind::Conversation, Kind::Message, Kind::Activity];
+                let made = [IdKind::Conversation, IdKind::Message, IdKind::Activity];
                 accounts::save_counters(db, owner, ids, &made).await?;
                 Ok(conversation)
             }

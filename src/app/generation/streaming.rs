@@ -15,7 +15,7 @@ use crate::app::accounts::AccountSession;
 use crate::domain::Error;
 use crate::domain::reply_rule::Pace;
 use crate::domain::words::Words;
-use crate::ids::Draw;
+use crate::ids::SeededRandom;
 use crate::models::{ModelError, ReplyChunk, ReplyChunks};
 
 /// An answer word by word. Each item is one word with the white space that follows it; an error
@@ -103,7 +103,7 @@ fn cut(source: TextSource) -> impl Stream<Item = Result<String, Error>> {
     }
 }
 
-fn wait_before(nth: u64, pace: Pace, draw: Draw) -> Duration {
+fn wait_before(nth: u64, pace: Pace, draw: SeededRandom) -> Duration {
     let fixed = if nth == 0 { pace.first_ms } else { pace.word_ms };
     let jitter = match pace.jitter_ms {
         0 => 0,

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::entry::weight_of;
-use crate::clock::{Clock, Stopwatch, Waits};
+use crate::clock::{Clock, Pacer, Stopwatch};
 use crate::domain::fault_rule::Fault;
 use crate::domain::{BackendName, Credits, Prompt};
 use crate::models::rules::{NearMiss, TriedRules};
@@ -19,7 +19,7 @@ pub struct RequestTrace {
     charge: OnceLock<Credits>,
     fault: OnceLock<Arc<Fault>>,
     /// The request's waits, faults' and paces', on one schedule.
-    waits: OnceLock<Box<Waits>>,
+    waits: OnceLock<Box<Pacer>>,
     /// In nanoseconds.
     delayed: AtomicU64,
 }
@@ -98,8 +98,8 @@ impl RequestTrace {
     }
 
     /// From now on advances of `clock`, the account's, count for the waits of the request.
-    pub fn begin_waits(&self, clock: &Arc<Clock>) -> &Waits {
-        self.waits.get_or_init(|| Box::new(Waits::on(Arc::clone(clock))))
+    pub fn begin_waits(&self, clock: &Arc<Clock>) -> &Pacer {
+        self.waits.get_or_init(|| Box::new(Pacer::on(Arc::clone(clock))))
     }
 
     /// Holds the answer back on purpose, for so long on the account's clock. It is written down also

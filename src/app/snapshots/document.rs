@@ -15,7 +15,7 @@ use crate::clock::parse_rfc3339;
 use crate::domain::Credits;
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::fault_rule::RouteTable;
-use crate::ids::Kind;
+use crate::ids::IdKind;
 use crate::models::rules::kept::RestoredRules;
 use crate::storage::snapshots::Holdings;
 
@@ -93,11 +93,11 @@ impl Snapshot {
             },
             made: Made {
                 request: requests,
-                conversation: made(Kind::Conversation),
-                message: made(Kind::Message),
-                activity: made(Kind::Activity),
-                agent: made(Kind::Agent),
-                image: made(Kind::Image),
+                conversation: made(IdKind::Conversation),
+                message: made(IdKind::Message),
+                activity: made(IdKind::Activity),
+                agent: made(IdKind::Agent),
+                image: made(IdKind::Image),
                 rule: if wanted(Section::Rules) { book.named() } else { 0 },
                 fault: if wanted(Section::Faults) { own_faults.made } else { 0 },
             },
@@ -229,12 +229,12 @@ impl Snapshot {
         Ok(Holdings {
             balance,
             made: vec![
-                (Kind::Request, request),
-                (Kind::Conversation, conversation),
-                (Kind::Message, message),
-                (Kind::Activity, activity),
-                (Kind::Agent, agent),
-                (Kind::Image, image),
+                (IdKind::Request, request),
+                (IdKind::Conversation, conversation),
+                (IdKind::Message, message),
+                (IdKind::Activity, activity),
+                (IdKind::Agent, agent),
+                (IdKind::Image, image),
             ],
             conversations: conversations
                 .map(|(index, it)| it.checked(&format!("conversations[{index}]")))

@@ -21,7 +21,7 @@ use crate::http::context::Scope;
 use crate::http::response::account_end::AccountEnd;
 use crate::http::response::text_stream::IsStream;
 use crate::http::secrets::Secrets;
-use crate::ids::{AccountId, Minter, RequestId};
+use crate::ids::{AccountId, IdGenerator, RequestId};
 
 /// What `X-RateLimit-Reset` tells: the documents do not say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub enum ResetStyle {
 #[derive(Debug, Clone)]
 pub struct Observer {
     /// Ids for requests that no account is known for.
-    strangers: Arc<Minter>,
+    strangers: Arc<IdGenerator>,
     reset: ResetStyle,
     metrics: Metrics,
     secrets: Secrets,
@@ -45,7 +45,7 @@ pub struct Observer {
 impl Observer {
     /// An observer that draws ids from `seed`, counts in `metrics` and writes down no `secrets`.
     pub fn new(seed: u64, reset: ResetStyle, metrics: Metrics, secrets: Secrets) -> Self {
-        let strangers = Arc::new(Minter::new(seed, &AccountId::from("")));
+        let strangers = Arc::new(IdGenerator::new(seed, &AccountId::from("")));
         Self { strangers, reset, metrics, secrets }
     }
 }
@@ -119,7 +119,7 @@ impl Facts {
     }
 
     /// Writes the request's line, with what became of its stream if it had one.
-    fn log(&self, strangers: &Minter, stream: Option<&Streamed>) {
+    fn log(&self, strangers: &IdGenerator, stream: Option<&Streamed>) {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         tracing::info!(
             method = %name_of(&self.method),
@@ -244,7 +244,7 @@ fn clients_own_id(request: &Request, secrets: &Secrets) -> Option<RequestId> {
     (fits && !secrets.are_in(sent)).then(|| RequestId::from(sent))
 }
 
-fn add_headers(scope: &Scope, strangers: &Minter, reset: ResetStyle, response: &mut Response) {
+fn add_headers(scope: &Scope, strangers: &IdGenerator, reset: ResetStyle, response: &mut Response) {
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(scope.id(strangers).as_str()) {
         headers.insert(REQUEST_ID, id);

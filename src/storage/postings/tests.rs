@@ -75,7 +75,7 @@ impl Posting for Draft {
                 message(Role::Assistant, format!("{} answered", self.number)),
             ],
         });
-        Drawn { begins: None, turn, made: vec![(Kind::Message, self.number)] }
+        Drawn { begins: None, turn, made: vec![(IdKind::Message, self.number)] }
     }
 }
 
