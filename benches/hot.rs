@@ -22,7 +22,7 @@ use mynah::domain::conversation::{Api, Meta, Scene, Variables};
 use mynah::domain::reply_rule::{Reply, ReplyConditions, ReplyRule};
 use mynah::domain::{OutputMode, Part, Prompt};
 use mynah::http::apis::control;
-use mynah::http::{ConnectionAbort, Passage};
+use mynah::http::{ConnectionAbort, Pipeline};
 use mynah::models::rules::{AccountRules, RuleSet};
 use mynah::models::{Echo, ModelProvider, ModelRequest, ReplyRules};
 use mynah::server::{App, Config};

@@ -23,10 +23,10 @@ use crate::fixtures::{self, Checked, Fixtures, FixturesError, Shelf};
 use crate::http::apis::control;
 use crate::http::apis::runner;
 use crate::http::extract::{LargeBodies, Strictness};
-use crate::http::passage;
+use crate::http::pipeline;
 use crate::http::route_table;
 use crate::http::{
-    FaultHeader, Metrics, Observer, Passage, PublicUrl, ResetStyle, Secrets, Services,
+    AccessLog, FaultHeader, Metrics, Pipeline, PublicUrl, ResetStyle, Secrets, Services,
 };
 use crate::storage::{Store, StoreError};
 
@@ -118,7 +118,7 @@ pub enum AppError {
 
 /// A server that is ready to serve.
 pub struct App {
-    passage: Passage,
+    passage: Pipeline,
     turns: Generation,
     store: Store,
     worlds: Arc<AccountRegistry>,
@@ -155,7 +155,7 @@ impl App {
         let turns = Generation::new(store.clone(), fixtures.clone(), settings);
         let metrics = Metrics::new(store.clone());
         let secrets = Secrets::new(Arc::clone(&worlds), &config.control);
-        let passage = passage(Services {
+        let passage = pipeline(Services {
             access: Authenticator::new(Arc::clone(&worlds), fixtures.clone()),
             turns: turns.clone(),
             archive: ConversationQueries::new(store.clone()),
@@ -171,10 +171,10 @@ impl App {
             runner: config.runner,
             metrics: metrics.clone(),
             health: Health::new(store.clone()),
-            observer: Observer::new(config.seed, config.reset, metrics, secrets),
+            observer: AccessLog::new(config.seed, config.reset, metrics, secrets),
             public_url: PublicUrl::new(config.public_url.as_ref()),
         });
-        Ok(Self { passage, turns, store, worlds, fixtures, watch: None })
+        Ok(Self { pipeline, turns, store, worlds, fixtures, watch: None })
     }
 
     /// The accounts, with their clocks.
@@ -193,7 +193,7 @@ impl App {
     }
 
     /// What answers requests, without a socket.
-    pub fn passage(&self) -> Passage {
+    pub fn passage(&self) -> Pipeline {
         self.passage.clone()
     }
 

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use super::extract;
 use super::middleware::fault_injection::ConnectionAbort;
-use super::middleware::unread_body::Unread;
+use super::middleware::unread_body::UnreadBody;
 use crate::app::AccountState;
 use crate::app::rate_limit::Verdict;
 use crate::app::request_log::{self, BodyExcerpt, LogPosition};
@@ -20,35 +20,35 @@ use crate::ids::{IdGenerator, RequestId};
 
 /// One request's notes. It travels in the request's extensions.
 #[derive(Debug, Clone)]
-pub(crate) struct Scope(Arc<Known>);
+pub(crate) struct RequestContext(Arc<RequestFacts>);
 
 #[derive(Debug)]
-struct Known {
+struct RequestFacts {
     route: Option<&'static str>,
     line: ConnectionAbort,
     id: OnceLock<RequestId>,
-    place: OnceLock<Place>,
+    place: OnceLock<AccountBinding>,
     verdict: OnceLock<Verdict>,
     body: Mutex<Option<BodyExcerpt>>,
     /// The place of its body, where that is a large one.
-    large: Mutex<Option<extract::Place>>,
-    unread: Mutex<Option<Unread>>,
+    large: Mutex<Option<extract::LargeBodyPermit>>,
+    unread: Mutex<Option<UnreadBody>>,
     notes: Arc<request_log::RequestTrace>,
 }
 
 /// The world that a request is in, and since when.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct AccountBinding {
     pub(crate) world: Arc<AccountState>,
     /// The time of the world's clock when it came.
     pub(crate) came: DateTime<Utc>,
     pub(crate) ticket: LogPosition,
 }
 
-impl Scope {
+impl RequestContext {
     /// The notes on a request that takes `route`, if it takes one, and came over `line`.
     pub(crate) fn new(route: Option<&'static str>, line: ConnectionAbort) -> Self {
-        Self(Arc::new(Known {
+        Self(Arc::new(RequestFacts {
             route,
             line,
             id: OnceLock::new(),
@@ -77,9 +77,9 @@ impl Scope {
     }
 
     /// The request is `world`'s: it is logged so, and gets its id from there if it has none.
-    pub(crate) fn attribute_to(&self, world: &Arc<AccountState>) {
+    pub(crate) fn bind_account(&self, world: &Arc<AccountState>) {
         world.touch();
-        self.0.place.get_or_init(|| Place {
+        self.0.place.get_or_init(|| AccountBinding {
             world: Arc::clone(world),
             came: world.clock.now(),
             ticket: world.journal.ticket(),
@@ -102,7 +102,7 @@ impl Scope {
         self.0.id.get().cloned().unwrap_or_else(|| RequestId::from(""))
     }
 
-    pub(crate) fn place(&self) -> Option<&Place> {
+    pub(crate) fn place(&self) -> Option<&AccountBinding> {
         self.0.place.get()
     }
 
@@ -123,7 +123,7 @@ impl Scope {
     }
 
     /// The request's body has `place`, as long as it is being answered.
-    pub(crate) fn hold(&self, place: Option<extract::Place>) {
+    pub(crate) fn hold(&self, place: Option<extract::LargeBodyPermit>) {
         if place.is_some() {
             *self.0.large.lock() = place;
         }
@@ -146,12 +146,12 @@ impl Scope {
     }
 
     /// The request's body was dropped before it was read to its end.
-    pub(crate) fn leave(&self, unread: Unread) {
+    pub(crate) fn leave(&self, unread: UnreadBody) {
         *self.0.unread.lock() = Some(unread);
     }
 
     /// What was left of the request's body.
-    pub(crate) fn take_unread(&self) -> Option<Unread> {
+    pub(crate) fn take_unread(&self) -> Option<UnreadBody> {
         self.0.unread.lock().take()
     }
 
@@ -173,13 +173,13 @@ impl Scope {
 
 /// The id of the request being answered, once its account is known.
 #[derive(Debug, Clone)]
-pub(crate) struct KnownId(pub(super) RequestId);
+pub(crate) struct KnownRequestId(pub(super) RequestId);
 
-impl<S: Sync> FromRequestParts<S> for KnownId {
+impl<S: Sync> FromRequestParts<S> for KnownRequestId {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         // Extractors run in order, and every one that needs an id stands behind the caller's.
-        Ok(Self(Scope::of(&parts.extensions).known_id()))
+        Ok(Self(RequestContext::of(&parts.extensions).known_id()))
     }
 }

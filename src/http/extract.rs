@@ -23,11 +23,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::large_bodies::LargeBodies;
-pub(super) use self::large_bodies::Place;
+pub(super) use self::large_bodies::LargeBodyPermit;
 use self::reading::read;
-use self::values::Excess;
-use super::context::Scope;
-use super::response::failure::Failure;
+use self::values::TooMuchJson;
+use super::context::RequestContext;
+use super::response::failure::ApiError;
 use crate::domain::error::{FieldError, FieldErrorKind};
 
 /// The largest body, in bytes.
@@ -59,9 +59,9 @@ where
     LargeBodies: FromRef<S>,
     T: for<'de> Deserialize<'de>,
 {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let body = AnyBody::<Object<T>, LARGEST>::from_request(request, state).await?;
         let AnyBody(Object(value)) = body;
         Ok(Self(value))
@@ -79,13 +79,13 @@ where
     LargeBodies: FromRef<S>,
     T: for<'de> Deserialize<'de>,
 {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         if !is_json(request.headers()) {
-            return Err(Failure::NotJson);
+            return Err(ApiError::NotJson);
         }
-        let scope = request.extensions().get::<Scope>().cloned();
+        let scope = request.extensions().get::<RequestContext>().cloned();
         let (bytes, place) = read(request, LARGEST, &LargeBodies::from_ref(state)).await?;
         if let Some(scope) = scope {
             scope.sent(&bytes);
@@ -107,14 +107,14 @@ fn parse<T: for<'de> Deserialize<'de>>(
     bytes: &[u8],
     most: usize,
     strict: Strictness,
-) -> Result<T, Failure> {
+) -> Result<T, ApiError> {
     match values::excess(bytes, most, DEEPEST) {
         None => {}
-        Some(Excess::Values) => {
+        Some(TooMuchJson::Values) => {
             let message = format!("the body must hold at most {most} JSON values");
             return Err(FieldError::new("", FieldErrorKind::BadValue, message).into());
         }
-        Some(Excess::Depth(at)) => return Err(too_deep(bytes.get(..at).unwrap_or(bytes))),
+        Some(TooMuchJson::Depth(at)) => return Err(too_deep(bytes.get(..at).unwrap_or(bytes))),
     }
     // To keep track of the path costs as much as to read, and is of use only to say what is wrong.
     if strict == Strictness::Lenient
@@ -165,14 +165,14 @@ fn nested_too_deep() -> String {
 }
 
 /// A body is nested too deep from the end of `before` on.
-fn too_deep(before: &[u8]) -> Failure {
+fn too_deep(before: &[u8]) -> ApiError {
     let lines = before.split(|byte| *byte == b'\n');
     let column = lines.clone().next_back().map_or(0, <[u8]>::len) + 1;
-    Failure::BrokenJson { reason: nested_too_deep(), line: lines.count(), column }
+    ApiError::BrokenJson { reason: nested_too_deep(), line: lines.count(), column }
 }
 
-fn broken(fault: &serde_json::Error) -> Failure {
-    Failure::BrokenJson {
+fn broken(fault: &serde_json::Error) -> ApiError {
+    ApiError::BrokenJson {
         reason: match without_place(fault).as_str() {
             "recursion limit exceeded" => nested_too_deep(),
             reason => reason.to_owned(),
@@ -183,7 +183,7 @@ fn broken(fault: &serde_json::Error) -> Failure {
 }
 
 /// What serde says is wrong, as a failure that names the field.
-fn wrong(path: String, fault: &serde_json::Error) -> Failure {
+fn wrong(path: String, fault: &serde_json::Error) -> ApiError {
     if fault.is_data() { wrong_field(path, fault).into() } else { broken(fault) }
 }
 
@@ -371,7 +371,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
                 headers.insert(header::CONTENT_TYPE, JSON);
                 response
             }
-            Err(fault) => Failure::Refused(crate::domain::Error::internal(fault)).into_response(),
+            Err(fault) => ApiError::Refused(crate::domain::Error::internal(fault)).into_response(),
         }
     }
 }

@@ -20,14 +20,14 @@ use axum::http::Uri;
 use axum::response::{IntoResponse as _, Response};
 
 pub use self::base_url::PublicUrl;
-pub use self::middleware::access_log::{Observer, ResetStyle};
+pub use self::middleware::access_log::{AccessLog, ResetStyle};
 pub use self::middleware::fault_injection::{ConnectionAbort, FaultHeader};
 pub use self::middleware::metrics::Metrics;
-pub use self::pipeline::Passage;
+pub use self::pipeline::Pipeline;
 use self::pipeline::Room;
 pub use self::response::account_end::AccountEnd;
 pub(crate) use self::response::account_end::Ended;
-use self::response::failure::Failure;
+use self::response::failure::ApiError;
 use self::routes::Routes;
 pub use self::secrets::Secrets;
 use crate::app::{
@@ -71,7 +71,7 @@ pub struct Services {
     /// Whether the server can do its work.
     pub health: Health,
     /// Gives requests their ids and their log lines.
-    pub observer: Observer,
+    pub observer: AccessLog,
     /// The URL that clients reach the server under, if it is not what they send as `Host`.
     pub public_url: PublicUrl,
 }
@@ -128,7 +128,7 @@ pub fn route_table() -> &'static RouteTable {
 }
 
 /// Everything the server answers.
-pub fn passage(services: Services) -> Passage {
+pub fn pipeline(services: Services) -> Pipeline {
     let services = Shared(Arc::new(services));
     let routes = Routes::new()
         .merge(runner::routes())
@@ -137,13 +137,13 @@ pub fn passage(services: Services) -> Passage {
         .merge(docs::routes())
         .merge(control::routes(&services))
         .map(|router| router.fallback(nothing));
-    Passage::new(routes.with_state(services.clone()), &services.0)
+    Pipeline::new(routes.with_state(services.clone()), &services.0)
 }
 
 /// Where no route leads: the room's own answer, or that there is no such room.
 async fn nothing(uri: Uri) -> Response {
     match Room::of(uri.path()) {
-        Some(_) => Failure::NoSuchPath.into_response(),
+        Some(_) => ApiError::NoSuchPath.into_response(),
         None => health::nothing_here(),
     }
 }

@@ -36,25 +36,25 @@ use super::Services;
 use super::apis::characters;
 use super::apis::runner;
 use super::apis::runner::ErrorStyle;
-use super::context::Scope;
-use super::middleware::access_log::{Observed, Observer};
+use super::context::RequestContext;
+use super::middleware::access_log::{AccessLog, ObservedRequest};
 use super::middleware::fault_injection::{self, ConnectionAbort, FaultHeader};
 use super::middleware::host;
 use super::middleware::unread_body::drain;
-use super::middleware::unread_body::left_to;
-use super::response::failure::Failure;
+use super::middleware::unread_body::drain_on_drop;
+use super::response::failure::ApiError;
 use super::response::plain;
-use super::routes::{Routes, Signposts};
+use super::routes::{RouteMatcher, Routes};
 use crate::app::Authenticator;
 
 /// Everything the server answers.
 #[derive(Clone)]
-pub struct Passage(Arc<Inside>);
+pub struct Pipeline(Arc<PipelineInner>);
 
-struct Inside {
+struct PipelineInner {
     router: Router,
-    signposts: Signposts,
-    observer: Arc<Observer>,
+    signposts: RouteMatcher,
+    observer: Arc<AccessLog>,
     cors: Cors,
     fault_header: FaultHeader,
     errors: ErrorStyle,
@@ -88,11 +88,11 @@ impl Room {
     }
 }
 
-impl Passage {
+impl Pipeline {
     /// The passage to `rooms`, which serve with `services`.
     pub(crate) fn new(rooms: Routes<()>, services: &Services) -> Self {
         let (router, signposts) = rooms.into_parts();
-        Self(Arc::new(Inside {
+        Self(Arc::new(PipelineInner {
             router,
             signposts,
             observer: Arc::new(services.observer.clone()),
@@ -117,9 +117,9 @@ impl Passage {
         let inside = &*self.0;
         let path = request.uri().path();
         let (room, route) = (Room::of(path), inside.signposts.at(path));
-        let scope = Scope::new(route, line.clone());
-        let mut request = left_to(&scope, request);
-        let observed = Observed::begin(&inside.observer, &scope, &request);
+        let scope = RequestContext::new(route, line.clone());
+        let mut request = drain_on_drop(&scope, request);
+        let observed = ObservedRequest::begin(&inside.observer, &scope, &request);
         request.extensions_mut().insert(scope.clone());
         let response = match (host::check(request.version(), request.headers()), room) {
             (Err(failure), _) => inside.refused(room, failure),
@@ -132,12 +132,12 @@ impl Passage {
     }
 }
 
-impl Inside {
-    async fn through(&self, room: Room, mut request: Request, scope: &Scope) -> Response {
+impl PipelineInner {
+    async fn through(&self, room: Room, mut request: Request, scope: &RequestContext) -> Response {
         if request.method() == Method::OPTIONS {
             return match scope.route() {
                 Some(_) => self.cors.preflight(request).await,
-                None => self.refused(Some(room), Failure::NoSuchPath),
+                None => self.refused(Some(room), ApiError::NoSuchPath),
             };
         }
         fault_injection::ask(self.fault_header, &mut request);
@@ -147,7 +147,7 @@ impl Inside {
     }
 
     /// The answer to a request that goes no further, in the envelope that belongs to its path.
-    fn refused(&self, room: Option<Room>, failure: Failure) -> Response {
+    fn refused(&self, room: Option<Room>, failure: ApiError) -> Response {
         let failure = failure.into_response();
         match room {
             Some(room) => self.cors.allowed(self.rendered(room, failure)),
@@ -186,7 +186,7 @@ impl Inside {
 
 /// Turns a panic of a handler into a failure.
 async fn caught(handled: impl Future<Output = Response>) -> Response {
-    AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(Failure::panicked)
+    AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(ApiError::panicked)
 }
 
 /// What lets web pages of any origin use both APIs.

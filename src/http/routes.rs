@@ -23,7 +23,7 @@ pub(super) struct Methods<S> {
 
 /// Tells by its path which route a request takes.
 #[derive(Debug, Clone)]
-pub(super) struct Signposts {
+pub(super) struct RouteMatcher {
     found: Arc<matchit::Router<&'static str>>,
     listed: Arc<[(&'static str, Vec<&'static str>)]>,
 }
@@ -101,17 +101,17 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     }
 
     /// The router, and who tells its routes.
-    pub(super) fn into_parts(self) -> (Router<S>, Signposts) {
+    pub(super) fn into_parts(self) -> (Router<S>, RouteMatcher) {
         let mut signposts = matchit::Router::new();
         for (path, _) in &self.listed {
             // Two paths that cannot be told apart were refused by the router already.
             let _ = signposts.insert(*path, *path);
         }
-        (self.router, Signposts { found: Arc::new(signposts), listed: self.listed.into() })
+        (self.router, RouteMatcher { found: Arc::new(signposts), listed: self.listed.into() })
     }
 }
 
-impl Signposts {
+impl RouteMatcher {
     /// The route that `path` takes: `/v1/runner/{deployment_id}`.
     pub(super) fn at(&self, path: &str) -> Option<&'static str> {
         self.found.at(path).ok().map(|found| *found.value)

@@ -34,7 +34,7 @@ use self::refusals::Refusals;
 use self::socket::Socket;
 use self::unframed::Unframed;
 use crate::clock::Stopwatch;
-use crate::http::{ConnectionAbort, Passage};
+use crate::http::{ConnectionAbort, Pipeline};
 
 /// How long a client may take to send the head of a request, the first as well as each further
 /// one: slow and idle clients are let go then. Longer than most clients keep idle connections.
@@ -56,7 +56,7 @@ pub(super) struct Stopped {
 /// grants.
 pub(super) async fn serve(
     listener: TcpListener,
-    passage: Passage,
+    passage: Pipeline,
     stop: impl Future<Output = Duration>,
 ) -> Stopped {
     let graceful = GracefulShutdown::new();
@@ -91,7 +91,7 @@ pub(super) async fn serve(
 }
 
 /// Serves one connection until it ends, in good order or cut by a fault.
-async fn attend(socket: TcpStream, passage: Passage, watcher: Watcher) {
+async fn attend(socket: TcpStream, passage: Pipeline, watcher: Watcher) {
     let line = ConnectionAbort::default();
     let ending = Ending::default();
     let service = service_fn(async |request: hyper::Request<Incoming>| {

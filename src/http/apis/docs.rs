@@ -45,38 +45,38 @@ fn document(room: Room, format: Format, base: &BaseUrl) -> Response {
 }
 
 /// A file of the page.
-struct File {
+struct PageAsset {
     content_type: &'static str,
     /// Whether it is sent packed by gzip, which every browser unpacks.
     packed: bool,
     content: &'static [u8],
 }
 
-const PAGE: File = File {
+const PAGE: PageAsset = PageAsset {
     content_type: "text/html; charset=utf-8",
     packed: false,
     content: include_bytes!("docs/page.html"),
 };
 
-const STYLE: File = File {
+const STYLE: PageAsset = PageAsset {
     content_type: "text/css; charset=utf-8",
     packed: false,
     content: include_bytes!("docs/page.css"),
 };
 
-const SCRIPT: File = File {
+const SCRIPT: PageAsset = PageAsset {
     content_type: "text/javascript; charset=utf-8",
     packed: false,
     content: include_bytes!("docs/page.js"),
 };
 
-const SWAGGER_UI_STYLE: File = File {
+const SWAGGER_UI_STYLE: PageAsset = PageAsset {
     content_type: "text/css; charset=utf-8",
     packed: true,
     content: include_bytes!("../../../assets/swagger-ui/swagger-ui.css.gz"),
 };
 
-const SWAGGER_UI: File = File {
+const SWAGGER_UI: PageAsset = PageAsset {
     content_type: "text/javascript; charset=utf-8",
     packed: true,
     content: include_bytes!("../../../assets/swagger-ui/swagger-ui-bundle.js.gz"),
@@ -88,7 +88,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
                       img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
 
-impl IntoResponse for File {
+impl IntoResponse for PageAsset {
     fn into_response(self) -> Response {
         const GZIP: HeaderValue = HeaderValue::from_static("gzip");
         // Packed files are asked for by their version.

@@ -23,7 +23,7 @@ pub struct LargeBodies(Arc<Semaphore>);
 
 /// The place of a large body; free again when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place(OwnedSemaphorePermit);
+pub(crate) struct LargeBodyPermit(OwnedSemaphorePermit);
 
 impl Default for LargeBodies {
     fn default() -> Self {
@@ -34,18 +34,18 @@ impl Default for LargeBodies {
 impl LargeBodies {
     /// A place for a body of `length` bytes, as soon as there is one; nothing for a small body. A
     /// body that is larger than all places together takes all of them.
-    pub(super) async fn place(&self, length: usize) -> Option<Place> {
+    pub(super) async fn place(&self, length: usize) -> Option<LargeBodyPermit> {
         let units = units(length);
         if units == 0 {
             return None;
         }
         // The semaphore is never closed.
         let place = Arc::clone(&self.0).acquire_many_owned(units).await;
-        place.ok().map(Place)
+        place.ok().map(LargeBodyPermit)
     }
 }
 
-impl Place {
+impl LargeBodyPermit {
     /// Gives back what a body of `length` bytes does not need of it.
     pub(super) fn shrink_to(&mut self, length: usize) {
         let needed = usize::try_from(units(length)).unwrap_or(usize::MAX);

@@ -8,8 +8,8 @@ use axum::extract::Request;
 use axum::http::header;
 use http_body_util::BodyExt as _;
 
-use super::large_bodies::{LargeBodies, Place, SMALL};
-use crate::http::response::failure::Failure;
+use super::large_bodies::{LargeBodies, LargeBodyPermit, SMALL};
+use crate::http::response::failure::ApiError;
 
 /// How long a client may take to send its body.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
@@ -57,11 +57,11 @@ pub(super) async fn read(
     request: Request,
     largest: usize,
     large: &LargeBodies,
-) -> Result<(Bytes, Option<Place>), Failure> {
+) -> Result<(Bytes, Option<LargeBodyPermit>), ApiError> {
     let announced = request.headers().get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > largest) {
-        return Err(Failure::TooLarge { limit: largest });
+        return Err(ApiError::TooLarge { limit: largest });
     }
     let (mut body, mut read) = (request.into_body(), Read::default());
     let small = announced.unwrap_or(0) <= SMALL;
@@ -73,7 +73,7 @@ pub(super) async fn read(
     let mut place = large.place(announced.unwrap_or(largest)).await;
     read.reserve(announced.unwrap_or(0));
     if !patiently(more(&mut body, &mut read, largest)).await? {
-        return Err(Failure::TooLarge { limit: largest });
+        return Err(ApiError::TooLarge { limit: largest });
     }
     if let Some(place) = &mut place {
         place.shrink_to(read.length());
@@ -82,10 +82,10 @@ pub(super) async fn read(
 }
 
 /// Reads on until there are more than `most` bytes, or the body ends; tells whether it has ended.
-async fn more(body: &mut Body, read: &mut Read, most: usize) -> Result<bool, Failure> {
+async fn more(body: &mut Body, read: &mut Read, most: usize) -> Result<bool, ApiError> {
     while read.length() <= most {
         let Some(frame) = body.frame().await else { return Ok(true) };
-        if let Ok(data) = frame.map_err(|_| Failure::BodyBroken)?.into_data() {
+        if let Ok(data) = frame.map_err(|_| ApiError::BodyBroken)?.into_data() {
             read.push(data);
         }
         if body.is_end_stream() && read.length() <= most {
@@ -96,11 +96,11 @@ async fn more(body: &mut Body, read: &mut Read, most: usize) -> Result<bool, Fai
 }
 
 /// What `read` gives. The timer is for clients that take their time: most bodies are there at once.
-async fn patiently<T>(read: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+async fn patiently<T>(read: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
     let mut read = std::pin::pin!(read);
     if let Poll::Ready(read) = futures::poll!(&mut read) {
         return read;
     }
     let read = tokio::time::timeout(BODY_PATIENCE, read).await;
-    read.unwrap_or(Err(Failure::BodyTooSlow))
+    read.unwrap_or(Err(ApiError::BodyTooSlow))
 }

@@ -5,7 +5,7 @@
 
 /// What there is too much of in a JSON text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Excess {
+pub(super) enum TooMuchJson {
     /// Values.
     Values,
     /// Levels; the first that is too deep begins at this byte.
@@ -15,7 +15,7 @@ pub(super) enum Excess {
 /// What there is too much of in the JSON text `bytes`, which may hold `most` values. The count is
 /// exact but for empty arrays and objects, each of which counts twice. A text that has too many values
 /// and is nested more than `deepest` levels is too deep. For what is not JSON the answer means nothing.
-pub(super) fn excess(bytes: &[u8], most: usize, deepest: usize) -> Option<Excess> {
+pub(super) fn excess(bytes: &[u8], most: usize, deepest: usize) -> Option<TooMuchJson> {
     // Each value but the first has a byte of its own: the comma before it, or the bracket around it.
     if bytes.len() < most {
         return None;
@@ -40,7 +40,7 @@ pub(super) fn excess(bytes: &[u8], most: usize, deepest: usize) -> Option<Excess
             _ => {}
         }
     }
-    (count > most).then(|| too_deep.map_or(Excess::Values, Excess::Depth))
+    (count > most).then(|| too_deep.map_or(TooMuchJson::Values, TooMuchJson::Depth))
 }
 
 #[cfg(test)]
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_text_that_is_too_deep_says_where() {
-        assert_eq!(excess(b"[[[0]]]", 2, 2), Some(Excess::Depth(2)));
-        assert_eq!(excess(b"[[[0]]]", 2, 3), Some(Excess::Values));
+        assert_eq!(excess(b"[[[0]]]", 2, 2), Some(TooMuchJson::Depth(2)));
+        assert_eq!(excess(b"[[[0]]]", 2, 3), Some(TooMuchJson::Values));
     }
 }

@@ -17,7 +17,7 @@ use super::metrics::name_of;
 use super::metrics::{Metrics, OpenStream};
 use super::request_log::Recording;
 use crate::clock::Stopwatch;
-use crate::http::context::Scope;
+use crate::http::context::RequestContext;
 use crate::http::response::account_end::AccountEnd;
 use crate::http::response::text_stream::IsStream;
 use crate::http::secrets::Secrets;
@@ -34,7 +34,7 @@ pub enum ResetStyle {
 
 /// What the layer needs.
 #[derive(Debug, Clone)]
-pub struct Observer {
+pub struct AccessLog {
     /// Ids for requests that no account is known for.
     strangers: Arc<IdGenerator>,
     reset: ResetStyle,
@@ -42,7 +42,7 @@ pub struct Observer {
     secrets: Secrets,
 }
 
-impl Observer {
+impl AccessLog {
     /// An observer that draws ids from `seed`, counts in `metrics` and writes down no `secrets`.
     pub fn new(seed: u64, reset: ResetStyle, metrics: Metrics, secrets: Secrets) -> Self {
         let strangers = Arc::new(IdGenerator::new(seed, &AccountId::from("")));
@@ -57,18 +57,22 @@ const CLIENT_LEFT: u16 = 499;
 
 /// A request that is being answered. Its answer gets `x-request-id` and the limiter's verdict, and
 /// the log one line: never a key or a body. The account's journal is told what the client is.
-pub(crate) struct Observed<'a> {
-    line: Line<'a>,
+pub(crate) struct ObservedRequest<'a> {
+    line: AccessLogLine<'a>,
     recording: Option<Recording>,
 }
 
-impl<'a> Observed<'a> {
+impl<'a> ObservedRequest<'a> {
     /// A request that came just now.
-    pub(crate) fn begin(observer: &'a Arc<Observer>, scope: &Scope, request: &Request) -> Self {
+    pub(crate) fn begin(
+        observer: &'a Arc<AccessLog>,
+        scope: &RequestContext,
+        request: &Request,
+    ) -> Self {
         if let Some(id) = clients_own_id(request, &observer.secrets) {
             scope.named(id);
         }
-        let facts = Facts {
+        let facts = AccessLogEntry {
             stopwatch: Stopwatch::start(),
             method: request.method().clone(),
             scope: scope.clone(),
@@ -76,7 +80,7 @@ impl<'a> Observed<'a> {
             latency: None,
         };
         let recording = Recording::begin(request, scope, facts.stopwatch);
-        Self { line: Line { facts: Some(facts), observer }, recording }
+        Self { line: AccessLogLine { facts: Some(facts), observer }, recording }
     }
 
     /// Its answer, on its way out.
@@ -85,7 +89,7 @@ impl<'a> Observed<'a> {
         let Some(facts) = &mut line.facts else { return response };
         let latency = facts.stopwatch.elapsed();
         (facts.status, facts.latency) = (response.status().as_u16(), Some(latency));
-        let Observer { strangers, reset, .. } = &**line.observer;
+        let AccessLog { strangers, reset, .. } = &**line.observer;
         add_headers(&facts.scope, strangers, *reset, &mut response);
         let is_stream = response.extensions_mut().remove::<IsStream>().is_some();
         if response.body().size_hint().exact().is_none() {
@@ -99,16 +103,16 @@ impl<'a> Observed<'a> {
 }
 
 /// What is known of one request.
-struct Facts {
+struct AccessLogEntry {
     stopwatch: Stopwatch,
     method: Method,
-    scope: Scope,
+    scope: RequestContext,
     status: u16,
     /// Until the answer's head was there.
     latency: Option<Duration>,
 }
 
-impl Facts {
+impl AccessLogEntry {
     fn latency(&self) -> Duration {
         self.latency.unwrap_or_else(|| self.stopwatch.elapsed())
     }
@@ -119,7 +123,7 @@ impl Facts {
     }
 
     /// Writes the request's line, with what became of its stream if it had one.
-    fn log(&self, strangers: &IdGenerator, stream: Option<&Streamed>) {
+    fn log(&self, strangers: &IdGenerator, stream: Option<&StreamSummary>) {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         tracing::info!(
             method = %name_of(&self.method),
@@ -139,39 +143,39 @@ impl Facts {
 
 /// One request's line in the log. It is written when it is dropped: the server drops what a client
 /// has waited for, too, when that client leaves.
-struct Line<'a> {
+struct AccessLogLine<'a> {
     /// Nothing once a stream has taken them over, whose line is written at its end.
-    facts: Option<Facts>,
-    observer: &'a Arc<Observer>,
+    facts: Option<AccessLogEntry>,
+    observer: &'a Arc<AccessLog>,
 }
 
-impl Line<'_> {
+impl AccessLogLine<'_> {
     /// Counts the answer and leaves the line to its body.
     fn goes_on_with(&mut self, response: Response, is_stream: bool) -> Response {
         let Some(facts) = self.facts.take() else { return response };
-        let Observer { metrics, .. } = &**self.observer;
+        let AccessLog { metrics, .. } = &**self.observer;
         facts.count(metrics);
         let open = is_stream.then(|| metrics.open_stream());
         let observer = Arc::clone(self.observer);
-        let streamed = Streamed { chunks: 0, bytes: 0, end: "client_left" };
+        let streamed = StreamSummary { chunks: 0, bytes: 0, end: "client_left" };
         let account_end = response.extensions().get::<AccountEnd>().cloned();
         response.map(|body| {
-            Body::new(Followed { body, facts, observer, streamed, account_end, _open: open })
+            Body::new(LoggedBody { body, facts, observer, streamed, account_end, _open: open })
         })
     }
 }
 
-impl Drop for Line<'_> {
+impl Drop for AccessLogLine<'_> {
     fn drop(&mut self) {
         let Some(facts) = &self.facts else { return };
-        let Observer { strangers, metrics, .. } = &**self.observer;
+        let AccessLog { strangers, metrics, .. } = &**self.observer;
         facts.count(metrics);
         facts.log(strangers, None);
     }
 }
 
 /// What became of a stream.
-struct Streamed {
+struct StreamSummary {
     chunks: u64,
     bytes: u64,
     /// `whole`, `broken`, or `client_left`.
@@ -179,16 +183,16 @@ struct Streamed {
 }
 
 /// The body of a streamed answer. Dropping it writes the request's line.
-struct Followed {
+struct LoggedBody {
     body: Body,
-    facts: Facts,
-    observer: Arc<Observer>,
-    streamed: Streamed,
+    facts: AccessLogEntry,
+    observer: Arc<AccessLog>,
+    streamed: StreamSummary,
     account_end: Option<AccountEnd>,
     _open: Option<OpenStream>,
 }
 
-impl HttpBody for Followed {
+impl HttpBody for LoggedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -224,7 +228,7 @@ impl HttpBody for Followed {
     }
 }
 
-impl Drop for Followed {
+impl Drop for LoggedBody {
     fn drop(&mut self) {
         let ended = self.account_end.as_ref().is_some_and(AccountEnd::has_come);
         // Nobody asks a stream that is not read how it went on.
@@ -244,7 +248,12 @@ fn clients_own_id(request: &Request, secrets: &Secrets) -> Option<RequestId> {
     (fits && !secrets.are_in(sent)).then(|| RequestId::from(sent))
 }
 
-fn add_headers(scope: &Scope, strangers: &IdGenerator, reset: ResetStyle, response: &mut Response) {
+fn add_headers(
+    scope: &RequestContext,
+    strangers: &IdGenerator,
+    reset: ResetStyle,
+    response: &mut Response,
+) {
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(scope.id(strangers).as_str()) {
         headers.insert(REQUEST_ID, id);

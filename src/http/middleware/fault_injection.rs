@@ -23,9 +23,9 @@ use crate::app::faults::{self, AttachedFaults};
 use crate::domain::Deployment;
 use crate::domain::conversation::Api;
 use crate::domain::fault_rule::{ConnectionDrop, Fault, FaultAction, FaultContext};
-use crate::http::context::Scope;
+use crate::http::context::RequestContext;
 use crate::http::response::account_end::breaking_off;
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 
 /// Whether a request may ask for its own fault in the header `x-mynah-fault`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,8 +76,8 @@ pub(crate) async fn check_fault(
     api: Api,
     visit: &AccountSession,
     deployment: Option<&Deployment>,
-) -> Result<(), Failure> {
-    let scope = Scope::of(&parts.extensions);
+) -> Result<(), ApiError> {
+    let scope = RequestContext::of(&parts.extensions);
     let route = scope.route().unwrap_or_default();
     let (path, method) = (parts.uri.path(), parts.method.as_str());
     let asked = FaultContext { api, route, path, method };
@@ -105,7 +105,7 @@ pub(crate) fn ask(header: FaultHeader, request: &mut Request) {
 
 /// Around both rooms: does to an answer what the request's fault says. A stream, however it is done
 /// to, breaks off when its account ends.
-pub(crate) async fn apply_fault(response: Response, scope: &Scope) -> Response {
+pub(crate) async fn apply_fault(response: Response, scope: &RequestContext) -> Response {
     let response = match scope.notes().fault() {
         None => response,
         Some(fault) => done_to(response, fault, scope).await,
@@ -113,7 +113,7 @@ pub(crate) async fn apply_fault(response: Response, scope: &Scope) -> Response {
     breaking_off(response)
 }
 
-async fn done_to(mut response: Response, fault: &Fault, scope: &Scope) -> Response {
+async fn done_to(mut response: Response, fault: &Fault, scope: &RequestContext) -> Response {
     let streamed = response.body().size_hint().exact().is_none();
     // What is refused for another reason was not answered: there is nothing to spoil.
     let answered = response.status().is_success();

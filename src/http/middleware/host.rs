@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use axum::http::{HeaderMap, HeaderName, Uri, Version, header};
 
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 
 /// Headers in which proxies name the client, or the host that the client asked for.
 const NAMED_BY_PROXIES: [HeaderName; 10] = [
@@ -21,7 +21,7 @@ const NAMED_BY_PROXIES: [HeaderName; 10] = [
 ];
 
 /// Refuses a request whose `Host` is missing (HTTP/1.1), sent more than once, or no host.
-pub(crate) fn check(version: Version, headers: &HeaderMap) -> Result<(), Failure> {
+pub(crate) fn check(version: Version, headers: &HeaderMap) -> Result<(), ApiError> {
     let mut sent = headers.get_all(header::HOST).iter();
     let (first, more) = (sent.next(), sent.next());
     let reason = match first {
@@ -30,7 +30,7 @@ pub(crate) fn check(version: Version, headers: &HeaderMap) -> Result<(), Failure
         Some(host) if !is_host(host.as_bytes()) => "is not a host with an optional port",
         None | Some(_) => return Ok(()),
     };
-    Err(Failure::BadHost { reason })
+    Err(ApiError::BadHost { reason })
 }
 
 /// Whether `text` is a host, a port behind it or not (RFC 9110, 7.2; RFC 3986, 3.2.2).

@@ -18,7 +18,7 @@ use prometheus_client::registry::Registry;
 
 use crate::app::AccountRegistry;
 use crate::domain::Error;
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 use crate::storage::{Store, Written};
 
 /// The upper ends of the latency histogram's buckets, in seconds.
@@ -179,7 +179,7 @@ impl Drop for OpenStream {
 pub(crate) async fn show(
     State(metrics): State<Metrics>,
     State(worlds): State<Arc<AccountRegistry>>,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     const TEXT: HeaderValue =
         HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     Ok(([(header::CONTENT_TYPE, TEXT)], metrics.text(&worlds)?).into_response())

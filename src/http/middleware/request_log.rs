@@ -19,12 +19,12 @@ use crate::app::request_log::{
 };
 use crate::clock::Stopwatch;
 use crate::domain::fault_rule::{ConnectionDrop as Dropped, FaultAction};
-use crate::http::context::Scope;
+use crate::http::context::RequestContext;
 use crate::http::response::account_end::AccountEnd;
 
 /// What becomes of a request. Dropping it writes its entry.
 pub(crate) struct Recording {
-    scope: Scope,
+    scope: RequestContext,
     stopwatch: Stopwatch,
     /// Taken when the entry is written.
     request: Option<LoggedRequest>,
@@ -39,7 +39,11 @@ pub(crate) struct Recording {
 
 impl Recording {
     /// Begins with `request`; nothing for a request that is no account's.
-    pub(crate) fn begin(request: &Request, scope: &Scope, stopwatch: Stopwatch) -> Option<Self> {
+    pub(crate) fn begin(
+        request: &Request,
+        scope: &RequestContext,
+        stopwatch: Stopwatch,
+    ) -> Option<Self> {
         let uri = request.uri();
         if uri.path().starts_with("/_mynah/") {
             return None;

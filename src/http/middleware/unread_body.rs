@@ -20,7 +20,7 @@ use http_body_util::BodyExt as _;
 use tower::BoxError;
 
 use crate::app::request_log::BodyExcerpt;
-use crate::http::context::Scope;
+use crate::http::context::RequestContext;
 
 /// The most that is read of a body nobody wants: more than a client sends by mistake. Many clients
 /// look for an answer only when they have sent everything, and take a closed connection for none.
@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const MOMENT: Duration = Duration::from_secs(1);
 
 /// `request`, of whose body `scope` is left what nobody reads.
-pub(crate) fn left_to<B>(scope: &Scope, request: Request<B>) -> Request
+pub(crate) fn drain_on_drop<B>(scope: &RequestContext, request: Request<B>) -> Request
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
@@ -43,17 +43,17 @@ where
         return request.map(Body::new);
     }
     let scope = scope.clone();
-    request.map(|body| Body::new(Left { unread: Some(body), begun: false, scope }))
+    request.map(|body| Body::new(DrainOnDrop { unread: Some(body), begun: false, scope }))
 }
 
 /// Reads what was left to `scope`, now that the answer is there: for the journal at once, if that
 /// wants it, else while the answer is on its way.
-pub(crate) async fn drain(scope: &Scope) {
-    let Some(Unread { mut body, whole }) = scope.take_unread() else { return };
+pub(crate) async fn drain(scope: &RequestContext) {
+    let Some(UnreadBody { mut body, whole }) = scope.take_unread() else { return };
     if whole && scope.wants_body() {
         let mut text = BodyExcerpt::default();
         let all = read(&mut body, |data| text.push(data));
-        if matches!(tokio::time::timeout(MOMENT, all).await, Ok(End::Reached)) {
+        if matches!(tokio::time::timeout(MOMENT, all).await, Ok(BodyEnd::Reached)) {
             scope.keep_body(text);
         }
     }
@@ -65,24 +65,24 @@ pub(crate) async fn drain(scope: &Scope) {
 
 /// What was left of a body.
 #[derive(Debug)]
-pub(crate) struct Unread {
+pub(crate) struct UnreadBody {
     body: Body,
     /// Nothing of it was read.
     whole: bool,
 }
 
 /// A body that is left to the scope if it is dropped before its end.
-struct Left<B>
+struct DrainOnDrop<B>
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     /// Nothing once it was read to its end.
     unread: Option<B>,
     begun: bool,
-    scope: Scope,
+    scope: RequestContext,
 }
 
-impl<B> HttpBody for Left<B>
+impl<B> HttpBody for DrainOnDrop<B>
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
@@ -112,34 +112,37 @@ where
     }
 }
 
-impl<B> Drop for Left<B>
+impl<B> Drop for DrainOnDrop<B>
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
     fn drop(&mut self) {
         if let Some(unread) = self.unread.take() {
-            self.scope.leave(Unread { body: Body::new(unread), whole: !self.begun });
+            self.scope.leave(UnreadBody { body: Body::new(unread), whole: !self.begun });
         }
     }
 }
 
 /// How far a body was read.
-enum End {
+enum BodyEnd {
     Reached,
     /// It broke off, or is too large.
     NotReached,
 }
 
-async fn read(mut body: impl HttpBody<Data = Bytes> + Unpin, mut note: impl FnMut(&[u8])) -> End {
+async fn read(
+    mut body: impl HttpBody<Data = Bytes> + Unpin,
+    mut note: impl FnMut(&[u8]),
+) -> BodyEnd {
     let mut read = 0;
     while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return End::NotReached };
+        let Ok(frame) = frame else { return BodyEnd::NotReached };
         let Some(data) = frame.data_ref() else { continue };
         note(data);
         read += data.len();
         if read > MOST {
-            return End::NotReached;
+            return BodyEnd::NotReached;
         }
     }
-    End::Reached
+    BodyEnd::Reached
 }

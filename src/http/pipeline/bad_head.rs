@@ -9,7 +9,7 @@ use axum::http::{Method, StatusCode, Uri};
 use futures::FutureExt as _;
 use http_body_util::{BodyExt as _, Collected};
 
-use super::{ConnectionAbort, Failure, Observed, Passage, Room, Scope};
+use super::{ApiError, ConnectionAbort, ObservedRequest, Pipeline, RequestContext, Room};
 
 /// The part of an answer that does not depend on the connection.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct BadHeadAnswer {
     pub body: Bytes,
 }
 
-impl Passage {
+impl Pipeline {
     /// Answers a head with `status`, as far as `beginning` tells whom it was for. Counts and logs it
     /// like every request.
     pub fn answer_bad_head(
@@ -30,14 +30,14 @@ impl Passage {
         beginning: &[u8],
     ) -> BadHeadAnswer {
         let failure = match status {
-            StatusCode::URI_TOO_LONG => Failure::UriTooLong,
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Failure::HeadTooLarge,
-            _ => Failure::BadHead,
+            StatusCode::URI_TOO_LONG => ApiError::UriTooLong,
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => ApiError::HeadTooLarge,
+            _ => ApiError::BadHead,
         };
         let request = begun(beginning);
         let room = Room::of(request.uri().path());
-        let scope = Scope::new(None, line.clone());
-        let observed = Observed::begin(&self.0.observer, &scope, &request);
+        let scope = RequestContext::new(None, line.clone());
+        let observed = ObservedRequest::begin(&self.0.observer, &scope, &request);
         let response = observed.answered(self.0.refused(room, failure));
         let (parts, body) = response.into_parts();
         let mut headers = String::new();

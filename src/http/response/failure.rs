@@ -16,7 +16,7 @@ use crate::domain::error::FieldError;
 
 /// Why a request gets no ordinary answer.
 #[derive(Debug, Error)]
-pub(crate) enum Failure {
+pub(crate) enum ApiError {
     /// The act itself was refused, or failed.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -81,7 +81,7 @@ pub(crate) enum Failure {
     Panicked,
 }
 
-impl Failure {
+impl ApiError {
     /// The response for a panic; what was in it went to the log, and never goes to the client.
     pub(crate) fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
         Self::Panicked.into_response()
@@ -168,13 +168,13 @@ fn status_of_refusal(refusal: &Refusal) -> StatusCode {
     }
 }
 
-impl From<FieldError> for Failure {
+impl From<FieldError> for ApiError {
     fn from(field: FieldError) -> Self {
         Self::Refused(field.into())
     }
 }
 
-impl IntoResponse for Failure {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

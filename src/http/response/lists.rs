@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use futures::stream::{StreamExt as _, once};
 use serde::Serialize;
 
-use super::failure::Failure;
+use super::failure::ApiError;
 use crate::app::item_list::Items;
 use crate::domain::Error;
 use crate::http::extract::Json;
@@ -31,7 +31,7 @@ where
     };
     let around = match serde_json::to_string(&answer(Vec::new())) {
         Ok(around) => around,
-        Err(fault) => return Failure::Refused(Error::internal(fault)).into_response(),
+        Err(fault) => return ApiError::Refused(Error::internal(fault)).into_response(),
     };
     let Some((before, after)) = around.split_once("[]") else {
         return Body::empty().into_response();

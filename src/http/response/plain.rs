@@ -5,26 +5,26 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::failure::Failure;
+use super::failure::ApiError;
 use crate::http::extract::Json;
 
 #[derive(Serialize)]
-struct Envelope {
+struct PlainEnvelope {
     error: String,
 }
 
 /// Gives failures the plain envelope.
 pub(crate) fn rendered(response: Response) -> Response {
-    Failure::rendered(response, envelope)
+    ApiError::rendered(response, envelope)
 }
 
-fn envelope(failure: &Failure) -> Response {
+fn envelope(failure: &ApiError) -> Response {
     let status = failure.status();
     let error = match status {
         StatusCode::INTERNAL_SERVER_ERROR => "Internal error".to_owned(),
         _ => failure.to_string(),
     };
-    let mut response = (status, Json(Envelope { error })).into_response();
+    let mut response = (status, Json(PlainEnvelope { error })).into_response();
     if status == StatusCode::UNAUTHORIZED {
         let bearer = HeaderValue::from_static("Bearer");
         response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);

@@ -19,19 +19,19 @@ use crate::app::generation::WordStream;
 use crate::domain::Error;
 
 /// A streamed answer (runner-overview.txt, "Streaming API": plain text, word by word).
-pub(crate) struct Streamed {
+pub(crate) struct TextStream {
     words: WordStream,
     end: AccountEnd,
 }
 
-impl Streamed {
+impl TextStream {
     /// The answer to the request of `visit`.
     pub(crate) fn new(words: WordStream, visit: &AccountSession) -> Self {
         Self { words, end: AccountEnd::new(visit.epoch().ended().clone()) }
     }
 }
 
-impl IntoResponse for Streamed {
+impl IntoResponse for TextStream {
     fn into_response(self) -> Response {
         const PLAIN_TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
         const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -89,7 +89,7 @@ mod tests {
         let ready = futures::stream::iter(words.map(|word| Ok(word.to_owned())));
         let end = AccountEnd::new(tokio_util::sync::CancellationToken::new());
         let mut body =
-            Streamed { words: ready.boxed(), end }.into_response().into_body().into_data_stream();
+            TextStream { words: ready.boxed(), end }.into_response().into_body().into_data_stream();
         for word in words {
             match poll!(body.next()) {
                 Poll::Ready(Some(Ok(chunk))) => assert_eq!(chunk, word),

@@ -9,7 +9,7 @@ use std::task::{Poll, ready};
 
 use axum::http::StatusCode;
 
-use crate::http::{ConnectionAbort, Passage};
+use crate::http::{ConnectionAbort, Pipeline};
 
 /// As much of a head as it takes to tell method and API.
 const BEGINNING: usize = 64;
@@ -18,7 +18,7 @@ const LONGEST: usize = 200;
 
 /// Replaces hyper's own answers on one connection.
 pub(super) struct Refusals {
-    passage: Passage,
+    passage: Pipeline,
     line: ConnectionAbort,
     /// The beginning of what was read last that looks like a head.
     head: [u8; BEGINNING],
@@ -34,7 +34,7 @@ struct Replacing {
 }
 
 impl Refusals {
-    pub(super) fn new(passage: Passage, line: ConnectionAbort) -> Self {
+    pub(super) fn new(passage: Pipeline, line: ConnectionAbort) -> Self {
         Self { passage, line, head: [0; BEGINNING], head_length: 0, replacing: None }
     }
 

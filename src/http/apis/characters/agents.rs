@@ -12,7 +12,7 @@ use crate::domain::catalog::Agent;
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::http::base_url::BaseUrl;
 use crate::http::extract::{Body, InPath, Json, WholeNumber};
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 use crate::http::response::lists::listed;
 use crate::ids::{AgentId, SdModelId};
 
@@ -84,7 +84,7 @@ pub(super) async fn list(
     CharactersAccount(visit): CharactersAccount,
     State(studio): State<AgentsAndImages>,
     base: BaseUrl,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let agents = studio.agents(&visit).await?;
     Ok(listed(agents, move |agent| AgentItem::new(agent, &base), |items| items))
 }
@@ -95,7 +95,7 @@ pub(super) async fn create(
     State(studio): State<AgentsAndImages>,
     base: BaseUrl,
     Body(body): Body<AgentBody>,
-) -> Result<(StatusCode, Json<AgentItem>), Failure> {
+) -> Result<(StatusCode, Json<AgentItem>), ApiError> {
     let agent = studio.make_agent(&visit, body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(AgentItem::new(agent, &base))))
 }
@@ -106,6 +106,6 @@ pub(super) async fn show(
     InPath(id): InPath<AgentId>,
     State(studio): State<AgentsAndImages>,
     base: BaseUrl,
-) -> Result<Json<AgentItem>, Failure> {
+) -> Result<Json<AgentItem>, ApiError> {
     Ok(Json(AgentItem::new(studio.agent(&visit, id).await?, &base)))
 }

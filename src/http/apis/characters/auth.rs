@@ -11,9 +11,9 @@ use crate::app::Authenticator;
 use crate::app::accounts::AccountSession;
 use crate::domain::Error;
 use crate::domain::conversation::Api;
-use crate::http::context::Scope;
+use crate::http::context::RequestContext;
 use crate::http::middleware::fault_injection;
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 use crate::http::response::plain::bearer;
 
 /// The account of the key, once its faults are met. Checked before the body is read.
@@ -28,11 +28,11 @@ enum KeyLookup {
 }
 
 /// Finds the account, counts the request against its limit, and refuses what goes beyond.
-pub(crate) fn count(access: &Authenticator, request: &mut Request) -> Result<(), Failure> {
-    let scope = Scope::of(request.extensions());
+pub(crate) fn count(access: &Authenticator, request: &mut Request) -> Result<(), ApiError> {
+    let scope = RequestContext::of(request.extensions());
     let found = match access.account(bearer(request.headers())) {
         Ok(world) => {
-            scope.attribute_to(&world);
+            scope.bind_account(&world);
             let visit = AccountSession::new(world, scope.notes());
             if let Some(verdict) = visit.admit(Api::Characters) {
                 scope.limited(verdict);
@@ -48,9 +48,9 @@ pub(crate) fn count(access: &Authenticator, request: &mut Request) -> Result<(),
 }
 
 impl<S: Sync> FromRequestParts<S> for CharactersAccount {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         match parts.extensions.get::<KeyLookup>() {
             Some(KeyLookup::Account(visit)) => {
                 let visit = visit.clone();

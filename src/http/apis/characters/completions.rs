@@ -11,7 +11,7 @@ use crate::domain::conversation::Turn;
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::{Part, Role};
 use crate::http::extract::{Body, Json, Object};
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 use crate::ids::{AgentId, LlmId, MessageId};
 
 /// Messages to complete.
@@ -95,7 +95,7 @@ pub(super) async fn complete(
     CharactersAccount(visit): CharactersAccount,
     State(turns): State<Generation>,
     Body(body): Body<CompletionBody>,
-) -> Result<Json<ReplyAnswer>, Failure> {
+) -> Result<Json<ReplyAnswer>, ApiError> {
     let replied = turns.complete_messages(&visit, body.checked()?).await?;
     Ok(Json(replied.into()))
 }

@@ -17,7 +17,7 @@ use crate::domain::conversation::{Conversation, Message};
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::http::base_url::BaseUrl;
 use crate::http::extract::{Body, InPath, Json, Object};
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 use crate::http::response::lists::listed;
 use crate::ids::{AgentId, ConversationId, LlmId, MessageId};
 
@@ -124,7 +124,7 @@ impl MessageItem {
 pub(super) async fn list(
     CharactersAccount(visit): CharactersAccount,
     State(archive): State<ConversationQueries>,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let found = archive.dialogues(&visit).await?;
     Ok(listed(found, ConversationItem::from, |items| items))
 }
@@ -134,7 +134,7 @@ pub(super) async fn create(
     CharactersAccount(visit): CharactersAccount,
     State(turns): State<Generation>,
     Body(body): Body<CreateBody>,
-) -> Result<(StatusCode, Json<ConversationItem>), Failure> {
+) -> Result<(StatusCode, Json<ConversationItem>), ApiError> {
     let conversation = turns.begin(&visit, body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(conversation.into())))
 }
@@ -144,7 +144,7 @@ pub(super) async fn show(
     CharactersAccount(visit): CharactersAccount,
     InPath(id): InPath<ConversationId>,
     State(archive): State<ConversationQueries>,
-) -> Result<Json<ConversationItem>, Failure> {
+) -> Result<Json<ConversationItem>, ApiError> {
     Ok(Json(archive.dialogue(&visit, id).await?.into()))
 }
 
@@ -154,7 +154,7 @@ pub(super) async fn messages(
     InPath(id): InPath<ConversationId>,
     State(archive): State<ConversationQueries>,
     base: BaseUrl,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let found = archive.lines(&visit, id).await?;
     Ok(listed(found, move |message| MessageItem::new(message, &base), |items| items))
 }
@@ -165,7 +165,7 @@ pub(super) async fn say(
     InPath(id): InPath<ConversationId>,
     State(turns): State<Generation>,
     Body(body): Body<SayBody>,
-) -> Result<(StatusCode, Json<ReplyAnswer>), Failure> {
+) -> Result<(StatusCode, Json<ReplyAnswer>), ApiError> {
     let replied = turns.say(&visit, body.checked(id)?).await?;
     Ok((StatusCode::CREATED, Json(replied.into())))
 }

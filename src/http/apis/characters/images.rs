@@ -15,7 +15,7 @@ use crate::domain::catalog::Image;
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::http::base_url::BaseUrl;
 use crate::http::extract::{Body, InPath, Json};
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 use crate::http::response::lists::listed;
 use crate::http::response::pages::ListQuery;
 use crate::ids::{ConversationId, ImageId, SdModelId};
@@ -99,7 +99,7 @@ pub(super) async fn list(
     State(studio): State<AgentsAndImages>,
     base: BaseUrl,
     query: ListQuery,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let (page, _) = query.page(PAGE_SIZE)?;
     let slice = studio.images(&visit, page).await?;
     let pagination = Pagination::new(page, slice.total);
@@ -113,7 +113,7 @@ pub(super) async fn create(
     State(studio): State<AgentsAndImages>,
     base: BaseUrl,
     Body(body): Body<ImageBody>,
-) -> Result<(StatusCode, Json<ImageItem>), Failure> {
+) -> Result<(StatusCode, Json<ImageItem>), ApiError> {
     let image = studio.make_image(&visit, body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(ImageItem::new(image, &base))))
 }
@@ -135,7 +135,7 @@ impl IntoResponse for Png {
 pub(super) async fn picture(
     InPath(file): InPath<String>,
     State(studio): State<AgentsAndImages>,
-) -> Result<Png, Failure> {
-    let id = file.strip_suffix(".png").ok_or(Failure::NoSuchPath)?;
+) -> Result<Png, ApiError> {
+    let id = file.strip_suffix(".png").ok_or(ApiError::NoSuchPath)?;
     Ok(Png(studio.picture(id.to_owned()).await?))
 }

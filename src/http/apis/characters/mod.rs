@@ -14,7 +14,7 @@ use crate::app::{AgentsAndImages, Authenticator, ConversationQueries, Generation
 use crate::fixtures::Shelf;
 use crate::http::base_url::PublicUrl;
 use crate::http::extract::{LargeBodies, Strictness};
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 use crate::http::routes::Routes;
 use crate::http::routes::get;
 use crate::http::routes::post;
@@ -45,5 +45,5 @@ where
         .route("/api/v1/agents/{id}", get(agents::show))
         .route("/api/v1/images", get(images::list).post(images::create))
         .route("/images/{file}", get(images::picture))
-        .map(|router| router.method_not_allowed_fallback(async || Failure::WrongMethod))
+        .map(|router| router.method_not_allowed_fallback(async || ApiError::WrongMethod))
 }

@@ -9,7 +9,7 @@ use crate::domain::Credits;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::fixtures::Shelf;
 use crate::http::extract::Json;
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 use crate::http::response::pages::ListQuery;
 use crate::ids::{LlmId, SdModelId};
 
@@ -31,7 +31,7 @@ pub(super) async fn list(
     CharactersAccount(_): CharactersAccount,
     State(shelf): State<Shelf>,
     query: ListQuery,
-) -> Result<Json<Vec<ModelItem>>, Failure> {
+) -> Result<Json<Vec<ModelItem>>, ApiError> {
     let fixtures = shelf.current();
     let models = match query.one("type")?.as_deref() {
         Some("llm") => fixtures

@@ -16,7 +16,7 @@ use crate::clock::parse_rfc3339;
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::{ApiKey, Credits};
 use crate::http::extract::{InPath, Json, WholeNumber};
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 use crate::ids::AccountId;
 
 /// An account to make; everything may be left out.
@@ -146,7 +146,7 @@ impl ChangesBody {
 pub(super) async fn answer(
     worlds: &AccountRegistry,
     world: &AccountState,
-) -> Result<AccountAnswer, Failure> {
+) -> Result<AccountAnswer, ApiError> {
     Ok(shown(world, worlds.balance(world).await?))
 }
 
@@ -168,7 +168,7 @@ fn shown(world: &AccountState, balance: Credits) -> AccountAnswer {
 /// `GET /_mynah/accounts`, in the order of their making.
 pub(super) async fn list(
     State(worlds): State<Arc<AccountRegistry>>,
-) -> Result<Json<Vec<AccountAnswer>>, Failure> {
+) -> Result<Json<Vec<AccountAnswer>>, ApiError> {
     let all = worlds.balances().await?;
     Ok(Json(all.into_iter().map(|(world, balance)| shown(&world, balance)).collect()))
 }
@@ -177,7 +177,7 @@ pub(super) async fn list(
 pub(super) async fn create(
     State(worlds): State<Arc<AccountRegistry>>,
     OptionalBody(body): OptionalBody<NewAccountBody>,
-) -> Result<(StatusCode, Json<AccountAnswer>), Failure> {
+) -> Result<(StatusCode, Json<AccountAnswer>), ApiError> {
     if body.with.is_some() {
         let message = "with is for a fork: there is nothing to take along";
         return Err(FieldError::new("with", FieldErrorKind::NotAllowed, message).into());
@@ -190,7 +190,7 @@ pub(super) async fn create(
 pub(super) async fn fresh(
     worlds: &AccountRegistry,
     world: &AccountState,
-) -> Result<AccountAnswer, Failure> {
+) -> Result<AccountAnswer, ApiError> {
     let key = world.keys().first().map(ApiKey::reveal).map(str::to_owned);
     Ok(AccountAnswer { key, ..answer(worlds, world).await? })
 }
@@ -199,7 +199,7 @@ pub(super) async fn fresh(
 pub(super) async fn show(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
-) -> Result<Json<AccountAnswer>, Failure> {
+) -> Result<Json<AccountAnswer>, ApiError> {
     let world = worlds.require(&id)?;
     Ok(Json(answer(&worlds, &world).await?))
 }
@@ -209,7 +209,7 @@ pub(super) async fn change(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     ControlBody(body): ControlBody<ChangesBody>,
-) -> Result<Json<AccountAnswer>, Failure> {
+) -> Result<Json<AccountAnswer>, ApiError> {
     let world = worlds.change(&id, body.checked()?).await?;
     Ok(Json(answer(&worlds, &world).await?))
 }
@@ -219,7 +219,7 @@ pub(super) async fn reset(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     _: OptionalBody<NoFields>,
-) -> Result<Json<AccountAnswer>, Failure> {
+) -> Result<Json<AccountAnswer>, ApiError> {
     let world = worlds.reset(&id).await?;
     Ok(Json(answer(&worlds, &world).await?))
 }
@@ -228,7 +228,7 @@ pub(super) async fn reset(
 pub(super) async fn remove(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
-) -> Result<StatusCode, Failure> {
+) -> Result<StatusCode, ApiError> {
     worlds.remove(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

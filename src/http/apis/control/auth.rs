@@ -16,12 +16,12 @@ use axum::response::{IntoResponse, Response};
 use super::body::{NoFields, OptionalBody};
 use crate::domain::Error;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
-use crate::http::context::Scope;
+use crate::http::context::RequestContext;
 use crate::http::extract::LargeBodies;
 use crate::http::extract::is_json;
 use crate::http::middleware::host::is_from_elsewhere;
 use crate::http::middleware::host::is_to_this_machine;
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 use crate::http::response::plain::bearer;
 
 /// Who may use the control plane.
@@ -63,13 +63,13 @@ pub(crate) async fn guard(
     }
 }
 
-fn admitted(access: &ControlAccess, request: &Request) -> Result<(), Failure> {
+fn admitted(access: &ControlAccess, request: &Request) -> Result<(), ApiError> {
     let headers = request.headers();
     match access {
         ControlAccess::ThisMachine if !is_to_this_machine(request.uri(), headers) => {
             Err(Error::ControlClosed.into())
         }
-        ControlAccess::ThisMachine if is_from_elsewhere(headers) => Err(Failure::FromElsewhere),
+        ControlAccess::ThisMachine if is_from_elsewhere(headers) => Err(ApiError::FromElsewhere),
         ControlAccess::ThisMachine | ControlAccess::Anyone => Ok(()),
         ControlAccess::Nobody => Err(Error::ControlClosed.into()),
         ControlAccess::Token(token) => match bearer(headers) {
@@ -86,7 +86,7 @@ fn takes_body(method: &Method) -> bool {
 
 /// `request`, of whose body nothing is left if its method takes none. What was meant to narrow a
 /// `DELETE` down would be passed over, and more be taken away: it must be an object without fields.
-async fn without_body(request: Request, large: &LargeBodies) -> Result<Request, Failure> {
+async fn without_body(request: Request, large: &LargeBodies) -> Result<Request, ApiError> {
     if takes_body(request.method()) || request.body().is_end_stream() {
         return Ok(request);
     }
@@ -97,13 +97,13 @@ async fn without_body(request: Request, large: &LargeBodies) -> Result<Request, 
 }
 
 /// Refuses bodies of another type than JSON, and parameters that nobody would look at.
-fn understood(request: &Request) -> Result<(), Failure> {
+fn understood(request: &Request) -> Result<(), ApiError> {
     let method = request.method();
     if ![Method::GET, Method::HEAD, Method::DELETE].contains(method) && !is_json(request.headers())
     {
-        return Err(Failure::NotJson);
+        return Err(ApiError::NotJson);
     }
-    let scope = Scope::of(request.extensions());
+    let scope = RequestContext::of(request.extensions());
     let takes_parameters =
         WITH_PARAMETERS.iter().any(|(its, route)| its == method && scope.route() == Some(route));
     let query = request.uri().query().unwrap_or_default();

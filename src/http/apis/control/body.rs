@@ -6,7 +6,7 @@ use axum::extract::{FromRef, FromRequest, Request};
 use serde::Deserialize;
 
 use crate::http::extract::{Body, LARGEST_BODY, LargeBodies, Strictness};
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 
 /// A JSON object.
 pub(super) struct ControlBody<T, const LARGEST: usize = LARGEST_BODY>(pub(super) T);
@@ -40,9 +40,9 @@ where
     LargeBodies: FromRef<S>,
     T: for<'de> Deserialize<'de>,
 {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let state = AlwaysStrict(LargeBodies::from_ref(state));
         let read = <Body<T, LARGEST> as FromRequest<AlwaysStrict>>::from_request(request, &state);
         let Body(value) = read.await?;
@@ -56,9 +56,9 @@ where
     LargeBodies: FromRef<S>,
     T: Default + for<'de> Deserialize<'de>,
 {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         if request.body().is_end_stream() {
             return Ok(Self(T::default()));
         }

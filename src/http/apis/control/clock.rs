@@ -14,7 +14,7 @@ use crate::clock::parse_rfc3339;
 use crate::clock::rfc3339;
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::http::extract::{InPath, Json, WholeNumber};
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 use crate::ids::AccountId;
 
 /// The most that a clock can be advanced at once: a thousand years, in seconds.
@@ -82,7 +82,7 @@ impl ClockAnswer {
 pub(super) async fn show(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
-) -> Result<Json<ClockAnswer>, Failure> {
+) -> Result<Json<ClockAnswer>, ApiError> {
     Ok(Json(ClockAnswer::of(&worlds.require(&id)?.clock)))
 }
 
@@ -91,7 +91,7 @@ pub(super) async fn set(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     ControlBody(body): ControlBody<ClockBody>,
-) -> Result<Json<ClockAnswer>, Failure> {
+) -> Result<Json<ClockAnswer>, ApiError> {
     let world = worlds.require(&id)?;
     let clock = &world.clock;
     let now = body.now.map(|text| {
@@ -119,7 +119,7 @@ pub(super) async fn advance(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     ControlBody(body): ControlBody<AdvanceBody>,
-) -> Result<Json<ClockAnswer>, Failure> {
+) -> Result<Json<ClockAnswer>, ApiError> {
     let step = body.step()?;
     let world = worlds.require(&id)?;
     world.clock.advance(step);

@@ -15,7 +15,7 @@ use crate::domain::error::FieldError;
 use crate::domain::fault_rule::{Carrier, FaultRule};
 use crate::http::extract::segment;
 use crate::http::extract::{InPath, Json};
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 use crate::ids::{AccountId, FaultId};
 
 /// A fault of an account, and how often it was met.
@@ -56,7 +56,7 @@ impl<S: Send + Sync> FromRequestParts<S> for FaultPath {
 pub(super) async fn list(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
-) -> Result<Json<Vec<FaultAnswer>>, Failure> {
+) -> Result<Json<Vec<FaultAnswer>>, ApiError> {
     let all = worlds.require(&id)?.epoch().faults.all();
     Ok(Json(all.into_iter().map(FaultAnswer::from).collect()))
 }
@@ -66,7 +66,7 @@ pub(super) async fn add(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     ControlBody(rule): ControlBody<FaultRule>,
-) -> Result<(StatusCode, Json<FaultAnswer>), Failure> {
+) -> Result<(StatusCode, Json<FaultAnswer>), ApiError> {
     let world = worlds.require(&id)?;
     let armed = rule.compile(Carrier::Account, worlds.routes()).map_err(FieldError::from)?;
     let standing = world.epoch().faults.add(armed, world.clock.now());
@@ -77,7 +77,7 @@ pub(super) async fn add(
 pub(super) async fn clear(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
-) -> Result<StatusCode, Failure> {
+) -> Result<StatusCode, ApiError> {
     worlds.require(&id)?.epoch().faults.clear();
     Ok(StatusCode::NO_CONTENT)
 }
@@ -86,7 +86,7 @@ pub(super) async fn clear(
 pub(super) async fn remove(
     State(worlds): State<Arc<AccountRegistry>>,
     path: FaultPath,
-) -> Result<StatusCode, Failure> {
+) -> Result<StatusCode, ApiError> {
     worlds.require(&path.account)?.epoch().faults.remove(&path.fault)?;
     Ok(StatusCode::NO_CONTENT)
 }

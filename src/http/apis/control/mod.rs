@@ -22,7 +22,7 @@ pub(crate) use self::request_log::documents;
 use crate::app::{AccountRegistry, Snapshots};
 use crate::http::extract::{LargeBodies, Strictness};
 use crate::http::middleware::metrics::{self, Metrics};
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 use crate::http::response::plain;
 use crate::http::routes::Routes;
 use crate::http::routes::delete;
@@ -74,8 +74,8 @@ where
         .route("/_mynah/accounts/{id}/faults/{fault_id}", delete(faults::remove))
         .map(|router| {
             router
-                .method_not_allowed_fallback(async || Failure::WrongMethod)
-                .layer(CatchPanicLayer::custom(Failure::panicked))
+                .method_not_allowed_fallback(async || ApiError::WrongMethod)
+                .layer(CatchPanicLayer::custom(ApiError::panicked))
                 .layer(from_fn_with_state(guarding.clone(), auth::guard))
                 .layer(map_response(async |response: Response| plain::rendered(response)))
         })

@@ -19,7 +19,7 @@ use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::domain::reply_rule::{Reply, ReplyRule};
 use crate::http::extract::segment;
 use crate::http::extract::{AnyBody, InPath, Json};
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 use crate::http::response::pages::ListQuery;
 use crate::ids::AccountId;
 use crate::models::rules::RuleError;
@@ -151,7 +151,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RuleInPath {
 }
 
 /// Where `?at=` or `?before=` wants a new rule.
-fn position(query: ListQuery) -> Result<Position, Failure> {
+fn position(query: ListQuery) -> Result<Position, ApiError> {
     let bad = |message| {
         FieldError::new("at", FieldErrorKind::BadValue, message).in_the(FieldLocation::Query)
     };
@@ -167,7 +167,7 @@ fn position(query: ListQuery) -> Result<Position, Failure> {
 }
 
 /// The API that `?api=` reserves replies for.
-fn api(query: ListQuery) -> Result<Option<Api>, Failure> {
+fn api(query: ListQuery) -> Result<Option<Api>, ApiError> {
     let [api] = query.only(["api"])?;
     let Some(name) = api else { return Ok(None) };
     let named = [Api::Runner, Api::Characters].into_iter().find(|api| api.name() == name);
@@ -180,7 +180,7 @@ fn api(query: ListQuery) -> Result<Option<Api>, Failure> {
 pub(super) async fn list(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
-) -> Result<Json<RepliesAnswer>, Failure> {
+) -> Result<Json<RepliesAnswer>, ApiError> {
     Ok(RepliesAnswer::of(&worlds.require(&id)?.epoch().rules))
 }
 
@@ -191,7 +191,7 @@ pub(super) async fn add(
     InPath(id): InPath<AccountId>,
     query: ListQuery,
     ControlBody(rule): ControlBody<ReplyRule>,
-) -> Result<(StatusCode, Json<RuleAnswer>), Failure> {
+) -> Result<(StatusCode, Json<RuleAnswer>), ApiError> {
     let (book, position) = (Arc::clone(&worlds.require(&id)?.epoch().rules), position(query)?);
     let added = compiled(move || book.add(&rule, &position)).await?;
     let added = added.map_err(|faults| RuleError::refusal(&faults))?;
@@ -203,7 +203,7 @@ pub(super) async fn replace(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     AnyBody(list): AnyBody<Vec<WantedBody>>,
-) -> Result<Json<RepliesAnswer>, Failure> {
+) -> Result<Json<RepliesAnswer>, ApiError> {
     let book = Arc::clone(&worlds.require(&id)?.epoch().rules);
     let list: Vec<RuleDefinition> = list.into_iter().map(|WantedBody(wanted)| wanted).collect();
     let answer = move || book.replace(&list).map(|()| RepliesAnswer::of(&book));
@@ -214,7 +214,7 @@ pub(super) async fn replace(
 pub(super) async fn clear(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
-) -> Result<StatusCode, Failure> {
+) -> Result<StatusCode, ApiError> {
     worlds.require(&id)?.epoch().rules.clear();
     Ok(StatusCode::NO_CONTENT)
 }
@@ -223,7 +223,7 @@ pub(super) async fn clear(
 pub(super) async fn remove(
     State(worlds): State<Arc<AccountRegistry>>,
     RuleInPath { account, rule }: RuleInPath,
-) -> Result<StatusCode, Failure> {
+) -> Result<StatusCode, ApiError> {
     if worlds.require(&account)?.epoch().rules.remove(&rule) {
         Ok(StatusCode::NO_CONTENT)
     } else {
@@ -238,7 +238,7 @@ pub(super) async fn enqueue(
     InPath(id): InPath<AccountId>,
     query: ListQuery,
     AnyBody(body): AnyBody<RepliesBody>,
-) -> Result<(StatusCode, Json<RepliesAnswer>), Failure> {
+) -> Result<(StatusCode, Json<RepliesAnswer>), ApiError> {
     let book = Arc::clone(&worlds.require(&id)?.epoch().rules);
     let (api, one) = (api(query)?, matches!(body, RepliesBody::One(_)));
     let replies = match body {
@@ -259,7 +259,7 @@ pub(super) async fn enqueue(
 /// What `work`, which compiles patterns and templates, comes to.
 async fn compiled<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Failure> {
+) -> Result<T, ApiError> {
     Ok(pool::compile(work).await.map_err(Error::internal)?)
 }
 
@@ -267,7 +267,7 @@ async fn compiled<T: Send + 'static>(
 pub(super) async fn empty_queue(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
-) -> Result<StatusCode, Failure> {
+) -> Result<StatusCode, ApiError> {
     worlds.require(&id)?.epoch().rules.empty_queue();
     Ok(StatusCode::NO_CONTENT)
 }

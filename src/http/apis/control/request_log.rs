@@ -26,7 +26,7 @@ use crate::app::request_log::{Entry, EntryFilter, Follower};
 use crate::app::{AccountRegistry, AccountState, WatcherPermit};
 use crate::domain::Error;
 use crate::http::extract::{InPath, Json};
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 use crate::http::response::pages::ListQuery;
 use crate::http::secrets::Secrets;
 use crate::ids::AccountId;
@@ -90,7 +90,7 @@ pub(super) async fn list(
     State(secrets): State<Secrets>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let world = worlds.require(&id)?;
     let ListingQuery { filter, limit } = query::listing(query, worlds.routes())?;
     let render = move || {
@@ -116,7 +116,7 @@ pub(super) async fn list(
 pub(super) async fn clear(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
-) -> Result<StatusCode, Failure> {
+) -> Result<StatusCode, ApiError> {
     worlds.require(&id)?.journal.clear();
     Ok(StatusCode::NO_CONTENT)
 }
@@ -127,7 +127,7 @@ pub(super) async fn wait(
     State(secrets): State<Secrets>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let world = worlds.require(&id)?;
     let WaitQuery { filter, count, timeout } =
         query::wait(query, world.journal.most(), worlds.routes())?;
@@ -216,7 +216,7 @@ pub(super) async fn feed(
     InPath(id): InPath<AccountId>,
     headers: HeaderMap,
     query: ListQuery,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
     const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
     let world = worlds.require(&id)?;

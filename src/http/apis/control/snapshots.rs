@@ -13,7 +13,7 @@ use crate::app::snapshots::{Section, Snapshot};
 use crate::app::{AccountRegistry, Snapshots};
 use crate::domain::error::FieldLocation;
 use crate::http::extract::{InPath, Json};
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 use crate::http::response::pages::ListQuery;
 use crate::ids::AccountId;
 
@@ -21,7 +21,7 @@ use crate::ids::AccountId;
 const LARGEST: usize = 256 * 1024 * 1024;
 
 /// The sections that `?with=rules,queue` names, if it is given.
-fn sections(query: ListQuery) -> Result<Option<Vec<Section>>, Failure> {
+fn sections(query: ListQuery) -> Result<Option<Vec<Section>>, ApiError> {
     let [with] = query.only(["with"])?;
     let names = |with: &str| {
         Section::named(with.split(',').filter(|name| !name.is_empty()))
@@ -35,7 +35,7 @@ pub(super) async fn take(
     State(snapshots): State<Snapshots>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
-) -> Result<Json<Snapshot>, Failure> {
+) -> Result<Json<Snapshot>, ApiError> {
     let with = sections(query)?.unwrap_or_else(|| Section::ALL.to_vec());
     Ok(Json(snapshots.take(&id, &with).await?))
 }
@@ -48,7 +48,7 @@ pub(super) async fn restore(
     InPath(id): InPath<AccountId>,
     query: ListQuery,
     ControlBody(mut snapshot): ControlBody<Snapshot, LARGEST>,
-) -> Result<Json<AccountAnswer>, Failure> {
+) -> Result<Json<AccountAnswer>, ApiError> {
     if let Some(with) = sections(query)? {
         snapshot = snapshot.only(&with)?;
     }
@@ -63,7 +63,7 @@ pub(super) async fn fork(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     OptionalBody(body): OptionalBody<NewAccountBody>,
-) -> Result<(StatusCode, Json<AccountAnswer>), Failure> {
+) -> Result<(StatusCode, Json<AccountAnswer>), ApiError> {
     let with = body.sections()?;
     let world = snapshots.fork(&id, body.checked()?, &with).await?;
     Ok((StatusCode::CREATED, Json(fresh(&worlds, &world).await?)))

@@ -12,10 +12,10 @@ use crate::app::auth::ConversationReader;
 use crate::app::{AccountState, Authenticator, Caller};
 use crate::domain::Deployment;
 use crate::domain::conversation::Api;
-use crate::http::context::Scope;
+use crate::http::context::RequestContext;
 use crate::http::extract::segment;
 use crate::http::middleware::fault_injection;
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
@@ -31,7 +31,7 @@ pub(crate) struct MayRead(pub(super) ConversationReader);
 /// Whose key was sent, if it is a known one: even a refused request is that account's.
 pub(crate) fn attribute(access: &Authenticator, request: &Request) {
     if let Ok(world) = access.account(key(request.headers())) {
-        Scope::of(request.extensions()).attribute_to(&world);
+        RequestContext::of(request.extensions()).bind_account(&world);
     }
 }
 
@@ -39,12 +39,13 @@ impl<S: Send + Sync> FromRequestParts<S> for AtDeployment
 where
     Authenticator: FromRef<S>,
 {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let id = segment(parts, state, "deployment_id").await;
         let headers = &parts.headers;
-        let (access, scope) = (Authenticator::from_ref(state), Scope::of(&parts.extensions));
+        let (access, scope) =
+            (Authenticator::from_ref(state), RequestContext::of(&parts.extensions));
         let caller = access.caller(&id, key(headers), origin(headers), scope.notes())?;
         admit(parts, &caller.visit, Some(&caller.deployment)).await?;
         Ok(Self(caller))
@@ -55,11 +56,12 @@ impl<S: Send + Sync> FromRequestParts<S> for RunnerAccount
 where
     Authenticator: FromRef<S>,
 {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let world = Authenticator::from_ref(state).account(key(&parts.headers))?;
-        let visit = AccountSession::new(Arc::clone(&world), Scope::of(&parts.extensions).notes());
+        let visit =
+            AccountSession::new(Arc::clone(&world), RequestContext::of(&parts.extensions).notes());
         admit(parts, &visit, None).await?;
         Ok(Self(world))
     }
@@ -69,14 +71,16 @@ impl<S: Send + Sync> FromRequestParts<S> for MayRead
 where
     Authenticator: FromRef<S>,
 {
-    type Rejection = Failure;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let headers = &parts.headers;
         let reader = Authenticator::from_ref(state).reader(key(headers), origin(headers));
         if let Some(world) = &reader.world {
-            let visit =
-                AccountSession::new(Arc::clone(world), Scope::of(&parts.extensions).notes());
+            let visit = AccountSession::new(
+                Arc::clone(world),
+                RequestContext::of(&parts.extensions).notes(),
+            );
             admit(parts, &visit, None).await?;
         }
         Ok(Self(reader))
@@ -88,9 +92,9 @@ async fn admit(
     parts: &Parts,
     visit: &AccountSession,
     deployment: Option<&Deployment>,
-) -> Result<(), Failure> {
-    let scope = Scope::of(&parts.extensions);
-    scope.attribute_to(&visit.world());
+) -> Result<(), ApiError> {
+    let scope = RequestContext::of(&parts.extensions);
+    scope.bind_account(&visit.world());
     if let Some(verdict) = visit.admit(Api::Runner) {
         scope.limited(verdict);
         verdict.outcome()?;

@@ -25,12 +25,12 @@ use crate::domain::Part;
 use crate::domain::conversation::text_of;
 use crate::domain::conversation::{Message, Meta, Variables};
 use crate::domain::error::{FieldError, FieldErrorKind};
-use crate::http::context::KnownId;
+use crate::http::context::KnownRequestId;
 use crate::http::extract::{Body, InPath, Json, WholeNumber};
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 use crate::http::response::lists;
 use crate::http::response::pages::ListQuery;
-use crate::http::response::text_stream::Streamed;
+use crate::http::response::text_stream::TextStream;
 use crate::ids::{ConversationId, DeploymentId, MessageId, RequestId};
 use crate::storage::listing::{Filter, Summary};
 
@@ -48,17 +48,17 @@ pub(super) struct SayBody {
 }
 
 /// A body that was checked: one of the two things it can be.
-enum Saying {
+enum ConversationRequest {
     First { said: RunRequest, meta: Meta },
     Next { id: ConversationId, parts: Vec<Part>, history_limit: u64 },
 }
 
 impl SayBody {
-    fn checked(self) -> Result<Saying, FieldError> {
+    fn checked(self) -> Result<ConversationRequest, FieldError> {
         let parts = content(self.content)?;
         let Some(id) = self.conversation_id else {
             let said = RunRequest { parts, variables: variables(self.variables) };
-            return Ok(Saying::First { said, meta: meta(self.meta)? });
+            return Ok(ConversationRequest::First { said, meta: meta(self.meta)? });
         };
         for (field, given) in
             [("variables", self.variables.is_some()), ("meta", self.meta.is_some())]
@@ -69,7 +69,7 @@ impl SayBody {
             }
         }
         let history_limit = history_limit(self.history_limit.as_ref())?;
-        Ok(Saying::Next { id, parts, history_limit })
+        Ok(ConversationRequest::Next { id, parts, history_limit })
     }
 }
 
@@ -179,13 +179,13 @@ impl MessageItem {
 /// further one.
 pub(super) async fn say(
     AtDeployment(caller): AtDeployment,
-    KnownId(request_id): KnownId,
+    KnownRequestId(request_id): KnownRequestId,
     State(turns): State<Generation>,
     Body(body): Body<SayBody>,
-) -> Result<Json<SayAnswer>, Failure> {
+) -> Result<Json<SayAnswer>, ApiError> {
     let ConversationReply { conversation, answer } = match body.checked()? {
-        Saying::First { said, meta } => turns.start(&caller, said, meta).await?,
-        Saying::Next { id, parts, history_limit } => {
+        ConversationRequest::First { said, meta } => turns.start(&caller, said, meta).await?,
+        ConversationRequest::Next { id, parts, history_limit } => {
             turns.proceed(&caller, id, parts, history_limit).await?
         }
     };
@@ -208,12 +208,12 @@ pub(super) async fn say_streamed(
     AtDeployment(caller): AtDeployment,
     State(turns): State<Generation>,
     Body(body): Body<SayBody>,
-) -> Result<Streamed, Failure> {
+) -> Result<TextStream, ApiError> {
     match body.checked()? {
-        Saying::First { .. } => Err(FieldError::missing("conversation_id").into()),
-        Saying::Next { id, parts, history_limit } => {
+        ConversationRequest::First { .. } => Err(FieldError::missing("conversation_id").into()),
+        ConversationRequest::Next { id, parts, history_limit } => {
             let words = turns.proceed_stream(&caller, id, parts, history_limit).await?;
-            Ok(Streamed::new(words, &caller.visit))
+            Ok(TextStream::new(words, &caller.visit))
         }
     }
 }
@@ -225,7 +225,7 @@ pub(super) async fn messages(
     State(archive): State<ConversationQueries>,
     State(style): State<Style>,
     query: ListQuery,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let (page, _) = query.page(PAGE_SIZE)?;
     let slice = archive.messages(reader, id, page).await?;
     let item = move |message| MessageItem::new(message, style.message_content);
@@ -237,7 +237,7 @@ pub(super) async fn list(
     RunnerAccount(world): RunnerAccount,
     State(archive): State<ConversationQueries>,
     query: ListQuery,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let (page, labels) = query.page(PAGE_SIZE)?;
     let filter = Filter { deployment: None, meta: meta_filter(labels)? };
     let slice = archive.conversations(&world, filter, page).await?;
@@ -249,7 +249,7 @@ pub(super) async fn list_of_deployment(
     AtDeployment(caller): AtDeployment,
     State(archive): State<ConversationQueries>,
     query: ListQuery,
-) -> Result<Response, Failure> {
+) -> Result<Response, ApiError> {
     let (page, labels) = query.page(PAGE_SIZE)?;
     let deployment: DeploymentId = caller.deployment.id.clone();
     let filter = Filter { deployment: Some(deployment), meta: meta_filter(labels)? };

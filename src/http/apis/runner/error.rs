@@ -9,7 +9,7 @@ use super::ErrorStyle;
 use crate::domain::Error as Refusal;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::http::extract::Json;
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 
 const INVALID: &str = "invalid_request_error";
 const AUTH: &str = "auth_error";
@@ -17,30 +17,30 @@ const LIMIT: &str = "rate_limit_error";
 const API: &str = "api_error";
 
 /// What envelope 1 says: type and code.
-type Told = (&'static str, &'static str);
+type ErrorDetails = (&'static str, &'static str);
 
-fn told(failure: &Failure) -> Told {
+fn told(failure: &ApiError) -> ErrorDetails {
     match failure {
-        Failure::Refused(refusal) => told_refusal(refusal),
-        Failure::BrokenJson { .. } => (INVALID, "invalid_json"),
-        Failure::NotJson => (INVALID, "unsupported_media_type"),
-        Failure::TooLarge { .. } => (INVALID, "request_too_large"),
-        Failure::BodyTooSlow => (INVALID, "request_timeout"),
-        Failure::BodyBroken => (INVALID, "incomplete_body"),
-        Failure::NoSuchPath => (INVALID, "not_found"),
-        Failure::WrongMethod => (INVALID, "method_not_allowed"),
+        ApiError::Refused(refusal) => told_refusal(refusal),
+        ApiError::BrokenJson { .. } => (INVALID, "invalid_json"),
+        ApiError::NotJson => (INVALID, "unsupported_media_type"),
+        ApiError::TooLarge { .. } => (INVALID, "request_too_large"),
+        ApiError::BodyTooSlow => (INVALID, "request_timeout"),
+        ApiError::BodyBroken => (INVALID, "incomplete_body"),
+        ApiError::NoSuchPath => (INVALID, "not_found"),
+        ApiError::WrongMethod => (INVALID, "method_not_allowed"),
         // The control plane's alone.
-        Failure::TooManyWatchers(_) => (LIMIT, "rate_limited"),
-        Failure::BadHost { .. }
-        | Failure::BadHead
-        | Failure::UriTooLong
-        | Failure::HeadTooLarge => (INVALID, "invalid_request"),
-        Failure::FromElsewhere => (AUTH, "forbidden"),
-        Failure::Panicked => (API, "internal_error"),
+        ApiError::TooManyWatchers(_) => (LIMIT, "rate_limited"),
+        ApiError::BadHost { .. }
+        | ApiError::BadHead
+        | ApiError::UriTooLong
+        | ApiError::HeadTooLarge => (INVALID, "invalid_request"),
+        ApiError::FromElsewhere => (AUTH, "forbidden"),
+        ApiError::Panicked => (API, "internal_error"),
     }
 }
 
-fn told_refusal(refusal: &Refusal) -> Told {
+fn told_refusal(refusal: &Refusal) -> ErrorDetails {
     match refusal {
         Refusal::Field(field) => (INVALID, code_of(field.kind)),
         Refusal::MissingKey => (AUTH, "missing_api_key"),
@@ -69,7 +69,7 @@ fn told_refusal(refusal: &Refusal) -> Told {
 }
 
 /// A fault looks like the failure that its status stands for.
-fn told_injected(status: u16) -> Told {
+fn told_injected(status: u16) -> ErrorDetails {
     match status {
         401 => (AUTH, "invalid_api_key"),
         402 => (INVALID, "insufficient_balance"),
@@ -101,7 +101,7 @@ fn code_of(fault: FieldErrorKind) -> &'static str {
 
 /// Gives failures their envelope.
 pub(crate) fn rendered(style: ErrorStyle, response: Response) -> Response {
-    Failure::rendered(response, |failure| match style {
+    ApiError::rendered(response, |failure| match style {
         ErrorStyle::OpenAi => open_ai(failure),
         ErrorStyle::FastApi => fast_api(failure),
     })
@@ -121,7 +121,7 @@ struct ErrorBody<'a> {
 }
 
 /// Envelope 1.
-fn open_ai(failure: &Failure) -> Response {
+fn open_ai(failure: &ApiError) -> Response {
     let (r#type, code) = told(failure);
     let param = failure.field().map(|field| field.field.as_str());
     let param = param.filter(|path| !path.is_empty());
@@ -130,7 +130,7 @@ fn open_ai(failure: &Failure) -> Response {
 }
 
 /// Envelope 2, and envelope 3 for what is wrong with the request's fields.
-fn fast_api(failure: &Failure) -> Response {
+fn fast_api(failure: &ApiError) -> Response {
     let item = match (failure, failure.field()) {
         (_, Some(field)) => json!({
             "loc": location(field),
@@ -140,7 +140,7 @@ fn fast_api(failure: &Failure) -> Response {
             },
             "type": fast_api_type(field.kind),
         }),
-        (Failure::BrokenJson { .. }, None) => json!({
+        (ApiError::BrokenJson { .. }, None) => json!({
             "loc": ["body"],
             "msg": failure.to_string(),
             "type": "value_error.jsondecode",

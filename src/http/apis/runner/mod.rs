@@ -13,7 +13,7 @@ pub(crate) use self::auth::attribute;
 pub(crate) use self::error::rendered;
 use crate::app::{Authenticator, ConversationQueries, Generation};
 use crate::http::extract::{LargeBodies, Strictness};
-use crate::http::response::failure::Failure;
+use crate::http::response::failure::ApiError;
 use crate::http::routes::Routes;
 use crate::http::routes::get;
 use crate::http::routes::post;
@@ -64,5 +64,5 @@ where
         .route("/v1/runner/conversation/{conversation_id}/messages", get(conversations::messages))
         .route("/v1/runner/conversations", get(conversations::list))
         .route("/v1/runner/{deployment_id}/conversations", get(conversations::list_of_deployment))
-        .map(|router| router.method_not_allowed_fallback(async || Failure::WrongMethod))
+        .map(|router| router.method_not_allowed_fallback(async || ApiError::WrongMethod))
 }

@@ -15,10 +15,10 @@ use crate::app::Generation;
 use crate::app::generation::runner::RunRequest;
 use crate::domain::conversation::Variables;
 use crate::domain::{Error, OutputMode};
-use crate::http::context::KnownId;
+use crate::http::context::KnownRequestId;
 use crate::http::extract::{Body, Json};
-use crate::http::response::failure::Failure;
-use crate::http::response::text_stream::Streamed;
+use crate::http::response::failure::ApiError;
+use crate::http::response::text_stream::TextStream;
 use crate::ids::RequestId;
 
 /// What both take.
@@ -29,7 +29,7 @@ pub(super) struct RunBody {
 }
 
 impl RunBody {
-    fn said(self) -> Result<RunRequest, Failure> {
+    fn said(self) -> Result<RunRequest, ApiError> {
         Ok(RunRequest { parts: content(self.content)?, variables: variables(self.variables) })
     }
 }
@@ -68,10 +68,10 @@ impl Content {
 /// Answers in one piece.
 pub(super) async fn run(
     AtDeployment(caller): AtDeployment,
-    KnownId(request_id): KnownId,
+    KnownRequestId(request_id): KnownRequestId,
     State(turns): State<Generation>,
     Body(body): Body<RunBody>,
-) -> Result<Json<RunAnswer>, Failure> {
+) -> Result<Json<RunAnswer>, ApiError> {
     let answer = turns.run(&caller, body.said()?).await?;
     Ok(Json(RunAnswer {
         content: Content::new(answer.text, answer.output)?,
@@ -87,7 +87,7 @@ pub(super) async fn stream(
     AtDeployment(caller): AtDeployment,
     State(turns): State<Generation>,
     Body(body): Body<RunBody>,
-) -> Result<Streamed, Failure> {
+) -> Result<TextStream, ApiError> {
     let words = turns.stream(&caller, body.said()?).await?;
-    Ok(Streamed::new(words, &caller.visit))
+    Ok(TextStream::new(words, &caller.visit))
 }

@@ -61,9 +61,9 @@ async fn pass(world: &Arc<AccountState>, nth: u64, sent: &Bytes, given: &Bytes, 
         .header("content-length", "97")
         .body(Body::empty())
         .unwrap();
-    let scope = Scope::new(None, ConnectionAbort::default());
+    let scope = RequestContext::new(None, ConnectionAbort::default());
     let recording = recorded.then(|| Recording::begin(&request, &scope, Stopwatch::start()));
-    scope.attribute_to(world);
+    scope.bind_account(world);
     let prompt = prompt(nth);
     if recorded {
         scope.sent(sent);
