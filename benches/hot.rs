@@ -25,7 +25,7 @@ use mynah::http::apis::control;
 use mynah::http::{ConnectionAbort, Pipeline};
 use mynah::models::rules::{AccountRules, RuleSet};
 use mynah::models::{Echo, ModelProvider, ModelRequest, ReplyRules};
-use mynah::server::{App, Config};
+use mynah::server::{Config, Server};
 use serde_json::{Value, json};
 
 const SHORT: &str = "Hello! I need help with my order.";
@@ -140,7 +140,7 @@ fn counting(criterion: &mut Criterion) {
 /// A server in this process, without a socket.
 fn passage(runtime: &tokio::runtime::Runtime) -> Passage {
     let config = Config { control: control::ControlAccess::Nobody, ..Config::default() };
-    runtime.block_on(App::build(&config)).expect("a server").passage()
+    runtime.block_on(Server::build(&config)).expect("a server").passage()
 }
 
 fn requests(criterion: &mut Criterion) {

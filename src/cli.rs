@@ -69,7 +69,7 @@ enum Command {
     Exec(Box<exec::Exec>),
     /// Checks fixture files, or writes the built-in ones out.
     #[command(subcommand)]
-    Fixtures(Fixtures),
+    FixturesCommand(Fixtures),
     /// Asks a running server whether it is well: exit code 0 if so, else 1.
     ///
     /// For container images without a shell. Reads the same host and port settings as the server.
@@ -78,7 +78,7 @@ enum Command {
     Openapi(Openapi),
     /// Saves all state of an account of a running server, or puts it back.
     #[command(subcommand)]
-    Snapshot(Snapshot),
+    Snapshot(SnapshotOptions),
     /// Tries any server that claims to be one of the APIs, or both, against their documents.
     ///
     /// Exit code 0 if all that was run holds, 1 if something does not, 2 if nothing could be run.
@@ -98,7 +98,7 @@ enum Command {
 }
 
 #[derive(Debug, Subcommand)]
-enum Snapshot {
+enum SnapshotOptions {
     /// Writes all state of an account to a file, a pipe or standard output.
     Save {
         /// The account's id: `demo`.
@@ -106,7 +106,7 @@ enum Snapshot {
         /// The file; - is standard output.
         file: PathBuf,
         #[command(flatten)]
-        running: Running,
+        running: HealthcheckTarget,
     },
     /// Puts the state in a file in the place of all state of an account.
     Load {
@@ -115,7 +115,7 @@ enum Snapshot {
         /// The file; - is standard input.
         file: PathBuf,
         #[command(flatten)]
-        running: Running,
+        running: HealthcheckTarget,
     },
 }
 
@@ -123,7 +123,7 @@ enum Snapshot {
 struct Openapi {
     /// Which API.
     #[arg(value_enum)]
-    api: Api,
+    api: ApiName,
     /// How it is written.
     #[arg(long, value_enum, default_value = "yaml")]
     format: DocumentFormat,
@@ -133,7 +133,7 @@ struct Openapi {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Api {
+enum ApiName {
     /// The Runner API.
     Runner,
     /// The Characters API.
@@ -152,7 +152,7 @@ enum DocumentFormat {
 
 /// A server that is running.
 #[derive(Debug, Clone, Args)]
-struct Running {
+struct HealthcheckTarget {
     #[command(flatten)]
     address: Address,
     /// The token that opens its control plane, if it asks for one.
@@ -320,15 +320,15 @@ impl Cli {
             Command::Exec(options) => Ok(exec::exec(&options)),
             Command::Completions { shell } => manual::completions(shell),
             Command::Man { dir } => manual::man(dir.as_deref()),
-            Command::Fixtures(Fixtures::Check { dir }) => fixtures::check(&dir),
-            Command::Fixtures(Fixtures::Export { dir }) => fixtures::export(&dir),
-            Command::Fixtures(Fixtures::Schema) => fixtures::schema(),
+            Command::FixturesCommand(Fixtures::Check { dir }) => fixtures::check(&dir),
+            Command::FixturesCommand(Fixtures::Export { dir }) => fixtures::export(&dir),
+            Command::FixturesCommand(Fixtures::Schema) => fixtures::schema(),
             Command::Healthcheck(address) => Ok(healthcheck::healthcheck(&address)),
             Command::Openapi(options) => openapi::print(&options),
-            Command::Snapshot(Snapshot::Save { account, file, running }) => {
+            Command::Snapshot(SnapshotOptions::Save { account, file, running }) => {
                 snapshot::save(&running, &account, &file)
             }
-            Command::Snapshot(Snapshot::Load { account, file, running }) => {
+            Command::Snapshot(SnapshotOptions::Load { account, file, running }) => {
                 snapshot::load(&running, &account, &file)
             }
             Command::Verify(options) => verify::run(&options),

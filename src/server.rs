@@ -12,14 +12,14 @@ use tokio::task::JoinSet;
 
 use self::connections::Stopped;
 use crate::app::accounts;
-use crate::app::fixture_watch::Watch;
+use crate::app::fixture_watch::FixtureWatch;
 use crate::app::generation::GenerationOptions;
 use crate::app::{
     AccountRegistry, AgentsAndImages, Authenticator, ConversationQueries, Generation, Health,
     Snapshots,
 };
 use crate::domain::BackendName;
-use crate::fixtures::{self, Checked, Fixtures, FixturesError, Shelf};
+use crate::fixtures::{self, Checked, FixtureHandle, Fixtures, FixturesError};
 use crate::http::apis::control;
 use crate::http::apis::runner;
 use crate::http::extract::{LargeBodies, Strictness};
@@ -107,7 +107,7 @@ pub enum Shutdown {
 /// Why a server could not be built or served.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum AppError {
+pub enum ServerError {
     /// The fixtures are at fault.
     #[error(transparent)]
     Fixtures(#[from] FixturesError),
@@ -117,21 +117,21 @@ pub enum AppError {
 }
 
 /// A server that is ready to serve.
-pub struct App {
+pub struct Server {
     passage: Pipeline,
     turns: Generation,
     store: Store,
     worlds: Arc<AccountRegistry>,
-    fixtures: Shelf,
+    fixtures: FixtureHandle,
     /// The fixtures' folder, where they are not the built-in ones.
-    watch: Option<Watch>,
+    watch: Option<FixtureWatch>,
 }
 
-impl App {
+impl Server {
     /// Opens the database, reads the fixtures and puts the server together.
-    pub async fn build(config: &Config) -> Result<Self, AppError> {
+    pub async fn build(config: &Config) -> Result<Self, ServerError> {
         // From before it is read, so that no change is missed.
-        let watch = config.fixtures.as_deref().map(Watch::begin);
+        let watch = config.fixtures.as_deref().map(FixtureWatch::begin);
         let checked = match &config.fixtures {
             Some(folder) => fixtures::read(folder, route_table())?,
             None => fixtures::built_in(route_table())?,
@@ -140,9 +140,9 @@ impl App {
     }
 
     /// The same with fixtures that were read already, in the place of those that `config` names.
-    pub async fn build_from(config: &Config, checked: Checked) -> Result<Self, AppError> {
+    pub async fn build_from(config: &Config, checked: Checked) -> Result<Self, ServerError> {
         checked.log();
-        let fixtures = Shelf::new(checked.fixtures);
+        let fixtures = FixtureHandle::new(checked.fixtures);
         let store = Store::open(&config.database).await?;
         let settings = accounts::RegistryOptions {
             seed: config.seed,

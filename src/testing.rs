@@ -114,17 +114,17 @@ mod thread;
 
 use std::net::SocketAddr;
 
-pub use self::account::{Account, NewAccount};
+pub use self::account::{Account, AccountBuilder};
 pub use self::builder::Builder;
 pub use self::clock::AccountClock;
 pub use self::error::{Error, ExpectationTimeout, StartError};
 pub use self::faults::{AddedFault, Faults};
 pub use self::form::Form;
-pub use self::matcher::Pattern;
+pub use self::matcher::RequestPattern;
 pub use self::replies::Replies;
 pub use self::request::LoggedExchange;
 pub use self::request_log::Requests;
-use self::thread::{Core, Running};
+use self::thread::{RunningServer, ServerHandle};
 pub use crate::app::accounts::{AccountChanges, LimitChange};
 pub use crate::app::snapshots::{Section, Snapshot};
 pub use crate::domain::conversation::Api;
@@ -146,8 +146,8 @@ pub type Time = chrono::DateTime<chrono::Utc>;
 /// A server in this process. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Mynah {
-    core: Core,
-    running: Running,
+    core: ServerHandle,
+    running: RunningServer,
 }
 
 impl Mynah {
@@ -182,8 +182,8 @@ impl Mynah {
     }
 
     /// An account to make. It is there until [`Account::remove`], or as long as the server.
-    pub fn account(&self) -> NewAccount {
-        NewAccount::new(self.core.clone())
+    pub fn account(&self) -> AccountBuilder {
+        AccountBuilder::new(self.core.clone())
     }
 
     /// An account that there is: of the fixtures (`demo`), or made before.

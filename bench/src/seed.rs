@@ -14,7 +14,7 @@ use mynah::domain::{Part, Role};
 use mynah::fixtures;
 use mynah::http::apis::control;
 use mynah::ids::{AccountId, ConversationId, IdKind};
-use mynah::server::{App, Config};
+use mynah::server::{Config, Server};
 use mynah::storage::{self, Connection, Store, StoreError, accounts, conversations, messages};
 use tempfile::TempDir;
 
@@ -126,7 +126,7 @@ pub(crate) struct OpenDatabase {
 impl OpenDatabase {
     /// Opens the database at `url`; a new one is seeded from the fixtures.
     pub(crate) async fn new(url: &str, fixtures: &Path) -> anyhow::Result<Self> {
-        let app = App::build(&config(url, fixtures)).await?;
+        let app = Server::build(&config(url, fixtures)).await?;
         let world = app.worlds().by_id(&AccountId::from(ACCOUNT)).context("no account")?;
         Ok(Self { store: app.store().clone(), world })
     }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
 use mynah::http::ConnectionAbort;
-use mynah::server::{App, Config};
+use mynah::server::{Config, Server};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -48,7 +48,7 @@ thread_local! {
 impl Server {
     fn start() -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let app = runtime.block_on(App::build(&Config::default()))?;
+        let app = runtime.block_on(Server::build(&Config::default()))?;
         Ok(Self { app, runtime, answered: 0 })
     }
 

@@ -30,7 +30,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::domain::conversation::Api;
 use crate::domain::fault_rule::{FaultContext, RouteTable};
 use crate::domain::{ApiKey, Error, Plan};
-use crate::fixtures::Shelf;
+use crate::fixtures::FixtureHandle;
 use crate::ids::{AccountId, ProjectId};
 use crate::storage::{self, AccountRow, Connection, Store, StoreError};
 
@@ -199,7 +199,7 @@ impl AccountState {
 /// Every account, found by key or id.
 #[derive(Debug)]
 pub struct AccountRegistry {
-    fixtures: Shelf,
+    fixtures: FixtureHandle,
     store: Store,
     settings: RegistryOptions,
     /// Shared with what the writer calls when an account was made or removed.

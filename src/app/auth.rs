@@ -7,14 +7,14 @@ use std::sync::Arc;
 use super::accounts::{AccountRegistry, AccountSession, AccountState};
 use super::request_log::RequestTrace;
 use crate::domain::{Deployment, Error};
-use crate::fixtures::Shelf;
+use crate::fixtures::FixtureHandle;
 use crate::ids::DeploymentId;
 
 /// Tells who calls and what they may use.
 #[derive(Debug, Clone)]
 pub struct Authenticator {
     worlds: Arc<AccountRegistry>,
-    fixtures: Shelf,
+    fixtures: FixtureHandle,
 }
 
 /// Someone who may use a deployment.
@@ -62,7 +62,7 @@ impl ConversationReader {
 
 impl Authenticator {
     /// Access to the accounts of `worlds` and the deployments of `fixtures`.
-    pub fn new(worlds: Arc<AccountRegistry>, fixtures: Shelf) -> Self {
+    pub fn new(worlds: Arc<AccountRegistry>, fixtures: FixtureHandle) -> Self {
         Self { worlds, fixtures }
     }
 

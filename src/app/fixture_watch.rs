@@ -23,15 +23,15 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
 
 /// A folder of fixtures that may change.
 #[derive(Debug)]
-pub struct Watch {
+pub struct FixtureWatch {
     folder: PathBuf,
     /// The state of the folder when it was read last.
     read: FolderState,
 }
 
-type Outcome = Result<Checked, FixturesError>;
+type ReloadOutcome = Result<Checked, FixturesError>;
 
-impl Watch {
+impl FixtureWatch {
     /// Begins to watch `folder`: whatever is changed from now on will be noticed.
     pub fn begin(folder: &Path) -> Self {
         Self { folder: folder.to_owned(), read: FolderState::of(folder) }
@@ -84,7 +84,7 @@ pub async fn reload(folder: &Path, worlds: &AccountRegistry) -> bool {
     }
 }
 
-async fn take_over(folder: &Path, outcome: Outcome, worlds: &AccountRegistry) -> bool {
+async fn take_over(folder: &Path, outcome: ReloadOutcome, worlds: &AccountRegistry) -> bool {
     let (faults, warnings) = match outcome {
         Ok(checked) => {
             checked.log();

@@ -25,7 +25,7 @@ use super::request_log::ShownPrompt;
 use crate::domain::conversation::{Message, Prompt};
 use crate::domain::reply_rule::Pace;
 use crate::domain::{BackendName, Error, OutputMode, Part, Role};
-use crate::fixtures::Shelf;
+use crate::fixtures::FixtureHandle;
 use crate::ids::IdGenerator;
 use crate::models::rules::{self, ReplyLease};
 use crate::models::{Echo, ModelError, ModelProvider, ModelReply, ModelRequest, ReplyRules};
@@ -35,7 +35,7 @@ use crate::storage::{Held, Store};
 #[derive(Clone)]
 pub struct Generation {
     store: Store,
-    fixtures: Shelf,
+    fixtures: FixtureHandle,
     settings: GenerationOptions,
     canned: Arc<dyn ModelProvider>,
     echo: Arc<dyn ModelProvider>,
@@ -93,7 +93,7 @@ struct WholeReply {
 
 impl Generation {
     /// Turns with what is in `fixtures`, stored in `store`.
-    pub fn new(store: Store, fixtures: Shelf, settings: GenerationOptions) -> Self {
+    pub fn new(store: Store, fixtures: FixtureHandle, settings: GenerationOptions) -> Self {
         Self {
             store,
             fixtures,

@@ -19,7 +19,7 @@ use super::item_list::Items;
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::{Api, Message};
 use crate::domain::{Error, Role};
-use crate::fixtures::Shelf;
+use crate::fixtures::FixtureHandle;
 use crate::ids::{AgentId, ConversationId, IdGenerator, IdKind, SdModelId};
 use crate::storage::accounts;
 use crate::storage::agents;
@@ -37,7 +37,7 @@ const KEPT: usize = 32;
 #[derive(Debug, Clone)]
 pub struct AgentsAndImages {
     store: Store,
-    fixtures: Shelf,
+    fixtures: FixtureHandle,
     drawing: Arc<Semaphore>,
     kept: Arc<Mutex<VecDeque<(String, Bytes)>>>,
 }
@@ -77,7 +77,7 @@ enum ChargeOutcome<T> {
 
 impl AgentsAndImages {
     /// A studio with the models of `fixtures`, whose work is kept in `store`.
-    pub fn new(store: Store, fixtures: Shelf) -> Self {
+    pub fn new(store: Store, fixtures: FixtureHandle) -> Self {
         let drawing = Arc::new(Semaphore::new(DRAWING_AT_ONCE));
         Self { store, fixtures, drawing, kept: Arc::default() }
     }

@@ -23,7 +23,7 @@ use crate::domain::error::with_sources;
 use crate::domain::{ApiKey, FixtureAccount};
 use crate::fixtures::Fixtures;
 use crate::ids::random_seed;
-use crate::server::{App, Shutdown};
+use crate::server::{Server, Shutdown};
 
 /// What `mynah` ends with when it could not do its own part, so that nobody takes it for the
 /// command's exit code; `env` and `timeout` do the same.
@@ -78,7 +78,7 @@ fn run(options: &Exec) -> anyhow::Result<ExitCode> {
 }
 
 /// The command's server.
-struct Server {
+struct ServerUnderExec {
     /// What the command finds in its environment.
     variables: Vec<Variable>,
     stop: oneshot::Sender<()>,
@@ -89,8 +89,9 @@ struct Server {
 /// The name of an environment variable, and its value; without one it is not set.
 type Variable = (&'static str, Option<String>);
 
-async fn start(options: &Serve) -> anyhow::Result<Server> {
-    let app = App::build(&options.config(options.seed.unwrap_or_else(random_seed))).await?;
+async fn start(options: &Serve) -> anyhow::Result<ServerUnderExec> {
+    let app =
+        ServerUnderExec::build(&options.config(options.seed.unwrap_or_else(random_seed))).await?;
     let wanted = SocketAddr::new(options.address.host, options.address.port);
     let listener =
         TcpListener::bind(wanted).await.with_context(|| format!("cannot listen on {wanted}"))?;
@@ -107,10 +108,10 @@ async fn start(options: &Serve) -> anyhow::Result<Server> {
         let _ = report.send(app.serve(listener, told, grace).await);
     });
     tokio::task::spawn_blocking(o200k::warm_up);
-    Ok(Server { variables, stop, stopped, grace })
+    Ok(ServerUnderExec { variables, stop, stopped, grace })
 }
 
-impl Server {
+impl ServerUnderExec {
     /// Stops it. The command's exit code stands, so what goes wrong is only logged.
     fn stop(self) {
         let _ = self.stop.send(());

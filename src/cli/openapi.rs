@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 
 use super::output;
-use super::{Api, DocumentFormat, Openapi};
+use super::{ApiName, DocumentFormat, Openapi};
 use crate::openapi::{Format, Room};
 
 /// Prints a document.
 pub(super) fn print(options: &Openapi) -> anyhow::Result<ExitCode> {
     let room = match options.api {
-        Api::Runner => Room::Runner,
-        Api::Characters => Room::Characters,
+        ApiName::Runner => Room::Runner,
+        ApiName::Characters => Room::Characters,
     };
     let server = options.server.as_str().trim_end_matches('/');
     let document = match options.format {

@@ -17,7 +17,7 @@ use super::{LogFormat, Serve};
 use crate::clock::Stopwatch;
 use crate::domain::ApiKey;
 use crate::ids::random_seed;
-use crate::server::{App, STOP_MARGIN, Shutdown};
+use crate::server::{STOP_MARGIN, Server, Shutdown};
 use crate::storage;
 
 /// How long the process may take to end beyond the time that running answers get.
@@ -78,7 +78,7 @@ async fn run(
     grace: Duration,
 ) -> anyhow::Result<Shutdown> {
     let config = options.config(options.seed.unwrap_or_else(random_seed));
-    let app = App::build(&config).await?;
+    let app = Server::build(&config).await?;
     let wanted = SocketAddr::new(options.address.host, options.address.port);
     let listener =
         TcpListener::bind(wanted).await.with_context(|| format!("cannot listen on {wanted}"))?;
@@ -117,7 +117,7 @@ pub(super) fn start_log(options: &Serve) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn banner(options: &Serve, address: SocketAddr, app: &App) -> String {
+fn banner(options: &Serve, address: SocketAddr, app: &Server) -> String {
     let base = match &options.public_url {
         Some(url) => url.as_str().trim_end_matches('/').to_owned(),
         None => format!("http://{}", reachable(address)),

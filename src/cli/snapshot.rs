@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde_json::Value;
 
-use super::Running;
+use super::HealthcheckTarget;
 use super::client;
 use super::output;
 
@@ -16,14 +16,22 @@ use super::output;
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Writes all state of `account` to `file`.
-pub(super) fn save(running: &Running, account: &str, file: &Path) -> anyhow::Result<ExitCode> {
+pub(super) fn save(
+    running: &HealthcheckTarget,
+    account: &str,
+    file: &Path,
+) -> anyhow::Result<ExitCode> {
     let snapshot = ask(running, "GET", account, None)?;
     output::write(file, &snapshot)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Puts the state in `file` in the place of all state of `account`.
-pub(super) fn load(running: &Running, account: &str, file: &Path) -> anyhow::Result<ExitCode> {
+pub(super) fn load(
+    running: &HealthcheckTarget,
+    account: &str,
+    file: &Path,
+) -> anyhow::Result<ExitCode> {
     let snapshot = read(file)?;
     ask(running, "PUT", account, Some(&snapshot))?;
     Ok(ExitCode::SUCCESS)
@@ -40,7 +48,7 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 fn ask(
-    running: &Running,
+    running: &HealthcheckTarget,
     method: &str,
     account: &str,
     body: Option<&[u8]>,

@@ -36,7 +36,7 @@ use crate::app::{
 };
 use crate::domain::conversation::Api;
 use crate::domain::fault_rule::{Route, RouteTable};
-use crate::fixtures::Shelf;
+use crate::fixtures::FixtureHandle;
 
 /// What rooms may ask for; each names what it needs in its signature.
 pub struct Services {
@@ -49,7 +49,7 @@ pub struct Services {
     /// Makes agents and pictures.
     pub studio: AgentsAndImages,
     /// The models there are.
-    pub fixtures: Shelf,
+    pub fixtures: FixtureHandle,
     /// Whether unknown fields are refused.
     pub strictness: extract::Strictness,
     /// What large bodies may take together.
@@ -96,7 +96,7 @@ hand_out! {
     turns: Generation,
     archive: ConversationQueries,
     studio: AgentsAndImages,
-    fixtures: Shelf,
+    fixtures: FixtureHandle,
     strictness: extract::Strictness,
     large_bodies: extract::LargeBodies,
     worlds: Arc<AccountRegistry>,

@@ -36,7 +36,7 @@ impl Room {
 }
 
 /// One request of the file.
-struct Request<'d> {
+struct CollectionRequest<'d> {
     name: String,
     title: String,
     method: String,
@@ -46,7 +46,7 @@ struct Request<'d> {
     body: Option<&'d Value>,
 }
 
-impl Request<'_> {
+impl CollectionRequest<'_> {
     fn written(&self) -> String {
         let Self { name, title, method, target, key, body } = self;
         let mut lines = vec![
@@ -63,7 +63,7 @@ impl Request<'_> {
     }
 }
 
-fn requests(document: &Value) -> Vec<Request<'_>> {
+fn requests(document: &Value) -> Vec<CollectionRequest<'_>> {
     let paths = document.get("paths").and_then(Value::as_object);
     let mut requests = Vec::new();
     for (path, item) in paths.into_iter().flatten() {
@@ -91,7 +91,7 @@ struct Operation<'d> {
 }
 
 impl<'d> Operation<'d> {
-    fn all(&self) -> Vec<Request<'d>> {
+    fn all(&self) -> Vec<CollectionRequest<'d>> {
         let bodies = self.bodies();
         if !bodies.is_empty() {
             let one = |(key, example): (&'d str, &'d Value)| {
@@ -127,12 +127,12 @@ impl<'d> Operation<'d> {
         example: &Value,
         query: &str,
         body: Option<&'d Value>,
-    ) -> Request<'d> {
+    ) -> CollectionRequest<'d> {
         let joined = |first: &str, by: &str, second: &str| match second {
             "" => first.to_owned(),
             second => format!("{first}{by}{second}"),
         };
-        Request {
+        CollectionRequest {
             name: joined(text(self.described, "/operationId"), "_", key),
             title: joined(text(self.described, "/summary"), ": ", text(example, "/summary")),
             method: self.method.to_uppercase(),

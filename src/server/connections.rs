@@ -27,9 +27,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use self::accept_errors::AcceptErrors;
-use self::ending::Ending;
-use self::naps::Naps;
-use self::patience::Patient;
+use self::ending::AccountEndWatch;
+use self::naps::CoalescedTimer;
+use self::patience::StallTimeout;
 use self::refusals::Refusals;
 use self::socket::Socket;
 use self::unframed::Unframed;
@@ -69,7 +69,7 @@ pub(super) async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((socket, _)) => {
-                    connections.spawn(attend(socket, passage.clone(), graceful.watcher()));
+                    connections.spawn(serve_connection(socket, passage.clone(), graceful.watcher()));
                 }
                 // A client that left before it was greeted is nobody's trouble.
                 Err(fault) if fault.kind() == ErrorKind::ConnectionAborted => {}
@@ -91,9 +91,9 @@ pub(super) async fn serve(
 }
 
 /// Serves one connection until it ends, in good order or cut by a fault.
-async fn attend(socket: TcpStream, passage: Pipeline, watcher: Watcher) {
+async fn serve_connection(socket: TcpStream, passage: Pipeline, watcher: Watcher) {
     let line = ConnectionAbort::default();
-    let ending = Ending::default();
+    let ending = AccountEndWatch::default();
     let service = service_fn(async |request: hyper::Request<Incoming>| {
         let framed = request.version() >= Version::HTTP_11 || request.method() == Method::HEAD;
         let answer = ending.of(passage.answer(&line, request).await);
@@ -132,16 +132,16 @@ fn prepared(socket: TcpStream) -> TcpStream {
     socket
 }
 
-fn connection<S, V>(socket: S, service: V) -> http1::Connection<TokioIo<Patient<S>>, V>
+fn connection<S, V>(socket: S, service: V) -> http1::Connection<TokioIo<StallTimeout<S>>, V>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
     V: HttpService<Incoming, ResBody = Body>,
     V::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     http1::Builder::new()
-        .timer(Naps::new())
+        .timer(CoalescedTimer::new())
         .header_read_timeout(HEAD_PATIENCE)
-        .serve_connection(TokioIo::new(Patient::new(socket)), service)
+        .serve_connection(TokioIo::new(StallTimeout::new(socket)), service)
 }
 
 #[expect(

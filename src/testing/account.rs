@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::thread::Core;
+use super::thread::ServerHandle;
 use super::{
     AccountChanges, AccountClock, Credits, Error, Faults, Plan, Replies, Section, Snapshot, Time,
 };
@@ -22,8 +22,8 @@ pub(super) const CHARACTERS: &str = "/api/v1";
 /// [`Account::fork`]. What is not said is as in the account it is copied from.
 #[derive(Debug, Clone)]
 #[must_use = "it is made when it is awaited"]
-pub struct NewAccount {
-    core: Core,
+pub struct AccountBuilder {
+    core: ServerHandle,
     new: accounts::NewAccount,
     /// The account whose state it begins with; that of the fixtures otherwise.
     fork_of: Option<AccountId>,
@@ -31,8 +31,8 @@ pub struct NewAccount {
     with: Vec<Section>,
 }
 
-impl NewAccount {
-    pub(super) fn new(core: Core) -> Self {
+impl AccountBuilder {
+    pub(super) fn new(core: ServerHandle) -> Self {
         Self {
             core,
             new: accounts::NewAccount::default(),
@@ -101,7 +101,7 @@ impl NewAccount {
     }
 }
 
-impl IntoFuture for NewAccount {
+impl IntoFuture for AccountBuilder {
     type Output = Result<Account, Error>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
@@ -113,13 +113,13 @@ impl IntoFuture for NewAccount {
 /// An account, to be given to the client under test by URL and key. Clones are the same account.
 #[derive(Debug, Clone)]
 pub struct Account {
-    pub(super) core: Core,
+    pub(super) core: ServerHandle,
     pub(super) world: Arc<AccountState>,
     key: ApiKey,
 }
 
 impl Account {
-    pub(super) fn new(core: Core, world: Arc<AccountState>) -> Self {
+    pub(super) fn new(core: ServerHandle, world: Arc<AccountState>) -> Self {
         let key = world.keys().into_iter().next().unwrap_or_else(|| ApiKey::new(""));
         Self { core, world, key }
     }
@@ -205,7 +205,10 @@ impl Account {
     }
 
     /// A new account that begins with the state this one is in when it is made.
-    pub fn fork(&self) -> NewAccount {
-        NewAccount { fork_of: Some(self.world.id.clone()), ..NewAccount::new(self.core.clone()) }
+    pub fn fork(&self) -> AccountBuilder {
+        AccountBuilder {
+            fork_of: Some(self.world.id.clone()),
+            ..AccountBuilder::new(self.core.clone())
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
-use super::thread::{self, Order};
+use super::thread::{self, StartRequest};
 use super::{BackendName, ErrorStyle, MessageContent, Mynah, ResetStyle, StartError, Time};
 use crate::fixtures;
 use crate::http::FaultHeader;
@@ -145,7 +145,7 @@ impl Builder {
     pub async fn start(self) -> Result<Mynah, StartError> {
         let Self { port, config, further, grace } = self;
         let fixtures = fixtures::read_with(config.fixtures.as_deref(), further, route_table())?;
-        let (core, running) = thread::start(Order { port, config, fixtures, grace }).await?;
+        let (core, running) = thread::start(StartRequest { port, config, fixtures, grace }).await?;
         Ok(Mynah { core, running })
     }
 }

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::domain;
 use crate::domain::error::FieldError;
 use crate::fixtures::FixturesError;
-use crate::server::AppError;
+use crate::server::ServerError;
 
 /// Why a server did not start.
 #[derive(Debug, Error)]
@@ -15,7 +15,7 @@ use crate::server::AppError;
 pub enum StartError {
     /// The fixtures or the database are at fault.
     #[error(transparent)]
-    App(#[from] AppError),
+    App(#[from] ServerError),
     /// The port is taken, most likely.
     #[error("cannot listen on port {port} of this machine")]
     Listen {

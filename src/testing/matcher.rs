@@ -12,13 +12,13 @@ use crate::app::request_log::is_path;
 /// Objects are compared in part: they may have more fields; arrays must be as long.
 #[derive(Debug, Default)]
 #[must_use = "it is given to an assertion"]
-pub struct Pattern {
-    pub(super) criteria: Vec<Criterion>,
+pub struct RequestPattern {
+    pub(super) criteria: Vec<MatchCriterion>,
     pub(super) since: Option<u64>,
 }
 
 /// One thing that must hold.
-pub(super) struct Criterion {
+pub(super) struct MatchCriterion {
     pub(super) name: String,
     /// What is wanted, for people.
     pub(super) wanted: String,
@@ -27,7 +27,7 @@ pub(super) struct Criterion {
 
 type Check = Box<dyn Fn(&LoggedExchange) -> Vec<Difference> + Send + Sync>;
 
-impl fmt::Debug for Criterion {
+impl fmt::Debug for MatchCriterion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.name, self.wanted)
     }
@@ -59,7 +59,7 @@ impl fmt::Display for Difference {
     }
 }
 
-impl Pattern {
+impl RequestPattern {
     /// The method, in any case.
     pub fn method(self, method: &str) -> Self {
         let wanted = method.to_ascii_uppercase();
@@ -184,7 +184,11 @@ impl Pattern {
         wanted: String,
         check: impl Fn(&LoggedExchange) -> Vec<Difference> + Send + Sync + 'static,
     ) -> Self {
-        self.criteria.push(Criterion { name: name.to_owned(), wanted, check: Box::new(check) });
+        self.criteria.push(MatchCriterion {
+            name: name.to_owned(),
+            wanted,
+            check: Box::new(check),
+        });
         self
     }
 

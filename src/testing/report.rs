@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::matcher::shown;
-use super::matcher::{Difference, Pattern};
+use super::matcher::{Difference, RequestPattern};
 use super::request::LoggedExchange;
 
 /// How many of the latest requests are shown.
@@ -16,7 +16,7 @@ const LONGEST_BODY: usize = 300;
 /// What was wanted, what came, and what differs in the nearest miss.
 pub(super) fn failure(
     head: &str,
-    wanted: &Pattern,
+    wanted: &RequestPattern,
     came: &[LoggedExchange],
     dropped: u64,
 ) -> String {
@@ -48,7 +48,7 @@ pub(super) fn journal(came: &[LoggedExchange], dropped: u64) -> String {
 
 /// The request that is most like this without being so; of two, the later one.
 fn nearest<'r>(
-    wanted: &Pattern,
+    wanted: &RequestPattern,
     came: &[&'r LoggedExchange],
 ) -> Option<(&'r LoggedExchange, Vec<Difference>)> {
     came.iter()

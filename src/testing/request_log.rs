@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::report::failure;
 use super::report::journal;
-use super::{Account, ExpectationTimeout, LoggedExchange, Pattern};
+use super::{Account, ExpectationTimeout, LoggedExchange, RequestPattern};
 use crate::app::AccountState;
 use crate::http::apis::control::documents;
 
@@ -44,8 +44,11 @@ impl Account {
     }
 
     /// Those of them that are like this, oldest first.
-    pub fn requests_like(&self, like: impl FnOnce(Pattern) -> Pattern) -> Vec<LoggedExchange> {
-        let like = like(Pattern::default());
+    pub fn requests_like(
+        &self,
+        like: impl FnOnce(RequestPattern) -> RequestPattern,
+    ) -> Vec<LoggedExchange> {
+        let like = like(RequestPattern::default());
         let (mut came, _) = self.came();
         came.retain(|request| like.takes(request));
         came
@@ -72,9 +75,9 @@ impl Account {
         &self,
         count: usize,
         timeout: Duration,
-        like: impl FnOnce(Pattern) -> Pattern,
+        like: impl FnOnce(RequestPattern) -> RequestPattern,
     ) -> Result<Vec<LoggedExchange>, ExpectationTimeout> {
-        let like = like(Pattern::default());
+        let like = like(RequestPattern::default());
         let account = self.clone();
         let waiting = async move {
             let mut found = Vec::new();
@@ -96,7 +99,7 @@ impl Account {
     }
 
     /// Finds requests like this, until there are so many or no more will come.
-    async fn collect(&self, count: usize, like: &Pattern, found: &mut Vec<LoggedExchange>) {
+    async fn collect(&self, count: usize, like: &RequestPattern, found: &mut Vec<LoggedExchange>) {
         let mut follower = self.world.journal.follow(Some(0));
         while found.len() < count
             && let Some(news) = follower.next().await
@@ -113,8 +116,11 @@ impl Account {
     ///
     /// The failure lists what came instead, and what differs in the nearest miss.
     #[track_caller]
-    pub fn expect_request(&self, like: impl FnOnce(Pattern) -> Pattern) -> LoggedExchange {
-        let like = like(Pattern::default());
+    pub fn expect_request(
+        &self,
+        like: impl FnOnce(RequestPattern) -> RequestPattern,
+    ) -> LoggedExchange {
+        let like = like(RequestPattern::default());
         let (came, dropped) = self.came();
         match came.iter().find(|request| like.takes(request)) {
             Some(request) => request.clone(),
@@ -135,9 +141,9 @@ impl Account {
     pub fn expect_request_count(
         &self,
         count: usize,
-        like: impl FnOnce(Pattern) -> Pattern,
+        like: impl FnOnce(RequestPattern) -> RequestPattern,
     ) -> Vec<LoggedExchange> {
-        let like = like(Pattern::default());
+        let like = like(RequestPattern::default());
         let (came, dropped) = self.came();
         let found: Vec<LoggedExchange> =
             came.iter().filter(|request| like.takes(request)).cloned().collect();
@@ -154,7 +160,7 @@ impl Account {
 
     /// Fails if a request like this came; `|any| any`: if there was any.
     #[track_caller]
-    pub fn expect_no_request(&self, like: impl FnOnce(Pattern) -> Pattern) {
+    pub fn expect_no_request(&self, like: impl FnOnce(RequestPattern) -> RequestPattern) {
         self.expect_request_count(0, like);
     }
 

@@ -18,18 +18,18 @@ use tokio_util::task::AbortOnDropHandle;
 use super::{Error, StartError};
 use crate::app::{AccountRegistry, Snapshots};
 use crate::fixtures::Checked;
-use crate::server::{App, Config, STOP_MARGIN};
+use crate::server::{Config, STOP_MARGIN, Server};
 
 /// What accounts need of their server. It may be gone.
 #[derive(Debug, Clone)]
-pub(super) struct Core {
+pub(super) struct ServerHandle {
     pub(super) address: SocketAddr,
     pub(super) worlds: Arc<AccountRegistry>,
     pub(super) snapshots: Snapshots,
     runtime: Handle,
 }
 
-impl Core {
+impl ServerHandle {
     /// `path` as clients reach it.
     pub(super) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
@@ -66,7 +66,7 @@ fn outcome<T>(ended: Result<T, tokio::task::JoinError>) -> Result<T, Error> {
 
 /// What a server is started with.
 #[derive(Debug)]
-pub(super) struct Order {
+pub(super) struct StartRequest {
     pub(super) port: u16,
     pub(super) config: Config,
     pub(super) fixtures: Checked,
@@ -79,7 +79,7 @@ const THREAD_MARGIN: Duration = STOP_MARGIN.saturating_add(Duration::from_millis
 
 /// A server that runs; dropped, it is stopped at once.
 #[derive(Debug)]
-pub(super) struct Running {
+pub(super) struct RunningServer {
     /// How long running answers get.
     stop: Option<oneshot::Sender<Duration>>,
     thread: Option<Thread>,
@@ -95,7 +95,7 @@ struct Thread {
     ended: Mutex<mpsc::Receiver<()>>,
 }
 
-impl Running {
+impl RunningServer {
     /// Stops the server in good order.
     pub(super) async fn stop(mut self) {
         if let Some(stop) = self.stop.take() {
@@ -116,7 +116,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningServer {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
@@ -139,7 +139,9 @@ impl Thread {
 }
 
 /// Starts a server, and returns when it answers.
-pub(super) async fn start(order: Order) -> Result<(Core, Running), StartError> {
+pub(super) async fn start(
+    order: StartRequest,
+) -> Result<(ServerHandle, RunningServer), StartError> {
     let grace = order.grace;
     let (ready, started) = oneshot::channel();
     let (stop, stopped) = oneshot::channel();
@@ -151,14 +153,14 @@ pub(super) async fn start(order: Order) -> Result<(Core, Running), StartError> {
     let thread = std::thread::Builder::new().name("mynah".to_owned()).spawn(serving);
     let handle = thread.map_err(StartError::Thread)?;
     let thread = Some(Thread { handle, ended: Mutex::new(ended) });
-    let running = Running { stop: Some(stop), thread, grace };
+    let running = RunningServer { stop: Some(stop), thread, grace };
     let core = started.await.map_err(|_| StartError::Ended)??;
     Ok((core, running))
 }
 
-type Ready = oneshot::Sender<Result<Core, StartError>>;
+type Ready = oneshot::Sender<Result<ServerHandle, StartError>>;
 
-fn run(order: Order, ready: Ready, stopped: oneshot::Receiver<Duration>) {
+fn run(order: StartRequest, ready: Ready, stopped: oneshot::Receiver<Duration>) {
     let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(fault) => {
@@ -171,7 +173,7 @@ fn run(order: Order, ready: Ready, stopped: oneshot::Receiver<Duration>) {
     runtime.shutdown_background();
 }
 
-async fn serve(order: Order, ready: Ready, stopped: oneshot::Receiver<Duration>) {
+async fn serve(order: StartRequest, ready: Ready, stopped: oneshot::Receiver<Duration>) {
     let (app, listener, core) = match prepare(order).await {
         Ok(prepared) => prepared,
         Err(fault) => {
@@ -184,15 +186,15 @@ async fn serve(order: Order, ready: Ready, stopped: oneshot::Receiver<Duration>)
     app.serve_until(listener, async { stopped.await.unwrap_or_default() }).await;
 }
 
-async fn prepare(order: Order) -> Result<(App, TcpListener, Core), StartError> {
-    let Order { port, config, fixtures, grace: _ } = order;
+async fn prepare(order: StartRequest) -> Result<(Server, TcpListener, ServerHandle), StartError> {
+    let StartRequest { port, config, fixtures, grace: _ } = order;
     let listen = |source| StartError::Listen { port, source };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
-    let app = App::build_from(&config, fixtures).await?;
+    let app = Server::build_from(&config, fixtures).await?;
     let worlds = Arc::clone(app.worlds());
     let snapshots = Snapshots::new(app.store().clone(), Arc::clone(&worlds));
-    Ok((app, listener, Core { address, worlds, snapshots, runtime: Handle::current() }))
+    Ok((app, listener, ServerHandle { address, worlds, snapshots, runtime: Handle::current() }))
 }
 
 #[cfg(test)]
@@ -208,7 +210,7 @@ mod tests {
             drop(end);
         });
         let thread = Some(Thread { handle, ended: Mutex::new(ended) });
-        drop(Running { stop: None, thread, grace: Duration::ZERO });
+        drop(RunningServer { stop: None, thread, grace: Duration::ZERO });
         drop(let_go);
     }
 }

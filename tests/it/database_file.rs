@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Stdio;
 
-use mynah::server::{App, Config};
+use mynah::server::{Config, Server};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -69,7 +69,7 @@ async fn in_one_process_too_a_database_has_one_server_at_a_time() {
     let config = Config { database: url.clone(), ..Config::default() };
     let app = TestApp::with(|config| config.database.clone_from(&url)).await;
     for _ in 0..2 {
-        let second = App::build(&config).await.err().expect("it is in use");
+        let second = Server::build(&config).await.err().expect("it is in use");
         assert!(second.to_string().ends_with("x.db is in use by another Mynah"), "{second}");
     }
     app.stop().await;

@@ -15,7 +15,7 @@ use crate::app::faults::AccountFaults;
 use crate::app::request_log::{RequestLog, Watchers};
 use crate::clock::{Clock, ClockMode, Stopwatch};
 use crate::domain::{ApiKey, Credits, Error, FixtureAccount, Plan};
-use crate::fixtures::{Fixtures, Shelf};
+use crate::fixtures::{FixtureHandle, Fixtures};
 use crate::ids::{self, AccountId, IdGenerator, IdKind};
 use crate::models::rules::AccountRules;
 use crate::storage::accounts::{self, NewRow, Saved};
@@ -42,7 +42,7 @@ impl AccountRegistry {
     /// The accounts of the fixtures, and those made at run time that the store remembers. Fixture
     /// accounts that the store does not know yet start with their copy of the fixtures.
     pub async fn open(
-        fixtures: &Shelf,
+        fixtures: &FixtureHandle,
         store: &Store,
         settings: RegistryOptions,
     ) -> Result<Self, StoreError> {

@@ -16,14 +16,14 @@ use crate::http::{AccountEnd, Ended};
 
 /// What one connection waits for while it sends a stream.
 #[derive(Clone, Default)]
-pub(super) struct Ending(Arc<Mutex<Option<Ended>>>);
+pub(super) struct AccountEndWatch(Arc<Mutex<Option<Ended>>>);
 
-impl Ending {
+impl AccountEndWatch {
     /// `answer`; as long as it is sent, and if it is a stream, the end of its account is waited for.
     pub(super) fn of(&self, mut answer: Response) -> Response {
         let Some(end) = answer.extensions_mut().remove::<AccountEnd>() else { return answer };
         *self.0.lock() = Some(end.wait());
-        answer.map(|body| Body::new(Sent { body, ending: self.clone() }))
+        answer.map(|body| Body::new(WatchedBody { body, ending: self.clone() }))
     }
 
     /// Ready when the account of the stream that is being sent has ended.
@@ -36,18 +36,18 @@ impl Ending {
 }
 
 /// A stream that is being sent.
-struct Sent {
+struct WatchedBody {
     body: Body,
-    ending: Ending,
+    ending: AccountEndWatch,
 }
 
-impl Drop for Sent {
+impl Drop for WatchedBody {
     fn drop(&mut self) {
         *self.ending.0.lock() = None;
     }
 }
 
-impl HttpBody for Sent {
+impl HttpBody for WatchedBody {
     type Data = Bytes;
     type Error = axum::Error;
 

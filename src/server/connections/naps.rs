@@ -15,31 +15,31 @@ use parking_lot::Mutex;
 
 /// The timer of one connection.
 #[derive(Clone)]
-pub(super) struct Naps(Arc<Mutex<Alarm>>);
+pub(super) struct CoalescedTimer(Arc<Mutex<Alarm>>);
 
 /// The connection's entry in the wheel, once there is one.
 type Alarm = Option<Pin<Box<tokio::time::Sleep>>>;
 
 /// One wait.
-struct Nap {
+struct TimerWait {
     alarm: Arc<Mutex<Alarm>>,
     end: Instant,
 }
 
-impl Naps {
+impl CoalescedTimer {
     /// A timer for a new connection.
     pub(super) fn new() -> Self {
         Self(Arc::default())
     }
 }
 
-impl Timer for Naps {
+impl Timer for CoalescedTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
         self.sleep_until(self.now() + duration)
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        Box::pin(Nap { alarm: Arc::clone(&self.0), end: deadline })
+        Box::pin(TimerWait { alarm: Arc::clone(&self.0), end: deadline })
     }
 
     fn now(&self) -> Instant {
@@ -47,9 +47,9 @@ impl Timer for Naps {
     }
 }
 
-impl Sleep for Nap {}
+impl Sleep for TimerWait {}
 
-impl Future for Nap {
+impl Future for TimerWait {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
@@ -78,7 +78,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_nap_lasts_as_long_as_it_is_to_whatever_came_before() {
-        let naps = Naps::new();
+        let naps = CoalescedTimer::new();
         for length in [1, 3, 2, 2, 5, 1] {
             let start = naps.now();
             naps.sleep(STEP * length).await;
@@ -88,7 +88,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_nap_that_is_cut_short_does_not_shorten_the_next() {
-        let naps = Naps::new();
+        let naps = CoalescedTimer::new();
         for _ in 0..5 {
             let mut cut = naps.sleep(STEP);
             assert!(futures::poll!(&mut cut).is_pending());

@@ -18,14 +18,14 @@ const WRITE_PATIENCE: Duration = Duration::from_mins(1);
 
 /// `S`, with writes that fail when they have stood still for too long.
 #[derive(Debug)]
-pub(super) struct Patient<S> {
+pub(super) struct StallTimeout<S> {
     socket: S,
     patience: Pin<Box<Sleep>>,
     /// A write is waiting for the client, and `patience` runs.
     waiting: bool,
 }
 
-impl<S> Patient<S> {
+impl<S> StallTimeout<S> {
     pub(super) fn new(socket: S) -> Self {
         Self {
             socket,
@@ -35,7 +35,7 @@ impl<S> Patient<S> {
     }
 }
 
-impl<S: Unpin> Patient<S> {
+impl<S: Unpin> StallTimeout<S> {
     /// Polls the socket with `act`, for as long as patience lasts.
     fn poll_patiently<T>(
         &mut self,
@@ -58,7 +58,7 @@ impl<S: Unpin> Patient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for StallTimeout<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -88,7 +88,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for StallTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -106,9 +106,9 @@ mod tests {
 
     const ALMOST: Duration = Duration::from_secs(59);
 
-    fn pair() -> (DuplexStream, Patient<DuplexStream>) {
+    fn pair() -> (DuplexStream, StallTimeout<DuplexStream>) {
         let (client, server) = duplex(8);
-        (client, Patient::new(server))
+        (client, StallTimeout::new(server))
     }
 
     #[tokio::test(start_paused = true)]

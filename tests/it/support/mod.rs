@@ -27,7 +27,7 @@ use mynah::app::AccountRegistry;
 use mynah::app::fixture_watch::reload;
 use mynah::clock::Clock;
 use mynah::ids::AccountId;
-use mynah::server::{App, Config, Shutdown};
+use mynah::server::{Config, Server, Shutdown};
 use mynah::storage::Store;
 use raw::Raw;
 use reqwest::header::{HeaderMap, HeaderValue};
@@ -253,7 +253,7 @@ impl Setup {
     }
 
     async fn start(self) -> TestApp {
-        let app = App::build(&self.0).await.expect("the server can be built");
+        let app = Server::build(&self.0).await.expect("the server can be built");
         let worlds = Arc::clone(app.worlds());
         let store = app.store().clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -11,7 +11,7 @@ use axum::extract::FromRef;
 
 pub(crate) use self::auth::count;
 use crate::app::{AgentsAndImages, Authenticator, ConversationQueries, Generation};
-use crate::fixtures::Shelf;
+use crate::fixtures::FixtureHandle;
 use crate::http::base_url::PublicUrl;
 use crate::http::extract::{LargeBodies, Strictness};
 use crate::http::response::failure::ApiError;
@@ -27,7 +27,7 @@ where
     Generation: FromRef<S>,
     ConversationQueries: FromRef<S>,
     AgentsAndImages: FromRef<S>,
-    Shelf: FromRef<S>,
+    FixtureHandle: FromRef<S>,
     PublicUrl: FromRef<S>,
     Strictness: FromRef<S>,
     LargeBodies: FromRef<S>,

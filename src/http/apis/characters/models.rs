@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use super::auth::CharactersAccount;
 use crate::domain::Credits;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
-use crate::fixtures::Shelf;
+use crate::fixtures::FixtureHandle;
 use crate::http::extract::Json;
 use crate::http::response::failure::ApiError;
 use crate::http::response::pages::ListQuery;
@@ -29,7 +29,7 @@ fn number(price: Credits) -> Option<Box<RawValue>> {
 /// Models of one type, `llm` or `sd`, in the order of the fixtures.
 pub(super) async fn list(
     CharactersAccount(_): CharactersAccount,
-    State(shelf): State<Shelf>,
+    State(shelf): State<FixtureHandle>,
     query: ListQuery,
 ) -> Result<Json<Vec<ModelItem>>, ApiError> {
     let fixtures = shelf.current();

@@ -15,7 +15,8 @@ use crate::ids::AccountId;
 use crate::storage::Store;
 
 async fn world() -> Arc<AccountState> {
-    let fixtures = fixtures::Shelf::new(fixtures::built_in(route_table()).unwrap().fixtures);
+    let fixtures =
+        fixtures::FixtureHandle::new(fixtures::built_in(route_table()).unwrap().fixtures);
     let store = Store::open("sqlite::memory:").await.unwrap();
     let settings =
         RegistryOptions { seed: 1, clock: None, journal_max: 1000, routes: route_table() };
