@@ -249,7 +249,7 @@ impl Fixtures {
     pub async fn seed(
         &self,
         db: &mut Connection,
-        owner: AccountRow,
+        owner: AccountKey,
         ids: &IdGenerator,
     ) -> Result<(), StoreError> {
         for (conversation, said) in &self.conversations {

@@ -15,10 +15,10 @@ use mynah::app::AccountState;
 use mynah::domain::Credits;
 use mynah::domain::conversation::Api;
 use mynah::ids::IdKind;
-use mynah::storage::listing::{self, Filter};
+use mynah::storage::listing::{self, ConversationFilter};
 use mynah::storage::{
-    self, AccountRow, Drawn, History, Posted, Posting, Sought, WholeTurn, Window, conversations,
-    messages,
+    self, AccountKey, ConversationKey, Drawn, History, PageWindow, Posted, Posting, WholeTurn,
+    conversations, messages,
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
@@ -135,7 +135,7 @@ struct Entry {
 }
 
 impl Posting for Entry {
-    fn owner(&self) -> AccountRow {
+    fn owner(&self) -> AccountKey {
         self.world.row
     }
 
@@ -189,7 +189,10 @@ impl OpenDatabase {
     }
 
     async fn page_of(&self, name: &str, value: &str) -> anyhow::Result<()> {
-        let filter = Filter { deployment: None, meta: vec![(name.to_owned(), value.to_owned())] };
+        let filter = ConversationFilter {
+            deployment: None,
+            meta: vec![(name.to_owned(), value.to_owned())],
+        };
         let owner = self.world.row;
         let look = storage::act(move |db| {
             async move { listing::conversations(db, owner, &filter, PAGE).await }.boxed()

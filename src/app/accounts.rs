@@ -32,7 +32,7 @@ use crate::domain::fault_rule::{FaultContext, RouteTable};
 use crate::domain::{ApiKey, Error, Plan};
 use crate::fixtures::FixtureHandle;
 use crate::ids::{AccountId, ProjectId};
-use crate::storage::{self, AccountRow, Connection, Store, StoreError};
+use crate::storage::{self, AccountKey, Connection, Store, StoreError};
 
 /// One account at run time, and everything that is its own.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub struct AccountState {
     /// Its id.
     pub id: AccountId,
     /// Its rows in the store.
-    pub row: AccountRow,
+    pub row: AccountKey,
     /// Its time.
     pub clock: Arc<Clock>,
     /// What was asked of it lately.

@@ -11,10 +11,10 @@ use crate::domain::Error;
 use crate::domain::conversation::{Api, Conversation, Message};
 use crate::ids::ConversationId;
 use crate::storage::conversations;
-use crate::storage::conversations::Place;
-use crate::storage::listing::{self, Filter, Summary};
+use crate::storage::conversations::ConversationExtent;
+use crate::storage::listing::{self, ConversationFilter, Summary};
 use crate::storage::messages;
-use crate::storage::{self, AccountRow, BATCH, BATCH_LENGTH, Store, Window};
+use crate::storage::{self, AccountKey, BATCH, BATCH_LENGTH, PageWindow, Store};
 
 /// Shows what is stored.
 #[derive(Debug, Clone)]
@@ -41,8 +41,8 @@ pub struct Page<T> {
 
 impl PageRequest {
     /// Where the page lies in the list.
-    pub fn window(self) -> Window {
-        Window { skip: (self.page - 1).saturating_mul(self.page_size), take: self.page_size }
+    pub fn window(self) -> PageWindow {
+        PageWindow { skip: (self.page - 1).saturating_mul(self.page_size), take: self.page_size }
     }
 
     /// Whether items of a list of `total` come after this page.
@@ -61,7 +61,7 @@ impl ConversationQueries {
     pub async fn conversations(
         &self,
         world: &AccountState,
-        filter: Filter,
+        filter: ConversationFilter,
         page: PageRequest,
     ) -> Result<Page<Summary>, Error> {
         let owner = world.row;
@@ -145,7 +145,7 @@ impl ConversationQueries {
         world: &AccountState,
         id: ConversationId,
     ) -> Result<Items<Message>, Error> {
-        let all = Window { skip: 0, take: u64::MAX };
+        let all = PageWindow { skip: 0, take: u64::MAX };
         let found = self.messages_of(world.row, Api::Characters, id.clone(), all).await?;
         found.map(|(_, items)| items).ok_or(Error::UnknownConversation(id))
     }
@@ -155,7 +155,7 @@ impl ConversationQueries {
         world: &Arc<AccountState>,
         id: &ConversationId,
         page: PageRequest,
-    ) -> Result<Option<(Place, Page<Message>)>, Error> {
+    ) -> Result<Option<(ConversationExtent, Page<Message>)>, Error> {
         let found = self.messages_of(world.row, Api::Runner, id.clone(), page.window()).await?;
         Ok(found.map(|(place, items)| {
             let total = place.message_count();
@@ -166,11 +166,11 @@ impl ConversationQueries {
     /// The messages of a conversation in `window`, as many as there are now.
     async fn messages_of(
         &self,
-        owner: AccountRow,
+        owner: AccountKey,
         api: Api,
         id: ConversationId,
-        window: Window,
-    ) -> Result<Option<(Place, Items<Message>)>, Error> {
+        window: PageWindow,
+    ) -> Result<Option<(ConversationExtent, Items<Message>)>, Error> {
         let look = storage::act(move |db| {
             async move {
                 let Some(place) = conversations::place(db, owner, api, &id).await? else {
@@ -198,8 +198,8 @@ impl ConversationQueries {
 }
 
 /// The next batch from `start`, as far as `end`.
-fn up_to(end: u64, start: u64) -> Window {
-    Window { skip: start, take: end.saturating_sub(start).min(BATCH) }
+fn up_to(end: u64, start: u64) -> PageWindow {
+    PageWindow { skip: start, take: end.saturating_sub(start).min(BATCH) }
 }
 
 /// The batch of `ordinals` behind `after`, or the first.

@@ -23,7 +23,7 @@ use crate::domain::fault_rule::RouteTable;
 use crate::domain::{Error, Plan};
 use crate::ids::{AccountId, IdKind};
 use crate::models::rules::kept::CapturedRules;
-use crate::storage::snapshots::{self, Holdings};
+use crate::storage::snapshots::{self, AccountData};
 use crate::storage::{self, Store};
 
 /// Takes and restores snapshots.
@@ -47,7 +47,7 @@ impl Snapshots {
     }
 
     /// All state of `world` as of one moment.
-    async fn capture(&self, world: &Arc<AccountState>) -> Result<(Captured, Holdings), Error> {
+    async fn capture(&self, world: &Arc<AccountState>) -> Result<(Captured, AccountData), Error> {
         let owner = world.row;
         let look = storage::act(move |db| async move { snapshots::read(db, owner).await }.boxed());
         let of = Arc::clone(world);

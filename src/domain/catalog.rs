@@ -38,13 +38,13 @@ pub struct Deployment {
 /// System instructions, with `{{NAME}}` slots.
 #[derive(Debug, Clone)]
 pub struct Instructions {
-    pieces: Vec<Piece>,
+    pieces: Vec<InstructionPart>,
     /// What they are without a variable: in most requests, and in all if they have no slot.
     blank: Arc<Counted>,
 }
 
 #[derive(Debug, Clone)]
-enum Piece {
+enum InstructionPart {
     Text(String),
     /// Its name.
     Slot(String),
@@ -59,8 +59,8 @@ impl Instructions {
             before.push_str(passed);
             let slot = after.split_once("}}").filter(|(name, _)| is_slot_name(name));
             if let Some((name, tail)) = slot {
-                pieces.push(Piece::Text(std::mem::take(&mut before)));
-                pieces.push(Piece::Slot(name.to_owned()));
+                pieces.push(InstructionPart::Text(std::mem::take(&mut before)));
+                pieces.push(InstructionPart::Slot(name.to_owned()));
                 rest = tail;
             } else {
                 // Not a slot: one brace is plain text, the next may open a slot (`{{{NAME}}`).
@@ -68,7 +68,7 @@ impl Instructions {
                 rest = rest.get(passed.len() + 1..).unwrap_or_default();
             }
         }
-        pieces.push(Piece::Text(before + rest));
+        pieces.push(InstructionPart::Text(before + rest));
         let blank = Arc::new(filled(&pieces, &Variables::new()).into());
         Self { pieces, blank }
     }
@@ -83,12 +83,12 @@ impl Instructions {
     }
 }
 
-fn filled(pieces: &[Piece], variables: &Variables) -> String {
+fn filled(pieces: &[InstructionPart], variables: &Variables) -> String {
     let mut filled = String::new();
     for piece in pieces {
         match piece {
-            Piece::Text(text) => filled.push_str(text),
-            Piece::Slot(name) => {
+            InstructionPart::Text(text) => filled.push_str(text),
+            InstructionPart::Slot(name) => {
                 filled.push_str(&variables.get(name).map(as_text).unwrap_or_default());
             }
         }

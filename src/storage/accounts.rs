@@ -7,14 +7,14 @@ use sqlx::QueryBuilder;
 
 use super::from_sql;
 use super::to_sql;
-use super::{AccountRow, Connection, StoreError};
+use super::{AccountKey, Connection, StoreError};
 use crate::clock::ClockMode;
 use crate::domain::{ApiKey, Credits};
 use crate::ids::{AccountId, IdGenerator, IdKind};
 
 /// An account's row.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub struct Saved {
+pub struct AccountRecord {
     account: i64,
     /// Its id.
     pub id: String,
@@ -35,10 +35,10 @@ pub struct Saved {
     clock_ahead: Option<i64>,
 }
 
-impl Saved {
+impl AccountRecord {
     /// Its row.
-    pub fn row(&self) -> AccountRow {
-        AccountRow(self.account)
+    pub fn row(&self) -> AccountKey {
+        AccountKey(self.account)
     }
 
     /// Its own seed, if it was given one.
@@ -74,7 +74,7 @@ impl Saved {
 }
 
 /// Every account there is.
-pub async fn all(db: &mut Connection) -> Result<Vec<Saved>, StoreError> {
+pub async fn all(db: &mut Connection) -> Result<Vec<AccountRecord>, StoreError> {
     let rows = sqlx::query_as(
         "SELECT account, id, made_from, api_key, seed, ttl, plan, requests_per_minute,
                 runner_requests_per_minute, first_balance, first_clock, first_clock_ahead,
@@ -85,7 +85,7 @@ pub async fn all(db: &mut Connection) -> Result<Vec<Saved>, StoreError> {
 }
 
 /// The account in row `owner`.
-pub async fn find(db: &mut Connection, owner: AccountRow) -> Result<Saved, StoreError> {
+pub async fn find(db: &mut Connection, owner: AccountKey) -> Result<AccountRecord, StoreError> {
     let row = sqlx::query_as(
         "SELECT account, id, made_from, api_key, seed, ttl, plan, requests_per_minute,
                 runner_requests_per_minute, first_balance, first_clock, first_clock_ahead,
@@ -97,7 +97,7 @@ pub async fn find(db: &mut Connection, owner: AccountRow) -> Result<Saved, Store
 
 /// An account to be made.
 #[derive(Debug, Clone)]
-pub struct NewRow {
+pub struct NewAccountRecord {
     /// Its id.
     pub id: AccountId,
     /// The credits it starts with.
@@ -117,20 +117,20 @@ pub struct NewRow {
 }
 
 /// The row of the next account, and its number, which no other account ever had.
-pub async fn next(db: &mut Connection) -> Result<(AccountRow, u64), StoreError> {
+pub async fn next(db: &mut Connection) -> Result<(AccountKey, u64), StoreError> {
     let number: i64 = sqlx::query_scalar(
         "UPDATE account_numbers SET latest = latest + 1 WHERE only_row = 1 RETURNING latest",
     )
     .fetch_one(db)
     .await?;
-    Ok((AccountRow(number), from_sql(number)))
+    Ok((AccountKey(number), from_sql(number)))
 }
 
 /// Makes an account in row `owner`.
 pub async fn insert(
     db: &mut Connection,
-    owner: AccountRow,
-    new: &NewRow,
+    owner: AccountKey,
+    new: &NewAccountRecord,
 ) -> Result<(), StoreError> {
     let (frozen_at, ahead) = clock_columns(new.clock);
     sqlx::query(
@@ -156,7 +156,7 @@ pub async fn insert(
 /// Remembers the snapshot that the account was made from.
 pub async fn save_origin(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     snapshot: &str,
 ) -> Result<(), StoreError> {
     sqlx::query("INSERT INTO account_origins (account, snapshot) VALUES ($1, $2)")
@@ -168,20 +168,20 @@ pub async fn save_origin(
 }
 
 /// The snapshot that the account was made from, if it was made from one.
-pub async fn origin(db: &mut Connection, owner: AccountRow) -> Result<Option<String>, StoreError> {
+pub async fn origin(db: &mut Connection, owner: AccountKey) -> Result<Option<String>, StoreError> {
     let origin = sqlx::query_scalar("SELECT snapshot FROM account_origins WHERE account = $1");
     Ok(origin.bind(owner.0).fetch_optional(db).await?)
 }
 
 /// Removes an account with all it holds.
-pub async fn remove(db: &mut Connection, owner: AccountRow) -> Result<(), StoreError> {
+pub async fn remove(db: &mut Connection, owner: AccountKey) -> Result<(), StoreError> {
     clear(db, owner).await?;
     sqlx::query("DELETE FROM accounts WHERE account = $1").bind(owner.0).execute(db).await?;
     Ok(())
 }
 
 /// Removes all that an account holds.
-pub async fn clear(db: &mut Connection, owner: AccountRow) -> Result<(), StoreError> {
+pub async fn clear(db: &mut Connection, owner: AccountKey) -> Result<(), StoreError> {
     for statement in [
         "DELETE FROM messages WHERE account = $1",
         "DELETE FROM conversation_meta WHERE account = $1",
@@ -199,7 +199,7 @@ pub async fn clear(db: &mut Connection, owner: AccountRow) -> Result<(), StoreEr
 /// Sets the account's balance.
 pub async fn set_balance(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     balance: Credits,
 ) -> Result<(), StoreError> {
     sqlx::query("UPDATE accounts SET balance = $2 WHERE account = $1")
@@ -213,7 +213,7 @@ pub async fn set_balance(
 /// Remembers how the account's clock goes.
 pub async fn set_clock(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     clock: ClockMode,
 ) -> Result<(), StoreError> {
     let (frozen_at, ahead) = clock_columns(Some(clock));
@@ -250,7 +250,7 @@ fn clock_mode(frozen_at: Option<i64>, ahead: Option<i64>) -> Option<ClockMode> {
 }
 
 /// Gives the account the plan, the limits and the clock again that it was made with.
-pub async fn reset_terms(db: &mut Connection, owner: AccountRow) -> Result<(), StoreError> {
+pub async fn reset_terms(db: &mut Connection, owner: AccountKey) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE accounts
          SET plan = first_plan, requests_per_minute = NULL, runner_requests_per_minute = NULL,
@@ -266,7 +266,7 @@ pub async fn reset_terms(db: &mut Connection, owner: AccountRow) -> Result<(), S
 /// Sets the account's plan, and limits of its own to the Characters API and the Runner API.
 pub async fn set_terms(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     plan: &str,
     limits: (Option<u32>, Option<u32>),
 ) -> Result<(), StoreError> {
@@ -287,7 +287,7 @@ pub async fn set_terms(
 /// How many of each kind the account has made and stored.
 pub async fn counters(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
 ) -> Result<Vec<(IdKind, u64)>, StoreError> {
     let rows: Vec<(String, i64)> =
         sqlx::query_as("SELECT kind, made FROM counters WHERE account = $1")
@@ -301,7 +301,7 @@ pub async fn counters(
 /// Remembers how many of each of `kinds` the account has made.
 pub async fn save_counters(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     ids: &IdGenerator,
     kinds: &[IdKind],
 ) -> Result<(), StoreError> {
@@ -311,7 +311,7 @@ pub async fn save_counters(
 /// Remembers that so many of each kind were made.
 pub async fn set_counters(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     made: &[(IdKind, u64)],
 ) -> Result<(), StoreError> {
     let mut upsert = QueryBuilder::new("INSERT INTO counters (account, kind, made) ");
@@ -326,7 +326,7 @@ pub async fn set_counters(
 /// Takes `cost` off the account's balance, if the balance covers it; tells whether it did.
 pub async fn charge(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     cost: Credits,
 ) -> Result<bool, StoreError> {
     let charged = sqlx::query(
@@ -342,23 +342,23 @@ pub async fn charge(
 /// The account's balance; none if the account is gone.
 pub async fn balance(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
 ) -> Result<Option<Credits>, StoreError> {
     Ok(balance_if_any(db, owner).await?)
 }
 
 /// The balance of every account there is.
-pub async fn balances(db: &mut Connection) -> Result<HashMap<AccountRow, Credits>, StoreError> {
+pub async fn balances(db: &mut Connection) -> Result<HashMap<AccountKey, Credits>, StoreError> {
     let rows: Vec<(i64, i64)> =
         sqlx::query_as("SELECT account, balance FROM accounts").fetch_all(db).await?;
-    let balance = |(owner, millionths)| (AccountRow(owner), Credits::from_millionths(millionths));
+    let balance = |(owner, millionths)| (AccountKey(owner), Credits::from_millionths(millionths));
     Ok(rows.into_iter().map(balance).collect())
 }
 
 /// The same as [`balance`], for the store itself.
 pub(super) async fn balance_if_any(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
 ) -> Result<Option<Credits>, sqlx::Error> {
     let balance = sqlx::query_scalar("SELECT balance FROM accounts WHERE account = $1");
     let millionths: Option<i64> = balance.bind(owner.0).fetch_optional(db).await?;

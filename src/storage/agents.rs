@@ -7,7 +7,7 @@ use super::parse;
 use super::rows::texts;
 use super::rows::{BATCH, Listed};
 use super::to_sql;
-use super::{AccountRow, Connection, StoreError};
+use super::{AccountKey, Connection, StoreError};
 use crate::domain::catalog::Agent;
 use crate::ids::{AgentId, SdModelId};
 
@@ -18,7 +18,7 @@ pub(super) const TEXTS: [&str; 4] =
 /// Stores an agent; `ordinal` is how many its account has made with it.
 pub async fn insert(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     agent: &Agent,
     ordinal: u64,
 ) -> Result<(), StoreError> {
@@ -41,7 +41,7 @@ pub async fn insert(
 }
 
 /// All of the owner's agents, in the order of their making.
-pub async fn all(db: &mut Connection, owner: AccountRow) -> Result<Vec<Agent>, StoreError> {
+pub async fn all(db: &mut Connection, owner: AccountKey) -> Result<Vec<Agent>, StoreError> {
     let rows: Vec<AgentRow> = sqlx::query_as(
         "SELECT id, name, appearance_prompt, personality_prompt, description, sd_model
          FROM agents WHERE account = $1 ORDER BY ordinal",
@@ -56,7 +56,7 @@ pub async fn all(db: &mut Connection, owner: AccountRow) -> Result<Vec<Agent>, S
 /// batch and without long texts.
 pub async fn batch(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     after: u64,
 ) -> Result<Vec<Listed<Agent>>, StoreError> {
     let sql = format!(
@@ -77,7 +77,7 @@ pub async fn batch(
 /// The owner's agent of ordinal `ordinal`.
 pub async fn one(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     ordinal: u64,
 ) -> Result<Agent, StoreError> {
     let row: AgentRow = sqlx::query_as(
@@ -94,7 +94,7 @@ pub async fn one(
 /// All of the owner's agents, each with its ordinal.
 pub async fn all_with_ordinals(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
 ) -> Result<Vec<(u64, Agent)>, StoreError> {
     let ordinals: Vec<i64> =
         sqlx::query_scalar("SELECT ordinal FROM agents WHERE account = $1 ORDER BY ordinal")
@@ -107,7 +107,7 @@ pub async fn all_with_ordinals(
 /// The owner's agent `id`.
 pub async fn find(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     id: &AgentId,
 ) -> Result<Option<Agent>, StoreError> {
     let row: Option<AgentRow> = sqlx::query_as(

@@ -23,7 +23,7 @@ use super::rows::SHORT;
 use super::rows::length;
 use super::rows::texts;
 use super::to_sql;
-use super::{AccountRow, Connection, StoreError};
+use super::{AccountKey, Connection, StoreError};
 use crate::domain::catalog::Agent;
 use crate::domain::conversation::{Api, Conversation, Part, Role};
 use crate::ids::{ConversationId, ImageId};
@@ -42,9 +42,9 @@ pub const LONGEST_HISTORY: u64 = 32 * 1024 * 1024;
 
 /// Which conversation, and how much of it.
 #[derive(Debug, Clone)]
-pub struct Sought {
+pub struct ConversationKey {
     /// Whose.
-    pub owner: AccountRow,
+    pub owner: AccountKey,
     /// Of which API.
     pub api: Api,
     /// Its id.
@@ -64,19 +64,19 @@ pub enum History {
 
 /// One in the queue, and who waits for it.
 pub(super) struct Finding {
-    pub(super) sought: Sought,
+    pub(super) sought: ConversationKey,
     pub(super) answer: oneshot::Sender<Result<Option<FoundRow>, StoreError>>,
 }
 
 /// A conversation, and what a model is shown of it.
 #[derive(Debug)]
-pub struct Found {
+pub struct ConversationContext {
     /// The conversation.
     pub conversation: Conversation,
     /// The agent that speaks in it, if there is one.
     pub agent: Option<Agent>,
     /// Its latest messages, oldest first.
-    pub latest: Vec<Latest>,
+    pub latest: Vec<RecentMessage>,
     /// Older messages were left out, although they were wanted: all together would be too long.
     pub cut: bool,
     /// The place among those who hold long texts, to be kept until the answer is there.
@@ -85,7 +85,7 @@ pub struct Found {
 
 /// A message, as far as a model is shown it.
 #[derive(Debug)]
-pub struct Latest {
+pub struct RecentMessage {
     /// Who spoke.
     pub role: Role,
     /// What was said.
@@ -105,14 +105,14 @@ pub(super) struct FoundRow {
 
 /// Position, role, parts (null where they are to be read by themselves) and their length in bytes,
 /// and image of a message.
-type Message = (i64, Role, Option<Vec<Part>>, u64, Option<ImageId>);
+type RawMessage = (i64, Role, Option<Vec<Part>>, u64, Option<ImageId>);
 
 /// A conversation as it was read, from which long texts may be missing.
 pub(super) struct Parsed {
     conversation: ConversationRow,
     agent: Option<Agent>,
     /// Oldest first.
-    latest: Vec<Message>,
+    latest: Vec<RawMessage>,
 }
 
 impl FoundRow {
@@ -144,14 +144,14 @@ impl Parsed {
         !(self.conversation.is_long() || agent_missing || message_missing)
     }
 
-    pub(super) fn into_domain(self) -> Result<Found, StoreError> {
+    pub(super) fn into_domain(self) -> Result<ConversationContext, StoreError> {
         let latest = self.latest.into_iter();
-        let message = |(_, role, parts, _, image): Message| Latest {
+        let message = |(_, role, parts, _, image): RawMessage| RecentMessage {
             role,
             parts: parts.unwrap_or_default(),
             image,
         };
-        Ok(Found {
+        Ok(ConversationContext {
             conversation: self.conversation.into_domain()?,
             agent: self.agent,
             latest: latest.map(message).collect(),
@@ -164,8 +164,8 @@ impl Parsed {
     pub(super) async fn completed(
         mut self,
         db: &mut Connection,
-        owner: AccountRow,
-    ) -> Result<Found, StoreError> {
+        owner: AccountKey,
+    ) -> Result<ConversationContext, StoreError> {
         let ordinal = self.conversation.ordinal();
         if self.conversation.is_long() {
             self.conversation = conversations::row(db, owner, ordinal).await?;
@@ -174,7 +174,7 @@ impl Parsed {
             self.agent = agents::find(db, owner, &agent).await?;
         }
         let mut bytes = 0;
-        let fits = |(.., length, _): &&Message| {
+        let fits = |(.., length, _): &&RawMessage| {
             bytes += length;
             bytes <= LONGEST_HISTORY
         };
@@ -190,12 +190,12 @@ impl Parsed {
                 *missing = Some(found);
             }
         }
-        Ok(Found { cut, ..self.into_domain()? })
+        Ok(ConversationContext { cut, ..self.into_domain()? })
     }
 }
 
-fn in_order(latest: &str) -> Option<Vec<Message>> {
-    let mut latest: Vec<Message> = parse(&format!("[{latest}]"))?;
+fn in_order(latest: &str) -> Option<Vec<RawMessage>> {
+    let mut latest: Vec<RawMessage> = parse(&format!("[{latest}]"))?;
     latest.sort_by_key(|(position, ..)| *position);
     Some(latest)
 }

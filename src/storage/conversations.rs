@@ -12,7 +12,7 @@ use super::parse;
 use super::rows::Listed;
 use super::rows::texts;
 use super::to_sql;
-use super::{AccountRow, Connection, StoreError};
+use super::{AccountKey, Connection, StoreError};
 use crate::domain::catalog::as_text;
 use crate::domain::conversation::label_text;
 use crate::domain::conversation::{Api, Conversation, Target, Variables};
@@ -21,7 +21,7 @@ use crate::ids::{AgentId, ConversationId};
 /// Stores a conversation that has no messages yet; `activity` puts changes of a second in order.
 pub async fn insert(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     conversation: &Conversation,
     activity: u64,
 ) -> Result<(), StoreError> {
@@ -59,7 +59,7 @@ pub async fn insert(
 /// One row for each label, and its tally.
 async fn label(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     conversation: &Conversation,
 ) -> Result<(), StoreError> {
     for (name, value) in &conversation.meta {
@@ -81,7 +81,7 @@ async fn label(
 
 async fn tally(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     scope: &str,
     name: &str,
     value: &str,
@@ -103,7 +103,7 @@ async fn tally(
 /// Something happened in conversation `ordinal` at `at`.
 pub async fn touch(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     ordinal: u64,
     at: DateTime<Utc>,
     activity: u64,
@@ -127,7 +127,7 @@ pub async fn touch(
 /// The owner's conversation `id` in `api`.
 pub async fn find(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     api: Api,
     id: &ConversationId,
 ) -> Result<Option<Conversation>, StoreError> {
@@ -147,7 +147,7 @@ pub async fn find(
 
 /// Where a conversation stands, and how long it is.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct Place {
+pub struct ConversationExtent {
     ordinal: i64,
     /// Who answers in it: a deployment's or a model's id.
     pub target: String,
@@ -155,7 +155,7 @@ pub struct Place {
     turn_count: i64,
 }
 
-impl Place {
+impl ConversationExtent {
     /// Its ordinal.
     pub fn ordinal(&self) -> u64 {
         from_sql(self.ordinal)
@@ -175,10 +175,10 @@ impl Place {
 /// The place of the owner's conversation `id` in `api`; none of its texts is read.
 pub async fn place(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     api: Api,
     id: &ConversationId,
-) -> Result<Option<Place>, StoreError> {
+) -> Result<Option<ConversationExtent>, StoreError> {
     let place = sqlx::query_as(
         "SELECT ordinal, target, message_count, turn_count FROM conversations
          WHERE account = $1 AND id = $2 AND api = $3",
@@ -189,7 +189,7 @@ pub async fn place(
 /// The ordinals of the owner's conversations in `api`, the newest activity first.
 pub async fn ordinals(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     api: Api,
 ) -> Result<Vec<u64>, StoreError> {
     let ordinals: Vec<i64> = sqlx::query_scalar(
@@ -207,7 +207,7 @@ pub async fn ordinals(
 /// without what it has not (meta and variables), and a batch without long texts.
 pub async fn batch(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     ordinals: &[u64],
 ) -> Result<Vec<Listed<Conversation>>, StoreError> {
     listed(db, owner, ordinals, true).await
@@ -216,7 +216,7 @@ pub async fn batch(
 /// One of them, with long texts.
 pub async fn one(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     ordinal: u64,
 ) -> Result<Conversation, StoreError> {
     let found = listed(db, owner, &[ordinal], false).await?.pop();
@@ -225,7 +225,7 @@ pub async fn one(
 
 async fn listed(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     ordinals: &[u64],
     batch: bool,
 ) -> Result<Vec<Listed<Conversation>>, StoreError> {
@@ -251,7 +251,7 @@ async fn listed(
 /// The conversation `ordinal` with everything about it.
 pub(super) async fn row(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     ordinal: i64,
 ) -> Result<ConversationRow, StoreError> {
     let row = sqlx::query_as(
@@ -266,7 +266,7 @@ pub(super) async fn row(
 /// All of the owner's conversations in `api`, the newest activity first.
 pub async fn all(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     api: Api,
 ) -> Result<Vec<Conversation>, StoreError> {
     let rows: Vec<ConversationRow> = sqlx::query_as(

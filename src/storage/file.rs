@@ -126,18 +126,18 @@ pub struct FileLost {
 
 /// The files of a database that is open.
 #[derive(Debug, Clone)]
-pub(super) struct Watched(Arc<Files>);
+pub(super) struct Watched(Arc<WatchedFiles>);
 
 #[derive(Debug)]
-struct Files {
+struct WatchedFiles {
     /// The database, its log, and the log's index.
-    parts: [Part; 3],
+    parts: [FilePart; 3],
     /// Since the log last said that one is lost.
     told: Mutex<Option<Stopwatch>>,
 }
 
 #[derive(Debug)]
-struct Part {
+struct FilePart {
     path: PathBuf,
     /// None until it is there: the log is made when it is first needed.
     identity: OnceLock<Identity>,
@@ -147,13 +147,13 @@ impl Watched {
     /// The database `path`, which is open.
     pub(super) fn new(path: &Path) -> Self {
         let resolved = resolved(path);
-        let part = |path| Part { path, identity: OnceLock::new() };
+        let part = |path| FilePart { path, identity: OnceLock::new() };
         let parts = [
             part(path.to_owned()),
             part(with_suffix(&resolved, "-wal")),
             part(with_suffix(&resolved, "-shm")),
         ];
-        let watched = Self(Arc::new(Files { parts, told: Mutex::new(None) }));
+        let watched = Self(Arc::new(WatchedFiles { parts, told: Mutex::new(None) }));
         if let Err(lost) = watched.check() {
             tracing::debug!(%lost, "the database is gone as soon as it is open");
         }
@@ -162,7 +162,7 @@ impl Watched {
 
     /// Whether the files are still those that were opened.
     pub(super) fn check(&self) -> Result<(), FileLost> {
-        let outcome = self.0.parts.iter().try_for_each(Part::check);
+        let outcome = self.0.parts.iter().try_for_each(FilePart::check);
         if let Err(lost) = &outcome {
             let mut told = self.0.told.lock();
             if told.is_none_or(|since| since.elapsed() >= TOLD_EVERY) {
@@ -174,7 +174,7 @@ impl Watched {
     }
 }
 
-impl Part {
+impl FilePart {
     fn check(&self) -> Result<(), FileLost> {
         let what = match std::fs::metadata(&self.path) {
             Ok(metadata) => {

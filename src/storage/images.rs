@@ -7,7 +7,7 @@ use super::from_sql;
 use super::rows::Listed;
 use super::rows::texts;
 use super::to_sql;
-use super::{AccountRow, Connection, StoreError, Window};
+use super::{AccountKey, Connection, PageWindow, StoreError};
 use crate::domain::catalog::Image;
 
 /// Images in one statement: SQLite takes 32,766 parameters, a row has six.
@@ -16,7 +16,7 @@ const IMAGES_A_STATEMENT: usize = 500;
 /// Stores images, each with its ordinal: how many its account has made with it.
 pub async fn insert(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     images: &[(u64, Image)],
 ) -> Result<(), StoreError> {
     for images in images.chunks(IMAGES_A_STATEMENT) {
@@ -39,8 +39,8 @@ pub async fn insert(
 /// One page of the owner's images, newest first and without long texts, and how many there are.
 pub async fn list(
     db: &mut Connection,
-    owner: AccountRow,
-    window: Window,
+    owner: AccountKey,
+    window: PageWindow,
 ) -> Result<(Vec<Listed<Image>>, u64), StoreError> {
     let total: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM images WHERE account = $1")
         .bind(owner.0)
@@ -68,7 +68,7 @@ pub async fn list(
 /// The owner's image of ordinal `ordinal`.
 pub async fn one(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     ordinal: u64,
 ) -> Result<Image, StoreError> {
     let row: ImageRow = sqlx::query_as(
@@ -84,7 +84,7 @@ pub async fn one(
 /// All of the owner's images, each with its ordinal, in the order of their making.
 pub async fn all_with_ordinals(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
 ) -> Result<Vec<(u64, Image)>, StoreError> {
     let ordinals: Vec<i64> =
         sqlx::query_scalar("SELECT ordinal FROM images WHERE account = $1 ORDER BY ordinal")

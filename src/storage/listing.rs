@@ -13,7 +13,7 @@ use super::inconsistent;
 use super::rows::Listed;
 use super::rows::texts;
 use super::to_sql;
-use super::{AccountRow, Connection, StoreError, Window};
+use super::{AccountKey, Connection, PageWindow, StoreError};
 use crate::ids::{ConversationId, DeploymentId};
 
 /// A Runner conversation as lists show it.
@@ -70,7 +70,7 @@ fn columns(batch: bool) -> String {
 /// The owner's conversation `ordinal`, with long texts.
 pub async fn one(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     ordinal: u64,
 ) -> Result<Summary, StoreError> {
     let columns = columns(false);
@@ -86,7 +86,7 @@ pub async fn one(
 
 /// What a list of conversations is narrowed down to.
 #[derive(Debug, Clone, Default)]
-pub struct Filter {
+pub struct ConversationFilter {
     /// One deployment's.
     pub deployment: Option<DeploymentId>,
     /// Those with all of these labels, the values as text.
@@ -97,11 +97,11 @@ pub struct Filter {
 /// how many there are.
 pub async fn conversations(
     db: &mut Connection,
-    owner: AccountRow,
-    filter: &Filter,
-    window: Window,
+    owner: AccountKey,
+    filter: &ConversationFilter,
+    window: PageWindow,
 ) -> Result<(Vec<Listed<Summary>>, u64), StoreError> {
-    let plan = Plan::choose(db, owner, filter, window).await?;
+    let plan = ListPlan::choose(db, owner, filter, window).await?;
     let total = plan.total(db, owner, filter).await?;
     if window.skip >= total {
         return Ok((Vec::new(), total));
@@ -126,19 +126,19 @@ pub async fn conversations(
 }
 
 /// How a list is found. The tallies tell how many rows each way would touch.
-enum Plan {
+enum ListPlan {
     /// Walk the index of activity until the page is full: for conditions that many rows meet.
     Walk { total_if_known: Option<u64> },
     /// Gather what the rarest label has, then sort: for conditions that few rows meet.
     Gather { rarest: usize, total_if_known: Option<u64> },
 }
 
-impl Plan {
+impl ListPlan {
     async fn choose(
         db: &mut Connection,
-        owner: AccountRow,
-        filter: &Filter,
-        window: Window,
+        owner: AccountKey,
+        filter: &ConversationFilter,
+        window: PageWindow,
     ) -> Result<Self, StoreError> {
         let all = match &filter.deployment {
             Some(id) => tallied(db, owner, "deployment", id.as_str(), "").await?,
@@ -169,8 +169,8 @@ impl Plan {
     async fn total(
         &self,
         db: &mut Connection,
-        owner: AccountRow,
-        filter: &Filter,
+        owner: AccountKey,
+        filter: &ConversationFilter,
     ) -> Result<u64, StoreError> {
         let (Self::Walk { total_if_known } | Self::Gather { total_if_known, .. }) = self;
         if let Some(total) = total_if_known {
@@ -186,7 +186,7 @@ impl Plan {
 
     /// The `FROM … WHERE …` of the list. Only parameters come from outside: `$1` is the owner,
     /// `$2` the deployment where there is one, then name and value of each label in turn.
-    fn source(&self, filter: &Filter) -> String {
+    fn source(&self, filter: &ConversationFilter) -> String {
         let first_label = if filter.deployment.is_some() { 3 } else { 2 };
         let label = |index: usize| {
             let name = first_label + 2 * index;
@@ -223,14 +223,14 @@ impl Plan {
     }
 }
 
-fn filter_texts(filter: &Filter) -> impl Iterator<Item = &str> {
+fn filter_texts(filter: &ConversationFilter) -> impl Iterator<Item = &str> {
     let deployment = filter.deployment.iter().map(DeploymentId::as_str);
     deployment.chain(filter.meta.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]))
 }
 
 async fn tallied(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     scope: &str,
     name: &str,
     value: &str,

@@ -10,7 +10,7 @@ use super::parse;
 use super::rows::Listed;
 use super::rows::texts;
 use super::to_sql;
-use super::{AccountRow, Connection, StoreError, Window};
+use super::{AccountKey, Connection, PageWindow, StoreError};
 use crate::domain::conversation::{Message, Part, Role};
 use crate::ids::{ImageId, MessageId};
 
@@ -22,7 +22,7 @@ const MESSAGES_A_STATEMENT: usize = 500;
 /// takes place now is added and numbered by a posting.)
 pub async fn append(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     ordinal: u64,
     messages: &[Message],
     activity: u64,
@@ -97,9 +97,9 @@ fn statements(first: usize, count: usize) -> String {
 /// The messages of conversation `ordinal` in `window`, oldest first.
 pub async fn read(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     ordinal: u64,
-    window: Window,
+    window: PageWindow,
 ) -> Result<Vec<Message>, StoreError> {
     let rows: Vec<MessageRow> = sqlx::query_as(
         "SELECT id, role, parts, image, created_at, aborted, turn FROM messages
@@ -118,9 +118,9 @@ pub async fn read(
 /// The messages of conversation `ordinal` in `window`, oldest first, without long texts.
 pub async fn batch(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     ordinal: u64,
-    window: Window,
+    window: PageWindow,
 ) -> Result<Vec<Listed<Message>>, StoreError> {
     let sql = format!(
         "SELECT m.position, m.id, m.role, {}, m.image, m.created_at, m.aborted, m.turn
@@ -146,11 +146,11 @@ pub async fn batch(
 /// The message at `position`.
 pub async fn one(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     ordinal: u64,
     position: u64,
 ) -> Result<Message, StoreError> {
-    let found = read(db, owner, ordinal, Window { skip: position, take: 1 }).await?;
+    let found = read(db, owner, ordinal, PageWindow { skip: position, take: 1 }).await?;
     found.into_iter().next().ok_or_else(|| sqlx::Error::RowNotFound.into())
 }
 
@@ -158,9 +158,9 @@ pub async fn one(
 /// first; and the bytes that they come to.
 pub async fn latest_within(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     ordinal: u64,
-    window: Window,
+    window: PageWindow,
     most: u64,
 ) -> Result<(Vec<Message>, u64), StoreError> {
     let end = window.skip.saturating_add(window.take);
@@ -183,14 +183,14 @@ pub async fn latest_within(
         bytes += length;
         take += 1;
     }
-    let messages = read(db, owner, ordinal, Window { skip: end - take, take }).await?;
+    let messages = read(db, owner, ordinal, PageWindow { skip: end - take, take }).await?;
     Ok((messages, bytes))
 }
 
 /// The parts of the messages of conversation `ordinal` at `positions`.
 pub(super) async fn parts_at(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     ordinal: u64,
     positions: &[i64],
 ) -> Result<Vec<(i64, Vec<Part>)>, StoreError> {

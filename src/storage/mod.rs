@@ -37,8 +37,10 @@ use sqlx::{ConnectOptions as _, Executor as _};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+pub use self::conversation_loader::{
+    ConversationContext, ConversationKey, History, LONGEST_HISTORY, RecentMessage,
+};
 use self::conversation_loader::{Finding, FoundRow};
-pub use self::conversation_loader::{Found, History, LONGEST_HISTORY, Latest, Sought};
 pub use self::file::FileLost;
 use self::file::{Lock, Watched};
 pub use self::postings::{Drawn, Posted, Posting, WholeTurn};
@@ -51,14 +53,14 @@ pub type Connection = SqliteConnection;
 
 /// The row of an account: the owner that every function here takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AccountRow(i64);
+pub struct AccountKey(i64);
 
 /// A place among those who hold long texts.
 pub type Held = OwnedSemaphorePermit;
 
 /// A page of a list: how many to skip, how many to give.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
+pub struct PageWindow {
     /// Items before the page.
     pub skip: u64,
     /// Items on the page.
@@ -233,7 +235,10 @@ impl Store {
     }
 
     /// The conversation that is `sought`, with what a model is shown of it.
-    pub async fn find(&self, sought: Sought) -> Result<Option<Found>, StoreError> {
+    pub async fn find(
+        &self,
+        sought: ConversationKey,
+    ) -> Result<Option<ConversationContext>, StoreError> {
         let owner = sought.owner;
         let (answer, found) = oneshot::channel();
         let finding = Finding { sought, answer };
@@ -251,7 +256,7 @@ impl Store {
         let held = self.large().await;
         let complete = act(move |db| async move { found.completed(db, owner).await }.boxed());
         let found = self.read(complete).await?;
-        Ok(Some(Found { held, ..found }))
+        Ok(Some(ConversationContext { held, ..found }))
     }
 
     /// A place among those who read long texts, as soon as there is one. Whoever has one must not

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 pub(super) use self::statements::values;
 use super::accounts;
-use super::{AccountRow, Connection, StoreError};
+use super::{AccountKey, Connection, StoreError};
 use crate::domain::Credits;
 use crate::domain::conversation::{Conversation, Message};
 use crate::ids::IdKind;
@@ -30,7 +30,7 @@ const REMEMBERED: usize = 1024;
 /// A charge, a turn or both: stored together, or not at all.
 pub trait Posting: Send + Sync + 'static {
     /// The account that it belongs to.
-    fn owner(&self) -> AccountRow;
+    fn owner(&self) -> AccountKey;
 
     /// What it takes off the account's balance; nothing for what is free.
     fn cost(&self) -> Credits;
@@ -117,13 +117,13 @@ impl<P: Posting> Waiting for Queued<P> {
 #[derive(Debug, Default)]
 pub(super) struct Clerk {
     /// What accounts were left with by their latest posting.
-    balances: HashMap<AccountRow, Credits>,
+    balances: HashMap<AccountKey, Credits>,
 }
 
 /// A posting whose ids are drawn.
 struct Ready {
     waiting: Box<dyn Waiting>,
-    owner: AccountRow,
+    owner: AccountKey,
     cost: Credits,
     drawn: Drawn,
 }
@@ -224,7 +224,7 @@ impl Clerk {
         &mut self,
         db: &mut Connection,
         mut waiting: Vec<Box<dyn Waiting>>,
-    ) -> Result<(Vec<Ready>, BTreeMap<AccountRow, Balance>), Unsettled> {
+    ) -> Result<(Vec<Ready>, BTreeMap<AccountKey, Balance>), Unsettled> {
         if let Err(fault) = self.know_balances(db, &mut waiting).await {
             return Err(Unsettled { waiting, fault });
         }
@@ -257,7 +257,7 @@ impl Clerk {
         db: &mut Connection,
         waiting: &mut [Box<dyn Waiting>],
     ) -> Result<(), sqlx::Error> {
-        let mut due: BTreeMap<AccountRow, Credits> = BTreeMap::new();
+        let mut due: BTreeMap<AccountKey, Credits> = BTreeMap::new();
         for posting in waiting.iter_mut().map(|waiting| waiting.posting()) {
             if posting.cost() > FREE {
                 let sum = due.entry(posting.owner()).or_default();
@@ -280,8 +280,8 @@ impl Clerk {
     /// The balance of `owner` after what was `charged` so far and `cost`, if it covers that.
     fn pay(
         &self,
-        charged: &BTreeMap<AccountRow, Balance>,
-        owner: AccountRow,
+        charged: &BTreeMap<AccountKey, Balance>,
+        owner: AccountKey,
         cost: Credits,
     ) -> Option<Balance> {
         let known = || self.balances.get(&owner).copied().unwrap_or_default();
@@ -297,7 +297,7 @@ impl Clerk {
         &mut self,
         db: &mut Connection,
         ready: &[Ready],
-        charged: &BTreeMap<AccountRow, Balance>,
+        charged: &BTreeMap<AccountKey, Balance>,
     ) -> Result<(), Failure> {
         let sheet = statements::Sheet::of(ready, charged).parameters();
         let (shape, parameters) = sheet.map_err(Failure::Undone)?;
@@ -345,7 +345,7 @@ fn left(balance: Credits, cost: Credits) -> Option<Credits> {
 }
 
 /// The balance of `owner`; an account that is gone has nothing.
-async fn balance(db: &mut Connection, owner: AccountRow) -> Result<Credits, sqlx::Error> {
+async fn balance(db: &mut Connection, owner: AccountKey) -> Result<Credits, sqlx::Error> {
     Ok(accounts::balance_if_any(db, owner).await?.unwrap_or_default())
 }
 

@@ -7,7 +7,7 @@ use super::from_sql;
 use super::images;
 use super::messages;
 use super::to_sql;
-use super::{AccountRow, Connection, StoreError, Window};
+use super::{AccountKey, Connection, PageWindow, StoreError};
 use crate::domain::Credits;
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::{Api, Conversation, Message};
@@ -16,7 +16,7 @@ use crate::ids::IdKind;
 /// Everything an account holds. Each thing comes with its ordinal: how many of its kind the account
 /// had made with it.
 #[derive(Debug, Clone)]
-pub struct Holdings {
+pub struct AccountData {
     /// The credits left.
     pub balance: Credits,
     /// How many of each kind were made.
@@ -30,19 +30,22 @@ pub struct Holdings {
 }
 
 /// Reads everything that the account holds; none if the account is gone.
-pub async fn read(db: &mut Connection, owner: AccountRow) -> Result<Option<Holdings>, StoreError> {
+pub async fn read(
+    db: &mut Connection,
+    owner: AccountKey,
+) -> Result<Option<AccountData>, StoreError> {
     let Some(balance) = accounts::balance(db, owner).await? else { return Ok(None) };
     let mut found = Vec::new();
     for api in [Api::Runner, Api::Characters] {
         for conversation in conversations::all(db, owner, api).await? {
-            let all = Window { skip: 0, take: conversation.message_count };
+            let all = PageWindow { skip: 0, take: conversation.message_count };
             let said = messages::read(db, owner, conversation.ordinal, all).await?;
             let activity = activity(db, owner, conversation.ordinal).await?;
             found.push((conversation, activity, said));
         }
     }
     found.sort_by_key(|(conversation, ..)| conversation.ordinal);
-    Ok(Some(Holdings {
+    Ok(Some(AccountData {
         balance,
         made: accounts::counters(db, owner).await?,
         conversations: found,
@@ -51,7 +54,7 @@ pub async fn read(db: &mut Connection, owner: AccountRow) -> Result<Option<Holdi
     }))
 }
 
-async fn activity(db: &mut Connection, owner: AccountRow, ordinal: u64) -> Result<u64, StoreError> {
+async fn activity(db: &mut Connection, owner: AccountKey, ordinal: u64) -> Result<u64, StoreError> {
     let activity: i64 = sqlx::query_scalar(
         "SELECT activity FROM conversations WHERE account = $1 AND ordinal = $2",
     )
@@ -65,8 +68,8 @@ async fn activity(db: &mut Connection, owner: AccountRow, ordinal: u64) -> Resul
 /// Replaces everything that the account holds.
 pub async fn write(
     db: &mut Connection,
-    owner: AccountRow,
-    holdings: &Holdings,
+    owner: AccountKey,
+    holdings: &AccountData,
 ) -> Result<(), StoreError> {
     accounts::clear(db, owner).await?;
     accounts::set_balance(db, owner, holdings.balance).await?;

@@ -19,8 +19,8 @@ use crate::ids::AccountId;
 use crate::models::rules::AccountRules;
 use crate::models::rules::kept::RestoredRules;
 use crate::storage::accounts;
-use crate::storage::snapshots::{self, Holdings};
-use crate::storage::{self, AccountRow, Connection, Store, StoreError};
+use crate::storage::snapshots::{self, AccountData};
+use crate::storage::{self, AccountKey, Connection, Store, StoreError};
 
 /// What is to change about an account.
 #[derive(Debug, Clone, Default)]
@@ -51,7 +51,7 @@ pub enum LimitChange {
 #[derive(Debug)]
 pub(in crate::app) struct RestoredState {
     /// Its data, its balance, and how many of each kind were made.
-    pub(in crate::app) holdings: Holdings,
+    pub(in crate::app) holdings: AccountData,
     /// The id of its plan.
     pub(in crate::app) plan: String,
     /// The limits to the Characters API and to the Runner API.
@@ -348,7 +348,7 @@ impl RestoredState {
 /// the fixtures.
 async fn save_plan(
     db: &mut Connection,
-    owner: AccountRow,
+    owner: AccountKey,
     plan: &Plan,
     fixtures: &Fixtures,
 ) -> Result<(), StoreError> {

@@ -18,7 +18,7 @@ use crate::domain::{ApiKey, Credits, Error, FixtureAccount, Plan};
 use crate::fixtures::{FixtureHandle, Fixtures};
 use crate::ids::{self, AccountId, IdGenerator, IdKind};
 use crate::models::rules::AccountRules;
-use crate::storage::accounts::{self, NewRow, Saved};
+use crate::storage::accounts::{self, AccountRecord, NewAccountRecord};
 use crate::storage::{self, Store, StoreError};
 
 /// An account to be made at run time. What is not said is as in the account it is copied from.
@@ -105,7 +105,7 @@ impl AccountRegistry {
                 let (owner, number) = accounts::next(db).await?;
                 let (id, key) = ids::account_and_key(settings.seed, number);
                 let clock = state.as_ref().map(|state| state.clock).or(row.clock);
-                let row = NewRow { id, api_key: Some(ApiKey::new(key)), clock, ..row };
+                let row = NewAccountRecord { id, api_key: Some(ApiKey::new(key)), clock, ..row };
                 accounts::insert(db, owner, &row).await?;
                 let saved = accounts::find(db, owner).await?;
                 if state.is_none() {
@@ -165,7 +165,7 @@ impl AccountRegistry {
 
 impl NewAccount {
     /// The row of such an account, which lacks its id and its key.
-    fn row(self, fixtures: &Fixtures) -> Result<NewRow, Error> {
+    fn row(self, fixtures: &Fixtures) -> Result<NewAccountRecord, Error> {
         let from = match &self.from {
             Some(id) => fixtures.account(id.as_str()),
             None => fixtures.accounts.first(),
@@ -176,14 +176,14 @@ impl NewAccount {
         if let Some(plan) = &self.plan {
             fixtures.plan(plan, "plan")?;
         }
-        Ok(NewRow {
+        Ok(NewAccountRecord {
             balance: self.balance.unwrap_or(from.balance),
             made_from: Some(from.id.clone()),
             seed: self.seed,
             ttl: self.ttl.map(|ttl| ttl.as_secs()),
             plan: self.plan,
             clock: self.clock.map(|at| ClockMode::Frozen { at }),
-            ..NewRow::of_fixtures(from)
+            ..NewAccountRecord::of_fixtures(from)
         })
     }
 }
@@ -192,7 +192,7 @@ impl AccountState {
     /// The world that a row describes, where so many of each kind were made; none where its fixture
     /// account or its plan is no more.
     pub(super) fn of(
-        saved: &Saved,
+        saved: &AccountRecord,
         made: &[(IdKind, u64)],
         fixtures: &Fixtures,
         settings: RegistryOptions,
@@ -225,14 +225,14 @@ impl AccountState {
 }
 
 /// A row whose plan the fixtures do not have, though it was looked up there.
-fn no_such_plan(saved: &Saved) -> StoreError {
+fn no_such_plan(saved: &AccountRecord) -> StoreError {
     StoreError::Inconsistent { table: "accounts", column: "plan", id: saved.id.clone() }
 }
 
 /// The plan of an account that was copied from `original`, with what was changed about it; none
 /// where it is a plan that there is no more.
 pub(super) fn plan_of(
-    saved: &Saved,
+    saved: &AccountRecord,
     original: &FixtureAccount,
     fixtures: &Fixtures,
 ) -> Option<Plan> {
@@ -248,14 +248,14 @@ pub(super) fn plan_of(
 
 /// The ids of an account. With a seed of its own they are those of any other account that was
 /// copied from the same one with the same seed.
-pub(super) fn minter(saved: &Saved, servers_seed: u64) -> IdGenerator {
+pub(super) fn minter(saved: &AccountRecord, servers_seed: u64) -> IdGenerator {
     match (saved.seed(), &saved.made_from) {
         (Some(seed), Some(from)) => IdGenerator::new(seed, &AccountId::from(from.as_str())),
         _ => IdGenerator::new(servers_seed, &AccountId::from(saved.id.as_str())),
     }
 }
 
-impl NewRow {
+impl NewAccountRecord {
     pub(super) fn of_fixtures(account: &FixtureAccount) -> Self {
         Self {
             id: account.id.clone(),

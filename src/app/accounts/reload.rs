@@ -9,7 +9,7 @@ use super::lifecycle::plan_of;
 use super::{AccountIndex, AccountRegistry, AccountState, Credentials, RegistryOptions};
 use crate::fixtures::Fixtures;
 use crate::ids::{AccountId, IdKind};
-use crate::storage::accounts::{self, NewRow, Saved};
+use crate::storage::accounts::{self, AccountRecord, NewAccountRecord};
 use crate::storage::{self, StoreError};
 
 impl AccountRegistry {
@@ -38,7 +38,7 @@ impl AccountRegistry {
             }
             .boxed()
         });
-        let go_on = move |settled: &Vec<(Saved, Vec<(IdKind, u64)>)>| {
+        let go_on = move |settled: &Vec<(AccountRecord, Vec<(IdKind, u64)>)>| {
             shared.put(Arc::clone(&fixtures));
             found.write().go_on_with(&fixtures, settled, settings);
         };
@@ -52,7 +52,7 @@ impl AccountIndex {
     fn go_on_with(
         &mut self,
         fixtures: &Fixtures,
-        settled: &[(Saved, Vec<(IdKind, u64)>)],
+        settled: &[(AccountRecord, Vec<(IdKind, u64)>)],
         settings: RegistryOptions,
     ) {
         self.by_id.retain(|id, world| {
@@ -81,7 +81,7 @@ impl AccountIndex {
 
 impl AccountState {
     /// Goes on with other fixtures, where `saved` is its row.
-    fn go_on_with(&self, fixtures: &Fixtures, saved: &Saved) {
+    fn go_on_with(&self, fixtures: &Fixtures, saved: &AccountRecord) {
         let epoch = self.epoch();
         epoch.rules.adopt(&fixtures.rules);
         let of = saved.made_from.as_deref().unwrap_or(&saved.id);
@@ -110,7 +110,7 @@ impl Fixtures {
         for account in &self.accounts {
             if !known.iter().any(|saved| saved.id == account.id.as_str()) {
                 let (row, _) = accounts::next(db).await?;
-                accounts::insert(db, row, &NewRow::of_fixtures(account)).await?;
+                accounts::insert(db, row, &NewAccountRecord::of_fixtures(account)).await?;
                 let ids = minter(&accounts::find(db, row).await?, servers_seed);
                 self.seed(db, row, &ids).await?;
             }

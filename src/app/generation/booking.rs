@@ -5,7 +5,7 @@ use crate::app::accounts::AccountSession;
 use crate::domain::conversation::Conversation;
 use crate::domain::{Credits, Error};
 use crate::ids::{IdGenerator, IdKind, MessageId};
-use crate::storage::{AccountRow, Drawn, Posted, Posting, Store, WholeTurn};
+use crate::storage::{AccountKey, Drawn, Posted, Posting, Store, WholeTurn};
 
 /// A charge, and the turn that it is for if that is to be stored.
 pub(super) struct TurnRecord {
@@ -80,7 +80,7 @@ impl NewTurn {
 }
 
 impl Posting for NewRunnerConversation {
-    fn owner(&self) -> AccountRow {
+    fn owner(&self) -> AccountKey {
         self.visit.row
     }
 
@@ -104,7 +104,7 @@ impl Posting for NewRunnerConversation {
 }
 
 impl Posting for TurnRecord {
-    fn owner(&self) -> AccountRow {
+    fn owner(&self) -> AccountKey {
         self.visit.row
     }
 

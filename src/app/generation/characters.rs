@@ -27,7 +27,10 @@ use crate::storage::agents;
 use crate::storage::conversations;
 use crate::storage::messages;
 use crate::storage::{self};
-use crate::storage::{AccountRow, Found, History, LONGEST_HISTORY, Latest, Sought, Window};
+use crate::storage::{
+    AccountKey, ConversationContext, ConversationKey, History, LONGEST_HISTORY, PageWindow,
+    RecentMessage,
+};
 
 /// How many messages are fetched at a time while the history is filled, newest first.
 const HISTORY_STEP: u64 = 50;
@@ -121,7 +124,7 @@ impl Generation {
         visit: &AccountSession,
         addressed: NewMessage,
     ) -> Result<Completion, Error> {
-        let Found { conversation, agent, latest, cut, held } =
+        let ConversationContext { conversation, agent, latest, cut, held } =
             self.conversation(visit, addressed.conversation).await?;
         let llm = match &addressed.llm {
             Some(id) => self.fixtures.current().llm(id, "llm_id")?,
@@ -201,10 +204,14 @@ impl Generation {
     }
 
     /// The conversation, and as much of it as is fetched at a time.
-    async fn conversation(&self, world: &AccountState, id: ConversationId) -> Result<Found, Error> {
+    async fn conversation(
+        &self,
+        world: &AccountState,
+        id: ConversationId,
+    ) -> Result<ConversationContext, Error> {
         let (owner, api) = (world.row, Api::Characters);
         let latest = History::Messages(HISTORY_STEP);
-        let sought = Sought { owner, api, id: id.clone(), latest };
+        let sought = ConversationKey { owner, api, id: id.clone(), latest };
         let found = self.store.find(sought).await.map_err(Error::internal)?;
         found.ok_or(Error::UnknownConversation(id))
     }
@@ -229,7 +236,7 @@ impl Generation {
         &self,
         world: &AccountState,
         conversation: &Conversation,
-        (mut latest, mut cut): (Vec<Latest>, bool),
+        (mut latest, mut cut): (Vec<RecentMessage>, bool),
         budget: u64,
     ) -> Result<(Vec<Turn>, u64), Error> {
         let mut history = Vec::new();
@@ -238,7 +245,7 @@ impl Generation {
         'filling: while end > 0 {
             let skip = end.saturating_sub(HISTORY_STEP);
             if latest.is_empty() {
-                let window = Window { skip, take: end - skip };
+                let window = PageWindow { skip, take: end - skip };
                 let (older, bytes) =
                     self.older(world.row, conversation.ordinal, window, bytes_left).await?;
                 cut = older.len() < usize::try_from(window.take).unwrap_or(usize::MAX);
@@ -264,22 +271,22 @@ impl Generation {
 
     async fn older(
         &self,
-        owner: AccountRow,
+        owner: AccountKey,
         ordinal: u64,
-        window: Window,
+        window: PageWindow,
         most: u64,
-    ) -> Result<(Vec<Latest>, u64), Error> {
+    ) -> Result<(Vec<RecentMessage>, u64), Error> {
         let look = storage::act(move |db| {
             async move { messages::latest_within(db, owner, ordinal, window, most).await }.boxed()
         });
         let (older, bytes) = self.store.read(look).await.map_err(Error::internal)?;
-        let latest = |Message { role, parts, image, .. }| Latest { role, parts, image };
+        let latest = |Message { role, parts, image, .. }| RecentMessage { role, parts, image };
         Ok((older.into_iter().map(latest).collect(), bytes))
     }
 }
 
 /// A stored message as the model is shown it: an image is a file part.
-fn shown(message: Latest) -> Turn {
+fn shown(message: RecentMessage) -> Turn {
     let mut parts = message.parts;
     if let Some(image) = message.image {
         let file_uri = format!("/images/{image}.png");

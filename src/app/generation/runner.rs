@@ -15,7 +15,7 @@ use crate::domain::conversation::{
 };
 use crate::domain::{Error, Part, Role};
 use crate::ids::ConversationId;
-use crate::storage::{Found, History, Latest, Sought};
+use crate::storage::{ConversationContext, ConversationKey, History, RecentMessage};
 
 /// What a client said.
 #[derive(Debug, Clone)]
@@ -131,14 +131,14 @@ impl Generation {
         history_limit: u64,
     ) -> Result<(Conversation, PendingMessage), Error> {
         // What is left out of a history that would be too long are whole turns, the oldest.
-        let sought = Sought {
+        let sought = ConversationKey {
             owner: caller.visit.row,
             api: Api::Runner,
             id: id.clone(),
             latest: History::Turns(history_limit),
         };
         let found = self.store.find(sought).await.map_err(Error::internal)?;
-        let Some(Found { conversation, mut latest, cut, held, .. }) = found else {
+        let Some(ConversationContext { conversation, mut latest, cut, held, .. }) = found else {
             return Err(Error::UnknownConversation(id));
         };
         if conversation.target.id() != caller.deployment.id.as_str() {
@@ -151,7 +151,7 @@ impl Generation {
             let begins = latest.iter().position(|message| message.role == Role::User);
             latest.drain(..begins.unwrap_or(latest.len()));
         }
-        let turn_of = |message: Latest| Turn { role: message.role, parts: message.parts };
+        let turn_of = |message: RecentMessage| Turn { role: message.role, parts: message.parts };
         let history = latest.into_iter().map(turn_of).collect();
         let said = RunRequest { parts, variables };
         Ok((conversation, PendingMessage { held, ..asked(caller, said, meta, history, turn) }))

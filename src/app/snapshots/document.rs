@@ -17,7 +17,7 @@ use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::fault_rule::RouteTable;
 use crate::ids::IdKind;
 use crate::models::rules::kept::RestoredRules;
-use crate::storage::snapshots::Holdings;
+use crate::storage::snapshots::AccountData;
 
 /// The version of the document, which goes up when it changes.
 const VERSION: u64 = 2;
@@ -75,7 +75,7 @@ struct Made {
 }
 
 impl Snapshot {
-    pub(super) fn of(captured: Captured, holdings: Holdings, with: &[Section]) -> Self {
+    pub(super) fn of(captured: Captured, holdings: AccountData, with: &[Section]) -> Self {
         let Captured { plan, now, mode, requests, book, faults, windows } = captured;
         let (own_faults, carried) = faults;
         let counted = |kind| holdings.made.iter().find(|(of, _)| *of == kind);
@@ -197,7 +197,7 @@ impl Snapshot {
         })
     }
 
-    fn holdings(self) -> Result<Holdings, FieldError> {
+    fn holdings(self) -> Result<AccountData, FieldError> {
         let balance = Credits::parse(&self.balance).ok_or_else(|| {
             let message = "balance must be credits as decimal text, at most six places: \"12.5\"";
             FieldError::new("balance", FieldErrorKind::BadValue, message)
@@ -226,7 +226,7 @@ impl Snapshot {
         }
         let conversations = self.conversations.into_iter().enumerate();
         let images = self.images.into_iter().enumerate();
-        Ok(Holdings {
+        Ok(AccountData {
             balance,
             made: vec![
                 (IdKind::Request, request),

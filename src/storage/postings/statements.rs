@@ -20,7 +20,7 @@ use crate::domain::conversation::{Conversation, Target};
 use crate::ids::{AgentId, ImageId};
 use crate::storage::json;
 use crate::storage::to_sql;
-use crate::storage::{AccountRow, Connection};
+use crate::storage::{AccountKey, Connection};
 
 /// One of the statements: what stands before and after its rows, and the width of each.
 struct Statement {
@@ -140,8 +140,8 @@ impl<'r> Value<'r> {
     }
 }
 
-impl From<AccountRow> for Value<'_> {
-    fn from(owner: AccountRow) -> Self {
+impl From<AccountKey> for Value<'_> {
+    fn from(owner: AccountKey) -> Self {
         Self::Number(owner.0)
     }
 }
@@ -165,9 +165,9 @@ pub(super) struct Sheet<'r> {
     begun: Vec<Value<'r>>,
     labels: Vec<Value<'r>>,
     messages: Vec<Value<'r>>,
-    tallies: BTreeMap<(AccountRow, &'static str, &'r str, String), i64>,
-    conversations: HashMap<(AccountRow, u64), GoneOn>,
-    counters: BTreeMap<(AccountRow, &'static str), u64>,
+    tallies: BTreeMap<(AccountKey, &'static str, &'r str, String), i64>,
+    conversations: HashMap<(AccountKey, u64), GoneOn>,
+    counters: BTreeMap<(AccountKey, &'static str), u64>,
 }
 
 /// What becomes of a conversation.
@@ -180,7 +180,7 @@ struct GoneOn {
 }
 
 impl<'r> Sheet<'r> {
-    pub(super) fn of(ready: &'r [Ready], balances: &BTreeMap<AccountRow, Balance>) -> Self {
+    pub(super) fn of(ready: &'r [Ready], balances: &BTreeMap<AccountKey, Balance>) -> Self {
         let mut sheet = Self::default();
         for (owner, Balance { before, after }) in balances {
             let (before, after) = (before.millionths().into(), after.millionths().into());
@@ -200,7 +200,7 @@ impl<'r> Sheet<'r> {
         sheet
     }
 
-    fn begin(&mut self, owner: AccountRow, conversation: &'r Conversation) {
+    fn begin(&mut self, owner: AccountKey, conversation: &'r Conversation) {
         self.begun.extend([
             owner.into(),
             conversation.ordinal.into(),
@@ -227,11 +227,11 @@ impl<'r> Sheet<'r> {
         }
     }
 
-    fn tally(&mut self, owner: AccountRow, scope: &'static str, name: &'r str, value: String) {
+    fn tally(&mut self, owner: AccountKey, scope: &'static str, name: &'r str, value: String) {
         *self.tallies.entry((owner, scope, name, value)).or_default() += 1;
     }
 
-    fn add(&mut self, owner: AccountRow, turn: &'r WholeTurn) {
+    fn add(&mut self, owner: AccountKey, turn: &'r WholeTurn) {
         let conversation = self.conversations.entry((owner, turn.conversation)).or_default();
         conversation.activity = turn.activity;
         conversation.turns += 1;

@@ -14,16 +14,16 @@ use crate::ids::{AccountId, MessageId};
 use crate::storage::conversations;
 use crate::storage::messages;
 use crate::storage::writer::Writer;
-use crate::storage::{Store, Window};
+use crate::storage::{PageWindow, Store};
 
 /// Conversations that the account has.
 const CONVERSATIONS: u64 = 4;
-const ALL: Window = Window { skip: 0, take: 100 };
+const ALL: PageWindow = PageWindow { skip: 0, take: 100 };
 
 /// A store with one account.
 struct Bench {
     store: Store,
-    owner: AccountRow,
+    owner: AccountKey,
     /// Ids that were drawn.
     drawn: Arc<AtomicU64>,
     /// Whether postings stand.
@@ -32,7 +32,7 @@ struct Bench {
 
 /// A posting of the tests.
 struct Draft {
-    owner: AccountRow,
+    owner: AccountKey,
     cost: i64,
     conversation: Option<u64>,
     panics: bool,
@@ -43,7 +43,7 @@ struct Draft {
 }
 
 impl Posting for Draft {
-    fn owner(&self) -> AccountRow {
+    fn owner(&self) -> AccountKey {
         self.owner
     }
 
@@ -158,9 +158,9 @@ fn named(posted: Result<Posted<Draft>, StoreError>) -> String {
     }
 }
 
-async fn account(db: &mut Connection, balance: i64) -> Result<AccountRow, StoreError> {
+async fn account(db: &mut Connection, balance: i64) -> Result<AccountKey, StoreError> {
     let (owner, _) = accounts::next(db).await?;
-    let new = accounts::NewRow {
+    let new = accounts::NewAccountRecord {
         id: AccountId::from("ours"),
         balance: Credits::from_millionths(balance),
         made_from: None,

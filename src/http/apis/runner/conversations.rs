@@ -32,7 +32,7 @@ use crate::http::response::lists;
 use crate::http::response::pages::ListQuery;
 use crate::http::response::text_stream::TextStream;
 use crate::ids::{ConversationId, DeploymentId, MessageId, RequestId};
-use crate::storage::listing::{Filter, Summary};
+use crate::storage::listing::{ConversationFilter, Summary};
 
 /// Items a page where the query does not say.
 const PAGE_SIZE: u64 = 20;
@@ -239,7 +239,7 @@ pub(super) async fn list(
     query: ListQuery,
 ) -> Result<Response, ApiError> {
     let (page, labels) = query.page(PAGE_SIZE)?;
-    let filter = Filter { deployment: None, meta: meta_filter(labels)? };
+    let filter = ConversationFilter { deployment: None, meta: meta_filter(labels)? };
     let slice = archive.conversations(&world, filter, page).await?;
     Ok(listed(page, slice, ConversationItem::from))
 }
@@ -252,7 +252,7 @@ pub(super) async fn list_of_deployment(
 ) -> Result<Response, ApiError> {
     let (page, labels) = query.page(PAGE_SIZE)?;
     let deployment: DeploymentId = caller.deployment.id.clone();
-    let filter = Filter { deployment: Some(deployment), meta: meta_filter(labels)? };
+    let filter = ConversationFilter { deployment: Some(deployment), meta: meta_filter(labels)? };
     let slice = archive.conversations(&caller.visit, filter, page).await?;
     Ok(listed(page, slice, ConversationItem::from))
 }
