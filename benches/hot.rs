@@ -140,13 +140,13 @@ fn counting(criterion: &mut Criterion) {
 /// A server in this process, without a socket.
 fn passage(runtime: &tokio::runtime::Runtime) -> Passage {
     let config = Config { control: control::ControlAccess::Nobody, ..Config::default() };
-    runtime.block_on(Server::build(&config)).expect("a server").passage()
+    runtime.block_on(Server::build(&config)).expect("a server").pipeline()
 }
 
 fn requests(criterion: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
-    let (passage, line) = (passage(&runtime), ConnectionAbort::default());
+    let (pipeline, line) = (pipeline(&runtime), ConnectionAbort::default());
     let text = |text: &str| json!({"type": "text", "text": text});
     let sample = json!({"content": [text("Your input message here.")]});
     let faulty = json!({"content": [text(SHORT), text(SHORT), {"type": "colour"}]});
@@ -157,7 +157,7 @@ fn requests(criterion: &mut Criterion) {
             .header("x-api-key", "YOUR_API_KEY")
             .body(Body::from(body.to_string()))
             .expect("a request");
-        runtime.block_on(passage.answer(&line, request)).status()
+        runtime.block_on(pipeline.answer(&line, request)).status()
     };
     assert_eq!(send(&sample), StatusCode::OK);
     assert_eq!(send(&faulty), StatusCode::BAD_REQUEST);

@@ -118,7 +118,7 @@ pub enum ServerError {
 
 /// A server that is ready to serve.
 pub struct Server {
-    passage: Pipeline,
+    pipeline: Pipeline,
     turns: Generation,
     store: Store,
     worlds: Arc<AccountRegistry>,
@@ -155,7 +155,7 @@ impl Server {
         let turns = Generation::new(store.clone(), fixtures.clone(), settings);
         let metrics = Metrics::new(store.clone());
         let secrets = Secrets::new(Arc::clone(&worlds), &config.control);
-        let passage = pipeline(Services {
+        let pipeline = pipeline(Services {
             access: Authenticator::new(Arc::clone(&worlds), fixtures.clone()),
             turns: turns.clone(),
             archive: ConversationQueries::new(store.clone()),
@@ -193,8 +193,8 @@ impl Server {
     }
 
     /// What answers requests, without a socket.
-    pub fn passage(&self) -> Pipeline {
-        self.passage.clone()
+    pub fn pipeline(&self) -> Pipeline {
+        self.pipeline.clone()
     }
 
     /// Answers requests on `listener` until `stop` comes; then takes no new connections, lets
@@ -228,7 +228,8 @@ impl Server {
             grace
         };
         let watching = self.watch.map(|watch| tokio::spawn(watch.go_on(Arc::clone(&self.worlds))));
-        let Stopped { busy, grace, since } = connections::serve(listener, self.passage, stop).await;
+        let Stopped { busy, grace, since } =
+            connections::serve(listener, self.pipeline, stop).await;
         sweeping.abort();
         if let Some(watching) = watching {
             watching.abort();

@@ -42,10 +42,10 @@ impl Answer {
 }
 
 thread_local! {
-    static SERVER: RefCell<Option<Server>> = const { RefCell::new(None) };
+    static SERVER: RefCell<Option<FuzzServer>> = const { RefCell::new(None) };
 }
 
-impl Server {
+impl FuzzServer {
     fn start() -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let app = runtime.block_on(Server::build(&Config::default()))?;
@@ -54,9 +54,9 @@ impl Server {
 
     fn answer(&mut self, request: Request<Body>) -> anyhow::Result<Answer> {
         self.answered += 1;
-        let passage = self.app.passage();
+        let pipeline = self.app.pipeline();
         self.runtime.block_on(async move {
-            let answer = passage.answer(&ConnectionAbort::default(), request).await;
+            let answer = pipeline.answer(&ConnectionAbort::default(), request).await;
             let (parts, body) = answer.into_parts();
             let body = to_bytes(body, LARGEST_ANSWER).await.context("the answer broke off")?;
             Ok(Answer { status: parts.status, headers: parts.headers, body: body.into() })
@@ -72,7 +72,7 @@ pub fn answer(request: Request<Body>) -> anyhow::Result<Answer> {
         }
         let server = match slot {
             Some(server) => server,
-            None => slot.insert(Server::start()?),
+            None => slot.insert(FuzzServer::start()?),
         };
         server.answer(request)
     })

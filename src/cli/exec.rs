@@ -90,8 +90,7 @@ struct ServerUnderExec {
 type Variable = (&'static str, Option<String>);
 
 async fn start(options: &Serve) -> anyhow::Result<ServerUnderExec> {
-    let app =
-        ServerUnderExec::build(&options.config(options.seed.unwrap_or_else(random_seed))).await?;
+    let app = Server::build(&options.config(options.seed.unwrap_or_else(random_seed))).await?;
     let wanted = SocketAddr::new(options.address.host, options.address.port);
     let listener =
         TcpListener::bind(wanted).await.with_context(|| format!("cannot listen on {wanted}"))?;

@@ -1,6 +1,6 @@
 //! The wire: the routes of the rooms, and the one layer around them.
 //!
-//! What stands around the handlers, and in which order, is in [`passage`].
+//! What stands around the handlers, and in which order, is in [`pipeline`].
 
 pub mod apis;
 mod base_url;

@@ -89,7 +89,7 @@ impl Room {
 }
 
 impl Pipeline {
-    /// The passage to `rooms`, which serve with `services`.
+    /// The pipeline to `rooms`, which serve with `services`.
     pub(crate) fn new(rooms: Routes<()>, services: &Services) -> Self {
         let (router, signposts) = rooms.into_parts();
         Self(Arc::new(PipelineInner {

@@ -52,11 +52,11 @@ pub(super) struct Stopped {
     pub(super) since: Stopwatch,
 }
 
-/// Serves `passage` until `stop` comes, and then lets connections finish within the grace that it
+/// Serves `pipeline` until `stop` comes, and then lets connections finish within the grace that it
 /// grants.
 pub(super) async fn serve(
     listener: TcpListener,
-    passage: Pipeline,
+    pipeline: Pipeline,
     stop: impl Future<Output = Duration>,
 ) -> Stopped {
     let graceful = GracefulShutdown::new();
@@ -69,7 +69,7 @@ pub(super) async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((socket, _)) => {
-                    connections.spawn(serve_connection(socket, passage.clone(), graceful.watcher()));
+                    connections.spawn(serve_connection(socket, pipeline.clone(), graceful.watcher()));
                 }
                 // A client that left before it was greeted is nobody's trouble.
                 Err(fault) if fault.kind() == ErrorKind::ConnectionAborted => {}
@@ -91,12 +91,12 @@ pub(super) async fn serve(
 }
 
 /// Serves one connection until it ends, in good order or cut by a fault.
-async fn serve_connection(socket: TcpStream, passage: Pipeline, watcher: Watcher) {
+async fn serve_connection(socket: TcpStream, pipeline: Pipeline, watcher: Watcher) {
     let line = ConnectionAbort::default();
     let ending = AccountEndWatch::default();
     let service = service_fn(async |request: hyper::Request<Incoming>| {
         let framed = request.version() >= Version::HTTP_11 || request.method() == Method::HEAD;
-        let answer = ending.of(passage.answer(&line, request).await);
+        let answer = ending.of(pipeline.answer(&line, request).await);
         if line.is_cut() {
             // The answer is logged, and never sent.
             std::future::pending::<()>().await;
@@ -106,7 +106,7 @@ async fn serve_connection(socket: TcpStream, passage: Pipeline, watcher: Watcher
         }
         Ok(answer.map(|body| Body::new(Unframed::new(body, line.clone()))))
     });
-    let refusals = Refusals::new(passage.clone(), line.clone());
+    let refusals = Refusals::new(pipeline.clone(), line.clone());
     let socket = Socket { stream: prepared(socket), line: line.clone(), refusals };
     let mut served = std::pin::pin!(watcher.watch(connection(socket, service)));
     // It is cut in the middle of being served, so there is nothing else to wait for.

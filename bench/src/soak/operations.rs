@@ -22,8 +22,8 @@ pub(crate) struct Operations(BTreeSet<Operation>);
 impl Operations {
     /// The operations of the compiled-in server.
     pub(crate) async fn of_routes() -> anyhow::Result<Self> {
-        let passage = Server::build(&Config::default()).await?.passage();
-        let each = passage.routes().iter().flat_map(|(route, methods)| {
+        let pipeline = Server::build(&Config::default()).await?.pipeline();
+        let each = pipeline.routes().iter().flat_map(|(route, methods)| {
             methods.iter().map(|method| ((*method).to_owned(), (*route).to_owned()))
         });
         Ok(Self(each.collect()))

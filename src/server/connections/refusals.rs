@@ -18,7 +18,7 @@ const LONGEST: usize = 200;
 
 /// Replaces hyper's own answers on one connection.
 pub(super) struct Refusals {
-    passage: Pipeline,
+    pipeline: Pipeline,
     line: ConnectionAbort,
     /// The beginning of what was read last that looks like a head.
     head: [u8; BEGINNING],
@@ -34,8 +34,8 @@ struct Replacing {
 }
 
 impl Refusals {
-    pub(super) fn new(passage: Pipeline, line: ConnectionAbort) -> Self {
-        Self { passage, line, head: [0; BEGINNING], head_length: 0, replacing: None }
+    pub(super) fn new(pipeline: Pipeline, line: ConnectionAbort) -> Self {
+        Self { pipeline, line, head: [0; BEGINNING], head_length: 0, replacing: None }
     }
 
     /// The client has sent `data`.
@@ -55,8 +55,8 @@ impl Refusals {
         if self.replacing.is_none() && !self.line.is_reset_on_close() {
             let beginning = self.head.get(..self.head_length).unwrap_or_default();
             self.replacing = status_of(answer).map(|status| {
-                let (passage, line) = (&self.passage, &self.line);
-                let better = passage.answer_bad_head(line, status, beginning);
+                let (pipeline, line) = (&self.pipeline, &self.line);
+                let better = pipeline.answer_bad_head(line, status, beginning);
                 let bytes = replaced(answer, &better.headers, &better.body);
                 Replacing { bytes, written: 0 }
             });

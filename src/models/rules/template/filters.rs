@@ -51,7 +51,7 @@ macro_rules! table {
         HashMap::from([$((
             $name,
             Native {
-                kind: Kind::$kind,
+                kind: OperatorKind::$kind,
                 function: Value::from_function($from::$function),
                 check: table!(@ $($check)?),
             },
