@@ -80,7 +80,7 @@ impl AgentItem {
 }
 
 /// `GET /api/v1/agents`.
-pub(super) async fn list(
+pub(super) async fn list_agents(
     CharactersAccount(visit): CharactersAccount,
     State(studio): State<AgentsAndImages>,
     base: BaseUrl,
@@ -90,7 +90,7 @@ pub(super) async fn list(
 }
 
 /// `POST /api/v1/agents`.
-pub(super) async fn create(
+pub(super) async fn create_agent(
     CharactersAccount(visit): CharactersAccount,
     State(studio): State<AgentsAndImages>,
     base: BaseUrl,
@@ -101,7 +101,7 @@ pub(super) async fn create(
 }
 
 /// `GET /api/v1/agents/{id}`.
-pub(super) async fn show(
+pub(super) async fn get_agent(
     CharactersAccount(visit): CharactersAccount,
     InPath(id): InPath<AgentId>,
     State(studio): State<AgentsAndImages>,

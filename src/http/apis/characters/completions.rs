@@ -91,7 +91,7 @@ impl CompletionBody {
 }
 
 /// Answers the messages, and stores nothing.
-pub(super) async fn complete(
+pub(super) async fn create_completion(
     CharactersAccount(visit): CharactersAccount,
     State(turns): State<Generation>,
     Body(body): Body<CompletionBody>,

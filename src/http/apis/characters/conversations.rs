@@ -121,7 +121,7 @@ impl MessageItem {
 }
 
 /// `GET /api/v1/conversations`: latest first.
-pub(super) async fn list(
+pub(super) async fn list_conversations(
     CharactersAccount(visit): CharactersAccount,
     State(archive): State<ConversationQueries>,
 ) -> Result<Response, ApiError> {
@@ -130,7 +130,7 @@ pub(super) async fn list(
 }
 
 /// `POST /api/v1/conversations`.
-pub(super) async fn create(
+pub(super) async fn create_conversation(
     CharactersAccount(visit): CharactersAccount,
     State(turns): State<Generation>,
     Body(body): Body<CreateBody>,
@@ -140,7 +140,7 @@ pub(super) async fn create(
 }
 
 /// `GET /api/v1/conversations/{id}`.
-pub(super) async fn show(
+pub(super) async fn get_conversation(
     CharactersAccount(visit): CharactersAccount,
     InPath(id): InPath<ConversationId>,
     State(archive): State<ConversationQueries>,
@@ -149,7 +149,7 @@ pub(super) async fn show(
 }
 
 /// `GET /api/v1/conversations/{conversation_id}/messages`: oldest first.
-pub(super) async fn messages(
+pub(super) async fn list_messages(
     CharactersAccount(visit): CharactersAccount,
     InPath(id): InPath<ConversationId>,
     State(archive): State<ConversationQueries>,
@@ -160,7 +160,7 @@ pub(super) async fn messages(
 }
 
 /// `POST /api/v1/conversations/{conversation_id}/messages`: the agent's answer.
-pub(super) async fn say(
+pub(super) async fn create_message(
     CharactersAccount(visit): CharactersAccount,
     InPath(id): InPath<ConversationId>,
     State(turns): State<Generation>,

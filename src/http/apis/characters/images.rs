@@ -94,7 +94,7 @@ impl Pagination {
 }
 
 /// `GET /api/v1/images`: newest first.
-pub(super) async fn list(
+pub(super) async fn list_images(
     CharactersAccount(visit): CharactersAccount,
     State(studio): State<AgentsAndImages>,
     base: BaseUrl,
@@ -108,7 +108,7 @@ pub(super) async fn list(
 }
 
 /// `POST /api/v1/images`.
-pub(super) async fn create(
+pub(super) async fn create_image(
     CharactersAccount(visit): CharactersAccount,
     State(studio): State<AgentsAndImages>,
     base: BaseUrl,
@@ -132,7 +132,7 @@ impl IntoResponse for Png {
 }
 
 /// `GET /images/{id}.png`: the picture of an image or the avatar of an agent. Needs no key.
-pub(super) async fn picture(
+pub(super) async fn get_picture(
     InPath(file): InPath<String>,
     State(studio): State<AgentsAndImages>,
 ) -> Result<Png, ApiError> {

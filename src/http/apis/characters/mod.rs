@@ -33,17 +33,20 @@ where
     LargeBodies: FromRef<S>,
 {
     Routes::new()
-        .route("/api/v1/models", get(models::list))
-        .route("/api/v1/completions", post(completions::complete))
-        .route("/api/v1/conversations", get(conversations::list).post(conversations::create))
-        .route("/api/v1/conversations/{id}", get(conversations::show))
+        .route("/api/v1/models", get(models::list_models))
+        .route("/api/v1/completions", post(completions::create_completion))
+        .route(
+            "/api/v1/conversations",
+            get(conversations::list_conversations).post(conversations::create_conversation),
+        )
+        .route("/api/v1/conversations/{id}", get(conversations::get_conversation))
         .route(
             "/api/v1/conversations/{id}/messages",
-            get(conversations::messages).post(conversations::say),
+            get(conversations::list_messages).post(conversations::create_message),
         )
-        .route("/api/v1/agents", get(agents::list).post(agents::create))
-        .route("/api/v1/agents/{id}", get(agents::show))
-        .route("/api/v1/images", get(images::list).post(images::create))
-        .route("/images/{file}", get(images::picture))
+        .route("/api/v1/agents", get(agents::list_agents).post(agents::create_agent))
+        .route("/api/v1/agents/{id}", get(agents::get_agent))
+        .route("/api/v1/images", get(images::list_images).post(images::create_image))
+        .route("/images/{file}", get(images::get_picture))
         .map(|router| router.method_not_allowed_fallback(async || ApiError::WrongMethod))
 }

@@ -27,7 +27,7 @@ fn number(price: Credits) -> Option<Box<RawValue>> {
 }
 
 /// Models of one type, `llm` or `sd`, in the order of the fixtures.
-pub(super) async fn list(
+pub(super) async fn list_models(
     CharactersAccount(_): CharactersAccount,
     State(shelf): State<FixtureHandle>,
     query: ListQuery,

@@ -166,7 +166,7 @@ fn shown(world: &AccountState, balance: Credits) -> AccountAnswer {
 }
 
 /// `GET /_mynah/accounts`, in the order of their making.
-pub(super) async fn list(
+pub(super) async fn list_accounts(
     State(worlds): State<Arc<AccountRegistry>>,
 ) -> Result<Json<Vec<AccountAnswer>>, ApiError> {
     let all = worlds.balances().await?;
@@ -174,7 +174,7 @@ pub(super) async fn list(
 }
 
 /// `POST /_mynah/accounts`: a new world, with a fresh key that is shown here only.
-pub(super) async fn create(
+pub(super) async fn create_account(
     State(worlds): State<Arc<AccountRegistry>>,
     OptionalBody(body): OptionalBody<NewAccountBody>,
 ) -> Result<(StatusCode, Json<AccountAnswer>), ApiError> {
@@ -183,11 +183,11 @@ pub(super) async fn create(
         return Err(FieldError::new("with", FieldErrorKind::NotAllowed, message).into());
     }
     let world = worlds.make(body.checked()?).await?;
-    Ok((StatusCode::CREATED, Json(fresh(&worlds, &world).await?)))
+    Ok((StatusCode::CREATED, Json(create_fresh_account(&worlds, &world).await?)))
 }
 
 /// A new account, with its key.
-pub(super) async fn fresh(
+pub(super) async fn create_fresh_account(
     worlds: &AccountRegistry,
     world: &AccountState,
 ) -> Result<AccountAnswer, ApiError> {
@@ -196,7 +196,7 @@ pub(super) async fn fresh(
 }
 
 /// `GET /_mynah/accounts/{id}`.
-pub(super) async fn show(
+pub(super) async fn get_account(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<Json<AccountAnswer>, ApiError> {
@@ -205,7 +205,7 @@ pub(super) async fn show(
 }
 
 /// `PATCH /_mynah/accounts/{id}`: plan, balance, limits.
-pub(super) async fn change(
+pub(super) async fn update_account(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     ControlBody(body): ControlBody<ChangesBody>,
@@ -215,7 +215,7 @@ pub(super) async fn change(
 }
 
 /// `POST /_mynah/accounts/{id}/reset`: back to how it was made.
-pub(super) async fn reset(
+pub(super) async fn reset_account(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     _: OptionalBody<NoFields>,
@@ -225,7 +225,7 @@ pub(super) async fn reset(
 }
 
 /// `DELETE /_mynah/accounts/{id}`, with all it holds.
-pub(super) async fn remove(
+pub(super) async fn delete_account(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<StatusCode, ApiError> {

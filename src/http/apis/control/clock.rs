@@ -79,7 +79,7 @@ impl ClockAnswer {
 }
 
 /// `GET /_mynah/accounts/{id}/clock`.
-pub(super) async fn show(
+pub(super) async fn get_clock(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<Json<ClockAnswer>, ApiError> {
@@ -87,7 +87,7 @@ pub(super) async fn show(
 }
 
 /// `PUT /_mynah/accounts/{id}/clock`. Setting it back starts a fresh window of the limits.
-pub(super) async fn set(
+pub(super) async fn set_clock(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     ControlBody(body): ControlBody<ClockBody>,
@@ -115,7 +115,7 @@ pub(super) async fn set(
 
 /// `POST /_mynah/accounts/{id}/clock/advance`. Ends all waits that it passes over: of a stream every
 /// word that is due by then.
-pub(super) async fn advance(
+pub(super) async fn advance_clock(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     ControlBody(body): ControlBody<AdvanceBody>,

@@ -53,7 +53,7 @@ impl<S: Send + Sync> FromRequestParts<S> for FaultPath {
 }
 
 /// `GET /_mynah/accounts/{id}/faults`, in the order in which they are looked at.
-pub(super) async fn list(
+pub(super) async fn list_faults(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<Json<Vec<FaultAnswer>>, ApiError> {
@@ -62,7 +62,7 @@ pub(super) async fn list(
 }
 
 /// `POST /_mynah/accounts/{id}/faults`: one more, behind those there are.
-pub(super) async fn add(
+pub(super) async fn add_fault(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     ControlBody(rule): ControlBody<FaultRule>,
@@ -74,7 +74,7 @@ pub(super) async fn add(
 }
 
 /// `DELETE /_mynah/accounts/{id}/faults`: all of them.
-pub(super) async fn clear(
+pub(super) async fn clear_faults(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<StatusCode, ApiError> {
@@ -83,7 +83,7 @@ pub(super) async fn clear(
 }
 
 /// `DELETE /_mynah/accounts/{id}/faults/{fault_id}`.
-pub(super) async fn remove(
+pub(super) async fn delete_fault(
     State(worlds): State<Arc<AccountRegistry>>,
     path: FaultPath,
 ) -> Result<StatusCode, ApiError> {

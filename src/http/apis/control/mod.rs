@@ -45,33 +45,44 @@ where
     let guarding = (ControlAccess::from_ref(state), LargeBodies::from_ref(state));
     Routes::new()
         .route("/_mynah/metrics", get(metrics::show))
-        .route("/_mynah/accounts", get(accounts::list).post(accounts::create))
+        .route("/_mynah/accounts", get(accounts::list_accounts).post(accounts::create_account))
         .route(
             "/_mynah/accounts/{id}",
-            get(accounts::show).patch(accounts::change).delete(accounts::remove),
+            get(accounts::get_account)
+                .patch(accounts::update_account)
+                .delete(accounts::delete_account),
         )
-        .route("/_mynah/accounts/{id}/reset", post(accounts::reset))
-        .route("/_mynah/accounts/{id}/clock", get(clock::show).put(clock::set))
-        .route("/_mynah/accounts/{id}/clock/advance", post(clock::advance))
-        .route("/_mynah/accounts/{id}/requests", get(request_log::list).delete(request_log::clear))
-        .route("/_mynah/accounts/{id}/requests/wait", get(request_log::wait))
-        .route("/_mynah/accounts/{id}/requests/stream", get(request_log::feed))
-        .route("/_mynah/accounts/{id}/snapshot", get(snapshots::take).put(snapshots::restore))
-        .route("/_mynah/accounts/{id}/fork", post(snapshots::fork))
+        .route("/_mynah/accounts/{id}/reset", post(accounts::reset_account))
+        .route("/_mynah/accounts/{id}/clock", get(clock::get_clock).put(clock::set_clock))
+        .route("/_mynah/accounts/{id}/clock/advance", post(clock::advance_clock))
+        .route(
+            "/_mynah/accounts/{id}/requests",
+            get(request_log::list_requests).delete(request_log::clear_requests),
+        )
+        .route("/_mynah/accounts/{id}/requests/wait", get(request_log::wait_for_requests))
+        .route("/_mynah/accounts/{id}/requests/stream", get(request_log::stream_requests))
+        .route(
+            "/_mynah/accounts/{id}/snapshot",
+            get(snapshots::take_snapshot).put(snapshots::restore_snapshot),
+        )
+        .route("/_mynah/accounts/{id}/fork", post(snapshots::fork_account))
         .route(
             "/_mynah/accounts/{id}/replies",
-            get(replies::list).post(replies::add).put(replies::replace).delete(replies::clear),
+            get(replies::list_replies)
+                .post(replies::add_replies)
+                .put(replies::replace_replies)
+                .delete(replies::clear_replies),
         )
         .route(
             "/_mynah/accounts/{id}/replies/queue",
-            post(replies::enqueue).delete(replies::empty_queue),
+            post(replies::enqueue_reply).delete(replies::clear_queue),
         )
-        .route("/_mynah/accounts/{id}/replies/{rule}", delete(replies::remove))
+        .route("/_mynah/accounts/{id}/replies/{rule}", delete(replies::delete_reply))
         .route(
             "/_mynah/accounts/{id}/faults",
-            get(faults::list).post(faults::add).delete(faults::clear),
+            get(faults::list_faults).post(faults::add_fault).delete(faults::clear_faults),
         )
-        .route("/_mynah/accounts/{id}/faults/{fault_id}", delete(faults::remove))
+        .route("/_mynah/accounts/{id}/faults/{fault_id}", delete(faults::delete_fault))
         .map(|router| {
             router
                 .method_not_allowed_fallback(async || ApiError::WrongMethod)

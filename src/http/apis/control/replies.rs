@@ -177,7 +177,7 @@ fn api(query: ListQuery) -> Result<Option<Api>, ApiError> {
 }
 
 /// `GET /_mynah/accounts/{id}/replies`.
-pub(super) async fn list(
+pub(super) async fn list_replies(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<Json<RepliesAnswer>, ApiError> {
@@ -186,7 +186,7 @@ pub(super) async fn list(
 
 /// `POST /_mynah/accounts/{id}/replies`: a rule, behind the others, or where `?at=0` or
 /// `?before=ID` says.
-pub(super) async fn add(
+pub(super) async fn add_replies(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
@@ -199,7 +199,7 @@ pub(super) async fn add(
 }
 
 /// `PUT /_mynah/accounts/{id}/replies`: the whole list, of rules and of ids of rules that stay.
-pub(super) async fn replace(
+pub(super) async fn replace_replies(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     AnyBody(list): AnyBody<Vec<WantedBody>>,
@@ -211,7 +211,7 @@ pub(super) async fn replace(
 }
 
 /// `DELETE /_mynah/accounts/{id}/replies`: every rule made at run time, and the queue.
-pub(super) async fn clear(
+pub(super) async fn clear_replies(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<StatusCode, ApiError> {
@@ -220,7 +220,7 @@ pub(super) async fn clear(
 }
 
 /// `DELETE /_mynah/accounts/{id}/replies/{rule}`.
-pub(super) async fn remove(
+pub(super) async fn delete_reply(
     State(worlds): State<Arc<AccountRegistry>>,
     RuleInPath { account, rule }: RuleInPath,
 ) -> Result<StatusCode, ApiError> {
@@ -233,7 +233,7 @@ pub(super) async fn remove(
 
 /// `POST /_mynah/accounts/{id}/replies/queue`: replies for the next requests, one each; with
 /// `?api=` for that API's.
-pub(super) async fn enqueue(
+pub(super) async fn enqueue_reply(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
@@ -264,7 +264,7 @@ async fn compiled<T: Send + 'static>(
 }
 
 /// `DELETE /_mynah/accounts/{id}/replies/queue`.
-pub(super) async fn empty_queue(
+pub(super) async fn clear_queue(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<StatusCode, ApiError> {

@@ -85,7 +85,7 @@ struct OtherAnswer {
 }
 
 /// `GET /_mynah/accounts/{id}/requests`, oldest first.
-pub(super) async fn list(
+pub(super) async fn list_requests(
     State(worlds): State<Arc<AccountRegistry>>,
     State(secrets): State<Secrets>,
     InPath(id): InPath<AccountId>,
@@ -113,7 +113,7 @@ pub(super) async fn list(
 }
 
 /// `DELETE /_mynah/accounts/{id}/requests`: forgets what came until now.
-pub(super) async fn clear(
+pub(super) async fn clear_requests(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<StatusCode, ApiError> {
@@ -122,7 +122,7 @@ pub(super) async fn clear(
 }
 
 /// `GET /_mynah/accounts/{id}/requests/wait`: answers as soon as so many have come.
-pub(super) async fn wait(
+pub(super) async fn wait_for_requests(
     State(worlds): State<Arc<AccountRegistry>>,
     State(secrets): State<Secrets>,
     InPath(id): InPath<AccountId>,
@@ -210,7 +210,7 @@ fn other(entry: &Entry, missed: &'static str, keys: &BlankedKeys) -> OtherAnswer
 }
 
 /// `GET /_mynah/accounts/{id}/requests/stream`: entries as they come, as server-sent events.
-pub(super) async fn feed(
+pub(super) async fn stream_requests(
     State(worlds): State<Arc<AccountRegistry>>,
     State(secrets): State<Secrets>,
     InPath(id): InPath<AccountId>,

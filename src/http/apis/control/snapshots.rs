@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::accounts::answer;
-use super::accounts::fresh;
+use super::accounts::create_fresh_account;
 use super::accounts::{AccountAnswer, NewAccountBody};
 use super::body::{ControlBody, OptionalBody};
 use crate::app::snapshots::{Section, Snapshot};
@@ -31,7 +31,7 @@ fn sections(query: ListQuery) -> Result<Option<Vec<Section>>, ApiError> {
 }
 
 /// `GET /_mynah/accounts/{id}/snapshot`: with every section, or those that `?with=` names.
-pub(super) async fn take(
+pub(super) async fn take_snapshot(
     State(snapshots): State<Snapshots>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
@@ -42,7 +42,7 @@ pub(super) async fn take(
 
 /// `PUT /_mynah/accounts/{id}/snapshot`: in the place of all that the account holds, but for what
 /// belongs to a section that it does not have, or that `?with=` does not name.
-pub(super) async fn restore(
+pub(super) async fn restore_snapshot(
     State(snapshots): State<Snapshots>,
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
@@ -58,7 +58,7 @@ pub(super) async fn restore(
 }
 
 /// `POST /_mynah/accounts/{id}/fork`: a new account from a copy of this one.
-pub(super) async fn fork(
+pub(super) async fn fork_account(
     State(snapshots): State<Snapshots>,
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
@@ -66,5 +66,5 @@ pub(super) async fn fork(
 ) -> Result<(StatusCode, Json<AccountAnswer>), ApiError> {
     let with = body.sections()?;
     let world = snapshots.fork(&id, body.checked()?, &with).await?;
-    Ok((StatusCode::CREATED, Json(fresh(&worlds, &world).await?)))
+    Ok((StatusCode::CREATED, Json(create_fresh_account(&worlds, &world).await?)))
 }

@@ -177,7 +177,7 @@ impl MessageItem {
 
 /// `POST /v1/runner/{deployment_id}/conversation`: a first message, or with `conversation_id` a
 /// further one.
-pub(super) async fn say(
+pub(super) async fn run_conversation(
     AtDeployment(caller): AtDeployment,
     KnownRequestId(request_id): KnownRequestId,
     State(turns): State<Generation>,
@@ -204,7 +204,7 @@ pub(super) async fn say(
 
 /// `POST /v1/runner/{deployment_id}/conversation/stream`: a further message, answered word by
 /// word.
-pub(super) async fn say_streamed(
+pub(super) async fn stream_conversation(
     AtDeployment(caller): AtDeployment,
     State(turns): State<Generation>,
     Body(body): Body<SayBody>,
@@ -219,7 +219,7 @@ pub(super) async fn say_streamed(
 }
 
 /// `GET /v1/runner/conversation/{conversation_id}/messages`: oldest first.
-pub(super) async fn messages(
+pub(super) async fn list_messages(
     MayRead(reader): MayRead,
     InPath(id): InPath<ConversationId>,
     State(archive): State<ConversationQueries>,
@@ -233,7 +233,7 @@ pub(super) async fn messages(
 }
 
 /// `GET /v1/runner/conversations`: those of all deployments, newest activity first.
-pub(super) async fn list(
+pub(super) async fn list_conversations(
     RunnerAccount(world): RunnerAccount,
     State(archive): State<ConversationQueries>,
     query: ListQuery,
@@ -245,7 +245,7 @@ pub(super) async fn list(
 }
 
 /// `GET /v1/runner/{deployment_id}/conversations`: those of one deployment, newest activity first.
-pub(super) async fn list_of_deployment(
+pub(super) async fn list_deployment_conversations(
     AtDeployment(caller): AtDeployment,
     State(archive): State<ConversationQueries>,
     query: ListQuery,

@@ -59,10 +59,19 @@ where
     Routes::new()
         .route("/v1/runner/{deployment_id}", post(run::run))
         .route("/v1/runner/{deployment_id}/stream", post(run::stream))
-        .route("/v1/runner/{deployment_id}/conversation", post(conversations::say))
-        .route("/v1/runner/{deployment_id}/conversation/stream", post(conversations::say_streamed))
-        .route("/v1/runner/conversation/{conversation_id}/messages", get(conversations::messages))
-        .route("/v1/runner/conversations", get(conversations::list))
-        .route("/v1/runner/{deployment_id}/conversations", get(conversations::list_of_deployment))
+        .route("/v1/runner/{deployment_id}/conversation", post(conversations::run_conversation))
+        .route(
+            "/v1/runner/{deployment_id}/conversation/stream",
+            post(conversations::stream_conversation),
+        )
+        .route(
+            "/v1/runner/conversation/{conversation_id}/messages",
+            get(conversations::list_messages),
+        )
+        .route("/v1/runner/conversations", get(conversations::list_conversations))
+        .route(
+            "/v1/runner/{deployment_id}/conversations",
+            get(conversations::list_deployment_conversations),
+        )
         .map(|router| router.method_not_allowed_fallback(async || ApiError::WrongMethod))
 }
