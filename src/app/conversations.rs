@@ -58,7 +58,7 @@ impl ConversationQueries {
     }
 
     /// A page of the account's conversations, newest activity first.
-    pub async fn conversations(
+    pub async fn list_runner_conversations(
         &self,
         world: &AccountState,
         filter: ConversationFilter,
@@ -77,7 +77,7 @@ impl ConversationQueries {
 
     /// A page of a conversation's messages, oldest first: of the reader's own conversation, else
     /// of one on a public deployment.
-    pub async fn messages(
+    pub async fn list_runner_messages(
         &self,
         reader: ConversationReader,
         id: ConversationId,
@@ -102,7 +102,10 @@ impl ConversationQueries {
     }
 
     /// The account's conversations in the Characters API, latest first.
-    pub async fn dialogues(&self, world: &AccountState) -> Result<Items<Conversation>, Error> {
+    pub async fn list_characters_conversations(
+        &self,
+        world: &AccountState,
+    ) -> Result<Items<Conversation>, Error> {
         let owner = world.row;
         // First the order, so that a conversation that moves while the list is read is in it once.
         let look = storage::act(move |db| {
@@ -126,7 +129,7 @@ impl ConversationQueries {
     }
 
     /// One of them.
-    pub async fn dialogue(
+    pub async fn get_characters_conversation(
         &self,
         world: &AccountState,
         id: ConversationId,
@@ -140,7 +143,7 @@ impl ConversationQueries {
     }
 
     /// All messages of one of them, oldest first.
-    pub async fn lines(
+    pub async fn list_characters_messages(
         &self,
         world: &AccountState,
         id: ConversationId,

@@ -119,7 +119,7 @@ impl Generation {
     }
 
     /// Answers a message in a conversation, charges for it and stores both.
-    pub async fn say(
+    pub async fn send_message(
         &self,
         visit: &AccountSession,
         addressed: NewMessage,
@@ -160,7 +160,7 @@ impl Generation {
     }
 
     /// Begins a conversation, which costs nothing; gives it as stored.
-    pub async fn begin(
+    pub async fn create_conversation(
         &self,
         visit: &AccountSession,
         begun: NewConversation,

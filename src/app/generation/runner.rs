@@ -50,7 +50,7 @@ impl Generation {
     }
 
     /// Starts a conversation with its first turn.
-    pub async fn start(
+    pub async fn start_conversation(
         &self,
         caller: &Caller,
         said: RunRequest,
@@ -82,7 +82,7 @@ impl Generation {
     }
 
     /// Goes on with a conversation, showing the model its last `history_limit` turns.
-    pub async fn proceed(
+    pub async fn continue_conversation(
         &self,
         caller: &Caller,
         id: ConversationId,
@@ -99,7 +99,7 @@ impl Generation {
     }
 
     /// Goes on with a conversation in a stream, which ends when the turn is stored.
-    pub async fn proceed_stream(
+    pub async fn stream_continuation(
         &self,
         caller: &Caller,
         id: ConversationId,

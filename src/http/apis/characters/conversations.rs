@@ -125,7 +125,7 @@ pub(super) async fn list_conversations(
     CharactersAccount(visit): CharactersAccount,
     State(archive): State<ConversationQueries>,
 ) -> Result<Response, ApiError> {
-    let found = archive.dialogues(&visit).await?;
+    let found = archive.list_characters_conversations(&visit).await?;
     Ok(listed(found, ConversationItem::from, |items| items))
 }
 
@@ -135,7 +135,7 @@ pub(super) async fn create_conversation(
     State(turns): State<Generation>,
     Body(body): Body<CreateBody>,
 ) -> Result<(StatusCode, Json<ConversationItem>), ApiError> {
-    let conversation = turns.begin(&visit, body.checked()?).await?;
+    let conversation = turns.create_conversation(&visit, body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(conversation.into())))
 }
 
@@ -145,7 +145,7 @@ pub(super) async fn get_conversation(
     InPath(id): InPath<ConversationId>,
     State(archive): State<ConversationQueries>,
 ) -> Result<Json<ConversationItem>, ApiError> {
-    Ok(Json(archive.dialogue(&visit, id).await?.into()))
+    Ok(Json(archive.get_characters_conversation(&visit, id).await?.into()))
 }
 
 /// `GET /api/v1/conversations/{conversation_id}/messages`: oldest first.
@@ -155,7 +155,7 @@ pub(super) async fn list_messages(
     State(archive): State<ConversationQueries>,
     base: BaseUrl,
 ) -> Result<Response, ApiError> {
-    let found = archive.lines(&visit, id).await?;
+    let found = archive.list_characters_messages(&visit, id).await?;
     Ok(listed(found, move |message| MessageItem::new(message, &base), |items| items))
 }
 
@@ -166,6 +166,6 @@ pub(super) async fn create_message(
     State(turns): State<Generation>,
     Body(body): Body<SayBody>,
 ) -> Result<(StatusCode, Json<ReplyAnswer>), ApiError> {
-    let replied = turns.say(&visit, body.checked(id)?).await?;
+    let replied = turns.send_message(&visit, body.checked(id)?).await?;
     Ok((StatusCode::CREATED, Json(replied.into())))
 }

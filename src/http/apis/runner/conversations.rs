@@ -184,9 +184,11 @@ pub(super) async fn run_conversation(
     Body(body): Body<SayBody>,
 ) -> Result<Json<SayAnswer>, ApiError> {
     let ConversationReply { conversation, answer } = match body.checked()? {
-        ConversationRequest::First { said, meta } => turns.start(&caller, said, meta).await?,
+        ConversationRequest::First { said, meta } => {
+            turns.start_conversation(&caller, said, meta).await?
+        }
         ConversationRequest::Next { id, parts, history_limit } => {
-            turns.proceed(&caller, id, parts, history_limit).await?
+            turns.continue_conversation(&caller, id, parts, history_limit).await?
         }
     };
     Ok(Json(SayAnswer {
@@ -212,7 +214,7 @@ pub(super) async fn stream_conversation(
     match body.checked()? {
         ConversationRequest::First { .. } => Err(FieldError::missing("conversation_id").into()),
         ConversationRequest::Next { id, parts, history_limit } => {
-            let words = turns.proceed_stream(&caller, id, parts, history_limit).await?;
+            let words = turns.stream_continuation(&caller, id, parts, history_limit).await?;
             Ok(TextStream::new(words, &caller.visit))
         }
     }
@@ -227,7 +229,7 @@ pub(super) async fn list_messages(
     query: ListQuery,
 ) -> Result<Response, ApiError> {
     let (page, _) = query.page(PAGE_SIZE)?;
-    let slice = archive.messages(reader, id, page).await?;
+    let slice = archive.list_runner_messages(reader, id, page).await?;
     let item = move |message| MessageItem::new(message, style.message_content);
     Ok(listed(page, slice, item))
 }
@@ -240,7 +242,7 @@ pub(super) async fn list_conversations(
 ) -> Result<Response, ApiError> {
     let (page, labels) = query.page(PAGE_SIZE)?;
     let filter = ConversationFilter { deployment: None, meta: meta_filter(labels)? };
-    let slice = archive.conversations(&world, filter, page).await?;
+    let slice = archive.list_runner_conversations(&world, filter, page).await?;
     Ok(listed(page, slice, ConversationItem::from))
 }
 
@@ -253,6 +255,6 @@ pub(super) async fn list_deployment_conversations(
     let (page, labels) = query.page(PAGE_SIZE)?;
     let deployment: DeploymentId = caller.deployment.id.clone();
     let filter = ConversationFilter { deployment: Some(deployment), meta: meta_filter(labels)? };
-    let slice = archive.conversations(&caller.visit, filter, page).await?;
+    let slice = archive.list_runner_conversations(&caller.visit, filter, page).await?;
     Ok(listed(page, slice, ConversationItem::from))
 }
