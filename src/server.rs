@@ -119,9 +119,9 @@ pub enum ServerError {
 /// A server that is ready to serve.
 pub struct Server {
     pipeline: Pipeline,
-    turns: Generation,
+    generation: Generation,
     store: Store,
-    worlds: Arc<AccountRegistry>,
+    registry: Arc<AccountRegistry>,
     fixtures: FixtureHandle,
     /// The fixtures' folder, where they are not the built-in ones.
     watch: Option<FixtureWatch>,
@@ -156,12 +156,12 @@ impl Server {
         let metrics = Metrics::new(store.clone());
         let secrets = Secrets::new(Arc::clone(&worlds), &config.control);
         let pipeline = pipeline(Services {
-            access: Authenticator::new(Arc::clone(&worlds), fixtures.clone()),
-            turns: turns.clone(),
-            archive: ConversationQueries::new(store.clone()),
-            studio: AgentsAndImages::new(store.clone(), fixtures.clone()),
+            authenticator: Authenticator::new(Arc::clone(&worlds), fixtures.clone()),
+            generation: turns.clone(),
+            conversations: ConversationQueries::new(store.clone()),
+            agents_and_images: AgentsAndImages::new(store.clone(), fixtures.clone()),
             fixtures: fixtures.clone(),
-            worlds: Arc::clone(&worlds),
+            registry: Arc::clone(&worlds),
             snapshots: Snapshots::new(store.clone(), Arc::clone(&worlds)),
             control: config.control.clone(),
             secrets: secrets.clone(),
@@ -171,15 +171,15 @@ impl Server {
             runner: config.runner,
             metrics: metrics.clone(),
             health: Health::new(store.clone()),
-            observer: AccessLog::new(config.seed, config.reset, metrics, secrets),
+            access_log: AccessLog::new(config.seed, config.reset, metrics, secrets),
             public_url: PublicUrl::new(config.public_url.as_ref()),
         });
-        Ok(Self { pipeline, turns, store, worlds, fixtures, watch: None })
+        Ok(Self { pipeline, generation: turns, store, registry: worlds, fixtures, watch: None })
     }
 
     /// The accounts, with their clocks.
-    pub fn worlds(&self) -> &Arc<AccountRegistry> {
-        &self.worlds
+    pub fn registry(&self) -> &Arc<AccountRegistry> {
+        &self.registry
     }
 
     /// What the accounts have made and what they own, balances among it.
@@ -219,22 +219,23 @@ impl Server {
         listener: TcpListener,
         stop: impl Future<Output = Duration>,
     ) -> Shutdown {
-        let sweeping = tokio::spawn(sweep(Arc::clone(&self.worlds)));
-        let worlds = Arc::clone(&self.worlds);
+        let sweeping = tokio::spawn(sweep(Arc::clone(&self.registry)));
+        let worlds = Arc::clone(&self.registry);
         // Who follows a journal would keep its connection busy for the whole of `grace`.
         let stop = async move {
             let grace = stop.await;
             worlds.close_journals();
             grace
         };
-        let watching = self.watch.map(|watch| tokio::spawn(watch.go_on(Arc::clone(&self.worlds))));
+        let watching =
+            self.watch.map(|watch| tokio::spawn(watch.go_on(Arc::clone(&self.registry))));
         let Stopped { busy, grace, since } =
             connections::serve(listener, self.pipeline, stop).await;
         sweeping.abort();
         if let Some(watching) = watching {
             watching.abort();
         }
-        settle(busy, &self.turns).await;
+        settle(busy, &self.generation).await;
         let limit = grace.saturating_add(STOP_MARGIN);
         close(&self.store, limit.saturating_sub(since.elapsed())).await
     }

@@ -127,7 +127,7 @@ impl OpenDatabase {
     /// Opens the database at `url`; a new one is seeded from the fixtures.
     pub(crate) async fn new(url: &str, fixtures: &Path) -> anyhow::Result<Self> {
         let app = Server::build(&config(url, fixtures)).await?;
-        let world = app.worlds().by_id(&AccountId::from(ACCOUNT)).context("no account")?;
+        let world = app.registry().by_id(&AccountId::from(ACCOUNT)).context("no account")?;
         Ok(Self { store: app.store().clone(), world })
     }
 

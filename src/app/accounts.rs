@@ -44,54 +44,54 @@ pub struct AccountState {
     /// Its time.
     pub clock: Arc<Clock>,
     /// What was asked of it lately.
-    pub journal: Arc<RequestLog>,
+    pub request_log: Arc<RequestLog>,
     /// The fixture account that it was copied from, if it was made at run time.
     pub made_from: Option<AccountId>,
     /// How long it may be unused before it goes.
     ttl: Option<Duration>,
-    doors: RwLock<Credentials>,
+    credentials: RwLock<Credentials>,
     epoch: RwLock<Arc<AccountEpoch>>,
     /// Runs since it was last used.
-    used: Mutex<Stopwatch>,
+    last_used: Mutex<Stopwatch>,
 }
 
 /// One request's stay in a world: from when its account was known until its answer is given.
 #[derive(Debug, Clone)]
 pub struct AccountSession {
-    world: Arc<AccountState>,
+    account: Arc<AccountState>,
     /// The world's epoch when the visit began.
     epoch: Arc<AccountEpoch>,
-    notes: Arc<RequestTrace>,
+    trace: Arc<RequestTrace>,
 }
 
 impl AccountSession {
     /// A visit to `world` that begins now, and is written about in `notes`.
     pub fn new(world: Arc<AccountState>, notes: &Arc<RequestTrace>) -> Self {
         let epoch = world.epoch();
-        Self { world, epoch, notes: Arc::clone(notes) }
+        Self { account: world, epoch, trace: Arc::clone(notes) }
     }
 
     /// Where to note for the journal what becomes of it.
-    pub fn notes(&self) -> &Arc<RequestTrace> {
-        &self.notes
+    pub fn trace(&self) -> &Arc<RequestTrace> {
+        &self.trace
     }
 
     /// Meets the faults that a model carries, unless the request has met one already.
     pub async fn meet(&self, carried: AttachedFaults<'_>) -> Result<(), Error> {
-        if carried.rules.is_empty() || self.notes.fault().is_some() {
+        if carried.rules.is_empty() || self.trace.fault().is_some() {
             return Ok(());
         }
         // Models carry no conditions about the request.
         let asked = FaultContext { api: Api::Characters, route: "", path: "", method: "POST" };
         let AccountEpoch { faults, ids, .. } = &*self.epoch;
-        let fault = faults.met(&asked, carried, &self.world.clock, ids.draw());
+        let fault = faults.met(&asked, carried, &self.account.clock, ids.draw());
         let Some(fault) = fault else { return Ok(()) };
-        faults::begin(fault, self, &self.notes).await
+        faults::begin(fault, self, &self.trace).await
     }
 
     /// The world, to be held on to.
-    pub fn world(&self) -> Arc<AccountState> {
-        Arc::clone(&self.world)
+    pub fn account(&self) -> Arc<AccountState> {
+        Arc::clone(&self.account)
     }
 
     /// The epoch of the world in which the visit began.
@@ -101,7 +101,7 @@ impl AccountSession {
 
     /// Counts the request against the limit of the account's plan to `api`, where it has one.
     pub fn admit(&self, api: Api) -> Option<Verdict> {
-        self.epoch.admit(api, &self.world.clock)
+        self.epoch.admit(api, &self.account.clock)
     }
 
     /// Whether the world is still what it was when the visit began: neither reset nor removed. Only
@@ -136,7 +136,7 @@ impl Deref for AccountSession {
     type Target = AccountState;
 
     fn deref(&self) -> &AccountState {
-        &self.world
+        &self.account
     }
 }
 
@@ -150,12 +150,12 @@ struct Credentials {
 impl AccountState {
     /// The project whose deployments it may use.
     pub fn project(&self) -> ProjectId {
-        self.doors.read().project.clone()
+        self.credentials.read().project.clone()
     }
 
     /// What opens it.
     pub fn keys(&self) -> Vec<ApiKey> {
-        self.doors.read().keys.clone()
+        self.credentials.read().keys.clone()
     }
 
     /// What a reset or a restore replaces, as it is now.
@@ -181,18 +181,18 @@ impl AccountState {
     /// A request came for it.
     pub fn touch(&self) {
         if self.ttl.is_some() {
-            *self.used.lock() = Stopwatch::start();
+            *self.last_used.lock() = Stopwatch::start();
         }
     }
 
     fn expired(&self) -> bool {
-        self.ttl.is_some_and(|ttl| self.used.lock().elapsed() >= ttl)
+        self.ttl.is_some_and(|ttl| self.last_used.lock().elapsed() >= ttl)
     }
 
     /// Whether a request or a stream holds on to it, besides the lists of accounts by id and by
     /// key.
     fn in_use(self: &Arc<Self>) -> bool {
-        Arc::strong_count(self) > 1 + self.doors.read().keys.len()
+        Arc::strong_count(self) > 1 + self.credentials.read().keys.len()
     }
 }
 
@@ -203,7 +203,7 @@ pub struct AccountRegistry {
     store: Store,
     settings: RegistryOptions,
     /// Shared with what the writer calls when an account was made or removed.
-    found: Arc<RwLock<AccountIndex>>,
+    index: Arc<RwLock<AccountIndex>>,
     /// Those who watch journals.
     watchers: Watchers,
 }
@@ -246,17 +246,17 @@ impl AccountIndex {
 impl AccountRegistry {
     /// A place for one more client that watches the journal of `world`, if there is one.
     pub fn watch(&self, world: &AccountState) -> Result<WatcherPermit, TooManyWatchers> {
-        world.journal.watch(&self.watchers)
+        world.request_log.watch(&self.watchers)
     }
 
     /// The account that `key` opens.
     pub fn by_key(&self, key: &str) -> Option<Arc<AccountState>> {
-        self.found.read().by_key.get(key).cloned()
+        self.index.read().by_key.get(key).cloned()
     }
 
     /// The account called `id`.
     pub fn by_id(&self, id: &AccountId) -> Option<Arc<AccountState>> {
-        self.found.read().by_id.get(id).cloned()
+        self.index.read().by_id.get(id).cloned()
     }
 
     /// The account called `id`, or the refusal that there is none.
@@ -272,13 +272,13 @@ impl AccountRegistry {
     /// Ends the wait of whoever follows a journal: the server stops.
     pub fn close_journals(&self) {
         for world in self.all() {
-            world.journal.close();
+            world.request_log.close();
         }
     }
 
     /// All of them, in the order of their making.
     pub fn all(&self) -> Vec<Arc<AccountState>> {
-        let mut all: Vec<_> = self.found.read().by_id.values().cloned().collect();
+        let mut all: Vec<_> = self.index.read().by_id.values().cloned().collect();
         all.sort_by_key(|world| world.row);
         all
     }

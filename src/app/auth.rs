@@ -13,7 +13,7 @@ use crate::ids::DeploymentId;
 /// Tells who calls and what they may use.
 #[derive(Debug, Clone)]
 pub struct Authenticator {
-    worlds: Arc<AccountRegistry>,
+    registry: Arc<AccountRegistry>,
     fixtures: FixtureHandle,
 }
 
@@ -21,7 +21,7 @@ pub struct Authenticator {
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The visit to the account that the use is attributed to.
-    pub visit: AccountSession,
+    pub session: AccountSession,
     /// The deployment.
     pub deployment: Arc<Deployment>,
 }
@@ -30,7 +30,7 @@ pub struct Caller {
 #[derive(Debug, Clone)]
 pub struct ConversationReader {
     /// The account of the key, when a known one was sent.
-    pub world: Option<Arc<AccountState>>,
+    pub account: Option<Arc<AccountState>>,
     /// Public deployments, with their owners: their conversations can be read without a key.
     pub public: Vec<PublicDeployment>,
     /// What to answer when neither holds the conversation.
@@ -52,7 +52,7 @@ impl ConversationReader {
     /// Why a conversation that is nowhere to be seen is refused: for want of a good key, or
     /// because it is not there.
     pub fn refusal(&self, not_there: Error) -> Error {
-        match (&self.world, self.key_sent) {
+        match (&self.account, self.key_sent) {
             (Some(_), _) => not_there,
             (None, true) => Error::UnknownKey,
             (None, false) => Error::MissingKey,
@@ -63,13 +63,13 @@ impl ConversationReader {
 impl Authenticator {
     /// Access to the accounts of `worlds` and the deployments of `fixtures`.
     pub fn new(worlds: Arc<AccountRegistry>, fixtures: FixtureHandle) -> Self {
-        Self { worlds, fixtures }
+        Self { registry: worlds, fixtures }
     }
 
     /// The account that `key` opens.
     pub fn account(&self, key: Option<&str>) -> Result<Arc<AccountState>, Error> {
         let key = key.ok_or(Error::MissingKey)?;
-        self.worlds.by_key(key).ok_or(Error::UnknownKey)
+        self.registry.by_key(key).ok_or(Error::UnknownKey)
     }
 
     /// The caller who sent `key` and `origin` to deployment `id`, whose visit is written about in
@@ -97,24 +97,24 @@ impl Authenticator {
                 return Err(Error::OriginNotAllowed(deployment.id.clone()));
             }
             let of_project = key
-                .and_then(|key| self.worlds.by_key(key))
+                .and_then(|key| self.registry.by_key(key))
                 .filter(|world| world.project() == deployment.project);
             let world = match of_project {
                 Some(world) => world,
                 None => self.owner(&deployment)?,
             };
-            return Ok(Caller { visit: AccountSession::new(world, notes), deployment });
+            return Ok(Caller { session: AccountSession::new(world, notes), deployment });
         }
         let world = self.account(key)?;
         if world.project() != deployment.project {
             return Err(Error::ForbiddenDeployment(deployment.id.clone()));
         }
-        Ok(Caller { visit: AccountSession::new(world, notes), deployment })
+        Ok(Caller { session: AccountSession::new(world, notes), deployment })
     }
 
     /// Whose conversations someone with `key`, on a web page of `origin`, may read.
     pub fn reader(&self, key: Option<&str>, origin: Option<&str>) -> ConversationReader {
-        let world = key.and_then(|key| self.worlds.by_key(key));
+        let world = key.and_then(|key| self.registry.by_key(key));
         let fixtures = self.fixtures.current();
         let public = fixtures.deployments.values().filter_map(|deployment| {
             let allowlist = deployment.public.as_ref()?;
@@ -124,11 +124,11 @@ impl Authenticator {
                 origin_allowed: allowlist.allows(origin),
             })
         });
-        ConversationReader { world, public: public.collect(), key_sent: key.is_some() }
+        ConversationReader { account: world, public: public.collect(), key_sent: key.is_some() }
     }
 
     fn owner(&self, deployment: &Deployment) -> Result<Arc<AccountState>, Error> {
-        let owner = self.worlds.by_id(&deployment.owner);
+        let owner = self.registry.by_id(&deployment.owner);
         owner.ok_or_else(|| Error::UnknownDeployment(deployment.id.clone()))
     }
 }

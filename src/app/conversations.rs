@@ -83,7 +83,7 @@ impl ConversationQueries {
         id: ConversationId,
         page: PageRequest,
     ) -> Result<Page<Message>, Error> {
-        if let Some(world) = &reader.world
+        if let Some(world) = &reader.account
             && let Some((_, slice)) = self.look(world, &id, page).await?
         {
             return Ok(slice);

@@ -121,13 +121,13 @@ impl Generation {
         asked: &PendingMessage,
     ) -> Result<ModelReply, Error> {
         let name = self.settings.backend.unwrap_or(asked.backend);
-        visit.notes().show(ShownPrompt::new(&asked.prompt, name, visit.epoch().rules.rules()));
+        visit.trace().show(ShownPrompt::new(&asked.prompt, name, visit.epoch().rules.rules()));
         let answer = self.answer(visit, asked, name).await.map_err(|failure| {
-            visit.notes().failed(failure.to_string());
+            visit.trace().failed(failure.to_string());
             Error::internal(failure)
         })?;
         if let Some(rule) = &answer.rule {
-            visit.notes().answered_by(Arc::clone(rule));
+            visit.trace().answered_by(Arc::clone(rule));
         }
         Ok(answer)
     }
@@ -193,7 +193,7 @@ impl Generation {
 }
 
 /// What came of storing an answer; where nothing was stored, its reply counts as not served.
-fn given_back<T>(
+fn release_reply<T>(
     visit: &AccountSession,
     served: Option<ReplyLease>,
     outcome: Result<T, Error>,

@@ -133,7 +133,7 @@ impl AgentsAndImages {
         });
         let made = visit.write(&self.store, act).await?;
         let made = made.ok_or(Error::InsufficientBalance { cost })?;
-        visit.notes().charged(cost);
+        visit.trace().charged(cost);
         Ok(made)
     }
 
@@ -199,7 +199,7 @@ impl AgentsAndImages {
         });
         match visit.write(&self.store, act).await? {
             ChargeOutcome::Done(image) => {
-                visit.notes().charged(cost);
+                visit.trace().charged(cost);
                 Ok(image)
             }
             ChargeOutcome::NoMoney => Err(Error::InsufficientBalance { cost }),

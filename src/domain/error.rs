@@ -88,7 +88,7 @@ pub enum Error {
         retry_after: Duration,
     },
     /// A fault that was asked for refuses the request.
-    #[error("{}", told_by(*status))]
+    #[error("{}", reported_by(*status))]
     Injected {
         /// The status that was asked for.
         status: u16,
@@ -136,7 +136,7 @@ impl From<FieldError> for Error {
 }
 
 /// What a server says that answers with `status`.
-fn told_by(status: u16) -> String {
+fn reported_by(status: u16) -> String {
     match status {
         401 => "the API key is not known".to_owned(),
         402 => "insufficient account balance".to_owned(),

@@ -39,10 +39,10 @@ struct RequestFacts {
 /// The world that a request is in, and since when.
 #[derive(Debug)]
 pub(crate) struct AccountBinding {
-    pub(crate) world: Arc<AccountState>,
+    pub(crate) account: Arc<AccountState>,
     /// The time of the world's clock when it came.
-    pub(crate) came: DateTime<Utc>,
-    pub(crate) ticket: LogPosition,
+    pub(crate) received_at: DateTime<Utc>,
+    pub(crate) position: LogPosition,
 }
 
 impl RequestContext {
@@ -67,12 +67,12 @@ impl RequestContext {
     }
 
     /// The connection that it came over.
-    pub(crate) fn line(&self) -> &ConnectionAbort {
+    pub(crate) fn connection(&self) -> &ConnectionAbort {
         &self.0.line
     }
 
     /// The request brings its own id.
-    pub(crate) fn named(&self, id: RequestId) {
+    pub(crate) fn set_id(&self, id: RequestId) {
         let _ = self.0.id.set(id);
     }
 
@@ -80,15 +80,15 @@ impl RequestContext {
     pub(crate) fn bind_account(&self, world: &Arc<AccountState>) {
         world.touch();
         self.0.place.get_or_init(|| AccountBinding {
-            world: Arc::clone(world),
-            came: world.clock.now(),
-            ticket: world.journal.ticket(),
+            account: Arc::clone(world),
+            received_at: world.clock.now(),
+            position: world.request_log.ticket(),
         });
         self.0.id.get_or_init(|| world.epoch().ids.request());
     }
 
     /// The limiter has spoken.
-    pub(crate) fn limited(&self, verdict: Verdict) {
+    pub(crate) fn set_rate_limit(&self, verdict: Verdict) {
         let _ = self.0.verdict.set(verdict);
     }
 
@@ -102,41 +102,41 @@ impl RequestContext {
         self.0.id.get().cloned().unwrap_or_else(|| RequestId::from(""))
     }
 
-    pub(crate) fn place(&self) -> Option<&AccountBinding> {
+    pub(crate) fn binding(&self) -> Option<&AccountBinding> {
         self.0.place.get()
     }
 
-    pub(crate) fn world(&self) -> Option<&AccountState> {
-        self.place().map(|place| place.world.as_ref())
+    pub(crate) fn account(&self) -> Option<&AccountState> {
+        self.binding().map(|place| place.account.as_ref())
     }
 
     /// Where services note for the journal what only they know.
-    pub(crate) fn notes(&self) -> &Arc<request_log::RequestTrace> {
+    pub(crate) fn trace(&self) -> &Arc<request_log::RequestTrace> {
         &self.0.notes
     }
 
     /// The request's body was read.
-    pub(crate) fn sent(&self, body: &Bytes) {
+    pub(crate) fn record_body(&self, body: &Bytes) {
         if self.wants_body() {
             self.keep_body(BodyExcerpt::of(body));
         }
     }
 
     /// The request's body has `place`, as long as it is being answered.
-    pub(crate) fn hold(&self, place: Option<extract::LargeBodyPermit>) {
+    pub(crate) fn hold_large_body(&self, place: Option<extract::LargeBodyPermit>) {
         if place.is_some() {
             *self.0.large.lock() = place;
         }
     }
 
     /// The answer is there: what was made of the request's body is gone.
-    pub(crate) fn release(&self) {
+    pub(crate) fn release_large_body(&self) {
         drop(self.0.large.lock().take());
     }
 
     /// Whether there is a journal that would keep the request's body, and does not have it yet.
     pub(crate) fn wants_body(&self) -> bool {
-        let journal = self.place().map(|place| &place.world.journal);
+        let journal = self.binding().map(|place| &place.account.request_log);
         journal.is_some_and(|journal| journal.most() > 0) && self.0.body.lock().is_none()
     }
 
@@ -146,12 +146,12 @@ impl RequestContext {
     }
 
     /// The request's body was dropped before it was read to its end.
-    pub(crate) fn leave(&self, unread: UnreadBody) {
+    pub(crate) fn set_unread_body(&self, unread: UnreadBody) {
         *self.0.unread.lock() = Some(unread);
     }
 
     /// What was left of the request's body.
-    pub(crate) fn take_unread(&self) -> Option<UnreadBody> {
+    pub(crate) fn take_unread_body(&self) -> Option<UnreadBody> {
         self.0.unread.lock().take()
     }
 

@@ -88,8 +88,8 @@ where
         let scope = request.extensions().get::<RequestContext>().cloned();
         let (bytes, place) = read(request, LARGEST, &LargeBodies::from_ref(state)).await?;
         if let Some(scope) = scope {
-            scope.sent(&bytes);
-            scope.hold(place);
+            scope.record_body(&bytes);
+            scope.hold_large_body(place);
         }
         let most = if LARGEST > LARGEST_BODY { MOST_VALUES_OF_LARGER } else { MOST_VALUES };
         parse(&bytes, most, Strictness::from_ref(state)).map(Self)

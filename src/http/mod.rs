@@ -41,13 +41,13 @@ use crate::fixtures::FixtureHandle;
 /// What rooms may ask for; each names what it needs in its signature.
 pub struct Services {
     /// Who calls, and what they may use.
-    pub access: Authenticator,
+    pub authenticator: Authenticator,
     /// Makes answers.
-    pub turns: Generation,
+    pub generation: Generation,
     /// Shows what is stored.
-    pub archive: ConversationQueries,
+    pub conversations: ConversationQueries,
     /// Makes agents and pictures.
-    pub studio: AgentsAndImages,
+    pub agents_and_images: AgentsAndImages,
     /// The models there are.
     pub fixtures: FixtureHandle,
     /// Whether unknown fields are refused.
@@ -55,7 +55,7 @@ pub struct Services {
     /// What large bodies may take together.
     pub large_bodies: extract::LargeBodies,
     /// Every account.
-    pub worlds: Arc<AccountRegistry>,
+    pub registry: Arc<AccountRegistry>,
     /// Their state as documents.
     pub snapshots: Snapshots,
     /// Who may use the control plane.
@@ -71,7 +71,7 @@ pub struct Services {
     /// Whether the server can do its work.
     pub health: Health,
     /// Gives requests their ids and their log lines.
-    pub observer: AccessLog,
+    pub access_log: AccessLog,
     /// The URL that clients reach the server under, if it is not what they send as `Host`.
     pub public_url: PublicUrl,
 }
@@ -92,14 +92,14 @@ macro_rules! hand_out {
 }
 
 hand_out! {
-    access: Authenticator,
-    turns: Generation,
-    archive: ConversationQueries,
-    studio: AgentsAndImages,
+    authenticator: Authenticator,
+    generation: Generation,
+    conversations: ConversationQueries,
+    agents_and_images: AgentsAndImages,
     fixtures: FixtureHandle,
     strictness: extract::Strictness,
     large_bodies: extract::LargeBodies,
-    worlds: Arc<AccountRegistry>,
+    registry: Arc<AccountRegistry>,
     snapshots: Snapshots,
     control: control::ControlAccess,
     secrets: Secrets,
@@ -143,7 +143,7 @@ pub fn pipeline(services: Services) -> Pipeline {
 /// Where no route leads: the room's own answer, or that there is no such room.
 async fn nothing(uri: Uri) -> Response {
     match Room::of(uri.path()) {
-        Some(_) => ApiError::NoSuchPath.into_response(),
+        Some(_) => ApiError::UnknownPath.into_response(),
         None => health::nothing_here(),
     }
 }

@@ -95,11 +95,11 @@ impl Pipeline {
         Self(Arc::new(PipelineInner {
             router,
             signposts,
-            observer: Arc::new(services.observer.clone()),
+            observer: Arc::new(services.access_log.clone()),
             cors: Cors::new(),
             fault_header: services.fault_header,
             errors: services.runner.errors,
-            access: services.access.clone(),
+            access: services.authenticator.clone(),
         }))
     }
 
@@ -126,7 +126,7 @@ impl Pipeline {
             (Ok(()), Some(room)) => inside.through(room, request, &scope).await,
             (Ok(()), None) => inside.routed(request).await,
         };
-        scope.release();
+        scope.release_large_body();
         drain(&scope).await;
         observed.answered(response)
     }
@@ -137,7 +137,7 @@ impl PipelineInner {
         if request.method() == Method::OPTIONS {
             return match scope.route() {
                 Some(_) => self.cors.preflight(request).await,
-                None => self.refused(Some(room), ApiError::NoSuchPath),
+                None => self.refused(Some(room), ApiError::UnknownPath),
             };
         }
         fault_injection::ask(self.fault_header, &mut request);

@@ -18,17 +18,17 @@ pub struct Requests<'a>(&'a AccountState);
 impl Requests<'_> {
     /// The number of the latest request, for [`Pattern::since`]; 0 if there was none.
     pub fn last(&self) -> u64 {
-        self.0.journal.look().last
+        self.0.request_log.look().last
     }
 
     /// How many requests are no longer in it, for want of room.
     pub fn dropped(&self) -> u64 {
-        self.0.journal.dropped()
+        self.0.request_log.dropped()
     }
 
     /// Forgets what came until now; numbers go on.
     pub fn clear(&self) {
-        self.0.journal.clear();
+        self.0.request_log.clear();
     }
 }
 
@@ -100,7 +100,7 @@ impl Account {
 
     /// Finds requests like this, until there are so many or no more will come.
     async fn collect(&self, count: usize, like: &RequestPattern, found: &mut Vec<LoggedExchange>) {
-        let mut follower = self.world.journal.follow(Some(0));
+        let mut follower = self.world.request_log.follow(Some(0));
         while found.len() < count
             && let Some(news) = follower.next().await
         {
@@ -166,7 +166,7 @@ impl Account {
 
     /// The requests, and how many are no longer there.
     fn came(&self) -> (Vec<LoggedExchange>, u64) {
-        let look = self.world.journal.look();
+        let look = self.world.request_log.look();
         (requests(&self.world, &look.entries), look.dropped)
     }
 }

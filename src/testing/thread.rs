@@ -192,7 +192,7 @@ async fn prepare(order: StartRequest) -> Result<(Server, TcpListener, ServerHand
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let app = Server::build_from(&config, fixtures).await?;
-    let worlds = Arc::clone(app.worlds());
+    let worlds = Arc::clone(app.registry());
     let snapshots = Snapshots::new(app.store().clone(), Arc::clone(&worlds));
     Ok((app, listener, ServerHandle { address, worlds, snapshots, runtime: Handle::current() }))
 }

@@ -90,7 +90,7 @@ impl AccountRegistry {
         let published = Arc::clone(&world);
         let publish = move |next: &NextEpoch| {
             published.begin(next);
-            published.journal.clear();
+            published.request_log.clear();
         };
         world.alter(&self.store, act, publish).await?;
         Ok(world)

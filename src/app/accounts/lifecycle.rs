@@ -65,7 +65,7 @@ impl AccountRegistry {
             fixtures: fixtures.clone(),
             store: store.clone(),
             settings,
-            found: Arc::new(RwLock::new(store.write(settle).await?)),
+            index: Arc::new(RwLock::new(store.write(settle).await?)),
             watchers: Watchers::of_the_server(),
         })
     }
@@ -91,7 +91,7 @@ impl AccountRegistry {
         new: NewAccount,
         copied: Option<(RestoredState, String)>,
     ) -> Result<Arc<AccountState>, Error> {
-        let (shared, settings, found) = (self.fixtures.clone(), self.settings, self.found.clone());
+        let (shared, settings, found) = (self.fixtures.clone(), self.settings, self.index.clone());
         let act = storage::act(move |db| {
             async move {
                 let fixtures = shared.current();
@@ -138,12 +138,12 @@ impl AccountRegistry {
         if world.made_from.is_none() {
             return Err(Error::FixtureAccount(id.clone()));
         }
-        let (owner, found) = (world.row, self.found.clone());
+        let (owner, found) = (world.row, self.index.clone());
         let act = storage::act(move |db| async move { accounts::remove(db, owner).await }.boxed());
         let end = move |(): &()| {
             found.write().remove(&world);
             world.close();
-            world.journal.close();
+            world.request_log.close();
         };
         self.store.write_then(act, end).await.map_err(Error::internal)
     }
@@ -151,7 +151,7 @@ impl AccountRegistry {
     /// Removes the accounts that were not used for as long as they were made to last.
     pub async fn sweep(&self) {
         let idle: Vec<AccountId> = {
-            let found = self.found.read();
+            let found = self.index.read();
             let idle = found.by_id.values().filter(|world| world.expired() && !world.in_use());
             idle.map(|world| world.id.clone()).collect()
         };
@@ -214,12 +214,12 @@ impl AccountState {
             id: saved.id.as_str().into(),
             row: saved.row(),
             clock: Arc::new(clock),
-            journal: Arc::new(RequestLog::new(settings.journal_max)),
+            request_log: Arc::new(RequestLog::new(settings.journal_max)),
             made_from: saved.made_from.as_deref().map(AccountId::from),
             ttl: saved.ttl().map(Duration::from_secs),
-            doors: RwLock::new(Credentials { project: original.project.clone(), keys }),
+            credentials: RwLock::new(Credentials { project: original.project.clone(), keys }),
             epoch: RwLock::new(AccountEpoch::new(ids, rules, AccountFaults::default(), plan)),
-            used: Mutex::new(Stopwatch::start()),
+            last_used: Mutex::new(Stopwatch::start()),
         }))
     }
 }

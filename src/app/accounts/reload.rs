@@ -25,7 +25,7 @@ impl AccountRegistry {
         }
         let fixtures = Arc::new(fixtures);
         let (original, settings, shared, found) =
-            (Arc::clone(&fixtures), self.settings, self.fixtures.clone(), self.found.clone());
+            (Arc::clone(&fixtures), self.settings, self.fixtures.clone(), self.index.clone());
         let settle = storage::act(move |db| {
             async move {
                 original.settle(db, settings.seed).await?;
@@ -90,7 +90,7 @@ impl AccountState {
             Some(_) => self.keys(),
             None => original.keys.clone(),
         };
-        *self.doors.write() = Credentials { project: original.project.clone(), keys };
+        *self.credentials.write() = Credentials { project: original.project.clone(), keys };
         if let Some(plan) = plan_of(saved, original, fixtures)
             && plan != epoch.plan()
         {

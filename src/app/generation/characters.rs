@@ -10,8 +10,8 @@ use o200k::Counted;
 
 use super::booking::TurnRecord;
 use super::counting;
-use super::given_back;
 use super::message;
+use super::release_reply;
 use super::{Generation, NewTurn, PendingMessage, WholeReply};
 use crate::app::accounts::{AccountSession, AccountState};
 use crate::app::faults::AttachedFaults;
@@ -113,8 +113,8 @@ impl Generation {
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
         let created_at = visit.clock.now();
         let paid = TurnRecord::charge(visit, cost).store(&self.store).await;
-        let id = given_back(visit, served, paid)?;
-        visit.notes().charged(cost);
+        let id = release_reply(visit, served, paid)?;
+        visit.trace().charged(cost);
         Ok(Completion { id, content: completed.text, created_at, thoughts: None })
     }
 
@@ -154,8 +154,8 @@ impl Generation {
         let turn = NewTurn::answered(visit, &asked, completed.text.clone());
         let created_at = turn.answered_at;
         let booking = TurnRecord::charge(visit, cost).with(turn, conversation.ordinal);
-        let id = given_back(visit, served, booking.store(&self.store).await)?;
-        visit.notes().charged(cost);
+        let id = release_reply(visit, served, booking.store(&self.store).await)?;
+        visit.trace().charged(cost);
         Ok(Completion { id, content: completed.text, created_at, thoughts: completed.thoughts })
     }
 

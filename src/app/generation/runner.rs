@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use serde_json::{Map, Value};
 
 use super::booking::{NewRunnerConversation, TurnRecord};
-use super::given_back;
+use super::release_reply;
 use super::streaming;
 use super::{CompleteReply, Generation, NewTurn, PendingMessage, WholeReply, WordStream};
 use crate::app::auth::Caller;
@@ -39,14 +39,14 @@ impl Generation {
     /// Answers, and stores nothing.
     pub async fn run(&self, caller: &Caller, said: RunRequest) -> Result<CompleteReply, Error> {
         let asked = asked_first(caller, said, Meta::new());
-        Ok(self.complete(&caller.visit, &asked).await?.completed)
+        Ok(self.complete(&caller.session, &asked).await?.completed)
     }
 
     /// Streams an answer, and stores nothing.
     pub async fn stream(&self, caller: &Caller, said: RunRequest) -> Result<WordStream, Error> {
         let asked = asked_first(caller, said, Meta::new());
-        let answer = self.ask(&caller.visit, &asked).await?;
-        Ok(self.words(&caller.visit, answer).await?.words)
+        let answer = self.ask(&caller.session, &asked).await?;
+        Ok(self.words(&caller.session, answer).await?.words)
     }
 
     /// Starts a conversation with its first turn.
@@ -58,8 +58,8 @@ impl Generation {
     ) -> Result<ConversationReply, Error> {
         let variables = said.variables.clone();
         let asked = asked_first(caller, said, meta.clone());
-        let WholeReply { completed, name, served } = self.complete(&caller.visit, &asked).await?;
-        let turn = NewTurn::answered(&caller.visit, &asked, completed.text.clone());
+        let WholeReply { completed, name, served } = self.complete(&caller.session, &asked).await?;
+        let turn = NewTurn::answered(&caller.session, &asked, completed.text.clone());
         let mut conversation = Conversation {
             id: "".into(),
             ordinal: 0,
@@ -75,8 +75,8 @@ impl Generation {
             turn_count: 0,
         };
         let answered_at = turn.answered_at;
-        let start = NewRunnerConversation::new(&caller.visit, turn, conversation);
-        conversation = given_back(&caller.visit, served, start.store(&self.store).await)?;
+        let start = NewRunnerConversation::new(&caller.session, turn, conversation);
+        conversation = release_reply(&caller.session, served, start.store(&self.store).await)?;
         conversation.updated_at = answered_at;
         Ok(ConversationReply { conversation, answer: completed })
     }
@@ -90,11 +90,11 @@ impl Generation {
         history_limit: u64,
     ) -> Result<ConversationReply, Error> {
         let (mut conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
-        let WholeReply { completed, served, .. } = self.complete(&caller.visit, &asked).await?;
-        let turn = NewTurn::answered(&caller.visit, &asked, completed.text.clone());
+        let WholeReply { completed, served, .. } = self.complete(&caller.session, &asked).await?;
+        let turn = NewTurn::answered(&caller.session, &asked, completed.text.clone());
         conversation.updated_at = turn.answered_at;
-        let booking = TurnRecord::turn(&caller.visit, turn, conversation.ordinal);
-        given_back(&caller.visit, served, booking.store(&self.store).await)?;
+        let booking = TurnRecord::turn(&caller.session, turn, conversation.ordinal);
+        release_reply(&caller.session, served, booking.store(&self.store).await)?;
         Ok(ConversationReply { conversation, answer: completed })
     }
 
@@ -107,10 +107,10 @@ impl Generation {
         history_limit: u64,
     ) -> Result<WordStream, Error> {
         let (conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
-        let answer = self.ask(&caller.visit, &asked).await?;
+        let answer = self.ask(&caller.session, &asked).await?;
         let served = answer.served.clone();
-        let words = self.words(&caller.visit, answer).await?;
-        let (database, visit) = (self.store.clone(), caller.visit.clone());
+        let words = self.words(&caller.session, answer).await?;
+        let (database, visit) = (self.store.clone(), caller.session.clone());
         // No more than what is stored is kept for as long as the stream lasts.
         let (said, asked_at) = (Arc::clone(&asked.prompt.message), asked.at);
         let ordinal = conversation.ordinal;
@@ -118,7 +118,7 @@ impl Generation {
             let answered_at = visit.clock.now();
             let turn = NewTurn { said, asked_at, text, answered_at, aborted };
             let booking = TurnRecord::turn(&visit, turn, ordinal);
-            given_back(&visit, served, booking.store(&database).await.map(drop))
+            release_reply(&visit, served, booking.store(&database).await.map(drop))
         }))
     }
 
@@ -132,7 +132,7 @@ impl Generation {
     ) -> Result<(Conversation, PendingMessage), Error> {
         // What is left out of a history that would be too long are whole turns, the oldest.
         let sought = ConversationKey {
-            owner: caller.visit.row,
+            owner: caller.session.row,
             api: Api::Runner,
             id: id.clone(),
             latest: History::Turns(history_limit),
@@ -170,7 +170,7 @@ fn asked(
     history: Vec<Turn>,
     turn: u64,
 ) -> PendingMessage {
-    let Caller { visit, deployment } = caller;
+    let Caller { session: visit, deployment } = caller;
     let prompt = Prompt {
         instructions: deployment.instructions.with(&said.variables),
         history,

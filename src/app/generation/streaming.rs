@@ -52,9 +52,9 @@ pub(super) fn paced(source: TextSource, pace: Pace, visit: &AccountSession) -> P
         TextSource::Pieces(_) => None,
     };
     let (clock, draw) = (Arc::clone(&visit.clock), visit.epoch().ids.draw());
-    let notes = Arc::clone(visit.notes());
+    let notes = Arc::clone(visit.trace());
     // Before the first word: whoever has it may advance the clock.
-    notes.begin_waits(&clock);
+    notes.start_pacing(&clock);
     let words = try_stream! {
         let mut nth = 0;
         for await word in cut(source) {

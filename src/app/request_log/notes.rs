@@ -98,7 +98,7 @@ impl RequestTrace {
     }
 
     /// From now on advances of `clock`, the account's, count for the waits of the request.
-    pub fn begin_waits(&self, clock: &Arc<Clock>) -> &Pacer {
+    pub fn start_pacing(&self, clock: &Arc<Clock>) -> &Pacer {
         self.waits.get_or_init(|| Box::new(Pacer::on(Arc::clone(clock))))
     }
 
@@ -106,7 +106,7 @@ impl RequestTrace {
     /// when the client goes away meanwhile.
     pub async fn delay(&self, clock: &Arc<Clock>, wait: Duration) {
         let _held_back = DelayGuard { notes: self, since: Stopwatch::start() };
-        self.begin_waits(clock).next(wait).await;
+        self.start_pacing(clock).next(wait).await;
     }
 
     pub(super) fn shown(&self) -> Option<&ShownPrompt> {

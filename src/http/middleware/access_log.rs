@@ -70,7 +70,7 @@ impl<'a> ObservedRequest<'a> {
         request: &Request,
     ) -> Self {
         if let Some(id) = clients_own_id(request, &observer.secrets) {
-            scope.named(id);
+            scope.set_id(id);
         }
         let facts = AccessLogEntry {
             stopwatch: Stopwatch::start(),
@@ -134,8 +134,8 @@ impl AccessLogEntry {
             chunks = stream.map(|stream| stream.chunks),
             bytes = stream.map(|stream| stream.bytes),
             end = stream.map(|stream| stream.end),
-            fault = self.scope.notes().fault().map_or("-", |fault| fault.act.name()),
-            account = self.scope.world().map_or("-", |world| world.id.as_str()),
+            fault = self.scope.trace().fault().map_or("-", |fault| fault.act.name()),
+            account = self.scope.account().map_or("-", |world| world.id.as_str()),
             request_id = self.scope.id(strangers).as_str(),
         );
     }
@@ -260,7 +260,7 @@ fn add_headers(
     }
     // On a clock of its own an account's answers are dated by it, so that a client can set the
     // limiter's times against it.
-    if let Some(now) = scope.world().and_then(|world| world.clock.now_if_not_the_systems())
+    if let Some(now) = scope.account().and_then(|world| world.clock.now_if_not_the_systems())
         && let Ok(date) = HeaderValue::from_str(&http_date(now))
     {
         headers.insert(header::DATE, date);

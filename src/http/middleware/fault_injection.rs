@@ -91,7 +91,7 @@ pub(crate) async fn check_fault(
         epoch.faults.met(&asked, carried, &visit.clock, epoch.ids.draw())
     };
     let Some(fault) = fault else { return Ok(()) };
-    Ok(faults::begin(fault, visit, scope.notes()).await?)
+    Ok(faults::begin(fault, visit, scope.trace()).await?)
 }
 
 /// Sees whether a request asks for its own fault.
@@ -106,7 +106,7 @@ pub(crate) fn ask(header: FaultHeader, request: &mut Request) {
 /// Around both rooms: does to an answer what the request's fault says. A stream, however it is done
 /// to, breaks off when its account ends.
 pub(crate) async fn apply_fault(response: Response, scope: &RequestContext) -> Response {
-    let response = match scope.notes().fault() {
+    let response = match scope.trace().fault() {
         None => response,
         Some(fault) => done_to(response, fault, scope).await,
     };
@@ -129,18 +129,18 @@ async fn done_to(mut response: Response, fault: &Fault, scope: &RequestContext) 
         FaultAction::Drop(ConnectionDrop::AfterCommit) if streamed => {
             return response.map(body::without_its_end);
         }
-        FaultAction::Drop(_) => scope.line().cut(),
+        FaultAction::Drop(_) => scope.connection().cut(),
         FaultAction::Spoil(_) if streamed || !answered => {}
-        FaultAction::Spoil(how) => return body::spoilt(response, *how).await,
+        FaultAction::Spoil(how) => return body::corrupted(response, *how).await,
         FaultAction::Mistype(sent) => {
             if let (true, Ok(sent)) = (answered, HeaderValue::from_str(sent)) {
                 response.headers_mut().insert(header::CONTENT_TYPE, sent);
             }
         }
         FaultAction::Stream(act) => {
-            if let (true, Some(world)) = (streamed && answered, scope.world()) {
+            if let (true, Some(world)) = (streamed && answered, scope.account()) {
                 let clock = Arc::clone(&world.clock);
-                let notes = Arc::clone(scope.notes());
+                let notes = Arc::clone(scope.trace());
                 return response.map(|words| body::interfered(words, *act, clock, notes));
             }
         }

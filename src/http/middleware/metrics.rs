@@ -118,7 +118,7 @@ impl Metrics {
     /// All of it as text.
     fn text(&self, worlds: &AccountRegistry) -> Result<String, Error> {
         let Written { transactions, acts } = self.store.written();
-        let dropped: u64 = worlds.all().iter().map(|world| world.journal.dropped()).sum();
+        let dropped: u64 = worlds.all().iter().map(|world| world.request_log.dropped()).sum();
         let mut text = format!(
             "# HELP mynah_journal_drops Entries that made place for others, in the journals there \
              are.\n# TYPE mynah_journal_drops gauge\nmynah_journal_drops {dropped}\n"

@@ -70,7 +70,7 @@ impl Recording {
 
     /// Goes on with the answer's body, `head` being how long its head took.
     pub(crate) fn answered(mut self, response: Response, head: Duration) -> Response {
-        if self.scope.place().is_none() {
+        if self.scope.binding().is_none() {
             return response;
         }
         let body = response.body();
@@ -113,12 +113,12 @@ impl Recording {
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        let (Some(place), Some(mut request)) = (self.scope.place(), self.request.take()) else {
+        let (Some(place), Some(mut request)) = (self.scope.binding(), self.request.take()) else {
             return;
         };
         request.body = self.scope.take_body();
         let id = self.scope.known_id();
-        let mut entry = Entry::new(request, place.came, id, self.scope.notes());
+        let mut entry = Entry::new(request, place.received_at, id, self.scope.trace());
         entry.answer = self.answer.take();
         entry.end = self.end;
         if let Some(FaultAction::Drop(when)) = entry.fault.as_ref().map(|fault| &fault.act) {
@@ -137,7 +137,7 @@ impl Drop for Recording {
             client: self.client,
             ..entry.took
         };
-        place.world.journal.add(place.ticket, entry);
+        place.account.request_log.add(place.position, entry);
     }
 }
 

@@ -49,7 +49,7 @@ where
 /// Reads what was left to `scope`, now that the answer is there: for the journal at once, if that
 /// wants it, else while the answer is on its way.
 pub(crate) async fn drain(scope: &RequestContext) {
-    let Some(UnreadBody { mut body, whole }) = scope.take_unread() else { return };
+    let Some(UnreadBody { mut body, whole }) = scope.take_unread_body() else { return };
     if whole && scope.wants_body() {
         let mut text = BodyExcerpt::default();
         let all = read(&mut body, |data| text.push(data));
@@ -118,7 +118,7 @@ where
 {
     fn drop(&mut self) {
         if let Some(unread) = self.unread.take() {
-            self.scope.leave(UnreadBody { body: Body::new(unread), whole: !self.begun });
+            self.scope.set_unread_body(UnreadBody { body: Body::new(unread), whole: !self.begun });
         }
     }
 }

@@ -47,7 +47,7 @@ pub(crate) enum ApiError {
     BodyBroken,
     /// There is nothing at this path.
     #[error("there is nothing at this path")]
-    NoSuchPath,
+    UnknownPath,
     /// There is something at this path, but not for this method.
     #[error("this path does not answer to this method")]
     WrongMethod,
@@ -100,7 +100,7 @@ impl ApiError {
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::NoSuchPath => StatusCode::NOT_FOUND,
+            Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooManyWatchers(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,

@@ -254,7 +254,7 @@ impl Setup {
 
     async fn start(self) -> TestApp {
         let app = Server::build(&self.0).await.expect("the server can be built");
-        let worlds = Arc::clone(app.worlds());
+        let worlds = Arc::clone(app.registry());
         let store = app.store().clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

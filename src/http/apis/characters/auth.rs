@@ -33,9 +33,9 @@ pub(crate) fn count(access: &Authenticator, request: &mut Request) -> Result<(),
     let found = match access.account(bearer(request.headers())) {
         Ok(world) => {
             scope.bind_account(&world);
-            let visit = AccountSession::new(world, scope.notes());
+            let visit = AccountSession::new(world, scope.trace());
             if let Some(verdict) = visit.admit(Api::Characters) {
-                scope.limited(verdict);
+                scope.set_rate_limit(verdict);
                 verdict.outcome()?;
             }
             KeyLookup::Account(visit)

@@ -136,6 +136,6 @@ pub(super) async fn get_picture(
     InPath(file): InPath<String>,
     State(studio): State<AgentsAndImages>,
 ) -> Result<Png, ApiError> {
-    let id = file.strip_suffix(".png").ok_or(ApiError::NoSuchPath)?;
+    let id = file.strip_suffix(".png").ok_or(ApiError::UnknownPath)?;
     Ok(Png(studio.picture(id.to_owned()).await?))
 }

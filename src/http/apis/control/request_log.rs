@@ -94,7 +94,7 @@ pub(super) async fn list_requests(
     let world = worlds.require(&id)?;
     let ListingQuery { filter, limit } = query::listing(query, worlds.routes())?;
     let render = move || {
-        let (look, keys) = (world.journal.look(), BlankedKeys::of(&world, Some(&secrets)));
+        let (look, keys) = (world.request_log.look(), BlankedKeys::of(&world, Some(&secrets)));
         let picked: Vec<_> = look.entries.iter().filter(|entry| filter.takes(entry)).collect();
         let shown = picked.iter().skip(picked.len().saturating_sub(limit.unwrap_or(usize::MAX)));
         Json(ListingAnswer {
@@ -117,7 +117,7 @@ pub(super) async fn clear_requests(
     State(worlds): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<StatusCode, ApiError> {
-    worlds.require(&id)?.journal.clear();
+    worlds.require(&id)?.request_log.clear();
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -130,13 +130,13 @@ pub(super) async fn wait_for_requests(
 ) -> Result<Response, ApiError> {
     let world = worlds.require(&id)?;
     let WaitQuery { filter, count, timeout } =
-        query::wait(query, world.journal.most(), worlds.routes())?;
+        query::wait(query, world.request_log.most(), worlds.routes())?;
     let watch = worlds.watch(&world)?;
     let mut came = NewEntries::default();
-    let all_came = came.collect(world.journal.follow(Some(0)), &filter, count);
+    let all_came = came.collect(world.request_log.follow(Some(0)), &filter, count);
     let timed_out = tokio::time::timeout(timeout, all_came).await.is_err();
     drop(watch);
-    let (keys, look) = (BlankedKeys::of(&world, Some(&secrets)), world.journal.look());
+    let (keys, look) = (BlankedKeys::of(&world, Some(&secrets)), world.request_log.look());
     let entry = |number: &u64| look.entry(*number);
     let shown = came.wanted.iter().filter_map(entry).map(|entry| shapes::shown(entry, &keys));
     let (came_to, requests) = (came.wanted.len(), shown.collect::<Vec<_>>());
@@ -222,7 +222,7 @@ pub(super) async fn stream_requests(
     let world = worlds.require(&id)?;
     let FeedQuery { filter, from } = query::feed(query, &headers, worlds.routes())?;
     let watch = worlds.watch(&world)?;
-    let follower = world.journal.follow(from);
+    let follower = world.request_log.follow(from);
     let headers = [(header::CONTENT_TYPE, EVENTS), (header::CACHE_CONTROL, NO_STORE)];
     Ok((headers, Body::from_stream(events(world, secrets, follower, filter, watch)))
         .into_response())

@@ -20,13 +20,13 @@ use crate::http::response::failure::ApiError;
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The caller of the deployment in the path.
-pub(crate) struct AtDeployment(pub(super) Caller);
+pub(crate) struct DeploymentAccess(pub(super) Caller);
 
 /// The account of the key.
 pub(crate) struct RunnerAccount(pub(super) Arc<AccountState>);
 
 /// Someone who wants to read a conversation, with a key or without.
-pub(crate) struct MayRead(pub(super) ConversationReader);
+pub(crate) struct ReadAccess(pub(super) ConversationReader);
 
 /// Whose key was sent, if it is a known one: even a refused request is that account's.
 pub(crate) fn attribute(access: &Authenticator, request: &Request) {
@@ -35,7 +35,7 @@ pub(crate) fn attribute(access: &Authenticator, request: &Request) {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for AtDeployment
+impl<S: Send + Sync> FromRequestParts<S> for DeploymentAccess
 where
     Authenticator: FromRef<S>,
 {
@@ -46,8 +46,8 @@ where
         let headers = &parts.headers;
         let (access, scope) =
             (Authenticator::from_ref(state), RequestContext::of(&parts.extensions));
-        let caller = access.caller(&id, key(headers), origin(headers), scope.notes())?;
-        admit(parts, &caller.visit, Some(&caller.deployment)).await?;
+        let caller = access.caller(&id, key(headers), origin(headers), scope.trace())?;
+        admit(parts, &caller.session, Some(&caller.deployment)).await?;
         Ok(Self(caller))
     }
 }
@@ -61,13 +61,13 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let world = Authenticator::from_ref(state).account(key(&parts.headers))?;
         let visit =
-            AccountSession::new(Arc::clone(&world), RequestContext::of(&parts.extensions).notes());
+            AccountSession::new(Arc::clone(&world), RequestContext::of(&parts.extensions).trace());
         admit(parts, &visit, None).await?;
         Ok(Self(world))
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for MayRead
+impl<S: Send + Sync> FromRequestParts<S> for ReadAccess
 where
     Authenticator: FromRef<S>,
 {
@@ -76,10 +76,10 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let headers = &parts.headers;
         let reader = Authenticator::from_ref(state).reader(key(headers), origin(headers));
-        if let Some(world) = &reader.world {
+        if let Some(world) = &reader.account {
             let visit = AccountSession::new(
                 Arc::clone(world),
-                RequestContext::of(&parts.extensions).notes(),
+                RequestContext::of(&parts.extensions).trace(),
             );
             admit(parts, &visit, None).await?;
         }
@@ -94,9 +94,9 @@ async fn admit(
     deployment: Option<&Deployment>,
 ) -> Result<(), ApiError> {
     let scope = RequestContext::of(&parts.extensions);
-    scope.bind_account(&visit.world());
+    scope.bind_account(&visit.account());
     if let Some(verdict) = visit.admit(Api::Runner) {
-        scope.limited(verdict);
+        scope.set_rate_limit(verdict);
         verdict.outcome()?;
     }
     fault_injection::check_fault(parts, Api::Runner, visit, deployment).await

@@ -8,7 +8,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::auth::{AtDeployment, MayRead, RunnerAccount};
+use super::auth::{DeploymentAccess, ReadAccess, RunnerAccount};
 use super::content::ContentBody;
 use super::content::content;
 use super::content::history_limit;
@@ -178,7 +178,7 @@ impl MessageItem {
 /// `POST /v1/runner/{deployment_id}/conversation`: a first message, or with `conversation_id` a
 /// further one.
 pub(super) async fn run_conversation(
-    AtDeployment(caller): AtDeployment,
+    DeploymentAccess(caller): DeploymentAccess,
     KnownRequestId(request_id): KnownRequestId,
     State(turns): State<Generation>,
     Body(body): Body<SayBody>,
@@ -207,7 +207,7 @@ pub(super) async fn run_conversation(
 /// `POST /v1/runner/{deployment_id}/conversation/stream`: a further message, answered word by
 /// word.
 pub(super) async fn stream_conversation(
-    AtDeployment(caller): AtDeployment,
+    DeploymentAccess(caller): DeploymentAccess,
     State(turns): State<Generation>,
     Body(body): Body<SayBody>,
 ) -> Result<TextStream, ApiError> {
@@ -215,14 +215,14 @@ pub(super) async fn stream_conversation(
         ConversationRequest::First { .. } => Err(FieldError::missing("conversation_id").into()),
         ConversationRequest::Next { id, parts, history_limit } => {
             let words = turns.stream_continuation(&caller, id, parts, history_limit).await?;
-            Ok(TextStream::new(words, &caller.visit))
+            Ok(TextStream::new(words, &caller.session))
         }
     }
 }
 
 /// `GET /v1/runner/conversation/{conversation_id}/messages`: oldest first.
 pub(super) async fn list_messages(
-    MayRead(reader): MayRead,
+    ReadAccess(reader): ReadAccess,
     InPath(id): InPath<ConversationId>,
     State(archive): State<ConversationQueries>,
     State(style): State<Style>,
@@ -248,13 +248,13 @@ pub(super) async fn list_conversations(
 
 /// `GET /v1/runner/{deployment_id}/conversations`: those of one deployment, newest activity first.
 pub(super) async fn list_deployment_conversations(
-    AtDeployment(caller): AtDeployment,
+    DeploymentAccess(caller): DeploymentAccess,
     State(archive): State<ConversationQueries>,
     query: ListQuery,
 ) -> Result<Response, ApiError> {
     let (page, labels) = query.page(PAGE_SIZE)?;
     let deployment: DeploymentId = caller.deployment.id.clone();
     let filter = ConversationFilter { deployment: Some(deployment), meta: meta_filter(labels)? };
-    let slice = archive.list_runner_conversations(&caller.visit, filter, page).await?;
+    let slice = archive.list_runner_conversations(&caller.session, filter, page).await?;
     Ok(listed(page, slice, ConversationItem::from))
 }

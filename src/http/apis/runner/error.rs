@@ -19,15 +19,15 @@ const API: &str = "api_error";
 /// What envelope 1 says: type and code.
 type ErrorDetails = (&'static str, &'static str);
 
-fn told(failure: &ApiError) -> ErrorDetails {
+fn error_details(failure: &ApiError) -> ErrorDetails {
     match failure {
-        ApiError::Refused(refusal) => told_refusal(refusal),
+        ApiError::Refused(refusal) => refusal_details(refusal),
         ApiError::BrokenJson { .. } => (INVALID, "invalid_json"),
         ApiError::NotJson => (INVALID, "unsupported_media_type"),
         ApiError::TooLarge { .. } => (INVALID, "request_too_large"),
         ApiError::BodyTooSlow => (INVALID, "request_timeout"),
         ApiError::BodyBroken => (INVALID, "incomplete_body"),
-        ApiError::NoSuchPath => (INVALID, "not_found"),
+        ApiError::UnknownPath => (INVALID, "not_found"),
         ApiError::WrongMethod => (INVALID, "method_not_allowed"),
         // The control plane's alone.
         ApiError::TooManyWatchers(_) => (LIMIT, "rate_limited"),
@@ -40,7 +40,7 @@ fn told(failure: &ApiError) -> ErrorDetails {
     }
 }
 
-fn told_refusal(refusal: &Refusal) -> ErrorDetails {
+fn refusal_details(refusal: &Refusal) -> ErrorDetails {
     match refusal {
         Refusal::Field(field) => (INVALID, code_of(field.kind)),
         Refusal::MissingKey => (AUTH, "missing_api_key"),
@@ -53,7 +53,7 @@ fn told_refusal(refusal: &Refusal) -> ErrorDetails {
         Refusal::AccountEnded => (INVALID, "account_reset"),
         Refusal::RateLimited { .. } => (LIMIT, "rate_limited"),
         Refusal::Internal(_) => (API, "internal_error"),
-        Refusal::Injected { status } => told_injected(*status),
+        Refusal::Injected { status } => injected_error_details(*status),
         // The other rooms' reasons, which nothing here gives.
         Refusal::ControlClosed => (AUTH, "forbidden"),
         Refusal::UnknownLlm(_)
@@ -69,7 +69,7 @@ fn told_refusal(refusal: &Refusal) -> ErrorDetails {
 }
 
 /// A fault looks like the failure that its status stands for.
-fn told_injected(status: u16) -> ErrorDetails {
+fn injected_error_details(status: u16) -> ErrorDetails {
     match status {
         401 => (AUTH, "invalid_api_key"),
         402 => (INVALID, "insufficient_balance"),
@@ -122,7 +122,7 @@ struct ErrorBody<'a> {
 
 /// Envelope 1.
 fn open_ai(failure: &ApiError) -> Response {
-    let (r#type, code) = told(failure);
+    let (r#type, code) = error_details(failure);
     let param = failure.field().map(|field| field.field.as_str());
     let param = param.filter(|path| !path.is_empty());
     let error = ErrorBody { r#type, message: failure.to_string(), param, code };

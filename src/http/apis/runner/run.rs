@@ -7,7 +7,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::auth::AtDeployment;
+use super::auth::DeploymentAccess;
 use super::content::ContentBody;
 use super::content::content;
 use super::content::variables;
@@ -67,7 +67,7 @@ impl Content {
 
 /// Answers in one piece.
 pub(super) async fn run(
-    AtDeployment(caller): AtDeployment,
+    DeploymentAccess(caller): DeploymentAccess,
     KnownRequestId(request_id): KnownRequestId,
     State(turns): State<Generation>,
     Body(body): Body<RunBody>,
@@ -84,10 +84,10 @@ pub(super) async fn run(
 
 /// Answers word by word.
 pub(super) async fn stream(
-    AtDeployment(caller): AtDeployment,
+    DeploymentAccess(caller): DeploymentAccess,
     State(turns): State<Generation>,
     Body(body): Body<RunBody>,
 ) -> Result<TextStream, ApiError> {
     let words = turns.stream(&caller, body.said()?).await?;
-    Ok(TextStream::new(words, &caller.visit))
+    Ok(TextStream::new(words, &caller.session))
 }

@@ -24,7 +24,7 @@ const STALL: Duration = Duration::from_hours(1);
 struct StreamAborted;
 
 /// `response` with its body spoilt, and a length that agrees with it.
-pub(crate) async fn spoilt(response: Response, how: BodyCorruption) -> Response {
+pub(crate) async fn corrupted(response: Response, how: BodyCorruption) -> Response {
     let (mut parts, body) = response.into_parts();
     let Ok(whole) = body.collect().await else {
         return Response::from_parts(parts, Body::empty());
@@ -67,7 +67,7 @@ pub(crate) fn interfered(
 ) -> Body {
     let mut frames = body.into_data_stream();
     // Before the first word: whoever has it may advance the clock.
-    notes.begin_waits(&clock);
+    notes.start_pacing(&clock);
     let chunks = try_stream! {
         let mut sent = 0;
         loop {

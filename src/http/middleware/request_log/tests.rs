@@ -67,8 +67,8 @@ async fn pass(world: &Arc<AccountState>, nth: u64, sent: &Bytes, given: &Bytes, 
     scope.bind_account(world);
     let prompt = prompt(nth);
     if recorded {
-        scope.sent(sent);
-        scope.notes().show(ShownPrompt::new(
+        scope.record_body(sent);
+        scope.trace().show(ShownPrompt::new(
             &prompt,
             BackendName::Echo,
             world.epoch().rules.rules(),
@@ -104,13 +104,13 @@ async fn the_journal_of_100_000_requests_weighs_what_its_bounds_allow() {
     for nth in 0..1000 {
         pass(&world, nth, &sent, &given, true).await;
     }
-    let (full, resident_full) = (world.journal.look().bytes, resident());
+    let (full, resident_full) = (world.request_log.look().bytes, resident());
     let stopwatch = Stopwatch::start();
     for nth in 1000..REQUESTS {
         pass(&world, nth, &sent, &given, true).await;
     }
     let each = stopwatch.elapsed().as_nanos() / u128::from(REQUESTS - 1000);
-    let LogSnapshot { entries, bytes, last, dropped } = world.journal.look();
+    let LogSnapshot { entries, bytes, last, dropped } = world.request_log.look();
     println!(
         "after 1,000 requests {full} bytes by the journal's count, {resident_full} KiB resident; \
          after {last} requests {bytes} bytes, {} KiB resident; {each} ns a \
