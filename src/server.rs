@@ -150,19 +150,19 @@ impl Server {
             journal_max: config.journal_max,
             routes: route_table(),
         };
-        let worlds = Arc::new(AccountRegistry::open(&fixtures, &store, settings).await?);
+        let registry = Arc::new(AccountRegistry::open(&fixtures, &store, settings).await?);
         let settings = GenerationOptions { backend: config.backend, pace: config.pace };
         let turns = Generation::new(store.clone(), fixtures.clone(), settings);
         let metrics = Metrics::new(store.clone());
-        let secrets = Secrets::new(Arc::clone(&worlds), &config.control);
+        let secrets = Secrets::new(Arc::clone(&registry), &config.control);
         let pipeline = pipeline(Services {
-            authenticator: Authenticator::new(Arc::clone(&worlds), fixtures.clone()),
+            authenticator: Authenticator::new(Arc::clone(&registry), fixtures.clone()),
             generation: turns.clone(),
             conversations: ConversationQueries::new(store.clone()),
             agents_and_images: AgentsAndImages::new(store.clone(), fixtures.clone()),
             fixtures: fixtures.clone(),
-            registry: Arc::clone(&worlds),
-            snapshots: Snapshots::new(store.clone(), Arc::clone(&worlds)),
+            registry: Arc::clone(&registry),
+            snapshots: Snapshots::new(store.clone(), Arc::clone(&registry)),
             control: config.control.clone(),
             secrets: secrets.clone(),
             fault_header: config.fault_header,
@@ -174,7 +174,7 @@ impl Server {
             access_log: AccessLog::new(config.seed, config.reset, metrics, secrets),
             public_url: PublicUrl::new(config.public_url.as_ref()),
         });
-        Ok(Self { pipeline, generation: turns, store, registry: worlds, fixtures, watch: None })
+        Ok(Self { pipeline, generation: turns, store, registry: registry, fixtures, watch: None })
     }
 
     /// The accounts, with their clocks.
@@ -220,11 +220,11 @@ impl Server {
         stop: impl Future<Output = Duration>,
     ) -> Shutdown {
         let sweeping = tokio::spawn(sweep(Arc::clone(&self.registry)));
-        let worlds = Arc::clone(&self.registry);
+        let registry = Arc::clone(&self.registry);
         // Who follows a journal would keep its connection busy for the whole of `grace`.
         let stop = async move {
             let grace = stop.await;
-            worlds.close_journals();
+            registry.close_journals();
             grace
         };
         let watching =
@@ -267,10 +267,10 @@ async fn close(store: &Store, limit: Duration) -> Shutdown {
 }
 
 /// Removes accounts that were made to last only so long without use, as their time comes.
-async fn sweep(worlds: Arc<AccountRegistry>) {
+async fn sweep(registry: Arc<AccountRegistry>) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {
         tick.tick().await;
-        worlds.sweep().await;
+        registry.sweep().await;
     }
 }

@@ -188,8 +188,8 @@ impl Mynah {
 
     /// An account that there is: of the fixtures (`demo`), or made before.
     pub fn existing(&self, id: &str) -> Result<Account, Error> {
-        let world = self.core.worlds.require(&AccountId::from(id))?;
-        Ok(Account::new(self.core.clone(), world))
+        let account = self.core.registry.require(&AccountId::from(id))?;
+        Ok(Account::new(self.core.clone(), account))
     }
 
     /// Stops it in good order: no new connections, running answers and streams finish within the

@@ -66,9 +66,9 @@ pub struct AccountSession {
 
 impl AccountSession {
     /// A visit to `world` that begins now, and is written about in `notes`.
-    pub fn new(world: Arc<AccountState>, notes: &Arc<RequestTrace>) -> Self {
-        let epoch = world.epoch();
-        Self { account: world, epoch, trace: Arc::clone(notes) }
+    pub fn new(account: Arc<AccountState>, notes: &Arc<RequestTrace>) -> Self {
+        let epoch = account.epoch();
+        Self { account: account, epoch, trace: Arc::clone(notes) }
     }
 
     /// Where to note for the journal what becomes of it.
@@ -228,25 +228,25 @@ struct AccountIndex {
 }
 
 impl AccountIndex {
-    fn add(&mut self, world: &Arc<AccountState>) {
-        for key in world.keys() {
-            self.by_key.insert(key, Arc::clone(world));
+    fn add(&mut self, account: &Arc<AccountState>) {
+        for key in account.keys() {
+            self.by_key.insert(key, Arc::clone(account));
         }
-        self.by_id.insert(world.id.clone(), Arc::clone(world));
+        self.by_id.insert(account.id.clone(), Arc::clone(account));
     }
 
-    fn remove(&mut self, world: &AccountState) {
-        for key in world.keys() {
+    fn remove(&mut self, account: &AccountState) {
+        for key in account.keys() {
             self.by_key.remove(&key);
         }
-        self.by_id.remove(&world.id);
+        self.by_id.remove(&account.id);
     }
 }
 
 impl AccountRegistry {
     /// A place for one more client that watches the journal of `world`, if there is one.
-    pub fn watch(&self, world: &AccountState) -> Result<WatcherPermit, TooManyWatchers> {
-        world.request_log.watch(&self.watchers)
+    pub fn watch(&self, account: &AccountState) -> Result<WatcherPermit, TooManyWatchers> {
+        account.request_log.watch(&self.watchers)
     }
 
     /// The account that `key` opens.
@@ -271,15 +271,15 @@ impl AccountRegistry {
 
     /// Ends the wait of whoever follows a journal: the server stops.
     pub fn close_journals(&self) {
-        for world in self.all() {
-            world.request_log.close();
+        for account in self.all() {
+            account.request_log.close();
         }
     }
 
     /// All of them, in the order of their making.
     pub fn all(&self) -> Vec<Arc<AccountState>> {
         let mut all: Vec<_> = self.index.read().by_id.values().cloned().collect();
-        all.sort_by_key(|world| world.row);
+        all.sort_by_key(|account| account.row);
         all
     }
 }

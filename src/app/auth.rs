@@ -62,8 +62,8 @@ impl ConversationReader {
 
 impl Authenticator {
     /// Access to the accounts of `worlds` and the deployments of `fixtures`.
-    pub fn new(worlds: Arc<AccountRegistry>, fixtures: FixtureHandle) -> Self {
-        Self { registry: worlds, fixtures }
+    pub fn new(registry: Arc<AccountRegistry>, fixtures: FixtureHandle) -> Self {
+        Self { registry: registry, fixtures }
     }
 
     /// The account that `key` opens.
@@ -98,23 +98,23 @@ impl Authenticator {
             }
             let of_project = key
                 .and_then(|key| self.registry.by_key(key))
-                .filter(|world| world.project() == deployment.project);
-            let world = match of_project {
-                Some(world) => world,
+                .filter(|account| account.project() == deployment.project);
+            let account = match of_project {
+                Some(account) => account,
                 None => self.owner(&deployment)?,
             };
-            return Ok(Caller { session: AccountSession::new(world, notes), deployment });
+            return Ok(Caller { session: AccountSession::new(account, notes), deployment });
         }
-        let world = self.account(key)?;
-        if world.project() != deployment.project {
+        let account = self.account(key)?;
+        if account.project() != deployment.project {
             return Err(Error::ForbiddenDeployment(deployment.id.clone()));
         }
-        Ok(Caller { session: AccountSession::new(world, notes), deployment })
+        Ok(Caller { session: AccountSession::new(account, notes), deployment })
     }
 
     /// Whose conversations someone with `key`, on a web page of `origin`, may read.
     pub fn reader(&self, key: Option<&str>, origin: Option<&str>) -> ConversationReader {
-        let world = key.and_then(|key| self.registry.by_key(key));
+        let account = key.and_then(|key| self.registry.by_key(key));
         let fixtures = self.fixtures.current();
         let public = fixtures.deployments.values().filter_map(|deployment| {
             let allowlist = deployment.public.as_ref()?;
@@ -124,7 +124,7 @@ impl Authenticator {
                 origin_allowed: allowlist.allows(origin),
             })
         });
-        ConversationReader { account: world, public: public.collect(), key_sent: key.is_some() }
+        ConversationReader { account: account, public: public.collect(), key_sent: key.is_some() }
     }
 
     fn owner(&self, deployment: &Deployment) -> Result<Arc<AccountState>, Error> {

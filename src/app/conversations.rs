@@ -60,11 +60,11 @@ impl ConversationQueries {
     /// A page of the account's conversations, newest activity first.
     pub async fn list_runner_conversations(
         &self,
-        world: &AccountState,
+        account: &AccountState,
         filter: ConversationFilter,
         page: PageRequest,
     ) -> Result<Page<Summary>, Error> {
-        let owner = world.row;
+        let owner = account.row;
         let look = storage::act(move |db| {
             async move { listing::conversations(db, owner, &filter, page.window()).await }.boxed()
         });
@@ -83,8 +83,8 @@ impl ConversationQueries {
         id: ConversationId,
         page: PageRequest,
     ) -> Result<Page<Message>, Error> {
-        if let Some(world) = &reader.account
-            && let Some((_, slice)) = self.look(world, &id, page).await?
+        if let Some(account) = &reader.account
+            && let Some((_, slice)) = self.look(account, &id, page).await?
         {
             return Ok(slice);
         }
@@ -104,9 +104,9 @@ impl ConversationQueries {
     /// The account's conversations in the Characters API, latest first.
     pub async fn list_characters_conversations(
         &self,
-        world: &AccountState,
+        account: &AccountState,
     ) -> Result<Items<Conversation>, Error> {
-        let owner = world.row;
+        let owner = account.row;
         // First the order, so that a conversation that moves while the list is read is in it once.
         let look = storage::act(move |db| {
             async move {
@@ -131,10 +131,10 @@ impl ConversationQueries {
     /// One of them.
     pub async fn get_characters_conversation(
         &self,
-        world: &AccountState,
+        account: &AccountState,
         id: ConversationId,
     ) -> Result<Conversation, Error> {
-        let (owner, wanted) = (world.row, id.clone());
+        let (owner, wanted) = (account.row, id.clone());
         let look = storage::act(move |db| {
             async move { conversations::find(db, owner, Api::Characters, &wanted).await }.boxed()
         });
@@ -145,21 +145,21 @@ impl ConversationQueries {
     /// All messages of one of them, oldest first.
     pub async fn list_characters_messages(
         &self,
-        world: &AccountState,
+        account: &AccountState,
         id: ConversationId,
     ) -> Result<Items<Message>, Error> {
         let all = PageWindow { skip: 0, take: u64::MAX };
-        let found = self.messages_of(world.row, Api::Characters, id.clone(), all).await?;
+        let found = self.messages_of(account.row, Api::Characters, id.clone(), all).await?;
         found.map(|(_, items)| items).ok_or(Error::UnknownConversation(id))
     }
 
     async fn look(
         &self,
-        world: &Arc<AccountState>,
+        account: &Arc<AccountState>,
         id: &ConversationId,
         page: PageRequest,
     ) -> Result<Option<(ConversationExtent, Page<Message>)>, Error> {
-        let found = self.messages_of(world.row, Api::Runner, id.clone(), page.window()).await?;
+        let found = self.messages_of(account.row, Api::Runner, id.clone(), page.window()).await?;
         Ok(found.map(|(place, items)| {
             let total = place.message_count();
             (place, Page { items, total })

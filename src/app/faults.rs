@@ -183,14 +183,14 @@ fn chance(draw: SeededRandom, rule: &str, number: u64) -> f64 {
 /// removed, with the request refused.
 pub async fn begin(
     fault: Arc<Fault>,
-    visit: &AccountSession,
+    session: &AccountSession,
     notes: &RequestTrace,
 ) -> Result<(), Error> {
     let fault = notes.faulted(fault);
     if !fault.delay.is_zero() {
         tokio::select! {
-            () = notes.delay(&visit.clock, fault.delay) => {}
-            () = visit.epoch().ended().cancelled() => return Err(Error::AccountEnded),
+            () = notes.delay(&session.clock, fault.delay) => {}
+            () = session.epoch().ended().cancelled() => return Err(Error::AccountEnded),
         }
     }
     match fault.act {

@@ -38,7 +38,7 @@ impl FixtureWatch {
     }
 
     /// Reads the folder again whenever it has changed, for ever.
-    pub async fn go_on(mut self, worlds: Arc<AccountRegistry>) {
+    pub async fn go_on(mut self, registry: Arc<AccountRegistry>) {
         let mut tick = tokio::time::interval(BETWEEN_LOOKS);
         let mut before = self.read.clone();
         loop {
@@ -50,7 +50,7 @@ impl FixtureWatch {
             if !rested || now == self.read {
                 continue;
             }
-            let (folder, routes) = (self.folder.clone(), worlds.routes());
+            let (folder, routes) = (self.folder.clone(), registry.routes());
             let reading = spawn_blocking(move || {
                 let outcome = read(&folder, routes);
                 (outcome, now.next(&folder), now)
@@ -60,7 +60,7 @@ impl FixtureWatch {
                 Ok((_, after, now)) if after != now => before = after,
                 Ok((outcome, _, now)) => {
                     self.read = now;
-                    take_over(&self.folder, outcome, &worlds).await;
+                    take_over(&self.folder, outcome, &registry).await;
                 }
                 Err(panicked) => {
                     tracing::error!("fixtures: cannot be read: {panicked}");
@@ -73,10 +73,10 @@ impl FixtureWatch {
 
 /// Reads `folder` and lets `worlds` go on with what is in it. Every fault goes to the log; then all
 /// stays as it is. Tells whether there was none.
-pub async fn reload(folder: &Path, worlds: &AccountRegistry) -> bool {
-    let (of_folder, routes) = (folder.to_owned(), worlds.routes());
+pub async fn reload(folder: &Path, registry: &AccountRegistry) -> bool {
+    let (of_folder, routes) = (folder.to_owned(), registry.routes());
     match spawn_blocking(move || read(&of_folder, routes)).await {
-        Ok(outcome) => take_over(folder, outcome, worlds).await,
+        Ok(outcome) => take_over(folder, outcome, registry).await,
         Err(panicked) => {
             tracing::error!("fixtures: cannot be read: {panicked}");
             false
@@ -84,11 +84,11 @@ pub async fn reload(folder: &Path, worlds: &AccountRegistry) -> bool {
     }
 }
 
-async fn take_over(folder: &Path, outcome: ReloadOutcome, worlds: &AccountRegistry) -> bool {
+async fn take_over(folder: &Path, outcome: ReloadOutcome, registry: &AccountRegistry) -> bool {
     let (faults, warnings) = match outcome {
         Ok(checked) => {
             checked.log();
-            return match worlds.adopt(checked.fixtures).await {
+            return match registry.adopt(checked.fixtures).await {
                 Ok(()) => {
                     tracing::info!("fixtures: read again from {}", folder.display());
                     true

@@ -117,30 +117,30 @@ impl Generation {
 
     async fn ask(
         &self,
-        visit: &AccountSession,
+        session: &AccountSession,
         asked: &PendingMessage,
     ) -> Result<ModelReply, Error> {
         let name = self.settings.backend.unwrap_or(asked.backend);
-        visit.trace().show(ShownPrompt::new(&asked.prompt, name, visit.epoch().rules.rules()));
-        let answer = self.answer(visit, asked, name).await.map_err(|failure| {
-            visit.trace().failed(failure.to_string());
+        session.trace().show(ShownPrompt::new(&asked.prompt, name, session.epoch().rules.rules()));
+        let answer = self.answer(session, asked, name).await.map_err(|failure| {
+            session.trace().failed(failure.to_string());
             Error::internal(failure)
         })?;
         if let Some(rule) = &answer.rule {
-            visit.trace().answered_by(Arc::clone(rule));
+            session.trace().answered_by(Arc::clone(rule));
         }
         Ok(answer)
     }
 
     async fn answer(
         &self,
-        visit: &AccountSession,
+        session: &AccountSession,
         asked: &PendingMessage,
         backend: BackendName,
     ) -> Result<ModelReply, ModelError> {
         let ask = ModelRequest {
             prompt: Arc::clone(&asked.prompt),
-            rules: Arc::clone(&visit.epoch().rules),
+            rules: Arc::clone(&session.epoch().rules),
             thoughts: asked.thoughts,
         };
         // Whoever prepares a reply for a request wants it given, whatever the backend is.
@@ -157,10 +157,10 @@ impl Generation {
     /// Asks, and waits for the whole answer.
     async fn complete(
         &self,
-        visit: &AccountSession,
+        session: &AccountSession,
         asked: &PendingMessage,
     ) -> Result<WholeReply, Error> {
-        let answer = self.ask(visit, asked).await?;
+        let answer = self.ask(session, asked).await?;
         let (text, usage) = answer.pieces.whole().await.map_err(Error::internal)?;
         let input_tokens = match usage.input_tokens.or(asked.tokens) {
             Some(known) => known,
@@ -183,23 +183,27 @@ impl Generation {
 
     /// The answer as words in time. Waits for its beginning, so that a backend that fails before
     /// it says anything is an ordinary failure.
-    async fn words(&self, visit: &AccountSession, answer: ModelReply) -> Result<PacedReply, Error> {
+    async fn words(
+        &self,
+        session: &AccountSession,
+        answer: ModelReply,
+    ) -> Result<PacedReply, Error> {
         let source = streaming::begun(answer.pieces).await?;
         let word_ms = u64::try_from(self.settings.pace.as_millis()).unwrap_or(u64::MAX);
         let default = Pace { first_ms: 0, word_ms, jitter_ms: 0 };
         let pace = answer.pace.unwrap_or(default);
-        Ok(streaming::paced(source, pace, visit))
+        Ok(streaming::paced(source, pace, session))
     }
 }
 
 /// What came of storing an answer; where nothing was stored, its reply counts as not served.
 fn release_reply<T>(
-    visit: &AccountSession,
+    session: &AccountSession,
     served: Option<ReplyLease>,
     outcome: Result<T, Error>,
 ) -> Result<T, Error> {
     if let (Err(_), Some(served)) = (&outcome, served) {
-        visit.epoch().rules.give_back(served);
+        session.epoch().rules.give_back(served);
     }
     outcome
 }
@@ -215,12 +219,12 @@ struct NewTurn {
 
 impl NewTurn {
     /// What was asked, answered with `text` just now.
-    fn answered(visit: &AccountSession, asked: &PendingMessage, text: String) -> Self {
+    fn answered(session: &AccountSession, asked: &PendingMessage, text: String) -> Self {
         Self {
             said: Arc::clone(&asked.prompt.message),
             asked_at: asked.at,
             text,
-            answered_at: visit.clock.now(),
+            answered_at: session.clock.now(),
             aborted: false,
         }
     }

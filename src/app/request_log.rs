@@ -180,14 +180,14 @@ impl RequestLog {
         let open = self.open.subscribe();
         let kept = self.kept.lock();
         let seen = seen.unwrap_or(kept.last).min(kept.last);
-        Follower { journal: Arc::clone(self), open, seen, epoch: self.ticket().0 }
+        Follower { request_log: Arc::clone(self), open, seen, epoch: self.ticket().0 }
     }
 }
 
 /// Reads a journal on as it is written.
 #[derive(Debug)]
 pub struct Follower {
-    journal: Arc<RequestLog>,
+    request_log: Arc<RequestLog>,
     open: channel::Receiver<bool>,
     /// The number of the latest entry that was read.
     seen: u64,
@@ -221,8 +221,8 @@ impl Follower {
     }
 
     fn news(&mut self) -> Option<LogUpdate> {
-        let kept = self.journal.kept.lock();
-        let epoch = self.journal.ticket().0;
+        let kept = self.request_log.kept.lock();
+        let epoch = self.request_log.ticket().0;
         let cleared = std::mem::replace(&mut self.epoch, epoch) != epoch;
         let entry = kept.after(self.seen).next().cloned();
         let seen = entry.as_ref().map_or(kept.last, |entry| entry.number());

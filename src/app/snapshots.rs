@@ -30,40 +30,40 @@ use crate::storage::{self, Store};
 #[derive(Debug, Clone)]
 pub struct Snapshots {
     store: Store,
-    worlds: Arc<AccountRegistry>,
+    registry: Arc<AccountRegistry>,
 }
 
 impl Snapshots {
     /// Snapshots of the accounts of `worlds`, whose data is in `store`.
-    pub fn new(store: Store, worlds: Arc<AccountRegistry>) -> Self {
-        Self { store, worlds }
+    pub fn new(store: Store, registry: Arc<AccountRegistry>) -> Self {
+        Self { store, registry }
     }
 
     /// All state of the account `id`, with these sections.
     pub async fn take(&self, id: &AccountId, with: &[Section]) -> Result<Snapshot, Error> {
-        let world = self.worlds.require(id)?;
-        let (captured, holdings) = self.capture(&world).await?;
+        let account = self.registry.require(id)?;
+        let (captured, holdings) = self.capture(&account).await?;
         Ok(Snapshot::of(captured, holdings, with))
     }
 
     /// All state of `world` as of one moment.
-    async fn capture(&self, world: &Arc<AccountState>) -> Result<(Captured, AccountData), Error> {
-        let owner = world.row;
+    async fn capture(&self, account: &Arc<AccountState>) -> Result<(Captured, AccountData), Error> {
+        let owner = account.row;
         let look = storage::act(move |db| async move { snapshots::read(db, owner).await }.boxed());
-        let of = Arc::clone(world);
+        let of = Arc::clone(account);
         let capture = move || Captured::of(&of);
         let taken = self.store.read_at_once(capture, look).await.map_err(Error::internal)?;
         let (captured, holdings) = taken;
-        let holdings = holdings.ok_or_else(|| Error::UnknownAccount(world.id.clone()))?;
+        let holdings = holdings.ok_or_else(|| Error::UnknownAccount(account.id.clone()))?;
         Ok((captured, holdings))
     }
 
     /// Puts `snapshot` in the place of the state of the account `id`. What a section that it does
     /// not have would hold stays as it is.
     pub async fn restore(&self, id: &AccountId, snapshot: Snapshot) -> Result<(), Error> {
-        let world = self.worlds.require(id)?;
-        let state = checked(snapshot, self.worlds.routes()).await?;
-        self.worlds.replace(&world, state).await
+        let account = self.registry.require(id)?;
+        let state = checked(snapshot, self.registry.routes()).await?;
+        self.registry.replace(&account, state).await
     }
 
     /// Makes a new account from a copy of the account `id`, with these sections; what `new` says is
@@ -74,13 +74,13 @@ impl Snapshots {
         new: NewAccount,
         with: &[Section],
     ) -> Result<Arc<AccountState>, Error> {
-        let original = self.worlds.require(id)?;
+        let original = self.registry.require(id)?;
         let (captured, holdings) = self.capture(&original).await?;
         // To the last bit, which the document does not have of a clock that runs.
         let mut clock = captured.mode;
         let mut snapshot = Snapshot::of(captured, holdings, with).with_every_section();
         if let Some(plan) = &new.plan {
-            let usual = self.worlds.plan(plan)?;
+            let usual = self.registry.plan(plan)?;
             snapshot.plan = usual.id;
             snapshot.requests_per_minute = usual.requests_per_minute;
             snapshot.runner_requests_per_minute = usual.runner_requests_per_minute;
@@ -93,9 +93,9 @@ impl Snapshots {
         }
         let from = original.made_from.clone().unwrap_or_else(|| original.id.clone());
         let origin = serde_json::to_string(&snapshot).map_err(Error::internal)?;
-        let state = checked(snapshot, self.worlds.routes()).await?;
+        let state = checked(snapshot, self.registry.routes()).await?;
         let state = RestoredState { clock, ..state };
-        self.worlds.make_copy(NewAccount { from: Some(from), ..new }, state, origin).await
+        self.registry.make_copy(NewAccount { from: Some(from), ..new }, state, origin).await
     }
 }
 
@@ -121,12 +121,12 @@ struct Captured {
 }
 
 impl Captured {
-    fn of(world: &AccountState) -> Self {
-        let epoch = world.epoch();
+    fn of(account: &AccountState) -> Self {
+        let epoch = account.epoch();
         Self {
             plan: epoch.plan(),
-            now: world.clock.now(),
-            mode: world.clock.mode(),
+            now: account.clock.now(),
+            mode: account.clock.mode(),
             requests: epoch.ids.made(IdKind::Request),
             book: epoch.rules.capture(),
             faults: epoch.faults.capture(),

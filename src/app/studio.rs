@@ -83,8 +83,8 @@ impl AgentsAndImages {
     }
 
     /// The account's agents, in the order of their making.
-    pub async fn agents(&self, world: &AccountState) -> Result<Items<Agent>, Error> {
-        let owner = world.row;
+    pub async fn agents(&self, account: &AccountState) -> Result<Items<Agent>, Error> {
+        let owner = account.row;
         let look = storage::act(move |db| async move { agents::batch(db, owner, 0).await }.boxed());
         let batch = self.store.read(look).await.map_err(Error::internal)?;
         let items = Items::new(&self.store, batch, move |ordinal, db| {
@@ -94,8 +94,8 @@ impl AgentsAndImages {
     }
 
     /// One of the account's agents.
-    pub async fn agent(&self, world: &AccountState, id: AgentId) -> Result<Agent, Error> {
-        let (owner, wanted) = (world.row, id.clone());
+    pub async fn agent(&self, account: &AccountState, id: AgentId) -> Result<Agent, Error> {
+        let (owner, wanted) = (account.row, id.clone());
         let look =
             storage::act(move |db| async move { agents::find(db, owner, &wanted).await }.boxed());
         let found = self.store.read(look).await.map_err(Error::internal)?;
@@ -103,10 +103,14 @@ impl AgentsAndImages {
     }
 
     /// Makes an agent, and charges for its avatar.
-    pub async fn make_agent(&self, visit: &AccountSession, new: NewAgent) -> Result<Agent, Error> {
+    pub async fn make_agent(
+        &self,
+        session: &AccountSession,
+        new: NewAgent,
+    ) -> Result<Agent, Error> {
         let model = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?;
-        visit.meet(AttachedFaults { by: model.id.as_str(), rules: &model.faults }).await?;
-        let (owner, epoch) = (visit.row, Arc::clone(visit.epoch()));
+        session.meet(AttachedFaults { by: model.id.as_str(), rules: &model.faults }).await?;
+        let (owner, epoch) = (session.row, Arc::clone(session.epoch()));
         let cost = model.cost_per_image;
         let act = storage::act(move |db| {
             async move {
@@ -131,19 +135,19 @@ impl AgentsAndImages {
             }
             .boxed()
         });
-        let made = visit.write(&self.store, act).await?;
+        let made = session.write(&self.store, act).await?;
         let made = made.ok_or(Error::InsufficientBalance { cost })?;
-        visit.trace().charged(cost);
+        session.trace().charged(cost);
         Ok(made)
     }
 
     /// A page of the account's images, newest first.
     pub async fn images(
         &self,
-        world: &AccountState,
+        account: &AccountState,
         page: PageRequest,
     ) -> Result<Page<Image>, Error> {
-        let owner = world.row;
+        let owner = account.row;
         let look = storage::act(move |db| {
             async move { images::list(db, owner, page.window()).await }.boxed()
         });
@@ -155,11 +159,15 @@ impl AgentsAndImages {
     }
 
     /// Makes an image, charges for it, and puts it into its conversation.
-    pub async fn make_image(&self, visit: &AccountSession, new: NewImage) -> Result<Image, Error> {
+    pub async fn make_image(
+        &self,
+        session: &AccountSession,
+        new: NewImage,
+    ) -> Result<Image, Error> {
         let model = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?;
-        visit.meet(AttachedFaults { by: model.id.as_str(), rules: &model.faults }).await?;
+        session.meet(AttachedFaults { by: model.id.as_str(), rules: &model.faults }).await?;
         let cost = model.cost_per_image;
-        let (payer, wanted) = (visit.clone(), new.conversation.clone());
+        let (payer, wanted) = (session.clone(), new.conversation.clone());
         let act = storage::act(move |db| {
             async move {
                 let mut conversation = None;
@@ -197,9 +205,9 @@ impl AgentsAndImages {
             }
             .boxed()
         });
-        match visit.write(&self.store, act).await? {
+        match session.write(&self.store, act).await? {
             ChargeOutcome::Done(image) => {
-                visit.trace().charged(cost);
+                session.trace().charged(cost);
                 Ok(image)
             }
             ChargeOutcome::NoMoney => Err(Error::InsufficientBalance { cost }),

@@ -77,14 +77,14 @@ impl RequestContext {
     }
 
     /// The request is `world`'s: it is logged so, and gets its id from there if it has none.
-    pub(crate) fn bind_account(&self, world: &Arc<AccountState>) {
-        world.touch();
+    pub(crate) fn bind_account(&self, account: &Arc<AccountState>) {
+        account.touch();
         self.0.place.get_or_init(|| AccountBinding {
-            account: Arc::clone(world),
-            received_at: world.clock.now(),
-            position: world.request_log.ticket(),
+            account: Arc::clone(account),
+            received_at: account.clock.now(),
+            position: account.request_log.ticket(),
         });
-        self.0.id.get_or_init(|| world.epoch().ids.request());
+        self.0.id.get_or_init(|| account.epoch().ids.request());
     }
 
     /// The limiter has spoken.
@@ -136,8 +136,9 @@ impl RequestContext {
 
     /// Whether there is a journal that would keep the request's body, and does not have it yet.
     pub(crate) fn wants_body(&self) -> bool {
-        let journal = self.binding().map(|place| &place.account.request_log);
-        journal.is_some_and(|journal| journal.most() > 0) && self.0.body.lock().is_none()
+        let request_log = self.binding().map(|place| &place.account.request_log);
+        request_log.is_some_and(|request_log| request_log.most() > 0)
+            && self.0.body.lock().is_none()
     }
 
     /// This is to be kept of the request's body.

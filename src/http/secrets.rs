@@ -16,7 +16,7 @@ const ROUNDS: usize = 3;
 /// Tells what is a secret at this moment.
 #[derive(Clone)]
 pub struct Secrets {
-    worlds: Arc<AccountRegistry>,
+    registry: Arc<AccountRegistry>,
     admin_token: Option<Arc<str>>,
 }
 
@@ -28,17 +28,17 @@ impl fmt::Debug for Secrets {
 
 impl Secrets {
     /// The keys of `worlds`, and the token that `control` asks for, if it does.
-    pub fn new(worlds: Arc<AccountRegistry>, control: &ControlAccess) -> Self {
+    pub fn new(registry: Arc<AccountRegistry>, control: &ControlAccess) -> Self {
         let admin_token = match control {
             ControlAccess::Token(token) => Some(Arc::clone(token)),
             ControlAccess::ThisMachine | ControlAccess::Anyone | ControlAccess::Nobody => None,
         };
-        Self { worlds, admin_token }
+        Self { registry, admin_token }
     }
 
     /// Whether `text` is an account's key or the admin token.
     pub(super) fn is_one(&self, text: &str) -> bool {
-        self.admin_token.as_deref() == Some(text) || self.worlds.by_key(text).is_some()
+        self.admin_token.as_deref() == Some(text) || self.registry.by_key(text).is_some()
     }
 
     /// Whether `text` is a secret or has one between its separators, percent-encoded or not.

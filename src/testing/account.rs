@@ -89,15 +89,15 @@ impl AccountBuilder {
     /// Makes it; to await the builder is the same.
     pub async fn make(self) -> Result<Account, Error> {
         let Self { core, new, fork_of, with } = self;
-        let (worlds, snapshots) = (Arc::clone(&core.worlds), core.snapshots.clone());
+        let (registry, snapshots) = (Arc::clone(&core.registry), core.snapshots.clone());
         let making = async move {
             match fork_of {
                 Some(id) => snapshots.fork(&id, new, &with).await,
-                None => worlds.make(new).await,
+                None => registry.make(new).await,
             }
         };
-        let world = core.run(making).await??;
-        Ok(Account::new(core, world))
+        let account = core.run(making).await??;
+        Ok(Account::new(core, account))
     }
 }
 
@@ -114,19 +114,19 @@ impl IntoFuture for AccountBuilder {
 #[derive(Debug, Clone)]
 pub struct Account {
     pub(super) core: ServerHandle,
-    pub(super) world: Arc<AccountState>,
+    pub(super) account: Arc<AccountState>,
     key: ApiKey,
 }
 
 impl Account {
-    pub(super) fn new(core: ServerHandle, world: Arc<AccountState>) -> Self {
-        let key = world.keys().into_iter().next().unwrap_or_else(|| ApiKey::new(""));
-        Self { core, world, key }
+    pub(super) fn new(core: ServerHandle, account: Arc<AccountState>) -> Self {
+        let key = account.keys().into_iter().next().unwrap_or_else(|| ApiKey::new(""));
+        Self { core, account, key }
     }
 
     /// Its id.
     pub fn id(&self) -> &str {
-        self.world.id.as_str()
+        self.account.id.as_str()
     }
 
     /// What opens it, in either API: the first of its keys.
@@ -151,63 +151,63 @@ impl Account {
 
     /// What its model answers.
     pub fn replies(&self) -> Replies<'_> {
-        Replies(&self.world)
+        Replies(&self.account)
     }
 
     /// What is to go wrong in it.
     pub fn faults(&self) -> Faults<'_> {
-        Faults(&self.world)
+        Faults(&self.account)
     }
 
     /// Its plan as it is now, with its limits.
     pub fn plan(&self) -> Plan {
-        self.world.plan()
+        self.account.plan()
     }
 
     /// Its balance.
     pub async fn balance(&self) -> Result<Credits, Error> {
-        let (worlds, world) = (Arc::clone(&self.core.worlds), Arc::clone(&self.world));
-        Ok(self.core.run(async move { worlds.balance(&world).await }).await??)
+        let (registry, account) = (Arc::clone(&self.core.registry), Arc::clone(&self.account));
+        Ok(self.core.run(async move { registry.balance(&account).await }).await??)
     }
 
     /// Changes its plan, limits or balance. A change of plan or limits starts a window.
     pub async fn change(&self, changes: AccountChanges) -> Result<(), Error> {
-        let (worlds, id) = (Arc::clone(&self.core.worlds), self.world.id.clone());
-        self.core.run(async move { worlds.change(&id, changes).await }).await??;
+        let (registry, id) = (Arc::clone(&self.core.registry), self.account.id.clone());
+        self.core.run(async move { registry.change(&id, changes).await }).await??;
         Ok(())
     }
 
     /// Puts it back to how it was made: data, balance, ids, replies, faults, limits, clock, journal.
     pub async fn reset(&self) -> Result<(), Error> {
-        let (worlds, id) = (Arc::clone(&self.core.worlds), self.world.id.clone());
-        self.core.run(async move { worlds.reset(&id).await }).await??;
+        let (registry, id) = (Arc::clone(&self.core.registry), self.account.id.clone());
+        self.core.run(async move { registry.reset(&id).await }).await??;
         Ok(())
     }
 
     /// Removes it, with all it holds: its key is not known any more. Its journal can still be read.
     /// Accounts of the fixtures stay.
     pub async fn remove(&self) -> Result<(), Error> {
-        let (worlds, id) = (Arc::clone(&self.core.worlds), self.world.id.clone());
-        Ok(self.core.run(async move { worlds.remove(&id).await }).await??)
+        let (registry, id) = (Arc::clone(&self.core.registry), self.account.id.clone());
+        Ok(self.core.run(async move { registry.remove(&id).await }).await??)
     }
 
     /// All its state as one document, which can be written as JSON.
     pub async fn snapshot(&self) -> Result<Snapshot, Error> {
-        let (snapshots, id) = (self.core.snapshots.clone(), self.world.id.clone());
+        let (snapshots, id) = (self.core.snapshots.clone(), self.account.id.clone());
         Ok(self.core.run(async move { snapshots.take(&id, &Section::ALL).await }).await??)
     }
 
     /// Puts `snapshot` in the place of all its state, but for what belongs to a section that it does
     /// not have ([`Snapshot::only`]).
     pub async fn restore(&self, snapshot: Snapshot) -> Result<(), Error> {
-        let (snapshots, id) = (self.core.snapshots.clone(), self.world.id.clone());
+        let (snapshots, id) = (self.core.snapshots.clone(), self.account.id.clone());
         Ok(self.core.run(async move { snapshots.restore(&id, snapshot).await }).await??)
     }
 
     /// A new account that begins with the state this one is in when it is made.
     pub fn fork(&self) -> AccountBuilder {
         AccountBuilder {
-            fork_of: Some(self.world.id.clone()),
+            fork_of: Some(self.account.id.clone()),
             ..AccountBuilder::new(self.core.clone())
         }
     }

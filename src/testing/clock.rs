@@ -13,49 +13,49 @@ pub struct AccountClock<'a>(pub(super) &'a Account);
 impl AccountClock<'_> {
     /// What it says.
     pub fn now(self) -> Time {
-        self.0.world.clock.now()
+        self.0.account.clock.now()
     }
 
     /// Whether it stands still.
     pub fn is_frozen(self) -> bool {
-        self.0.world.clock.is_frozen()
+        self.0.account.clock.is_frozen()
     }
 
     /// Sets it; it goes on running, or standing still.
     pub fn set(self, at: Time) {
-        self.0.world.clock.set(at);
+        self.0.account.clock.set(at);
         self.save();
     }
 
     /// Lets it stand still, where it is.
     pub fn freeze(self) {
-        self.0.world.clock.freeze();
+        self.0.account.clock.freeze();
         self.save();
     }
 
     /// Lets it stand still at `at`.
     pub fn freeze_at(self, at: Time) {
-        self.0.world.clock.freeze_at(at);
+        self.0.account.clock.freeze_at(at);
         self.save();
     }
 
     /// Lets it run on from where it is.
     pub fn run(self) {
-        self.0.world.clock.run();
+        self.0.account.clock.run();
         self.save();
     }
 
     /// Moves it forward by `by`, and ends every wait that this passes over.
     pub fn advance(self, by: Duration) {
-        self.0.world.clock.advance(by);
+        self.0.account.clock.advance(by);
         self.save();
     }
 
     /// Stores how it goes, while the test goes on.
     fn save(self) {
-        let (worlds, world) = (Arc::clone(&self.0.core.worlds), Arc::clone(&self.0.world));
+        let (registry, account) = (Arc::clone(&self.0.core.registry), Arc::clone(&self.0.account));
         self.0.core.begin(async move {
-            if let Err(fault) = worlds.save_clock(&world).await {
+            if let Err(fault) = registry.save_clock(&account).await {
                 tracing::warn!(error = fault.with_sources(), "a clock is not stored");
             }
         });

@@ -24,7 +24,7 @@ use crate::server::{Config, STOP_MARGIN, Server};
 #[derive(Debug, Clone)]
 pub(super) struct ServerHandle {
     pub(super) address: SocketAddr,
-    pub(super) worlds: Arc<AccountRegistry>,
+    pub(super) registry: Arc<AccountRegistry>,
     pub(super) snapshots: Snapshots,
     runtime: Handle,
 }
@@ -192,9 +192,9 @@ async fn prepare(order: StartRequest) -> Result<(Server, TcpListener, ServerHand
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
     let app = Server::build_from(&config, fixtures).await?;
-    let worlds = Arc::clone(app.registry());
-    let snapshots = Snapshots::new(app.store().clone(), Arc::clone(&worlds));
-    Ok((app, listener, ServerHandle { address, worlds, snapshots, runtime: Handle::current() }))
+    let registry = Arc::clone(app.registry());
+    let snapshots = Snapshots::new(app.store().clone(), Arc::clone(&registry));
+    Ok((app, listener, ServerHandle { address, registry, snapshots, runtime: Handle::current() }))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, header};
-use mynah::server::{Config, Server};
+use mynah::server::Config;
 
 use crate::load::Connection;
 use crate::server::Server;
@@ -22,7 +22,7 @@ pub(crate) struct Operations(BTreeSet<Operation>);
 impl Operations {
     /// The operations of the compiled-in server.
     pub(crate) async fn of_routes() -> anyhow::Result<Self> {
-        let pipeline = Server::build(&Config::default()).await?.pipeline();
+        let pipeline = mynah::server::Server::build(&Config::default()).await?.pipeline();
         let each = pipeline.routes().iter().flat_map(|(route, methods)| {
             methods.iter().map(|method| ((*method).to_owned(), (*route).to_owned()))
         });

@@ -80,25 +80,25 @@ impl AccountRegistry {
     /// Puts an account back to how it was made: data, balance, ids, rules, limits, clock, journal.
     /// What is still being answered is dropped, not stored.
     pub async fn reset(&self, id: &AccountId) -> Result<Arc<AccountState>, Error> {
-        let world = self.require(id)?;
-        let origin = self.origin(&world).await?;
+        let account = self.require(id)?;
+        let origin = self.origin(&account).await?;
         let (shared, seed, target) =
-            (self.fixtures.clone(), self.settings.seed, Arc::clone(&world));
+            (self.fixtures.clone(), self.settings.seed, Arc::clone(&account));
         let act = storage::act(move |db| {
             async move { target.put_back(db, &shared.current(), seed, origin).await }.boxed()
         });
-        let published = Arc::clone(&world);
+        let published = Arc::clone(&account);
         let publish = move |next: &NextEpoch| {
             published.begin(next);
             published.request_log.clear();
         };
-        world.alter(&self.store, act, publish).await?;
-        Ok(world)
+        account.alter(&self.store, act, publish).await?;
+        Ok(account)
     }
 
     /// What the account was copied from, if it was not from the fixtures.
-    async fn origin(&self, world: &AccountState) -> Result<Option<RestoredState>, Error> {
-        let owner = world.row;
+    async fn origin(&self, account: &AccountState) -> Result<Option<RestoredState>, Error> {
+        let owner = account.row;
         let look = storage::act(move |db| async move { accounts::origin(db, owner).await }.boxed());
         let Some(origin) = self.store.read(look).await.map_err(Error::internal)? else {
             return Ok(None);
@@ -113,8 +113,8 @@ impl AccountRegistry {
         id: &AccountId,
         changes: AccountChanges,
     ) -> Result<Arc<AccountState>, Error> {
-        let world = self.require(id)?;
-        let (shared, target) = (self.fixtures.clone(), Arc::clone(&world));
+        let account = self.require(id)?;
+        let (shared, target) = (self.fixtures.clone(), Arc::clone(&account));
         let act = storage::act(move |db| {
             async move {
                 let (fixtures, before) = (shared.current(), target.plan());
@@ -133,24 +133,24 @@ impl AccountRegistry {
             }
             .boxed()
         });
-        let of = Arc::clone(&world);
+        let of = Arc::clone(&account);
         let set = move |outcome: &Result<Option<Plan>, FieldError>| {
             if let Ok(Some(plan)) = outcome {
                 of.epoch().set_plan(plan.clone());
             }
         };
-        world.alter(&self.store, act, set).await??;
-        Ok(world)
+        account.alter(&self.store, act, set).await??;
+        Ok(account)
     }
 
     /// Puts `state` in the place of all that an account holds. What is still being answered is
     /// dropped, not stored.
     pub(in crate::app) async fn replace(
         &self,
-        world: &Arc<AccountState>,
+        account: &Arc<AccountState>,
         state: RestoredState,
     ) -> Result<(), Error> {
-        let (shared, target) = (self.fixtures.clone(), Arc::clone(world));
+        let (shared, target) = (self.fixtures.clone(), Arc::clone(account));
         let clock = state.clock;
         let act = storage::act(move |db| {
             async move {
@@ -164,25 +164,25 @@ impl AccountRegistry {
             }
             .boxed()
         });
-        let published = Arc::clone(world);
+        let published = Arc::clone(account);
         let publish = move |next: &Result<NextEpoch, FieldError>| {
             if let Ok(next) = next {
                 published.begin(next);
             }
         };
-        world.alter(&self.store, act, publish).await??;
+        account.alter(&self.store, act, publish).await??;
         Ok(())
     }
 
     /// Stores how the account's clock goes now, so that it goes on so after a restart.
-    pub async fn save_clock(&self, world: &Arc<AccountState>) -> Result<(), Error> {
-        let target = Arc::clone(world);
+    pub async fn save_clock(&self, account: &Arc<AccountState>) -> Result<(), Error> {
+        let target = Arc::clone(account);
         let act = storage::act(move |db| {
             // Read in the writer: what is stored last is what the clock was set to last.
             let clock = target.clock.mode();
             async move { accounts::set_clock(db, target.row, clock).await }.boxed()
         });
-        world.alter(&self.store, act, |()| ()).await
+        account.alter(&self.store, act, |()| ()).await
     }
 
     /// The plan called `id`.
@@ -191,12 +191,12 @@ impl AccountRegistry {
     }
 
     /// The account's balance.
-    pub async fn balance(&self, world: &AccountState) -> Result<Credits, Error> {
-        let owner = world.row;
+    pub async fn balance(&self, account: &AccountState) -> Result<Credits, Error> {
+        let owner = account.row;
         let look =
             storage::act(move |db| async move { accounts::balance(db, owner).await }.boxed());
         let balance = self.store.read(look).await.map_err(Error::internal)?;
-        balance.ok_or_else(|| Error::UnknownAccount(world.id.clone()))
+        balance.ok_or_else(|| Error::UnknownAccount(account.id.clone()))
     }
 
     /// All accounts with their balances, in the order of their making.
@@ -205,7 +205,7 @@ impl AccountRegistry {
         let balances = self.store.read(look).await.map_err(Error::internal)?;
         // One that is removed right now has no balance any more.
         let all = self.all().into_iter();
-        Ok(all.filter_map(|world| balances.get(&world.row).map(|it| (world, *it))).collect())
+        Ok(all.filter_map(|account| balances.get(&account.row).map(|it| (account, *it))).collect())
     }
 }
 
@@ -224,10 +224,10 @@ impl AccountState {
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
         A: FnOnce(&T) + Send + 'static,
     {
-        let world = Arc::clone(self);
+        let account = Arc::clone(self);
         let guarded = storage::act(move |db| {
             async move {
-                if world.is_closed() {
+                if account.is_closed() {
                     return Ok(None);
                 }
                 act(db).await.map(Some)
@@ -326,13 +326,13 @@ impl RestoredState {
     pub(super) async fn put_into(
         self,
         db: &mut Connection,
-        world: &AccountState,
+        account: &AccountState,
         plan: Plan,
         fixtures: &Fixtures,
     ) -> Result<NextEpoch, StoreError> {
-        snapshots::write(db, world.row, &self.holdings).await?;
-        save_plan(db, world.row, &plan, fixtures).await?;
-        let before = world.epoch();
+        snapshots::write(db, account.row, &self.holdings).await?;
+        save_plan(db, account.row, &plan, fixtures).await?;
+        let before = account.epoch();
         let ids = before.ids.having_made(&self.holdings.made);
         let rules = AccountRules::restored(&fixtures.rules, &self.book, &before.rules);
         let faults = AccountFaults::restored(self.faults, self.carried, &before.faults);

@@ -53,8 +53,8 @@ impl AccountRegistry {
                 let mut found = AccountIndex::default();
                 for saved in accounts::all(db).await? {
                     let made = accounts::counters(db, saved.row()).await?;
-                    if let Some(world) = AccountState::of(&saved, &made, &original, settings) {
-                        found.add(&world);
+                    if let Some(account) = AccountState::of(&saved, &made, &original, settings) {
+                        found.add(&account);
                     }
                 }
                 Ok(found)
@@ -112,21 +112,21 @@ impl AccountRegistry {
                     fixtures.seed(db, owner, &minter(&saved, settings.seed)).await?;
                 }
                 let made = accounts::counters(db, owner).await?;
-                let world = AccountState::of(&saved, &made, &fixtures, settings);
-                let world = world.ok_or_else(|| no_such_plan(&saved))?;
+                let account = AccountState::of(&saved, &made, &fixtures, settings);
+                let account = account.ok_or_else(|| no_such_plan(&saved))?;
                 if let Some((state, plan)) = state.zip(plan) {
-                    world.begin(&state.put_into(db, &world, plan, &fixtures).await?);
+                    account.begin(&state.put_into(db, &account, plan, &fixtures).await?);
                 }
                 if let Some(origin) = origin {
                     accounts::save_origin(db, owner, &origin).await?;
                 }
-                Ok(Ok(world))
+                Ok(Ok(account))
             }
             .boxed()
         });
         let add = move |made: &Result<Arc<AccountState>, Error>| {
-            if let Ok(world) = made {
-                found.write().add(world);
+            if let Ok(account) = made {
+                found.write().add(account);
             }
         };
         self.store.write_then(act, add).await.map_err(Error::internal)?
@@ -134,16 +134,16 @@ impl AccountRegistry {
 
     /// Removes an account made at run time, with all it holds. Fixture accounts stay.
     pub async fn remove(&self, id: &AccountId) -> Result<(), Error> {
-        let world = self.require(id)?;
-        if world.made_from.is_none() {
+        let account = self.require(id)?;
+        if account.made_from.is_none() {
             return Err(Error::FixtureAccount(id.clone()));
         }
-        let (owner, found) = (world.row, self.index.clone());
+        let (owner, found) = (account.row, self.index.clone());
         let act = storage::act(move |db| async move { accounts::remove(db, owner).await }.boxed());
         let end = move |(): &()| {
-            found.write().remove(&world);
-            world.close();
-            world.request_log.close();
+            found.write().remove(&account);
+            account.close();
+            account.request_log.close();
         };
         self.store.write_then(act, end).await.map_err(Error::internal)
     }
@@ -152,8 +152,9 @@ impl AccountRegistry {
     pub async fn sweep(&self) {
         let idle: Vec<AccountId> = {
             let found = self.index.read();
-            let idle = found.by_id.values().filter(|world| world.expired() && !world.in_use());
-            idle.map(|world| world.id.clone()).collect()
+            let idle =
+                found.by_id.values().filter(|account| account.expired() && !account.in_use());
+            idle.map(|account| account.id.clone()).collect()
         };
         for id in idle {
             if let Err(fault) = self.remove(&id).await {

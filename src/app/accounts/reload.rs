@@ -55,26 +55,26 @@ impl AccountIndex {
         settled: &[(AccountRecord, Vec<(IdKind, u64)>)],
         settings: RegistryOptions,
     ) {
-        self.by_id.retain(|id, world| {
-            let stays = world.made_from.is_some() || fixtures.account(id.as_str()).is_some();
+        self.by_id.retain(|id, account| {
+            let stays = account.made_from.is_some() || fixtures.account(id.as_str()).is_some();
             if !stays {
                 // What is still being answered for it must not be stored: it may come back.
-                world.close();
+                account.close();
             }
             stays
         });
         for (saved, made) in settled {
             let id = AccountId::from(saved.id.as_str());
-            if let Some(world) = self.by_id.get(&id) {
-                world.go_on_with(fixtures, saved);
-            } else if let Some(world) = AccountState::of(saved, made, fixtures, settings) {
-                self.by_id.insert(id, world);
+            if let Some(account) = self.by_id.get(&id) {
+                account.go_on_with(fixtures, saved);
+            } else if let Some(account) = AccountState::of(saved, made, fixtures, settings) {
+                self.by_id.insert(id, account);
             }
         }
-        let worlds: Vec<_> = self.by_id.values().cloned().collect();
+        let registry: Vec<_> = self.by_id.values().cloned().collect();
         self.by_key.clear();
-        for world in &worlds {
-            self.add(world);
+        for account in &registry {
+            self.add(account);
         }
     }
 }

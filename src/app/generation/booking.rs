@@ -9,7 +9,7 @@ use crate::storage::{AccountKey, Drawn, Posted, Posting, Store, WholeTurn};
 
 /// A charge, and the turn that it is for if that is to be stored.
 pub(super) struct TurnRecord {
-    visit: AccountSession,
+    session: AccountSession,
     cost: Credits,
     /// The turn, and the ordinal of its conversation; none once it is drawn.
     turn: Option<(NewTurn, u64)>,
@@ -19,13 +19,13 @@ pub(super) struct TurnRecord {
 
 impl TurnRecord {
     /// Charges `cost`, and stores nothing else.
-    pub(super) fn charge(visit: &AccountSession, cost: Credits) -> Self {
-        Self { visit: visit.clone(), cost, turn: None, answer: None }
+    pub(super) fn charge(session: &AccountSession, cost: Credits) -> Self {
+        Self { session: session.clone(), cost, turn: None, answer: None }
     }
 
     /// Adds `turn` to the end of conversation `ordinal`, free of charge.
-    pub(super) fn turn(visit: &AccountSession, turn: NewTurn, ordinal: u64) -> Self {
-        Self::charge(visit, Credits::default()).with(turn, ordinal)
+    pub(super) fn turn(session: &AccountSession, turn: NewTurn, ordinal: u64) -> Self {
+        Self::charge(session, Credits::default()).with(turn, ordinal)
     }
 
     /// And adds `turn` to the end of conversation `ordinal`.
@@ -42,7 +42,7 @@ impl TurnRecord {
 
 /// A conversation of the Runner API that begins with a turn.
 pub(super) struct NewRunnerConversation {
-    visit: AccountSession,
+    session: AccountSession,
     /// The turn; none once it is drawn.
     turn: Option<NewTurn>,
     /// Lacks its ordinal and id until they are drawn.
@@ -51,8 +51,8 @@ pub(super) struct NewRunnerConversation {
 
 impl NewRunnerConversation {
     /// Begins `conversation`, which lacks nothing but its ordinal and id, with `turn`.
-    pub(super) fn new(visit: &AccountSession, turn: NewTurn, conversation: Conversation) -> Self {
-        Self { visit: visit.clone(), turn: Some(turn), conversation }
+    pub(super) fn new(session: &AccountSession, turn: NewTurn, conversation: Conversation) -> Self {
+        Self { session: session.clone(), turn: Some(turn), conversation }
     }
 
     /// Waits until it is stored; gives the conversation as it was before its first turn.
@@ -81,7 +81,7 @@ impl NewTurn {
 
 impl Posting for NewRunnerConversation {
     fn owner(&self) -> AccountKey {
-        self.visit.row
+        self.session.row
     }
 
     fn cost(&self) -> Credits {
@@ -89,11 +89,11 @@ impl Posting for NewRunnerConversation {
     }
 
     fn stands(&self) -> bool {
-        self.visit.is_current()
+        self.session.is_current()
     }
 
     fn draw(&mut self) -> Drawn {
-        let ids = &self.visit.epoch().ids;
+        let ids = &self.session.epoch().ids;
         let ordinal = ids.next(IdKind::Conversation);
         (self.conversation.ordinal, self.conversation.id) =
             (ordinal, ids.runner_conversation(ordinal));
@@ -105,7 +105,7 @@ impl Posting for NewRunnerConversation {
 
 impl Posting for TurnRecord {
     fn owner(&self) -> AccountKey {
-        self.visit.row
+        self.session.row
     }
 
     fn cost(&self) -> Credits {
@@ -113,11 +113,11 @@ impl Posting for TurnRecord {
     }
 
     fn stands(&self) -> bool {
-        self.visit.is_current()
+        self.session.is_current()
     }
 
     fn draw(&mut self) -> Drawn {
-        let ids = &self.visit.epoch().ids;
+        let ids = &self.session.epoch().ids;
         let Some((turn, conversation)) = self.turn.take() else {
             self.answer = Some(ids.message());
             return Drawn { begins: None, turn: None, made: ids.made_each(&[IdKind::Message]) };

@@ -91,41 +91,41 @@ impl Generation {
     /// Completes messages; charges for it and stores nothing else.
     pub async fn complete_messages(
         &self,
-        visit: &AccountSession,
+        session: &AccountSession,
         unfinished: CompletionRequest,
     ) -> Result<Completion, Error> {
         let llm = self.fixtures.current().llm(&unfinished.llm, "llm_id")?;
-        let agent = self.agent(visit, unfinished.agent).await?;
+        let agent = self.agent(session, unfinished.agent).await?;
         let mut history = unfinished.messages;
         let message = history.pop().map(|turn| turn.parts).unwrap_or_default();
         let message = Arc::new(message);
         let instructions = instructions(agent.as_ref(), "");
         let turn = history.iter().filter(|turn| turn.role == Role::User).count();
         let turn = u64::try_from(turn).unwrap_or(u64::MAX).saturating_add(1);
-        let scene = scene(visit, &llm, agent.as_ref(), turn);
+        let scene = scene(session, &llm, agent.as_ref(), turn);
         let output = OutputMode::Text;
         let prompt = Arc::new(Prompt { instructions, history, message, output, scene });
         let tokens = counting::shown(&prompt).await?;
         fits(&llm, tokens, "messages")?;
-        visit.meet(carried(&llm)).await?;
-        let asked = asked(visit, &llm, prompt, tokens);
-        let WholeReply { completed, served, .. } = self.complete(visit, &asked).await?;
+        session.meet(carried(&llm)).await?;
+        let asked = asked(session, &llm, prompt, tokens);
+        let WholeReply { completed, served, .. } = self.complete(session, &asked).await?;
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
-        let created_at = visit.clock.now();
-        let paid = TurnRecord::charge(visit, cost).store(&self.store).await;
-        let id = release_reply(visit, served, paid)?;
-        visit.trace().charged(cost);
+        let created_at = session.clock.now();
+        let paid = TurnRecord::charge(session, cost).store(&self.store).await;
+        let id = release_reply(session, served, paid)?;
+        session.trace().charged(cost);
         Ok(Completion { id, content: completed.text, created_at, thoughts: None })
     }
 
     /// Answers a message in a conversation, charges for it and stores both.
     pub async fn send_message(
         &self,
-        visit: &AccountSession,
+        session: &AccountSession,
         addressed: NewMessage,
     ) -> Result<Completion, Error> {
         let ConversationContext { conversation, agent, latest, cut, held } =
-            self.conversation(visit, addressed.conversation).await?;
+            self.conversation(session, addressed.conversation).await?;
         let llm = match &addressed.llm {
             Some(id) => self.fixtures.current().llm(id, "llm_id")?,
             None => {
@@ -137,37 +137,37 @@ impl Generation {
         }
         let instructions = instructions(agent.as_ref(), &conversation.system_prompt);
         let message = Arc::new(vec![Part::text(addressed.content)]);
-        let scene = scene(visit, &llm, agent.as_ref(), conversation.turn_count + 1);
+        let scene = scene(session, &llm, agent.as_ref(), conversation.turn_count + 1);
         let (output, history) = (OutputMode::Text, Vec::new());
         let mut prompt = Arc::new(Prompt { instructions, history, message, output, scene });
         let needed = counting::shown(&prompt).await?;
         fits(&llm, needed, "content")?;
-        visit.meet(carried(&llm)).await?;
+        session.meet(carried(&llm)).await?;
         let budget = llm.max_context - needed;
-        let (history, filled) = self.newest(visit, &conversation, (latest, cut), budget).await?;
+        let (history, filled) = self.newest(session, &conversation, (latest, cut), budget).await?;
         Arc::make_mut(&mut prompt).history = history;
-        let mut asked = asked(visit, &llm, prompt, needed + filled);
+        let mut asked = asked(session, &llm, prompt, needed + filled);
         asked.thoughts = addressed.verbose;
         asked.held = held;
-        let WholeReply { completed, served, .. } = self.complete(visit, &asked).await?;
+        let WholeReply { completed, served, .. } = self.complete(session, &asked).await?;
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
-        let turn = NewTurn::answered(visit, &asked, completed.text.clone());
+        let turn = NewTurn::answered(session, &asked, completed.text.clone());
         let created_at = turn.answered_at;
-        let booking = TurnRecord::charge(visit, cost).with(turn, conversation.ordinal);
-        let id = release_reply(visit, served, booking.store(&self.store).await)?;
-        visit.trace().charged(cost);
+        let booking = TurnRecord::charge(session, cost).with(turn, conversation.ordinal);
+        let id = release_reply(session, served, booking.store(&self.store).await)?;
+        session.trace().charged(cost);
         Ok(Completion { id, content: completed.text, created_at, thoughts: completed.thoughts })
     }
 
     /// Begins a conversation, which costs nothing; gives it as stored.
     pub async fn create_conversation(
         &self,
-        visit: &AccountSession,
+        session: &AccountSession,
         begun: NewConversation,
     ) -> Result<Conversation, Error> {
         let llm = self.fixtures.current().llm(&begun.llm, "llm_id")?;
-        self.agent(visit, begun.agent.clone()).await?;
-        let (owner, epoch, now) = (visit.row, Arc::clone(visit.epoch()), visit.clock.now());
+        self.agent(session, begun.agent.clone()).await?;
+        let (owner, epoch, now) = (session.row, Arc::clone(session.epoch()), session.clock.now());
         let act = storage::act(move |db| {
             async move {
                 let ids = &epoch.ids;
@@ -200,16 +200,16 @@ impl Generation {
             }
             .boxed()
         });
-        visit.write(&self.store, act).await
+        session.write(&self.store, act).await
     }
 
     /// The conversation, and as much of it as is fetched at a time.
     async fn conversation(
         &self,
-        world: &AccountState,
+        account: &AccountState,
         id: ConversationId,
     ) -> Result<ConversationContext, Error> {
-        let (owner, api) = (world.row, Api::Characters);
+        let (owner, api) = (account.row, Api::Characters);
         let latest = History::Messages(HISTORY_STEP);
         let sought = ConversationKey { owner, api, id: id.clone(), latest };
         let found = self.store.find(sought).await.map_err(Error::internal)?;
@@ -218,11 +218,11 @@ impl Generation {
 
     async fn agent(
         &self,
-        world: &AccountState,
+        account: &AccountState,
         id: Option<AgentId>,
     ) -> Result<Option<Agent>, Error> {
         let Some(id) = id else { return Ok(None) };
-        let (owner, wanted) = (world.row, id.clone());
+        let (owner, wanted) = (account.row, id.clone());
         let look =
             storage::act(move |db| async move { agents::find(db, owner, &wanted).await }.boxed());
         let found = self.store.read(look).await.map_err(Error::internal)?;
@@ -234,7 +234,7 @@ impl Generation {
     /// were cut. No more than [`LONGEST_HISTORY`] bytes are read besides.
     async fn newest(
         &self,
-        world: &AccountState,
+        account: &AccountState,
         conversation: &Conversation,
         (mut latest, mut cut): (Vec<RecentMessage>, bool),
         budget: u64,
@@ -247,7 +247,7 @@ impl Generation {
             if latest.is_empty() {
                 let window = PageWindow { skip, take: end - skip };
                 let (older, bytes) =
-                    self.older(world.row, conversation.ordinal, window, bytes_left).await?;
+                    self.older(account.row, conversation.ordinal, window, bytes_left).await?;
                 cut = older.len() < usize::try_from(window.take).unwrap_or(usize::MAX);
                 (latest, bytes_left) = (older, bytes_left - bytes);
             }
@@ -313,12 +313,12 @@ fn instructions(agent: Option<&Agent>, system_prompt: &str) -> Arc<Counted> {
     Arc::new(lines.join("\n").into())
 }
 
-fn scene(world: &AccountState, llm: &LlmModel, agent: Option<&Agent>, turn: u64) -> Scene {
+fn scene(account: &AccountState, llm: &LlmModel, agent: Option<&Agent>, turn: u64) -> Scene {
     Scene {
         api: Api::Characters,
         deployment: None,
         model: llm.id.shared(),
-        account: world.id.clone(),
+        account: account.id.clone(),
         turn,
         variables: Arc::new(Variables::new()),
         meta: Arc::new(Meta::new()),
@@ -326,8 +326,13 @@ fn scene(world: &AccountState, llm: &LlmModel, agent: Option<&Agent>, turn: u64)
     }
 }
 
-fn asked(world: &AccountState, llm: &LlmModel, prompt: Arc<Prompt>, tokens: u64) -> PendingMessage {
-    let at = world.clock.now();
+fn asked(
+    account: &AccountState,
+    llm: &LlmModel,
+    prompt: Arc<Prompt>,
+    tokens: u64,
+) -> PendingMessage {
+    let at = account.clock.now();
     PendingMessage {
         prompt,
         backend: llm.backend,

@@ -110,15 +110,15 @@ impl Generation {
         let answer = self.ask(&caller.session, &asked).await?;
         let served = answer.served.clone();
         let words = self.words(&caller.session, answer).await?;
-        let (database, visit) = (self.store.clone(), caller.session.clone());
+        let (database, session) = (self.store.clone(), caller.session.clone());
         // No more than what is stored is kept for as long as the stream lasts.
         let (said, asked_at) = (Arc::clone(&asked.prompt.message), asked.at);
         let ordinal = conversation.ordinal;
         Ok(streaming::recorded(words, &self.tasks, move |text, aborted| async move {
-            let answered_at = visit.clock.now();
+            let answered_at = session.clock.now();
             let turn = NewTurn { said, asked_at, text, answered_at, aborted };
-            let booking = TurnRecord::turn(&visit, turn, ordinal);
-            release_reply(&visit, served, booking.store(&database).await.map(drop))
+            let booking = TurnRecord::turn(&session, turn, ordinal);
+            release_reply(&session, served, booking.store(&database).await.map(drop))
         }))
     }
 
@@ -170,7 +170,7 @@ fn asked(
     history: Vec<Turn>,
     turn: u64,
 ) -> PendingMessage {
-    let Caller { session: visit, deployment } = caller;
+    let Caller { session, deployment } = caller;
     let prompt = Prompt {
         instructions: deployment.instructions.with(&said.variables),
         history,
@@ -180,7 +180,7 @@ fn asked(
             api: Api::Runner,
             deployment: Some(deployment.id.clone()),
             model: deployment.model.clone(),
-            account: visit.id.clone(),
+            account: session.id.clone(),
             turn,
             variables: shared(said.variables),
             meta: shared(meta),
@@ -193,7 +193,7 @@ fn asked(
         thoughts: false,
         tokens: None,
         held: None,
-        at: visit.clock.now(),
+        at: session.clock.now(),
     }
 }
 

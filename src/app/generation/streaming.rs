@@ -46,13 +46,13 @@ pub(super) async fn begun(pieces: ReplyChunks) -> Result<TextSource, Error> {
 }
 
 /// Cuts `source` into words and waits before each as `pace` says.
-pub(super) fn paced(source: TextSource, pace: Pace, visit: &AccountSession) -> PacedReply {
+pub(super) fn paced(source: TextSource, pace: Pace, session: &AccountSession) -> PacedReply {
     let whole = match &source {
         TextSource::Whole(text) => Some(Arc::clone(text)),
         TextSource::Pieces(_) => None,
     };
-    let (clock, draw) = (Arc::clone(&visit.clock), visit.epoch().ids.draw());
-    let notes = Arc::clone(visit.trace());
+    let (clock, draw) = (Arc::clone(&session.clock), session.epoch().ids.draw());
+    let notes = Arc::clone(session.trace());
     // Before the first word: whoever has it may advance the clock.
     notes.start_pacing(&clock);
     let words = try_stream! {

@@ -21,9 +21,9 @@ fn entry(body: &[u8]) -> Entry {
     )
 }
 
-fn add(journal: &RequestLog, times: usize) {
+fn add(request_log: &RequestLog, times: usize) {
     for _ in 0..times {
-        journal.add(journal.ticket(), entry(b"{}"));
+        request_log.add(request_log.ticket(), entry(b"{}"));
     }
 }
 
@@ -33,24 +33,24 @@ fn numbers(entries: &[Arc<Entry>]) -> Vec<u64> {
 
 #[test]
 fn the_oldest_entries_make_place_for_new_ones_and_are_counted() {
-    let journal = RequestLog::new(3);
-    add(&journal, 5);
-    let look = journal.look();
+    let request_log = RequestLog::new(3);
+    add(&request_log, 5);
+    let look = request_log.look();
     assert_eq!(numbers(&look.entries), [3, 4, 5]);
     assert_eq!((look.last, look.dropped), (5, 2));
-    journal.clear();
-    let look = journal.look();
+    request_log.clear();
+    let look = request_log.look();
     assert_eq!((look.entries.len(), look.bytes, look.last, look.dropped), (0, 0, 5, 0));
 }
 
 #[test]
 fn heavy_entries_make_place_before_there_are_many() {
-    let journal = RequestLog::new(100_000);
+    let request_log = RequestLog::new(100_000);
     let body = vec![b'x'; 1024 * 1024];
     for _ in 0..1000 {
-        journal.add(journal.ticket(), entry(&body));
+        request_log.add(request_log.ticket(), entry(&body));
     }
-    let LogSnapshot { entries, bytes, dropped, .. } = journal.look();
+    let LogSnapshot { entries, bytes, dropped, .. } = request_log.look();
     assert!(bytes <= MOST_BYTES && bytes > MOST_BYTES * 9 / 10, "{bytes}");
     assert_eq!(u64::try_from(entries.len()).unwrap() + dropped, 1000);
     let sum: usize = entries.iter().map(|entry| entry.weight()).sum();
@@ -61,38 +61,38 @@ fn heavy_entries_make_place_before_there_are_many() {
 
 #[test]
 fn a_journal_of_nothing_keeps_nothing() {
-    let journal = RequestLog::new(0);
-    add(&journal, 2);
-    assert_eq!(journal.look().last, 0);
+    let request_log = RequestLog::new(0);
+    add(&request_log, 2);
+    assert_eq!(request_log.look().last, 0);
 }
 
 #[test]
 fn what_came_before_the_journal_was_cleared_is_not_kept() {
-    let journal = RequestLog::new(3);
-    let before = journal.ticket();
-    journal.clear();
-    journal.add(before, entry(b""));
-    assert_eq!(journal.look().last, 0);
+    let request_log = RequestLog::new(3);
+    let before = request_log.ticket();
+    request_log.clear();
+    request_log.add(before, entry(b""));
+    assert_eq!(request_log.look().last, 0);
 }
 
 #[test]
 fn a_follower_reads_what_comes_and_is_told_what_it_missed() {
-    let journal = Arc::new(RequestLog::new(2));
-    add(&journal, 1);
-    let mut from_now = journal.follow(None);
-    let mut from_the_start = journal.follow(Some(0));
+    let request_log = Arc::new(RequestLog::new(2));
+    add(&request_log, 1);
+    let mut from_now = request_log.follow(None);
+    let mut from_the_start = request_log.follow(Some(0));
     assert!(from_now.next().now_or_never().is_none());
     let told =
         |news: LogUpdate| (news.entry.map(|entry| entry.number()), news.missed, news.cleared);
     assert_eq!(told(from_the_start.news().unwrap()), (Some(1), 0, false));
-    add(&journal, 3);
+    add(&request_log, 3);
     let mut next = || told(from_now.next().now_or_never().unwrap().unwrap());
     assert_eq!(next(), (Some(3), 1, false));
     assert_eq!(next(), (Some(4), 0, false));
-    journal.clear();
-    add(&journal, 1);
+    request_log.clear();
+    add(&request_log, 1);
     assert_eq!(next(), (Some(5), 0, true));
-    journal.close();
+    request_log.close();
     assert!(from_now.next().now_or_never().unwrap().is_none());
 }
 

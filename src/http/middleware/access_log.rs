@@ -135,7 +135,7 @@ impl AccessLogEntry {
             bytes = stream.map(|stream| stream.bytes),
             end = stream.map(|stream| stream.end),
             fault = self.scope.trace().fault().map_or("-", |fault| fault.act.name()),
-            account = self.scope.account().map_or("-", |world| world.id.as_str()),
+            account = self.scope.account().map_or("-", |account| account.id.as_str()),
             request_id = self.scope.id(strangers).as_str(),
         );
     }
@@ -260,7 +260,7 @@ fn add_headers(
     }
     // On a clock of its own an account's answers are dated by it, so that a client can set the
     // limiter's times against it.
-    if let Some(now) = scope.account().and_then(|world| world.clock.now_if_not_the_systems())
+    if let Some(now) = scope.account().and_then(|account| account.clock.now_if_not_the_systems())
         && let Ok(date) = HeaderValue::from_str(&http_date(now))
     {
         headers.insert(header::DATE, date);

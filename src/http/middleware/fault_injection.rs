@@ -74,24 +74,24 @@ impl ConnectionAbort {
 pub(crate) async fn check_fault(
     parts: &Parts,
     api: Api,
-    visit: &AccountSession,
+    session: &AccountSession,
     deployment: Option<&Deployment>,
 ) -> Result<(), ApiError> {
     let scope = RequestContext::of(&parts.extensions);
     let route = scope.route().unwrap_or_default();
     let (path, method) = (parts.uri.path(), parts.method.as_str());
     let asked = FaultContext { api, route, path, method };
-    let epoch = visit.epoch();
+    let epoch = session.epoch();
     let fault = if let Some(demand) = parts.extensions.get::<RequestedFault>() {
         Some(demand.fault(asked.streamed())?)
     } else {
         let carried = deployment.map_or(AttachedFaults { by: "", rules: &[] }, |deployment| {
             AttachedFaults { by: deployment.id.as_str(), rules: &deployment.faults }
         });
-        epoch.faults.met(&asked, carried, &visit.clock, epoch.ids.draw())
+        epoch.faults.met(&asked, carried, &session.clock, epoch.ids.draw())
     };
     let Some(fault) = fault else { return Ok(()) };
-    Ok(faults::begin(fault, visit, scope.trace()).await?)
+    Ok(faults::begin(fault, session, scope.trace()).await?)
 }
 
 /// Sees whether a request asks for its own fault.
@@ -138,8 +138,8 @@ async fn done_to(mut response: Response, fault: &Fault, scope: &RequestContext) 
             }
         }
         FaultAction::Stream(act) => {
-            if let (true, Some(world)) = (streamed && answered, scope.account()) {
-                let clock = Arc::clone(&world.clock);
+            if let (true, Some(account)) = (streamed && answered, scope.account()) {
+                let clock = Arc::clone(&account.clock);
                 let notes = Arc::clone(scope.trace());
                 return response.map(|words| body::interfered(words, *act, clock, notes));
             }

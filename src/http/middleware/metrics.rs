@@ -116,9 +116,9 @@ impl Metrics {
     }
 
     /// All of it as text.
-    fn text(&self, worlds: &AccountRegistry) -> Result<String, Error> {
+    fn text(&self, registry: &AccountRegistry) -> Result<String, Error> {
         let Written { transactions, acts } = self.store.written();
-        let dropped: u64 = worlds.all().iter().map(|world| world.request_log.dropped()).sum();
+        let dropped: u64 = registry.all().iter().map(|account| account.request_log.dropped()).sum();
         let mut text = format!(
             "# HELP mynah_journal_drops Entries that made place for others, in the journals there \
              are.\n# TYPE mynah_journal_drops gauge\nmynah_journal_drops {dropped}\n"
@@ -178,9 +178,9 @@ impl Drop for OpenStream {
 /// `GET /_mynah/metrics`.
 pub(crate) async fn show(
     State(metrics): State<Metrics>,
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
 ) -> Result<Response, ApiError> {
     const TEXT: HeaderValue =
         HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    Ok(([(header::CONTENT_TYPE, TEXT)], metrics.text(&worlds)?).into_response())
+    Ok(([(header::CONTENT_TYPE, TEXT)], metrics.text(&registry)?).into_response())
 }

@@ -26,8 +26,8 @@ pub(crate) struct TextStream {
 
 impl TextStream {
     /// The answer to the request of `visit`.
-    pub(crate) fn new(words: WordStream, visit: &AccountSession) -> Self {
-        Self { words, end: AccountEnd::new(visit.epoch().ended().clone()) }
+    pub(crate) fn new(words: WordStream, session: &AccountSession) -> Self {
+        Self { words, end: AccountEnd::new(session.epoch().ended().clone()) }
     }
 }
 

@@ -81,31 +81,31 @@ impl AgentItem {
 
 /// `GET /api/v1/agents`.
 pub(super) async fn list_agents(
-    CharactersAccount(visit): CharactersAccount,
+    CharactersAccount(session): CharactersAccount,
     State(studio): State<AgentsAndImages>,
     base: BaseUrl,
 ) -> Result<Response, ApiError> {
-    let agents = studio.agents(&visit).await?;
+    let agents = studio.agents(&session).await?;
     Ok(listed(agents, move |agent| AgentItem::new(agent, &base), |items| items))
 }
 
 /// `POST /api/v1/agents`.
 pub(super) async fn create_agent(
-    CharactersAccount(visit): CharactersAccount,
+    CharactersAccount(session): CharactersAccount,
     State(studio): State<AgentsAndImages>,
     base: BaseUrl,
     Body(body): Body<AgentBody>,
 ) -> Result<(StatusCode, Json<AgentItem>), ApiError> {
-    let agent = studio.make_agent(&visit, body.checked()?).await?;
+    let agent = studio.make_agent(&session, body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(AgentItem::new(agent, &base))))
 }
 
 /// `GET /api/v1/agents/{id}`.
 pub(super) async fn get_agent(
-    CharactersAccount(visit): CharactersAccount,
+    CharactersAccount(session): CharactersAccount,
     InPath(id): InPath<AgentId>,
     State(studio): State<AgentsAndImages>,
     base: BaseUrl,
 ) -> Result<Json<AgentItem>, ApiError> {
-    Ok(Json(AgentItem::new(studio.agent(&visit, id).await?, &base)))
+    Ok(Json(AgentItem::new(studio.agent(&session, id).await?, &base)))
 }

@@ -31,14 +31,14 @@ enum KeyLookup {
 pub(crate) fn count(access: &Authenticator, request: &mut Request) -> Result<(), ApiError> {
     let scope = RequestContext::of(request.extensions());
     let found = match access.account(bearer(request.headers())) {
-        Ok(world) => {
-            scope.bind_account(&world);
-            let visit = AccountSession::new(world, scope.trace());
-            if let Some(verdict) = visit.admit(Api::Characters) {
+        Ok(account) => {
+            scope.bind_account(&account);
+            let session = AccountSession::new(account, scope.trace());
+            if let Some(verdict) = session.admit(Api::Characters) {
                 scope.set_rate_limit(verdict);
                 verdict.outcome()?;
             }
-            KeyLookup::Account(visit)
+            KeyLookup::Account(session)
         }
         Err(Error::MissingKey) => KeyLookup::NoKey,
         Err(_) => KeyLookup::UnknownKey,
@@ -52,10 +52,10 @@ impl<S: Sync> FromRequestParts<S> for CharactersAccount {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         match parts.extensions.get::<KeyLookup>() {
-            Some(KeyLookup::Account(visit)) => {
-                let visit = visit.clone();
-                fault_injection::check_fault(parts, Api::Characters, &visit, None).await?;
-                Ok(Self(visit))
+            Some(KeyLookup::Account(session)) => {
+                let session = session.clone();
+                fault_injection::check_fault(parts, Api::Characters, &session, None).await?;
+                Ok(Self(session))
             }
             Some(KeyLookup::UnknownKey) => Err(Error::UnknownKey.into()),
             Some(KeyLookup::NoKey) | None => Err(Error::MissingKey.into()),

@@ -92,10 +92,10 @@ impl CompletionBody {
 
 /// Answers the messages, and stores nothing.
 pub(super) async fn create_completion(
-    CharactersAccount(visit): CharactersAccount,
+    CharactersAccount(session): CharactersAccount,
     State(turns): State<Generation>,
     Body(body): Body<CompletionBody>,
 ) -> Result<Json<ReplyAnswer>, ApiError> {
-    let replied = turns.complete_messages(&visit, body.checked()?).await?;
+    let replied = turns.complete_messages(&session, body.checked()?).await?;
     Ok(Json(replied.into()))
 }

@@ -122,50 +122,50 @@ impl MessageItem {
 
 /// `GET /api/v1/conversations`: latest first.
 pub(super) async fn list_conversations(
-    CharactersAccount(visit): CharactersAccount,
+    CharactersAccount(session): CharactersAccount,
     State(archive): State<ConversationQueries>,
 ) -> Result<Response, ApiError> {
-    let found = archive.list_characters_conversations(&visit).await?;
+    let found = archive.list_characters_conversations(&session).await?;
     Ok(listed(found, ConversationItem::from, |items| items))
 }
 
 /// `POST /api/v1/conversations`.
 pub(super) async fn create_conversation(
-    CharactersAccount(visit): CharactersAccount,
+    CharactersAccount(session): CharactersAccount,
     State(turns): State<Generation>,
     Body(body): Body<CreateBody>,
 ) -> Result<(StatusCode, Json<ConversationItem>), ApiError> {
-    let conversation = turns.create_conversation(&visit, body.checked()?).await?;
+    let conversation = turns.create_conversation(&session, body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(conversation.into())))
 }
 
 /// `GET /api/v1/conversations/{id}`.
 pub(super) async fn get_conversation(
-    CharactersAccount(visit): CharactersAccount,
+    CharactersAccount(session): CharactersAccount,
     InPath(id): InPath<ConversationId>,
     State(archive): State<ConversationQueries>,
 ) -> Result<Json<ConversationItem>, ApiError> {
-    Ok(Json(archive.get_characters_conversation(&visit, id).await?.into()))
+    Ok(Json(archive.get_characters_conversation(&session, id).await?.into()))
 }
 
 /// `GET /api/v1/conversations/{conversation_id}/messages`: oldest first.
 pub(super) async fn list_messages(
-    CharactersAccount(visit): CharactersAccount,
+    CharactersAccount(session): CharactersAccount,
     InPath(id): InPath<ConversationId>,
     State(archive): State<ConversationQueries>,
     base: BaseUrl,
 ) -> Result<Response, ApiError> {
-    let found = archive.list_characters_messages(&visit, id).await?;
+    let found = archive.list_characters_messages(&session, id).await?;
     Ok(listed(found, move |message| MessageItem::new(message, &base), |items| items))
 }
 
 /// `POST /api/v1/conversations/{conversation_id}/messages`: the agent's answer.
 pub(super) async fn create_message(
-    CharactersAccount(visit): CharactersAccount,
+    CharactersAccount(session): CharactersAccount,
     InPath(id): InPath<ConversationId>,
     State(turns): State<Generation>,
     Body(body): Body<SayBody>,
 ) -> Result<(StatusCode, Json<ReplyAnswer>), ApiError> {
-    let replied = turns.send_message(&visit, body.checked(id)?).await?;
+    let replied = turns.send_message(&session, body.checked(id)?).await?;
     Ok((StatusCode::CREATED, Json(replied.into())))
 }

@@ -95,13 +95,13 @@ impl Pagination {
 
 /// `GET /api/v1/images`: newest first.
 pub(super) async fn list_images(
-    CharactersAccount(visit): CharactersAccount,
+    CharactersAccount(session): CharactersAccount,
     State(studio): State<AgentsAndImages>,
     base: BaseUrl,
     query: ListQuery,
 ) -> Result<Response, ApiError> {
     let (page, _) = query.page(PAGE_SIZE)?;
-    let slice = studio.images(&visit, page).await?;
+    let slice = studio.images(&session, page).await?;
     let pagination = Pagination::new(page, slice.total);
     let item = move |image| ImageItem::new(image, &base);
     Ok(listed(slice.items, item, |data| ImagesAnswer { data, pagination }))
@@ -109,12 +109,12 @@ pub(super) async fn list_images(
 
 /// `POST /api/v1/images`.
 pub(super) async fn create_image(
-    CharactersAccount(visit): CharactersAccount,
+    CharactersAccount(session): CharactersAccount,
     State(studio): State<AgentsAndImages>,
     base: BaseUrl,
     Body(body): Body<ImageBody>,
 ) -> Result<(StatusCode, Json<ImageItem>), ApiError> {
-    let image = studio.make_image(&visit, body.checked()?).await?;
+    let image = studio.make_image(&session, body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(ImageItem::new(image, &base))))
 }
 

@@ -144,91 +144,91 @@ impl ChangesBody {
 }
 
 pub(super) async fn answer(
-    worlds: &AccountRegistry,
-    world: &AccountState,
+    registry: &AccountRegistry,
+    account: &AccountState,
 ) -> Result<AccountAnswer, ApiError> {
-    Ok(shown(world, worlds.balance(world).await?))
+    Ok(shown(account, registry.balance(account).await?))
 }
 
-fn shown(world: &AccountState, balance: Credits) -> AccountAnswer {
-    let plan = world.plan();
+fn shown(account: &AccountState, balance: Credits) -> AccountAnswer {
+    let plan = account.plan();
     AccountAnswer {
-        id: world.id.clone(),
+        id: account.id.clone(),
         key: None,
-        project: world.project().to_string(),
-        from: world.made_from.clone(),
+        project: account.project().to_string(),
+        from: account.made_from.clone(),
         plan: plan.id,
         requests_per_minute: plan.requests_per_minute,
         runner_requests_per_minute: plan.runner_requests_per_minute,
         balance: balance.to_string(),
-        clock: ClockAnswer::of(&world.clock),
+        clock: ClockAnswer::of(&account.clock),
     }
 }
 
 /// `GET /_mynah/accounts`, in the order of their making.
 pub(super) async fn list_accounts(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
 ) -> Result<Json<Vec<AccountAnswer>>, ApiError> {
-    let all = worlds.balances().await?;
-    Ok(Json(all.into_iter().map(|(world, balance)| shown(&world, balance)).collect()))
+    let all = registry.balances().await?;
+    Ok(Json(all.into_iter().map(|(account, balance)| shown(&account, balance)).collect()))
 }
 
 /// `POST /_mynah/accounts`: a new world, with a fresh key that is shown here only.
 pub(super) async fn create_account(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     OptionalBody(body): OptionalBody<NewAccountBody>,
 ) -> Result<(StatusCode, Json<AccountAnswer>), ApiError> {
     if body.with.is_some() {
         let message = "with is for a fork: there is nothing to take along";
         return Err(FieldError::new("with", FieldErrorKind::NotAllowed, message).into());
     }
-    let world = worlds.make(body.checked()?).await?;
-    Ok((StatusCode::CREATED, Json(create_fresh_account(&worlds, &world).await?)))
+    let account = registry.make(body.checked()?).await?;
+    Ok((StatusCode::CREATED, Json(create_fresh_account(&registry, &account).await?)))
 }
 
 /// A new account, with its key.
 pub(super) async fn create_fresh_account(
-    worlds: &AccountRegistry,
-    world: &AccountState,
+    registry: &AccountRegistry,
+    account: &AccountState,
 ) -> Result<AccountAnswer, ApiError> {
-    let key = world.keys().first().map(ApiKey::reveal).map(str::to_owned);
-    Ok(AccountAnswer { key, ..answer(worlds, world).await? })
+    let key = account.keys().first().map(ApiKey::reveal).map(str::to_owned);
+    Ok(AccountAnswer { key, ..answer(registry, account).await? })
 }
 
 /// `GET /_mynah/accounts/{id}`.
 pub(super) async fn get_account(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<Json<AccountAnswer>, ApiError> {
-    let world = worlds.require(&id)?;
-    Ok(Json(answer(&worlds, &world).await?))
+    let account = registry.require(&id)?;
+    Ok(Json(answer(&registry, &account).await?))
 }
 
 /// `PATCH /_mynah/accounts/{id}`: plan, balance, limits.
 pub(super) async fn update_account(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     ControlBody(body): ControlBody<ChangesBody>,
 ) -> Result<Json<AccountAnswer>, ApiError> {
-    let world = worlds.change(&id, body.checked()?).await?;
-    Ok(Json(answer(&worlds, &world).await?))
+    let account = registry.change(&id, body.checked()?).await?;
+    Ok(Json(answer(&registry, &account).await?))
 }
 
 /// `POST /_mynah/accounts/{id}/reset`: back to how it was made.
 pub(super) async fn reset_account(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     _: OptionalBody<NoFields>,
 ) -> Result<Json<AccountAnswer>, ApiError> {
-    let world = worlds.reset(&id).await?;
-    Ok(Json(answer(&worlds, &world).await?))
+    let account = registry.reset(&id).await?;
+    Ok(Json(answer(&registry, &account).await?))
 }
 
 /// `DELETE /_mynah/accounts/{id}`, with all it holds.
 pub(super) async fn delete_account(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<StatusCode, ApiError> {
-    worlds.remove(&id).await?;
+    registry.remove(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -80,20 +80,20 @@ impl ClockAnswer {
 
 /// `GET /_mynah/accounts/{id}/clock`.
 pub(super) async fn get_clock(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<Json<ClockAnswer>, ApiError> {
-    Ok(Json(ClockAnswer::of(&worlds.require(&id)?.clock)))
+    Ok(Json(ClockAnswer::of(&registry.require(&id)?.clock)))
 }
 
 /// `PUT /_mynah/accounts/{id}/clock`. Setting it back starts a fresh window of the limits.
 pub(super) async fn set_clock(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     ControlBody(body): ControlBody<ClockBody>,
 ) -> Result<Json<ClockAnswer>, ApiError> {
-    let world = worlds.require(&id)?;
-    let clock = &world.clock;
+    let account = registry.require(&id)?;
+    let clock = &account.clock;
     let now = body.now.map(|text| {
         parse_rfc3339(&text).ok_or_else(|| {
             let message = "now must be a time like 2026-03-24T09:00:00Z";
@@ -109,20 +109,20 @@ pub(super) async fn set_clock(
     if let Some(now) = now {
         clock.set(now);
     }
-    worlds.save_clock(&world).await?;
+    registry.save_clock(&account).await?;
     Ok(Json(ClockAnswer::of(clock)))
 }
 
 /// `POST /_mynah/accounts/{id}/clock/advance`. Ends all waits that it passes over: of a stream every
 /// word that is due by then.
 pub(super) async fn advance_clock(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     ControlBody(body): ControlBody<AdvanceBody>,
 ) -> Result<Json<ClockAnswer>, ApiError> {
     let step = body.step()?;
-    let world = worlds.require(&id)?;
-    world.clock.advance(step);
-    worlds.save_clock(&world).await?;
-    Ok(Json(ClockAnswer::of(&world.clock)))
+    let account = registry.require(&id)?;
+    account.clock.advance(step);
+    registry.save_clock(&account).await?;
+    Ok(Json(ClockAnswer::of(&account.clock)))
 }

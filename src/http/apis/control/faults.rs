@@ -54,39 +54,39 @@ impl<S: Send + Sync> FromRequestParts<S> for FaultPath {
 
 /// `GET /_mynah/accounts/{id}/faults`, in the order in which they are looked at.
 pub(super) async fn list_faults(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<Json<Vec<FaultAnswer>>, ApiError> {
-    let all = worlds.require(&id)?.epoch().faults.all();
+    let all = registry.require(&id)?.epoch().faults.all();
     Ok(Json(all.into_iter().map(FaultAnswer::from).collect()))
 }
 
 /// `POST /_mynah/accounts/{id}/faults`: one more, behind those there are.
 pub(super) async fn add_fault(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     ControlBody(rule): ControlBody<FaultRule>,
 ) -> Result<(StatusCode, Json<FaultAnswer>), ApiError> {
-    let world = worlds.require(&id)?;
-    let armed = rule.compile(Carrier::Account, worlds.routes()).map_err(FieldError::from)?;
-    let standing = world.epoch().faults.add(armed, world.clock.now());
+    let account = registry.require(&id)?;
+    let armed = rule.compile(Carrier::Account, registry.routes()).map_err(FieldError::from)?;
+    let standing = account.epoch().faults.add(armed, account.clock.now());
     Ok((StatusCode::CREATED, Json(standing.into())))
 }
 
 /// `DELETE /_mynah/accounts/{id}/faults`: all of them.
 pub(super) async fn clear_faults(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<StatusCode, ApiError> {
-    worlds.require(&id)?.epoch().faults.clear();
+    registry.require(&id)?.epoch().faults.clear();
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `DELETE /_mynah/accounts/{id}/faults/{fault_id}`.
 pub(super) async fn delete_fault(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     path: FaultPath,
 ) -> Result<StatusCode, ApiError> {
-    worlds.require(&path.account)?.epoch().faults.remove(&path.fault)?;
+    registry.require(&path.account)?.epoch().faults.remove(&path.fault)?;
     Ok(StatusCode::NO_CONTENT)
 }

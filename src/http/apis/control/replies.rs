@@ -178,21 +178,21 @@ fn api(query: ListQuery) -> Result<Option<Api>, ApiError> {
 
 /// `GET /_mynah/accounts/{id}/replies`.
 pub(super) async fn list_replies(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<Json<RepliesAnswer>, ApiError> {
-    Ok(RepliesAnswer::of(&worlds.require(&id)?.epoch().rules))
+    Ok(RepliesAnswer::of(&registry.require(&id)?.epoch().rules))
 }
 
 /// `POST /_mynah/accounts/{id}/replies`: a rule, behind the others, or where `?at=0` or
 /// `?before=ID` says.
 pub(super) async fn add_replies(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
     ControlBody(rule): ControlBody<ReplyRule>,
 ) -> Result<(StatusCode, Json<RuleAnswer>), ApiError> {
-    let (book, position) = (Arc::clone(&worlds.require(&id)?.epoch().rules), position(query)?);
+    let (book, position) = (Arc::clone(&registry.require(&id)?.epoch().rules), position(query)?);
     let added = compiled(move || book.add(&rule, &position)).await?;
     let added = added.map_err(|faults| RuleError::refusal(&faults))?;
     Ok((StatusCode::CREATED, Json(RuleAnswer::of(added))))
@@ -200,11 +200,11 @@ pub(super) async fn add_replies(
 
 /// `PUT /_mynah/accounts/{id}/replies`: the whole list, of rules and of ids of rules that stay.
 pub(super) async fn replace_replies(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     AnyBody(list): AnyBody<Vec<WantedBody>>,
 ) -> Result<Json<RepliesAnswer>, ApiError> {
-    let book = Arc::clone(&worlds.require(&id)?.epoch().rules);
+    let book = Arc::clone(&registry.require(&id)?.epoch().rules);
     let list: Vec<RuleDefinition> = list.into_iter().map(|WantedBody(wanted)| wanted).collect();
     let answer = move || book.replace(&list).map(|()| RepliesAnswer::of(&book));
     Ok(compiled(answer).await?.map_err(|faults| RuleError::refusal(&faults))?)
@@ -212,19 +212,19 @@ pub(super) async fn replace_replies(
 
 /// `DELETE /_mynah/accounts/{id}/replies`: every rule made at run time, and the queue.
 pub(super) async fn clear_replies(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<StatusCode, ApiError> {
-    worlds.require(&id)?.epoch().rules.clear();
+    registry.require(&id)?.epoch().rules.clear();
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `DELETE /_mynah/accounts/{id}/replies/{rule}`.
 pub(super) async fn delete_reply(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     RuleInPath { account, rule }: RuleInPath,
 ) -> Result<StatusCode, ApiError> {
-    if worlds.require(&account)?.epoch().rules.remove(&rule) {
+    if registry.require(&account)?.epoch().rules.remove(&rule) {
         Ok(StatusCode::NO_CONTENT)
     } else {
         Err(Error::UnknownRule(rule).into())
@@ -234,12 +234,12 @@ pub(super) async fn delete_reply(
 /// `POST /_mynah/accounts/{id}/replies/queue`: replies for the next requests, one each; with
 /// `?api=` for that API's.
 pub(super) async fn enqueue_reply(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
     AnyBody(body): AnyBody<RepliesBody>,
 ) -> Result<(StatusCode, Json<RepliesAnswer>), ApiError> {
-    let book = Arc::clone(&worlds.require(&id)?.epoch().rules);
+    let book = Arc::clone(&registry.require(&id)?.epoch().rules);
     let (api, one) = (api(query)?, matches!(body, RepliesBody::One(_)));
     let replies = match body {
         RepliesBody::One(reply) => vec![*reply],
@@ -265,9 +265,9 @@ async fn compiled<T: Send + 'static>(
 
 /// `DELETE /_mynah/accounts/{id}/replies/queue`.
 pub(super) async fn clear_queue(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<StatusCode, ApiError> {
-    worlds.require(&id)?.epoch().rules.empty_queue();
+    registry.require(&id)?.epoch().rules.empty_queue();
     Ok(StatusCode::NO_CONTENT)
 }

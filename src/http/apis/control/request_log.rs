@@ -86,15 +86,15 @@ struct OtherAnswer {
 
 /// `GET /_mynah/accounts/{id}/requests`, oldest first.
 pub(super) async fn list_requests(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     State(secrets): State<Secrets>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
 ) -> Result<Response, ApiError> {
-    let world = worlds.require(&id)?;
-    let ListingQuery { filter, limit } = query::listing(query, worlds.routes())?;
+    let account = registry.require(&id)?;
+    let ListingQuery { filter, limit } = query::listing(query, registry.routes())?;
     let render = move || {
-        let (look, keys) = (world.request_log.look(), BlankedKeys::of(&world, Some(&secrets)));
+        let (look, keys) = (account.request_log.look(), BlankedKeys::of(&account, Some(&secrets)));
         let picked: Vec<_> = look.entries.iter().filter(|entry| filter.takes(entry)).collect();
         let shown = picked.iter().skip(picked.len().saturating_sub(limit.unwrap_or(usize::MAX)));
         Json(ListingAnswer {
@@ -114,29 +114,29 @@ pub(super) async fn list_requests(
 
 /// `DELETE /_mynah/accounts/{id}/requests`: forgets what came until now.
 pub(super) async fn clear_requests(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<StatusCode, ApiError> {
-    worlds.require(&id)?.request_log.clear();
+    registry.require(&id)?.request_log.clear();
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// `GET /_mynah/accounts/{id}/requests/wait`: answers as soon as so many have come.
 pub(super) async fn wait_for_requests(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     State(secrets): State<Secrets>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
 ) -> Result<Response, ApiError> {
-    let world = worlds.require(&id)?;
+    let account = registry.require(&id)?;
     let WaitQuery { filter, count, timeout } =
-        query::wait(query, world.request_log.most(), worlds.routes())?;
-    let watch = worlds.watch(&world)?;
+        query::wait(query, account.request_log.most(), registry.routes())?;
+    let watch = registry.watch(&account)?;
     let mut came = NewEntries::default();
-    let all_came = came.collect(world.request_log.follow(Some(0)), &filter, count);
+    let all_came = came.collect(account.request_log.follow(Some(0)), &filter, count);
     let timed_out = tokio::time::timeout(timeout, all_came).await.is_err();
     drop(watch);
-    let (keys, look) = (BlankedKeys::of(&world, Some(&secrets)), world.request_log.look());
+    let (keys, look) = (BlankedKeys::of(&account, Some(&secrets)), account.request_log.look());
     let entry = |number: &u64| look.entry(*number);
     let shown = came.wanted.iter().filter_map(entry).map(|entry| shapes::shown(entry, &keys));
     let (came_to, requests) = (came.wanted.len(), shown.collect::<Vec<_>>());
@@ -159,10 +159,10 @@ pub(super) async fn wait_for_requests(
 
 /// `entries` as they look in JSON, without keys.
 pub(crate) fn documents<'e>(
-    world: &AccountState,
+    account: &AccountState,
     entries: impl IntoIterator<Item = &'e Arc<Entry>>,
 ) -> Vec<Value> {
-    let keys = BlankedKeys::of(world, None);
+    let keys = BlankedKeys::of(account, None);
     // Strings, numbers and string-keyed maps: nothing here can fail to be written.
     let document = |entry: &Arc<Entry>| serde_json::to_value(shapes::shown(entry, &keys));
     entries.into_iter().map(|entry| document(entry).unwrap_or_default()).collect()
@@ -211,7 +211,7 @@ fn other(entry: &Entry, missed: &'static str, keys: &BlankedKeys) -> OtherAnswer
 
 /// `GET /_mynah/accounts/{id}/requests/stream`: entries as they come, as server-sent events.
 pub(super) async fn stream_requests(
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     State(secrets): State<Secrets>,
     InPath(id): InPath<AccountId>,
     headers: HeaderMap,
@@ -219,18 +219,18 @@ pub(super) async fn stream_requests(
 ) -> Result<Response, ApiError> {
     const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
     const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-    let world = worlds.require(&id)?;
-    let FeedQuery { filter, from } = query::feed(query, &headers, worlds.routes())?;
-    let watch = worlds.watch(&world)?;
-    let follower = world.request_log.follow(from);
+    let account = registry.require(&id)?;
+    let FeedQuery { filter, from } = query::feed(query, &headers, registry.routes())?;
+    let watch = registry.watch(&account)?;
+    let follower = account.request_log.follow(from);
     let headers = [(header::CONTENT_TYPE, EVENTS), (header::CACHE_CONTROL, NO_STORE)];
-    Ok((headers, Body::from_stream(events(world, secrets, follower, filter, watch)))
+    Ok((headers, Body::from_stream(events(account, secrets, follower, filter, watch)))
         .into_response())
 }
 
 /// The events of a feed. A comment comes first: whoever has read it misses nothing from then on.
 fn events(
-    world: Arc<AccountState>,
+    account: Arc<AccountState>,
     secrets: Secrets,
     mut follower: Follower,
     filter: EntryFilter,
@@ -256,7 +256,7 @@ fn events(
                 yield Ok(Bytes::from(format!("event: dropped\ndata: {{\"count\":{missed}}}\n\n")));
             }
             if let Some(entry) = news.entry.filter(|entry| filter.takes(entry)) {
-                yield Ok(event(&entry, &BlankedKeys::of(&world, Some(&secrets))));
+                yield Ok(event(&entry, &BlankedKeys::of(&account, Some(&secrets))));
             }
         }
     }

@@ -44,7 +44,7 @@ pub(super) async fn take_snapshot(
 /// belongs to a section that it does not have, or that `?with=` does not name.
 pub(super) async fn restore_snapshot(
     State(snapshots): State<Snapshots>,
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
     ControlBody(mut snapshot): ControlBody<Snapshot, LARGEST>,
@@ -53,18 +53,18 @@ pub(super) async fn restore_snapshot(
         snapshot = snapshot.only(&with)?;
     }
     snapshots.restore(&id, snapshot).await?;
-    let world = worlds.require(&id)?;
-    Ok(Json(answer(&worlds, &world).await?))
+    let account = registry.require(&id)?;
+    Ok(Json(answer(&registry, &account).await?))
 }
 
 /// `POST /_mynah/accounts/{id}/fork`: a new account from a copy of this one.
 pub(super) async fn fork_account(
     State(snapshots): State<Snapshots>,
-    State(worlds): State<Arc<AccountRegistry>>,
+    State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     OptionalBody(body): OptionalBody<NewAccountBody>,
 ) -> Result<(StatusCode, Json<AccountAnswer>), ApiError> {
     let with = body.sections()?;
-    let world = snapshots.fork(&id, body.checked()?, &with).await?;
-    Ok((StatusCode::CREATED, Json(create_fresh_account(&worlds, &world).await?)))
+    let account = snapshots.fork(&id, body.checked()?, &with).await?;
+    Ok((StatusCode::CREATED, Json(create_fresh_account(&registry, &account).await?)))
 }

@@ -30,8 +30,8 @@ pub(crate) struct ReadAccess(pub(super) ConversationReader);
 
 /// Whose key was sent, if it is a known one: even a refused request is that account's.
 pub(crate) fn attribute(access: &Authenticator, request: &Request) {
-    if let Ok(world) = access.account(key(request.headers())) {
-        RequestContext::of(request.extensions()).bind_account(&world);
+    if let Ok(account) = access.account(key(request.headers())) {
+        RequestContext::of(request.extensions()).bind_account(&account);
     }
 }
 
@@ -59,11 +59,13 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let world = Authenticator::from_ref(state).account(key(&parts.headers))?;
-        let visit =
-            AccountSession::new(Arc::clone(&world), RequestContext::of(&parts.extensions).trace());
-        admit(parts, &visit, None).await?;
-        Ok(Self(world))
+        let account = Authenticator::from_ref(state).account(key(&parts.headers))?;
+        let session = AccountSession::new(
+            Arc::clone(&account),
+            RequestContext::of(&parts.extensions).trace(),
+        );
+        admit(parts, &session, None).await?;
+        Ok(Self(account))
     }
 }
 
@@ -76,12 +78,12 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let headers = &parts.headers;
         let reader = Authenticator::from_ref(state).reader(key(headers), origin(headers));
-        if let Some(world) = &reader.account {
-            let visit = AccountSession::new(
-                Arc::clone(world),
+        if let Some(account) = &reader.account {
+            let session = AccountSession::new(
+                Arc::clone(account),
                 RequestContext::of(&parts.extensions).trace(),
             );
-            admit(parts, &visit, None).await?;
+            admit(parts, &session, None).await?;
         }
         Ok(Self(reader))
     }
@@ -90,16 +92,16 @@ where
 /// The request is that of `visit`'s account, counts against its limit where its plan has one, and meets its faults.
 async fn admit(
     parts: &Parts,
-    visit: &AccountSession,
+    session: &AccountSession,
     deployment: Option<&Deployment>,
 ) -> Result<(), ApiError> {
     let scope = RequestContext::of(&parts.extensions);
-    scope.bind_account(&visit.account());
-    if let Some(verdict) = visit.admit(Api::Runner) {
+    scope.bind_account(&session.account());
+    if let Some(verdict) = session.admit(Api::Runner) {
         scope.set_rate_limit(verdict);
         verdict.outcome()?;
     }
-    fault_injection::check_fault(parts, Api::Runner, visit, deployment).await
+    fault_injection::check_fault(parts, Api::Runner, session, deployment).await
 }
 
 fn key(headers: &HeaderMap) -> Option<&str> {

@@ -236,13 +236,13 @@ pub(super) async fn list_messages(
 
 /// `GET /v1/runner/conversations`: those of all deployments, newest activity first.
 pub(super) async fn list_conversations(
-    RunnerAccount(world): RunnerAccount,
+    RunnerAccount(account): RunnerAccount,
     State(archive): State<ConversationQueries>,
     query: ListQuery,
 ) -> Result<Response, ApiError> {
     let (page, labels) = query.page(PAGE_SIZE)?;
     let filter = ConversationFilter { deployment: None, meta: meta_filter(labels)? };
-    let slice = archive.list_runner_conversations(&world, filter, page).await?;
+    let slice = archive.list_runner_conversations(&account, filter, page).await?;
     Ok(listed(page, slice, ConversationItem::from))
 }
 

@@ -20,8 +20,8 @@ async fn world() -> Arc<AccountState> {
     let store = Store::open("sqlite::memory:").await.unwrap();
     let settings =
         RegistryOptions { seed: 1, clock: None, journal_max: 1000, routes: route_table() };
-    let worlds = AccountRegistry::open(&fixtures, &store, settings).await.unwrap();
-    worlds.by_id(&AccountId::from("demo")).unwrap()
+    let registry = AccountRegistry::open(&fixtures, &store, settings).await.unwrap();
+    registry.by_id(&AccountId::from("demo")).unwrap()
 }
 
 fn prompt(turn: u64) -> Arc<Prompt> {
@@ -51,7 +51,7 @@ fn resident() -> u64 {
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
 }
 
-async fn pass(world: &Arc<AccountState>, nth: u64, sent: &Bytes, given: &Bytes, recorded: bool) {
+async fn pass(account: &Arc<AccountState>, nth: u64, sent: &Bytes, given: &Bytes, recorded: bool) {
     let request = Request::post("/v1/runner/ECHO_DEPLOYMENT_ID/conversation")
         .header("host", "127.0.0.1:4310")
         .header("x-api-key", "YOUR_API_KEY")
@@ -64,14 +64,14 @@ async fn pass(world: &Arc<AccountState>, nth: u64, sent: &Bytes, given: &Bytes, 
         .unwrap();
     let scope = RequestContext::new(None, ConnectionAbort::default());
     let recording = recorded.then(|| Recording::begin(&request, &scope, Stopwatch::start()));
-    scope.bind_account(world);
+    scope.bind_account(account);
     let prompt = prompt(nth);
     if recorded {
         scope.record_body(sent);
         scope.trace().show(ShownPrompt::new(
             &prompt,
             BackendName::Echo,
-            world.epoch().rules.rules(),
+            account.epoch().rules.rules(),
         ));
     }
     let response = Response::builder()
@@ -91,26 +91,26 @@ async fn pass(world: &Arc<AccountState>, nth: u64, sent: &Bytes, given: &Bytes, 
 #[tokio::test]
 async fn the_journal_of_100_000_requests_weighs_what_its_bounds_allow() {
     const REQUESTS: u64 = 100_000;
-    let world = world().await;
+    let account = world().await;
     let sent = Bytes::from_static(
         br#"{"content":[{"type":"text","text":"Hi, I need help with billing."}],"history_limit":5}"#,
     );
     let given = Bytes::from(vec![b'.'; 300]);
     let stopwatch = Stopwatch::start();
     for nth in 0..REQUESTS {
-        pass(&world, nth, &sent, &given, false).await;
+        pass(&account, nth, &sent, &given, false).await;
     }
     let unrecorded = stopwatch.elapsed().as_nanos() / u128::from(REQUESTS);
     for nth in 0..1000 {
-        pass(&world, nth, &sent, &given, true).await;
+        pass(&account, nth, &sent, &given, true).await;
     }
-    let (full, resident_full) = (world.request_log.look().bytes, resident());
+    let (full, resident_full) = (account.request_log.look().bytes, resident());
     let stopwatch = Stopwatch::start();
     for nth in 1000..REQUESTS {
-        pass(&world, nth, &sent, &given, true).await;
+        pass(&account, nth, &sent, &given, true).await;
     }
     let each = stopwatch.elapsed().as_nanos() / u128::from(REQUESTS - 1000);
-    let LogSnapshot { entries, bytes, last, dropped } = world.request_log.look();
+    let LogSnapshot { entries, bytes, last, dropped } = account.request_log.look();
     println!(
         "after 1,000 requests {full} bytes by the journal's count, {resident_full} KiB resident; \
          after {last} requests {bytes} bytes, {} KiB resident; {each} ns a \

@@ -43,8 +43,8 @@ pub(super) struct BlankedKeys {
 }
 
 impl BlankedKeys {
-    pub(super) fn of(world: &AccountState, secrets: Option<&Secrets>) -> Self {
-        let mut own = world.keys();
+    pub(super) fn of(account: &AccountState, secrets: Option<&Secrets>) -> Self {
+        let mut own = account.keys();
         own.retain(|key| !key.reveal().is_empty());
         // A key may be the beginning of another, whose rest would be left.
         own.sort_by_key(|key| std::cmp::Reverse(key.reveal().len()));
