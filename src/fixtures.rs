@@ -6,7 +6,7 @@
 //! domain types of it and find every fault, [`rules`] finds rules that can never answer.
 //! [`Fixtures::seed`] gives an account its copy.
 //! [`schema`] tells editors what is in the
-//! files. [`Shelf`] holds them while the server runs, [`watch`] puts changed ones there.
+//! files. [`FixtureHandle`] holds them while the server runs, [`watch`] puts changed ones there.
 
 mod check;
 mod files;
@@ -27,7 +27,7 @@ use std::sync::Arc;
 use thiserror::Error as ThisError;
 
 use self::files::Files;
-pub use self::handle::Shelf;
+pub use self::handle::FixtureHandle;
 use crate::domain::catalog::{Agent, Image, LlmModel, SdModel};
 use crate::domain::conversation::{Conversation, Message};
 use crate::domain::error::{FieldError, FieldErrorKind as FieldFault};
@@ -40,7 +40,7 @@ use crate::storage::agents;
 use crate::storage::conversations;
 use crate::storage::images;
 use crate::storage::messages;
-use crate::storage::{AccountRow, Connection, StoreError};
+use crate::storage::{AccountKey, Connection, StoreError};
 pub use toml_diagnostics::Diagnostic;
 
 /// The built-in fixtures: name and text of each file.

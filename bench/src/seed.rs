@@ -157,7 +157,7 @@ pub(crate) fn conversation_id(n: u64) -> ConversationId {
 
 /// Stores the `n`th conversation: every other one has the label `tier=gold`, and each group of
 /// [`PER_USER`] has its own `userId`.
-async fn conversation(db: &mut Connection, world: &World, n: u64) -> Result<(), StoreError> {
+async fn conversation(db: &mut Connection, world: &AccountState, n: u64) -> Result<(), StoreError> {
     let now = world.clock.now();
     let mut meta = Meta::new();
     meta.insert("userId".to_owned(), format!("user_{}", n / PER_USER).into());
@@ -178,7 +178,7 @@ async fn conversation(db: &mut Connection, world: &World, n: u64) -> Result<(), 
         turn_count: 0,
     };
     conversations::insert(db, world.row, &conversation, 0).await?;
-    let activity = world.epoch().ids.next(Kind::Activity);
+    let activity = world.epoch().ids.next(IdKind::Activity);
     // The first one is longer than a page.
     let turns = if n == 0 { 50 } else { 1 };
     let mut said: Vec<Message> = (0..turns).flat_map(|_| turn(world)).collect();

@@ -65,7 +65,7 @@ pub(crate) enum StoreOperation {
 /// Turns of the history that the model is shown.
 const HISTORY_TURNS: u64 = 5;
 /// The default page.
-const PAGE: Window = Window { skip: 0, take: 20 };
+const PAGE: PageWindow = PageWindow { skip: 0, take: 20 };
 
 /// Runs the [`StoreSpec`] (JSON) from standard input and prints the figures.
 pub(crate) fn drive() -> anyhow::Result<()> {
@@ -164,7 +164,8 @@ impl OpenDatabase {
     /// Loads conversation `n` with its latest turns and adds a turn.
     async fn add_turn(&self, n: u64) -> anyhow::Result<()> {
         let (owner, id) = (self.world.row, conversation_id(n));
-        let sought = Sought { owner, api: Api::Runner, id, latest: History::Turns(HISTORY_TURNS) };
+        let sought =
+            ConversationKey { owner, api: Api::Runner, id, latest: History::Turns(HISTORY_TURNS) };
         let found = self.store.find(sought).await?.context("no such conversation")?;
         let world = Arc::clone(&self.world);
         let entry = Entry {
