@@ -69,7 +69,7 @@ enum Command {
     Exec(Box<exec::Exec>),
     /// Checks fixture files, or writes the built-in ones out.
     #[command(subcommand)]
-    FixturesCommand(Fixtures),
+    Fixtures(FixturesCommand),
     /// Asks a running server whether it is well: exit code 0 if so, else 1.
     ///
     /// For container images without a shell. Reads the same host and port settings as the server.
@@ -162,7 +162,7 @@ struct HealthcheckTarget {
 }
 
 #[derive(Debug, Subcommand)]
-enum Fixtures {
+enum FixturesCommand {
     /// Names every fault in a folder's fixture files, with file, line and what was expected.
     ///
     /// Warns of rules that can never answer. Exit code 0 if there are no faults, with or without
@@ -320,9 +320,9 @@ impl Cli {
             Command::Exec(options) => Ok(exec::exec(&options)),
             Command::Completions { shell } => manual::completions(shell),
             Command::Man { dir } => manual::man(dir.as_deref()),
-            Command::FixturesCommand(Fixtures::Check { dir }) => fixtures::check(&dir),
-            Command::FixturesCommand(Fixtures::Export { dir }) => fixtures::export(&dir),
-            Command::FixturesCommand(Fixtures::Schema) => fixtures::schema(),
+            Command::Fixtures(FixturesCommand::Check { dir }) => fixtures::check(&dir),
+            Command::Fixtures(FixturesCommand::Export { dir }) => fixtures::export(&dir),
+            Command::Fixtures(FixturesCommand::Schema) => fixtures::schema(),
             Command::Healthcheck(address) => Ok(healthcheck::healthcheck(&address)),
             Command::Openapi(options) => openapi::print(&options),
             Command::Snapshot(SnapshotOptions::Save { account, file, running }) => {

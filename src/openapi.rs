@@ -2,7 +2,7 @@
 //! (`src/http/apis/runner/openapi.yaml`, `src/http/apis/characters/openapi.yaml`).
 //!
 //! They are written by hand, in YAML. The build script makes JSON of them, so that both forms lie
-//! in the binary as text and nothing is parsed when the server runs. [`Room::collection`] makes a file
+//! in the binary as text and nothing is parsed when the server runs. [`ApiDocument::collection`] makes a file
 //! of requests of a document.
 
 mod collection;
@@ -15,7 +15,7 @@ pub const SERVER: &str = "http://127.0.0.1:4310";
 
 /// One of the two APIs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Room {
+pub enum ApiDocument {
     /// The Runner API, below `/v1/runner`.
     Runner,
     /// The Characters API, below `/api/v1`.
@@ -31,7 +31,7 @@ pub enum Format {
     Json,
 }
 
-impl Room {
+impl ApiDocument {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Runner, Self::Characters];
 
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn a_server_is_put_in_as_one_string_whatever_is_in_it() {
         for server in ["https://mynah.example/base", "http://[::1]:80", "x\"\\: #'{}\n- a:"] {
-            for room in Room::ALL {
+            for room in ApiDocument::ALL {
                 let json: Value =
                     serde_json::from_str(&room.document(Format::Json, server)).unwrap();
                 let yaml: Value =

@@ -16,9 +16,9 @@ const REQUESTS: u32 = 500;
 const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
 
 /// The server and its runtime.
-struct Server {
+struct FuzzServer {
     // Dropped before the runtime, because its drop ends tasks there.
-    app: App,
+    app: Server,
     runtime: Runtime,
     answered: u32,
 }

@@ -24,7 +24,7 @@ pub use self::change::{AccountChanges, LimitChange};
 pub use self::epoch::{AccountEpoch, LimitWindows};
 pub use self::lifecycle::NewAccount;
 use super::faults::{self, AttachedFaults};
-use super::rate_limit::Verdict;
+use super::rate_limit::RateLimitVerdict;
 use super::request_log::{RequestLog, RequestTrace, TooManyWatchers, WatcherPermit, Watchers};
 use crate::clock::{Clock, Stopwatch};
 use crate::domain::conversation::Api;
@@ -100,7 +100,7 @@ impl AccountSession {
     }
 
     /// Counts the request against the limit of the account's plan to `api`, where it has one.
-    pub fn admit(&self, api: Api) -> Option<Verdict> {
+    pub fn admit(&self, api: Api) -> Option<RateLimitVerdict> {
         self.epoch.admit(api, &self.account.clock)
     }
 

@@ -61,7 +61,7 @@ struct Window {
 
 /// What the limiter says of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verdict {
+pub struct RateLimitVerdict {
     /// Whether it may pass.
     pub admitted: bool,
     /// Requests a window.
@@ -74,7 +74,7 @@ pub struct Verdict {
     pub seconds_left: u64,
 }
 
-impl Verdict {
+impl RateLimitVerdict {
     /// The refusal, if it is one.
     pub fn outcome(&self) -> Result<(), Error> {
         if self.admitted {
@@ -101,7 +101,7 @@ impl Limiter {
     ///
     /// The clock is read under the lock: of two requests at the turn of the minute, the later one
     /// could otherwise be counted first, and the earlier one would begin its window anew.
-    pub fn admit(&self, clock: impl FnOnce() -> ClockReading) -> Verdict {
+    pub fn admit(&self, clock: impl FnOnce() -> ClockReading) -> RateLimitVerdict {
         let mut state = self.state.lock();
         let ClockReading { now, set_back } = clock();
         let now = now.timestamp();
@@ -115,7 +115,7 @@ impl Limiter {
         let outcome = self.governor.check();
         state.used += u32::from(outcome.is_ok());
         drop(state);
-        Verdict {
+        RateLimitVerdict {
             admitted: outcome.is_ok(),
             limit: self.limit.get(),
             remaining: outcome.map_or(0, |state| state.remaining_burst_capacity()),
@@ -244,7 +244,7 @@ mod tests {
                 .collect();
             threads
                 .into_iter()
-                .flat_map(|thread| -> Vec<Verdict> { thread.join().unwrap() })
+                .flat_map(|thread| -> Vec<RateLimitVerdict> { thread.join().unwrap() })
                 .map(|verdict| verdict.remaining)
                 .collect()
         });

@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use super::output;
 use super::{ApiName, DocumentFormat, Openapi};
-use crate::openapi::{Format, Room};
+use crate::openapi::{ApiDocument, Format};
 
 /// Prints a document.
 pub(super) fn print(options: &Openapi) -> anyhow::Result<ExitCode> {
     let room = match options.api {
-        ApiName::Runner => Room::Runner,
-        ApiName::Characters => Room::Characters,
+        ApiName::Runner => ApiDocument::Runner,
+        ApiName::Characters => ApiDocument::Characters,
     };
     let server = options.server.as_str().trim_end_matches('/');
     let document = match options.format {

@@ -14,7 +14,7 @@ use super::extract;
 use super::middleware::fault_injection::ConnectionAbort;
 use super::middleware::unread_body::UnreadBody;
 use crate::app::AccountState;
-use crate::app::rate_limit::Verdict;
+use crate::app::rate_limit::RateLimitVerdict;
 use crate::app::request_log::{self, BodyExcerpt, LogPosition};
 use crate::ids::{IdGenerator, RequestId};
 
@@ -28,7 +28,7 @@ struct RequestFacts {
     line: ConnectionAbort,
     id: OnceLock<RequestId>,
     place: OnceLock<AccountBinding>,
-    verdict: OnceLock<Verdict>,
+    verdict: OnceLock<RateLimitVerdict>,
     body: Mutex<Option<BodyExcerpt>>,
     /// The place of its body, where that is a large one.
     large: Mutex<Option<extract::LargeBodyPermit>>,
@@ -88,7 +88,7 @@ impl RequestContext {
     }
 
     /// The limiter has spoken.
-    pub(crate) fn set_rate_limit(&self, verdict: Verdict) {
+    pub(crate) fn set_rate_limit(&self, verdict: RateLimitVerdict) {
         let _ = self.0.verdict.set(verdict);
     }
 
@@ -161,7 +161,7 @@ impl RequestContext {
         self.0.body.lock().take()
     }
 
-    pub(crate) fn verdict(&self) -> Option<&Verdict> {
+    pub(crate) fn verdict(&self) -> Option<&RateLimitVerdict> {
         self.0.verdict.get()
     }
 

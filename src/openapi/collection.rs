@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Room;
+use super::ApiDocument;
 
 /// The documents' own keys, by which a new server knows its demo account.
 const RUNNER_KEY: &str = "YOUR_API_KEY";
@@ -15,7 +15,7 @@ const CHARACTERS_KEY: &str = "your_api_key_here";
 /// How methods stand in a document.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
-impl Room {
+impl ApiDocument {
     /// The document's samples as a `.http` file, to be sent to `server`: a URL without a slash at
     /// its end. Fails only if the document were no JSON.
     pub fn collection(self, server: &str) -> serde_json::Result<String> {

@@ -79,7 +79,7 @@ pub enum Posted<P> {
 
 /// What became of a posting that its caller still holds.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Verdict {
+pub(super) enum PostingOutcome {
     Stored,
     NotCovered,
     Outdated,
@@ -88,7 +88,7 @@ pub(super) enum Verdict {
 /// A posting, whatever it is, and who waits for it.
 pub(super) trait Waiting: Send + Sync {
     fn posting(&mut self) -> &mut dyn Posting;
-    fn tell(self: Box<Self>, verdict: Result<Verdict, StoreError>);
+    fn tell(self: Box<Self>, verdict: Result<PostingOutcome, StoreError>);
 }
 
 /// A posting in the queue.
@@ -102,13 +102,13 @@ impl<P: Posting> Waiting for Queued<P> {
         &mut self.posting
     }
 
-    fn tell(self: Box<Self>, verdict: Result<Verdict, StoreError>) {
+    fn tell(self: Box<Self>, verdict: Result<PostingOutcome, StoreError>) {
         let Self { posting, answer } = *self;
         // Nobody may be waiting any more; what is stored is stored all the same.
         let _ = answer.send(verdict.map(|verdict| match verdict {
-            Verdict::Stored => Posted::Stored(posting),
-            Verdict::NotCovered => Posted::NotCovered,
-            Verdict::Outdated => Posted::Outdated,
+            PostingOutcome::Stored => Posted::Stored(posting),
+            PostingOutcome::NotCovered => Posted::NotCovered,
+            PostingOutcome::Outdated => Posted::Outdated,
         }));
     }
 }
@@ -121,14 +121,14 @@ pub(super) struct Clerk {
 }
 
 /// A posting whose ids are drawn.
-struct Ready {
+struct ReadyPosting {
     waiting: Box<dyn Waiting>,
     owner: AccountKey,
     cost: Credits,
     drawn: Drawn,
 }
 
-impl Ready {
+impl ReadyPosting {
     fn waiting(self) -> Box<dyn Waiting> {
         self.waiting
     }
@@ -183,10 +183,12 @@ impl Clerk {
             Ok(()) => {
                 committed(ready.len());
                 for stored in ready {
-                    stored.waiting.tell(Ok(Verdict::Stored));
+                    stored.waiting.tell(Ok(PostingOutcome::Stored));
                 }
             }
-            Err(Failure::Lost(fault)) => tell_lost(ready.into_iter().map(Ready::waiting), &fault),
+            Err(Failure::Lost(fault)) => {
+                tell_lost(ready.into_iter().map(ReadyPosting::waiting), &fault)
+            }
             Err(Failure::Undone(_)) => self.one_by_one(db, ready, committed).await,
         }
     }
@@ -195,12 +197,12 @@ impl Clerk {
     async fn one_by_one(
         &mut self,
         db: &mut Connection,
-        ready: Vec<Ready>,
+        ready: Vec<ReadyPosting>,
         committed: impl Fn(usize),
     ) {
         for one in ready {
             let verdict = self.alone(db, &one).await.map_err(Failure::told);
-            if matches!(verdict, Ok(Verdict::Stored)) {
+            if matches!(verdict, Ok(PostingOutcome::Stored)) {
                 committed(1);
             }
             one.waiting.tell(verdict);
@@ -208,14 +210,20 @@ impl Clerk {
     }
 
     /// Stores `one` in a transaction of its own, for what the balance is now.
-    async fn alone(&mut self, db: &mut Connection, one: &Ready) -> Result<Verdict, Failure> {
+    async fn alone(
+        &mut self,
+        db: &mut Connection,
+        one: &ReadyPosting,
+    ) -> Result<PostingOutcome, Failure> {
         let mut charged = BTreeMap::new();
         if one.cost > FREE {
             let before = balance(db, one.owner).await.map_err(Failure::Lost)?;
-            let Some(after) = left(before, one.cost) else { return Ok(Verdict::NotCovered) };
+            let Some(after) = left(before, one.cost) else { return Ok(PostingOutcome::NotCovered) };
             charged.insert(one.owner, Balance { before, after });
         }
-        self.together(db, std::slice::from_ref(one), &charged).await.map(|()| Verdict::Stored)
+        self.together(db, std::slice::from_ref(one), &charged)
+            .await
+            .map(|()| PostingOutcome::Stored)
     }
 
     /// Decides which of `waiting` the balances cover, in the order of the queue, and draws their
@@ -224,7 +232,7 @@ impl Clerk {
         &mut self,
         db: &mut Connection,
         mut waiting: Vec<Box<dyn Waiting>>,
-    ) -> Result<(Vec<Ready>, BTreeMap<AccountKey, Balance>), Unsettled> {
+    ) -> Result<(Vec<ReadyPosting>, BTreeMap<AccountKey, Balance>), Unsettled> {
         if let Err(fault) = self.know_balances(db, &mut waiting).await {
             return Err(Unsettled { waiting, fault });
         }
@@ -233,7 +241,7 @@ impl Clerk {
         for mut waiting in waiting {
             let (owner, cost) = (waiting.posting().owner(), waiting.posting().cost());
             let Some(balance) = self.pay(&charged, owner, cost) else {
-                waiting.tell(Ok(Verdict::NotCovered));
+                waiting.tell(Ok(PostingOutcome::NotCovered));
                 continue;
             };
             // A panic is its posting's own: nothing of it is stored, and everybody else goes on.
@@ -245,7 +253,7 @@ impl Clerk {
             if cost > FREE {
                 charged.insert(owner, balance);
             }
-            ready.push(Ready { waiting, owner, cost, drawn });
+            ready.push(ReadyPosting { waiting, owner, cost, drawn });
         }
         Ok((ready, charged))
     }
@@ -296,7 +304,7 @@ impl Clerk {
     async fn together(
         &mut self,
         db: &mut Connection,
-        ready: &[Ready],
+        ready: &[ReadyPosting],
         charged: &BTreeMap<AccountKey, Balance>,
     ) -> Result<(), Failure> {
         let sheet = statements::Sheet::of(ready, charged).parameters();
@@ -326,7 +334,7 @@ fn standing(waiting: Vec<Box<dyn Waiting>>) -> Vec<Box<dyn Waiting>> {
         if waiting.posting().stands() {
             standing.push(waiting);
         } else {
-            waiting.tell(Ok(Verdict::Outdated));
+            waiting.tell(Ok(PostingOutcome::Outdated));
         }
     }
     standing

@@ -4,19 +4,19 @@
 use std::collections::BTreeSet;
 
 use mynah::http::apis::control::ControlAccess;
-use mynah::openapi::{Room, SERVER};
+use mynah::openapi::{ApiDocument, SERVER};
 use reqwest::Method;
 use serde_json::Value;
 
 use crate::support::binary::output;
 use crate::support::{Answer, KEY, TestApp};
 
-const ROOMS: [(&str, Room, &str); 2] = [
-    ("runner", Room::Runner, include_str!("../../src/http/apis/runner/mod.rs")),
-    ("characters", Room::Characters, include_str!("../../src/http/apis/characters/mod.rs")),
+const ROOMS: [(&str, ApiDocument, &str); 2] = [
+    ("runner", ApiDocument::Runner, include_str!("../../src/http/apis/runner/mod.rs")),
+    ("characters", ApiDocument::Characters, include_str!("../../src/http/apis/characters/mod.rs")),
 ];
 
-fn document(room: Room) -> Value {
+fn document(room: ApiDocument) -> Value {
     serde_json::from_str(room.json()).unwrap()
 }
 
@@ -169,7 +169,7 @@ fn unnamed(path: &str) -> String {
 }
 
 /// `get /path` of every operation in a document.
-fn operations(room: Room) -> BTreeSet<String> {
+fn operations(room: ApiDocument) -> BTreeSet<String> {
     let document = document(room);
     let paths = document["paths"].as_object().unwrap().iter();
     paths

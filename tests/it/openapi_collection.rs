@@ -4,14 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use mynah::openapi::{Room, SERVER};
+use mynah::openapi::{ApiDocument, SERVER};
 use reqwest::Method;
 use serde_json::Value;
 
 use crate::support::TestApp;
 use crate::support::binary::output;
 
-const ROOMS: [(&str, Room); 2] = [("runner", Room::Runner), ("characters", Room::Characters)];
+const ROOMS: [(&str, ApiDocument); 2] =
+    [("runner", ApiDocument::Runner), ("characters", ApiDocument::Characters)];
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// A request of a collection, read as the editors do.
@@ -59,7 +60,7 @@ fn sample(section: &str) -> Sample {
     }
 }
 
-fn document(room: Room) -> Value {
+fn document(room: ApiDocument) -> Value {
     serde_json::from_str(room.json()).unwrap()
 }
 

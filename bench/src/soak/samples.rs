@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, ensure};
 use hyper::Method;
-use mynah::openapi::Room;
+use mynah::openapi::ApiDocument;
 
 use super::client::RequestPlan;
 
@@ -14,7 +14,7 @@ impl Samples {
     /// The samples of the compiled-in documents.
     pub(crate) fn of_documents() -> anyhow::Result<Self> {
         let mut samples = Vec::new();
-        for room in Room::ALL {
+        for room in ApiDocument::ALL {
             let collection = room.collection("")?;
             for request in collection.split("\n### ").skip(1) {
                 samples.push(parsed(request).with_context(|| format!("a sample: {request}"))?);

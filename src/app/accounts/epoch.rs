@@ -10,7 +10,7 @@ use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::faults::AccountFaults;
-use crate::app::rate_limit::{Limiter, UsedWindow, Verdict};
+use crate::app::rate_limit::{Limiter, RateLimitVerdict, UsedWindow};
 use crate::clock::Clock;
 use crate::domain::Plan;
 use crate::domain::conversation::Api;
@@ -80,7 +80,7 @@ impl AccountEpoch {
 
     /// Counts a request to `api` at the time of `clock` against the plan's limit, where it has one
     /// for that API.
-    pub fn admit(&self, api: Api, clock: &Clock) -> Option<Verdict> {
+    pub fn admit(&self, api: Api, clock: &Clock) -> Option<RateLimitVerdict> {
         let terms = Arc::clone(&self.terms.read());
         let limiter = match api {
             Api::Runner => &terms.runner,

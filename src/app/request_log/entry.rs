@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::notes::{RequestTrace, ShownPrompt};
-use crate::app::rate_limit::Verdict;
+use crate::app::rate_limit::RateLimitVerdict;
 use crate::domain::fault_rule::Fault;
 use crate::domain::{Credits, Part, Prompt};
 use crate::ids::RequestId;
@@ -43,7 +43,7 @@ pub struct Entry {
     /// The fault that it met.
     pub fault: Option<Arc<Fault>>,
     /// What the limiter said, if it was asked.
-    pub verdict: Option<Verdict>,
+    pub verdict: Option<RateLimitVerdict>,
     /// How long it took.
     pub took: Timing,
     /// In bytes.

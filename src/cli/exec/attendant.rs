@@ -29,10 +29,10 @@ const PASSED_ON: [i32; 7] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2,
 
 /// Starts the command, waits for its end, and meanwhile passes on to it the signals that come.
 #[derive(Debug)]
-pub(super) struct Attendant(Arc<Mutex<State>>);
+pub(super) struct Attendant(Arc<Mutex<SupervisorState>>);
 
 #[derive(Debug)]
-enum State {
+enum SupervisorState {
     /// The server is being started, and there is no command yet.
     Starting,
     /// The command was started and not yet waited for, so the id is no other process's.
@@ -49,7 +49,7 @@ impl Attendant {
         // not if it were listened for.
         let heeded = PASSED_ON.into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0);
         let mut signals = SignalsInfo::<WithOrigin>::new(heeded)?;
-        let state = Arc::new(Mutex::new(State::Starting));
+        let state = Arc::new(Mutex::new(SupervisorState::Starting));
         let shared = Arc::clone(&state);
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             let mut stops = 0;
@@ -68,11 +68,11 @@ impl Attendant {
             let mut state = self.0.lock();
             match spawn(command, variables) {
                 Ok(child) => {
-                    *state = State::Running(Pid::from_child(&child));
+                    *state = SupervisorState::Running(Pid::from_child(&child));
                     child
                 }
                 Err(code) => {
-                    *state = State::Ended(code);
+                    *state = SupervisorState::Ended(code);
                     return Ok(code);
                 }
             }
@@ -82,12 +82,12 @@ impl Attendant {
         retry_on_intr(|| waitid(WaitId::Pid(Pid::from_child(&child)), ended))?;
         let mut state = self.0.lock();
         let code = code(child.wait()?);
-        *state = State::Ended(code);
+        *state = SupervisorState::Ended(code);
         Ok(code)
     }
 }
 
-impl State {
+impl SupervisorState {
     /// Handles a signal; `stops` counts SIGINT and SIGTERM up to and including this one.
     fn receive(&self, origin: &Origin, stops: u32) {
         match self {

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use crate::http::base_url::{BaseUrl, PublicUrl};
 use crate::http::routes::Routes;
 use crate::http::routes::get;
-use crate::openapi::{Format, Room};
+use crate::openapi::{ApiDocument, Format};
 
 /// The routes.
 pub(crate) fn routes<S>() -> Routes<S>
@@ -21,10 +21,10 @@ where
 {
     let document = |room, format| get(async move |base| document(room, format, &base));
     Routes::new()
-        .route("/_mynah/openapi/runner.yaml", document(Room::Runner, Format::Yaml))
-        .route("/_mynah/openapi/runner.json", document(Room::Runner, Format::Json))
-        .route("/_mynah/openapi/characters.yaml", document(Room::Characters, Format::Yaml))
-        .route("/_mynah/openapi/characters.json", document(Room::Characters, Format::Json))
+        .route("/_mynah/openapi/runner.yaml", document(ApiDocument::Runner, Format::Yaml))
+        .route("/_mynah/openapi/runner.json", document(ApiDocument::Runner, Format::Json))
+        .route("/_mynah/openapi/characters.yaml", document(ApiDocument::Characters, Format::Yaml))
+        .route("/_mynah/openapi/characters.json", document(ApiDocument::Characters, Format::Json))
         .route("/_mynah/docs", get(async || PAGE))
         // The page's links are relative, so that they hold behind a proxy with a prefix, too.
         .route("/_mynah/docs/", get(async || Redirect::permanent("../docs")))
@@ -35,7 +35,7 @@ where
 }
 
 /// `GET /_mynah/openapi/{room}.yaml` and `.json`: a document with this server's own address.
-fn document(room: Room, format: Format, base: &BaseUrl) -> Response {
+fn document(room: ApiDocument, format: Format, base: &BaseUrl) -> Response {
     let content_type = match format {
         Format::Yaml => "application/yaml",
         Format::Json => "application/json",

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{Arguments as _, AssertSqlSafe};
 
-use super::{Balance, Ready, WholeTurn};
+use super::{Balance, ReadyPosting, WholeTurn};
 use crate::domain::catalog::as_text;
 use crate::domain::conversation::label_text;
 use crate::domain::conversation::{Conversation, Target};
@@ -180,13 +180,13 @@ struct GoneOn {
 }
 
 impl<'r> Sheet<'r> {
-    pub(super) fn of(ready: &'r [Ready], balances: &BTreeMap<AccountKey, Balance>) -> Self {
+    pub(super) fn of(ready: &'r [ReadyPosting], balances: &BTreeMap<AccountKey, Balance>) -> Self {
         let mut sheet = Self::default();
         for (owner, Balance { before, after }) in balances {
             let (before, after) = (before.millionths().into(), after.millionths().into());
             sheet.balances.extend([(*owner).into(), before, after]);
         }
-        for Ready { owner, drawn, .. } in ready {
+        for ReadyPosting { owner, drawn, .. } in ready {
             if let Some(conversation) = &drawn.begins {
                 sheet.begin(*owner, conversation);
             }

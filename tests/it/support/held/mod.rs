@@ -14,7 +14,7 @@ mod request;
 use std::sync::LazyLock;
 
 use document::{Document, Response, Schema, essence};
-use mynah::openapi::Room;
+use mynah::openapi::ApiDocument;
 use serde_json::Value;
 
 /// Headers that belong to HTTP, or to CORS, and not to an operation.
@@ -179,22 +179,22 @@ fn named<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
 }
 
 /// The document that speaks of a path.
-fn document_of(path: &str) -> Option<(Room, &'static Document)> {
-    static RUNNER: LazyLock<Document> = LazyLock::new(|| read(Room::Runner));
-    static CHARACTERS: LazyLock<Document> = LazyLock::new(|| read(Room::Characters));
+fn document_of(path: &str) -> Option<(ApiDocument, &'static Document)> {
+    static RUNNER: LazyLock<Document> = LazyLock::new(|| read(ApiDocument::Runner));
+    static CHARACTERS: LazyLock<Document> = LazyLock::new(|| read(ApiDocument::Characters));
     let below = |prefix: &str| {
         path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     if below("/v1/runner") {
-        Some((Room::Runner, &RUNNER))
+        Some((ApiDocument::Runner, &RUNNER))
     } else if below("/api/v1") || below("/images") {
-        Some((Room::Characters, &CHARACTERS))
+        Some((ApiDocument::Characters, &CHARACTERS))
     } else {
         None
     }
 }
 
-fn read(room: Room) -> Document {
+fn read(room: ApiDocument) -> Document {
     let text = serde_json::from_str(room.json()).expect("the document is JSON");
     Document::read(room.name(), &text)
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::keys::BlankedKeys;
-use crate::app::rate_limit::Verdict;
+use crate::app::rate_limit::RateLimitVerdict;
 use crate::app::request_log::{
     BodyExcerpt, Entry, LoggedResponse, ResponseEnd, ShownPrompt, Timing,
 };
@@ -217,8 +217,8 @@ fn parts_shown(parts: &[Part], keys: &BlankedKeys) -> Value {
     keys.blanked_json(json!(parts))
 }
 
-fn limit(verdict: Verdict) -> LimitAnswer {
-    let Verdict { admitted, limit, remaining, window_ends, .. } = verdict;
+fn limit(verdict: RateLimitVerdict) -> LimitAnswer {
+    let RateLimitVerdict { admitted, limit, remaining, window_ends, .. } = verdict;
     LimitAnswer { admitted, limit, remaining, window_ends }
 }
 
