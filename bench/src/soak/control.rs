@@ -83,9 +83,10 @@ pub(crate) async fn clock(round: &mut Round<'_>) -> anyhow::Result<()> {
 }
 
 /// Lists, waits for, and clears the request log.
-pub(crate) async fn journal(round: &mut Round<'_>) -> anyhow::Result<()> {
+pub(crate) async fn request_log(round: &mut Round<'_>) -> anyhow::Result<()> {
     let requests = round.account.path("/requests");
-    let get = |more: &str| RequestPlan::new("journal", Method::GET, format!("{requests}{more}"));
+    let get =
+        |more: &str| RequestPlan::new("request log", Method::GET, format!("{requests}{more}"));
     let marked = format!("marked {}", round.rng.u64(..));
     let wait = get(&format!("/wait?count=2&timeout=30s&body={}", marked.replace(' ', "+")));
     let mut waiter = Client::new(round.shared);
@@ -106,7 +107,7 @@ pub(crate) async fn journal(round: &mut Round<'_>) -> anyhow::Result<()> {
     {
         round.send(get(filters)).await?;
     }
-    round.send(RequestPlan::new("journal", Method::DELETE, &*requests)).await
+    round.send(RequestPlan::new("request log", Method::DELETE, &*requests)).await
 }
 
 /// Takes and restores snapshots, forks, and resets accounts, including one of the fixtures.

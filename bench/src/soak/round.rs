@@ -36,7 +36,7 @@ enum Step {
     Streams,
     Replies,
     Clock,
-    Journal,
+    RequestLog,
     Snapshots,
     Pictures,
     Hostile,
@@ -54,7 +54,7 @@ impl Step {
         Self::Streams,
         Self::Replies,
         Self::Clock,
-        Self::Journal,
+        Self::RequestLog,
         Self::Snapshots,
         Self::Pictures,
         Self::Hostile,
@@ -90,9 +90,9 @@ impl<'s> Round<'s> {
         let mut steps = Step::ALL;
         self.rng.shuffle(&mut steps);
         // Open during all steps, and still when their account is removed.
-        let beside = [self.follower(), streams::half_open(&self)];
+        let background = [self.follower(), streams::half_open(&self)];
         let mut held = Vec::new();
-        for plan in beside {
+        for plan in background {
             held.push(wire::open_and_wait(self.shared, &plan).await?);
         }
         for step in steps {
@@ -112,7 +112,7 @@ impl<'s> Round<'s> {
             Step::Streams => streams::all(self).await,
             Step::Replies => control::replies(self).await,
             Step::Clock => control::clock(self).await,
-            Step::Journal => control::journal(self).await,
+            Step::RequestLog => control::request_log(self).await,
             Step::Snapshots => control::snapshots(self).await,
             Step::Pictures => self.pictures().await,
             Step::Hostile => hostile::bodies(self).await,
@@ -131,7 +131,7 @@ impl<'s> Round<'s> {
 
     /// A request that follows the account's request log.
     fn follower(&self) -> RequestPlan {
-        RequestPlan::new("journal", Method::GET, self.account.path("/requests/stream"))
+        RequestPlan::new("request log", Method::GET, self.account.path("/requests/stream"))
     }
 
     async fn samples(&mut self) -> anyhow::Result<()> {

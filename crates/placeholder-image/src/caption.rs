@@ -114,21 +114,21 @@ impl CaptionFont<'_> {
     }
 
     /// Re-wraps into the same number of lines with more even lengths, which avoids a single last word.
-    fn balance(&self, text: &str, room: f32, lines: Vec<String>) -> Vec<String> {
-        let even = [0.55, 0.65, 0.75, 0.85].map(|share| self.wrap(text, room * share));
+    fn balance(&self, text: &str, max_width: f32, lines: Vec<String>) -> Vec<String> {
+        let even = [0.55, 0.65, 0.75, 0.85].map(|share| self.wrap(text, max_width * share));
         let fits = |even: &Vec<String>| even.len() == lines.len() && even.join(" ") == text;
         even.into_iter().find(fits).unwrap_or(lines)
     }
 
-    /// Wraps into lines of at most `room` ems, at spaces or inside words that are longer than a line.
-    fn wrap(&self, text: &str, room: f32) -> Vec<String> {
+    /// Wraps into lines of at most `max_width` ems, at spaces or inside words that are longer than a line.
+    fn wrap(&self, text: &str, max_width: f32) -> Vec<String> {
         let mut lines = Vec::new();
         let mut line = String::new();
         let mut used = 0.0;
         for word in text.split(' ').filter(|word| !word.is_empty()) {
             let gap = if line.is_empty() { "" } else { " " };
             let long = self.length(gap) + self.length(word);
-            if used + long <= room {
+            if used + long <= max_width {
                 line.push_str(gap);
                 line.push_str(word);
                 used += long;
@@ -140,7 +140,7 @@ impl CaptionFont<'_> {
             }
             for letter in word.chars() {
                 let wide = self.width(letter);
-                if used + wide > room && !line.is_empty() {
+                if used + wide > max_width && !line.is_empty() {
                     lines.push(std::mem::take(&mut line));
                     used = 0.0;
                 }
@@ -154,16 +154,16 @@ impl CaptionFont<'_> {
         lines
     }
 
-    /// Truncates `text` to `room` ems, with an ellipsis if anything was removed.
-    fn truncate(&self, text: &str, room: f32) -> String {
-        if self.length(text) <= room {
+    /// Truncates `text` to `max_width` ems, with an ellipsis if anything was removed.
+    fn truncate(&self, text: &str, max_width: f32) -> String {
+        if self.length(text) <= max_width {
             return text.to_owned();
         }
-        let room = room - self.width('…');
+        let max_width = max_width - self.width('…');
         let mut used = 0.0;
         let kept = text.chars().take_while(|letter| {
             used += self.width(*letter);
-            used <= room
+            used <= max_width
         });
         let kept: String = kept.collect();
         format!("{}…", kept.trim_end())

@@ -201,7 +201,7 @@ async fn memory(context: &TestContext) -> Result<(), CheckFailure> {
 async fn history_limit(context: &TestContext) -> Result<(), CheckFailure> {
     let thread = context.thread_of_two().await?;
     let question = "How many things were on my list? One word will do.";
-    // In this order: whoever ignores the limit is shown more the second time, not less.
+    // In this order, a server that ignores the limit shows more the second time, not less.
     let many = context.go_on("/conversation", &thread, question, Some(5)).await?;
     let one = context.go_on("/conversation", &thread, question, Some(1)).await?;
     let with_one = one.ok_json()?.integer("/input_tokens")?;
