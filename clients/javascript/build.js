@@ -1,4 +1,4 @@
-// Builds dist/: ES modules, and CommonJS for jest, which runs tests as CommonJS unless told otherwise.
+// Builds dist/: ES modules, and CommonJS for jest, which runs tests as CommonJS by default.
 import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';

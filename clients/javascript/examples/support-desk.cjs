@@ -1,4 +1,4 @@
-/** The code under test: a client of the Runner API that asks again when it is turned away. */
+/** The code under test: a client of the Runner API that retries a 503. */
 exports.ask = async function ask(url, key, text) {
   for (let tries = 1; ; tries += 1) {
     const answer = await fetch(`${url}/YOUR_DEPLOYMENT_ID`, {

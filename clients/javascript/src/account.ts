@@ -11,14 +11,14 @@ import { Journal, type Patience } from './journal.js';
 import { Clock, Faults, Replies, time } from './parts.js';
 import type { RequestPattern } from './pattern.js';
 
-/** How long {@link Account.waitFor} waits unless told otherwise, in milliseconds. */
+/** Default timeout of {@link Account.waitFor} in milliseconds. */
 const PATIENCE = 5000;
 
-/** An account: a world of its own, chosen by nothing but its key. */
+/** An account of a server, selected by its key. */
 export class Account {
-  /** The base of the Runner API: `http://…/v1/runner`. */
+  /** The base URL of the Runner API: `http://…/v1/runner`. */
   readonly runnerUrl: string;
-  /** The base of the Characters API: `http://…/api/v1`. */
+  /** The base URL of the Characters API: `http://…/api/v1`. */
   readonly charactersUrl: string;
   /** The headers that a request to the Runner API needs. */
   readonly runnerHeaders: { 'content-type': string; 'x-api-key': string };
@@ -37,9 +37,9 @@ export class Account {
   constructor(
     control: Control,
     readonly id: string,
-    /** The key, for either API. */
+    /** The key for both APIs. */
     readonly key: string,
-    /** Called with what is forked from this account, and when it is removed. */
+    /** Called with each fork of this account, and when it is removed. */
     on: { forked: (id: string, key: string) => Account; removed: (id: string) => void },
   ) {
     this.#control = control;
@@ -59,7 +59,7 @@ export class Account {
     this.journal = new Journal(control, id, hint);
   }
 
-  /** Plan, balance, limits, clock as they are. */
+  /** Plan, balance, limits and clock. */
   state(): Promise<AccountState> {
     return this.#control.ask('GET', this.#path);
   }
@@ -71,12 +71,12 @@ export class Account {
     return this.#control.ask('PATCH', this.#path, body);
   }
 
-  /** Back to how it was made: data, balance, ids, limits, clock; no rules, faults or journal. */
+  /** Restores data, balance, ids, limits and clock to their values at creation; clears rules, faults and request log. */
   reset(): Promise<AccountState> {
     return this.#control.ask('POST', `${this.#path}/reset`);
   }
 
-  /** Removes it with all it holds. Nothing happens if it is gone already. */
+  /** Removes the account and all its data. Does nothing if it is already gone. */
   async remove(): Promise<void> {
     const answer = await this.#control.send('DELETE', this.#path);
     if (answer.status >= 400 && answer.status !== 404) {
@@ -90,49 +90,49 @@ export class Account {
     return this.remove();
   }
 
-  /** All its state as one document. */
+  /** All state as one document. */
   snapshot(): Promise<Snapshot> {
     return this.#control.ask('GET', `${this.#path}/snapshot`);
   }
 
-  /** Puts a snapshot in the place of all that it holds. */
+  /** Replaces all data by a snapshot. */
   restore(snapshot: Snapshot): Promise<AccountState> {
     return this.#control.ask('PUT', `${this.#path}/snapshot`, snapshot);
   }
 
-  /** A new account from a copy of this one. Remove it as you do this one. */
+  /** Creates an account from a copy of this one, which must be removed, too. */
   async fork(options: AccountOptions = {}): Promise<Account> {
     const body = newAccount(options);
     const made = await this.#control.ask<Made>('POST', `${this.#path}/fork`, body);
     return this.#forked(made.id, made.key);
   }
 
-  /** The requests that came, oldest first; the server picks those that `filter` takes. */
+  /** The requests that match `filter` (on the server), oldest first. */
   async requests(filter: JournalFilter = {}): Promise<Entry[]> {
     return (await this.journal.listing(filter)).requests;
   }
 
-  /** All requests that came, in words: for a test that failed otherwise. */
+  /** All requests as text, for tests that failed otherwise. */
   report(): Promise<string> {
     return this.journal.report();
   }
 
-  /** The first request like `pattern`, as soon as it came; fails after `timeoutMs` (5000). */
+  /** Waits for a request that matches `pattern` and returns the first; fails after `timeoutMs` (5000). */
   waitFor(pattern: RequestPattern, patience: Patience = {}): Promise<Entry> {
     return this.journal.expectRequest(pattern, { timeoutMs: PATIENCE, ...patience });
   }
 
-  /** Fails unless a request like `pattern` came; gives the first. */
+  /** Fails unless a request matches `pattern`; returns the first. */
   expectRequest(pattern: RequestPattern, patience: Patience = {}): Promise<Entry> {
     return this.journal.expectRequest(pattern, patience);
   }
 
-  /** Fails if a request like `pattern` came; without a pattern, if any did. */
+  /** Fails if a request matches `pattern`; without a pattern, if there is any request. */
   async expectNoRequest(pattern: RequestPattern = {}): Promise<void> {
     await this.journal.expectCount(0, pattern, {});
   }
 
-  /** Fails unless exactly so many requests like `pattern` came; gives them. */
+  /** Fails unless exactly `count` requests match `pattern`; returns them. */
   expectRequestCount(
     count: number,
     pattern: RequestPattern = {},
@@ -142,12 +142,12 @@ export class Account {
   }
 }
 
-/** @internal What the server answers where an account was made. */
+/** @internal The server's answer to the creation of an account. */
 export interface Made extends AccountState {
   key: string;
 }
 
-/** @internal The body that makes an account of `options`. */
+/** @internal The body that creates an account with `options`. */
 export function newAccount(options: AccountOptions): Record<string, unknown> {
   const { balance, clock, ...rest } = options;
   return {

@@ -1,7 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
 
-/** The control plane refused, or did not answer as it should. */
+/** The control plane refused a call, or answered unexpectedly. */
 export class MynahError extends Error {
   override readonly name = 'MynahError';
 
@@ -14,46 +14,45 @@ export class MynahError extends Error {
   }
 }
 
-/** Asks below the path of one account. */
+/** Calls the control plane below the path of one account. */
 export type Ask = <T>(method: string, path: string, body?: unknown) => Promise<T>;
 
-/** What the control plane answered. */
+/** An answer of the control plane. */
 export interface Answer {
   status: number;
-  /** Parsed JSON; `undefined` where there was no body. */
+  /** Parsed JSON; `undefined` without a body. */
   body: unknown;
 }
 
 /**
- * Speaks to the control plane of one server.
+ * A client of the control plane of one server.
  *
- * It does so with `node:http` and a connection each: tests put their own `fetch` in the place of
- * the global one, run in environments that have none, and stop at breakpoints for longer than a
- * server keeps idle connections.
+ * It uses `node:http` and a connection per call, because tests replace the global `fetch`, run in
+ * environments without it, and stop at breakpoints for longer than a server keeps idle connections.
  */
 export class Control {
   readonly url: string;
   readonly #token: string | undefined;
 
-  /** `url` is the server's base; `token` what it was started with as `--admin-token`. */
+  /** `url` is the server's base URL, `token` its `--admin-token`. */
   constructor(url: string, token?: string) {
     this.url = url.replace(/\/+$/, '');
     this.#token = token;
   }
 
-  /** Asks, and gives the body of the answer. Refusals are thrown as {@link MynahError}. */
+  /** Sends a request and returns the body of the answer. Throws {@link MynahError} on errors. */
   async ask<T>(method: string, path: string, body?: unknown): Promise<T> {
     const answer = await this.send(method, path, body);
     if (answer.status >= 400) throw refused(method, path, answer);
     return answer.body as T;
   }
 
-  /** Asks, and gives the answer whatever its status. */
+  /** Sends a request and returns the answer, whatever its status. */
   send(method: string, path: string, body?: unknown): Promise<Answer> {
     const url = new URL(`${this.url}/_mynah${path}`);
     const headers: Record<string, string> = {};
     if (this.#token !== undefined) headers['authorization'] = `Bearer ${this.#token}`;
-    // A change is taken only as JSON, one without a body too.
+    // Changes need a JSON content type, even without a body.
     if (method !== 'GET' && method !== 'DELETE') headers['content-type'] = 'application/json';
     const text = body === undefined ? undefined : JSON.stringify(body);
     if (text !== undefined) headers['content-length'] = String(Buffer.byteLength(text));
@@ -72,7 +71,7 @@ export class Control {
   }
 }
 
-/** `?name=value…` of the parameters that are given; else nothing. */
+/** `?name=value…` of the given parameters, or an empty string. */
 export function query(parameters: object): string {
   const given = Object.entries(parameters).filter(([, value]) => value !== undefined);
   const written = given.map(([name, value]): [string, string] => [name, String(value)]);

@@ -1,33 +1,30 @@
-/**
- * The forms of the control plane, as `docs/control.md` has them: what is sent and what comes keeps
- * its names on the wire.
- */
+/** The types of the control plane (`docs/control.md`), with their names on the wire. */
 
 /** One of the two APIs. */
 export type Api = 'runner' | 'characters';
 
-/** A value of JSON. */
+/** A JSON value. */
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 
-/** An account to make. */
+/** Options of a new account. */
 export interface AccountOptions {
-  /** The fixture account to copy; the first one unless given. */
+  /** The fixture account to copy; default: the first. */
   from?: string;
   /** A plan: `free`, `pro`. */
   plan?: string;
-  /** Credits as decimal text, at most six places: `"12.5"`. A number is written so. */
+  /** Credits as decimal text with at most six places: `"12.5"`. Numbers are converted. */
   balance?: string | number;
-  /** Accounts copied from one, with one seed, draw the same ids. 1 unless given. */
+  /** Accounts copied from the same one with the same seed draw the same ids. Default: 1. */
   seed?: number;
-  /** Where its clock stands still: `2026-01-01T00:00:00Z`. */
+  /** The time at which its clock stands still: `2026-01-01T00:00:00Z`. */
   clock?: string | Date;
-  /** Seconds without a request after which the server removes it. An hour unless given. */
+  /** Seconds without a request after which the server removes it. Default: an hour. */
   ttl?: number;
-  /** What a fork takes along besides data: `rules`, `queue` …; everything unless given. */
+  /** Sections that a fork copies besides data: `rules`, `queue` …; default: all. */
   with?: string[];
 }
 
-/** What can be changed of an account. `null` for a limit is the plan's own again. */
+/** Changes of an account. `null` resets a limit to the plan's. */
 export interface AccountChanges {
   plan?: string;
   balance?: string | number;
@@ -35,7 +32,7 @@ export interface AccountChanges {
   runner_requests_per_minute?: number | null;
 }
 
-/** An account as it is. */
+/** The state of an account. */
 export interface AccountState {
   id: string;
   project: string;
@@ -47,26 +44,26 @@ export interface AccountState {
   clock: ClockState;
 }
 
-/** A clock as it is. */
+/** The state of a clock. */
 export interface ClockState {
   now: string;
   frozen: boolean;
 }
 
-/** What the model answers: `text` or `json`. Texts are templates. */
+/** A reply: `text` or `json`. Texts are templates. */
 export interface Reply {
   text?: string;
   json?: Json;
-  /** The name that a conversation started with this answer gets. */
+  /** The name of a conversation that starts with this reply. */
   name?: string;
   thoughts?: string;
   input_tokens?: number;
   output_tokens?: number;
-  /** How fast it is streamed, in milliseconds. */
+  /** The pace of its stream in milliseconds. */
   pace?: { first_ms?: number; word_ms?: number; jitter_ms?: number };
 }
 
-/** When a rule answers: all that is given must hold. */
+/** Conditions of a rule; all given ones must hold. */
 export interface RuleConditions {
   api?: Api;
   deployment?: string;
@@ -80,32 +77,32 @@ export interface RuleConditions {
   parts?: ('text' | 'image' | 'video' | 'audio' | 'url')[];
 }
 
-/** A rule: where its conditions hold, one of its replies is given, in turn, the last one staying. */
+/** A rule: its replies are used one after the other, the last one repeatedly. */
 export interface Rule {
   id?: string;
   when?: RuleConditions;
   reply: Reply[];
-  /** How often it answers before it is passed over; without, always. */
+  /** Number of answers after which it is skipped; default: no limit. */
   times?: number;
 }
 
-/** A rule that is there, and how many requests it has answered. */
+/** An existing rule, and the number of requests that it has answered. */
 export interface StandingRule {
   id: string;
   answered: number;
   rule: Rule;
 }
 
-/** All replies that were prepared. */
+/** The rules and the queue of an account. */
 export interface RepliesState {
   rules: StandingRule[];
   queue: { api: Api | null; reply: Reply }[];
 }
 
-/** Which requests meet a fault: all that is given must hold. */
+/** Conditions of a fault; all given ones must hold. */
 export interface FaultConditions {
   api?: Api;
-  /** As the documents write it, `/v1/runner/{deployment_id}`; an open part may be filled. */
+  /** As in the documents, `/v1/runner/{deployment_id}`; a parameter may be filled. */
   route?: string;
   method?: 'GET' | 'POST';
   nth?: number;
@@ -115,7 +112,7 @@ export interface FaultConditions {
   burst?: { every: number; for: number };
 }
 
-/** What becomes of a request: `delay_ms`, or one of the others, or both. */
+/** The effect of a fault: `delay_ms`, or one of the others, or both. */
 export interface FaultEffect {
   delay_ms?: number;
   status?: number;
@@ -134,30 +131,30 @@ export interface FaultEffect {
 /** A fault of one account. */
 export interface Fault {
   when?: FaultConditions;
-  /** How often at most; then requests succeed again. */
+  /** Maximum number of times; then requests succeed again. */
   times?: number;
   effect: FaultEffect;
 }
 
-/** A fault that is there: how many requests it was for, and how many met its effect. */
+/** An existing fault, with the number of requests it applied to and of those that got its effect. */
 export interface StandingFault extends Fault {
   id: string;
   matched: number;
   fired: number;
 }
 
-/** A body: parsed where it is JSON, else its text; `null` where it was not read. */
+/** A body: parsed if it is JSON, else its text; `null` if it was not read. */
 interface JournalBody {
   body: any;
   body_bytes: number;
-  /** Of a body of more than 64 KiB the beginning is kept, as text. */
+  /** Only the beginning of a body of more than 64 KiB is kept, as text. */
   body_cut?: boolean;
 }
 
-/** An entry of the journal: a request, what became of it, and why. */
+/** An entry of the request log: a request, its answer, and how it was generated. */
 export interface Entry extends JournalBody {
   number: number;
-  /** When it came, on the account's clock. */
+  /** Time of arrival on the account's clock. */
   time: string;
   request_id: string;
   method: string;
@@ -165,7 +162,7 @@ export interface Entry extends JournalBody {
   query: string | null;
   route: string | null;
   headers: Record<string, string>;
-  /** `null` where the client went away before it. */
+  /** `null` if the client disconnected before it. */
   answer: (JournalBody & {
     status: number;
     headers: Record<string, string>;
@@ -173,7 +170,7 @@ export interface Entry extends JournalBody {
     words?: { text: string; at_us: number }[];
   }) | null;
   end: 'complete' | 'broken' | 'hung_up';
-  /** What the model was shown; `null` where none was asked. */
+  /** What the model was shown; `null` if no model was used. */
   model: ShownToModel | null;
   limit: { admitted: boolean; limit: number; remaining: number; window_ends: number } | null;
   charge: string | null;
@@ -187,13 +184,13 @@ export interface Entry extends JournalBody {
   };
 }
 
-/** What the model was shown and who answered. */
+/** What the model was shown and what answered. */
 export interface ShownToModel {
   backend: string;
   /** A rule, `queue`, or `null` for the backend itself. */
   rule: string | null;
   near_misses: { rule: string; condition: string; wanted: Json; found?: Json }[];
-  /** What was shown weighs more than a MiB; the rest is left out. */
+  /** What was shown is larger than 1 MiB; the other fields are absent. */
   too_large?: true;
   name?: string;
   deployment?: string | null;
@@ -207,35 +204,35 @@ export interface ShownToModel {
   message?: any[];
 }
 
-/** A journal, or what was picked from it, oldest first. */
+/** Entries of a request log, oldest first. */
 export interface Listing {
   count: number;
   kept: number;
   bytes: number;
-  /** How many entries made place for others. */
+  /** Number of evicted entries. */
   dropped: number;
-  /** The number of the latest. */
+  /** The number of the latest entry. */
   last: number;
   requests: Entry[];
 }
 
-/** What the server picks from a journal; all that is given must hold. */
+/** Filters for a request log; all given ones must match. */
 export interface JournalFilter {
   method?: string;
   route?: string;
-  /** With `*` at its end every path that begins so. */
+  /** Exact, or a prefix with `*` at its end. */
   path?: string;
   /** A status, or `2xx`, `4xx` and so on. */
   status?: number | string;
-  /** A text in the body, to the letter. */
+  /** A text that the body contains exactly. */
   body?: string;
-  /** Entries after the one of this number, or from this time on. */
+  /** Entries after this number, or from this time on. */
   since?: number | string;
-  /** So many of the latest. */
+  /** The latest entries, at most this many. */
   limit?: number;
 }
 
-/** All state of an account as one document, to be put back as it is. */
+/** All state of an account as one document, for restoring it. */
 export interface Snapshot {
   version: number;
   [part: string]: unknown;

@@ -1,11 +1,11 @@
 /**
  * One server for the whole run, for vitest and jest: `globalSetup: '@mynah/testing/global-setup'`.
- * The workers find it by `MYNAH_URL`. Where that is set already, the server there is used.
+ * The workers find it by `MYNAH_URL`. If that is already set, the server there is used.
  */
 import { Mynah } from './mynah.js';
 import { held } from './held.js';
 
-/** Starts the server. vitest calls what it gives at the end; jest has `global-teardown`. */
+/** Starts the server. vitest calls the returned function at the end; jest uses `global-teardown`. */
 export default async function setup(): Promise<() => Promise<void>> {
   if (process.env['MYNAH_URL']) return async () => {};
   held.mynah = await Mynah.start();

@@ -1,4 +1,4 @@
-/** The end of what `global-setup` started, for jest. */
+/** Stops what `global-setup` started, for jest. */
 import { held } from './held.js';
 
 /** Stops the server if one was started. */

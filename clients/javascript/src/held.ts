@@ -6,7 +6,7 @@ interface Held {
   stop(): Promise<void>;
 }
 
-// jest may load setup and teardown apart from each other, so it is held by the process.
+// jest may load setup and teardown in separate module registries, so the global object holds it.
 const HELD = Symbol.for('@mynah/testing: the server of the run');
 const holder = globalThis as { [HELD]?: Held };
 

@@ -1,4 +1,4 @@
-/** Mynah in JavaScript tests. `README.md` shows how it is used; `docs/control.md` has the forms. */
+/** Mynah in JavaScript tests. `README.md` shows its use; `docs/control.md` describes the types. */
 export { Mynah } from './mynah.js';
 export { Account } from './account.js';
 export { Clock, Faults, Replies } from './parts.js';

@@ -3,48 +3,48 @@ import type { Entry, JournalFilter, Listing } from './forms.js';
 import { checkPattern, differences, type RequestPattern } from './pattern.js';
 import { described, nearMiss, received, RequestAssertionError } from './report.js';
 
-/** How long an assertion waits for what it asks for. */
+/** How long an assertion waits. */
 export interface Patience {
   /**
-   * Milliseconds of real time. Without it an assertion looks at what there is: a request is in the
-   * journal before its client has the end of the answer.
+   * Milliseconds of real time. Without it an assertion checks the current entries: a request is
+   * recorded before its client has the end of the answer.
    */
   timeoutMs?: number;
 }
 
-// Taken now, before a test puts a clock of its own in their place.
+// Captured now, before a test installs fake timers.
 const monotonic = process.hrtime.bigint.bind(process.hrtime);
 const milliseconds = () => Number(monotonic() / 1_000_000n);
 
-/** The longest that the server is asked to wait at once, in milliseconds. */
+/** The longest single wait on the server in milliseconds. */
 const LONGEST_WAIT = 10 * 60 * 1000;
 
-/** An account's journal: what its clients asked of the two APIs. */
+/** The request log of an account. */
 export class Journal {
   readonly #control: Control;
   readonly #path: string;
   readonly #hint: string;
 
-  /** @internal `hint` is what a report says where nothing came. */
+  /** @internal `hint` is shown in reports without requests. */
   constructor(control: Control, account: string, hint: string) {
     this.#control = control;
     this.#path = `/accounts/${encodeURIComponent(account)}/requests`;
     this.#hint = hint;
   }
 
-  /** What the server picks, with counts. */
+  /** The entries that match `filter`, with counts. */
   listing(filter: JournalFilter = {}): Promise<Listing> {
     return this.#control.ask('GET', `${this.#path}${query(filter)}`);
   }
 
-  /** Begins anew. */
+  /** Clears the log. */
   async clear(): Promise<void> {
     await this.#control.ask('DELETE', this.#path);
   }
 
   /**
-   * What is like `pattern`, as soon as there are `count` of it or the patience is over; and how many
-   * requests the journal had lost by then.
+   * The entries that match `pattern`, as soon as there are `count` or the timeout is over, and how
+   * many entries were evicted by then.
    */
   async #matching(
     pattern: RequestPattern,
@@ -67,7 +67,7 @@ export class Journal {
     }
   }
 
-  /** What came after entry `since`, as soon as there is any; nothing when the time is over. */
+  /** The entries after `since`, as soon as there are any; none if the time is over. */
   async #next(since: number, timeoutMs: number): Promise<Entry[]> {
     const path = `${this.#path}/wait?since=${since}&timeout=${Math.ceil(timeoutMs)}ms`;
     const answer = await this.#control.send('GET', path);
@@ -76,19 +76,19 @@ export class Journal {
     return (answer.body as Listing).requests;
   }
 
-  /** All that came, in words. */
+  /** All requests as text. */
   async report(): Promise<string> {
     return received(await this.listing(), this.#hint).trim();
   }
 
-  /** What was expected, what came nearest, and what came at all. */
+  /** The expectation, the nearest miss, and all requests. */
   async #failure(said: string, pattern: RequestPattern, near: boolean): Promise<string> {
     const listing = await this.listing();
     const miss = near ? nearMiss(pattern, listing.requests) : '';
     return `${said}${miss}${received(listing, this.#hint)}`;
   }
 
-  /** One request like `pattern` at least: the first. */
+  /** Expects at least one request that matches `pattern`; returns the first. */
   async expectRequest(pattern: RequestPattern, patience: Patience): Promise<Entry> {
     const fail = failing(this.expectRequest);
     const { matched } = await this.#matching(pattern, 1, patience);
@@ -98,7 +98,7 @@ export class Journal {
     throw fail(await this.#failure(said, pattern, true));
   }
 
-  /** So many requests like `pattern`, no more and no fewer: these. */
+  /** Expects exactly `count` requests that match `pattern`; returns them. */
   async expectCount(count: number, pattern: RequestPattern, patience: Patience): Promise<Entry[]> {
     const fail = failing(this.expectCount);
     const { matched, dropped } = await this.#matching(pattern, count, patience);
@@ -121,8 +121,8 @@ function within({ timeoutMs = 0 }: Patience): string {
 }
 
 /**
- * Makes an error of a message, with the stack of now: after the first answer of the server, the
- * test that asked is no longer on it.
+ * Creates an error with the current stack: after the first `await`, the calling test is no longer
+ * on it.
  */
 function failing(caller: (...args: never[]) => unknown): (message: string) => RequestAssertionError {
   const here: { stack?: string } = {};
@@ -130,7 +130,7 @@ function failing(caller: (...args: never[]) => unknown): (message: string) => Re
   const frames = here.stack?.split('\n').slice(1) ?? [];
   return (message) => {
     const error = new RequestAssertionError(message);
-    // The frame of the account's own method says nothing to who wrote the test.
+    // The frame of the account's method does not help the author of the test.
     error.stack = [`${error.name}: ${message}`, ...frames.slice(1)].join('\n');
     return error;
   };

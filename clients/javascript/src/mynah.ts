@@ -3,12 +3,12 @@ import { Control } from './control.js';
 import type { AccountOptions, AccountState } from './forms.js';
 import { startProcess, type ServerProcess, type StartOptions } from './process.js';
 
-/** Seconds without a request after which an account that a test left behind is removed. */
+/** Seconds without a request after which an account left by a test is removed. */
 const LONGEST_UNUSED = 3600;
 
-/** A server: one that was started here, or one that runs elsewhere. */
+/** A server, started here or attached to. */
 export class Mynah {
-  /** Its base: `http://127.0.0.1:PORT`. */
+  /** Its base URL: `http://127.0.0.1:PORT`. */
   readonly url: string;
   readonly #control: Control;
   readonly #process: ServerProcess | undefined;
@@ -26,22 +26,22 @@ export class Mynah {
     return new Mynah(new Control(process.url, tokenOf(options)), process);
   }
 
-  /** Uses the server at `url`, once it was found to answer. */
+  /** Uses the server at `url` after checking that it answers. */
   static async attach(url: string, options: { adminToken?: string } = {}): Promise<Mynah> {
     const control = new Control(url, tokenOf(options));
     await control.ask('GET', '/health');
     return new Mynah(control);
   }
 
-  /** Uses the server at `MYNAH_URL` if that is set, else starts one. */
+  /** Uses the server at `MYNAH_URL` if set, else starts one. */
   static open(options: StartOptions = {}): Promise<Mynah> {
     const url = process.env['MYNAH_URL'];
     return url ? Mynah.attach(url, options) : Mynah.start(options);
   }
 
   /**
-   * Makes an account. It has the seed 1 unless told otherwise, so that a test gets the same ids
-   * whatever other tests do.
+   * Creates an account. Its default seed is 1, so that a test gets the same ids whatever other tests
+   * do.
    */
   async account(options: AccountOptions = {}): Promise<Account> {
     const body = newAccount({ seed: 1, ttl: LONGEST_UNUSED, ...options });
@@ -49,23 +49,23 @@ export class Mynah {
     return this.#holding(made.id, made.key);
   }
 
-  /** An account that is there already: one of the fixtures, with a key of its. */
+  /** An existing account, for example one of the fixtures, with its key. */
   existing(id: string, key: string): Account {
     const on = { forked: this.#holding, removed: () => {} };
     return new Account(this.#control, id, key, on);
   }
 
-  /** All accounts that the server has, in the order of their making. */
+  /** All accounts of the server, in order of creation. */
   accounts(): Promise<AccountState[]> {
     return this.#control.ask('GET', '/accounts');
   }
 
-  /** The end of the log of a server that was started here; else nothing. */
+  /** The end of the log of a server started here, else an empty string. */
   log(): string {
     return this.#process?.log() ?? '';
   }
 
-  /** Stops a server that was started here; in another, removes what accounts were made. */
+  /** Stops a server started here; in an attached one, removes the accounts created. */
   async stop(): Promise<void> {
     if (this.#process !== undefined) return this.#process.stop();
     for (const account of [...this.#accounts.values()]) await account.remove();

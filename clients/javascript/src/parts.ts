@@ -10,42 +10,42 @@ import type {
   StandingRule,
 } from './forms.js';
 
-/** A time as the control plane reads it. */
+/** A time in the format of the control plane. */
 export function time(at: string | Date): string {
   return typeof at === 'string' ? at : at.toISOString();
 }
 
-/** An account's clock, which drives everything of it that has a time. */
+/** An account's clock; it drives times in answers, limits and streams. */
 export class Clock {
   /** @internal */
   constructor(private readonly ask: Ask) {}
 
-  /** How it stands. */
+  /** Its state. */
   state(): Promise<ClockState> {
     return this.ask('GET', '/clock');
   }
 
-  /** The time on it. */
+  /** Its time. */
   async now(): Promise<Date> {
     return new Date((await this.state()).now);
   }
 
-  /** Lets it stand still, at `at` or where it is. */
+  /** Stops it, at `at` or now. */
   freeze(at?: string | Date): Promise<ClockState> {
     return this.#put(at === undefined ? { frozen: true } : { now: time(at), frozen: true });
   }
 
-  /** Sets it; it stands still or runs on as before. Setting it back starts a fresh window. */
+  /** Sets it; it stands or runs as before. Setting it back starts a new window of the limits. */
   set(now: string | Date): Promise<ClockState> {
     return this.#put({ now: time(now) });
   }
 
-  /** Lets it run on from where it is. */
+  /** Starts it from its current time. */
   run(): Promise<ClockState> {
     return this.#put({ frozen: false });
   }
 
-  /** Advances it by seconds, to the millisecond, and so ends the waits that it passes over. */
+  /** Advances it by seconds, to the millisecond; ends waits that it passes over. */
   advance(seconds: number): Promise<ClockState> {
     return this.ask('POST', '/clock/advance', { seconds });
   }
@@ -60,68 +60,68 @@ export class Faults {
   /** @internal */
   constructor(private readonly ask: Ask) {}
 
-  /** All of them, in the order in which they are looked at. */
+  /** All faults, in the order in which they are considered. */
   list(): Promise<StandingFault[]> {
     return this.ask('GET', '/faults');
   }
 
-  /** One more, behind those there are. */
+  /** Adds a fault after the existing ones. */
   add(fault: Fault): Promise<StandingFault> {
     return this.ask('POST', '/faults', fault);
   }
 
-  /** Takes one away. */
+  /** Removes one. */
   async remove(id: string): Promise<void> {
     await this.ask('DELETE', `/faults/${encodeURIComponent(id)}`);
   }
 
-  /** Takes all away. */
+  /** Removes all. */
   async clear(): Promise<void> {
     await this.ask('DELETE', '/faults');
   }
 }
 
-/** What an account's models answer: the queue, and rules. */
+/** The replies of an account: the queue and the rules. */
 export class Replies {
   /** @internal */
   constructor(private readonly ask: Ask) {}
 
-  /** What there is, and how often each rule has answered. */
+  /** Rules and queue, with how often each rule has answered. */
   list(): Promise<RepliesState> {
     return this.ask('GET', '/replies');
   }
 
-  /** The replies to the next requests, one each; a text is a reply of that text. */
+  /** Queues replies for the next requests, one each; a string is a reply with that text. */
   queue(...replies: (Reply | string)[]): Promise<RepliesState> {
     return this.#enqueue('', replies);
   }
 
-  /** The same, for the next requests of one API. */
+  /** Queues replies for the next requests of one API. */
   queueFor(api: Api, ...replies: (Reply | string)[]): Promise<RepliesState> {
     return this.#enqueue(`?api=${api}`, replies);
   }
 
-  /** A rule, behind the others or where `place` says. */
+  /** Adds a rule at the end or at `place`. */
   rule(rule: Rule, place: { at?: number; before?: string } = {}): Promise<StandingRule> {
     return this.ask('POST', `/replies${query(place)}`, rule);
   }
 
-  /** The whole list of rules; what is named by its id stays as it is. */
+  /** Replaces the list of rules; rules named by their id stay unchanged. */
   replaceRules(list: (Rule | string)[]): Promise<RepliesState> {
     return this.ask('PUT', '/replies', list);
   }
 
-  /** Takes one rule away. */
+  /** Removes a rule. */
   async removeRule(id: string): Promise<void> {
     await this.ask('DELETE', `/replies/${encodeURIComponent(id)}`);
   }
 
-  /** Takes the queue away. */
+  /** Clears the queue. */
   async clearQueue(): Promise<void> {
     await this.ask('DELETE', '/replies/queue');
   }
 
-  /** Takes rules and queue away. */
+  /** Removes all rules and clears the queue. */
   async clear(): Promise<void> {
     await this.ask('DELETE', '/replies');
   }

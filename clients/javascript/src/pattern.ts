@@ -1,25 +1,24 @@
 import type { Api, Entry } from './forms.js';
 
 /**
- * What a request must be like; all that is given must hold. Values are compared in part: of an
- * object the fields that are named, of an array every item. In the place of any value may stand a
- * regular expression, a function that says yes, or a matcher of vitest or jest
- * (`expect.anything()`).
+ * Criteria for a request; all given ones must match. Objects are compared in the given fields,
+ * arrays item by item. A value may be a regular expression, a predicate, or a matcher of vitest or
+ * jest (`expect.anything()`).
  */
 export interface RequestPattern {
   api?: Api;
   /** In any case. */
   method?: string | RegExp;
-  /** As the documents write it: `/v1/runner/{deployment_id}`. */
+  /** As in the documents: `/v1/runner/{deployment_id}`. */
   route?: string | RegExp;
-  /** With `*` at its end every path that begins so. */
+  /** Exact, or a prefix with `*` at its end. */
   path?: string | RegExp;
   /** Parameters of the query, as text. */
   query?: Record<string, unknown>;
-  /** Their names in any case. Those that hold keys read `[redacted]`. */
+  /** Names in any case. Keys are `[redacted]`. */
   headers?: Record<string, unknown>;
   body?: unknown;
-  /** The status of the answer; a text like `2xx` takes all of a kind. */
+  /** The status of the answer, or a class like `2xx`. */
   status?: number | string | RegExp;
   /** The body of the answer. */
   answer?: unknown;
@@ -27,22 +26,22 @@ export interface RequestPattern {
   model?: unknown;
   /** How it ended: `complete`, `broken`, `hung_up`. */
   end?: Entry['end'];
-  /** The fault that it met, by the name of its effect. */
+  /** The fault that took effect, by the name of its effect. */
   fault?: string | RegExp;
 }
 
-/** Where a request is not as it must be. */
+/** A difference between a request and a pattern. */
 export interface Difference {
   /** `body.content[0].text`. */
   path: string;
   wanted: unknown;
-  /** `undefined` where there was nothing. */
+  /** `undefined` if there was nothing. */
   found: unknown;
 }
 
 type Found = [wanted: unknown, found: unknown];
 
-/** Says how each part of a pattern is compared with an entry. */
+/** How each part of a pattern is compared with an entry. */
 const PARTS: { [part in keyof Required<RequestPattern>]: (wanted: never, entry: Entry) => Found } = {
   method: (wanted: string | RegExp, { method }) =>
     typeof wanted === 'string' ? [wanted.toUpperCase(), method] : [wanted, method],
@@ -64,7 +63,7 @@ const PARTS: { [part in keyof Required<RequestPattern>]: (wanted: never, entry: 
   fault: (wanted, { fault }) => [wanted, fault?.effect],
 };
 
-/** Where `entry` is not as `pattern` says; empty if it is. */
+/** The differences between `entry` and `pattern`; empty if it matches. */
 export function differences(pattern: RequestPattern, entry: Entry): Difference[] {
   checkPattern(pattern);
   return Object.entries(PARTS).flatMap(([part, pair]) => {
@@ -75,7 +74,7 @@ export function differences(pattern: RequestPattern, entry: Entry): Difference[]
   });
 }
 
-/** Refuses a pattern with a part that there is none of: misspelt, it would take everything. */
+/** Throws for an unknown part of a pattern: a misspelt one would match everything. */
 export function checkPattern(pattern: RequestPattern): void {
   for (const part of Object.keys(pattern)) {
     if (part in PARTS) continue;
@@ -83,7 +82,7 @@ export function checkPattern(pattern: RequestPattern): void {
   }
 }
 
-/** Compares in part. */
+/** Compares objects in the given fields, arrays item by item. */
 export function compared(wanted: unknown, found: unknown, path: string): Difference[] {
   const differs = [{ path, wanted, found }];
   if (wanted instanceof RegExp) {
@@ -106,7 +105,7 @@ export function compared(wanted: unknown, found: unknown, path: string): Differe
   });
 }
 
-/** How far an entry is from a pattern: another path or method is further than another field. */
+/** The distance of an entry from a pattern: another path or method is farther than another field. */
 export function distance(differences: Difference[]): number {
   const weights: Record<string, number> = { path: 100, route: 100, api: 100, method: 50 };
   return differences.reduce((sum, { path }) => sum + (weights[path] ?? 1), 0);
@@ -120,7 +119,7 @@ function isMatcher(wanted: object): wanted is Matcher {
   return typeof (wanted as Partial<Matcher>).asymmetricMatch === 'function';
 }
 
-/** Whether `wanted` ends with `*` and takes `path`. */
+/** Whether `wanted` is a prefix with `*` that matches `path`. */
 function beginsSo(wanted: string | RegExp, path: string): boolean {
   return typeof wanted === 'string' && wanted.endsWith('*') && path.startsWith(wanted.slice(0, -1));
 }

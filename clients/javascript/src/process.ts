@@ -2,41 +2,41 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { SUPERVISOR } from './supervisor.js';
 
-/** How a server is started. Everything may be left out. */
+/** Options of a server; all are optional. */
 export interface StartOptions {
-  /** The path of the binary; else `MYNAH_BINARY`, else `mynah` on the `PATH`. */
+  /** The path of the binary; default: `MYNAH_BINARY`, else `mynah` on the `PATH`. */
   binary?: string;
-  /** The seed of the server, a whole number: 1 unless given. */
+  /** The seed of the server, a whole number; default: 1. */
   seed?: number;
-  /** A folder of fixtures; else `MYNAH_FIXTURES`, else the built-in ones. */
+  /** A folder of fixtures; default: `MYNAH_FIXTURES`, else the built-in ones. */
   fixtures?: string;
   /**
-   * Further options of `mynah serve`, without the dashes: `{ strict: true, pace: 20 }`. `false`
-   * leaves one out that would be given.
+   * Other options of `mynah serve`, without the dashes: `{ strict: true, pace: 20 }`. `false` removes a
+   * default.
    */
   flags?: Record<string, string | number | boolean>;
-  /** What the control plane wants to be sent; else `MYNAH_ADMIN_TOKEN`. */
+  /** The token of the control plane; default: `MYNAH_ADMIN_TOKEN`. */
   adminToken?: string;
 }
 
-/** A server that was started here. */
+/** A started server. */
 export interface ServerProcess {
-  /** Its base: `http://127.0.0.1:PORT`. */
+  /** Its base URL: `http://127.0.0.1:PORT`. */
   url: string;
-  /** What it has written to its log, the last of it. */
+  /** The end of its log. */
   log(): string;
-  /** Ends it with SIGTERM and waits until it is gone. */
+  /** Stops it with SIGTERM and waits for its exit. */
   stop(): Promise<void>;
 }
 
-/** How much of the log is kept, in characters. */
+/** Number of characters of the log that are kept. */
 const MOST_LOG = 64 * 1024;
-/** What a server gets for its end beyond its grace before it is killed, in milliseconds. */
+/** Milliseconds beyond its grace after which a server is killed. */
 const PATIENCE = 5000;
-/** Seconds that running answers get when the server is stopped: a test run waits for nobody. */
+/** The grace of the server in seconds, short so that a test run ends quickly. */
 const GRACE = 1;
 
-/** Starts a server on a free port with its data in memory; resolves when it says `Ready`. */
+/** Starts a server on a free port with its data in memory; resolves when it prints `Ready`. */
 export async function startProcess(options: StartOptions): Promise<ServerProcess> {
   const binary = options.binary ?? process.env['MYNAH_BINARY'] ?? 'mynah';
   const flags = flagsOf(options);
@@ -44,7 +44,7 @@ export async function startProcess(options: StartOptions): Promise<ServerProcess
   const args = ['-e', SUPERVISOR, '--', String(patience), binary, 'serve', ...written(flags)];
   const child = spawn(process.execPath, args, { env: environment(options), stdio: 'pipe' });
   const ended = new Promise<number | null>((done) => child.once('close', done));
-  // The supervisor may be gone before its standard input is closed.
+  // The supervisor may exit before its standard input is closed.
   child.stdin.on('error', () => {});
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
@@ -54,7 +54,7 @@ export async function startProcess(options: StartOptions): Promise<ServerProcess
   if (url === undefined) {
     throw new Error(`${binary} did not start${hint(log)}: ${log.trim() || 'it said nothing'}`);
   }
-  // A test process that forgets the server can end all the same, and the server ends with it.
+  // The server must not keep the test process running; it ends with it.
   const handles = [child, child.stdin, child.stdout, child.stderr] as (ChildProcess | Socket)[];
   for (const handle of handles) handle.unref();
   return {
@@ -90,9 +90,9 @@ function written(flags: Record<string, string | number | boolean>): string[] {
 }
 
 /**
- * The environment of the server, which reads its options there, too. The `Ready` line would show a
- * public URL in the place of the server's own; what is meant for the test's own Node is not for the
- * supervisor's. A token goes by the environment, where no list of processes shows it.
+ * The environment of the server, from which it also reads options. Without a public URL, which would
+ * replace the server's own in the `Ready` line, and without options for the test's Node, which are not
+ * for the supervisor. The token is passed here so that no list of processes shows it.
  */
 function environment(options: StartOptions): NodeJS.ProcessEnv {
   const { MYNAH_PUBLIC_URL, NODE_OPTIONS, NODE_V8_COVERAGE, ...environment } = process.env;

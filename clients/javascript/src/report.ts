@@ -1,22 +1,22 @@
 import type { Entry, Listing } from './forms.js';
 import { differences, distance, type Difference, type RequestPattern } from './pattern.js';
 
-/** How many of the latest requests a report shows. */
+/** Maximum number of requests in a report. */
 const MOST_ENTRIES = 20;
-/** How many lines of a body a report shows. */
+/** Maximum number of lines of a body. */
 const MOST_LINES = 8;
-/** How many differences a report shows. */
+/** Maximum number of differences. */
 const MOST_DIFFERENCES = 12;
-/** How long a line of a report gets, in characters. */
+/** Maximum length of a line in characters. */
 const WIDTH = 140;
 
-/** An assertion about requests that did not hold. Its message says what came. */
+/** A failed assertion about requests. Its message lists the requests received. */
 export class RequestAssertionError extends Error {
-  // Not `AssertionError`: jest takes that for one of Node's, and puts two values beside it.
+  // Not `AssertionError`: jest treats that as Node's and adds two values to it.
   override readonly name = 'RequestAssertionError';
 }
 
-/** A pattern in words, to come behind `request`: ` POST /v1/runner/* with` and its parts. */
+/** A pattern as text that follows `request`: ` POST /v1/runner/* with` and its parts. */
 export function described(pattern: RequestPattern): string {
   const { method, path, route, ...rest } = pattern;
   const verb = typeof method === 'string' ? method.toUpperCase() : method;
@@ -27,7 +27,7 @@ export function described(pattern: RequestPattern): string {
   return `${line.map((part) => ` ${part}`).join('')}${parts.length > 0 ? ` with${parts.join('')}` : ''}`;
 }
 
-/** The entry that is least unlike `pattern` without being like it, the latest of equals. */
+/** The closest entry that does not match `pattern`, the latest of equals. */
 export function nearest(
   pattern: RequestPattern,
   entries: Entry[],
@@ -54,7 +54,7 @@ export function nearMiss(pattern: RequestPattern, entries: Entry[]): string {
   return `\n\nNearest: ${headline(miss.entry)}\n${[...some, ...notes].join('\n')}`;
 }
 
-/** All that came, as lines, oldest first. */
+/** All requests as lines, oldest first. */
 export function received(listing: Listing, hint: string): string {
   const { requests, dropped } = listing;
   if (requests.length === 0) return `\n\nNothing was received. ${hint}`;
@@ -111,7 +111,7 @@ function plain(value: unknown): string {
   return typeof value === 'string' ? value : shown(value);
 }
 
-/** A value on one line, in JSON where it has a form there. */
+/** A value on one line, as JSON if possible. */
 export function shown(value: unknown): string {
   const written = JSON.stringify(value, (_, part) => {
     if (part instanceof RegExp) return `${part}`;

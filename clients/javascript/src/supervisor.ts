@@ -1,10 +1,10 @@
 /**
- * Starts the server as its child and ends it when standard input ends: that happens when the test
- * process closes it, and just as well when the test process is killed. So no server is left behind,
- * and a SIGTERM can never meet another process that was given the same number.
+ * Starts the server as its child and stops it when standard input ends: when the test process closes
+ * it, or is killed. So no server is left running, and SIGTERM cannot hit another process with a reused
+ * pid.
  *
- * It is handed to Node as text (`node -e`), so that it is found wherever this package lies, bundled
- * or not. Its arguments are the patience in milliseconds, the binary, and the binary's arguments.
+ * It is passed to Node as text (`node -e`), so that it works wherever this package is, bundled or not.
+ * Its arguments are the timeout in milliseconds, the binary, and the binary's arguments.
  */
 export const SUPERVISOR = `
 const { spawn } = require('node:child_process');

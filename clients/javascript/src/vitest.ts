@@ -4,20 +4,20 @@ import type { Account } from './account.js';
 import type { AccountOptions } from './forms.js';
 import { Mynah } from './mynah.js';
 
-/** What a test gets that asks for it. */
+/** The fixtures of a test. */
 export interface MynahFixtures {
-  /** The server: that of `MYNAH_URL`, else one for each worker. */
+  /** The server: that of `MYNAH_URL`, else one per worker. */
   mynah: Mynah;
-  /** An account of the test's own, removed after it. */
+  /** An account for the test, removed after it. */
   account: Account;
-  /** How `account` is made. */
+  /** Options of `account`. */
   accountOptions: AccountOptions;
 }
 
-/** vitest's `test`, whose tests may ask for `account` and `mynah`. */
+/** vitest's `test` with the fixtures `account` and `mynah`. */
 export const test: TestAPI<MynahFixtures> = base.extend<MynahFixtures>({
   mynah: [
-    // vitest reads from the pattern which fixtures a fixture needs.
+    // vitest derives the needed fixtures from the destructuring pattern.
     async ({}, use) => {
       const mynah = await Mynah.open();
       await use(mynah);
@@ -34,7 +34,7 @@ export const test: TestAPI<MynahFixtures> = base.extend<MynahFixtures>({
   },
 });
 
-/** Whether a test failed by something else than an assertion about requests, which tells them. */
+/** Whether a test failed other than by an assertion about requests, whose message lists them. */
 function failedOtherwise(errors: { message: string }[] = []): boolean {
   return errors.length > 0 && !errors.some(({ message }) => /\n\n(Received|Nothing was received)/.test(message));
 }

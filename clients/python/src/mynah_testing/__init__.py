@@ -1,7 +1,7 @@
-"""Mynah in Python tests: a server, accounts, and assertions on what was asked of them.
+"""Mynah in Python tests: a server, accounts, and assertions on the requests that they received.
 
-Under pytest the fixtures of `mynah_testing.plugin` are there by themselves; elsewhere begin with
-`Server.start` or `Server.attach`. What the control plane means is in docs/control.md of Mynah.
+Under pytest the fixtures of `mynah_testing.plugin` are loaded automatically; elsewhere begin with
+`Server.start` or `Server.attach`. docs/control.md of Mynah describes the control plane.
 """
 
 from mynah_testing.account import Account
@@ -12,7 +12,7 @@ from mynah_testing.journal import Journal, Request
 from mynah_testing.replies import Replies, Rule
 from mynah_testing.server import Server
 
-#: That of the server, which it is made for.
+#: The version of the matching server.
 __version__ = "0.1.0"
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""An account: a world of its own, chosen by nothing but its key."""
+"""An account of a server."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class NewAccount(TypedDict, total=False):
-    """What an account is made with; docs/control.md, "Accounts". `from` is called `copy_of`.
+    """Options of a new account; docs/control.md, "Accounts". `from` is called `copy_of`.
 
-    A fork may say with `sections` what it takes along; docs/control.md, "Snapshots", `with`.
+    `sections` selects what a fork copies; docs/control.md, "Snapshots", `with`.
     """
 
     copy_of: str
@@ -37,7 +37,7 @@ class NewAccount(TypedDict, total=False):
 
 
 class Changes(TypedDict, total=False):
-    """What can be changed of an account; `None` for a limit is the plan's own again."""
+    """Changes of an account; `None` resets a limit to the plan's."""
 
     plan: str
     balance: str
@@ -46,10 +46,10 @@ class Changes(TypedDict, total=False):
 
 
 class Account:
-    """An account of a server.
+    """An account of a server, selected by its key.
 
-    `clock`, `replies`, `faults` and `journal` are what can be done with it; what tests use most
-    is here, too.
+    `clock`, `replies`, `faults` and `journal` have all operations; the most common ones are also
+    methods here.
     """
 
     def __init__(self, control: Control, made: dict[str, Any]) -> None:
@@ -63,101 +63,101 @@ class Account:
         self.journal = Journal(self.call, self.id)
 
     def call(self, method: str, path: str = "", body: Any = None, **more: Any) -> Any:
-        """Asks for `path` below `/_mynah/accounts/{id}`: for what has no method of its own."""
+        """Calls `path` below `/_mynah/accounts/{id}`, for requests without a method here."""
         whole = f"accounts/{segment(self.id)}"
         return self._control.call(method, f"{whole}/{path}" if path else whole, body, **more)
 
-    # What a client under test is given.
+    # Values for the client under test.
 
     @property
     def url(self) -> str:
-        """Where the server answers."""
+        """The base URL of the server."""
         return self._control.url
 
     @property
     def runner_url(self) -> str:
-        """Where the Runner API begins: `…/v1/runner`."""
+        """The base URL of the Runner API: `…/v1/runner`."""
         return f"{self.url}/v1/runner"
 
     @property
     def characters_url(self) -> str:
-        """Where the Characters API begins: `…/api/v1`."""
+        """The base URL of the Characters API: `…/api/v1`."""
         return f"{self.url}/api/v1"
 
     @property
     def key(self) -> str:
-        """The key, for either API."""
+        """The key for both APIs."""
         if self._key is None:
             raise AttributeError(f"the key of {self.id} is not known here: give it to `account`")
         return self._key
 
     @property
     def runner_headers(self) -> dict[str, str]:
-        """The header with the key, as the Runner API wants it."""
+        """The header with the key for the Runner API."""
         return {"x-api-key": self.key}
 
     @property
     def characters_headers(self) -> dict[str, str]:
-        """The header with the key, as the Characters API wants it."""
+        """The header with the key for the Characters API."""
         return {"authorization": f"Bearer {self.key}"}
 
     # The account itself.
 
     def state(self) -> dict[str, Any]:
-        """Gives the account as it is: plan, limits, balance, clock."""
+        """Returns plan, limits, balance and clock."""
         state: dict[str, Any] = self.call("GET")
         return state
 
     @property
     def balance(self) -> Decimal:
-        """The credits there are."""
+        """The credits left."""
         return Decimal(self.state()["balance"])
 
     def change(self, **changes: Unpack[Changes]) -> dict[str, Any]:
-        """Changes plan, balance or limits; gives the account as it is then."""
+        """Changes plan, balance or limits; returns the new state."""
         state: dict[str, Any] = self.call("PATCH", body=dict(changes))
         return state
 
     def reset(self) -> None:
-        """Puts it back to how it was made: data, balance, clock; no replies, faults, journal."""
+        """Restores the state at creation; removes replies, faults and the request log."""
         self.call("POST", "reset")
 
     def snapshot(self) -> dict[str, Any]:
-        """Gives all its data as one document, for `restore`."""
+        """Returns all data as one document, for `restore`."""
         document: dict[str, Any] = self.call("GET", "snapshot")
         return document
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Puts a snapshot in the place of all that it holds."""
+        """Replaces all data by a snapshot."""
         self.call("PUT", "snapshot", snapshot)
 
     def fork(self, **settings: Unpack[NewAccount]) -> Account:
-        """Makes a new account from a copy of this one, which the fixtures remove as well."""
+        """Creates an account from a copy of this one; the pytest fixtures remove it, too."""
         fork = Account(self._control, self.call("POST", "fork", new_account_body(settings)))
         fork.on_fork(self._on_fork)
         self._on_fork(fork)
         return fork
 
     def on_fork(self, note: Callable[[Account], None]) -> None:
-        """Has `note` called with each account that is forked from this one, or from such a one."""
+        """Calls `note` with each account forked from this one, directly or indirectly."""
         self._on_fork = note
 
     def remove(self) -> None:
-        """Removes it with all it holds; that it is gone already is no error."""
+        """Removes the account and all its data; does nothing if it is already gone."""
         try:
             self.call("DELETE")
         except ControlError as error:
             if error.status != 404:
                 raise
 
-    # The journal and the faults, in short.
+    # Shortcuts to the request log and the faults.
 
     def fault(self, **rule: Unpack[FaultRule]) -> Fault:
-        """Adds a fault, as `faults.add` does; in a `with` it is taken away at the end."""
+        """Adds a fault as `faults.add` does; used in a `with`, it is removed at the end."""
         return self.faults.add(**rule)
 
     def requests(self, **wanted: Unpack[Wanted]) -> list[Request]:
-        """Lists what was asked, oldest first: see `Journal.requests`."""
+        """Lists requests, oldest first: see `Journal.requests`."""
         return self.journal.requests(**wanted)
 
     def wait_for(
@@ -168,17 +168,17 @@ class Account:
         return self.journal.wait_for(count, timeout=timeout, **wanted)
 
     def assert_requested(self, **wanted: Unpack[Wanted]) -> list[Request]:
-        """Fails unless something like this was asked: see `Journal.assert_requested`."""
+        """Fails unless a request matches: see `Journal.assert_requested`."""
         __tracebackhide__ = True
         return self.journal.assert_requested(**wanted)
 
     def assert_not_requested(self, **wanted: Unpack[Wanted]) -> None:
-        """Fails if something like this was asked: see `Journal.assert_not_requested`."""
+        """Fails if a request matches: see `Journal.assert_not_requested`."""
         __tracebackhide__ = True
         self.journal.assert_not_requested(**wanted)
 
     def assert_request_count(self, count: int, **wanted: Unpack[Wanted]) -> list[Request]:
-        """Fails unless so many were like this: see `Journal.assert_request_count`."""
+        """Fails unless `count` requests match: see `Journal.assert_request_count`."""
         __tracebackhide__ = True
         return self.journal.assert_request_count(count, **wanted)
 
@@ -187,7 +187,7 @@ class Account:
 
 
 def new_account_body(settings: NewAccount) -> dict[str, Any]:
-    """Writes settings as the control plane reads them; unknown ones are refused here."""
+    """Converts settings to the JSON of the control plane; raises for unknown ones."""
     body = dict(settings)
     unknown = body.keys() - NewAccount.__annotations__.keys()
     if unknown:

@@ -10,45 +10,45 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """Drives all of an account that has a time: answers, limits, streams."""
+    """The clock of an account: it drives times in answers, limits and streams."""
 
     def __init__(self, call: Callable[..., Any]) -> None:
         self._call = call
 
     def now(self) -> datetime:
-        """Gives its time, in UTC, to the second."""
+        """Returns the time in UTC, to the second."""
         return _time(self._call("GET", "clock"))
 
     def is_frozen(self) -> bool:
-        """Tells whether it stands still."""
+        """Returns whether it stands still."""
         return bool(self._call("GET", "clock")["frozen"])
 
     def freeze(self, at: datetime | str | None = None) -> datetime:
-        """Lets it stand still, where it is or at this time; gives its time."""
+        """Stops it, now or at this time; returns the time."""
         body = {"frozen": True} if at is None else {"now": _text(at), "frozen": True}
         return _time(self._call("PUT", "clock", body))
 
     def run(self) -> datetime:
-        """Lets it run on from where it is; gives its time."""
+        """Starts it from its current time; returns the time."""
         return _time(self._call("PUT", "clock", {"frozen": False}))
 
     def set(self, now: datetime | str) -> datetime:
-        """Sets it to a time, standing or running as before; gives its time."""
+        """Sets the time; it stands or runs as before. Returns the time."""
         return _time(self._call("PUT", "clock", {"now": _text(now)}))
 
     def advance(self, by: timedelta | float) -> datetime:
-        """Advances it by so many seconds, to the millisecond; ends waits that it passes over."""
+        """Advances it by seconds, to the millisecond; ends waits that it passes over."""
         seconds = by.total_seconds() if isinstance(by, timedelta) else by
         return _time(self._call("POST", "clock/advance", {"seconds": seconds}))
 
 
 def _time(answer: dict[str, Any]) -> datetime:
-    # Python 3.10 does not read the Z.
+    # Python 3.10 does not parse the Z.
     return datetime.fromisoformat(answer["now"].replace("Z", "+00:00"))
 
 
 def _text(at: datetime | str) -> str:
-    """Writes a time in RFC 3339; what is text already is sent as it is."""
+    """Formats a time as RFC 3339; text is returned unchanged."""
     if isinstance(at, str):
         return at
     if at.tzinfo is None:

@@ -1,4 +1,4 @@
-"""The control plane as JSON over HTTP, and what can go wrong with it."""
+"""The control plane as JSON over HTTP, and its errors."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-#: Seconds that an answer of the control plane may take, waits for requests aside.
+#: Timeout of an answer of the control plane in seconds, except for waits.
 PATIENCE = 30.0
 
 
 class MynahError(Exception):
-    """There is no server, it does not answer, or it refuses."""
+    """There is no server, it does not answer, or it refuses a call."""
 
 
 class ControlError(MynahError):
-    """The control plane refused: `status`, its `message`, and the whole `answer`."""
+    """The control plane refused a call: `status`, `message`, and the whole `answer`."""
 
     def __init__(self, asked: str, status: int, answer: Any) -> None:
         message = answer.get("error") if isinstance(answer, dict) else None
@@ -36,10 +36,10 @@ class ControlError(MynahError):
 
 
 class Control:
-    """Speaks with the control plane of the server at `url`.
+    """A client of the control plane of the server at `url`.
 
-    One connection a call, so threads may share it; proxies of the environment are not asked.
-    `afterword` is added to the error where the server does not answer.
+    It uses one connection per call, so threads may share it, and ignores proxies of the
+    environment. `afterword` is added to the error if the server does not answer.
     """
 
     def __init__(
@@ -68,10 +68,10 @@ class Control:
         query: Mapping[str, Any] | None = None,
         patience: float = PATIENCE,
     ) -> Any:
-        """Asks for `path` below `/_mynah`; gives the answer's JSON, `None` if it has no body.
+        """Calls `path` below `/_mynah`; returns the answer's JSON, `None` if it has no body.
 
-        Of `query`, what is `None` is left out. Raises `ControlError` if the server refuses,
-        `MynahError` if it does not answer within `patience` seconds.
+        Parameters of `query` that are `None` are left out. Raises `ControlError` if the server
+        refuses, `MynahError` if it does not answer within `patience` seconds.
         """
         target = f"{self._below}/{path}"
         said = {name: value for name, value in (query or {}).items() if value is not None}
@@ -83,7 +83,7 @@ class Control:
         return answer
 
     def _exchange(self, method: str, target: str, body: Any, patience: float) -> tuple[int, Any]:
-        # Changes are taken only as JSON, those without a body, too.
+        # Changes need a JSON content type, even without a body.
         headers = {"content-type": "application/json"}
         if self._token:
             headers["authorization"] = f"Bearer {self._token}"
@@ -102,14 +102,14 @@ class Control:
 
 
 class Removable:
-    """One of an account's things, at `path`. In a `with` it is taken away at the end."""
+    """An item of an account at `path`. Used in a `with`, it is removed at the end."""
 
     def __init__(self, call: Callable[..., Any], path: str) -> None:
         self._call = call
         self._path = path
 
     def remove(self) -> None:
-        """Takes it away; that it is gone already is no error."""
+        """Removes it; does nothing if it is already gone."""
         try:
             self._call("DELETE", self._path)
         except ControlError as error:
@@ -129,7 +129,7 @@ class Removable:
 
 
 def segment(text: str) -> str:
-    """Writes `text` as one part of a path."""
+    """Escapes `text` as one segment of a path."""
     return quote(text, safe="")
 
 

@@ -1,4 +1,4 @@
-"""Faults (docs/control.md, "Faults"): requests that are refused, delayed, broken off."""
+"""Faults (docs/control.md, "Faults"): requests that fail, are delayed, or break off."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 Burst = TypedDict("Burst", {"every": int, "for": int})
-Burst.__doc__ = """For so many seconds of every so many, on the account's clock."""
+Burst.__doc__ = """`for` seconds of every `every` seconds, on the account's clock."""
 
 
 class When(TypedDict, total=False):
-    """Which requests: all that is given must hold."""
+    """Conditions of a fault; all given ones must hold."""
 
     api: Literal["runner", "characters"]
     route: str
@@ -28,7 +28,7 @@ class When(TypedDict, total=False):
 
 
 class FaultRule(When, total=False):
-    """A fault in one: `times`, the conditions, and an effect."""
+    """A fault as keyword arguments: `times`, conditions, and an effect."""
 
     times: int
     delay_ms: int
@@ -46,7 +46,7 @@ class FaultRule(When, total=False):
 
 
 class Fault(Removable):
-    """A fault of an account. In a `with` it is taken away at the end."""
+    """A fault of an account. Used in a `with`, it is removed at the end."""
 
     def __init__(self, call: Callable[..., Any], fault_id: str) -> None:
         super().__init__(call, f"faults/{segment(fault_id)}")
@@ -54,12 +54,12 @@ class Fault(Removable):
 
     @property
     def matched(self) -> int:
-        """How many requests it was for."""
+        """Number of requests that it applied to."""
         return int(self._shown()["matched"])
 
     @property
     def fired(self) -> int:
-        """How many requests met its effect."""
+        """Number of requests that got its effect."""
         return int(self._shown()["fired"])
 
     def _shown(self) -> dict[str, Any]:
@@ -71,17 +71,16 @@ class Fault(Removable):
 
 
 class Faults:
-    """The faults of an account, in the order in which they are looked at."""
+    """The faults of an account, in the order in which they are considered."""
 
     def __init__(self, call: Callable[..., Any]) -> None:
         self._call = call
 
     def add(self, **rule: Unpack[FaultRule]) -> Fault:
-        """Adds a fault behind those there are.
+        """Adds a fault after the existing ones.
 
-        `status=503, retry_after=1, route="/v1/runner/{deployment_id}", times=2`: the names are
-        those of `when` and `effect` in one. Raises `ControlError`, which names the field, for
-        what the server does not know.
+        `status=503, retry_after=1, route="/v1/runner/{deployment_id}", times=2`: the names of
+        `when` and `effect` together. Raises `ControlError` with the field for an unknown name.
         """
         said: dict[str, Any] = dict(rule)
         body: dict[str, Any] = {}
@@ -92,10 +91,10 @@ class Faults:
         return Fault(self._call, self._call("POST", "faults", body)["id"])
 
     def all(self) -> list[dict[str, Any]]:
-        """Lists them as the server shows them."""
+        """Lists them as returned by the server."""
         faults: list[dict[str, Any]] = self._call("GET", "faults")
         return faults
 
     def clear(self) -> None:
-        """Takes all of them away."""
+        """Removes all of them."""
         self._call("DELETE", "faults")

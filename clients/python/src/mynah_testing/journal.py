@@ -1,4 +1,4 @@
-"""The journal (docs/control.md, "Journal"): what was asked, waited for, asserted on."""
+"""The request log (docs/control.md, "Request log"): read, waited for, asserted on."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from mynah_testing.matching import Wanted
 
-#: The server's longest wait, in seconds.
+#: The longest wait of the server in seconds.
 _LONGEST_WAIT = 600.0
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request as the journal has it; `entry` is all of it."""
+    """A recorded request; `entry` is the complete JSON."""
 
     entry: Mapping[str, Any]
 
@@ -44,7 +44,7 @@ class Request:
 
     @property
     def query(self) -> str | None:
-        """What follows the `?`, as it was sent."""
+        """The query without the `?`, as sent."""
         query: str | None = self.entry["query"]
         return query
 
@@ -56,12 +56,12 @@ class Request:
 
     @property
     def body(self) -> Any:
-        """An object where it was one in JSON, else its text; `None` if it was not read."""
+        """An object if it was a JSON object, else its text; `None` if it was not read."""
         return self.entry["body"]
 
     @property
     def body_cut(self) -> bool:
-        """Whether the body was so long that the journal has only its beginning."""
+        """Whether only the beginning of the body was recorded."""
         return bool(self.entry.get("body_cut", False))
 
     @property
@@ -83,19 +83,19 @@ class Request:
 
     @property
     def model(self) -> Mapping[str, Any] | None:
-        """What the model was shown and who answered; `None` if none was asked."""
+        """What the model was shown and what answered; `None` if no model was used."""
         model: Mapping[str, Any] | None = self.entry["model"]
         return model
 
     @property
     def rule(self) -> str | None:
-        """The rule that answered, or `queue`; `None` if it was neither."""
+        """The rule that answered, or `queue`; `None` for neither."""
         rule: str | None = (self.model or {}).get("rule")
         return rule
 
     @property
     def fault(self) -> Mapping[str, Any] | None:
-        """The fault that it met."""
+        """The fault that took effect."""
         fault: Mapping[str, Any] | None = self.entry["fault"]
         return fault
 
@@ -104,10 +104,10 @@ class Request:
 
 
 class Journal:
-    """What the clients of an account have asked of the two APIs.
+    """The request log of an account.
 
-    A request is in it before its client has the end of the answer, so a test that has its answer
-    asserts at once; what asks in the background is waited for.
+    A request is recorded before its client has the end of the answer, so a test that has its
+    answer can assert at once. Requests in the background are waited for.
     """
 
     def __init__(self, call: Callable[..., Any], account: str) -> None:
@@ -115,27 +115,27 @@ class Journal:
         self._account = account
 
     def requests(self, **wanted: Unpack[Wanted]) -> list[Request]:
-        """Lists the requests that are like this, oldest first."""
+        """Lists the matching requests, oldest first."""
         check(wanted)
         came, _ = self._read(wanted)
         return [request for request in came if not misses(request, wanted)]
 
     @property
     def last(self) -> int:
-        """The number of the latest request, for `since`; 0 if there was none."""
+        """The number of the latest request, for `since`; 0 if there is none."""
         return int(self._call("GET", "requests", query={"limit": 0})["last"])
 
     def clear(self) -> None:
-        """Forgets what came until now; numbers go on."""
+        """Clears the log; numbers continue."""
         self._call("DELETE", "requests")
 
     def wait_for(
         self, count: int = 1, *, timeout: float = 5.0, **wanted: Unpack[Wanted]
     ) -> list[Request]:
-        """Waits until so many requests like this are in the journal, and gives them.
+        """Waits until `count` requests match, and returns them.
 
-        Those that are in it already count. Fails as the assertions do after `timeout` seconds of
-        real time. It blocks: in a coroutine, give it to `asyncio.to_thread`.
+        Existing entries count. Fails like an assertion after `timeout` seconds of real time. It
+        blocks: in a coroutine, use `asyncio.to_thread`.
         """
         __tracebackhide__ = True
         check(wanted)
@@ -153,9 +153,9 @@ class Journal:
         return found
 
     def assert_requested(self, **wanted: Unpack[Wanted]) -> list[Request]:
-        """Fails unless at least one request is like this; gives those that are.
+        """Fails unless at least one request matches; returns the matching ones.
 
-        The failure lists what was asked instead, and what differs in the nearest miss.
+        The failure lists the requests received, and where the nearest miss differs.
         """
         __tracebackhide__ = True
         check(wanted)
@@ -166,15 +166,14 @@ class Journal:
         return found
 
     def assert_not_requested(self, **wanted: Unpack[Wanted]) -> None:
-        """Fails if a request is like this: without criteria, if there was any."""
+        """Fails if a request matches; without criteria, if there is any request."""
         __tracebackhide__ = True
         self.assert_request_count(0, **wanted)
 
     def assert_request_count(self, count: int, **wanted: Unpack[Wanted]) -> list[Request]:
-        """Fails unless exactly so many requests are like this; gives those.
+        """Fails unless exactly `count` requests match; returns them.
 
-        Fails, too, where the journal has dropped requests for want of room: they may have been
-        like this.
+        Also fails if the log has evicted requests, since those may have matched.
         """
         __tracebackhide__ = True
         check(wanted)
@@ -191,17 +190,17 @@ class Journal:
         return found
 
     def describe(self) -> str:
-        """Writes the latest requests for people, with what answered them."""
+        """Formats the latest requests, with what answered them."""
         came, dropped = self._read({})
         return report.journal(came, dropped)
 
     def _read(self, wanted: Mapping[str, Any]) -> tuple[list[Request], int]:
-        """Gives what came, from `since` on, and how many requests have been dropped."""
+        """Returns the requests after `since`, and how many were evicted."""
         answer = self._call("GET", "requests", query={"since": wanted.get("since")})
         return [Request(entry) for entry in answer["requests"]], int(answer["dropped"])
 
     def _next(self, after: int, patience: float) -> list[Request]:
-        """Waits for requests after the one of that number; gives none if there are none in time."""
+        """Waits for requests after this number; returns none if the time is over."""
         milliseconds = round(min(max(patience, 0.0), _LONGEST_WAIT) * 1000)
         try:
             answer = self._call(

@@ -1,4 +1,4 @@
-"""Whether a request is like what a test wants, and where it is not."""
+"""Compares requests with the criteria of a test."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 class Wanted(TypedDict, total=False):
-    """What a request must be like; what is not said may be as it likes.
+    """Criteria for requests; all given ones must match.
 
-    - `method`: in any case. `route`: as entries of the journal have it.
-    - `path`: to the letter, with `*` at its end the beginning of the path, or a pattern of `re`.
-    - `query`: its text, or names and values, of which there may be more.
-    - `headers`: names in any case, of which there may be more. Keys are `[redacted]`.
-    - `body`: in part, see `differences`; a text is looked for in all texts of the body.
+    - `method`: in any case. `route`: as in entries of the log.
+    - `path`: exact, a prefix with `*` at its end, or a pattern of `re`.
+    - `query`: its text, or names and values, among others.
+    - `headers`: names in any case, among others. Keys are `[redacted]`.
+    - `body`: in part, see `differences`; a text is searched in all texts of the body.
     - `status`: a number, or `"2xx"`, `"4xx"` and so on.
     - `end`: `complete`, `broken` or `hung_up`.
     - `model`, `answer`: of the entry, in part: `model={"variables": {"TONE": "warm"}}`.
-    - `since`: the number of a request: only those after it are looked at.
+    - `since`: only requests after this number.
     """
 
     method: str
@@ -47,13 +47,13 @@ class _Nothing:
         return "nothing"
 
 
-#: Stands where something is wanted and there is nothing.
+#: Marks a missing value.
 NOTHING = _Nothing()
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that is not as it is wanted; `at` is its path: `body.content[0].text`."""
+    """A difference; `at` is its path: `body.content[0].text`."""
 
     at: str
     wanted: str
@@ -61,7 +61,7 @@ class Difference:
 
     @property
     def criterion(self) -> str:
-        """The part of `Wanted` that it belongs to."""
+        """The criterion of `Wanted` that it belongs to."""
         return re.split(r"[.\[]", self.at, maxsplit=1)[0]
 
     def __str__(self) -> str:
@@ -69,7 +69,7 @@ class Difference:
 
 
 def check(wanted: Mapping[str, Any]) -> None:
-    """Refuses criteria that there are not: a misspelt one would take everything."""
+    """Raises for unknown criteria: a misspelt one would match everything."""
     unknown = wanted.keys() - Wanted.__annotations__.keys()
     if unknown:
         known = ", ".join(Wanted.__annotations__)
@@ -77,7 +77,7 @@ def check(wanted: Mapping[str, Any]) -> None:
 
 
 def misses(request: Request, wanted: Mapping[str, Any]) -> list[Difference]:
-    """Says where a request is not as it is wanted; nowhere: it is."""
+    """Returns where a request differs from the criteria; empty if it matches."""
     found: list[Difference] = []
     for criterion, value in wanted.items():
         if criterion != "since":
@@ -86,11 +86,11 @@ def misses(request: Request, wanted: Mapping[str, Any]) -> list[Difference]:
 
 
 def differences(wanted: Any, found: Any, at: str) -> Iterator[Difference]:
-    """Compares in part.
+    """Compares a value with a wanted one.
 
-    An object must have the fields that are wanted, and may have more; an array must be as long,
-    each item like its own; a pattern of `re` is searched in a text; everything else must be
-    equal, so `unittest.mock.ANY` is like anything.
+    An object may have more fields than wanted; an array must have the same length and matching
+    items; a pattern of `re` is searched in a text; everything else must be equal, so
+    `unittest.mock.ANY` matches anything.
     """
     if isinstance(wanted, re.Pattern):
         if not (isinstance(found, str) and wanted.search(found)):
@@ -108,7 +108,7 @@ def differences(wanted: Any, found: Any, at: str) -> Iterator[Difference]:
 
 
 def _equal(wanted: Any, found: Any) -> bool:
-    # To Python, True is 1; to JSON it is not.
+    # True equals 1 in Python, but not in JSON.
     if isinstance(wanted, (bool, int, float)) and isinstance(wanted, bool) != isinstance(
         found, bool
     ):
@@ -157,7 +157,7 @@ def _status(criterion: str, wanted: int | str, request: Request) -> list[Differe
 def _body(criterion: str, wanted: Any, request: Request) -> list[Difference]:
     found = request.body
     if found is None:
-        # A client may keep its body back until it is asked for it, and be refused before.
+        # A client may wait for `100 Continue` and be refused before it sends its body.
         return [Difference(criterion, shown(wanted), "none: none was sent, or none was read")]
     if isinstance(wanted, (str, re.Pattern)):
         if any(_in(wanted, text) for text in _texts(found)):
@@ -197,7 +197,7 @@ def _in(wanted: str | re.Pattern[str], text: str) -> bool:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Gives every text in a JSON value."""
+    """Yields every text in a JSON value."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -209,7 +209,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _json(text: str) -> Any:
-    """Reads an array, which the journal keeps as its text; other text stays."""
+    """Parses an array, which the log keeps as text; other text is returned unchanged."""
     try:
         return json.loads(text)
     except ValueError:
@@ -220,12 +220,12 @@ def _items(items: list[Any] | tuple[Any, ...]) -> str:
     return f"{len(items)} item{'' if len(items) == 1 else 's'}"
 
 
-#: Characters of a value that a difference shows.
+#: Maximum number of characters of a value in a difference.
 _LONGEST = 200
 
 
 def shown(value: Any) -> str:
-    """Writes a value as JSON, or as Python where it is none, and not at length."""
+    """Formats a value as JSON, else as Python, shortened."""
     try:
         text = json.dumps(value, ensure_ascii=False)
     except TypeError:

@@ -1,4 +1,4 @@
-"""The pytest plugin: a server a session, an account a test, the journal of failed tests."""
+"""The pytest plugin: a server per session, an account per test, the request log of failed tests."""
 
 from __future__ import annotations
 
@@ -18,44 +18,44 @@ if TYPE_CHECKING:
 
     from mynah_testing.account import Account, NewAccount
 
-#: Seconds without a request after which a server of others forgets an account, should the tests
-#: have ended without removing it.
+#: Seconds without a request after which an attached server removes an account that the tests did
+#: not remove.
 _TTL = 3600
 
 _ACCOUNTS = pytest.StashKey["list[Account]"]()
 
 
 class MakeAccount(Protocol):
-    """Makes an account that is removed when the test has ended."""
+    """Creates accounts that are removed after the test."""
 
     def __call__(self, **settings: Unpack[NewAccount]) -> Account:
-        """Makes one, with settings as `Server.new_account` takes them."""
+        """Creates an account with the settings of `Server.new_account`."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds the options."""
     group = parser.getgroup("mynah")
     group.addoption("--mynah-binary", metavar="PATH", help="start this Mynah (MYNAH_BINARY)")
-    group.addoption("--mynah-url", metavar="URL", help="use the Mynah that runs here (MYNAH_URL)")
-    parser.addini("mynah_args", "options that Mynah is started with", type="args", default=[])
+    group.addoption("--mynah-url", metavar="URL", help="use the Mynah at this URL (MYNAH_URL)")
+    parser.addini("mynah_args", "options for the started Mynah", type="args", default=[])
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Names the marker."""
+    """Registers the marker."""
     config.addinivalue_line(
-        "markers", "mynah(**settings): what the test's account is made with: plan, balance, clock …"
+        "markers", "mynah(**settings): options of the test's account: plan, balance, clock …"
     )
 
 
 @pytest.fixture(scope="session")
 def mynah(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """Gives the server: a new one, in each process of xdist, or the one that is to be used."""
+    """The server: a new one per process of xdist, or the selected one."""
     with _server(request.config) as server:
         yield server
 
 
 def _server(config: pytest.Config) -> Server:
-    """What the command line says goes before the environment; a URL before a binary."""
+    """The command line takes precedence over the environment, a URL over a binary."""
     url, binary = config.getoption("--mynah-url"), config.getoption("--mynah-binary")
     if not url and not binary:
         url = os.getenv("MYNAH_URL")
@@ -66,12 +66,12 @@ def _server(config: pytest.Config) -> Server:
 
 @pytest.fixture
 def mynah_accounts(mynah: Server, request: pytest.FixtureRequest) -> Iterator[MakeAccount]:
-    """Makes accounts for one test, forks of them too, which are removed when it has ended."""
+    """Creates accounts for a test; they and their forks are removed after it."""
     made: list[Account] = []
     request.node.stash[_ACCOUNTS] = made
 
     def make(**settings: Unpack[NewAccount]) -> Account:
-        # From the test's name: its ids are the same in every run, whatever runs beside it.
+        # Derived from the test's name, so that its ids are the same in every run.
         seed = zlib.crc32(f"{request.node.nodeid}#{len(made)}".encode())
         settings.setdefault("seed", seed)
         if not mynah.started_here:
@@ -88,7 +88,7 @@ def mynah_accounts(mynah: Server, request: pytest.FixtureRequest) -> Iterator[Ma
 
 @pytest.fixture
 def mynah_account(mynah_accounts: MakeAccount, request: pytest.FixtureRequest) -> Account:
-    """Makes the test's account, with the settings of its `mynah` markers, the nearest first."""
+    """The test's account, with the settings of its `mynah` markers, the closest first."""
     settings: dict[str, Any] = {}
     for marker in request.node.iter_markers("mynah"):
         settings = marker.kwargs | settings
@@ -99,9 +99,9 @@ def mynah_account(mynah_accounts: MakeAccount, request: pytest.FixtureRequest) -
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Adds the journals of a failed test's accounts to its report."""
+    """Adds the request logs of a failed test's accounts to its report."""
     report = yield
-    # At teardown they are gone.
+    # At teardown the accounts are gone.
     if report.failed and report.when != "teardown":
         for account in item.stash.get(_ACCOUNTS, []):
             report.sections.append((f"mynah journal of {account.id}", _journal(account)))

@@ -1,4 +1,4 @@
-"""A server of our own: started on a free port, and never left behind."""
+"""A started server: on a free port, and never left running."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-#: What the server runs with unless its arguments say otherwise. These are environment variables
-#: so that an argument takes precedence; MYNAH_… of the test's own environment are not passed on,
-#: or a run would depend on who started it.
+#: Defaults of the server. They are environment variables so that arguments take precedence. MYNAH_…
+#: variables of the test's environment are not passed on, so that runs do not depend on it.
 DEFAULTS = {
     "MYNAH_DATABASE": "sqlite::memory:",
     "MYNAH_SEED": "1",
@@ -29,15 +28,15 @@ DEFAULTS = {
     "MYNAH_GRACE": "1",
 }
 
-#: Seconds from the start until `Ready`. It takes milliseconds; machines of a CI can be busy.
+#: Timeout of `Ready` in seconds. It takes milliseconds, but CI machines can be busy.
 START = 30.0
-#: Seconds from SIGTERM until the end, on top of the server's own grace.
+#: Timeout after SIGTERM in seconds, beyond the server's grace.
 END = 20.0
 
-# The shell becomes the server, so the server has the pid that we know. Beside it stays a guard that
-# reads from a pipe whose other end is ours alone: a line means that we ended the server ourselves;
-# the pipe's end means that we are gone, however that came about. This holds for every POSIX system
-# and thread, unlike PR_SET_PDEATHSIG, which Linux alone has and which follows the thread.
+# The shell becomes the server, so the server has the pid that we know. A guard process reads from a
+# pipe whose other end only we hold: a line means that we stopped the server ourselves, the end of
+# the pipe that our process died. This works on every POSIX system and from any thread, unlike
+# PR_SET_PDEATHSIG, which only Linux has and which is bound to a thread.
 _GUARDED = (
     'exec 3<&0 </dev/null; { read -r _ <&3 || kill -TERM $$; } >/dev/null 2>&1 & exec "$@" 3<&-'
 )
@@ -61,7 +60,7 @@ def find_binary(binary: str | Path | None = None) -> str:
 
 
 class Process:
-    """A running server; `url` is where it answers."""
+    """A running server with its `url`."""
 
     def __init__(self, binary: str, args: Sequence[str] = ()) -> None:
         if os.name != "posix":
@@ -77,7 +76,7 @@ class Process:
             stdout=subprocess.PIPE,
             stderr=self._log,
             env=environment | DEFAULTS,
-            # Ctrl-C is for the tests: they still need the server to tidy up.
+            # Ctrl-C is for the tests, which still need the server to clean up.
             start_new_session=True,
         )
         atexit.register(self.stop)
@@ -106,20 +105,20 @@ class Process:
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code of a server that has ended (-9: by signal 9), else `None`."""
+        """The exit code if the server has exited (-9: by signal 9), else `None`."""
         return self._process.poll()
 
     def log(self) -> str:
-        """Gives what the server has written to its log until now."""
+        """Returns the server's log so far."""
         if self._log.closed:
             return self._final_log
-        # Not `read`: the server writes where this file's position is.
+        # Not `read`: the server writes at this file's position.
         fd = self._log.fileno()
         return os.pread(fd, os.fstat(fd).st_size, 0).decode(errors="replace")
 
     def stop(self) -> None:
-        """Ends the server with SIGTERM and waits for its end; once is enough."""
-        # A child that was forked from the tests has this object, too, but not the server.
+        """Stops the server with SIGTERM and waits for its exit; may be called again."""
+        # A forked child of the tests has a copy of this object, but does not own the server.
         if self._stopped or os.getpid() != self._maker:
             return
         self._stopped = True
@@ -135,7 +134,7 @@ class Process:
         self._log.close()
 
     def _stand_down(self) -> None:
-        """Tells the guard, before the pid can be another program's."""
+        """Stops the guard before the pid can be reused."""
         pipe = self._process.stdin
         if pipe is None:
             return

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Pace(TypedDict, total=False):
-    """How fast a streamed reply comes, in milliseconds."""
+    """The pace of a streamed reply in milliseconds."""
 
     first_ms: int
     word_ms: int
@@ -21,7 +21,7 @@ class Pace(TypedDict, total=False):
 
 
 class ReplyForm(TypedDict, total=False):
-    """A reply: exactly one of `text` and `json`, and what may be said of it."""
+    """A reply: exactly one of `text` and `json`, and optional fields."""
 
     text: str
     json: Any
@@ -32,12 +32,12 @@ class ReplyForm(TypedDict, total=False):
     pace: Pace
 
 
-#: A text, or a reply as the control plane reads it.
+#: A text, or a reply in the JSON of the control plane.
 Reply: TypeAlias = "str | ReplyForm"
 
 
 class When(TypedDict, total=False):
-    """Which requests a rule is for: all that is given must hold."""
+    """Conditions of a rule; all given ones must hold."""
 
     api: Literal["runner", "characters"]
     deployment: str
@@ -52,7 +52,7 @@ class When(TypedDict, total=False):
 
 
 class Rule(Removable):
-    """A rule of an account. In a `with` it is taken away at the end."""
+    """A rule of an account. Used in a `with`, it is removed at the end."""
 
     def __init__(self, call: Callable[..., Any], rule_id: str) -> None:
         super().__init__(call, f"replies/{segment(rule_id)}")
@@ -60,7 +60,7 @@ class Rule(Removable):
 
     @property
     def answered(self) -> int:
-        """How many requests it has answered."""
+        """Number of requests that it has answered."""
         for shown in self._call("GET", "replies")["rules"]:
             if shown["id"] == self.id:
                 return int(shown["answered"])
@@ -68,16 +68,16 @@ class Rule(Removable):
 
 
 class Replies:
-    """What an account answers with: first its queue, then its rules, then the server's own."""
+    """The replies of an account: first its queue, then its rules, then the fixtures' rules."""
 
     def __init__(self, call: Callable[..., Any]) -> None:
         self._call = call
 
     def queue(self, *replies: Reply, api: Literal["runner", "characters"] | None = None) -> None:
-        """Puts replies behind those in the queue: one for each of the next requests.
+        """Queues replies for the next requests, one each.
 
-        With `api` they wait for that API's requests. Raises `ControlError`, which names the
-        field, and queues none, if one of them is wrong.
+        `api` restricts them to one API. Raises `ControlError` with the field, and queues none,
+        if one of them is invalid.
         """
         self._call("POST", "replies/queue", [_form(it) for it in replies], query={"api": api})
 
@@ -90,10 +90,10 @@ class Replies:
         before: str | None = None,
         **when: Unpack[When],
     ) -> Rule:
-        """Adds a rule: requests that meet all conditions get the replies in turn, the last stays.
+        """Adds a rule: matching requests get its replies one after the other, then the last one.
 
-        `times`: it answers so often. It goes behind the others, or to the place `at` (0 is the
-        front), or before the rule `before`.
+        `times` limits its answers. It is added at the end, at the position `at` (from 0), or before
+        the rule `before`.
         """
         body: dict[str, Any] = {"when": when, "reply": [_form(it) for it in replies]}
         body |= {name: it for name, it in (("id", id), ("times", times)) if it is not None}
@@ -101,16 +101,16 @@ class Replies:
         return Rule(self._call, added["id"])
 
     def all(self) -> dict[str, Any]:
-        """Gives `rules` and `queue` as the server shows them."""
+        """Returns `rules` and `queue` as the server does."""
         replies: dict[str, Any] = self._call("GET", "replies")
         return replies
 
     def clear(self) -> None:
-        """Takes all rules away, and empties the queue."""
+        """Removes all rules and clears the queue."""
         self._call("DELETE", "replies")
 
     def clear_queue(self) -> None:
-        """Empties the queue; rules stay."""
+        """Clears the queue; rules stay."""
         self._call("DELETE", "replies/queue")
 
 

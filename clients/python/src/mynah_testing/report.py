@@ -1,4 +1,4 @@
-"""The journal for people: what a failed assertion says, and a failed test's section."""
+"""Reports as text: failed assertions, and the section of a failed test."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
     from mynah_testing.journal import Request
 
-#: How many of the latest requests are shown.
+#: Maximum number of requests shown.
 MOST = 20
-#: How many lines of a body are shown, and how long they may be.
+#: Maximum number of lines of a body, and their length.
 _LINES, _COLUMNS = 8, 100
-#: How many differences of the nearest miss are shown.
+#: Maximum number of differences shown for the nearest miss.
 _DIFFERENCES = 10
-#: How much a criterion weighs when the nearest miss is sought: a request to elsewhere is a far one.
+#: Weights of criteria for the nearest miss: a request to another path is far away.
 _WEIGHTS = {"path": 3, "route": 3, "method": 2}
 
 
 def failure(head: str, wanted: Mapping[str, Any], came: Sequence[Request], dropped: int) -> str:
-    """Says what was wanted, what came, and what differs in the nearest miss."""
+    """Formats the criteria, the requests received, and the differences of the nearest miss."""
     lines = [f"{head}:", *_indented(_wanted(wanted)), *_received(came, dropped)]
     near = nearest(wanted, came)
     if near:
@@ -39,7 +39,7 @@ def failure(head: str, wanted: Mapping[str, Any], came: Sequence[Request], dropp
 def nearest(
     wanted: Mapping[str, Any], came: Sequence[Request]
 ) -> tuple[Request, list[Difference]] | None:
-    """Finds the request that is most like this without being so; of two, the later one."""
+    """Finds the closest request that does not match; of equals, the latest."""
     missed = [(request, misses(request, wanted)) for request in came]
     missed = [(request, differing) for request, differing in missed if differing]
 
@@ -47,7 +47,7 @@ def nearest(
         request, differing = missed
         criteria = {difference.criterion for difference in differing}
         weight = sum(_WEIGHTS.get(criterion, 1) for criterion in criteria)
-        # To have no body, or another form of one, is farther than to have other fields in it.
+        # A missing body or one of another type is farther away than one with other fields.
         weight += sum(difference.at == "body" for difference in differing)
         return weight, len(differing), -request.number
 
@@ -55,12 +55,12 @@ def nearest(
 
 
 def journal(came: Sequence[Request], dropped: int) -> str:
-    """Lists requests with their answers and who gave them."""
+    """Formats requests with their answers and what answered."""
     return "\n".join(_received(came, dropped, answers=True))
 
 
 def headline(request: Request) -> str:
-    """Writes a request in a line: `#3 POST /v1/runner/X -> 503 (fault: status)`."""
+    """Formats a request on one line: `#3 POST /v1/runner/X -> 503 (fault: status)`."""
     query = f"?{request.query}" if request.query else ""
     status = "no answer" if request.status is None else request.status
     notes = []
@@ -73,7 +73,7 @@ def headline(request: Request) -> str:
 
 
 def _wanted(wanted: Mapping[str, Any]) -> list[str]:
-    """Writes criteria one a line."""
+    """Formats criteria, one per line."""
     if not wanted:
         return ["any request"]
     return [f"{name}: {_criterion(value)}" for name, value in wanted.items()]
@@ -107,7 +107,7 @@ def _request(request: Request, *, answers: bool) -> list[str]:
 
 
 def _answered(request: Request) -> list[str]:
-    """Says who answered, and which rules nearly did."""
+    """Formats what answered, and which rules nearly did."""
     if request.model is None:
         return []
     who = f"rule {request.rule}" if request.rule else f"the backend {request.model['backend']}"
@@ -121,7 +121,7 @@ def _answered(request: Request) -> list[str]:
 
 
 def _body(body: Any) -> list[str]:
-    """Writes a body in a line where it fits, else its first lines."""
+    """Formats a body on one line if it fits, else its first lines."""
     if body is None or body == "":
         return []
     if isinstance(body, str):

@@ -1,4 +1,4 @@
-"""A server: one of our own, or one that runs already."""
+"""A server, started or attached to."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
     from mynah_testing.account import NewAccount
 
-#: Lines of the log that an error shows.
+#: Number of log lines in an error.
 _LAST_LINES = 20
 
 
 class Server:
-    """A Mynah that answers at `url`.
+    """A Mynah server at `url`.
 
-    Made by `Server.start` or `Server.attach`. As a context manager it is stopped at the end, if
-    it was started here.
+    Created by `Server.start` or `Server.attach`. As a context manager, a started server is stopped
+    at the end.
     """
 
     def __init__(self, url: str, admin_token: str | None, process: Process | None) -> None:
@@ -42,8 +42,8 @@ class Server:
     def start(cls, binary: str | Path | None = None, *, args: Sequence[str] = ()) -> Self:
         """Starts a server on a free port of this machine.
 
-        `binary` is else found as `find_binary` says. It has a database in memory, a fixed seed
-        and streams without pauses, unless `args`, options of `mynah serve`, say otherwise.
+        `binary` defaults to that of `find_binary`. The server has a database in memory, a fixed
+        seed and streams without pauses; `args`, options of `mynah serve`, override this.
         """
         process = Process(find_binary(binary), args)
         try:
@@ -54,59 +54,59 @@ class Server:
 
     @classmethod
     def attach(cls, url: str, admin_token: str | None = None) -> Self:
-        """Uses the server that runs at `url`.
+        """Uses the running server at `url`.
 
-        `admin_token` is for its control plane, where that wants one; else `MYNAH_ADMIN_TOKEN`.
+        `admin_token` is the token of its control plane; default: `MYNAH_ADMIN_TOKEN`.
         """
         return cls(url, admin_token or os.getenv("MYNAH_ADMIN_TOKEN"), None)
 
     @property
     def started_here(self) -> bool:
-        """Whether it was started, not attached to."""
+        """Whether it was started here."""
         return self._process is not None
 
     @property
     def pid(self) -> int | None:
-        """The process, if it was started here."""
+        """The process, if started here."""
         return self._process.pid if self._process else None
 
     @property
     def runner_url(self) -> str:
-        """Where the Runner API begins: `…/v1/runner`."""
+        """The base URL of the Runner API: `…/v1/runner`."""
         return f"{self.url}/v1/runner"
 
     @property
     def characters_url(self) -> str:
-        """Where the Characters API begins: `…/api/v1`."""
+        """The base URL of the Characters API: `…/api/v1`."""
         return f"{self.url}/api/v1"
 
     def new_account(self, **settings: Unpack[NewAccount]) -> Account:
-        """Makes an account: a world of its own. Whoever makes it removes it."""
+        """Creates an account. The caller must remove it."""
         return Account(
             self.control, self.control.call("POST", "accounts", new_account_body(settings))
         )
 
     def account(self, account_id: str, key: str | None = None) -> Account:
-        """Gives an account that is there already, `demo` for one.
+        """Returns an existing account, for example `demo`.
 
-        The server does not tell its key; `key` is only noted. Raises `ControlError` if there is
-        none of that id.
+        The server does not return its key; `key` is stored unchecked. Raises `ControlError` for an
+        unknown id.
         """
         account = Account(self.control, {"id": account_id, "key": key})
         account.state()
         return account
 
     def accounts(self) -> list[dict[str, Any]]:
-        """Lists all accounts as they are, in the order of their making."""
+        """Lists the state of all accounts, in order of creation."""
         accounts: list[dict[str, Any]] = self.control.call("GET", "accounts")
         return accounts
 
     def log(self) -> str:
-        """Gives the log of a server that was started here; of others it is empty."""
+        """Returns the log of a server started here, else an empty text."""
         return self._process.log() if self._process else ""
 
     def stop(self) -> None:
-        """Ends the server if it was started here; one that was attached to runs on."""
+        """Stops the server if it was started here; an attached one keeps running."""
         if self._process:
             self._process.stop()
 
@@ -132,7 +132,7 @@ class Server:
 
 
 def _option(args: Sequence[str], name: str) -> str | None:
-    """Gives the value of an option, written with a space or with `=`."""
+    """Returns the value of an option, given with a space or with `=`."""
     for index, arg in enumerate(args):
         if arg == name and index + 1 < len(args):
             return args[index + 1]
