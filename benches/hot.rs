@@ -55,10 +55,10 @@ fn prompt(text: &str) -> Prompt {
 }
 
 /// A prompt for an account with these rules.
-fn ask(text: &str, rules: &[Rule]) -> Ask {
+fn ask(text: &str, rules: &[ReplyRule]) -> ModelRequest {
     let rules = RuleSet::compile(rules).expect("the rules are valid");
-    let rules = Arc::new(RuleBook::new(Arc::new(rules)));
-    Ask { prompt: Arc::new(prompt(text)), rules, thoughts: false }
+    let rules = Arc::new(AccountRules::new(Arc::new(rules)));
+    ModelRequest { prompt: Arc::new(prompt(text)), rules, thoughts: false }
 }
 
 /// A rule that answers `text` under the condition `when`.
@@ -68,7 +68,7 @@ fn rule(when: ReplyConditions, text: &str) -> ReplyRule {
 }
 
 /// The text of an answer of `backend`, which must be ready without waiting.
-fn answer(backend: &impl Backend, ask: &Ask) -> String {
+fn answer(backend: &impl ModelProvider, ask: &ModelRequest) -> String {
     let answer = backend.answer(ask.clone()).now_or_never();
     let answer = answer.expect("nothing to wait for").expect("an answer");
     let (text, _) = answer.pieces.whole().now_or_never().expect("all of it").expect("a text");
@@ -138,7 +138,7 @@ fn counting(criterion: &mut Criterion) {
 }
 
 /// A server in this process, without a socket.
-fn passage(runtime: &tokio::runtime::Runtime) -> Passage {
+fn pipeline(runtime: &tokio::runtime::Runtime) -> Pipeline {
     let config = Config { control: control::ControlAccess::Nobody, ..Config::default() };
     runtime.block_on(Server::build(&config)).expect("a server").pipeline()
 }
