@@ -1,8 +1,8 @@
-//! Measures what the README says of a server inside a test: from `Mynah::start()` to a server that
-//! answers, to an account, and back to nothing.
+//! Measures the figures of the README for a server inside a test: from `Mynah::start()` to a server that
+//! answers, creation of an account, and drop.
 //!
 //! ```sh
-//! cargo run --release --example embedded
+//! cargo run --release --example testing
 //! ```
 
 use std::error::Error;
@@ -28,13 +28,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
         drop(mynah);
         drops.push(stopwatch.elapsed());
     }
-    tell("start to ready", starts)?;
-    tell("an account", accounts)?;
-    tell("drop to gone", drops)?;
+    print("start to ready", starts)?;
+    print("an account", accounts)?;
+    print("drop to gone", drops)?;
     Ok(())
 }
 
-fn tell(what: &str, mut took: Vec<Duration>) -> Result<(), Box<dyn Error>> {
+fn print(what: &str, mut took: Vec<Duration>) -> Result<(), Box<dyn Error>> {
     took.sort_unstable();
     let (Some(fastest), Some(middle), Some(slowest)) =
         (took.first(), took.get(RUNS / 2), took.last())
