@@ -25,7 +25,9 @@ fn json(source: &str) -> Result<String, Box<dyn Error>> {
     // A plain scalar at the end of a line can be replaced by any URL without quoting.
     let servers = yaml.lines().filter(|line| line.trim() == format!("- url: {SERVER}")).count();
     if servers != 1 || yaml.matches(SERVER).count() != 1 {
-        return Err(format!("expected one line `- url: {SERVER}`, and that URL nowhere else").into());
+        return Err(
+            format!("expected one line `- url: {SERVER}`, and that URL nowhere else").into()
+        );
     }
     let document: serde_json::Value = serde_saphyr::from_str(&yaml)?;
     Ok(format!("{document:#}\n"))

@@ -2,8 +2,8 @@
 //!
 //! A file is a TOML document of sections, each an array of tables: `[[rule]]` … `[[rule]]` ….
 //! [`Document::parse`] reports what is not TOML. [`Document::read`] reads one section as items of any
-//! type with serde's `Deserialize` and schemars' `JsonSchema`. [`Document::finish`] reports the
-//! sections that nobody read. Errors found later, such as the name of something that does not exist,
+//! type with serde's `Deserialize` and schemars' `JsonSchema`. [`Document::finish`] reports
+//! sections that were not read. Errors found later, such as the name of something that does not exist,
 //! are reported with [`Location::report`].
 //!
 //! ```
@@ -67,29 +67,28 @@ pub use self::unread::Unread;
 use self::source::Source;
 use self::tree::{Entry, Node, NodeValue};
 
-/// The most errors that are reported. Reading stops after one more: the caller sees that there are
+/// Maximum number of errors. Reading stops after one more, which tells the caller that there are
 /// others.
 pub const MAX_DIAGNOSTICS: usize = 1_000;
 
-/// The most items that are read of one section of a file.
+/// Maximum number of items read from a section.
 const MAX_ITEMS: usize = 20_000;
 
 /// A parsed file, from which sections are read one after the other.
 #[derive(Debug)]
 pub struct Document {
     source: Arc<Source>,
-    /// The sections that were not read yet.
+    /// Sections not read yet.
     entries: Vec<Entry>,
-    /// Where those items begin that hold a syntax error: what they lack is not known.
+    /// Offsets of items with a syntax error, whose missing fields are unknown.
     damaged: Vec<usize>,
-    /// The sections that were read.
+    /// Names of the sections read.
     sections: Vec<String>,
     unread: Unread,
 }
 
 impl Document {
-    /// Parses the content of a file, and reports what is not UTF-8 or not TOML. What is, can still be
-    /// read.
+    /// Parses the content of a file and reports what is not UTF-8 or not TOML. The rest can be read.
     pub fn parse(name: &str, content: &[u8], diagnostics: &mut Vec<Diagnostic>) -> Self {
         let source = Source::decode(name, content, diagnostics);
         let before = diagnostics.len();
@@ -104,8 +103,8 @@ impl Document {
         }
     }
 
-    /// Reads every item of one section and reports what is wrong with it. Gives those items as well
-    /// in which something is wrong, with placeholders: see [`Location::is_valid`].
+    /// Reads every item of one section and reports what is wrong with it. Items with
+    /// errors are returned with placeholders: see [`Location::is_valid`].
     pub fn read<T: DeserializeOwned + JsonSchema>(
         &mut self,
         section: &str,
@@ -142,7 +141,7 @@ impl Document {
         items
     }
 
-    /// Reports every top-level key that is none of the sections read. Gives the sections that may
+    /// Reports every top-level key that is not one of the sections read. Returns the sections that may
     /// lack items.
     pub fn finish(mut self, diagnostics: &mut Vec<Diagnostic>) -> Unread {
         let known: Vec<_> = self.sections.iter().map(|name| format!("`[[{name}]]`")).collect();
@@ -158,8 +157,8 @@ impl Document {
         self.unread
     }
 
-    /// The items of a section. One that is a single table is an error, but its content is compared
-    /// all the same.
+    /// The items of a section. A single table instead of an array is an error, but its content is
+    /// compared.
     fn items_of(&mut self, section: Entry, diagnostics: &mut Vec<Diagnostic>) -> Vec<Node> {
         let Entry { key, key_start, node } = section;
         if let NodeValue::Array(nodes) = node.value {
@@ -178,7 +177,7 @@ impl Document {
     }
 }
 
-/// Reads one item. Nothing if no placeholders make it readable.
+/// Reads one item; `None` if placeholders cannot make it readable.
 fn read_item<T: DeserializeOwned>(
     mut location: Location,
     schema: &serde_json::Value,
@@ -197,14 +196,14 @@ fn read_item<T: DeserializeOwned>(
     }
 }
 
-/// Sorts the errors from an index on by their place.
+/// Sorts the errors from an index on by position.
 fn sort_from(index: usize, diagnostics: &mut [Diagnostic]) {
     if let Some(new) = diagnostics.get_mut(index..) {
         new.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
     }
 }
 
-/// Where those items begin that hold one of the offsets.
+/// Offsets of the items that contain one of `offsets`.
 fn items_with(offsets: &[usize], entries: &[Entry]) -> Vec<usize> {
     let mut starts: Vec<usize> = Vec::new();
     for Entry { node, .. } in entries {

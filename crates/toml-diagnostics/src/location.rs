@@ -1,20 +1,20 @@
-//! Where an item and each of its fields stand in the file.
+//! Positions of an item and its fields in the file.
 
 use std::sync::Arc;
 
 use crate::source::{Diagnostic, Source};
 use crate::tree::{Node, NodeValue};
 
-/// One item of a section, and where it stands.
+/// An item of a section with its position.
 #[derive(Debug)]
 pub struct Item<T> {
-    /// The item. Placeholders stand for what was wrong or missing, see [`Location::is_valid`].
+    /// The item, with placeholders for wrong and missing values, see [`Location::is_valid`].
     pub value: T,
     /// Its place in the file.
     pub location: Location,
 }
 
-/// Where an item stands, and which of its values are placeholders.
+/// The position of an item, and which of its values are placeholders.
 ///
 /// A path is a list of keys and of decimal indices into arrays: `["when", "words", "0"]`.
 #[derive(Debug, Clone)]
@@ -26,10 +26,10 @@ pub struct Location {
     pub(crate) replaced: Vec<Vec<String>>,
 }
 
-/// How far a path leads into an item.
+/// The part of a path that exists in an item.
 struct Resolved {
     offset: usize,
-    /// How many steps lead to something in the file.
+    /// Number of steps that exist in the file.
     depth: usize,
     /// The path as messages show it: `rule[0].when.words[0]`.
     text: String,
@@ -47,7 +47,7 @@ impl Location {
     }
 
     /// Line and column of the value at `path`, both from 1. For a value that is not in the file,
-    /// those of the closest table or array around it. An item stands at its `[[header]]`.
+    /// those of the closest table or array around it. An item's position is its `[[header]]`.
     pub fn position(&self, path: &[&str]) -> (usize, usize) {
         self.source.position(self.resolve(path).offset)
     }
@@ -70,13 +70,13 @@ impl Location {
         }
     }
 
-    /// Whether nothing was wrong with the item.
+    /// Whether the item had no error.
     pub fn is_whole_item_valid(&self) -> bool {
         self.replaced.is_empty()
     }
 
-    /// Whether the value at `path` is what the file says. A value that is not in the file counts as
-    /// invalid if something beside it was wrong: an unknown key may be this one, misspelt.
+    /// Whether the value at `path` is that of the file. A value that is not in the file counts as
+    /// invalid if a sibling had an error: an unknown key may be this one, misspelt.
     pub fn is_valid(&self, path: &[&str]) -> bool {
         let in_file = path.get(..self.resolve(path).depth).unwrap_or(path);
         !self.replaced.iter().any(|replaced| {
@@ -85,7 +85,7 @@ impl Location {
         })
     }
 
-    /// How messages name the value at `path`.
+    /// The name of the value at `path` in messages.
     pub(crate) fn path_text(&self, path: &[String]) -> String {
         self.resolve(path).text
     }
@@ -112,7 +112,7 @@ fn is_prefix(replaced: &[String], path: &[&str]) -> bool {
     replaced.len() <= path.len() && replaced.iter().zip(path).all(|(one, other)| one == other)
 }
 
-/// Adds a key to a path, quoted where it holds more than letters, digits, `_` and `-`.
+/// Adds a key to a path, quoted if it contains more than letters, digits, `_` and `-`.
 fn push_key(path: &mut String, key: &str) {
     let is_bare = |c: char| c.is_ascii_alphanumeric() || "_-".contains(c);
     path.push('.');

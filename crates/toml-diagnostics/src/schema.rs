@@ -1,4 +1,4 @@
-//! The JSON Schema of a type, as TOML can meet it, and how it is read.
+//! The JSON Schema of a type for TOML, and access to it.
 
 use std::fmt;
 
@@ -54,18 +54,18 @@ fn is_number_format(name: &str) -> bool {
     name.starts_with("int") || name.starts_with("uint") || ["float", "double"].contains(&name)
 }
 
-/// How deep placeholders go: a type may hold itself.
+/// Maximum depth of placeholders, since types may be recursive.
 const MAX_PLACEHOLDER_DEPTH: usize = 8;
 
-/// An enum: its variants by name, each with the schema of its table unless it is a name alone.
+/// An enum: its variants by name, each with the schema of its table unless it has none.
 pub(crate) struct Choice<'s> {
-    /// The key with the name; without, a variant's table has the name as its only key.
+    /// The key with the name; if `None`, a variant's table has the name as its only key.
     pub(crate) tag: Option<&'s str>,
     pub(crate) variants: Vec<(&'s str, Option<SchemaNode<'s>>)>,
 }
 
 impl Choice<'_> {
-    /// The names, in words.
+    /// The names as text for messages.
     pub(crate) fn names(&self) -> String {
         one_of(self.variants.iter().map(|(name, _)| name))
     }
@@ -78,7 +78,7 @@ impl Choice<'_> {
 /// A schema within the schema of a type.
 #[derive(Clone, Copy)]
 pub(crate) struct SchemaNode<'s> {
-    /// What `$ref` points into.
+    /// The target of `$ref`s.
     root: &'s Value,
     node: &'s Value,
 }
@@ -90,7 +90,7 @@ impl<'s> SchemaNode<'s> {
         Self { root, node: root }
     }
 
-    /// The schema itself, and those that its `$ref` leads to, which hold together with it.
+    /// The schema and the targets of its `$ref`; all of them apply.
     fn parts(self) -> impl Iterator<Item = &'s Map<String, Value>> {
         let referred = move |node: &&'s Value| {
             let reference = node.get("$ref")?.as_str()?;
@@ -107,7 +107,7 @@ impl<'s> SchemaNode<'s> {
         Self { node, ..self }
     }
 
-    /// The JSON type that it names; nothing if it names none or several.
+    /// Its JSON type; `None` if it has none or several.
     pub(crate) fn type_name(self) -> Option<&'s str> {
         self.keyword("type")?.as_str()
     }
@@ -122,7 +122,7 @@ impl<'s> SchemaNode<'s> {
         Some(self.at(found))
     }
 
-    /// What properties without a name of their own hold; nothing if there may be none.
+    /// The schema of additional properties; `None` if they are not allowed.
     pub(crate) fn other_properties(self) -> Option<Self> {
         match self.keyword("additionalProperties") {
             Some(Value::Bool(false)) => None,
@@ -136,18 +136,18 @@ impl<'s> SchemaNode<'s> {
         lists.flatten().filter_map(Value::as_str)
     }
 
-    /// What an array holds.
+    /// The schema of array items.
     pub(crate) fn element(self) -> Self {
         self.keyword("items").map_or(Self::ANYTHING, |items| self.at(items))
     }
 
-    /// The only values that it allows, if it lists them.
+    /// The allowed values, if it lists them.
     pub(crate) fn options(self) -> Option<&'s [Value]> {
         let constant = self.keyword("const").map(std::slice::from_ref);
         constant.or_else(|| Some(self.keyword("enum")?.as_array()?.as_slice()))
     }
 
-    /// The variants of an enum, if it is one. Those of an untagged enum have no names.
+    /// The variants, if it is an enum. Those of an untagged enum have no names.
     pub(crate) fn choice(self) -> Option<Choice<'s>> {
         let branches: Vec<Self> = if self.options().is_some() {
             vec![self]
@@ -193,7 +193,7 @@ impl<'s> SchemaNode<'s> {
         }
     }
 
-    /// What the value should have been, in words.
+    /// The expected value as text for messages.
     pub(crate) fn expected(self) -> String {
         if let Some(choice) = self.choice() {
             return match (choice.tag, choice.has_tables()) {
@@ -216,7 +216,7 @@ impl<'s> SchemaNode<'s> {
         }
     }
 
-    /// A value that fits.
+    /// A valid value.
     pub(crate) fn placeholder(self) -> Value {
         self.placeholder_within(MAX_PLACEHOLDER_DEPTH)
     }
@@ -247,7 +247,7 @@ impl<'s> SchemaNode<'s> {
     }
 }
 
-/// Names of which one is expected.
+/// Formats names of which one is expected.
 pub(crate) fn one_of<T: fmt::Display>(names: impl IntoIterator<Item = T>) -> String {
     let names: Vec<_> = names.into_iter().map(|name| format!("`{name}`")).collect();
     match names.as_slice() {

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::MAX_DIAGNOSTICS;
 
-/// The most lines of one file that are reported as not UTF-8: a file in another encoding has as many
-/// as it has lines.
+/// Maximum number of lines reported as not UTF-8, because a file in another encoding may have an error
+/// on every line.
 const MAX_ENCODING_ERRORS: usize = 20;
 
 /// Byte order marks of UTF-16.
@@ -14,7 +14,7 @@ const UTF_16_MARKS: [[u8; 2]; 2] = [[0xff, 0xfe], [0xfe, 0xff]];
 /// One error in a file. Displayed as `file:line:column: path: message`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The name that the file was given.
+    /// The name of the file.
     pub file: String,
     /// From 1.
     pub line: usize,
@@ -36,20 +36,20 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// The text of one file and where its lines begin.
+/// The text of a file with the offsets of its lines.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) name: String,
     pub(crate) text: String,
     /// Byte offsets; the first is 0.
     line_starts: Vec<usize>,
-    /// Lines with bytes that are not UTF-8. Other errors in them follow from that one.
+    /// Lines that are not UTF-8. Other errors in them are consequences.
     undecoded: Vec<usize>,
 }
 
 impl Source {
-    /// Decodes a file. U+FFFD replaces what is not UTF-8, with one error a line; a file in UTF-16 is
-    /// read as empty.
+    /// Decodes a file. U+FFFD replaces invalid UTF-8, with one error per line; a file in UTF-16 is read
+    /// as empty.
     pub(crate) fn decode(name: &str, bytes: &[u8], diagnostics: &mut Vec<Diagnostic>) -> Self {
         if UTF_16_MARKS.iter().any(|mark| bytes.starts_with(mark)) {
             let source = Self::new(name, String::new());
@@ -120,13 +120,13 @@ impl Source {
         (line, column + 1)
     }
 
-    /// Where the line of `offset` begins.
+    /// The start of the line of `offset`.
     pub(crate) fn line_start(&self, offset: usize) -> usize {
         let line = self.line_starts.partition_point(|start| *start <= offset);
         line.checked_sub(1).and_then(|line| self.line_starts.get(line)).copied().unwrap_or(0)
     }
 
-    /// Where the line after that of `offset` begins, or the end of the text.
+    /// The start of the line after that of `offset`, or the end of the text.
     pub(crate) fn next_line(&self, offset: usize) -> usize {
         let line = self.line_starts.partition_point(|start| *start <= offset);
         self.line_starts.get(line).copied().unwrap_or(self.text.len())

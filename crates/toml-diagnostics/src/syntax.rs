@@ -1,12 +1,11 @@
-//! Finds every syntax error of a file, and parses the rest of it.
+//! Finds every syntax error of a file and parses the rest.
 //!
-//! The parser's own recovery reports one slip several times and may drop the rest of the file. So
-//! only its first error is taken, the broken text is blanked (offsets stay as they are), and parsing
-//! goes on from there. What is blanked is the line, if the error begins and ends in it, and otherwise
-//! everything up to the next header: where a bracket or a string that is never closed was meant to
-//! end is not known.
+//! The parser's own recovery reports one mistake several times and may drop the rest of the file. So
+//! only its first error is used, the broken text is blanked (offsets do not change), and parsing
+//! continues from there. An error within one line blanks the line; otherwise everything up to the next
+//! header is blanked, because the intended end of an unclosed bracket or string is unknown.
 //!
-//! Errors are looked for in windows, so that each costs the time of a window, not of the file.
+//! Errors are searched in windows, so that each costs the time of a window, not of the file.
 
 use toml::de::{DeTable, Error};
 
@@ -17,29 +16,29 @@ use crate::unread::Unread;
 /// The rest of a file with more syntax errors than this is not read.
 const MAX_ERRORS: usize = 50;
 
-/// How many bytes are parsed to find an error; more if it is not certain to be one.
+/// Size of a window in bytes; it grows if the error may be caused by its end.
 const WINDOW: usize = 16 << 10;
 
-/// The most bytes that are parsed to find the errors of one file.
+/// Maximum number of bytes parsed to find the errors of a file.
 const MAX_PARSED: usize = 24 << 20;
 
-/// The most lines that are searched upwards for the beginning of what is never closed.
+/// Maximum number of lines searched upwards for the start of an unclosed bracket or string.
 const MAX_SEARCH: usize = 100;
 
-/// Longer lines are no headers.
+/// Longer lines are not taken for headers.
 const MAX_HEADER: usize = 1_000;
 
-/// What is left of a file without its syntax errors.
+/// A file without its syntax errors.
 #[derive(Default)]
 pub(crate) struct Recovered {
     pub(crate) entries: Vec<Entry>,
-    /// Byte offsets of errors: what holds one of them is incomplete.
+    /// Byte offsets of errors; tables that contain one are incomplete.
     pub(crate) damage: Vec<usize>,
-    /// What was blanked that belongs to no item.
+    /// Blanked text that belongs to no item.
     pub(crate) unread: Unread,
 }
 
-/// Reports every syntax error, and parses the rest.
+/// Reports every syntax error and parses the rest.
 pub(crate) fn recover(source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Recovered {
     let mut recovered = Recovered::default();
     let (mut root, mut errors) = DeTable::parse_recoverable(&source.text);
@@ -56,7 +55,7 @@ pub(crate) fn recover(source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Rec
     recovered
 }
 
-/// The text with blanks for what is broken; nothing if that is too much.
+/// The text with errors blanked; `None` if there are too many.
 fn blank_errors(
     source: &Source,
     recovered: &mut Recovered,
@@ -74,7 +73,7 @@ fn blank_errors(
         };
         let at = from + start(&error);
         if to < text.len() && source.next_line(at) >= to {
-            // Perhaps only because the window ends here.
+            // May be caused by the end of the window.
             window *= 2;
             continue;
         }
@@ -96,19 +95,19 @@ fn blank_errors(
     (errors < MAX_ERRORS).then_some(text)
 }
 
-/// What to blank for one error, and what to report of it.
+/// What to blank and to report for an error.
 struct Cut {
     from: usize,
     to: usize,
-    /// Where it damages an item; nothing if it is outside of all.
+    /// The offset in the item that it damages; `None` outside of items.
     damage: Option<usize>,
-    /// Where the error is reported.
+    /// The position to report.
     offset: usize,
     message: String,
 }
 
 impl Cut {
-    /// `text` begins at the offset `from`, with a statement, and has the error.
+    /// `text`, which begins at the offset `from` with a statement, has the error.
     fn around(source: &Source, text: &str, from: usize, error: &Error, left: &mut usize) -> Self {
         let at = from + start(error);
         let here = source.line_start(at);
@@ -121,8 +120,8 @@ impl Cut {
             return Self { from: here, to, damage: Some(at), offset, message };
         }
         if begin == here && is_line_broken {
-            // What is under a misspelt header belongs to it, its own `[parts.of]` included. Nothing
-            // of the item above is damaged, unless the header was to be a part of that.
+            // Everything under a misspelt header belongs to it, including its own `[parts.of]`. The item
+            // above is not damaged, unless the header was meant as a part of it.
             let is_part = line.contains('.');
             let is_end = |line: &str| is_part || !line.contains('.');
             let to = next_header(source, source.next_line(at), is_end);
@@ -138,8 +137,8 @@ impl Cut {
     }
 }
 
-/// Where the statement begins that the line at `here` belongs to: `text`, which begins at `from`, has
-/// no error before it.
+/// The start of the statement that contains the line at `here`; `text`, which begins at `from`, has no
+/// error before it.
 fn statement_begin(
     source: &Source,
     text: &str,
@@ -159,8 +158,8 @@ fn statement_begin(
 
 /// Reports keys that are repeated: the parser keeps the first, so there is nothing to blank.
 ///
-/// A header that is there already is one error, not one for every key under it. Where a section that
-/// began as a table goes on as a list, all that follows is left out: none of it can be told apart.
+/// A repeated header is one error, not one per key under it. If a section that began as a table continues
+/// as a list, everything that follows is left out, because its items cannot be separated.
 fn report_repeated_keys(
     source: &Source,
     errors: &[Error],
@@ -200,7 +199,7 @@ fn start(error: &Error) -> usize {
     error.span().map_or(0, |span| span.start)
 }
 
-/// Where the first line at or after `line` begins that is such a header, or the end.
+/// The start of the first such header at or after `line`, or the end.
 fn next_header(source: &Source, mut line: usize, is_wanted: impl Fn(&str) -> bool) -> usize {
     let is_end = |line: &str| is_header(line) && is_wanted(line);
     while line < source.text.len() && !is_end(source.line(line)) {
@@ -209,20 +208,20 @@ fn next_header(source: &Source, mut line: usize, is_wanted: impl Fn(&str) -> boo
     line
 }
 
-/// Headers may be indented; so may be lists in lists, which are no headers.
+/// Headers may be indented; so may nested lists, which are not headers.
 fn is_header(line: &str) -> bool {
     let is_valid = || line.len() <= MAX_HEADER && DeTable::parse(line).is_ok();
     line.starts_with('[') || (line.trim_start().starts_with('[') && is_valid())
 }
 
-/// Whether a broken line looks as if a header had been meant.
+/// Whether a broken line looks like a header.
 fn was_header(line: &str) -> bool {
     let is_letter = |c: &char| c.is_alphanumeric() || "[\"'_#".contains(*c);
     let ends_as_header = line.trim_end().ends_with(']') && !line.contains('=');
     ends_as_header || line.chars().find(is_letter) == Some('[')
 }
 
-/// The parser's words, without those that help nobody.
+/// The parser's message, without unhelpful parts.
 fn words(error: &Error) -> String {
     let message = error.message();
     let message = message.strip_suffix(", expected nothing").unwrap_or(message);

@@ -1,13 +1,13 @@
-//! A TOML document as plain values that know where they begin.
+//! A TOML document as plain values with their positions.
 //!
-//! `toml`'s own tree borrows from the text; this one outlives it.
+//! Unlike `toml`'s own tree, it does not borrow from the text.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
-    /// Byte offset; that of a table's header, where it has one.
+    /// Byte offset; for a table with a header, that of the header.
     pub(crate) start: usize,
     pub(crate) value: NodeValue,
 }
@@ -35,7 +35,7 @@ pub(crate) struct Entry {
 }
 
 impl Node {
-    /// The value behind one step of a path: a key, or an index in decimal.
+    /// The value at one step of a path: a key or a decimal index.
     pub(crate) fn child(&self, step: &str) -> Option<&Node> {
         match &self.value {
             NodeValue::Table(entries) => {
@@ -51,7 +51,7 @@ impl Node {
 const MAX_QUOTE: usize = 40;
 
 impl Node {
-    /// The value in the words of messages.
+    /// The value as text for messages.
     pub(crate) fn describe(&self) -> String {
         match &self.value {
             NodeValue::String(text) => {
@@ -99,7 +99,7 @@ impl From<&DeValue<'_>> for NodeValue {
     }
 }
 
-/// What a table holds, in the order of the file.
+/// The entries of a table, in the order of the file.
 pub(crate) fn entries(table: &DeTable<'_>) -> Vec<Entry> {
     let mut entries: Vec<Entry> = table
         .iter()

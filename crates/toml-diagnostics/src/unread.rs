@@ -1,10 +1,10 @@
-//! Which sections may lack items.
+//! Sections that may lack items.
 
-/// Two names may be meant for each other if their first letters are the same, this many at least …
+/// A name may be a misspelling of another if they share at least this many first letters …
 const SAME_LETTERS: usize = 3;
-/// … or if at most this many edits make one of the other.
+/// … or differ by at most this many edits.
 const MAX_EDITS: usize = 2;
-/// The most characters of a name that are compared.
+/// Maximum number of characters compared.
 const MAX_NAME: usize = 40;
 
 /// The sections of a file that may have items which could not be read. A reference to an item that

@@ -1,8 +1,8 @@
-//! Compares an item with its schema. Reports what does not fit, and makes a JSON value of the item
-//! that fits throughout, with placeholders for what is wrong or missing.
+//! Compares an item with its schema. Reports errors and converts the item to a valid JSON value, with
+//! placeholders for wrong and missing values.
 //!
-//! It knows the keywords that serde's derives produce. Conditions beside them (`pattern`, `format`,
-//! `dependentRequired` …) are left to the caller, who can say more about them.
+//! It knows the keywords that serde's derives produce. Other conditions (`pattern`, `format`,
+//! `dependentRequired` …) are left to the caller, whose messages can be more specific.
 
 use serde_json::{Map, Number, Value};
 
@@ -12,7 +12,7 @@ use crate::schema::{Choice, SchemaNode, one_of};
 use crate::source::Diagnostic;
 use crate::tree::{Entry, Node, NodeValue};
 
-/// Gives the value, and the paths of what was replaced or left out in it.
+/// Returns the value, and the paths of replaced and omitted values.
 pub(crate) fn validate(
     location: &Location,
     schema: &Value,
@@ -27,7 +27,7 @@ pub(crate) fn validate(
 struct Validator<'a> {
     location: &'a Location,
     diagnostics: &'a mut Vec<Diagnostic>,
-    /// The path of the value that is being compared.
+    /// The path of the current value.
     steps: Vec<String>,
     replaced: Vec<Vec<String>>,
 }
@@ -152,20 +152,20 @@ impl Validator<'_> {
         value
     }
 
-    /// Reports a value of the wrong `type`, or with the wrong `value` of the right type.
+    /// Reports a wrong `type`, or a wrong `value` of the right type.
     fn wrong(&mut self, what: &str, node: &Node, schema: SchemaNode<'_>, expected: &str) -> Value {
         let message = format!("invalid {what}: {}, expected {expected}", node.describe());
         self.replace(node, schema, message)
     }
 
-    /// Reports a value and puts a placeholder in its place.
+    /// Reports a value and replaces it by a placeholder.
     fn replace(&mut self, node: &Node, schema: SchemaNode<'_>, message: String) -> Value {
         self.report(node.start, message);
         self.replaced.push(self.steps.clone());
         schema.placeholder()
     }
 
-    /// Reports a field that is unknown or missing.
+    /// Reports an unknown or missing field.
     fn leave_out(&mut self, offset: usize, key: &str, message: String) {
         self.report(offset, message);
         let mut path = self.steps.clone();
@@ -178,7 +178,7 @@ impl Validator<'_> {
         self.location.source.report(self.diagnostics, offset, path, message);
     }
 
-    /// Whether no further errors are reported: then nothing needs to be compared.
+    /// Whether the maximum number of errors is reached, so that comparing can stop.
     fn is_full(&self) -> bool {
         self.diagnostics.len() > MAX_DIAGNOSTICS
     }
@@ -187,13 +187,13 @@ impl Validator<'_> {
 /// A value of an enum.
 struct WrittenVariant<'n> {
     name: &'n str,
-    /// Where the name stands.
+    /// The position of the name.
     start: usize,
-    /// The table, if it is not a name alone.
+    /// The table, unless it is only a name.
     entries: Option<&'n [Entry]>,
 }
 
-/// Takes a value of an enum apart, or says why it cannot be one.
+/// Splits a value of an enum, or returns why it is not one.
 fn written_variant<'n>(
     node: &'n Node,
     schema: SchemaNode<'_>,
