@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::report::headline;
 
-/// A request, its answer, and what was in between (docs/control.md, "Journal"). Keys are blanked.
+/// A request, its answer, and what was in between (docs/control.md, "Request log"). Keys are blanked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoggedExchange(Value);
 

@@ -1,4 +1,4 @@
-//! What was asked of an account (docs/control.md, "Journal"): read, waited for, asserted on.
+//! What was asked of an account (docs/control.md, "Request log"): read, waited for, asserted on.
 //!
 //! A request is in the journal before its client has the end of the answer, so a test that has it
 //! asserts at once; what asks in the background is waited for.

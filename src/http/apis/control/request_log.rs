@@ -1,4 +1,4 @@
-//! An account's journal (docs/control.md, "Journal"): read, cleared, followed, and waited for.
+//! An account's journal (docs/control.md, "Request log"): read, cleared, followed, and waited for.
 //!
 //! [`query`] reads filters, [`shapes`] is how entries look in JSON, [`keys`] blanks keys
 //! in them.
