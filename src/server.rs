@@ -19,7 +19,7 @@ use crate::app::{
     Snapshots,
 };
 use crate::domain::BackendName;
-use crate::fixtures::{self, Checked, FixtureHandle, Fixtures, FixturesError};
+use crate::fixtures::{self, CheckedFixtures, FixtureHandle, Fixtures, FixturesError};
 use crate::http::apis::control;
 use crate::http::apis::runner;
 use crate::http::extract::{LargeBodies, Strictness};
@@ -131,7 +131,7 @@ impl Server {
     /// Opens the database, reads the fixtures and puts the server together.
     pub async fn build(config: &Config) -> Result<Self, ServerError> {
         // From before it is read, so that no change is missed.
-        let watch = config.fixtures.as_deref().map(FixtureWatch::begin);
+        let watch = config.fixtures.as_deref().map(FixtureWatch::new);
         let checked = match &config.fixtures {
             Some(folder) => fixtures::read(folder, route_table())?,
             None => fixtures::built_in(route_table())?,
@@ -140,7 +140,10 @@ impl Server {
     }
 
     /// The same with fixtures that were read already, in the place of those that `config` names.
-    pub async fn build_from(config: &Config, checked: Checked) -> Result<Self, ServerError> {
+    pub async fn build_from(
+        config: &Config,
+        checked: CheckedFixtures,
+    ) -> Result<Self, ServerError> {
         checked.log();
         let fixtures = FixtureHandle::new(checked.fixtures);
         let store = Store::open(&config.database).await?;
@@ -227,8 +230,7 @@ impl Server {
             registry.close_journals();
             grace
         };
-        let watching =
-            self.watch.map(|watch| tokio::spawn(watch.go_on(Arc::clone(&self.registry))));
+        let watching = self.watch.map(|watch| tokio::spawn(watch.run(Arc::clone(&self.registry))));
         let Stopped { busy, grace, since } =
             connections::serve(listener, self.pipeline, stop).await;
         sweeping.abort();

@@ -7,28 +7,28 @@ use super::output;
 use crate::fixtures::{self, Diagnostic, FixturesError};
 use crate::http::route_table;
 
-/// Prints every fault and warning in the folder's files.
+/// Prints all errors and warnings in the folder's files.
 pub(super) fn check(folder: &Path) -> anyhow::Result<ExitCode> {
-    let (faults, warnings) = match fixtures::read(folder, route_table()) {
+    let (errors, warnings) = match fixtures::read(folder, route_table()) {
         Ok(checked) => (checked.skipped, checked.warnings),
-        Err(FixturesError::Faulty { faults, warnings }) => (faults, warnings),
+        Err(FixturesError::Invalid { errors, warnings }) => (errors, warnings),
         Err(other) => return Err(other.into()),
     };
-    let mut lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    let mut lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
     lines.extend(warnings.iter().map(|warning| {
-        let Diagnostic { file, line, column, path, message } = warning;
-        format!("{file}:{line}:{column}: warning: {path}: {message}")
+        let Diagnostic { file, line, column, .. } = warning;
+        format!("{file}:{line}:{column}: warning: {}", warning.text())
     }));
-    lines.push(format!("{}, {}\n", count(&faults, "fault"), count(&warnings, "warning")));
+    lines.push(format!("{}, {}\n", count(&errors, "error"), count(&warnings, "warning")));
     output::print(lines.join("\n").as_bytes())?;
-    Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn count(faults: &[Diagnostic], what: &str) -> String {
-    match faults {
-        [] => format!("no {what}s"),
-        [_] => format!("1 {what}"),
-        many => format!("{} {what}s", many.len()),
+fn count(diagnostics: &[Diagnostic], noun: &str) -> String {
+    match diagnostics.len() {
+        0 => format!("no {noun}s"),
+        1 => format!("1 {noun}"),
+        number => format!("{number} {noun}s"),
     }
 }
 

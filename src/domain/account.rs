@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
+use serde::Deserialize;
+
 use crate::ids::{AccountId, ProjectId};
 
 /// An account as the fixtures describe it. Everything a client makes belongs to one.
@@ -19,14 +22,17 @@ pub struct FixtureAccount {
     pub keys: Vec<ApiKey>,
 }
 
-/// A plan: how many requests a minute an account may make.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A plan: how many requests a minute an account may send.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
-    /// Its id: `free`, `pro`.
+    /// The id of the plan: `free`, `pro`.
     pub id: String,
     /// Requests a minute to the Characters API (characters.txt, plans and limits).
+    #[schemars(range(min = 1))]
     pub requests_per_minute: u32,
-    /// Requests a minute to the Runner API. No limit is documented there, so none by default.
+    /// Requests a minute to the Runner API, which documents no limit; none by default.
+    #[schemars(range(min = 1))]
     pub runner_requests_per_minute: Option<u32>,
 }
 

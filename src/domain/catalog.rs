@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use o200k::Counted;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::account::Credits;
@@ -176,7 +178,8 @@ pub struct Image {
 }
 
 /// Whether a model answers with text or with a JSON object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum OutputMode {
     /// Plain text.
     #[default]
@@ -186,9 +189,11 @@ pub enum OutputMode {
 }
 
 /// Which backend answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum BackendName {
     /// Fixture rules, then a plausible fallback.
+    #[default]
     Canned,
     /// The last message, given back.
     Echo,

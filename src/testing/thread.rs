@@ -17,7 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{Error, StartError};
 use crate::app::{AccountRegistry, Snapshots};
-use crate::fixtures::Checked;
+use crate::fixtures::CheckedFixtures;
 use crate::server::{Config, STOP_MARGIN, Server};
 
 /// What accounts need of their server. It may be gone.
@@ -69,7 +69,7 @@ fn outcome<T>(ended: Result<T, tokio::task::JoinError>) -> Result<T, Error> {
 pub(super) struct StartRequest {
     pub(super) port: u16,
     pub(super) config: Config,
-    pub(super) fixtures: Checked,
+    pub(super) fixtures: CheckedFixtures,
     /// How long running answers get at a stop.
     pub(super) grace: Duration,
 }

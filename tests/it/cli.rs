@@ -565,7 +565,7 @@ async fn exported_fixtures_are_clean_and_the_same_as_the_built_in_ones() {
         assert!(Path::new(path).exists(), "{path}");
     }
     let check = output(&["fixtures", "check", target]).await;
-    assert_eq!(text(&check.stdout), "no faults, no warnings\n");
+    assert_eq!(text(&check.stdout), "no errors, no warnings\n");
     assert_eq!(check.status.code(), Some(0));
     let server = Binary::start(&["--fixtures", target]).await;
     let answer = server.post(&format!("/v1/runner/{DEPLOYMENT}"), &said("Hi")).send().await;
@@ -606,7 +606,7 @@ name = "red"
     assert!(deployment.contains("missing field `account`"), "{deployment}");
     assert!(section.starts_with("all.toml:17:"), "{section}");
     assert!(section.contains("unknown section `colour`"), "{section}");
-    assert_eq!(count, "4 faults, no warnings");
+    assert_eq!(count, "4 errors, no warnings");
 }
 
 #[tokio::test]
@@ -674,7 +674,7 @@ reply = [{{ text = "hi" }}]
             "{place} {said} in {lines:#?}"
         );
     }
-    assert_eq!(lines.last().unwrap(), "11 faults, no warnings", "{lines:#?}");
+    assert_eq!(lines.last().unwrap(), "11 errors, no warnings", "{lines:#?}");
 }
 
 #[tokio::test]
@@ -713,7 +713,7 @@ reply = [{{ text = "5" }}]
     ] {
         assert!(line.contains("warning: ") && line.contains(said), "{said}: {line}");
     }
-    assert_eq!(count, "no faults, 3 warnings");
+    assert_eq!(count, "no errors, 3 warnings");
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "all.toml", &doubtful);
     let server = Binary::start(&["--fixtures", folder.path().to_str().unwrap()]).await;

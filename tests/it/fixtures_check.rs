@@ -1,4 +1,4 @@
-//! What is said of fixture files: every fault of form and of meaning together, and every rule that
+//! What is reported of fixture files: every error of form and of meaning together, and every rule that
 //! can never answer.
 
 use mynah::fixtures::{self, FixturesError};
@@ -46,18 +46,18 @@ cost_per_1k_tokens = "0"
 backend = "echo"
 "#;
 
-/// Faults and warnings of one file, without its name.
-fn found(bytes: &[u8]) -> (Vec<String>, Vec<String>) {
-    let (faults, warnings) = match fixtures::read_bytes("a.toml", bytes, route_table()) {
+/// Errors and warnings of one file, without its name.
+fn check(bytes: &[u8]) -> (Vec<String>, Vec<String>) {
+    let (errors, warnings) = match fixtures::read_bytes("a.toml", bytes, route_table()) {
         Ok(checked) => (Vec::new(), checked.warnings),
-        Err(FixturesError::Faulty { faults, warnings }) => (faults, warnings),
+        Err(FixturesError::Invalid { errors, warnings }) => (errors, warnings),
         Err(other) => panic!("{other}"),
     };
-    let said = |found: Vec<fixtures::Diagnostic>| {
-        let lines = found.iter().map(ToString::to_string);
+    let lines = |diagnostics: Vec<fixtures::Diagnostic>| {
+        let lines = diagnostics.iter().map(ToString::to_string);
         lines.map(|line| line.strip_prefix("a.toml:").unwrap_or(&line).to_owned()).collect()
     };
-    (said(faults), said(warnings))
+    (lines(errors), lines(warnings))
 }
 
 /// Rules with these conditions.
@@ -66,11 +66,11 @@ fn rules(conditions: &[impl std::fmt::Display]) -> String {
     conditions.iter().map(rule).collect::<Vec<_>>().concat()
 }
 
-/// The warnings for rules with these conditions, one after the other, and no faults.
+/// The warnings for rules with these conditions, one after the other, and no errors.
 fn warned(conditions: &[&str]) -> Vec<String> {
     let text = BASE.to_owned() + &rules(conditions);
-    let (faults, warnings) = found(text.as_bytes());
-    assert_eq!(faults, [""; 0], "{conditions:?}");
+    let (errors, warnings) = check(text.as_bytes());
+    assert_eq!(errors, [""; 0], "{conditions:?}");
     warnings
 }
 
@@ -125,13 +125,13 @@ fn check_warns_of_every_condition_that_can_never_hold() {
 fn check_warns_of_rules_where_nobody_answers_by_rules() {
     let echo = |text: &str| text.replace("model = \"parrot\"", "model = \"p\"\nbackend = \"echo\"");
     let rule = "[[rule]]\nwhen = { api = 'runner' }\nreply = [{ text = 'x' }]\n";
-    let (_, warnings) = found((echo(BASE) + rule).as_bytes());
+    let (_, warnings) = check((echo(BASE) + rule).as_bytes());
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].contains("all that could answer are echoes"), "{warnings:?}");
-    let (_, warnings) = found((echo(BASE) + &rule.replace("runner", "characters")).as_bytes());
+    let (_, warnings) = check((echo(BASE) + &rule.replace("runner", "characters")).as_bytes());
     assert_eq!(warnings, [""; 0]);
     let without = BASE.split("[[deployment]]").next().unwrap();
-    let (_, warnings) = found((without.to_owned() + rule).as_bytes());
+    let (_, warnings) = check((without.to_owned() + rule).as_bytes());
     assert!(warnings[0].contains("there is no deployment"), "{warnings:?}");
 }
 
@@ -186,11 +186,11 @@ fn check_warns_of_rules_that_an_earlier_one_always_answers_before() {
     let times = format!(
         "{BASE}[[rule]]\ntimes = 1\nreply = [{{ text = \"x\" }}]\n[[rule]]\nreply = [{{ text = \"x\" }}]\n"
     );
-    assert_eq!(found(times.as_bytes()).1, [""; 0]);
+    assert_eq!(check(times.as_bytes()).1, [""; 0]);
 }
 
 #[test]
-fn faults_of_form_and_of_meaning_are_reported_together_even_in_one_item() {
+fn errors_of_form_and_of_meaning_are_reported_together_even_in_one_item() {
     let text = r#"[[rule]]
 id = 5
 colour = "red"
@@ -220,7 +220,7 @@ name = 5
 created_at = "yesterday"
 updated_at = 2026-03-24T09:01:00Z
 "#;
-    let (faults, _) = found((text.to_owned() + BASE).as_bytes());
+    let (errors, _) = check((text.to_owned() + BASE).as_bytes());
     let expected = [
         "2:6: rule[0].id: invalid type: number `5`",
         "3:1: rule[0]: unknown field `colour`",
@@ -237,16 +237,16 @@ updated_at = 2026-03-24T09:01:00Z
         "26:8: conversation[0].name: invalid type: number `5`",
         "27:14: conversation[0].created_at: expected a time",
     ];
-    assert_eq!(faults.len(), expected.len(), "{faults:#?}");
-    for (fault, expected) in faults.iter().zip(expected) {
-        assert!(fault.starts_with(expected), "{fault} is not {expected}");
+    assert_eq!(errors.len(), expected.len(), "{errors:#?}");
+    for (error, expected) in errors.iter().zip(expected) {
+        assert!(error.starts_with(expected), "{error} is not {expected}");
     }
 }
 
 #[test]
-fn one_mistake_is_one_fault() {
+fn one_mistake_is_one_error() {
     let base = |from: &str, to: &str| BASE.replace(from, to);
-    // What is not read is not missed elsewhere, nor found twice.
+    // What follows from an error is not reported.
     for (mistake, expected) in [
         (base("id = \"me\"", "id = 5"), &["account[0].id: invalid type"][..]),
         (
@@ -260,23 +260,23 @@ fn one_mistake_is_one_fault() {
         (base("id = \"plan\"", "id = \"plan"), &["invalid basic string"]),
         (base("balance = \"1.5\"", "balance = 1.5"), &["account[0].balance: invalid type"]),
     ] {
-        let (faults, warnings) = found(mistake.as_bytes());
-        assert_eq!(faults.len(), expected.len(), "{expected:?}: {faults:#?}");
-        for (fault, expected) in faults.iter().zip(expected) {
-            assert!(fault.contains(expected), "{expected}: {fault}");
+        let (errors, warnings) = check(mistake.as_bytes());
+        assert_eq!(errors.len(), expected.len(), "{expected:?}: {errors:#?}");
+        for (error, expected) in errors.iter().zip(expected) {
+            assert!(error.contains(expected), "{expected}: {error}");
         }
         assert_eq!(warnings, [""; 0]);
     }
 }
 
 #[test]
-fn bytes_that_are_not_utf_8_are_named_by_line_and_hide_no_other_fault() {
+fn bytes_that_are_not_utf_8_are_named_by_line_and_hide_no_other_error() {
     let text =
         b"[[rule]]\nid = \"x\"\nwhen = { equals = \"z\" }\nreply = [{ text = \"caf\xe9\" }]\n\
                  [[rule]]\nid = 5\nreply = [{ text = \"a\" }]\n";
-    let (faults, _) = found(&[BASE.as_bytes(), text].concat());
+    let (errors, _) = check(&[BASE.as_bytes(), text].concat());
     let at = |line: usize| BASE.lines().count() + line;
-    let [encoding, id] = &faults[..] else { panic!("{faults:#?}") };
+    let [encoding, id] = &errors[..] else { panic!("{errors:#?}") };
     let said = format!("{}:23: the byte 0xE9 is not UTF-8", at(4));
     assert!(encoding.starts_with(&said), "{encoding}");
     assert!(id.starts_with(&format!("{}:6: rule[1].id: ", at(6))), "{id}");
@@ -291,21 +291,21 @@ fn a_file_that_is_not_toml_hides_no_unknown_name_in_another() {
     for (name, text) in [("a.toml", rule), ("b.toml", talk), ("c.toml", BASE)] {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
-    let Err(FixturesError::Faulty { faults, .. }) = fixtures::read(folder.path(), route_table())
+    let Err(FixturesError::Invalid { errors, .. }) = fixtures::read(folder.path(), route_table())
     else {
-        panic!("there are faults");
+        panic!("there are errors");
     };
-    let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
-    assert_eq!(faults.len(), 2, "{faults:#?}");
-    assert!(faults[0].contains("a.toml:3:1: "), "{faults:#?}");
-    assert!(faults[1].contains("b.toml:3:14: conversation[0].deployment: "), "{faults:#?}");
+    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(errors.len(), 2, "{errors:#?}");
+    assert!(errors[0].contains("a.toml:3:1: "), "{errors:#?}");
+    assert!(errors[1].contains("b.toml:3:14: conversation[0].deployment: "), "{errors:#?}");
 }
 
 #[test]
-fn many_faults_are_counted_and_hostile_files_end_soon() {
-    let (faults, _) = found("[[rule]]\n".repeat(3000).as_bytes());
-    assert_eq!(faults.len(), 1001);
-    assert!(faults.last().unwrap().ends_with("more are not shown"), "{:?}", faults.last());
+fn many_errors_are_limited_and_hostile_files_end_soon() {
+    let (errors, _) = check("[[rule]]\n".repeat(3000).as_bytes());
+    assert_eq!(errors.len(), 1001);
+    assert!(errors.last().unwrap().ends_with("more are not shown"), "{:?}", errors.last());
     for text in [
         "x\n".repeat(20_000),
         "a = [1,\n".repeat(20_000),
@@ -314,11 +314,11 @@ fn many_faults_are_counted_and_hostile_files_end_soon() {
         format!("[{}b]", "a.".repeat(20_000)),
         format!("[[account]]\nkeys = [{}]", "1,".repeat(20_000)),
     ] {
-        assert!(!found(text.as_bytes()).0.is_empty());
+        assert!(!check(text.as_bytes()).0.is_empty());
     }
     let patterns: Vec<_> = (0..1500).map(|n| format!("{{ regex = 'a{n}' }}")).collect();
     let rules = rules(&patterns);
-    assert_eq!(found((BASE.to_owned() + &rules).as_bytes()), (Vec::new(), Vec::new()));
+    assert_eq!(check((BASE.to_owned() + &rules).as_bytes()), (Vec::new(), Vec::new()));
 }
 
 /// Ids that can be percent-encoded into a path, however odd.
@@ -375,9 +375,9 @@ async fn a_deployment_whose_id_no_request_can_name_is_refused_and_every_other_is
     ] {
         let (_, answer) = run(id).await;
         assert_ne!(answer["error"]["code"], "deployment_not_found", "{id:?} is not looked for");
-        let (faults, _) = found((account.to_owned() + &deployment(id)).as_bytes());
-        let [fault] = &faults[..] else { panic!("{id:?}: {faults:?}") };
-        assert!(fault.contains("deployment[0].id: ") && fault.contains(why), "{fault}");
+        let (errors, _) = check((account.to_owned() + &deployment(id)).as_bytes());
+        let [error] = &errors[..] else { panic!("{id:?}: {errors:?}") };
+        assert!(error.contains("deployment[0].id: ") && error.contains(why), "{error}");
     }
     let missing = app.request(Method::POST, "/v1/runner/").key("MY_KEY").json(&said("hi"));
     assert_eq!(missing.send().await.status, StatusCode::NOT_FOUND);
@@ -395,17 +395,18 @@ fn ids_that_stand_in_other_paths_are_checked_as_well() {
                 "deployment = 'CANNED'\nname = 'n'\ncreated_at = {time}\nupdated_at = {time}\n"
             ),
         ),
-        (
-            "dialogue",
-            format!(
-                "title = 't'\nllm = 'llm_canned'\ncreated_at = {time}\nlast_message_at = {time}\n"
-            ),
-        ),
+        ("dialogue", characters_conversation()),
     ] {
         for id in ["", ".", ".."] {
-            let (faults, _) = found(format!("{BASE}[[{section}]]\nid = '{id}'\n{rest}").as_bytes());
-            assert_eq!(faults.len(), 1, "{section} {id:?}: {faults:?}");
-            assert!(faults[0].contains(".id: "), "{faults:?}");
+            let (errors, _) = check(format!("{BASE}[[{section}]]\nid = '{id}'\n{rest}").as_bytes());
+            assert_eq!(errors.len(), 1, "{section} {id:?}: {errors:?}");
+            assert!(errors[0].contains(".id: "), "{errors:?}");
         }
     }
+}
+
+/// A conversation of the Characters API without its id.
+fn characters_conversation() -> String {
+    let time = "2026-03-24T09:01:00Z";
+    format!("title = 't'\nllm = 'llm_canned'\ncreated_at = {time}\nlast_message_at = {time}\n")
 }

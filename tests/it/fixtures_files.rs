@@ -109,7 +109,7 @@ async fn what_is_not_a_regular_file_is_named_and_skipped() {
         let line = format!("{}/{name}:1:1: {why}", of(&folder));
         assert!(said.contains(&line), "{line} in {said}");
     }
-    assert!(said.ends_with("8 faults, no warnings\n"), "{said}");
+    assert!(said.ends_with("8 errors, no warnings\n"), "{said}");
     let server = timeout(LIMIT, Binary::start(&["--fixtures", of(&folder)])).await.unwrap();
     assert_eq!(answer(&server).await, "read");
     let lines = timeout(LIMIT, server.stop()).await.expect("SIGTERM ends the server");

@@ -61,8 +61,8 @@ fn said(content: &Value) -> Vec<String> {
         .unwrap();
     match fixtures::read(folder.path(), route_table()) {
         Ok(_) => Vec::new(),
-        Err(FixturesError::Faulty { faults, .. }) => {
-            faults.into_iter().map(|fault| fault.message).collect()
+        Err(FixturesError::Invalid { errors, .. }) => {
+            errors.into_iter().map(|error| error.message).collect()
         }
         Err(other) => panic!("{other}"),
     }

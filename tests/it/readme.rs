@@ -67,7 +67,7 @@ async fn the_rule_is_sound_and_answers() {
     assert!(output(&["fixtures", "export", path]).await.status.success());
     std::fs::write(folder.join("a-refunds.toml"), blocks("toml")[0]).unwrap();
     let check = output(&["fixtures", "check", path]).await;
-    assert_eq!(String::from_utf8(check.stdout).unwrap(), "no faults, no warnings\n");
+    assert_eq!(String::from_utf8(check.stdout).unwrap(), "no errors, no warnings\n");
     let server = Binary::start(&["--fixtures", path]).await;
     let body = json!({
         "content": [{"type": "text", "text": "Where is my refund?"}],

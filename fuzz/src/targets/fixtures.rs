@@ -13,9 +13,11 @@ pub const TARGET: Target = Target {
         "[[account]]\n",
         "[[deployment]]\n",
         "[[llm]]\n",
-        "[[sd]]\n",
+        "[[sd_model]]\n",
         "[[plan]]\n",
         "[[conversation]]\n",
+        "[[characters_conversation]]\n",
+        "[[dialogue]]\n",
         "[[agent]]\n",
         "[[image]]\n",
         "when",
@@ -51,18 +53,19 @@ const NAME: &str = "fuzz.toml";
 
 fn run(input: &[u8]) {
     let lines = String::from_utf8_lossy(input).matches('\n').count() + 1;
-    let (faults, warnings) = match read_bytes(NAME, input, mynah::http::route_table()) {
+    let (errors, warnings) = match read_bytes(NAME, input, mynah::http::route_table()) {
         Ok(checked) => (Vec::new(), checked.warnings),
-        Err(FixturesError::Faulty { faults, warnings }) => {
-            assert!(!faults.is_empty(), "an invalid file without a diagnostic");
-            (faults, warnings)
+        Err(FixturesError::Invalid { errors, warnings }) => {
+            assert!(!errors.is_empty(), "an invalid file without an error");
+            (errors, warnings)
         }
         Err(error) => panic!("not a diagnostic: {error}"),
     };
-    for fault in faults.iter().chain(&warnings) {
-        assert!(!fault.message.is_empty(), "no message at line {}", fault.line);
+    for diagnostic in errors.iter().chain(&warnings) {
+        assert!(!diagnostic.message.is_empty(), "no message at line {}", diagnostic.line);
         // A diagnostic about all files together has no position.
-        assert!([NAME, "fixtures"].contains(&&*fault.file), "{fault}");
-        assert!((1..=lines).contains(&fault.line) && fault.column >= 1, "{fault} of {lines} lines");
+        assert!([NAME, "fixtures"].contains(&&*diagnostic.file), "{diagnostic}");
+        let is_in_file = (1..=lines).contains(&diagnostic.line) && diagnostic.column >= 1;
+        assert!(is_in_file, "{diagnostic} of {lines} lines");
     }
 }

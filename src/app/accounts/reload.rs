@@ -39,7 +39,7 @@ impl AccountRegistry {
             .boxed()
         });
         let go_on = move |settled: &Vec<(AccountRecord, Vec<(IdKind, u64)>)>| {
-            shared.put(Arc::clone(&fixtures));
+            shared.replace(Arc::clone(&fixtures));
             found.write().go_on_with(&fixtures, settled, settings);
         };
         self.store.write_then(settle, go_on).await.map(drop)

@@ -178,13 +178,13 @@ faults = [
 "#;
     std::fs::write(&file, format!("{ACCOUNTS}{text}")).unwrap();
     let found = mynah::fixtures::read(folder.path(), route_table()).unwrap_err();
-    let FixturesError::Faulty { faults, .. } = found else { panic!("{found}") };
+    let FixturesError::Invalid { errors, .. } = found else { panic!("{found}") };
     let first = u32::try_from(ACCOUNTS.lines().count()).unwrap();
-    let said: Vec<String> = faults
+    let said: Vec<String> = errors
         .iter()
-        .map(|fault| {
-            let line = u32::try_from(fault.line).unwrap() - first;
-            format!("{line}: {}: {}", fault.path, fault.message)
+        .map(|error| {
+            let line = u32::try_from(error.line).unwrap() - first;
+            format!("{line}: {}", error.text())
         })
         .collect();
     assert_eq!(
