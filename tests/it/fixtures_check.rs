@@ -395,6 +395,7 @@ fn ids_that_stand_in_other_paths_are_checked_as_well() {
                 "deployment = 'CANNED'\nname = 'n'\ncreated_at = {time}\nupdated_at = {time}\n"
             ),
         ),
+        ("characters_conversation", characters_conversation()),
         ("dialogue", characters_conversation()),
     ] {
         for id in ["", ".", ".."] {
@@ -409,4 +410,28 @@ fn ids_that_stand_in_other_paths_are_checked_as_well() {
 fn characters_conversation() -> String {
     let time = "2026-03-24T09:01:00Z";
     format!("title = 't'\nllm = 'llm_canned'\ncreated_at = {time}\nlast_message_at = {time}\n")
+}
+
+#[tokio::test]
+async fn conversations_of_the_characters_api_have_two_section_names_that_one_file_can_mix() {
+    let table = characters_conversation();
+    let sections = ["dialogue", "characters_conversation", "dialogue", "characters_conversation"];
+    let tables = sections.iter().enumerate();
+    let tables: String =
+        tables.map(|(index, name)| format!("[[{name}]]\nid = 'c{index}'\n{table}")).collect();
+    let app = TestApp::with_fixtures(&[("a.toml", &(BASE.to_owned() + &tables))]).await;
+    let list = app.characters_as("MY_KEY").list("/conversations").await;
+    let ids: Vec<_> = list.iter().map(|conversation| &conversation["id"]).collect();
+    // As if all had one name: the last one that was started comes first.
+    assert_eq!(ids, ["c3", "c2", "c1", "c0"]);
+
+    let repeated = format!("[[dialogue]]\nid = 'c1'\n{table}{tables}");
+    let (errors, _) = check((BASE.to_owned() + &repeated).as_bytes());
+    let [error] = &errors[..] else { panic!("{errors:?}") };
+    assert!(error.contains("there are two conversations called `c1`"), "{error}");
+    let unknown = repeated.replacen("'c1'", "'other'", 1).replacen("llm_canned", "none", 2);
+    let (errors, _) = check((BASE.to_owned() + &unknown).as_bytes());
+    let [first, second] = &errors[..] else { panic!("{errors:?}") };
+    assert!(first.contains("dialogue[0].llm: there is no llm called `none`"), "{first}");
+    assert!(second.contains("dialogue[1].llm: there is no llm called `none`"), "{second}");
 }

@@ -212,7 +212,8 @@ fn wrong_files_are_invalid() {
         ("no reply", "/rule/0/reply", json!([])),
         ("a negative number", "/rule/0/reply/0/input_tokens", json!(-1)),
         ("no part", "/rule/0/when/parts", json!(["smell"])),
-        ("no role", "/dialogue/0/message/0/role", json!("assistant")),
+        ("no role", "/characters_conversation/0/message/0/role", json!("assistant")),
+        ("no role in the former section", "/dialogue/0/message/0/role", json!("assistant")),
         ("no time", "/image/0/created_at", json!("yesterday")),
         ("a message with both", "/conversation/0/message/0/text", json!("a")),
     ] {
