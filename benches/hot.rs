@@ -18,6 +18,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use futures::FutureExt as _;
+use mynah::config::Config;
 use mynah::domain::conversation::{Api, Meta, Scene, Variables};
 use mynah::domain::reply_rule::{Reply, ReplyConditions, ReplyRule};
 use mynah::domain::{OutputMode, Part, Prompt};
@@ -25,7 +26,7 @@ use mynah::http::apis::control;
 use mynah::http::{ConnectionAbort, Pipeline};
 use mynah::models::rules::{AccountRules, RuleSet};
 use mynah::models::{Echo, ModelProvider, ModelRequest, ReplyRules};
-use mynah::server::{Config, Server};
+use mynah::server::Server;
 use serde_json::{Value, json};
 
 const SHORT: &str = "Hello! I need help with my order.";

@@ -26,13 +26,14 @@ use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::clock::parse_rfc3339;
+use crate::domain::error::with_sources;
 use crate::domain::BackendName;
 use crate::http::apis::control;
 use crate::http::apis::runner::{ErrorStyle, MessageContent, Style};
 use crate::http::extract::Strictness;
 use crate::http::{FaultHeader, ResetStyle};
 use crate::openapi::SERVER;
-use crate::server::Config;
+use crate::config::Config;
 
 /// A stand-in server for the Runner API and the Characters API.
 ///
@@ -310,6 +311,20 @@ enum LogFormat {
 
 fn time(text: &str) -> Result<DateTime<Utc>, String> {
     parse_rfc3339(text).ok_or_else(|| "expected a time like 2026-03-24T09:00:00Z".to_owned())
+}
+
+/// Reads the options of this process and runs its command.
+pub(crate) fn main() -> ExitCode {
+    match Cli::read().run() {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = std::io::Write::write_fmt(
+                &mut std::io::stderr(),
+                format_args!("mynah: {}\n", with_sources(error.as_ref())),
+            );
+            ExitCode::FAILURE
+        }
+    }
 }
 
 impl Cli {

@@ -90,6 +90,7 @@ pub fn read(folder: &Path, routes: &RouteTable) -> Result<CheckedFixtures, Fixtu
 
 /// The fixtures in one file. Reports what `mynah fixtures check` does for a folder with that file
 /// alone.
+#[cfg(any(test, feature = "internals"))]
 pub fn read_bytes(
     name: &str,
     bytes: &[u8],

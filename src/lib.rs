@@ -1,17 +1,46 @@
 #![doc = include_str!("../docs/ARCHITECTURE.md")]
+// Without the command, what only it uses is unused.
+#![cfg_attr(not(feature = "cli"), allow(dead_code, reason = "used by the command"))]
 
-pub mod app;
-#[cfg(feature = "cli")]
-pub mod cli;
-pub mod clock;
-pub mod domain;
-pub mod fixtures;
-pub mod http;
-pub mod ids;
-pub mod models;
-pub mod openapi;
-pub mod server;
-pub mod storage;
+/// Declares modules that only this crate uses. The feature `internals` makes them public for the
+/// benchmarks, the fuzz targets and the integration tests.
+macro_rules! internal_modules {
+    ($($(#[$attribute:meta])* $name:ident)*) => {$(
+        #[cfg(not(feature = "internals"))]
+        $(#[$attribute])*
+        pub(crate) mod $name;
+        #[cfg(feature = "internals")]
+        #[doc(hidden)]
+        $(#[$attribute])*
+        pub mod $name;
+    )*};
+}
+
+internal_modules! {
+    app
+    #[cfg(feature = "cli")]
+    cli
+    clock
+    domain
+    fixtures
+    http
+    ids
+    models
+    openapi
+    server
+    storage
+}
+
+pub mod config;
 pub mod testing;
 
+pub use self::config::Config;
+pub use self::server::{Server, ServerError, Shutdown};
 pub use self::testing::Mynah;
+
+/// Runs the command line of this process.
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub fn run_cli() -> std::process::ExitCode {
+    cli::main()
+}

@@ -33,6 +33,7 @@ pub enum Format {
 
 impl ApiDocument {
     /// Both.
+    #[cfg(any(test, feature = "internals"))]
     pub const ALL: [Self; 2] = [Self::Runner, Self::Characters];
 
     /// Its name in paths and on the command line.

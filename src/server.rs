@@ -5,7 +5,6 @@ mod connections;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -18,73 +17,15 @@ use crate::app::{
     AccountRegistry, AgentsAndImages, Authenticator, ConversationQueries, Generation, Health,
     Snapshots,
 };
-use crate::domain::BackendName;
+use crate::config::Config;
 use crate::fixtures::{self, CheckedFixtures, FixtureHandle, Fixtures, FixturesError};
-use crate::http::apis::control;
-use crate::http::apis::runner;
-use crate::http::extract::{LargeBodies, Strictness};
+use crate::http::extract::LargeBodies;
 use crate::http::pipeline;
 use crate::http::route_table;
 use crate::http::{
-    AccessLog, FaultHeader, Metrics, Pipeline, PublicUrl, ResetStyle, Secrets, Services,
+    AccessLog, Metrics, Pipeline, PublicUrl, Secrets, Services,
 };
 use crate::storage::{Store, StoreError};
-
-/// What a server is built from.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// `sqlite://FILE` or `sqlite::memory:`.
-    pub database: String,
-    /// A folder of fixtures; the built-in ones without.
-    pub fixtures: Option<std::path::PathBuf>,
-    /// Overrides every deployment's own backend.
-    pub backend: Option<BackendName>,
-    /// How fast words are streamed where a rule does not say.
-    pub pace: Duration,
-    /// Where ids and chance come from.
-    pub seed: u64,
-    /// Where every clock stands still; without, clocks run with the system's.
-    pub clock: Option<DateTime<Utc>>,
-    /// Whether unknown fields are refused.
-    pub strictness: Strictness,
-    /// How the Runner API renders what its documents leave open.
-    pub runner: runner::Style,
-    /// Who may use the control plane.
-    pub control: control::ControlAccess,
-    /// Whether requests may ask for faults of their own.
-    pub fault_header: FaultHeader,
-    /// How the end of a limit's window is told.
-    pub reset: ResetStyle,
-    /// The most entries in an account's journal; 0 for none.
-    pub journal_max: usize,
-    /// The URL that clients reach the server under, if it is not what they send as `Host`.
-    pub public_url: Option<url::Url>,
-}
-
-/// A server for tests: in memory, with the built-in fixtures, streams without pause and ids from
-/// seed 1; in all else as the command is without options.
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            database: "sqlite::memory:".to_owned(),
-            fixtures: None,
-            backend: None,
-            pace: Duration::ZERO,
-            seed: 1,
-            clock: None,
-            strictness: Strictness::Lenient,
-            runner: runner::Style {
-                errors: runner::ErrorStyle::OpenAi,
-                message_content: runner::MessageContent::Text,
-            },
-            control: control::ControlAccess::ThisMachine,
-            fault_header: FaultHeader::Ignored,
-            reset: ResetStyle::Unix,
-            journal_max: 1000,
-            public_url: None,
-        }
-    }
-}
 
 /// How long a stop may take beyond the time that running answers get.
 pub const STOP_MARGIN: Duration = Duration::from_millis(1300);
@@ -177,7 +118,7 @@ impl Server {
             access_log: AccessLog::new(config.seed, config.reset, metrics, secrets),
             public_url: PublicUrl::new(config.public_url.as_ref()),
         });
-        Ok(Self { pipeline, generation: turns, store, registry: registry, fixtures, watch: None })
+        Ok(Self { pipeline, generation: turns, store, registry, fixtures, watch: None })
     }
 
     /// The accounts, with their clocks.

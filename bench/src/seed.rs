@@ -9,12 +9,13 @@ use anyhow::{Context as _, ensure};
 use futures::FutureExt as _;
 use mynah::app::AccountState;
 use mynah::clock::Stopwatch;
+use mynah::config::Config;
 use mynah::domain::conversation::{Conversation, Message, Meta, Target, Variables, number_turns};
 use mynah::domain::{Part, Role};
 use mynah::fixtures;
 use mynah::http::apis::control;
 use mynah::ids::{AccountId, ConversationId, IdKind};
-use mynah::server::{Config, Server};
+use mynah::server::Server;
 use mynah::storage::{self, Connection, Store, StoreError, accounts, conversations, messages};
 use tempfile::TempDir;
 

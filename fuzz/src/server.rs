@@ -5,8 +5,9 @@ use std::cell::RefCell;
 use anyhow::Context as _;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
+use mynah::config::Config;
 use mynah::http::ConnectionAbort;
-use mynah::server::{Config, Server};
+use mynah::server::Server;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 

@@ -68,7 +68,7 @@ impl AccountSession {
     /// A visit to `world` that begins now, and is written about in `notes`.
     pub fn new(account: Arc<AccountState>, notes: &Arc<RequestTrace>) -> Self {
         let epoch = account.epoch();
-        Self { account: account, epoch, trace: Arc::clone(notes) }
+        Self { account, epoch, trace: Arc::clone(notes) }
     }
 
     /// Where to note for the journal what becomes of it.

@@ -63,7 +63,7 @@ impl ConversationReader {
 impl Authenticator {
     /// Access to the accounts of `worlds` and the deployments of `fixtures`.
     pub fn new(registry: Arc<AccountRegistry>, fixtures: FixtureHandle) -> Self {
-        Self { registry: registry, fixtures }
+        Self { registry, fixtures }
     }
 
     /// The account that `key` opens.
@@ -124,7 +124,7 @@ impl Authenticator {
                 origin_allowed: allowlist.allows(origin),
             })
         });
-        ConversationReader { account: account, public: public.collect(), key_sent: key.is_some() }
+        ConversationReader { account, public: public.collect(), key_sent: key.is_some() }
     }
 
     fn owner(&self, deployment: &Deployment) -> Result<Arc<AccountState>, Error> {

@@ -71,6 +71,7 @@ impl FixtureWatch {
 
 /// Reads `folder` and applies its fixtures to the accounts. Returns false if it has errors, which are
 /// logged; then nothing changes.
+#[cfg(any(test, feature = "internals"))]
 pub async fn reload(folder: &Path, registry: &AccountRegistry) -> bool {
     let (of_folder, routes) = (folder.to_owned(), registry.routes());
     match spawn_blocking(move || read(&of_folder, routes)).await {

@@ -13,7 +13,6 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::check::FaultRuleError;
 pub use self::routes::{Carrier, Route, RouteTable};
 use super::conversation::Api;
 use super::path::decoded;

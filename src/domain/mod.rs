@@ -13,5 +13,5 @@ pub mod words;
 pub use account::{ApiKey, Credits, FixtureAccount, Plan};
 pub use allowlist::Allowlist;
 pub use catalog::{BackendName, Deployment, OutputMode};
-pub use conversation::{Part, Prompt, Role, Turn};
+pub use conversation::{Part, Prompt, Role};
 pub use error::Error;

@@ -45,6 +45,7 @@ impl Words {
 }
 
 /// The words of a whole text.
+#[cfg(any(test, feature = "internals"))]
 pub fn split(mut text: &str) -> impl Iterator<Item = &str> {
     std::iter::from_fn(move || {
         let (word, rest) = text.split_at_checked(end_of_first(text).unwrap_or(text.len()))?;

@@ -10,7 +10,7 @@ pub mod rules;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use futures::stream::{self, BoxStream, StreamExt as _};
+use futures::stream::{BoxStream, StreamExt as _};
 use serde_json::json;
 use serde_json::value::RawValue;
 use thiserror::Error;
@@ -58,10 +58,18 @@ pub enum ReplyChunks {
     /// There is one, and it is there.
     Whole(String, Usage),
     /// They come one after the other.
+    #[cfg_attr(
+        not(any(test, feature = "internals")),
+        expect(dead_code, reason = "both providers of this crate answer in one piece")
+    )]
     Stream(BoxStream<'static, Result<ReplyChunk, ModelError>>),
 }
 
 /// A piece of an answer.
+#[cfg_attr(
+    not(any(test, feature = "internals")),
+    expect(dead_code, reason = "both providers of this crate answer in one piece")
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReplyChunk {
     /// More text.
@@ -106,10 +114,11 @@ impl ModelReply {
 
 impl ReplyChunks {
     /// As a stream of them.
+    #[cfg(any(test, feature = "internals"))]
     pub fn into_stream(self) -> BoxStream<'static, Result<ReplyChunk, ModelError>> {
         match self {
             Self::Whole(text, usage) => {
-                stream::iter([Ok(ReplyChunk::Text(text)), Ok(ReplyChunk::Usage(usage))]).boxed()
+                futures::stream::iter([Ok(ReplyChunk::Text(text)), Ok(ReplyChunk::Usage(usage))]).boxed()
             }
             Self::Stream(pieces) => pieces,
         }
@@ -148,6 +157,8 @@ fn in_output_mode(output: OutputMode, text: String, key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use futures::stream;
+
     use super::*;
 
     #[tokio::test]

@@ -187,7 +187,7 @@ impl Clerk {
                 }
             }
             Err(Failure::Lost(fault)) => {
-                tell_lost(ready.into_iter().map(ReadyPosting::waiting), &fault)
+                tell_lost(ready.into_iter().map(ReadyPosting::waiting), &fault);
             }
             Err(Failure::Undone(_)) => self.one_by_one(db, ready, committed).await,
         }

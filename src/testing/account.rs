@@ -114,19 +114,19 @@ impl IntoFuture for AccountBuilder {
 #[derive(Debug, Clone)]
 pub struct Account {
     pub(super) core: ServerHandle,
-    pub(super) account: Arc<AccountState>,
+    pub(super) state: Arc<AccountState>,
     key: ApiKey,
 }
 
 impl Account {
     pub(super) fn new(core: ServerHandle, account: Arc<AccountState>) -> Self {
         let key = account.keys().into_iter().next().unwrap_or_else(|| ApiKey::new(""));
-        Self { core, account, key }
+        Self { core, state: account, key }
     }
 
     /// Its id.
     pub fn id(&self) -> &str {
-        self.account.id.as_str()
+        self.state.id.as_str()
     }
 
     /// What opens it, in either API: the first of its keys.
@@ -151,35 +151,35 @@ impl Account {
 
     /// What its model answers.
     pub fn replies(&self) -> Replies<'_> {
-        Replies(&self.account)
+        Replies(&self.state)
     }
 
     /// What is to go wrong in it.
     pub fn faults(&self) -> Faults<'_> {
-        Faults(&self.account)
+        Faults(&self.state)
     }
 
     /// Its plan as it is now, with its limits.
     pub fn plan(&self) -> Plan {
-        self.account.plan()
+        self.state.plan()
     }
 
     /// Its balance.
     pub async fn balance(&self) -> Result<Credits, Error> {
-        let (registry, account) = (Arc::clone(&self.core.registry), Arc::clone(&self.account));
+        let (registry, account) = (Arc::clone(&self.core.registry), Arc::clone(&self.state));
         Ok(self.core.run(async move { registry.balance(&account).await }).await??)
     }
 
     /// Changes its plan, limits or balance. A change of plan or limits starts a window.
     pub async fn change(&self, changes: AccountChanges) -> Result<(), Error> {
-        let (registry, id) = (Arc::clone(&self.core.registry), self.account.id.clone());
+        let (registry, id) = (Arc::clone(&self.core.registry), self.state.id.clone());
         self.core.run(async move { registry.change(&id, changes).await }).await??;
         Ok(())
     }
 
     /// Puts it back to how it was made: data, balance, ids, replies, faults, limits, clock, journal.
     pub async fn reset(&self) -> Result<(), Error> {
-        let (registry, id) = (Arc::clone(&self.core.registry), self.account.id.clone());
+        let (registry, id) = (Arc::clone(&self.core.registry), self.state.id.clone());
         self.core.run(async move { registry.reset(&id).await }).await??;
         Ok(())
     }
@@ -187,27 +187,27 @@ impl Account {
     /// Removes it, with all it holds: its key is not known any more. Its journal can still be read.
     /// Accounts of the fixtures stay.
     pub async fn remove(&self) -> Result<(), Error> {
-        let (registry, id) = (Arc::clone(&self.core.registry), self.account.id.clone());
+        let (registry, id) = (Arc::clone(&self.core.registry), self.state.id.clone());
         Ok(self.core.run(async move { registry.remove(&id).await }).await??)
     }
 
     /// All its state as one document, which can be written as JSON.
     pub async fn snapshot(&self) -> Result<Snapshot, Error> {
-        let (snapshots, id) = (self.core.snapshots.clone(), self.account.id.clone());
+        let (snapshots, id) = (self.core.snapshots.clone(), self.state.id.clone());
         Ok(self.core.run(async move { snapshots.take(&id, &Section::ALL).await }).await??)
     }
 
     /// Puts `snapshot` in the place of all its state, but for what belongs to a section that it does
     /// not have ([`Snapshot::only`]).
     pub async fn restore(&self, snapshot: Snapshot) -> Result<(), Error> {
-        let (snapshots, id) = (self.core.snapshots.clone(), self.account.id.clone());
+        let (snapshots, id) = (self.core.snapshots.clone(), self.state.id.clone());
         Ok(self.core.run(async move { snapshots.restore(&id, snapshot).await }).await??)
     }
 
     /// A new account that begins with the state this one is in when it is made.
     pub fn fork(&self) -> AccountBuilder {
         AccountBuilder {
-            fork_of: Some(self.account.id.clone()),
+            fork_of: Some(self.state.id.clone()),
             ..AccountBuilder::new(self.core.clone())
         }
     }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::thread::{self, StartRequest};
 use super::{BackendName, ErrorStyle, MessageContent, Mynah, ResetStyle, StartError, Time};
+use crate::config::Config;
 use crate::fixtures;
 use crate::http::FaultHeader;
 use crate::http::extract::Strictness;
 use crate::http::route_table;
-use crate::server::Config;
 
 /// A server to start: [`Mynah::builder`]. Options are those of `mynah serve`, but for their
 /// defaults: a free port, data in memory, the seed 1, streams without pauses, a second of grace.

@@ -35,7 +35,7 @@ impl Requests<'_> {
 impl Account {
     /// What was asked of it.
     pub fn journal(&self) -> Requests<'_> {
-        Requests(&self.account)
+        Requests(&self.state)
     }
 
     /// The requests that came, oldest first.
@@ -100,14 +100,14 @@ impl Account {
 
     /// Finds requests like this, until there are so many or no more will come.
     async fn collect(&self, count: usize, like: &RequestPattern, found: &mut Vec<LoggedExchange>) {
-        let mut follower = self.account.request_log.follow(Some(0));
+        let mut follower = self.state.request_log.follow(Some(0));
         while found.len() < count
             && let Some(news) = follower.next().await
         {
             if news.cleared {
                 found.clear();
             }
-            let came = requests(&self.account, news.entry.as_slice());
+            let came = requests(&self.state, news.entry.as_slice());
             found.extend(came.into_iter().filter(|request| like.takes(request)));
         }
     }
@@ -166,8 +166,8 @@ impl Account {
 
     /// The requests, and how many are no longer there.
     fn came(&self) -> (Vec<LoggedExchange>, u64) {
-        let look = self.account.request_log.look();
-        (requests(&self.account, &look.entries), look.dropped)
+        let look = self.state.request_log.look();
+        (requests(&self.state, &look.entries), look.dropped)
     }
 }
 

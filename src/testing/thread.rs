@@ -17,8 +17,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{Error, StartError};
 use crate::app::{AccountRegistry, Snapshots};
+use crate::config::Config;
 use crate::fixtures::CheckedFixtures;
-use crate::server::{Config, STOP_MARGIN, Server};
+use crate::server::{STOP_MARGIN, Server};
 
 /// What accounts need of their server. It may be gone.
 #[derive(Debug, Clone)]

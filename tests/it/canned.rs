@@ -1,6 +1,6 @@
 //! Canned rules: each condition, what replies can say, and the fallback where no rule answers.
 
-use mynah::server::Config;
+use mynah::config::Config;
 use serde_json::{Value, json};
 
 use crate::support::{DEPLOYMENT, ECHO, JSON, KEY, PUBLIC, TestApp, going_on, said};

@@ -331,7 +331,7 @@ async fn unknown_fields_are_ignored() {
 
 #[tokio::test]
 async fn unknown_fields_are_named_and_refused_when_strict() {
-    let strict = |config: &mut mynah::server::Config| {
+    let strict = |config: &mut mynah::config::Config| {
         config.strictness = mynah::http::extract::Strictness::Strict;
     };
     let app = TestApp::with(strict).await;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::Cursor;
 use std::time::Duration;
 
-use mynah::server::Config;
+use mynah::config::Config;
 use serde_json::{Value, json};
 
 use crate::support::limit::within;

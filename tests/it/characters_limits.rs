@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use mynah::config::Config;
 use mynah::http::ResetStyle;
-use mynah::server::Config;
 use reqwest::Method;
 use serde_json::{Value, json};
 

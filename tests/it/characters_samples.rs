@@ -1,7 +1,7 @@
 //! Every sample of characters.txt, sent as printed (the comments in it left out) and answered as
 //! printed, field for field and in the order printed. What is generated is named beside each.
 
-use mynah::server::Config;
+use mynah::config::Config;
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -4,7 +4,8 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Stdio;
 
-use mynah::server::{Config, Server};
+use mynah::config::Config;
+use mynah::server::Server;
 use reqwest::Method;
 use serde_json::{Value, json};
 

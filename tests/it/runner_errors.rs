@@ -1,7 +1,7 @@
 //! Runner API, "Errors": both envelopes, for every reason there is.
 
+use mynah::config::Config;
 use mynah::http::apis::runner::ErrorStyle;
-use mynah::server::Config;
 use reqwest::Method;
 use serde_json::{Value, json};
 

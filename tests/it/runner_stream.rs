@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use mynah::clock::Stopwatch;
-use mynah::server::Config;
+use mynah::config::Config;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use reqwest::Method;

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, header};
-use mynah::server::Config;
+use mynah::config::Config;
 
 use crate::load::Connection;
 use crate::server::Server;

@@ -25,7 +25,7 @@ use minijinja::{Environment, UndefinedBehavior, Value};
 use thiserror::Error;
 
 pub(super) use self::meter::Budget;
-pub use self::meter::{BYTES, Bound, STEPS};
+pub use self::meter::Bound;
 pub(super) use self::names::Uses;
 pub use self::scan::SOURCE;
 pub(super) use self::values::{history, object, parts};
@@ -155,6 +155,7 @@ impl Compiled {
 
 /// Compiles `source` and, if it is a template, renders it for an empty prompt: what a fuzzer calls.
 /// Gives the length of what was rendered, or why nothing was.
+#[cfg(any(test, feature = "internals"))]
 pub fn check(source: &str) -> Result<usize, String> {
     let compiled = Compiled::new(source).map_err(|error| error.to_string())?;
     let context = minijinja::context! {
