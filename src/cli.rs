@@ -164,11 +164,11 @@ struct HealthcheckTarget {
 
 #[derive(Debug, Subcommand)]
 enum FixturesCommand {
-    /// Names every fault in a folder's fixture files, with file, line and what was expected.
+    /// Reports every error in a folder's fixture files, with file, line and what was expected.
     ///
-    /// Warns of rules that can never answer. Exit code 0 if there are no faults, with or without
-    /// warnings; 1 if there are, or if something is called like a fixture file and cannot be read
-    /// as one, which the server skips: a named pipe, a device, a folder, a broken link, a file of
+    /// Also warns of rules that can never answer. Exit code 0 without errors, with or without
+    /// warnings; 1 with errors. What is named like a fixture file but cannot be read as one counts
+    /// as an error; the server skips it: a named pipe, a device, a folder, a broken link, a file of
     /// more than 4 MiB.
     Check {
         /// The folder.
@@ -176,7 +176,7 @@ enum FixturesCommand {
     },
     /// Writes the built-in fixtures into a folder, as a starting point for your own.
     Export {
-        /// The folder; it is made if need be, and no file in it is overwritten.
+        /// The folder, created if it does not exist; no file in it is overwritten.
         dir: PathBuf,
     },
     /// Prints the JSON Schema of fixture files, by which editors complete and check them.

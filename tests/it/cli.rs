@@ -529,7 +529,7 @@ async fn checked(text_of_file: &str) -> (i32, Vec<String>) {
 #[tokio::test]
 async fn templates_and_patterns_that_cannot_be_used_are_found_with_their_lines() {
     let deep = "-".repeat(7000);
-    let faulty = format!(
+    let invalid = format!(
         r#"[[rule]]
 reply = [{{ text = "{{{{ message.text|uper }}}}" }}]
 [[rule]]
@@ -542,7 +542,7 @@ when = {{ regex = '\pL{{300}}' }}
 reply = [{{ text = "a" }}]
 "#
     );
-    let (code, lines) = checked(&faulty).await;
+    let (code, lines) = checked(&invalid).await;
     assert_eq!(code, 1);
     let found = |line: usize, what: &str| {
         let at = format!("all.toml:{line}:");
@@ -576,8 +576,8 @@ async fn exported_fixtures_are_clean_and_the_same_as_the_built_in_ones() {
 }
 
 #[tokio::test]
-async fn check_names_every_fault_that_shows_while_reading() {
-    let faulty = r#"[[plan]]
+async fn check_reports_every_error_found_while_reading() {
+    let invalid = r#"[[plan]]
 id = "plan"
 requests_per_minute = "five"
 
@@ -596,7 +596,7 @@ model = "parrot"
 [[colour]]
 name = "red"
 "#;
-    let (code, lines) = checked(faulty).await;
+    let (code, lines) = checked(invalid).await;
     assert_eq!(code, 1);
     let [plan, account, deployment, section, count] = &lines[..] else { panic!("{lines:#?}") };
     assert!(plan.starts_with("all.toml:3:23: plan[0].requests_per_minute: "), "{plan}");
@@ -610,8 +610,8 @@ name = "red"
 }
 
 #[tokio::test]
-async fn check_names_every_fault_that_shows_when_names_are_looked_up() {
-    let faulty = format!(
+async fn check_reports_every_error_found_when_names_are_looked_up() {
+    let invalid = format!(
         r#"{SOUND}
 [[account]]
 id = "me"
@@ -648,10 +648,10 @@ when = {{ equals = "hi" }}
 reply = [{{ text = "hi" }}]
 "#
     );
-    let (code, lines) = checked(&faulty).await;
+    let (code, lines) = checked(&invalid).await;
     assert_eq!(code, 1, "{lines:#?}");
     let line_of = |needle: &str, from: usize| {
-        let found = faulty.lines().enumerate().skip(from).find(|(_, line)| line.contains(needle));
+        let found = invalid.lines().enumerate().skip(from).find(|(_, line)| line.contains(needle));
         found.unwrap().0 + 1
     };
     let second_account = line_of("plan = \"gold\"", 0) - 2;

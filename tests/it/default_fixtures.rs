@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::support::{CONVERSATION, DEPLOYMENT, ECHO, JSON, OTHER, PUBLIC, TestApp, said};
 
 #[test]
-fn the_default_fixtures_have_no_fault_and_no_doubtful_rule() {
+fn the_built_in_fixtures_have_no_errors_and_no_warnings() {
     let checked = fixtures::built_in(route_table()).unwrap();
     assert!(checked.warnings.is_empty(), "{:?}", checked.warnings);
 }

@@ -54,8 +54,8 @@ fn read(text: &str) -> Value {
     json_of(&toml::Value::Table(text.parse().unwrap()))
 }
 
-/// What the server says of a file with this content.
-fn said(content: &Value) -> Vec<String> {
+/// The errors of a file with this content.
+fn errors_in(content: &Value) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.toml"), toml::to_string(&toml_of(content)).unwrap())
         .unwrap();
@@ -116,7 +116,7 @@ fn expected(message: &str) -> BTreeSet<String> {
 #[test]
 fn the_sample_has_every_key_of_the_schema_and_is_taken_by_both() {
     let (schema, sample) = (schema::schema(), read(EVERYTHING));
-    assert_eq!(said(&sample), Vec::<String>::new());
+    assert_eq!(errors_in(&sample), Vec::<String>::new());
     validator().validate(&sample).unwrap();
     let mut used: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut offered = BTreeMap::new();
@@ -130,7 +130,7 @@ fn the_sample_has_every_key_of_the_schema_and_is_taken_by_both() {
         used.extend(sample.pointer(&place).unwrap().as_object().unwrap().keys().cloned());
         offered.insert(kind, keys);
     }
-    // The faults of models are of the same form as those of deployments, and shown there.
+    // The faults of models have the same schema as those of deployments.
     for again in ["/llm//faults/", "/sd_model//faults/"] {
         used.retain(|kind, _| !kind.starts_with(again));
         offered.retain(|kind, _| !kind.starts_with(again));
@@ -147,9 +147,9 @@ fn a_strange_key_is_refused_by_both_and_both_expect_the_same() {
         let mut content = sample.clone();
         let Some(table) = content.pointer_mut(&place).unwrap().as_object_mut() else { continue };
         table.insert(STRANGE.to_owned(), json!([]));
-        let said = said(&content);
-        assert_eq!(validator.is_valid(&content), said.is_empty(), "{place}: {said:?}");
-        if let Some(message) = said.first() {
+        let errors = errors_in(&content);
+        assert_eq!(validator.is_valid(&content), errors.is_empty(), "{place}: {errors:?}");
+        if let Some(message) = errors.first() {
             assert_eq!(Some(expected(message)), keys(&schema, &place), "{place}: {message}");
             tables += 1;
         }
@@ -168,8 +168,8 @@ fn a_value_of_another_type_is_refused_by_both() {
             _ if place.is_empty() => continue,
             _ => json!("of another type"),
         };
-        let said = said(&content);
-        assert_eq!(validator.is_valid(&content), said.is_empty(), "{place}: {said:?}");
+        let errors = errors_in(&content);
+        assert_eq!(validator.is_valid(&content), errors.is_empty(), "{place}: {errors:?}");
     }
 }
 
@@ -181,13 +181,13 @@ fn what_is_missing_is_missed_by_both() {
         let mut content = sample.clone();
         let Some(table) = content.pointer_mut(table).unwrap().as_object_mut() else { continue };
         table.shift_remove(key);
-        let said = said(&content);
-        let missing = said.iter().any(|message| message.contains("missing field"));
+        let errors = errors_in(&content);
+        let missing = errors.iter().any(|message| message.contains("missing field"));
         if missing {
-            assert!(!validator.is_valid(&content), "{place}: {said:?}");
+            assert!(!validator.is_valid(&content), "{place}: {errors:?}");
         }
         // Only the reader knows what names lead to.
-        if said.is_empty() {
+        if errors.is_empty() {
             assert!(validator.is_valid(&content), "{place}");
         }
     }
@@ -223,7 +223,7 @@ fn wrong_files_are_invalid() {
             (false, (table, key)) => content.pointer_mut(table).unwrap()[key] = value,
         }
         assert!(!validator.is_valid(&content), "{wrong}");
-        assert_ne!(said(&content), Vec::<String>::new(), "{wrong}");
+        assert_ne!(errors_in(&content), Vec::<String>::new(), "{wrong}");
     }
 }
 
@@ -233,8 +233,8 @@ fn the_built_in_fixtures_and_the_samples_of_the_documents_are_valid() {
     let validator = validator();
     let mut valid = 0;
     let mut hold = |name: &str, text: &str| {
-        if let Err(fault) = validator.validate(&read(text)) {
-            panic!("{name}: {fault} at {}", fault.instance_path());
+        if let Err(error) = validator.validate(&read(text)) {
+            panic!("{name}: {error} at {}", error.instance_path());
         }
         valid += 1;
     };
