@@ -22,12 +22,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use clap::builder::{BoolishValueParser, NonEmptyStringValueParser};
+use clap::builder::{BoolishValueParser, NonEmptyStringValueParser, PossibleValue};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::clock::parse_rfc3339;
 use crate::domain::error::with_sources;
-use crate::domain::BackendName;
+use crate::domain::{Api, BackendName};
 use crate::http::apis::control;
 use crate::http::apis::runner::{ErrorStyle, MessageContent, Style};
 use crate::http::extract::Strictness;
@@ -124,7 +124,7 @@ enum SnapshotOptions {
 struct Openapi {
     /// Which API.
     #[arg(value_enum)]
-    api: ApiName,
+    api: Api,
     /// How it is written.
     #[arg(long, value_enum, default_value = "yaml")]
     format: DocumentFormat,
@@ -133,12 +133,14 @@ struct Openapi {
     server: url::Url,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ApiName {
-    /// The Runner API.
-    Runner,
-    /// The Characters API.
-    Characters,
+impl ValueEnum for Api {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(self.name()).help(format!("The {}", self.title())))
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

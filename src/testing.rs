@@ -127,13 +127,12 @@ pub use self::request_log::Requests;
 use self::thread::{RunningServer, ServerHandle};
 pub use crate::app::accounts::{AccountChanges, LimitChange};
 pub use crate::app::snapshots::{Section, Snapshot};
-pub use crate::domain::conversation::Api;
 pub use crate::domain::fault_rule::{
     BodyCorruption, Burst, ConnectionDrop as Dropped, Effect, FaultConditions as FaultWhen,
     FaultRule as Fault,
 };
 pub use crate::domain::reply_rule::{Pace, PartKind, Reply, ReplyConditions, ReplyRule};
-pub use crate::domain::{BackendName, Credits, Plan};
+pub use crate::domain::{Api, BackendName, Credits, Plan};
 pub use crate::http::ResetStyle;
 pub use crate::http::apis::runner::{ErrorStyle, MessageContent};
 use crate::ids::AccountId;
@@ -173,12 +172,12 @@ impl Mynah {
 
     /// Where the Runner API begins: `http://127.0.0.1:PORT/v1/runner`.
     pub fn runner_url(&self) -> String {
-        self.core.url(account::RUNNER)
+        self.core.url(Api::Runner.prefix())
     }
 
     /// Where the Characters API begins: `http://127.0.0.1:PORT/api/v1`.
     pub fn characters_url(&self) -> String {
-        self.core.url(account::CHARACTERS)
+        self.core.url(Api::Characters.prefix())
     }
 
     /// An account to make. It is there until [`Account::remove`], or as long as the server.

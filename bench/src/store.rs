@@ -12,8 +12,7 @@ use futures::FutureExt as _;
 use futures::future::try_join_all;
 use hdrhistogram::Histogram;
 use mynah::app::AccountState;
-use mynah::domain::Credits;
-use mynah::domain::conversation::Api;
+use mynah::domain::{Api, Credits};
 use mynah::ids::IdKind;
 use mynah::storage::listing::{self, ConversationFilter};
 use mynah::storage::{

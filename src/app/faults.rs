@@ -14,11 +14,10 @@ use parking_lot::Mutex;
 use crate::app::accounts::AccountSession;
 use crate::app::request_log::RequestTrace;
 use crate::clock::Clock;
-use crate::domain::Error;
-use crate::domain::conversation::Api;
 use crate::domain::fault_rule::{
     CompiledFault, ConnectionDrop, Fault, FaultAction, FaultContext, FaultRule, HitCount,
 };
+use crate::domain::{Api, Error};
 use crate::ids::{FaultId, SeededRandom};
 
 /// One account's faults.

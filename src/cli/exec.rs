@@ -20,7 +20,7 @@ use super::Serve;
 use super::serve;
 use super::signals;
 use crate::domain::error::with_sources;
-use crate::domain::{ApiKey, FixtureAccount};
+use crate::domain::{Api, ApiKey, FixtureAccount};
 use crate::fixtures::Fixtures;
 use crate::ids::random_seed;
 use crate::server::{Server, Shutdown};
@@ -142,8 +142,8 @@ fn variables(base: &str, admin_token: Option<&str>, fixtures: &Fixtures) -> Vec<
         fixtures.deployments.values().rev().find(|deployment| is_its(&deployment.owner));
     let mut variables = vec![
         ("MYNAH_URL", Some(base.to_owned())),
-        ("MYNAH_RUNNER_URL", Some(format!("{base}/v1/runner"))),
-        ("MYNAH_CHARACTERS_URL", Some(format!("{base}/api/v1"))),
+        ("MYNAH_RUNNER_URL", Some(format!("{base}{}", Api::Runner.prefix()))),
+        ("MYNAH_CHARACTERS_URL", Some(format!("{base}{}", Api::Characters.prefix()))),
         ("MYNAH_ADMIN_URL", Some(format!("{base}/_mynah"))),
         ("MYNAH_RUNNER_KEY", key(0)),
         ("MYNAH_CHARACTERS_KEY", key(1)),

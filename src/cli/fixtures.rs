@@ -42,6 +42,6 @@ pub(super) fn export(folder: &Path) -> anyhow::Result<ExitCode> {
 
 /// Prints the JSON Schema of fixture files.
 pub(super) fn schema() -> anyhow::Result<ExitCode> {
-    output::print(format!("{:#}\n", fixtures::schema::schema()).as_bytes())?;
+    output::print(format!("{:#}\n", fixtures::schema::schema(route_table())).as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 use super::signals;
 use super::{LogFormat, Serve};
 use crate::clock::Stopwatch;
-use crate::domain::ApiKey;
+use crate::domain::{Api, ApiKey};
 use crate::ids::random_seed;
 use crate::server::{STOP_MARGIN, Server, Shutdown};
 use crate::storage;
@@ -142,7 +142,7 @@ fn banner(options: &Serve, address: SocketAddr, app: &Server) -> String {
         .rev()
         .find_map(|deployment| Some((deployment, key_of(deployment.owner.as_str())?)));
     let curl = samples.map_or_else(String::new, |(deployment, key)| {
-        let start = format!("{base}/v1/runner/{}", deployment.id);
+        let start = format!("{base}{}/{}", Api::Runner.prefix(), deployment.id);
         let headers = format!("-H 'content-type: application/json' -H 'x-api-key: {key}'");
         let body =
             |text| format!("-d '{{\"content\":[{{\"type\":\"text\",\"text\":\"{text}\"}}]}}'");
@@ -153,8 +153,10 @@ fn banner(options: &Serve, address: SocketAddr, app: &Server) -> String {
         )
     });
     format!(
-        "Mynah {version}\n\n  Runner API      {base}/v1/runner\n  Characters API  {base}/api/v1\n  Health          {base}/_mynah/health\n  \
+        "Mynah {version}\n\n  Runner API      {base}{runner}\n  Characters API  {base}{characters}\n  Health          {base}/_mynah/health\n  \
          Database        {database}\n\n  Keys\n{keys}\n{curl}Ready on {base}\n",
+        runner = Api::Runner.prefix(),
+        characters = Api::Characters.prefix(),
         version = env!("CARGO_PKG_VERSION"),
         database = whereabouts(&options.database),
         keys = keys.concat(),

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::builder::BoolishValueParser;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use url::Url;
 
 use super::output;
 use super::urls::base_url;
+use crate::domain::Api;
 use crate::domain::error::with_sources;
 use crate::ids::random_seed;
 use mynah_verify::{
-    Api, Check, Key, Keys, Limits, Pattern, Report, RunOptions, Selection, Target, VerifyError,
+    Check, Key, Keys, Limits, Pattern, Report, RunOptions, Selection, Target, VerifyError,
     checks, is_loopback, verify,
 };
 
@@ -50,7 +51,7 @@ pub(super) struct Verify {
     characters_url: Option<Url>,
     /// Only this API.
     #[arg(long, env = "MYNAH_VERIFY_API", value_enum)]
-    api: Option<ApiArg>,
+    api: Option<Api>,
     /// The key of the account that the suite works in.
     #[arg(long, env = "MYNAH_VERIFY_KEY", value_name = "KEY", hide_env_values = true)]
     key: Option<String>,
@@ -115,12 +116,6 @@ pub(super) struct Verify {
     list: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ApiArg {
-    Runner,
-    Characters,
-}
-
 fn pattern(text: &str) -> Result<Pattern, String> {
     Pattern::new(text).ok_or_else(|| "the pattern is too long".to_owned())
 }
@@ -170,8 +165,8 @@ impl Verify {
     fn selection(&self) -> Selection {
         Selection {
             api: self.api.map(|api| match api {
-                ApiArg::Runner => Api::Runner,
-                ApiArg::Characters => Api::Characters,
+                Api::Runner => mynah_verify::Api::Runner,
+                Api::Characters => mynah_verify::Api::Characters,
             }),
             only: self.only.clone(),
             choices: self.choices,

@@ -1,16 +1,14 @@
-//! What is said, and what a model is shown of it.
+//! Conversations and their messages.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use o200k::Counted;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::catalog::OutputMode;
-use crate::ids::{AccountId, AgentId, ConversationId, DeploymentId, ImageId, LlmId, MessageId};
+use super::api::Api;
+use crate::ids::{AgentId, ConversationId, DeploymentId, ImageId, LlmId, MessageId};
 
 /// Values for the slots of system instructions, by name.
 pub type Variables = serde_json::Map<String, Value>;
@@ -137,62 +135,6 @@ impl Role {
             Self::Assistant => "assistant",
         }
     }
-}
-
-/// Which of the two APIs a request came through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Api {
-    /// The Runner API.
-    Runner,
-    /// The Characters API.
-    Characters,
-}
-
-impl Api {
-    /// Its name in fixtures and in the store.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Runner => "runner",
-            Self::Characters => "characters",
-        }
-    }
-}
-
-/// Everything a model is shown, and what stands around it for rules to look at.
-#[derive(Debug, Clone)]
-pub struct Prompt {
-    /// System instructions, slots filled.
-    pub instructions: Arc<Counted>,
-    /// The history sent, oldest first.
-    pub history: Vec<Turn>,
-    /// The new message; shared, because it may be long and is stored later.
-    pub message: Arc<Vec<Part>>,
-    /// Text or an object.
-    pub output: OutputMode,
-    /// Where the request came in; never part of what the model sees.
-    pub scene: Scene,
-}
-
-/// The circumstances of a prompt: rules may ask for them, models never see them.
-#[derive(Debug, Clone)]
-pub struct Scene {
-    /// The API.
-    pub api: Api,
-    /// The deployment, in the Runner API.
-    pub deployment: Option<DeploymentId>,
-    /// The name or id of the model.
-    pub model: Arc<str>,
-    /// The account.
-    pub account: AccountId,
-    /// Which turn of its conversation this is, counted from 1.
-    pub turn: u64,
-    /// The conversation's or the request's variables.
-    pub variables: Arc<Variables>,
-    /// The conversation's meta.
-    pub meta: Arc<Meta>,
-    /// The name of the agent that speaks, in the Characters API.
-    pub agent: Option<String>,
 }
 
 /// A stored conversation, without its messages.

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::routes::{Carrier, Route, RouteTable};
-use super::conversation::Api;
+use super::api::Api;
 use super::path::decoded;
 
 /// A fault: requests that meet its conditions meet its effect.
@@ -46,7 +46,6 @@ pub struct FaultConditions {
     pub route: Option<String>,
     /// The method.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("enum" = ["GET", "POST"]))]
     pub method: Option<String>,
     /// The first request that meets it, counted from 1 among those that the above lets through.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,16 +2,20 @@
 
 pub mod account;
 pub mod allowlist;
+pub mod api;
 pub mod catalog;
 pub mod conversation;
 pub mod error;
 pub mod fault_rule;
 pub mod path;
+pub mod prompt;
 pub mod reply_rule;
 pub mod words;
 
 pub use account::{ApiKey, Credits, FixtureAccount, Plan};
 pub use allowlist::Allowlist;
+pub use api::Api;
 pub use catalog::{BackendName, Deployment, OutputMode};
-pub use conversation::{Part, Prompt, Role};
+pub use conversation::{Part, Role};
 pub use error::Error;
+pub use prompt::{Prompt, Scene};

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use url::Url;
 
 use super::middleware::host;
+use crate::domain::api::IMAGES;
 
 /// The URL of `--public-url`, without a slash at its end, if there is one.
 #[derive(Debug, Clone, Default)]
@@ -31,9 +32,9 @@ impl BaseUrl {
         &self.0
     }
 
-    /// The URL of the picture `id`.
-    pub(super) fn picture(&self, id: &str) -> String {
-        format!("{}/images/{id}.png", self.0)
+    /// The URL of the image `id`.
+    pub(super) fn image(&self, id: &str) -> String {
+        format!("{}{IMAGES}/{id}.png", self.0)
     }
 }
 

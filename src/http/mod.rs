@@ -24,7 +24,6 @@ pub use self::middleware::access_log::{AccessLog, ResetStyle};
 pub use self::middleware::fault_injection::{ConnectionAbort, FaultHeader};
 pub use self::middleware::metrics::Metrics;
 pub use self::pipeline::Pipeline;
-use self::pipeline::Room;
 pub use self::response::account_end::AccountEnd;
 pub(crate) use self::response::account_end::Ended;
 use self::response::failure::ApiError;
@@ -34,7 +33,7 @@ use crate::app::{
     AccountRegistry, AgentsAndImages, Authenticator, ConversationQueries, Generation, Health,
     Snapshots,
 };
-use crate::domain::conversation::Api;
+use crate::domain::Api;
 use crate::domain::fault_rule::{Route, RouteTable};
 use crate::fixtures::FixtureHandle;
 
@@ -114,12 +113,8 @@ pub fn route_table() -> &'static RouteTable {
     static TABLE: LazyLock<RouteTable> = LazyLock::new(|| {
         let all = runner::routes::<Shared>().merge(characters::routes::<Shared>());
         let route = |(path, methods): &(&'static str, Vec<_>)| {
-            let api = match Room::of(path)? {
-                Room::Runner => Api::Runner,
-                Room::Characters => Api::Characters,
-                // They need no key, so they are no account's and meet no fault.
-                Room::Pictures => return None,
-            };
+            // Without a key a request is no account's, and meets no fault.
+            let api = Api::of_path(path).filter(|api| api.needs_key(path))?;
             Some(Route { api, path, methods: methods.clone() })
         };
         RouteTable::new(all.listed().iter().filter_map(route))
@@ -142,7 +137,7 @@ pub fn pipeline(services: Services) -> Pipeline {
 
 /// Where no route leads: the room's own answer, or that there is no such room.
 async fn nothing(uri: Uri) -> Response {
-    match Room::of(uri.path()) {
+    match Api::of_path(uri.path()) {
         Some(_) => ApiError::UnknownPath.into_response(),
         None => health::nothing_here(),
     }

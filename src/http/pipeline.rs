@@ -44,8 +44,11 @@ use super::middleware::unread_body::drain;
 use super::middleware::unread_body::drain_on_drop;
 use super::response::failure::ApiError;
 use super::response::plain;
+use super::route_table;
 use super::routes::{RouteMatcher, Routes};
 use crate::app::Authenticator;
+use crate::domain::Api;
+use crate::domain::fault_rule::RouteTable;
 
 /// Everything the server answers.
 #[derive(Clone)]
@@ -61,33 +64,6 @@ struct PipelineInner {
     access: Authenticator,
 }
 
-/// Where a path leads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Room {
-    Runner,
-    Characters,
-    /// The Characters API's pictures, which need no key.
-    Pictures,
-}
-
-impl Room {
-    /// The room of a path; none for the control plane, and where there is nothing.
-    pub(crate) fn of(path: &str) -> Option<Self> {
-        let below = |prefix: &str| {
-            path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        if below("/v1/runner") {
-            Some(Self::Runner)
-        } else if below("/api/v1") {
-            Some(Self::Characters)
-        } else if below("/images") {
-            Some(Self::Pictures)
-        } else {
-            None
-        }
-    }
-}
-
 impl Pipeline {
     /// The pipeline to `rooms`, which serve with `services`.
     pub(crate) fn new(rooms: Routes<()>, services: &Services) -> Self {
@@ -96,7 +72,7 @@ impl Pipeline {
             router,
             signposts,
             observer: Arc::new(services.access_log.clone()),
-            cors: Cors::new(),
+            cors: Cors::new(route_table()),
             fault_header: services.fault_header,
             errors: services.runner.errors,
             access: services.authenticator.clone(),
@@ -116,14 +92,14 @@ impl Pipeline {
     {
         let inside = &*self.0;
         let path = request.uri().path();
-        let (room, route) = (Room::of(path), inside.signposts.at(path));
+        let (api, route) = (Api::of_path(path), inside.signposts.at(path));
         let scope = RequestContext::new(route, line.clone());
         let mut request = drain_on_drop(&scope, request);
         let observed = ObservedRequest::begin(&inside.observer, &scope, &request);
         request.extensions_mut().insert(scope.clone());
-        let response = match (host::check(request.version(), request.headers()), room) {
-            (Err(failure), _) => inside.refused(room, failure),
-            (Ok(()), Some(room)) => inside.through(room, request, &scope).await,
+        let response = match (host::check(request.version(), request.headers()), api) {
+            (Err(failure), _) => inside.refused(api, failure),
+            (Ok(()), Some(api)) => inside.through(api, request, &scope).await,
             (Ok(()), None) => inside.routed(request).await,
         };
         scope.release_large_body();
@@ -133,38 +109,38 @@ impl Pipeline {
 }
 
 impl PipelineInner {
-    async fn through(&self, room: Room, mut request: Request, scope: &RequestContext) -> Response {
+    async fn through(&self, api: Api, mut request: Request, scope: &RequestContext) -> Response {
         if request.method() == Method::OPTIONS {
             return match scope.route() {
-                Some(_) => self.cors.preflight(request).await,
-                None => self.refused(Some(room), ApiError::UnknownPath),
+                Some(_) => self.cors.preflight(api, request).await,
+                None => self.refused(Some(api), ApiError::UnknownPath),
             };
         }
         fault_injection::ask(self.fault_header, &mut request);
-        let response = caught(self.admitted(room, request)).await;
-        let response = fault_injection::apply_fault(self.rendered(room, response), scope).await;
+        let response = caught(self.admitted(api, request)).await;
+        let response = fault_injection::apply_fault(self.rendered(api, response), scope).await;
         self.cors.allowed(response)
     }
 
     /// The answer to a request that goes no further, in the envelope that belongs to its path.
-    fn refused(&self, room: Option<Room>, failure: ApiError) -> Response {
+    fn refused(&self, api: Option<Api>, failure: ApiError) -> Response {
         let failure = failure.into_response();
-        match room {
-            Some(room) => self.cors.allowed(self.rendered(room, failure)),
+        match api {
+            Some(api) => self.cors.allowed(self.rendered(api, failure)),
             None => plain::rendered(failure),
         }
     }
 
-    /// Asks who calls, where the room asks that of every request, and lets the handler answer.
-    async fn admitted(&self, room: Room, mut request: Request) -> Response {
-        match room {
-            Room::Runner => runner::attribute(&self.access, &request),
-            Room::Characters => {
+    /// Asks who calls, where the API asks that of every request, and lets the handler answer.
+    async fn admitted(&self, api: Api, mut request: Request) -> Response {
+        match api {
+            Api::Runner => runner::attribute(&self.access, &request),
+            Api::Characters if api.needs_key(request.uri().path()) => {
                 if let Err(refusal) = characters::count(&self.access, &mut request) {
                     return refusal.into_response();
                 }
             }
-            Room::Pictures => {}
+            Api::Characters => {}
         }
         self.routed(request).await
     }
@@ -175,11 +151,11 @@ impl PipelineInner {
         response
     }
 
-    /// Gives failures the room's envelope.
-    fn rendered(&self, room: Room, response: Response) -> Response {
-        match room {
-            Room::Runner => runner::rendered(self.errors, response),
-            Room::Characters | Room::Pictures => plain::rendered(response),
+    /// Gives failures the API's envelope.
+    fn rendered(&self, api: Api, response: Response) -> Response {
+        match api {
+            Api::Runner => runner::rendered(self.errors, response),
+            Api::Characters => plain::rendered(response),
         }
     }
 }
@@ -192,13 +168,14 @@ async fn caught(handled: impl Future<Output = Response>) -> Response {
 /// What lets web pages of any origin use both APIs.
 struct Cors {
     layer: CorsLayer,
+    routes: &'static RouteTable,
     /// What it adds to every answer that is none to a preflight.
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Cors {
     /// Any origin, any request header, and the headers that clients want to read.
-    fn new() -> Self {
+    fn new(routes: &'static RouteTable) -> Self {
         const EXPOSED: [HeaderName; 5] = [
             HeaderName::from_static("x-request-id"),
             header::RETRY_AFTER,
@@ -208,18 +185,20 @@ impl Cors {
         ];
         let layer = CorsLayer::new()
             .allow_origin(Any)
-            .allow_methods(AllowMethods::list([Method::GET, Method::POST]))
             .allow_headers(AllowHeaders::mirror_request())
             .expose_headers(ExposeHeaders::list(EXPOSED));
         // None of them depends on the request, so the layer is asked once and not every time.
         let answer = Self::through(&layer, Request::default()).now_or_never();
         let headers = answer.iter().flat_map(Response::headers);
         let headers = headers.map(|(name, value)| (name.clone(), value.clone())).collect();
-        Self { layer, headers }
+        Self { layer, routes, headers }
     }
 
-    async fn preflight(&self, request: Request) -> Response {
-        Self::through(&self.layer, request).await
+    /// Answers a preflight for a path of `api`: every method that a route of the API takes is allowed.
+    async fn preflight(&self, api: Api, request: Request) -> Response {
+        let methods = self.routes.methods_of(api).into_iter().filter_map(|name| name.parse().ok());
+        let layer = self.layer.clone().allow_methods(AllowMethods::list(methods));
+        Self::through(&layer, request).await
     }
 
     /// What the layer makes of an empty answer.
@@ -244,6 +223,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::domain::fault_rule::Route;
 
     /// What a client sees of a handler that panics.
     async fn panicked(render: impl FnOnce(Response) -> Response) -> (u16, Value) {
@@ -266,20 +246,19 @@ mod tests {
         assert_eq!(panicked(plain::rendered).await, (500, json!({ "error": "Internal error" })));
     }
 
-    #[test]
-    fn a_room_is_found_by_the_beginning_of_the_path() {
-        for (path, room) in [
-            ("/v1/runner", Some(Room::Runner)),
-            ("/v1/runner/", Some(Room::Runner)),
-            ("/v1/runner/a/b/c", Some(Room::Runner)),
-            ("/v1/runners", None),
-            ("/api/v1", Some(Room::Characters)),
-            ("/api/v1/images", Some(Room::Characters)),
-            ("/images/a.png", Some(Room::Pictures)),
-            ("/_mynah/health", None),
-            ("/", None),
-        ] {
-            assert_eq!(Room::of(path), room, "{path}");
+    #[tokio::test]
+    async fn a_preflight_allows_the_methods_that_the_routes_of_the_api_have() {
+        let route = |api, path, method| Route { api, path, methods: vec![method] };
+        let routes = RouteTable::new([
+            route(Api::Runner, "/v1/runner/{id}", "POST"),
+            route(Api::Characters, "/api/v1/models", "GET"),
+            route(Api::Characters, "/api/v1/conversations/{id}", "PATCH"),
+        ]);
+        let cors = Cors::new(Box::leak(Box::new(routes)));
+        for (api, methods) in [(Api::Runner, "POST"), (Api::Characters, "GET,PATCH")] {
+            let answer =
+                cors.preflight(api, Request::options("/").body(Body::empty()).unwrap()).await;
+            assert_eq!(answer.headers()["access-control-allow-methods"], methods);
         }
     }
 }

@@ -6,7 +6,8 @@
 
 use serde_json::{Map, Value};
 
-use super::ApiDocument;
+use super::json;
+use crate::domain::Api;
 
 /// The documents' own keys, by which a new server knows its demo account.
 const RUNNER_KEY: &str = "YOUR_API_KEY";
@@ -15,24 +16,22 @@ const CHARACTERS_KEY: &str = "your_api_key_here";
 /// How methods stand in a document.
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
-impl ApiDocument {
-    /// The document's samples as a `.http` file, to be sent to `server`: a URL without a slash at
-    /// its end. Fails only if the document were no JSON.
-    pub fn collection(self, server: &str) -> serde_json::Result<String> {
-        let document: Value = serde_json::from_str(self.json())?;
-        let key = match self {
-            Self::Runner => RUNNER_KEY,
-            Self::Characters => CHARACTERS_KEY,
-        };
-        let head = format!(
-            "# {}. For VS Code (REST Client) and JetBrains IDEs.\n\
-             # Made by `mynah openapi {command} --format http` from the OpenAPI document.\n\n\
-             @server = {server}\n@key = {key}\n",
-            text(&document, "/info/title"),
-            command = self.name(),
-        );
-        Ok(requests(&document).iter().fold(head, |file, request| file + &request.written()))
-    }
+/// The samples of the document of `api` as a `.http` file, to be sent to `server`: a URL without a slash
+/// at its end. Fails only if the document were no JSON.
+pub fn collection(api: Api, server: &str) -> serde_json::Result<String> {
+    let document: Value = serde_json::from_str(json(api))?;
+    let key = match api {
+        Api::Runner => RUNNER_KEY,
+        Api::Characters => CHARACTERS_KEY,
+    };
+    let head = format!(
+        "# {}. For VS Code (REST Client) and JetBrains IDEs.\n\
+         # Made by `mynah openapi {command} --format http` from the OpenAPI document.\n\n\
+         @server = {server}\n@key = {key}\n",
+        text(&document, "/info/title"),
+        command = api.name(),
+    );
+    Ok(requests(&document).iter().fold(head, |file, request| file + &request.written()))
 }
 
 /// One request of the file.

@@ -24,8 +24,9 @@ use super::rows::length;
 use super::rows::texts;
 use super::to_sql;
 use super::{AccountKey, Connection, StoreError};
+use crate::domain::Api;
 use crate::domain::catalog::Agent;
-use crate::domain::conversation::{Api, Conversation, Part, Role};
+use crate::domain::conversation::{Conversation, Part, Role};
 use crate::ids::{ConversationId, ImageId};
 
 /// The most that are found at a time.

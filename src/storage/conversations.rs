@@ -13,9 +13,10 @@ use super::rows::Listed;
 use super::rows::texts;
 use super::to_sql;
 use super::{AccountKey, Connection, StoreError};
+use crate::domain::Api;
 use crate::domain::catalog::as_text;
 use crate::domain::conversation::label_text;
-use crate::domain::conversation::{Api, Conversation, Target, Variables};
+use crate::domain::conversation::{Conversation, Target, Variables};
 use crate::ids::{AgentId, ConversationId};
 
 /// Stores a conversation that has no messages yet; `activity` puts changes of a second in order.
@@ -333,10 +334,9 @@ impl ConversationRow {
             |text: &str| if left_out { Some(Variables::new()) } else { parse::<Variables>(text) };
         Ok(Conversation {
             ordinal: from_sql(self.ordinal),
-            target: match self.api.as_str() {
-                "runner" => Target::of(Api::Runner, self.target),
-                "characters" => Target::of(Api::Characters, self.target),
-                _ => return Err(wrong("api")),
+            target: match Api::named(&self.api) {
+                Some(api) => Target::of(api, self.target),
+                None => return Err(wrong("api")),
             },
             meta: object(&self.meta).ok_or_else(|| wrong("meta"))?,
             variables: object(&self.variables).ok_or_else(|| wrong("variables"))?,

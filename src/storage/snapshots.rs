@@ -8,9 +8,9 @@ use super::images;
 use super::messages;
 use super::to_sql;
 use super::{AccountKey, Connection, PageWindow, StoreError};
-use crate::domain::Credits;
 use crate::domain::catalog::{Agent, Image};
-use crate::domain::conversation::{Api, Conversation, Message};
+use crate::domain::conversation::{Conversation, Message};
+use crate::domain::{Api, Credits};
 use crate::ids::IdKind;
 
 /// Everything an account holds. Each thing comes with its ordinal: how many of its kind the account
@@ -36,7 +36,7 @@ pub async fn read(
 ) -> Result<Option<AccountData>, StoreError> {
     let Some(balance) = accounts::balance(db, owner).await? else { return Ok(None) };
     let mut found = Vec::new();
-    for api in [Api::Runner, Api::Characters] {
+    for api in Api::ALL {
         for conversation in conversations::all(db, owner, api).await? {
             let all = PageWindow { skip: 0, take: conversation.message_count };
             let said = messages::read(db, owner, conversation.ordinal, all).await?;

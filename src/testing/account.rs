@@ -10,13 +10,8 @@ use super::{
 };
 use crate::app::AccountState;
 use crate::app::accounts;
-use crate::domain::ApiKey;
+use crate::domain::{Api, ApiKey};
 use crate::ids::AccountId;
-
-/// The path of the Runner API.
-pub(super) const RUNNER: &str = "/v1/runner";
-/// The path of the Characters API.
-pub(super) const CHARACTERS: &str = "/api/v1";
 
 /// An account to make, when it is awaited: [`Mynah::account`](super::Mynah::account),
 /// [`Account::fork`]. What is not said is as in the account it is copied from.
@@ -136,12 +131,12 @@ impl Account {
 
     /// Where the Runner API begins: `http://127.0.0.1:PORT/v1/runner`.
     pub fn runner_url(&self) -> String {
-        self.core.url(RUNNER)
+        self.core.url(Api::Runner.prefix())
     }
 
     /// Where the Characters API begins: `http://127.0.0.1:PORT/api/v1`.
     pub fn characters_url(&self) -> String {
-        self.core.url(CHARACTERS)
+        self.core.url(Api::Characters.prefix())
     }
 
     /// Its time: what it says, and to set, freeze, run on and advance it.

@@ -4,15 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use mynah::openapi::{ApiDocument, SERVER};
+use mynah::domain::Api;
+use mynah::openapi::{self, SERVER};
 use reqwest::Method;
 use serde_json::Value;
 
 use crate::support::TestApp;
 use crate::support::binary::output;
 
-const ROOMS: [(&str, ApiDocument); 2] =
-    [("runner", ApiDocument::Runner), ("characters", ApiDocument::Characters)];
+const ROOMS: [(&str, Api); 2] = [("runner", Api::Runner), ("characters", Api::Characters)];
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// A request of a collection, read as the editors do.
@@ -60,8 +60,8 @@ fn sample(section: &str) -> Sample {
     }
 }
 
-fn document(room: ApiDocument) -> Value {
-    serde_json::from_str(room.json()).unwrap()
+fn document(room: Api) -> Value {
+    serde_json::from_str(openapi::json(room)).unwrap()
 }
 
 /// The operations of a document: id, path, method, and what stands there.
@@ -86,7 +86,7 @@ async fn the_files_are_what_the_command_prints() {
     for (name, room) in ROOMS {
         let printed = output(&["openapi", name, "--format", "http"]).await;
         let printed = String::from_utf8(printed.stdout).unwrap();
-        assert_eq!(printed, room.collection(SERVER).unwrap());
+        assert_eq!(printed, openapi::collection(room, SERVER).unwrap());
         let kept = std::fs::read_to_string(folder.join(format!("http/{name}.http"))).unwrap();
         let again = format!("mynah openapi {name} --format http > clients/http/{name}.http");
         assert!(kept == printed, "the file is not up to date: {again}");
@@ -103,7 +103,7 @@ async fn another_server_is_put_in() {
 #[test]
 fn every_operation_and_every_sample_of_a_body_is_there_once() {
     for (_, room) in ROOMS {
-        let samples = samples(&room.collection(SERVER).unwrap());
+        let samples = samples(&openapi::collection(room, SERVER).unwrap());
         let names: BTreeSet<&str> = samples.iter().map(|sample| sample.name.as_str()).collect();
         assert_eq!(names.len(), samples.len(), "names are unique");
         let document = document(room);
@@ -144,7 +144,7 @@ async fn every_request_gets_the_success_that_the_document_promises() {
     for (name, room) in ROOMS {
         let app = TestApp::start().await;
         let document = document(room);
-        for sample in samples(&room.collection(SERVER).unwrap()) {
+        for sample in samples(&openapi::collection(room, SERVER).unwrap()) {
             let request = app.request(sample.method.clone(), &sample.target);
             let headers = sample.headers.iter();
             let request =

@@ -2,7 +2,8 @@
 
 use anyhow::{Context as _, ensure};
 use hyper::Method;
-use mynah::openapi::ApiDocument;
+use mynah::domain::Api;
+use mynah::openapi;
 
 use super::client::RequestPlan;
 
@@ -14,8 +15,8 @@ impl Samples {
     /// The samples of the compiled-in documents.
     pub(crate) fn of_documents() -> anyhow::Result<Self> {
         let mut samples = Vec::new();
-        for room in ApiDocument::ALL {
-            let collection = room.collection("")?;
+        for room in Api::ALL {
+            let collection = openapi::collection(room, "")?;
             for request in collection.split("\n### ").skip(1) {
                 samples.push(parsed(request).with_context(|| format!("a sample: {request}"))?);
             }

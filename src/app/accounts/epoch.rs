@@ -12,8 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::faults::AccountFaults;
 use crate::app::rate_limit::{Limiter, RateLimitVerdict, UsedWindow};
 use crate::clock::Clock;
-use crate::domain::Plan;
-use crate::domain::conversation::Api;
+use crate::domain::{Api, Plan};
 use crate::ids::IdGenerator;
 use crate::models::rules::AccountRules;
 

@@ -15,12 +15,11 @@ use super::release_reply;
 use super::{Generation, NewTurn, PendingMessage, WholeReply};
 use crate::app::accounts::{AccountSession, AccountState};
 use crate::app::faults::AttachedFaults;
+use crate::domain::api::IMAGES;
 use crate::domain::catalog::{Agent, LlmModel};
-use crate::domain::conversation::{
-    Api, Conversation, FileRef, Message, Meta, Prompt, Scene, Target, Turn, Variables,
-};
+use crate::domain::conversation::{Conversation, FileRef, Message, Meta, Target, Turn, Variables};
 use crate::domain::error::{FieldError, FieldErrorKind};
-use crate::domain::{Error, OutputMode, Part, Role};
+use crate::domain::{Api, Error, OutputMode, Part, Prompt, Role, Scene};
 use crate::ids::{AgentId, ConversationId, IdKind, LlmId, MessageId};
 use crate::storage::accounts;
 use crate::storage::agents;
@@ -289,7 +288,7 @@ impl Generation {
 fn shown(message: RecentMessage) -> Turn {
     let mut parts = message.parts;
     if let Some(image) = message.image {
-        let file_uri = format!("/images/{image}.png");
+        let file_uri = format!("{IMAGES}/{image}.png");
         parts.push(Part::Image(FileRef { mime_type: "image/png".to_owned(), file_uri }));
     }
     Turn { role: message.role, parts }

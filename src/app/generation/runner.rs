@@ -10,10 +10,8 @@ use super::streaming;
 use super::{CompleteReply, Generation, NewTurn, PendingMessage, WholeReply, WordStream};
 use crate::app::auth::Caller;
 use crate::domain::conversation::name_from;
-use crate::domain::conversation::{
-    Api, Conversation, Meta, Prompt, Scene, Target, Turn, Variables,
-};
-use crate::domain::{Error, Part, Role};
+use crate::domain::conversation::{Conversation, Meta, Target, Turn, Variables};
+use crate::domain::{Api, Error, Part, Prompt, Role, Scene};
 use crate::ids::ConversationId;
 use crate::storage::{ConversationContext, ConversationKey, History, RecentMessage};
 

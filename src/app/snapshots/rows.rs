@@ -6,9 +6,9 @@ use super::document::time;
 use crate::clock::rfc3339;
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::number_turns;
-use crate::domain::conversation::{Api, Conversation, Message, Meta, Target, Variables};
+use crate::domain::conversation::{Conversation, Message, Meta, Target, Variables};
 use crate::domain::error::{FieldError, FieldErrorKind};
-use crate::domain::{Part, Role};
+use crate::domain::{Api, Part, Role};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -10,7 +10,7 @@ use crate::app::accounts::LimitWindows;
 use crate::app::faults::{ActiveFault, AttachedFaultCounts, RunTimeFaults};
 use crate::app::rate_limit::UsedWindow;
 use crate::clock::exact_rfc3339;
-use crate::domain::conversation::Api;
+use crate::domain::Api;
 use crate::domain::error::{self, FieldError};
 use crate::domain::fault_rule::{self, Carrier, HitCount, RouteTable};
 use crate::domain::reply_rule::{Reply, ReplyRule};

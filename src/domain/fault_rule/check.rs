@@ -241,6 +241,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::domain::Api;
 
     fn wrong(rule: Value) -> (&'static str, String) {
         let rule: FaultRule = serde_json::from_value(rule).unwrap();
@@ -291,6 +292,20 @@ mod tests {
             let rule = json!({"when": when, "effect": {"status": 503}});
             assert_eq!(wrong(rule).0, field, "{when}");
         }
+    }
+
+    #[test]
+    fn every_method_that_a_route_has_can_be_named() {
+        let path = "/api/v1/conversations/{id}";
+        let route = Route { api: Api::Characters, path, methods: vec!["GET", "PATCH"] };
+        let routes = RouteTable::new([route]);
+        let check = |method| {
+            let rule = json!({"when": {"method": method}, "effect": {"status": 503}});
+            let rule: FaultRule = serde_json::from_value(rule).unwrap();
+            rule.compile(Carrier::Account, &routes).map(|_| ()).map_err(|wrong| wrong.message)
+        };
+        assert_eq!(check("PATCH"), Ok(()));
+        assert_eq!(check("POST"), Err("must be GET or PATCH".to_owned()));
     }
 
     #[test]

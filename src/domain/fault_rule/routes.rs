@@ -5,7 +5,7 @@
 use super::is_open;
 use super::is_streamed;
 use super::{FaultAction, FaultConditions};
-use crate::domain::conversation::Api;
+use crate::domain::api::Api;
 use crate::domain::path::decoded;
 
 /// The most characters of a route that are compared with others to find the closest ones.
@@ -69,13 +69,14 @@ impl RouteTable {
         all.into_iter().take(CLOSEST).map(|(_, path)| path).collect::<Vec<_>>().join(", ")
     }
 
-    /// The methods of all routes, each once.
-    pub(super) fn methods(&self) -> Vec<&'static str> {
-        let mut methods: Vec<_> =
-            self.0.iter().flat_map(|route| route.methods.iter().copied()).collect();
-        methods.sort_unstable();
-        methods.dedup();
-        methods
+    /// The methods of all routes, each once, in alphabetical order.
+    pub fn methods(&self) -> Vec<&'static str> {
+        methods(&self.0)
+    }
+
+    /// The methods of the routes of `api`, each once, in alphabetical order.
+    pub fn methods_of(&self, api: Api) -> Vec<&'static str> {
+        methods(self.0.iter().filter(|route| route.api == api))
     }
 
     /// The routes whose requests `when` can hold for, its method aside.
@@ -108,6 +109,15 @@ impl Carrier<'_> {
             filled.is_none_or(|part| is_open(part) || decoded(part) == id)
         })
     }
+}
+
+/// The methods of `routes`, each once, in alphabetical order.
+fn methods<'r>(routes: impl IntoIterator<Item = &'r Route>) -> Vec<&'static str> {
+    let mut methods: Vec<_> =
+        routes.into_iter().flat_map(|route| route.methods.iter().copied()).collect();
+    methods.sort_unstable();
+    methods.dedup();
+    methods
 }
 
 /// Whether `wanted` is `path`, its open parts written as such or filled.

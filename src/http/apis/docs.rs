@@ -8,10 +8,11 @@ use axum::extract::FromRef;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
+use crate::domain::Api;
 use crate::http::base_url::{BaseUrl, PublicUrl};
 use crate::http::routes::Routes;
 use crate::http::routes::get;
-use crate::openapi::{ApiDocument, Format};
+use crate::openapi::{self, Format};
 
 /// The routes.
 pub(crate) fn routes<S>() -> Routes<S>
@@ -19,12 +20,12 @@ where
     S: Clone + Send + Sync + 'static,
     PublicUrl: FromRef<S>,
 {
-    let document = |room, format| get(async move |base| document(room, format, &base));
+    let document = |api, format| get(async move |base| document(api, format, &base));
     Routes::new()
-        .route("/_mynah/openapi/runner.yaml", document(ApiDocument::Runner, Format::Yaml))
-        .route("/_mynah/openapi/runner.json", document(ApiDocument::Runner, Format::Json))
-        .route("/_mynah/openapi/characters.yaml", document(ApiDocument::Characters, Format::Yaml))
-        .route("/_mynah/openapi/characters.json", document(ApiDocument::Characters, Format::Json))
+        .route("/_mynah/openapi/runner.yaml", document(Api::Runner, Format::Yaml))
+        .route("/_mynah/openapi/runner.json", document(Api::Runner, Format::Json))
+        .route("/_mynah/openapi/characters.yaml", document(Api::Characters, Format::Yaml))
+        .route("/_mynah/openapi/characters.json", document(Api::Characters, Format::Json))
         .route("/_mynah/docs", get(async || PAGE))
         // The page's links are relative, so that they hold behind a proxy with a prefix, too.
         .route("/_mynah/docs/", get(async || Redirect::permanent("../docs")))
@@ -34,14 +35,14 @@ where
         .route("/_mynah/docs/swagger-ui-bundle.js", get(async || SWAGGER_UI))
 }
 
-/// `GET /_mynah/openapi/{room}.yaml` and `.json`: a document with this server's own address.
-fn document(room: ApiDocument, format: Format, base: &BaseUrl) -> Response {
+/// `GET /_mynah/openapi/{api}.yaml` and `.json`: a document with this server's own address.
+fn document(api: Api, format: Format, base: &BaseUrl) -> Response {
     let content_type = match format {
         Format::Yaml => "application/yaml",
         Format::Json => "application/json",
     };
     let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-cache")];
-    (headers, room.document(format, base.as_str())).into_response()
+    (headers, openapi::document(api, format, base.as_str())).into_response()
 }
 
 /// A file of the page.

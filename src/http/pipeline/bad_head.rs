@@ -9,7 +9,8 @@ use axum::http::{Method, StatusCode, Uri};
 use futures::FutureExt as _;
 use http_body_util::{BodyExt as _, Collected};
 
-use super::{ApiError, ConnectionAbort, ObservedRequest, Pipeline, RequestContext, Room};
+use super::{ApiError, ConnectionAbort, ObservedRequest, Pipeline, RequestContext};
+use crate::domain::Api;
 
 /// The part of an answer that does not depend on the connection.
 #[derive(Debug)]
@@ -35,10 +36,10 @@ impl Pipeline {
             _ => ApiError::BadHead,
         };
         let request = begun(beginning);
-        let room = Room::of(request.uri().path());
+        let api = Api::of_path(request.uri().path());
         let scope = RequestContext::new(None, line.clone());
         let observed = ObservedRequest::begin(&self.0.observer, &scope, &request);
-        let response = observed.answered(self.0.refused(room, failure));
+        let response = observed.answered(self.0.refused(api, failure));
         let (parts, body) = response.into_parts();
         let mut headers = String::new();
         for (name, value) in &parts.headers {

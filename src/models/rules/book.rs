@@ -16,7 +16,7 @@ use super::misses::TriedRules;
 use super::pattern;
 use super::reply::CompiledReply;
 use super::set::RuleSet;
-use crate::domain::conversation::Api;
+use crate::domain::Api;
 use crate::domain::reply_rule::{Reply, ReplyRule};
 
 /// What answers for a rule when a reply of the queue does.

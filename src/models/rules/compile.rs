@@ -14,11 +14,10 @@ use super::pattern::Pattern;
 use super::reply::CompiledReply;
 use super::template::{self, Uses};
 use crate::domain::catalog::as_text;
-use crate::domain::conversation::Api;
 use crate::domain::conversation::text_of;
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::reply_rule::{ReplyConditions, ReplyRule};
-use crate::domain::{Part, Prompt};
+use crate::domain::{Api, Part, Prompt};
 use crate::ids::DeploymentId;
 
 /// Why a rule cannot be used: the field at fault, below the rule, and what is wrong with it.

@@ -11,9 +11,8 @@ use serde_json::json;
 use super::*;
 use crate::clock::Stopwatch;
 use crate::domain::conversation::text_of;
-use crate::domain::conversation::{Api, Scene};
 use crate::domain::reply_rule::{PartKind, Reply, ReplyConditions, ReplyRule};
-use crate::domain::{OutputMode, Part, Prompt};
+use crate::domain::{Api, OutputMode, Part, Prompt, Scene};
 use crate::ids::DeploymentId;
 
 const NAMES: [&str; 3] = ["a", "b", "c"];

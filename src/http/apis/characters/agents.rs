@@ -67,7 +67,7 @@ impl AgentBody {
 
 impl AgentItem {
     fn new(agent: Agent, base: &BaseUrl) -> Self {
-        let avatar_url = agent.sd_model.is_some().then(|| base.picture(agent.id.as_str()));
+        let avatar_url = agent.sd_model.is_some().then(|| base.image(agent.id.as_str()));
         Self {
             id: agent.id,
             name: agent.name,

@@ -9,8 +9,7 @@ use axum::http::request::Parts;
 
 use crate::app::Authenticator;
 use crate::app::accounts::AccountSession;
-use crate::domain::Error;
-use crate::domain::conversation::Api;
+use crate::domain::{Api, Error};
 use crate::http::context::RequestContext;
 use crate::http::middleware::fault_injection;
 use crate::http::response::failure::ApiError;

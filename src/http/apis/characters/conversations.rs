@@ -113,7 +113,7 @@ impl MessageItem {
         Self {
             content: text_of(&message.parts).into_owned(),
             role: role_name(message.role),
-            image_url: message.image.map(|id| base.picture(id.as_str())),
+            image_url: message.image.map(|id| base.image(id.as_str())),
             created_at: rfc3339(message.created_at),
             id: message.id,
         }

@@ -71,7 +71,7 @@ impl ImageBody {
 impl ImageItem {
     fn new(image: Image, base: &BaseUrl) -> Self {
         Self {
-            url: base.picture(image.id.as_str()),
+            url: base.image(image.id.as_str()),
             id: image.id,
             prompt: image.prompt,
             created_at: rfc3339(image.created_at),

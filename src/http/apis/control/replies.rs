@@ -13,10 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use super::body::ControlBody;
 use crate::app::AccountRegistry;
-use crate::domain::Error;
-use crate::domain::conversation::Api;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::domain::reply_rule::{Reply, ReplyRule};
+use crate::domain::{Api, Error};
 use crate::http::extract::segment;
 use crate::http::extract::{AnyBody, InPath, Json};
 use crate::http::response::failure::ApiError;
@@ -170,10 +169,9 @@ fn position(query: ListQuery) -> Result<Position, ApiError> {
 fn api(query: ListQuery) -> Result<Option<Api>, ApiError> {
     let [api] = query.only(["api"])?;
     let Some(name) = api else { return Ok(None) };
-    let named = [Api::Runner, Api::Characters].into_iter().find(|api| api.name() == name);
     let bad =
         || FieldError::new("api", FieldErrorKind::BadValue, "api must be runner or characters");
-    named.map(Some).ok_or_else(|| bad().in_the(FieldLocation::Query).into())
+    Api::named(&name).map(Some).ok_or_else(|| bad().in_the(FieldLocation::Query).into())
 }
 
 /// `GET /_mynah/accounts/{id}/replies`.

@@ -14,7 +14,8 @@ mod request;
 use std::sync::LazyLock;
 
 use document::{Document, Response, Schema, essence};
-use mynah::openapi::ApiDocument;
+use mynah::domain::Api;
+use mynah::openapi;
 use serde_json::Value;
 
 /// Headers that belong to HTTP, or to CORS, and not to an operation.
@@ -179,22 +180,22 @@ fn named<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
 }
 
 /// The document that speaks of a path.
-fn document_of(path: &str) -> Option<(ApiDocument, &'static Document)> {
-    static RUNNER: LazyLock<Document> = LazyLock::new(|| read(ApiDocument::Runner));
-    static CHARACTERS: LazyLock<Document> = LazyLock::new(|| read(ApiDocument::Characters));
+fn document_of(path: &str) -> Option<(Api, &'static Document)> {
+    static RUNNER: LazyLock<Document> = LazyLock::new(|| read(Api::Runner));
+    static CHARACTERS: LazyLock<Document> = LazyLock::new(|| read(Api::Characters));
     let below = |prefix: &str| {
         path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
     if below("/v1/runner") {
-        Some((ApiDocument::Runner, &RUNNER))
+        Some((Api::Runner, &RUNNER))
     } else if below("/api/v1") || below("/images") {
-        Some((ApiDocument::Characters, &CHARACTERS))
+        Some((Api::Characters, &CHARACTERS))
     } else {
         None
     }
 }
 
-fn read(room: ApiDocument) -> Document {
-    let text = serde_json::from_str(room.json()).expect("the document is JSON");
+fn read(room: Api) -> Document {
+    let text = serde_json::from_str(openapi::json(room)).expect("the document is JSON");
     Document::read(room.name(), &text)
 }

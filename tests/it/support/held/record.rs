@@ -10,10 +10,10 @@ use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex};
 use std::time::UNIX_EPOCH;
 
-use mynah::openapi::ApiDocument;
+use mynah::domain::Api;
 
 /// Writes down that an answer was as its document says.
-pub(super) fn seen(room: ApiDocument, operation: &str, status: u16) {
+pub(super) fn seen(room: Api, operation: &str, status: u16) {
     static BOOK: LazyLock<Mutex<Book>> = LazyLock::new(|| Mutex::new(Book::open()));
     let line = format!("{} {operation} {status}\n", room.name());
     let mut book = BOOK.lock().unwrap();
