@@ -53,6 +53,7 @@ mod tree;
 mod unread;
 mod validate;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -81,7 +82,7 @@ pub struct Document {
     /// Sections not read yet.
     entries: Vec<Entry>,
     /// Offsets of items with a syntax error, whose missing fields are unknown.
-    damaged: Vec<usize>,
+    damaged: BTreeSet<usize>,
     /// Names of the sections read.
     sections: Vec<String>,
     unread: Unread,
@@ -204,7 +205,7 @@ fn sort_from(index: usize, diagnostics: &mut [Diagnostic]) {
 }
 
 /// Offsets of the items that contain one of `offsets`.
-fn items_with(offsets: &[usize], entries: &[Entry]) -> Vec<usize> {
+fn items_with(offsets: &[usize], entries: &[Entry]) -> BTreeSet<usize> {
     let mut starts: Vec<usize> = Vec::new();
     for Entry { node, .. } in entries {
         match &node.value {
