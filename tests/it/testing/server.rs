@@ -88,10 +88,10 @@ async fn the_support_desk_asks_again_when_it_is_turned_away() {
 
 #[test]
 fn the_test_in_the_readme_is_the_one_above() {
-    let readme = include_str!("../../README.md");
+    let readme = include_str!("../../../README.md");
     let snippet = readme.split("```rust\n").nth(1).unwrap().split("```").next().unwrap();
     let (_, test) = snippet.split_at(snippet.find("#[tokio::test]").unwrap());
-    assert!(include_str!("embedded.rs").contains(test), "{test}");
+    assert!(include_str!("server.rs").contains(test), "{test}");
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use crate::support::process::{self, has_curl, program};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-const DOCKERFILE: &str = include_str!("../../Dockerfile");
-const DOCKERIGNORE: &str = include_str!("../../.dockerignore");
+const DOCKERFILE: &str = include_str!("../../../Dockerfile");
+const DOCKERIGNORE: &str = include_str!("../../../.dockerignore");
 
 /// The image's variables, but for a free port and a folder of this test's.
 fn variables(data: &Path) -> Vec<(String, String)> {
@@ -160,7 +160,7 @@ async fn the_script_for_jobs_works_as_printed_with_a_token() {
     let folder = tempfile::tempdir().unwrap();
     let server = container(folder.path(), &[("MYNAH_ADMIN_TOKEN", "for-tests-only")]).await;
     let port = server.address.port();
-    let block = crate::readme::ci_blocks()[0];
+    let block = crate::docs::samples::ci_blocks()[0];
     let said = run(block, port, "for-tests-only").await.unwrap();
     assert!(said.contains("passed\n"), "{said}");
     run(block, port, "another").await.expect_err("without the token it fails");
@@ -176,7 +176,7 @@ async fn the_way_without_a_container_works_as_printed() {
         return;
     }
     let port = free_port();
-    let block = format!("unset MYNAH_ADMIN_TOKEN\n{}", crate::readme::ci_blocks()[1]);
+    let block = format!("unset MYNAH_ADMIN_TOKEN\n{}", crate::docs::samples::ci_blocks()[1]);
     let said = run(&block, port, "").await.unwrap();
     assert!(said.contains("\"key\""), "{said}");
     assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err(), "it leaves no server");

@@ -14,7 +14,7 @@ use crate::support::limit::within;
 use crate::support::process::{self, program};
 use crate::support::said;
 
-const README: &str = include_str!("../../README.md");
+const README: &str = include_str!("../../../README.md");
 const BINARY: &str = env!("CARGO_BIN_EXE_mynah");
 
 /// `mynah exec` with these options, running a shell's script in which `$0` is `mynah`.

@@ -29,8 +29,9 @@ async fn sd_models_have_a_price_an_image() {
 
 #[tokio::test]
 async fn prices_are_written_digit_by_digit_and_never_pass_through_a_float() {
-    let text = include_str!("../../fixtures/models.toml").replace("\"0.02\"", "\"123456.000001\"");
-    let accounts = include_str!("../../fixtures/accounts.toml");
+    let text =
+        include_str!("../../../fixtures/models.toml").replace("\"0.02\"", "\"123456.000001\"");
+    let accounts = include_str!("../../../fixtures/accounts.toml");
     let app = TestApp::with_fixtures(&[("a.toml", accounts), ("m.toml", &text)]).await;
     let answer = app.characters().get("/models?type=sd").await;
     assert!(answer.body.contains(r#""cost_per_image":123456.000001}"#), "{}", answer.body);
@@ -54,7 +55,7 @@ async fn a_type_that_is_missing_or_neither_of_the_two_is_400() {
 
 #[tokio::test]
 async fn a_kind_without_models_is_an_empty_array() {
-    let accounts = include_str!("../../fixtures/accounts.toml");
+    let accounts = include_str!("../../../fixtures/accounts.toml");
     let app = TestApp::with_fixtures(&[("accounts.toml", accounts)]).await;
     for kind in ["llm", "sd"] {
         let answer = app.characters().get(&format!("/models?type={kind}")).await;

@@ -253,7 +253,7 @@ async fn the_same_prompt_and_model_give_the_same_bytes_and_others_do_not() {
         format!("[[sd_model]]\nid = \"{id}\"\nname = \"{id}\"\ncost_per_image = \"0\"\n")
     };
     let models = format!("{}{}", sd_model("sd_a"), sd_model("sd_b"));
-    let accounts = include_str!("../../fixtures/accounts.toml");
+    let accounts = include_str!("../../../fixtures/accounts.toml");
     let files = [("accounts.toml", accounts), ("models.toml", models.as_str())];
     let app = TestApp::with_fixtures(&files).await;
     let hill = draw(&app, "A hill in the rain", "sd_a").await;

@@ -13,8 +13,8 @@ use crate::support::binary::output;
 use crate::support::{Answer, KEY, TestApp};
 
 const ROOMS: [(&str, Api, &str); 2] = [
-    ("runner", Api::Runner, include_str!("../../src/http/apis/runner/mod.rs")),
-    ("characters", Api::Characters, include_str!("../../src/http/apis/characters/mod.rs")),
+    ("runner", Api::Runner, include_str!("../../../src/http/apis/runner/mod.rs")),
+    ("characters", Api::Characters, include_str!("../../../src/http/apis/characters/mod.rs")),
 ];
 
 fn document(room: Api) -> Value {
@@ -142,7 +142,7 @@ async fn everything_the_page_asks_for_is_answered_here_and_nothing_else_may_be_a
 async fn swagger_ui_is_sent_packed_and_kept_for_ever_under_its_version() {
     let app = TestApp::start().await;
     let page = app.request(Method::GET, "/_mynah/docs").send().await.body;
-    let script = include_str!("../../assets/swagger-ui/fetch");
+    let script = include_str!("../../../assets/swagger-ui/fetch");
     let version = script.lines().find_map(|line| line.strip_prefix("version=")).unwrap();
     for file in ["swagger-ui.css", "swagger-ui-bundle.js"] {
         assert!(page.contains(&format!("\"docs/{file}?{version}\"")), "{file} in {page}");

@@ -7,11 +7,11 @@ use crate::support::DEPLOYMENT;
 use crate::support::binary::{Binary, output};
 use crate::support::process::{self, has_curl, program};
 
-const README: &str = include_str!("../../README.md");
-const OPTIONS: &str = include_str!("../../docs/options.md");
-const CONTROL: &str = include_str!("../../docs/control.md");
-const EXAMPLES: &str = include_str!("../../docs/examples.md");
-const CI: &str = include_str!("../../docs/ci.md");
+const README: &str = include_str!("../../../README.md");
+const OPTIONS: &str = include_str!("../../../docs/options.md");
+const CONTROL: &str = include_str!("../../../docs/control.md");
+const EXAMPLES: &str = include_str!("../../../docs/examples.md");
+const CI: &str = include_str!("../../../docs/ci.md");
 
 /// The shell blocks of docs/ci.md: with a server that is there, and with one of their own. They run in
 /// `container`, as in a job.

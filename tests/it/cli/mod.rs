@@ -1,0 +1,8 @@
+//! The command line.
+
+mod commands;
+mod environment;
+mod exec;
+mod manual;
+mod options;
+mod output;

@@ -1,0 +1,9 @@
+//! The control plane.
+
+mod accounts;
+mod bodies;
+mod faults;
+mod races;
+mod replies;
+mod request_log;
+mod snapshots;

@@ -1,0 +1,9 @@
+//! The documentation and the layout of the sources.
+
+mod container;
+mod contract;
+mod documented_statuses;
+mod layers;
+mod openapi;
+mod openapi_collection;
+mod samples;

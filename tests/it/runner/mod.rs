@@ -1,0 +1,12 @@
+//! The Runner API.
+
+mod auth;
+mod content;
+mod conversations;
+mod errors;
+mod limits;
+mod lists;
+mod run;
+mod samples;
+mod stream;
+mod variables;

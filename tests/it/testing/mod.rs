@@ -1,0 +1,3 @@
+//! The server inside a Rust test.
+
+mod server;
