@@ -19,7 +19,7 @@ use crate::app::{
 };
 use crate::config::Config;
 use crate::fixtures::{self, CheckedFixtures, FixtureHandle, Fixtures, FixturesError};
-use crate::http::extract::LargeBodies;
+use crate::http::LargeBodies;
 use crate::http::pipeline;
 use crate::http::route_table;
 use crate::http::{
@@ -98,7 +98,7 @@ impl Server {
         let settings = GenerationOptions { backend: config.backend, pace: config.pace };
         let turns = Generation::new(store.clone(), fixtures.clone(), settings);
         let metrics = Metrics::new(store.clone());
-        let secrets = Secrets::new(Arc::clone(&registry), &config.control);
+        let secrets = Secrets::new(Arc::clone(&registry), config.control.token());
         let pipeline = pipeline(Services {
             authenticator: Authenticator::new(Arc::clone(&registry), fixtures.clone()),
             generation: turns.clone(),

@@ -7,7 +7,7 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use url::Url;
 
-use super::middleware::host;
+use super::host;
 use crate::domain::api::IMAGES;
 
 /// The URL of `--public-url`, without a slash at its end, if there is one.

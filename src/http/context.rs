@@ -3,16 +3,15 @@
 use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::FromRequestParts;
 use axum::http::Extensions;
 use axum::http::request::Parts;
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 
-use super::extract;
-use super::middleware::fault_injection::ConnectionAbort;
-use super::middleware::unread_body::UnreadBody;
+use super::connection::ConnectionAbort;
+use super::large_bodies::LargeBodyPermit;
 use crate::app::AccountState;
 use crate::app::rate_limit::RateLimitVerdict;
 use crate::app::request_log::{self, BodyExcerpt, LogPosition};
@@ -31,9 +30,17 @@ struct RequestFacts {
     verdict: OnceLock<RateLimitVerdict>,
     body: Mutex<Option<BodyExcerpt>>,
     /// The place of its body, where that is a large one.
-    large: Mutex<Option<extract::LargeBodyPermit>>,
+    large: Mutex<Option<LargeBodyPermit>>,
     unread: Mutex<Option<UnreadBody>>,
     notes: Arc<request_log::RequestTrace>,
+}
+
+/// What a handler left of a request's body.
+#[derive(Debug)]
+pub(crate) struct UnreadBody {
+    pub(crate) body: Body,
+    /// Whether nothing of it was read.
+    pub(crate) whole: bool,
 }
 
 /// The world that a request is in, and since when.
@@ -123,7 +130,7 @@ impl RequestContext {
     }
 
     /// The request's body has `place`, as long as it is being answered.
-    pub(crate) fn hold_large_body(&self, place: Option<extract::LargeBodyPermit>) {
+    pub(crate) fn hold_large_body(&self, place: Option<LargeBodyPermit>) {
         if place.is_some() {
             *self.0.large.lock() = place;
         }

@@ -2,9 +2,8 @@
 //!
 //! [`Body`] reads a JSON object within bounds, says where broken JSON breaks, and gives the path
 //! of a wrong field. [`Object`] holds a JSON object and nothing else (serde's derive would
-//! take an array of the fields too). [`InPath`] is a part of the path, [`Json`] an answer.
+//! take an array of the fields too). [`InPath`] is a part of the path.
 
-mod large_bodies;
 mod reading;
 mod values;
 
@@ -15,18 +14,16 @@ use std::ops::RangeInclusive;
 
 use axum::extract::{FromRef, FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, header};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
-pub use self::large_bodies::LargeBodies;
-pub(super) use self::large_bodies::LargeBodyPermit;
 use self::reading::read;
 use self::values::TooMuchJson;
 use super::context::RequestContext;
+use super::large_bodies::LargeBodies;
 use super::response::failure::ApiError;
 use crate::domain::error::{FieldError, FieldErrorKind};
 
@@ -350,28 +347,5 @@ impl<S: Send + Sync, T: From<String>> FromRequestParts<S> for InPath<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         Ok(Self(T::from(first_segment(parts, state, |_| true).await)))
-    }
-}
-
-/// As many headers as most answers have.
-const HEADERS: usize = 9;
-
-/// An answer in JSON.
-pub(super) struct Json<T>(pub(super) T);
-
-impl<T: Serialize> IntoResponse for Json<T> {
-    fn into_response(self) -> Response {
-        const JSON: HeaderValue = HeaderValue::from_static("application/json");
-        match serde_json::to_vec(&self.0) {
-            Ok(bytes) => {
-                let mut response = Response::new(bytes.into());
-                let headers = response.headers_mut();
-                // With what the layers around add, so that they need not make room.
-                headers.reserve(HEADERS);
-                headers.insert(header::CONTENT_TYPE, JSON);
-                response
-            }
-            Err(fault) => ApiError::Refused(crate::domain::Error::internal(fault)).into_response(),
-        }
     }
 }

@@ -4,8 +4,11 @@
 
 pub mod apis;
 mod base_url;
+mod connection;
 mod context;
 pub mod extract;
+mod host;
+mod large_bodies;
 pub mod middleware;
 mod pipeline;
 pub mod response;
@@ -20,8 +23,10 @@ use axum::http::Uri;
 use axum::response::{IntoResponse as _, Response};
 
 pub use self::base_url::PublicUrl;
+pub use self::connection::ConnectionAbort;
+pub use self::large_bodies::LargeBodies;
 pub use self::middleware::access_log::{AccessLog, ResetStyle};
-pub use self::middleware::fault_injection::{ConnectionAbort, FaultHeader};
+pub use self::middleware::fault_injection::FaultHeader;
 pub use self::middleware::metrics::Metrics;
 pub use self::pipeline::Pipeline;
 pub use self::response::account_end::AccountEnd;
@@ -52,7 +57,7 @@ pub struct Services {
     /// Whether unknown fields are refused.
     pub strictness: extract::Strictness,
     /// What large bodies may take together.
-    pub large_bodies: extract::LargeBodies,
+    pub large_bodies: LargeBodies,
     /// Every account.
     pub registry: Arc<AccountRegistry>,
     /// Their state as documents.
@@ -97,7 +102,7 @@ hand_out! {
     agents_and_images: AgentsAndImages,
     fixtures: FixtureHandle,
     strictness: extract::Strictness,
-    large_bodies: extract::LargeBodies,
+    large_bodies: LargeBodies,
     registry: Arc<AccountRegistry>,
     snapshots: Snapshots,
     control: control::ControlAccess,

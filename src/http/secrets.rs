@@ -1,5 +1,5 @@
-//! Keys and the admin token: what must stand in no log, and in the journal's URLs and headers
-//! neither.
+//! Keys and the admin token, which must appear neither in the log nor in URLs and headers of the
+//! request log.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,13 +7,12 @@ use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 
-use super::apis::control::ControlAccess;
 use crate::app::AccountRegistry;
 
-/// How often encoded text is decoded, at most: `%255F` takes two rounds.
+/// The most rounds of percent-decoding: `%255F` takes two.
 const ROUNDS: usize = 3;
 
-/// Tells what is a secret at this moment.
+/// The secrets as they are at this moment: accounts come and go.
 #[derive(Clone)]
 pub struct Secrets {
     registry: Arc<AccountRegistry>,
@@ -27,13 +26,9 @@ impl fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// The keys of `worlds`, and the token that `control` asks for, if it does.
-    pub fn new(registry: Arc<AccountRegistry>, control: &ControlAccess) -> Self {
-        let admin_token = match control {
-            ControlAccess::Token(token) => Some(Arc::clone(token)),
-            ControlAccess::ThisMachine | ControlAccess::Anyone | ControlAccess::Nobody => None,
-        };
-        Self { registry, admin_token }
+    /// The keys of the accounts in `registry`, and the admin token if there is one.
+    pub fn new(registry: Arc<AccountRegistry>, admin_token: Option<&Arc<str>>) -> Self {
+        Self { registry, admin_token: admin_token.cloned() }
     }
 
     /// Whether `text` is an account's key or the admin token.
@@ -41,7 +36,7 @@ impl Secrets {
         self.admin_token.as_deref() == Some(text) || self.registry.by_key(text).is_some()
     }
 
-    /// Whether `text` is a secret or has one between its separators, percent-encoded or not.
+    /// Whether `text` is a secret or contains one between separators, percent-encoded or not.
     pub(super) fn are_in(&self, text: &str) -> bool {
         self.is_one(text) || text.split(separates).any(|piece| self.is_one(&decoded(piece)))
     }
@@ -52,7 +47,7 @@ pub(super) fn separates(character: char) -> bool {
     character.is_whitespace() || "/?&=;,:#+'\"()<>[]{}|!~@".contains(character)
 }
 
-/// `text` with its percent-encoding undone, more than once where it was done more than once.
+/// `text` percent-decoded, repeatedly where it was encoded repeatedly.
 pub(super) fn decoded(text: &str) -> Cow<'_, str> {
     let mut decoded = Cow::Borrowed(text);
     for _ in 0..ROUNDS {

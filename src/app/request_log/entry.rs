@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 
 use super::notes::{RequestTrace, ShownPrompt};
 use crate::app::rate_limit::RateLimitVerdict;
 use crate::domain::fault_rule::Fault;
-use crate::domain::{Credits, Part, Prompt};
+use crate::domain::Credits;
 use crate::ids::RequestId;
 
 /// The most bytes kept of a body: beyond what tests look at, and a thousand of them are no burden.
@@ -265,36 +264,4 @@ impl BodyExcerpt {
     pub fn is_cut(&self) -> bool {
         self.bytes.len() < self.length
     }
-}
-
-/// What `prompt` weighs, in bytes.
-pub(super) fn weight_of(prompt: &Prompt) -> usize {
-    let history = prompt.history.iter().map(|turn| 32 + weight_of_parts(&turn.parts));
-    let scene = [&prompt.scene.variables, &prompt.scene.meta];
-    let scene = scene.iter().flat_map(|object| object.iter());
-    size_of::<Prompt>()
-        + prompt.instructions.len()
-        + history.sum::<usize>()
-        + weight_of_parts(&prompt.message)
-        + scene.map(|(name, value)| name.len() + weight_of_json(value)).sum::<usize>()
-}
-
-fn weight_of_parts(parts: &[Part]) -> usize {
-    let weight = |part: &Part| {
-        let file = part.as_file().map_or(0, |file| file.mime_type.len() + file.file_uri.len());
-        size_of::<Part>() + part.as_text().map_or(file, str::len)
-    };
-    parts.iter().map(weight).sum()
-}
-
-fn weight_of_json(value: &Value) -> usize {
-    let inside = match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(weight_of_json).sum(),
-        Value::Object(fields) => {
-            fields.iter().map(|(name, field)| 48 + name.len() + weight_of_json(field)).sum()
-        }
-    };
-    size_of::<Value>() + inside
 }

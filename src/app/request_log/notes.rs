@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::entry::weight_of;
+use serde_json::Value;
+
 use crate::clock::{Clock, Pacer, Stopwatch};
 use crate::domain::fault_rule::Fault;
-use crate::domain::{BackendName, Credits, Prompt};
+use crate::domain::{BackendName, Credits, Part, Prompt};
 use crate::models::rules::{NearMiss, TriedRules};
 
 /// The notes on one request. Each thing is written down once; a second word changes nothing.
@@ -146,4 +147,36 @@ impl Drop for DelayGuard<'_> {
         let nanos = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.notes.delayed.fetch_add(nanos, Ordering::Relaxed);
     }
+}
+
+/// What `prompt` weighs, in bytes.
+fn weight_of(prompt: &Prompt) -> usize {
+    let history = prompt.history.iter().map(|turn| 32 + weight_of_parts(&turn.parts));
+    let scene = [&prompt.scene.variables, &prompt.scene.meta];
+    let scene = scene.iter().flat_map(|object| object.iter());
+    size_of::<Prompt>()
+        + prompt.instructions.len()
+        + history.sum::<usize>()
+        + weight_of_parts(&prompt.message)
+        + scene.map(|(name, value)| name.len() + weight_of_json(value)).sum::<usize>()
+}
+
+fn weight_of_parts(parts: &[Part]) -> usize {
+    let weight = |part: &Part| {
+        let file = part.as_file().map_or(0, |file| file.mime_type.len() + file.file_uri.len());
+        size_of::<Part>() + part.as_text().map_or(file, str::len)
+    };
+    parts.iter().map(weight).sum()
+}
+
+fn weight_of_json(value: &Value) -> usize {
+    let inside = match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight_of_json).sum(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, field)| 48 + name.len() + weight_of_json(field)).sum()
+        }
+    };
+    size_of::<Value>() + inside
 }

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::app::Health;
-use crate::http::extract::Json;
+use crate::http::response::json::Json;
 use crate::http::routes::Routes;
 use crate::http::routes::get;
 

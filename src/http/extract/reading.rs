@@ -8,7 +8,7 @@ use axum::extract::Request;
 use axum::http::header;
 use http_body_util::BodyExt as _;
 
-use super::large_bodies::{LargeBodies, LargeBodyPermit, SMALL};
+use crate::http::large_bodies::{LargeBodies, LargeBodyPermit, SMALL};
 use crate::http::response::failure::ApiError;
 
 /// How long a client may take to send its body.

@@ -9,7 +9,6 @@ mod body;
 mod demand;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::body::HttpBody as _;
 use axum::extract::Request;
@@ -33,39 +32,6 @@ pub enum FaultHeader {
     Obeyed,
     /// The header means nothing.
     Ignored,
-}
-
-/// A client's connection, which can be cut under its hands. Requests that come over it are answered
-/// in its own task, and nobody else cuts it: who serves it need only look, and not be woken.
-#[derive(Debug, Clone, Default)]
-pub struct ConnectionAbort(Arc<Flags>);
-
-#[derive(Debug, Default)]
-struct Flags {
-    cut: AtomicBool,
-    reset_on_close: AtomicBool,
-}
-
-impl ConnectionAbort {
-    /// Cuts it: the client sees a reset in place of the answer.
-    pub(crate) fn cut(&self) {
-        self.0.cut.store(true, Ordering::Release);
-    }
-
-    /// Whether it was cut.
-    pub fn is_cut(&self) -> bool {
-        self.0.cut.load(Ordering::Acquire)
-    }
-
-    /// Whether the client is to see a reset, should the connection be closed from now on.
-    pub(crate) fn reset_on_close(&self, reset: bool) {
-        self.0.reset_on_close.store(reset, Ordering::Release);
-    }
-
-    /// Whether the client sees a reset when the connection is closed.
-    pub(crate) fn is_reset_on_close(&self) -> bool {
-        self.is_cut() || self.0.reset_on_close.load(Ordering::Acquire)
-    }
 }
 
 /// Lets the request of `visit`, and to the deployment if there is one, meet its fault: waits, and

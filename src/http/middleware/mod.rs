@@ -2,7 +2,6 @@
 
 pub mod access_log;
 pub mod fault_injection;
-pub(crate) mod host;
 pub mod metrics;
 pub(crate) mod request_log;
 pub(crate) mod unread_body;

@@ -20,7 +20,7 @@ use http_body_util::BodyExt as _;
 use tower::BoxError;
 
 use crate::app::request_log::BodyExcerpt;
-use crate::http::context::RequestContext;
+use crate::http::context::{RequestContext, UnreadBody};
 
 /// The most that is read of a body nobody wants: more than a client sends by mistake. Many clients
 /// look for an answer only when they have sent everything, and take a closed connection for none.
@@ -61,14 +61,6 @@ pub(crate) async fn drain(scope: &RequestContext) {
         // Whether it ends well, too late or too large: the answer stands.
         tokio::spawn(async { tokio::time::timeout(PATIENCE, read(body, |_| {})).await });
     }
-}
-
-/// What was left of a body.
-#[derive(Debug)]
-pub(crate) struct UnreadBody {
-    body: Body,
-    /// Nothing of it was read.
-    whole: bool,
 }
 
 /// A body that is left to the scope if it is dropped before its end.

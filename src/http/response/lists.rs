@@ -1,17 +1,15 @@
 //! Lists as answers: as a whole where all items are in memory, else piece by piece as they are read.
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderValue, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use futures::stream::{StreamExt as _, once};
 use serde::Serialize;
 
 use super::failure::ApiError;
+use super::json::{JSON, Json};
 use crate::app::item_list::Items;
 use crate::domain::Error;
-use crate::http::extract::Json;
-
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// An answer that holds `items`: `item` makes an item of it, `answer` what stands around them. The
 /// items are the first array in it.

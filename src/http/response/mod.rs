@@ -2,6 +2,7 @@
 
 pub(crate) mod account_end;
 pub(crate) mod failure;
+pub(crate) mod json;
 pub(crate) mod lists;
 pub(crate) mod pages;
 pub(crate) mod plain;

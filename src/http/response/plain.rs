@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::failure::ApiError;
-use crate::http::extract::Json;
+use super::json::Json;
 
 #[derive(Serialize)]
 struct PlainEnvelope {

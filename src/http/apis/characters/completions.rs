@@ -10,7 +10,8 @@ use crate::clock::rfc3339;
 use crate::domain::conversation::Turn;
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::{Part, Role};
-use crate::http::extract::{Body, Json, Object};
+use crate::http::extract::{Body, Object};
+use crate::http::response::json::Json;
 use crate::http::response::failure::ApiError;
 use crate::ids::{AgentId, LlmId, MessageId};
 

@@ -8,7 +8,7 @@ use super::auth::CharactersAccount;
 use crate::domain::Credits;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::fixtures::FixtureHandle;
-use crate::http::extract::Json;
+use crate::http::response::json::Json;
 use crate::http::response::failure::ApiError;
 use crate::http::response::pages::ListQuery;
 use crate::ids::{LlmId, SdModelId};

@@ -17,10 +17,10 @@ use super::body::{NoFields, OptionalBody};
 use crate::domain::Error;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::http::context::RequestContext;
-use crate::http::extract::LargeBodies;
+use crate::http::large_bodies::LargeBodies;
 use crate::http::extract::is_json;
-use crate::http::middleware::host::is_from_elsewhere;
-use crate::http::middleware::host::is_to_this_machine;
+use crate::http::host::is_from_elsewhere;
+use crate::http::host::is_to_this_machine;
 use crate::http::response::failure::ApiError;
 use crate::http::response::plain::bearer;
 
@@ -35,6 +35,16 @@ pub enum ControlAccess {
     Anyone,
     /// Nobody.
     Nobody,
+}
+
+impl ControlAccess {
+    /// The admin token, where access needs one.
+    pub fn token(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Token(token) => Some(token),
+            Self::ThisMachine | Self::Anyone | Self::Nobody => None,
+        }
+    }
 }
 
 /// The routes whose handlers read parameters, with their methods.

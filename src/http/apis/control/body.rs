@@ -5,7 +5,8 @@ use axum::body::HttpBody as _;
 use axum::extract::{FromRef, FromRequest, Request};
 use serde::Deserialize;
 
-use crate::http::extract::{Body, LARGEST_BODY, LargeBodies, Strictness};
+use crate::http::extract::{Body, LARGEST_BODY, Strictness};
+use crate::http::large_bodies::LargeBodies;
 use crate::http::response::failure::ApiError;
 
 /// A JSON object.

@@ -13,7 +13,8 @@ use crate::clock::Clock;
 use crate::clock::parse_rfc3339;
 use crate::clock::rfc3339;
 use crate::domain::error::{FieldError, FieldErrorKind};
-use crate::http::extract::{InPath, Json, WholeNumber};
+use crate::http::extract::{InPath, WholeNumber};
+use crate::http::response::json::Json;
 use crate::http::response::failure::ApiError;
 use crate::ids::AccountId;
 

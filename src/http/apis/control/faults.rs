@@ -14,7 +14,8 @@ use crate::app::faults::ActiveFault;
 use crate::domain::error::FieldError;
 use crate::domain::fault_rule::{Carrier, FaultRule};
 use crate::http::extract::segment;
-use crate::http::extract::{InPath, Json};
+use crate::http::extract::InPath;
+use crate::http::response::json::Json;
 use crate::http::response::failure::ApiError;
 use crate::ids::{AccountId, FaultId};
 

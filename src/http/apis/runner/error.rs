@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::ErrorStyle;
 use crate::domain::Error as Refusal;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
-use crate::http::extract::Json;
+use crate::http::response::json::Json;
 use crate::http::response::failure::ApiError;
 
 const INVALID: &str = "invalid_request_error";

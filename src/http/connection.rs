@@ -1,0 +1,37 @@
+//! How a request can end the connection that it came over. `server/connections` acts on it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Lets an answer cut the connection that its request came over. Requests are answered in the task that
+/// serves their connection, so that task checks the flag and need not be woken.
+#[derive(Debug, Clone, Default)]
+pub struct ConnectionAbort(Arc<Flags>);
+
+#[derive(Debug, Default)]
+struct Flags {
+    cut: AtomicBool,
+    reset_on_close: AtomicBool,
+}
+
+impl ConnectionAbort {
+    /// Cuts the connection: the client sees a reset in place of the answer.
+    pub(crate) fn cut(&self) {
+        self.0.cut.store(true, Ordering::Release);
+    }
+
+    /// Whether the connection was cut.
+    pub fn is_cut(&self) -> bool {
+        self.0.cut.load(Ordering::Acquire)
+    }
+
+    /// Sets whether the client sees a reset if the connection is closed from now on.
+    pub(crate) fn reset_on_close(&self, reset: bool) {
+        self.0.reset_on_close.store(reset, Ordering::Release);
+    }
+
+    /// Whether the client sees a reset when the connection is closed.
+    pub(crate) fn is_reset_on_close(&self) -> bool {
+        self.is_cut() || self.0.reset_on_close.load(Ordering::Acquire)
+    }
+}
