@@ -8,16 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use futures::FutureExt as _;
 use futures::future::try_join_all;
 use hdrhistogram::Histogram;
 use mynah::app::AccountState;
 use mynah::domain::{Api, Credits};
 use mynah::ids::IdKind;
-use mynah::storage::listing::{self, ConversationFilter};
 use mynah::storage::{
-    self, AccountKey, ConversationKey, Drawn, History, PageWindow, Posted, Posting, WholeTurn,
-    conversations, messages,
+    AccountKey, ConversationFilter, ConversationKey, Drawn, History, PageWindow, Posted, Posting,
+    WholeTurn,
 };
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
@@ -163,9 +161,9 @@ impl OpenDatabase {
     /// Loads conversation `n` with its latest turns and adds a turn.
     async fn add_turn(&self, n: u64) -> anyhow::Result<()> {
         let (owner, id) = (self.world.row, conversation_id(n));
-        let sought =
+        let key =
             ConversationKey { owner, api: Api::Runner, id, latest: History::Turns(HISTORY_TURNS) };
-        let found = self.store.find(sought).await?.context("no such conversation")?;
+        let found = self.store.load_conversation(key).await?.context("no such conversation")?;
         let world = Arc::clone(&self.world);
         let entry = Entry {
             world,
@@ -194,24 +192,14 @@ impl OpenDatabase {
             meta: vec![(name.to_owned(), value.to_owned())],
         };
         let owner = self.world.row;
-        let look = storage::act(move |db| {
-            async move { listing::conversations(db, owner, &filter, PAGE).await }.boxed()
-        });
-        let (items, _) = self.store.read(look).await?;
+        let (items, _) = self.store.list_runner_conversations(owner, filter, PAGE).await?;
         ensure!(!items.is_empty(), "no conversation has the label");
         Ok(())
     }
 
     async fn page_of_messages(&self) -> anyhow::Result<()> {
         let (owner, id) = (self.world.row, conversation_id(0));
-        let look = storage::act(move |db| {
-            async move {
-                let found = conversations::find(db, owner, Api::Runner, &id).await?;
-                let Some(found) = found else { return Ok(None) };
-                messages::read(db, owner, found.ordinal, PAGE).await.map(Some)
-            }
-            .boxed()
-        });
-        self.store.read(look).await?.context("no such conversation").map(drop)
+        let page = self.store.list_messages(owner, Api::Runner, id, PAGE).await?;
+        page.context("no such conversation").map(drop)
     }
 }

@@ -1,8 +1,6 @@
-//! What is stored, page by page.
+//! Reading conversations and their messages, page by page.
 
 use std::sync::Arc;
-
-use futures::FutureExt as _;
 
 use super::accounts::AccountState;
 use super::auth::ConversationReader;
@@ -10,24 +8,22 @@ use super::item_list::Items;
 use crate::domain::conversation::{Conversation, Message};
 use crate::domain::{Api, Error};
 use crate::ids::ConversationId;
-use crate::storage::conversations;
-use crate::storage::conversations::ConversationExtent;
-use crate::storage::listing::{self, ConversationFilter, Summary};
-use crate::storage::messages;
-use crate::storage::{self, AccountKey, BATCH, BATCH_LENGTH, PageWindow, Store};
+use crate::storage::{
+    AccountKey, ConversationExtent, ConversationFilter, ConversationList, PageWindow, Store, Summary,
+};
 
-/// Shows what is stored.
+/// The use cases that read conversations.
 #[derive(Debug, Clone)]
 pub struct ConversationQueries {
     store: Store,
 }
 
-/// Which page of a list is wanted. Both count from 1.
+/// The page of a list that is asked for. Both numbers count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageRequest {
-    /// The page's number.
+    /// The number of the page.
     pub page: u64,
-    /// Items a page.
+    /// Items on each page.
     pub page_size: u64,
 }
 
@@ -40,7 +36,7 @@ pub struct Page<T> {
 }
 
 impl PageRequest {
-    /// Where the page lies in the list.
+    /// The items of the list that are on the page.
     pub fn window(self) -> PageWindow {
         PageWindow { skip: (self.page - 1).saturating_mul(self.page_size), take: self.page_size }
     }
@@ -52,7 +48,7 @@ impl PageRequest {
 }
 
 impl ConversationQueries {
-    /// The archive of `store`.
+    /// Reads from `store`.
     pub fn new(store: Store) -> Self {
         Self { store }
     }
@@ -65,18 +61,16 @@ impl ConversationQueries {
         page: PageRequest,
     ) -> Result<Page<Summary>, Error> {
         let owner = account.row;
-        let look = storage::act(move |db| {
-            async move { listing::conversations(db, owner, &filter, page.window()).await }.boxed()
-        });
-        let (batch, total) = self.store.read(look).await.map_err(Error::internal)?;
-        let items = Items::new(&self.store, batch, move |ordinal, db| {
-            listing::one(db, owner, ordinal).boxed()
+        let listed = self.store.list_runner_conversations(owner, filter, page.window()).await;
+        let (batch, total) = listed.map_err(Error::internal)?;
+        let items = Items::new(&self.store, batch, move |store, ordinal| async move {
+            store.summary(owner, ordinal).await
         });
         Ok(Page { items, total })
     }
 
-    /// A page of a conversation's messages, oldest first: of the reader's own conversation, else
-    /// of one on a public deployment.
+    /// A page of a conversation's messages, oldest first. The conversation is the reader's own, or one
+    /// of a public deployment.
     pub async fn list_runner_messages(
         &self,
         reader: ConversationReader,
@@ -84,15 +78,15 @@ impl ConversationQueries {
         page: PageRequest,
     ) -> Result<Page<Message>, Error> {
         if let Some(account) = &reader.account
-            && let Some((_, slice)) = self.look(account, &id, page).await?
+            && let Some((_, page)) = self.page_of_messages(account, &id, page).await?
         {
-            return Ok(slice);
+            return Ok(page);
         }
         for public in &reader.public {
-            let found = self.look(&public.owner, &id, page).await?;
-            if let Some((_, slice)) = found.filter(|(of, _)| of.target == public.id.as_str()) {
+            let found = self.page_of_messages(&public.owner, &id, page).await?;
+            if let Some((_, page)) = found.filter(|(extent, _)| extent.target == public.id.as_str()) {
                 return if public.origin_allowed {
-                    Ok(slice)
+                    Ok(page)
                 } else {
                     Err(Error::OriginNotAllowed(public.id.clone()))
                 };
@@ -107,42 +101,32 @@ impl ConversationQueries {
         account: &AccountState,
     ) -> Result<Items<Conversation>, Error> {
         let owner = account.row;
-        // First the order, so that a conversation that moves while the list is read is in it once.
-        let look = storage::act(move |db| {
-            async move {
-                let ordinals = conversations::ordinals(db, owner, Api::Characters).await?;
-                let batch = conversations::batch(db, owner, next_of(&ordinals, None)).await?;
-                Ok((ordinals, batch))
-            }
-            .boxed()
-        });
-        let (ordinals, batch) = self.store.read(look).await.map_err(Error::internal)?;
+        let listed = self.store.list_characters_conversations(owner).await;
+        let ConversationList { ordinals, first } = listed.map_err(Error::internal)?;
+        // In this order, so that a conversation that changes while the list is read is in it once.
         let ordinals: Arc<[u64]> = ordinals.into();
-        let items = Items::new(&self.store, batch, move |ordinal, db| {
-            conversations::one(db, owner, ordinal).boxed()
+        let items = Items::new(&self.store, first, move |store, ordinal| async move {
+            store.characters_conversation(owner, ordinal).await
         });
-        Ok(items.and(move |after, db| {
+        Ok(items.with_more(move |store, after| {
             let ordinals = Arc::clone(&ordinals);
-            async move { conversations::batch(db, owner, next_of(&ordinals, Some(after))).await }
-                .boxed()
+            async move { store.more_characters_conversations(owner, &ordinals, after).await }
         }))
     }
 
-    /// One of them.
+    /// A conversation of the Characters API.
     pub async fn get_characters_conversation(
         &self,
         account: &AccountState,
         id: ConversationId,
     ) -> Result<Conversation, Error> {
-        let (owner, wanted) = (account.row, id.clone());
-        let look = storage::act(move |db| {
-            async move { conversations::find(db, owner, Api::Characters, &wanted).await }.boxed()
-        });
-        let found = self.store.read(look).await.map_err(Error::internal)?;
+        let api = Api::Characters;
+        let found = self.store.find_conversation(account.row, api, id.clone()).await;
+        let found = found.map_err(Error::internal)?;
         found.ok_or(Error::UnknownConversation(id))
     }
 
-    /// All messages of one of them, oldest first.
+    /// All messages of a conversation of the Characters API, oldest first.
     pub async fn list_characters_messages(
         &self,
         account: &AccountState,
@@ -153,16 +137,16 @@ impl ConversationQueries {
         found.map(|(_, items)| items).ok_or(Error::UnknownConversation(id))
     }
 
-    async fn look(
+    async fn page_of_messages(
         &self,
-        account: &Arc<AccountState>,
+        account: &AccountState,
         id: &ConversationId,
         page: PageRequest,
     ) -> Result<Option<(ConversationExtent, Page<Message>)>, Error> {
         let found = self.messages_of(account.row, Api::Runner, id.clone(), page.window()).await?;
-        Ok(found.map(|(place, items)| {
-            let total = place.message_count();
-            (place, Page { items, total })
+        Ok(found.map(|(extent, items)| {
+            let total = extent.message_count;
+            (extent, Page { items, total })
         }))
     }
 
@@ -174,43 +158,20 @@ impl ConversationQueries {
         id: ConversationId,
         window: PageWindow,
     ) -> Result<Option<(ConversationExtent, Items<Message>)>, Error> {
-        let look = storage::act(move |db| {
-            async move {
-                let Some(place) = conversations::place(db, owner, api, &id).await? else {
-                    return Ok(None);
-                };
-                let end = window.skip.saturating_add(window.take).min(place.message_count());
-                let first = up_to(end, window.skip);
-                let batch = messages::batch(db, owner, place.ordinal(), first).await?;
-                Ok(Some((place, end, batch)))
-            }
-            .boxed()
+        let found = self.store.list_messages(owner, api, id, window).await;
+        let Some((extent, batch)) = found.map_err(Error::internal)? else { return Ok(None) };
+        let end = window.skip.saturating_add(window.take).min(extent.message_count);
+        let ordinal = extent.ordinal;
+        let items = Items::new(&self.store, batch, move |store, position| async move {
+            store.message(owner, ordinal, position).await
         });
-        let found = self.store.read(look).await.map_err(Error::internal)?;
-        Ok(found.map(|(place, end, batch)| {
-            let ordinal = place.ordinal();
-            let items = Items::new(&self.store, batch, move |position, db| {
-                messages::one(db, owner, ordinal, position).boxed()
-            });
-            let items = items.and(move |after, db| {
-                messages::batch(db, owner, ordinal, up_to(end, after + 1)).boxed()
-            });
-            (place, items)
-        }))
+        let items = items.with_more(move |store, after| async move {
+            let skip = after + 1;
+            let window = PageWindow { skip, take: end.saturating_sub(skip) };
+            store.more_messages(owner, ordinal, window).await
+        });
+        Ok(Some((extent, items)))
     }
-}
-
-/// The next batch from `start`, as far as `end`.
-fn up_to(end: u64, start: u64) -> PageWindow {
-    PageWindow { skip: start, take: end.saturating_sub(start).min(BATCH) }
-}
-
-/// The batch of `ordinals` behind `after`, or the first.
-fn next_of(ordinals: &[u64], after: Option<u64>) -> &[u64] {
-    let before = |after| ordinals.iter().position(|ordinal| *ordinal == after);
-    let start = after.map_or(0, |after| before(after).map_or(ordinals.len(), |place| place + 1));
-    let rest = ordinals.get(start..).unwrap_or_default();
-    rest.get(..BATCH_LENGTH).unwrap_or(rest)
 }
 
 #[cfg(test)]

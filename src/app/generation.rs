@@ -29,7 +29,7 @@ use crate::fixtures::FixtureHandle;
 use crate::ids::IdGenerator;
 use crate::models::rules::{self, ReplyLease};
 use crate::models::{Echo, ModelError, ModelProvider, ModelReply, ModelRequest, ReplyRules};
-use crate::storage::{Held, Store};
+use crate::storage::{LargeReadPermit, Store};
 
 /// Makes turns.
 #[derive(Clone)]
@@ -79,7 +79,7 @@ struct PendingMessage {
     tokens: Option<u64>,
     at: DateTime<Utc>,
     /// The place among those who hold long texts, until the answer is there.
-    held: Option<Held>,
+    held: Option<LargeReadPermit>,
 }
 
 /// An answer that is all there.

@@ -3,51 +3,53 @@
 use std::sync::Arc;
 
 use async_stream::try_stream;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt as _};
 
 use crate::domain::Error;
-use crate::storage::{self, BATCH, Connection, Listed, Store, StoreError};
+use crate::storage::{BATCH, Listed, Store, StoreError};
 
-/// Reads a batch, or an item, by a key.
-type ReadByKey<T> = Arc<
-    dyn for<'c> Fn(u64, &'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>> + Send + Sync,
->;
+/// Reads an item, or the batch after an item, by the key of the item.
+type ReadByKey<T> = Arc<dyn Fn(u64) -> BoxFuture<'static, Result<T, StoreError>> + Send + Sync>;
 
 /// The items of a list.
 pub struct Items<T> {
     first: Vec<Listed<T>>,
-    /// Reads the items after the one of a key.
+    /// Reads the items after the one with a key; `None` if all were read.
     more: Option<ReadByKey<Vec<Listed<T>>>>,
-    /// Reads the item of a key.
+    /// Reads the item with a key.
     one: ReadByKey<T>,
     store: Store,
 }
 
 impl<T: Send + 'static> Items<T> {
-    /// The items of `batch`, which is all; `one` reads those whose texts were left out.
-    pub(super) fn new<O>(store: &Store, batch: Vec<Listed<T>>, one: O) -> Self
+    /// A list of which `batch` is everything; `one` reads the items that it leaves out.
+    pub(super) fn new<O, R>(store: &Store, batch: Vec<Listed<T>>, one: O) -> Self
     where
-        O: for<'c> Fn(u64, &'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
-        O: Send + Sync + 'static,
+        O: Fn(Store, u64) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
+        let shared = store.clone();
+        let one = move |key| one(shared.clone(), key).boxed();
         Self { first: batch, more: None, one: Arc::new(one), store: store.clone() }
     }
 
-    /// And those that `more` reads, where the batch was full.
-    pub(super) fn and<M>(mut self, more: M) -> Self
+    /// Has `more` read the batches after the first, if the first is full.
+    pub(super) fn with_more<M, R>(mut self, more: M) -> Self
     where
-        M: for<'c> Fn(u64, &'c mut Connection) -> BoxFuture<'c, Result<Vec<Listed<T>>, StoreError>>,
-        M: Send + Sync + 'static,
+        M: Fn(Store, u64) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Vec<Listed<T>>, StoreError>> + Send + 'static,
     {
-        let full = u64::try_from(self.first.len()).unwrap_or(u64::MAX) >= BATCH;
+        let full = u64::try_from(self.first.len()).is_ok_and(|length| length >= BATCH);
         if full {
-            self.more = Some(Arc::new(more));
+            let shared = self.store.clone();
+            self.more = Some(Arc::new(move |after| more(shared.clone(), after).boxed()));
         }
         self
     }
 
-    /// All of them, if they are all in memory.
+    /// All items, if they are in memory.
     pub fn all(self) -> Result<Vec<T>, Self> {
         if self.more.is_some() || self.first.iter().any(|listed| listed.item.is_none()) {
             return Err(self);
@@ -55,8 +57,8 @@ impl<T: Send + 'static> Items<T> {
         Ok(self.first.into_iter().filter_map(|listed| listed.item).collect())
     }
 
-    /// The items as `render` writes them, read as they are taken: a batch at a time, and those with
-    /// long texts one at a time.
+    /// The items as `render` writes them. Reads while the stream is polled: a batch at a time, and
+    /// items with long texts one at a time.
     pub fn rendered<R>(self, mut render: R) -> BoxStream<'static, Result<Vec<u8>, Error>>
     where
         R: FnMut(T, &mut Vec<u8>) + Send + 'static,
@@ -75,8 +77,8 @@ impl<T: Send + 'static> Items<T> {
                         yield std::mem::take(&mut text);
                     }
                     {
-                        let _place = store.large().await;
-                        let item = read(&store, &one, key).await?;
+                        let _permit = store.large_read().await;
+                        let item = one(key).await.map_err(Error::internal)?;
                         render(item, &mut text);
                     }
                     yield std::mem::take(&mut text);
@@ -85,18 +87,9 @@ impl<T: Send + 'static> Items<T> {
                     yield text;
                 }
                 let (Some(more), Some(last)) = (&more, last) else { break };
-                first = read(&store, more, last).await?;
+                first = more(last).await.map_err(Error::internal)?;
             }
         }
         .boxed()
     }
-}
-
-async fn read<T: Send + 'static>(
-    store: &Store,
-    reading: &ReadByKey<T>,
-    key: u64,
-) -> Result<T, Error> {
-    let reading = Arc::clone(reading);
-    store.read(storage::act(move |db| reading(key, db))).await.map_err(Error::internal)
 }

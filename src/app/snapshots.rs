@@ -12,7 +12,6 @@ mod sections;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use futures::FutureExt as _;
 
 pub use self::document::Snapshot;
 pub use self::sections::Section;
@@ -23,8 +22,7 @@ use crate::domain::fault_rule::RouteTable;
 use crate::domain::{Error, Plan};
 use crate::ids::{AccountId, IdKind};
 use crate::models::rules::kept::CapturedRules;
-use crate::storage::snapshots::{self, AccountData};
-use crate::storage::{self, Store};
+use crate::storage::{AccountData, Store};
 
 /// Takes and restores snapshots.
 #[derive(Debug, Clone)]
@@ -49,11 +47,10 @@ impl Snapshots {
     /// All state of `world` as of one moment.
     async fn capture(&self, account: &Arc<AccountState>) -> Result<(Captured, AccountData), Error> {
         let owner = account.row;
-        let look = storage::act(move |db| async move { snapshots::read(db, owner).await }.boxed());
-        let of = Arc::clone(account);
-        let capture = move || Captured::of(&of);
-        let taken = self.store.read_at_once(capture, look).await.map_err(Error::internal)?;
-        let (captured, holdings) = taken;
+        let captured_account = Arc::clone(account);
+        let capture = move || Captured::of(&captured_account);
+        let taken = self.store.account_data(owner, capture).await;
+        let (captured, holdings) = taken.map_err(Error::internal)?;
         let holdings = holdings.ok_or_else(|| Error::UnknownAccount(account.id.clone()))?;
         Ok((captured, holdings))
     }

@@ -85,20 +85,19 @@ impl AgentsAndImages {
     /// The account's agents, in the order of their making.
     pub async fn agents(&self, account: &AccountState) -> Result<Items<Agent>, Error> {
         let owner = account.row;
-        let look = storage::act(move |db| async move { agents::batch(db, owner, 0).await }.boxed());
-        let batch = self.store.read(look).await.map_err(Error::internal)?;
-        let items = Items::new(&self.store, batch, move |ordinal, db| {
-            agents::one(db, owner, ordinal).boxed()
+        let batch = self.store.list_agents(owner, 0).await.map_err(Error::internal)?;
+        let items = Items::new(&self.store, batch, move |store, ordinal| async move {
+            store.agent(owner, ordinal).await
         });
-        Ok(items.and(move |after, db| agents::batch(db, owner, after).boxed()))
+        Ok(items.with_more(move |store, after| async move {
+            store.list_agents(owner, after).await
+        }))
     }
 
     /// One of the account's agents.
     pub async fn agent(&self, account: &AccountState, id: AgentId) -> Result<Agent, Error> {
-        let (owner, wanted) = (account.row, id.clone());
-        let look =
-            storage::act(move |db| async move { agents::find(db, owner, &wanted).await }.boxed());
-        let found = self.store.read(look).await.map_err(Error::internal)?;
+        let found = self.store.find_agent(account.row, id.clone()).await;
+        let found = found.map_err(Error::internal)?;
         found.ok_or(Error::UnknownAgent(id))
     }
 
@@ -148,12 +147,10 @@ impl AgentsAndImages {
         page: PageRequest,
     ) -> Result<Page<Image>, Error> {
         let owner = account.row;
-        let look = storage::act(move |db| {
-            async move { images::list(db, owner, page.window()).await }.boxed()
-        });
-        let (batch, total) = self.store.read(look).await.map_err(Error::internal)?;
-        let items = Items::new(&self.store, batch, move |ordinal, db| {
-            images::one(db, owner, ordinal).boxed()
+        let listed = self.store.list_images(owner, page.window()).await;
+        let (batch, total) = listed.map_err(Error::internal)?;
+        let items = Items::new(&self.store, batch, move |store, ordinal| async move {
+            store.image(owner, ordinal).await
         });
         Ok(Page { items, total })
     }
@@ -173,7 +170,7 @@ impl AgentsAndImages {
                 let mut conversation = None;
                 if let Some(id) = &new.conversation {
                     let api = Api::Characters;
-                    conversation = conversations::place(db, payer.row, api, id).await?;
+                    conversation = conversations::extent(db, payer.row, api, id).await?;
                     if conversation.is_none() {
                         return Ok(ChargeOutcome::NoSuchConversation);
                     }
@@ -194,9 +191,9 @@ impl AgentsAndImages {
                 let [(_, image)] = image;
                 let mut made = vec![IdKind::Image];
                 if let Some(conversation) = conversation {
-                    let message = shown(ids, &image, conversation.turn_count());
+                    let message = shown(ids, &image, conversation.turn_count);
                     let activity = ids.next(IdKind::Activity);
-                    let ordinal = conversation.ordinal();
+                    let ordinal = conversation.ordinal;
                     messages::append(db, payer.row, ordinal, &[message], activity).await?;
                     made.extend([IdKind::Message, IdKind::Activity]);
                 }
@@ -222,18 +219,7 @@ impl AgentsAndImages {
         if let Some(png) = self.kept(&id) {
             return Ok(png);
         }
-        let wanted = id.clone();
-        let look = storage::act(move |db| {
-            async move {
-                if let Some(image) = images::find_anywhere(db, &wanted).await? {
-                    return Ok(Some((image.prompt, image.sd_model)));
-                }
-                let agent = agents::find_anywhere(db, &wanted).await?;
-                Ok(agent.and_then(|agent| Some((agent.avatar_prompt(), agent.sd_model?))))
-            }
-            .boxed()
-        });
-        let found = self.store.read(look).await.map_err(Error::internal)?;
+        let found = self.store.find_picture(id.clone()).await.map_err(Error::internal)?;
         let Some((prompt, model)) = found else { return Err(Error::UnknownPicture(id)) };
         let png = self.draw(prompt, model).await?;
         self.keep(id, &png);

@@ -19,8 +19,8 @@ use crate::ids::AccountId;
 use crate::models::rules::AccountRules;
 use crate::models::rules::kept::RestoredRules;
 use crate::storage::accounts;
-use crate::storage::snapshots::{self, AccountData};
-use crate::storage::{self, AccountKey, Connection, Store, StoreError};
+use crate::storage::snapshots;
+use crate::storage::{self, AccountData, AccountKey, Connection, Store, StoreError};
 
 /// What is to change about an account.
 #[derive(Debug, Clone, Default)]
@@ -98,11 +98,8 @@ impl AccountRegistry {
 
     /// What the account was copied from, if it was not from the fixtures.
     async fn origin(&self, account: &AccountState) -> Result<Option<RestoredState>, Error> {
-        let owner = account.row;
-        let look = storage::act(move |db| async move { accounts::origin(db, owner).await }.boxed());
-        let Some(origin) = self.store.read(look).await.map_err(Error::internal)? else {
-            return Ok(None);
-        };
+        let origin = self.store.account_origin(account.row).await.map_err(Error::internal)?;
+        let Some(origin) = origin else { return Ok(None) };
         let snapshot = serde_json::from_str(&origin).map_err(Error::internal)?;
         snapshots_of_accounts::checked(snapshot, self.settings.routes).await.map(Some)
     }
@@ -192,17 +189,13 @@ impl AccountRegistry {
 
     /// The account's balance.
     pub async fn balance(&self, account: &AccountState) -> Result<Credits, Error> {
-        let owner = account.row;
-        let look =
-            storage::act(move |db| async move { accounts::balance(db, owner).await }.boxed());
-        let balance = self.store.read(look).await.map_err(Error::internal)?;
+        let balance = self.store.balance(account.row).await.map_err(Error::internal)?;
         balance.ok_or_else(|| Error::UnknownAccount(account.id.clone()))
     }
 
     /// All accounts with their balances, in the order of their making.
     pub async fn balances(&self) -> Result<Vec<(Arc<AccountState>, Credits)>, Error> {
-        let look = storage::act(|db| async move { accounts::balances(db).await }.boxed());
-        let balances = self.store.read(look).await.map_err(Error::internal)?;
+        let balances = self.store.balances().await.map_err(Error::internal)?;
         // One that is removed right now has no balance any more.
         let all = self.all().into_iter();
         Ok(all.filter_map(|account| balances.get(&account.row).map(|it| (account, *it))).collect())
@@ -271,10 +264,10 @@ impl AccountState {
         }
         accounts::clear(db, self.row).await?;
         let saved = accounts::find(db, self.row).await?;
-        let original = fixtures.account(saved.made_from.as_deref().unwrap_or(&saved.id));
+        let original = fixtures.account(saved.made_from.as_ref().unwrap_or(&saved.id).as_str());
         // What a fixture account starts with stands in the fixtures, which may have changed.
         let of_fixtures = original.filter(|_| saved.made_from.is_none());
-        let balance = of_fixtures.map_or(saved.first_balance(), |original| original.balance);
+        let balance = of_fixtures.map_or(saved.first_balance, |original| original.balance);
         accounts::set_balance(db, self.row, balance).await?;
         let ids = minter(&saved, seed);
         fixtures.seed(db, self.row, &ids).await?;

@@ -18,8 +18,8 @@ use crate::domain::{ApiKey, Credits, Error, FixtureAccount, Plan};
 use crate::fixtures::{FixtureHandle, Fixtures};
 use crate::ids::{self, AccountId, IdGenerator, IdKind};
 use crate::models::rules::AccountRules;
-use crate::storage::accounts::{self, AccountRecord, NewAccountRecord};
-use crate::storage::{self, Store, StoreError};
+use crate::storage::accounts;
+use crate::storage::{self, AccountRecord, NewAccountRecord, Store, StoreError};
 
 /// An account to be made at run time. What is not said is as in the account it is copied from.
 #[derive(Debug, Clone, Default)]
@@ -51,8 +51,7 @@ impl AccountRegistry {
             async move {
                 original.settle(db, settings.seed).await?;
                 let mut found = AccountIndex::default();
-                for saved in accounts::all(db).await? {
-                    let made = accounts::counters(db, saved.row()).await?;
+                for (saved, made) in accounts::all(db).await? {
                     if let Some(account) = AccountState::of(&saved, &made, &original, settings) {
                         found.add(&account);
                     }
@@ -198,26 +197,26 @@ impl AccountState {
         fixtures: &Fixtures,
         settings: RegistryOptions,
     ) -> Option<Arc<Self>> {
-        let original = fixtures.account(saved.made_from.as_deref().unwrap_or(&saved.id))?;
+        let original = fixtures.account(saved.made_from.as_ref().unwrap_or(&saved.id).as_str())?;
         let plan = plan_of(saved, original, fixtures)?;
         let keys = match &saved.api_key {
-            Some(key) => vec![ApiKey::new(key)],
+            Some(key) => vec![key.clone()],
             None => original.keys.clone(),
         };
-        let first = saved.first_clock().or(settings.clock.map(|at| ClockMode::Frozen { at }));
+        let first = saved.first_clock.or(settings.clock.map(|at| ClockMode::Frozen { at }));
         let clock = first.map_or_else(Clock::system, Clock::in_mode);
-        if let Some(mode) = saved.clock() {
+        if let Some(mode) = saved.clock {
             clock.set_mode(mode);
         }
         let ids = minter(saved, settings.seed).having_made(made);
         let rules = AccountRules::new(Arc::clone(&fixtures.rules));
         Some(Arc::new(Self {
-            id: saved.id.as_str().into(),
-            row: saved.row(),
+            id: saved.id.clone(),
+            row: saved.key,
             clock: Arc::new(clock),
             request_log: Arc::new(RequestLog::new(settings.journal_max)),
-            made_from: saved.made_from.as_deref().map(AccountId::from),
-            ttl: saved.ttl().map(Duration::from_secs),
+            made_from: saved.made_from.clone(),
+            ttl: saved.ttl.map(Duration::from_secs),
             credentials: RwLock::new(Credentials { project: original.project.clone(), keys }),
             epoch: RwLock::new(AccountEpoch::new(ids, rules, AccountFaults::default(), plan)),
             last_used: Mutex::new(Stopwatch::start()),
@@ -227,7 +226,7 @@ impl AccountState {
 
 /// A row whose plan the fixtures do not have, though it was looked up there.
 fn no_such_plan(saved: &AccountRecord) -> StoreError {
-    StoreError::Inconsistent { table: "accounts", column: "plan", id: saved.id.clone() }
+    StoreError::Inconsistent { table: "accounts", column: "plan", id: saved.id.to_string() }
 }
 
 /// The plan of an account that was copied from `original`, with what was changed about it; none
@@ -241,18 +240,18 @@ pub(super) fn plan_of(
     if let Some(id) = &saved.plan {
         plan = fixtures.plan(id, "plan").ok()?.clone();
     }
-    let (characters, runner) = saved.limits();
-    plan.requests_per_minute = characters.unwrap_or(plan.requests_per_minute);
-    plan.runner_requests_per_minute = runner.or(plan.runner_requests_per_minute);
+    plan.requests_per_minute = saved.requests_per_minute.unwrap_or(plan.requests_per_minute);
+    plan.runner_requests_per_minute =
+        saved.runner_requests_per_minute.or(plan.runner_requests_per_minute);
     Some(plan)
 }
 
 /// The ids of an account. With a seed of its own they are those of any other account that was
 /// copied from the same one with the same seed.
 pub(super) fn minter(saved: &AccountRecord, servers_seed: u64) -> IdGenerator {
-    match (saved.seed(), &saved.made_from) {
-        (Some(seed), Some(from)) => IdGenerator::new(seed, &AccountId::from(from.as_str())),
-        _ => IdGenerator::new(servers_seed, &AccountId::from(saved.id.as_str())),
+    match (saved.seed, &saved.made_from) {
+        (Some(seed), Some(from)) => IdGenerator::new(seed, from),
+        _ => IdGenerator::new(servers_seed, &saved.id),
     }
 }
 

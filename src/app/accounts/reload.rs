@@ -8,9 +8,9 @@ use super::lifecycle::minter;
 use super::lifecycle::plan_of;
 use super::{AccountIndex, AccountRegistry, AccountState, Credentials, RegistryOptions};
 use crate::fixtures::Fixtures;
-use crate::ids::{AccountId, IdKind};
-use crate::storage::accounts::{self, AccountRecord, NewAccountRecord};
-use crate::storage::{self, StoreError};
+use crate::ids::IdKind;
+use crate::storage::accounts;
+use crate::storage::{self, AccountRecord, NewAccountRecord, StoreError};
 
 impl AccountRegistry {
     /// Goes on with other fixtures. Rules, deployments, models, plans and keys are the new ones
@@ -29,12 +29,7 @@ impl AccountRegistry {
         let settle = storage::act(move |db| {
             async move {
                 original.settle(db, settings.seed).await?;
-                let mut settled = Vec::new();
-                for saved in accounts::all(db).await? {
-                    let made = accounts::counters(db, saved.row()).await?;
-                    settled.push((saved, made));
-                }
-                Ok(settled)
+                accounts::all(db).await
             }
             .boxed()
         });
@@ -64,7 +59,7 @@ impl AccountIndex {
             stays
         });
         for (saved, made) in settled {
-            let id = AccountId::from(saved.id.as_str());
+            let id = saved.id.clone();
             if let Some(account) = self.by_id.get(&id) {
                 account.go_on_with(fixtures, saved);
             } else if let Some(account) = AccountState::of(saved, made, fixtures, settings) {
@@ -84,8 +79,8 @@ impl AccountState {
     fn go_on_with(&self, fixtures: &Fixtures, saved: &AccountRecord) {
         let epoch = self.epoch();
         epoch.rules.adopt(&fixtures.rules);
-        let of = saved.made_from.as_deref().unwrap_or(&saved.id);
-        let Some(original) = fixtures.account(of) else { return };
+        let of = saved.made_from.as_ref().unwrap_or(&saved.id);
+        let Some(original) = fixtures.account(of.as_str()) else { return };
         let keys = match &saved.made_from {
             Some(_) => self.keys(),
             None => original.keys.clone(),
@@ -108,7 +103,7 @@ impl Fixtures {
     ) -> Result<(), StoreError> {
         let known = accounts::all(db).await?;
         for account in &self.accounts {
-            if !known.iter().any(|saved| saved.id == account.id.as_str()) {
+            if !known.iter().any(|(saved, _)| saved.id == account.id) {
                 let (row, _) = accounts::next(db).await?;
                 accounts::insert(db, row, &NewAccountRecord::of_fixtures(account)).await?;
                 let ids = minter(&accounts::find(db, row).await?, servers_seed);

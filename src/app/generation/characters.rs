@@ -22,7 +22,6 @@ use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::{Api, Error, OutputMode, Part, Prompt, Role, Scene};
 use crate::ids::{AgentId, ConversationId, IdKind, LlmId, MessageId};
 use crate::storage::accounts;
-use crate::storage::agents;
 use crate::storage::conversations;
 use crate::storage::messages;
 use crate::storage::{self};
@@ -210,8 +209,8 @@ impl Generation {
     ) -> Result<ConversationContext, Error> {
         let (owner, api) = (account.row, Api::Characters);
         let latest = History::Messages(HISTORY_STEP);
-        let sought = ConversationKey { owner, api, id: id.clone(), latest };
-        let found = self.store.find(sought).await.map_err(Error::internal)?;
+        let key = ConversationKey { owner, api, id: id.clone(), latest };
+        let found = self.store.load_conversation(key).await.map_err(Error::internal)?;
         found.ok_or(Error::UnknownConversation(id))
     }
 
@@ -221,10 +220,8 @@ impl Generation {
         id: Option<AgentId>,
     ) -> Result<Option<Agent>, Error> {
         let Some(id) = id else { return Ok(None) };
-        let (owner, wanted) = (account.row, id.clone());
-        let look =
-            storage::act(move |db| async move { agents::find(db, owner, &wanted).await }.boxed());
-        let found = self.store.read(look).await.map_err(Error::internal)?;
+        let found = self.store.find_agent(account.row, id.clone()).await;
+        let found = found.map_err(Error::internal)?;
         found.map(Some).ok_or(Error::UnknownAgent(id))
     }
 
@@ -273,12 +270,10 @@ impl Generation {
         owner: AccountKey,
         ordinal: u64,
         window: PageWindow,
-        most: u64,
+        max_bytes: u64,
     ) -> Result<(Vec<RecentMessage>, u64), Error> {
-        let look = storage::act(move |db| {
-            async move { messages::latest_within(db, owner, ordinal, window, most).await }.boxed()
-        });
-        let (older, bytes) = self.store.read(look).await.map_err(Error::internal)?;
+        let older = self.store.latest_messages(owner, ordinal, window, max_bytes).await;
+        let (older, bytes) = older.map_err(Error::internal)?;
         let latest = |Message { role, parts, image, .. }| RecentMessage { role, parts, image };
         Ok((older.into_iter().map(latest).collect(), bytes))
     }

@@ -129,13 +129,13 @@ impl Generation {
         history_limit: u64,
     ) -> Result<(Conversation, PendingMessage), Error> {
         // What is left out of a history that would be too long are whole turns, the oldest.
-        let sought = ConversationKey {
+        let key = ConversationKey {
             owner: caller.session.row,
             api: Api::Runner,
             id: id.clone(),
             latest: History::Turns(history_limit),
         };
-        let found = self.store.find(sought).await.map_err(Error::internal)?;
+        let found = self.store.load_conversation(key).await.map_err(Error::internal)?;
         let Some(ConversationContext { conversation, mut latest, cut, held, .. }) = found else {
             return Err(Error::UnknownConversation(id));
         };

@@ -17,7 +17,7 @@ use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::fault_rule::RouteTable;
 use crate::ids::IdKind;
 use crate::models::rules::kept::RestoredRules;
-use crate::storage::snapshots::AccountData;
+use crate::storage::AccountData;
 
 /// The version of the document, which goes up when it changes.
 const VERSION: u64 = 2;

@@ -117,7 +117,7 @@ impl Metrics {
 
     /// All of it as text.
     fn text(&self, registry: &AccountRegistry) -> Result<String, Error> {
-        let Written { transactions, acts } = self.store.written();
+        let Written { transactions, writes: acts } = self.store.written();
         let dropped: u64 = registry.all().iter().map(|account| account.request_log.dropped()).sum();
         let mut text = format!(
             "# HELP mynah_journal_drops Entries that made place for others, in the journals there \

@@ -1,9 +1,7 @@
 //! The Characters API as a client with one key sees it: `app.characters().post("/images", …)`.
 
 use bytes::Bytes;
-use futures::FutureExt as _;
 use mynah::ids::AccountId;
-use mynah::storage::{self, accounts};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -125,9 +123,7 @@ impl TestApp {
     pub async fn balance(&self, account: &str) -> i64 {
         let id = AccountId::from(account);
         let owner = self.worlds.by_id(&id).expect("an account of that name").row;
-        let look =
-            storage::act(move |db| async move { accounts::balance(db, owner).await }.boxed());
-        let balance = self.store.read(look).await.expect("the balance can be read");
+        let balance = self.store.balance(owner).await.expect("the balance can be read");
         balance.expect("the account is there").millionths()
     }
 

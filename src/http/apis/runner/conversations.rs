@@ -33,7 +33,7 @@ use crate::http::response::lists;
 use crate::http::response::pages::ListQuery;
 use crate::http::response::text_stream::TextStream;
 use crate::ids::{ConversationId, DeploymentId, MessageId, RequestId};
-use crate::storage::listing::{ConversationFilter, Summary};
+use crate::storage::{ConversationFilter, Summary};
 
 /// Items a page where the query does not say.
 const PAGE_SIZE: u64 = 20;

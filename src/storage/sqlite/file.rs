@@ -15,9 +15,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use thiserror::Error;
 
-use super::StoreError;
+use crate::storage::{FileLost, StoreError};
 use crate::clock::Stopwatch;
 
 /// How often the log says that the file is lost.
@@ -113,15 +112,6 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     name.into()
-}
-
-/// What has become of a database that is open.
-#[derive(Debug, Error)]
-#[error("the database file {path} {what}: what is written would be lost")]
-pub struct FileLost {
-    /// The file, or its log.
-    path: String,
-    what: String,
 }
 
 /// The files of a database that is open.

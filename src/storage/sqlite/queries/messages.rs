@@ -2,15 +2,15 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::from_sql;
-use super::from_unix;
-use super::inconsistent;
-use super::json;
-use super::parse;
-use super::rows::Listed;
-use super::rows::texts;
-use super::to_sql;
-use super::{AccountKey, Connection, PageWindow, StoreError};
+use crate::storage::sqlite::values::from_sql;
+use crate::storage::sqlite::values::from_unix;
+use crate::storage::sqlite::values::inconsistent;
+use crate::storage::sqlite::values::json;
+use crate::storage::sqlite::values::parse;
+use super::rows::{listed, texts};
+use crate::storage::sqlite::values::to_sql;
+use crate::storage::sqlite::Connection;
+use crate::storage::{AccountKey, Listed, PageWindow, StoreError};
 use crate::domain::conversation::{Message, Part, Role};
 use crate::ids::{ImageId, MessageId};
 
@@ -94,6 +94,33 @@ fn statements(first: usize, count: usize) -> String {
     sql
 }
 
+/// The columns of a message; a `batch` leaves long texts out.
+fn columns(batch: bool) -> String {
+    let parts = texts(&["m.parts"], batch);
+    format!("m.position, m.id, m.role, {parts}, m.image, m.created_at, m.aborted, m.turn")
+}
+
+async fn rows(
+    db: &mut Connection,
+    owner: AccountKey,
+    ordinal: u64,
+    window: PageWindow,
+    batch: bool,
+) -> Result<Vec<MessageRow>, StoreError> {
+    let sql = format!(
+        "SELECT {} FROM messages m
+         WHERE m.account = $1 AND m.conversation = $2 AND m.position >= $3 AND m.position < $4
+         ORDER BY m.position",
+        columns(batch)
+    );
+    let query = sqlx::query_as(AssertSqlSafe(sql))
+        .bind(owner.0)
+        .bind(to_sql(ordinal))
+        .bind(to_sql(window.skip))
+        .bind(to_sql(window.skip.saturating_add(window.take)));
+    Ok(query.fetch_all(db).await?)
+}
+
 /// The messages of conversation `ordinal` in `window`, oldest first.
 pub async fn read(
     db: &mut Connection,
@@ -101,17 +128,7 @@ pub async fn read(
     ordinal: u64,
     window: PageWindow,
 ) -> Result<Vec<Message>, StoreError> {
-    let rows: Vec<MessageRow> = sqlx::query_as(
-        "SELECT id, role, parts, image, created_at, aborted, turn FROM messages
-         WHERE account = $1 AND conversation = $2 AND position >= $3 AND position < $4
-         ORDER BY position",
-    )
-    .bind(owner.0)
-    .bind(to_sql(ordinal))
-    .bind(to_sql(window.skip))
-    .bind(to_sql(window.skip.saturating_add(window.take)))
-    .fetch_all(db)
-    .await?;
+    let rows = rows(db, owner, ordinal, window, false).await?;
     rows.into_iter().map(MessageRow::into_domain).collect()
 }
 
@@ -122,24 +139,8 @@ pub async fn batch(
     ordinal: u64,
     window: PageWindow,
 ) -> Result<Vec<Listed<Message>>, StoreError> {
-    let sql = format!(
-        "SELECT m.position, m.id, m.role, {}, m.image, m.created_at, m.aborted, m.turn
-         FROM messages m
-         WHERE m.account = $1 AND m.conversation = $2 AND m.position >= $3 AND m.position < $4
-         ORDER BY m.position",
-        texts(&["m.parts"], true)
-    );
-    let rows: Vec<MessageRow> = sqlx::query_as(AssertSqlSafe(sql))
-        .bind(owner.0)
-        .bind(to_sql(ordinal))
-        .bind(to_sql(window.skip))
-        .bind(to_sql(window.skip.saturating_add(window.take)))
-        .fetch_all(db)
-        .await?;
-    let listed = |row: MessageRow| {
-        let (position, long) = (row.position, row.long);
-        Ok(Listed::new(position, long, row.into_domain()?))
-    };
+    let rows = rows(db, owner, ordinal, window, true).await?;
+    let listed = |row: MessageRow| Ok(listed(row.position, row.long, row.into_domain()?));
     rows.into_iter().map(listed).collect()
 }
 
@@ -154,14 +155,14 @@ pub async fn one(
     found.into_iter().next().ok_or_else(|| sqlx::Error::RowNotFound.into())
 }
 
-/// The latest messages of conversation `ordinal` in `window`, as many as come to `most` bytes, oldest
-/// first; and the bytes that they come to.
+/// The latest messages of conversation `ordinal` in `window`, as many as take at most
+/// `max_bytes` together, oldest first, with the bytes that they take.
 pub async fn latest_within(
     db: &mut Connection,
     owner: AccountKey,
     ordinal: u64,
     window: PageWindow,
-    most: u64,
+    max_bytes: u64,
 ) -> Result<(Vec<Message>, u64), StoreError> {
     let end = window.skip.saturating_add(window.take);
     let lengths: Vec<i64> = sqlx::query_scalar(
@@ -177,7 +178,7 @@ pub async fn latest_within(
     .await?;
     let (mut take, mut bytes) = (0, 0);
     for length in lengths.into_iter().map(from_sql) {
-        if bytes + length > most {
+        if bytes + length > max_bytes {
             break;
         }
         bytes += length;
@@ -188,7 +189,7 @@ pub async fn latest_within(
 }
 
 /// The parts of the messages of conversation `ordinal` at `positions`.
-pub(super) async fn parts_at(
+pub(in crate::storage::sqlite) async fn parts_at(
     db: &mut Connection,
     owner: AccountKey,
     ordinal: u64,
@@ -212,12 +213,9 @@ pub(super) async fn parts_at(
 
 /// A row of `messages`.
 #[derive(sqlx::FromRow)]
-pub(super) struct MessageRow {
-    /// Selected for lists alone.
-    #[sqlx(default)]
+struct MessageRow {
     position: i64,
-    /// The parts are left out.
-    #[sqlx(default)]
+    /// 1 if the parts are left out.
     long: i64,
     id: String,
     role: String,
@@ -229,7 +227,7 @@ pub(super) struct MessageRow {
 }
 
 impl MessageRow {
-    pub(super) fn into_domain(self) -> Result<Message, StoreError> {
+    fn into_domain(self) -> Result<Message, StoreError> {
         let wrong = |column| inconsistent("messages", column, &self.id);
         Ok(Message {
             role: role_named(&self.role).ok_or_else(|| wrong("role"))?,

@@ -17,8 +17,9 @@ use sqlx::Executor as _;
 use tokio::sync::oneshot;
 
 pub(super) use self::statements::values;
-use super::accounts;
-use super::{AccountKey, Connection, StoreError};
+use super::Connection;
+use super::queries::accounts;
+use crate::storage::{AccountKey, StoreError};
 use crate::domain::Credits;
 use crate::domain::conversation::{Conversation, Message};
 use crate::ids::IdKind;
@@ -146,14 +147,14 @@ enum Failure {
     /// A statement failed, and what came before it is undone.
     Undone(sqlx::Error),
     /// There is no transaction (any more): it did not begin, or SQLite gave it up.
-    Lost(sqlx::Error),
+    Lost(String),
 }
 
 impl Failure {
     fn told(self) -> StoreError {
         match self {
-            Self::Undone(fault) => StoreError::Statement(fault),
-            Self::Lost(fault) => StoreError::NotCommitted(fault.to_string()),
+            Self::Undone(fault) => fault.into(),
+            Self::Lost(fault) => StoreError::NotCommitted(fault),
         }
     }
 }
@@ -217,7 +218,7 @@ impl Clerk {
     ) -> Result<PostingOutcome, Failure> {
         let mut charged = BTreeMap::new();
         if one.cost > FREE {
-            let before = balance(db, one.owner).await.map_err(Failure::Lost)?;
+            let before = balance(db, one.owner).await.map_err(|error| Failure::Lost(error.to_string()))?;
             let Some(after) = left(before, one.cost) else { return Ok(PostingOutcome::NotCovered) };
             charged.insert(one.owner, Balance { before, after });
         }
@@ -264,7 +265,7 @@ impl Clerk {
         &mut self,
         db: &mut Connection,
         waiting: &mut [Box<dyn Waiting>],
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<(), StoreError> {
         let mut due: BTreeMap<AccountKey, Credits> = BTreeMap::new();
         for posting in waiting.iter_mut().map(|waiting| waiting.posting()) {
             if posting.cost() > FREE {
@@ -316,7 +317,7 @@ impl Clerk {
         self.forget();
         match db.execute("ROLLBACK").await {
             Ok(_) => Err(Failure::Undone(fault)),
-            Err(_) => Err(Failure::Lost(fault)),
+            Err(_) => Err(Failure::Lost(fault.to_string())),
         }
     }
 }
@@ -324,7 +325,7 @@ impl Clerk {
 /// Postings whose balances cannot be read.
 struct Unsettled {
     waiting: Vec<Box<dyn Waiting>>,
-    fault: sqlx::Error,
+    fault: StoreError,
 }
 
 /// Those of `waiting` that still stand; the others are told that they do not.
@@ -341,7 +342,7 @@ fn standing(waiting: Vec<Box<dyn Waiting>>) -> Vec<Box<dyn Waiting>> {
 }
 
 /// Tells `waiting` that nothing of them is stored.
-fn tell_lost(waiting: impl IntoIterator<Item = Box<dyn Waiting>>, fault: &sqlx::Error) {
+fn tell_lost(waiting: impl IntoIterator<Item = Box<dyn Waiting>>, fault: &impl std::fmt::Display) {
     for waiting in waiting {
         waiting.tell(Err(StoreError::NotCommitted(fault.to_string())));
     }
@@ -353,8 +354,8 @@ fn left(balance: Credits, cost: Credits) -> Option<Credits> {
 }
 
 /// The balance of `owner`; an account that is gone has nothing.
-async fn balance(db: &mut Connection, owner: AccountKey) -> Result<Credits, sqlx::Error> {
-    Ok(accounts::balance_if_any(db, owner).await?.unwrap_or_default())
+async fn balance(db: &mut Connection, owner: AccountKey) -> Result<Credits, StoreError> {
+    Ok(accounts::balance(db, owner).await?.unwrap_or_default())
 }
 
 #[cfg(test)]

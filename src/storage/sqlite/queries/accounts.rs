@@ -3,29 +3,26 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta};
-use sqlx::QueryBuilder;
+use sqlx::{AssertSqlSafe, QueryBuilder};
 
-use super::from_sql;
-use super::to_sql;
-use super::{AccountKey, Connection, StoreError};
+use crate::storage::sqlite::values::from_sql;
+use crate::storage::sqlite::values::to_sql;
+use crate::storage::sqlite::Connection;
+use crate::storage::{AccountKey, AccountRecord, NewAccountRecord, StoreError};
 use crate::clock::ClockMode;
 use crate::domain::{ApiKey, Credits};
 use crate::ids::{AccountId, IdGenerator, IdKind};
 
-/// An account's row.
-#[derive(Debug, Clone, sqlx::FromRow)]
-pub struct AccountRecord {
+/// A row of `accounts`.
+#[derive(sqlx::FromRow)]
+struct AccountRow {
     account: i64,
-    /// Its id.
-    pub id: String,
-    /// The fixture account that it was copied from; none for one of the fixtures.
-    pub made_from: Option<String>,
-    /// The key it was given, if it was made at run time.
-    pub api_key: Option<String>,
+    id: String,
+    made_from: Option<String>,
+    api_key: Option<String>,
     seed: Option<i64>,
     ttl: Option<i64>,
-    /// Its plan, where it is another than the fixtures say.
-    pub plan: Option<String>,
+    plan: Option<String>,
     requests_per_minute: Option<i64>,
     runner_requests_per_minute: Option<i64>,
     first_balance: i64,
@@ -35,85 +32,49 @@ pub struct AccountRecord {
     clock_ahead: Option<i64>,
 }
 
-impl AccountRecord {
-    /// Its row.
-    pub fn row(&self) -> AccountKey {
-        AccountKey(self.account)
-    }
-
-    /// Its own seed, if it was given one.
-    pub fn seed(&self) -> Option<u64> {
-        self.seed.map(i64::cast_unsigned)
-    }
-
-    /// Seconds without use after which it goes.
-    pub fn ttl(&self) -> Option<u64> {
-        self.ttl.map(from_sql)
-    }
-
-    /// Limits of its own: to the Characters API, to the Runner API.
-    pub fn limits(&self) -> (Option<u32>, Option<u32>) {
+impl AccountRow {
+    fn into_record(self) -> AccountRecord {
         let limit = |sql: Option<i64>| sql.and_then(|limit| u32::try_from(limit).ok());
-        (limit(self.requests_per_minute), limit(self.runner_requests_per_minute))
-    }
-
-    /// How its clock goes at first, if it was made with a clock of its own.
-    pub fn first_clock(&self) -> Option<ClockMode> {
-        clock_mode(self.first_clock, self.first_clock_ahead)
-    }
-
-    /// How its clock goes, if it was changed since it was made.
-    pub fn clock(&self) -> Option<ClockMode> {
-        clock_mode(self.clock_frozen_at, self.clock_ahead)
-    }
-
-    /// The credits that it starts with.
-    pub fn first_balance(&self) -> Credits {
-        Credits::from_millionths(self.first_balance)
+        AccountRecord {
+            key: AccountKey(self.account),
+            id: self.id.into(),
+            made_from: self.made_from.map(AccountId::from),
+            api_key: self.api_key.as_deref().map(ApiKey::new),
+            seed: self.seed.map(i64::cast_unsigned),
+            ttl: self.ttl.map(from_sql),
+            plan: self.plan,
+            requests_per_minute: limit(self.requests_per_minute),
+            runner_requests_per_minute: limit(self.runner_requests_per_minute),
+            first_balance: Credits::from_millionths(self.first_balance),
+            first_clock: clock_mode(self.first_clock, self.first_clock_ahead),
+            clock: clock_mode(self.clock_frozen_at, self.clock_ahead),
+        }
     }
 }
 
-/// Every account there is.
-pub async fn all(db: &mut Connection) -> Result<Vec<AccountRecord>, StoreError> {
-    let rows = sqlx::query_as(
-        "SELECT account, id, made_from, api_key, seed, ttl, plan, requests_per_minute,
-                runner_requests_per_minute, first_balance, first_clock, first_clock_ahead,
-                clock_frozen_at, clock_ahead
-         FROM accounts ORDER BY account",
-    );
-    Ok(rows.fetch_all(db).await?)
+const COLUMNS: &str = "account, id, made_from, api_key, seed, ttl, plan, requests_per_minute,
+                       runner_requests_per_minute, first_balance, first_clock, first_clock_ahead,
+                       clock_frozen_at, clock_ahead";
+
+/// Every account with what it has created of each kind, in the order of their creation.
+pub async fn all(
+    db: &mut Connection,
+) -> Result<Vec<(AccountRecord, Vec<(IdKind, u64)>)>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM accounts ORDER BY account");
+    let rows: Vec<AccountRow> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut *db).await?;
+    let mut accounts = Vec::with_capacity(rows.len());
+    for record in rows.into_iter().map(AccountRow::into_record) {
+        let made = counters(db, record.key).await?;
+        accounts.push((record, made));
+    }
+    Ok(accounts)
 }
 
-/// The account in row `owner`.
+/// The account `owner`.
 pub async fn find(db: &mut Connection, owner: AccountKey) -> Result<AccountRecord, StoreError> {
-    let row = sqlx::query_as(
-        "SELECT account, id, made_from, api_key, seed, ttl, plan, requests_per_minute,
-                runner_requests_per_minute, first_balance, first_clock, first_clock_ahead,
-                clock_frozen_at, clock_ahead
-         FROM accounts WHERE account = $1",
-    );
-    Ok(row.bind(owner.0).fetch_one(db).await?)
-}
-
-/// An account to be made.
-#[derive(Debug, Clone)]
-pub struct NewAccountRecord {
-    /// Its id.
-    pub id: AccountId,
-    /// The credits it starts with.
-    pub balance: Credits,
-    /// The fixture account that it is copied from; none for one of the fixtures.
-    pub made_from: Option<AccountId>,
-    /// Its key, if it is made at run time.
-    pub api_key: Option<ApiKey>,
-    /// Its own seed.
-    pub seed: Option<u64>,
-    /// Seconds without use after which it goes.
-    pub ttl: Option<u64>,
-    /// Its plan, if it is another than the fixtures say.
-    pub plan: Option<String>,
-    /// How its clock goes at first, if not as the server's do.
-    pub clock: Option<ClockMode>,
+    let sql = format!("SELECT {COLUMNS} FROM accounts WHERE account = $1");
+    let query = sqlx::query_as(AssertSqlSafe(sql)).bind(owner.0);
+    Ok(AccountRow::into_record(query.fetch_one(db).await?))
 }
 
 /// The row of the next account, and its number, which no other account ever had.
@@ -344,7 +305,9 @@ pub async fn balance(
     db: &mut Connection,
     owner: AccountKey,
 ) -> Result<Option<Credits>, StoreError> {
-    Ok(balance_if_any(db, owner).await?)
+    let balance = sqlx::query_scalar("SELECT balance FROM accounts WHERE account = $1");
+    let millionths: Option<i64> = balance.bind(owner.0).fetch_optional(db).await?;
+    Ok(millionths.map(Credits::from_millionths))
 }
 
 /// The balance of every account there is.
@@ -353,14 +316,4 @@ pub async fn balances(db: &mut Connection) -> Result<HashMap<AccountKey, Credits
         sqlx::query_as("SELECT account, balance FROM accounts").fetch_all(db).await?;
     let balance = |(owner, millionths)| (AccountKey(owner), Credits::from_millionths(millionths));
     Ok(rows.into_iter().map(balance).collect())
-}
-
-/// The same as [`balance`], for the store itself.
-pub(super) async fn balance_if_any(
-    db: &mut Connection,
-    owner: AccountKey,
-) -> Result<Option<Credits>, sqlx::Error> {
-    let balance = sqlx::query_scalar("SELECT balance FROM accounts WHERE account = $1");
-    let millionths: Option<i64> = balance.bind(owner.0).fetch_optional(db).await?;
-    Ok(millionths.map(Credits::from_millionths))
 }

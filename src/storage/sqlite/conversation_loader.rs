@@ -1,106 +1,51 @@
-//! Conversations to be gone on with: finding each with its latest messages, many at a time.
+//! Loading the conversations that turns continue, each with its latest messages, many at a time.
 //!
-//! Every turn in a conversation begins with this. Those that have queued up are found by one errand
-//! to the thread of a connection, one row each: the messages come as one JSON text, because each
-//! value of a row costs more on its way here than its few bytes in SQLite.
+//! Requests that are queued together are loaded by one query, one row each. The messages are one JSON
+//! text, because each value of a row costs more on its way from the connection's thread than its few
+//! bytes in SQLite.
 
 use std::collections::HashMap;
 
 use sqlx::sqlite::{SqliteArguments, SqlitePool, SqliteRow};
 use sqlx::{Arguments as _, AssertSqlSafe, FromRow as _, Row as _};
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
-use super::agents;
-use super::agents::TEXTS;
-use super::conversations;
-use super::conversations::ConversationRow;
-use super::from_sql;
-use super::inconsistent;
-use super::messages;
-use super::parse;
+use super::Connection;
 use super::postings::values;
-use super::rows::SHORT;
-use super::rows::length;
-use super::rows::texts;
-use super::to_sql;
-use super::{AccountKey, Connection, StoreError};
-use crate::domain::Api;
+use super::queries::agents::{self, TEXTS};
+use super::queries::conversations::{self, ConversationRow};
+use super::queries::messages;
+use super::queries::rows::{SHORT, length};
+use super::values::{from_sql, inconsistent, parse, to_sql};
 use crate::domain::catalog::Agent;
-use crate::domain::conversation::{Conversation, Part, Role};
-use crate::ids::{ConversationId, ImageId};
+use crate::domain::conversation::{Part, Role};
+use crate::ids::ImageId;
+use crate::storage::{
+    AccountKey, ConversationContext, ConversationKey, History, LONGEST_HISTORY, RecentMessage,
+    StoreError,
+};
 
-/// The most that are found at a time.
+/// The most conversations that are loaded by one query.
 const LARGEST_BATCH: usize = 64;
-/// Those that may wait; beyond that, callers wait to queue up.
+/// Requests in the queue; more callers wait for a place in it.
 const QUEUE: usize = 1024;
 const PARAMETERS: usize = 6;
-/// The longest message, in bytes, that is read with others; and how many are, the latest. So a batch
-/// takes some 50 MiB at most.
+/// The longest message, in bytes, that is read with others, and how many of a conversation are: a
+/// batch takes some 50 MiB at most.
 const SHORT_MESSAGE: usize = 8 * 1024;
 const AT_ONCE: usize = 100;
-/// The most that is read of a conversation's messages, in bytes: more than the latest turn can take.
-pub const LONGEST_HISTORY: u64 = 32 * 1024 * 1024;
-
-/// Which conversation, and how much of it.
-#[derive(Debug, Clone)]
-pub struct ConversationKey {
-    /// Whose.
-    pub owner: AccountKey,
-    /// Of which API.
-    pub api: Api,
-    /// Its id.
-    pub id: ConversationId,
-    /// How much of its end.
-    pub latest: History,
-}
-
-/// The end of a conversation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum History {
-    /// The latest turns, so many at most.
-    Turns(u64),
-    /// The latest messages, so many at most.
-    Messages(u64),
-}
-
-/// One in the queue, and who waits for it.
-pub(super) struct Finding {
-    pub(super) sought: ConversationKey,
-    pub(super) answer: oneshot::Sender<Result<Option<FoundRow>, StoreError>>,
-}
-
-/// A conversation, and what a model is shown of it.
-#[derive(Debug)]
-pub struct ConversationContext {
-    /// The conversation.
-    pub conversation: Conversation,
-    /// The agent that speaks in it, if there is one.
-    pub agent: Option<Agent>,
-    /// Its latest messages, oldest first.
-    pub latest: Vec<RecentMessage>,
-    /// Older messages were left out, although they were wanted: all together would be too long.
-    pub cut: bool,
-    /// The place among those who hold long texts, to be kept until the answer is there.
-    pub held: Option<OwnedSemaphorePermit>,
-}
-
-/// A message, as far as a model is shown it.
-#[derive(Debug)]
-pub struct RecentMessage {
-    /// Who spoke.
-    pub role: Role,
-    /// What was said.
-    pub parts: Vec<Part>,
-    /// The image that it shows, for a message that is nothing else.
-    pub image: Option<ImageId>,
+/// A conversation to be loaded, in the queue.
+pub(super) struct LoadRequest {
+    pub(super) key: ConversationKey,
+    pub(super) answer: oneshot::Sender<Result<Option<LoadedRow>, StoreError>>,
 }
 
 /// A conversation as it was read.
-pub(super) struct FoundRow {
+pub(super) struct LoadedRow {
     conversation: ConversationRow,
     /// A JSON array.
     agent: Option<String>,
-    /// The elements of a JSON array, each an array: see [`Message`].
+    /// The elements of a JSON array, each a [`RawMessage`].
     latest: Option<String>,
 }
 
@@ -116,7 +61,7 @@ pub(super) struct Parsed {
     latest: Vec<RawMessage>,
 }
 
-impl FoundRow {
+impl LoadedRow {
     pub(super) fn parsed(self) -> Result<Parsed, StoreError> {
         let Self { conversation, agent, latest } = self;
         let wrong = |table, column| inconsistent(table, column, &conversation.id());
@@ -138,7 +83,7 @@ impl FoundRow {
 }
 
 impl Parsed {
-    /// Whether nothing is missing.
+    /// Whether no text is missing.
     pub(super) fn is_whole(&self) -> bool {
         let agent_missing = self.agent.is_none() && self.conversation.agent().is_some();
         let message_missing = self.latest.iter().any(|(_, _, parts, ..)| parts.is_none());
@@ -161,7 +106,7 @@ impl Parsed {
         })
     }
 
-    /// Reads what is missing; of the messages the latest that come to [`LONGEST_HISTORY`].
+    /// Reads what is missing: of the messages the latest, up to [`LONGEST_HISTORY`] together.
     pub(super) async fn completed(
         mut self,
         db: &mut Connection,
@@ -201,95 +146,95 @@ fn in_order(latest: &str) -> Option<Vec<RawMessage>> {
     Some(latest)
 }
 
-/// The way to the task that finds conversations, on connections of `pool`.
-pub(super) fn start(pool: SqlitePool) -> mpsc::Sender<Finding> {
-    let (queue, mut findings) = mpsc::channel(QUEUE);
+/// Starts the task that loads conversations on connections of `pool`; returns its queue.
+pub(super) fn start(pool: SqlitePool) -> mpsc::Sender<LoadRequest> {
+    let (queue, mut requests) = mpsc::channel(QUEUE);
     tokio::spawn(async move {
         let mut taken = Vec::with_capacity(LARGEST_BATCH);
-        while findings.recv_many(&mut taken, LARGEST_BATCH).await > 0 {
+        while requests.recv_many(&mut taken, LARGEST_BATCH).await > 0 {
             match pool.acquire().await {
-                Ok(mut connection) => find(&mut connection, &mut taken).await,
-                Err(fault) => tell_failed(&mut taken, &fault),
+                Ok(mut connection) => load(&mut connection, &mut taken).await,
+                Err(error) => answer_all_with(&mut taken, &error),
             }
         }
     });
     queue
 }
 
-/// Finds all that are `sought`, and tells each; by themselves, if one of them spoils it for all.
-pub(super) async fn find(db: &mut Connection, sought: &mut Vec<Finding>) {
-    match rows(db, sought).await {
-        Ok(found) => tell(sought, found),
-        Err(fault) if sought.len() == 1 => tell_failed(sought, &fault),
+/// Loads the conversations of `requests` and answers them. If the query fails, each is loaded by
+/// itself, so that one that cannot be read does not fail the others.
+pub(super) async fn load(db: &mut Connection, requests: &mut Vec<LoadRequest>) {
+    match rows(db, requests).await {
+        Ok(rows) => answer_all(requests, rows),
+        Err(error) if requests.len() == 1 => answer_all_with(requests, &error),
         Err(_) => {
-            for finding in std::mem::take(sought) {
-                let mut one = vec![finding];
+            for request in std::mem::take(requests) {
+                let mut one = vec![request];
                 match rows(db, &one).await {
-                    Ok(found) => tell(&mut one, found),
-                    Err(fault) => tell_failed(&mut one, &fault),
+                    Ok(rows) => answer_all(&mut one, rows),
+                    Err(error) => answer_all_with(&mut one, &error),
                 }
             }
         }
     }
 }
 
-/// What was found, each with its place among the `sought`.
+/// The rows by the place of their request.
 async fn rows(
     db: &mut Connection,
-    sought: &[Finding],
-) -> Result<HashMap<i64, FoundRow>, sqlx::Error> {
-    let parameters = parameters(sought).map_err(sqlx::Error::Encode)?;
-    let text = AssertSqlSafe(text(rounded(sought.len())));
+    requests: &[LoadRequest],
+) -> Result<HashMap<i64, LoadedRow>, sqlx::Error> {
+    let parameters = parameters(requests).map_err(sqlx::Error::Encode)?;
+    let text = AssertSqlSafe(text(row_count(requests.len())));
     let rows = sqlx::query_with(text, parameters).fetch_all(db).await?;
-    rows.iter().map(|row| Ok((row.try_get(0)?, FoundRow::of(row)?))).collect()
+    rows.iter().map(|row| Ok((row.try_get(0)?, LoadedRow::of(row)?))).collect()
 }
 
-fn tell(sought: &mut Vec<Finding>, mut found: HashMap<i64, FoundRow>) {
-    for (nth, finding) in (0..).zip(sought.drain(..)) {
-        // Nobody may be waiting any more.
-        let _ = finding.answer.send(Ok(found.remove(&nth)));
+fn answer_all(requests: &mut Vec<LoadRequest>, mut rows: HashMap<i64, LoadedRow>) {
+    for (nth, request) in (0..).zip(requests.drain(..)) {
+        // The caller may be gone.
+        let _ = request.answer.send(Ok(rows.remove(&nth)));
     }
 }
 
-fn tell_failed(sought: &mut Vec<Finding>, fault: &sqlx::Error) {
-    for finding in sought.drain(..) {
-        let _ = finding.answer.send(Err(StoreError::NotRead(fault.to_string())));
+fn answer_all_with(requests: &mut Vec<LoadRequest>, error: &sqlx::Error) {
+    for request in requests.drain(..) {
+        let _ = request.answer.send(Err(StoreError::NotRead(error.to_string())));
     }
 }
 
-fn parameters(sought: &[Finding]) -> Result<SqliteArguments, sqlx::error::BoxDynError> {
+fn parameters(requests: &[LoadRequest]) -> Result<SqliteArguments, sqlx::error::BoxDynError> {
     let mut all = SqliteArguments::default();
-    all.reserve(rounded(sought.len()) * PARAMETERS, 0);
-    for (nth, Finding { sought, .. }) in (0_i64..).zip(sought) {
+    all.reserve(row_count(requests.len()) * PARAMETERS, 0);
+    for (nth, LoadRequest { key, .. }) in (0_i64..).zip(requests) {
         all.add(nth)?;
-        all.add(sought.owner.0)?;
-        all.add(sought.id.as_str())?;
-        all.add(sought.api.name())?;
-        let (messages, turns) = match sought.latest {
+        all.add(key.owner.0)?;
+        all.add(key.id.as_str())?;
+        all.add(key.api.name())?;
+        let (messages, turns) = match key.latest {
             History::Turns(turns) => (None, Some(to_sql(turns))),
             History::Messages(messages) => (Some(to_sql(messages)), None),
         };
         all.add(messages)?;
         all.add(turns)?;
     }
-    for _ in sought.len() * PARAMETERS..rounded(sought.len()) * PARAMETERS {
+    for _ in requests.len() * PARAMETERS..row_count(requests.len()) * PARAMETERS {
         all.add(None::<i64>)?;
     }
     Ok(all)
 }
 
-/// A text for each number would be prepared anew again and again; rows of NULL find nothing.
-fn rounded(count: usize) -> usize {
+/// How many rows the query has for `count` requests: a power of two, so that few texts are prepared.
+/// Rows of NULL find nothing.
+fn row_count(count: usize) -> usize {
     count.next_power_of_two()
 }
 
-/// The statement that finds `rows`, or fewer.
+/// The query that loads as many as `rows` conversations.
 fn text(rows: usize) -> String {
-    let (texts, agent) =
-        (texts(&["c.name", "c.meta", "c.variables", "c.system_prompt"], true), length(&TEXTS));
+    let (columns, agent) = (conversations::columns(true), length(&TEXTS));
     let mut sql = format!(
-        "SELECT s.column1 AS nth, c.id, c.ordinal, c.api, c.target, {texts}, c.agent, c.created_at,
-                c.updated_at, c.message_count, c.turn_count,
+        "SELECT s.column1 AS nth, {columns},
                 (SELECT json_array(a.id, a.name, a.appearance_prompt, a.personality_prompt,
                                    a.description, a.sd_model)
                  FROM agents a

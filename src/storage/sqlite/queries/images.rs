@@ -1,13 +1,12 @@
 //! Images of the Characters API.
 
-use chrono::DateTime;
 use sqlx::{AssertSqlSafe, QueryBuilder};
 
-use super::from_sql;
-use super::rows::Listed;
-use super::rows::texts;
-use super::to_sql;
-use super::{AccountKey, Connection, PageWindow, StoreError};
+use crate::storage::sqlite::values::from_sql;
+use super::rows::{listed, texts};
+use crate::storage::sqlite::values::{from_unix, inconsistent, to_sql};
+use crate::storage::sqlite::Connection;
+use crate::storage::{AccountKey, Listed, PageWindow, StoreError};
 use crate::domain::catalog::Image;
 
 /// Images in one statement: SQLite takes 32,766 parameters, a row has six.
@@ -36,7 +35,12 @@ pub async fn insert(
     Ok(())
 }
 
-/// One page of the owner's images, newest first and without long texts, and how many there are.
+/// The columns of an image; a `batch` leaves long prompts out.
+fn columns(batch: bool) -> String {
+    format!("i.ordinal, i.id, {}, i.sd_model, i.created_at", texts(&["i.prompt"], batch))
+}
+
+/// One page of the account's images, newest first and without long prompts, and how many there are.
 pub async fn list(
     db: &mut Connection,
     owner: AccountKey,
@@ -47,9 +51,9 @@ pub async fn list(
         .fetch_one(&mut *db)
         .await?;
     let sql = format!(
-        "SELECT i.ordinal, i.id, {}, i.sd_model, i.created_at FROM images i WHERE i.account = $1
+        "SELECT {} FROM images i WHERE i.account = $1
          ORDER BY i.created_at DESC, i.ordinal DESC LIMIT $2 OFFSET $3",
-        texts(&["i.prompt"], true)
+        columns(true)
     );
     let rows: Vec<ImageRow> = sqlx::query_as(AssertSqlSafe(sql))
         .bind(owner.0)
@@ -57,70 +61,47 @@ pub async fn list(
         .bind(to_sql(window.skip))
         .fetch_all(db)
         .await?;
-    let listed = |row: ImageRow| {
-        let (ordinal, long) = (row.ordinal, row.long);
-        Ok(Listed::new(ordinal, long, row.into_domain()?))
-    };
+    let listed = |row: ImageRow| Ok(listed(row.ordinal, row.long, row.into_domain()?));
     let images = rows.into_iter().map(listed).collect::<Result<_, StoreError>>()?;
     Ok((images, from_sql(total)))
 }
 
-/// The owner's image of ordinal `ordinal`.
+/// The image of ordinal `ordinal`.
 pub async fn one(
     db: &mut Connection,
     owner: AccountKey,
     ordinal: u64,
 ) -> Result<Image, StoreError> {
-    let row: ImageRow = sqlx::query_as(
-        "SELECT id, prompt, sd_model, created_at FROM images WHERE account = $1 AND ordinal = $2",
-    )
-    .bind(owner.0)
-    .bind(to_sql(ordinal))
-    .fetch_one(db)
-    .await?;
-    row.into_domain()
+    let sql =
+        format!("SELECT {} FROM images i WHERE i.account = $1 AND i.ordinal = $2", columns(false));
+    let query = sqlx::query_as(AssertSqlSafe(sql)).bind(owner.0).bind(to_sql(ordinal));
+    ImageRow::into_domain(query.fetch_one(db).await?)
 }
 
-/// All of the owner's images, each with its ordinal, in the order of their making.
-pub async fn all_with_ordinals(
-    db: &mut Connection,
-    owner: AccountKey,
-) -> Result<Vec<(u64, Image)>, StoreError> {
-    let ordinals: Vec<i64> =
-        sqlx::query_scalar("SELECT ordinal FROM images WHERE account = $1 ORDER BY ordinal")
-            .bind(owner.0)
-            .fetch_all(&mut *db)
-            .await?;
-    let rows: Vec<ImageRow> = sqlx::query_as(
-        "SELECT id, prompt, sd_model, created_at FROM images WHERE account = $1 ORDER BY ordinal",
-    )
-    .bind(owner.0)
-    .fetch_all(db)
-    .await?;
-    let images = rows.into_iter().map(ImageRow::into_domain).collect::<Result<Vec<_>, _>>()?;
-    Ok(ordinals.into_iter().map(from_sql).zip(images).collect())
+/// All of the account's images with their ordinals, in the order of their creation.
+pub async fn all(db: &mut Connection, owner: AccountKey) -> Result<Vec<(u64, Image)>, StoreError> {
+    let sql =
+        format!("SELECT {} FROM images i WHERE i.account = $1 ORDER BY i.ordinal", columns(false));
+    let rows: Vec<ImageRow> =
+        sqlx::query_as(AssertSqlSafe(sql)).bind(owner.0).fetch_all(db).await?;
+    rows.into_iter().map(|row| Ok((from_sql(row.ordinal), row.into_domain()?))).collect()
 }
 
-/// Anyone's image `id`: pictures are shown without a key.
+/// The image `id` of any account: pictures are shown without a key.
 pub async fn find_anywhere(db: &mut Connection, id: &str) -> Result<Option<Image>, StoreError> {
-    let row: Option<ImageRow> = sqlx::query_as(
-        "SELECT id, prompt, sd_model, created_at FROM images WHERE id = $1
-         ORDER BY account LIMIT 1",
-    )
-    .bind(id)
-    .fetch_optional(db)
-    .await?;
-    row.map(ImageRow::into_domain).transpose()
+    let sql = format!(
+        "SELECT {} FROM images i WHERE i.id = $1 ORDER BY i.account LIMIT 1",
+        columns(false)
+    );
+    let query = sqlx::query_as(AssertSqlSafe(sql)).bind(id);
+    query.fetch_optional(db).await?.map(ImageRow::into_domain).transpose()
 }
 
 /// A row of `images`.
 #[derive(sqlx::FromRow)]
 struct ImageRow {
-    /// Selected for lists alone.
-    #[sqlx(default)]
     ordinal: i64,
-    /// The prompt is left out.
-    #[sqlx(default)]
+    /// 1 if the prompt is left out.
     long: i64,
     id: String,
     prompt: String,
@@ -130,10 +111,8 @@ struct ImageRow {
 
 impl ImageRow {
     fn into_domain(self) -> Result<Image, StoreError> {
-        let created_at = DateTime::from_timestamp(self.created_at, 0).ok_or_else(|| {
-            let id = self.id.clone();
-            StoreError::Inconsistent { table: "images", column: "created_at", id }
-        })?;
+        let wrong = || inconsistent("images", "created_at", &self.id);
+        let created_at = from_unix(self.created_at).ok_or_else(wrong)?;
         Ok(Image {
             id: self.id.into(),
             prompt: self.prompt,

@@ -11,10 +11,9 @@ use sqlx::ConnectOptions as _;
 use super::*;
 use crate::domain::conversation::{Conversation, Meta, Part, Role, Target, Variables};
 use crate::ids::{AccountId, MessageId};
-use crate::storage::conversations;
-use crate::storage::messages;
-use crate::storage::writer::Writer;
-use crate::storage::{PageWindow, Store};
+use crate::storage::sqlite::queries::{accounts, conversations, messages};
+use crate::storage::sqlite::writer::Writer;
+use crate::storage::{NewAccountRecord, PageWindow, Store, Written};
 
 /// Conversations that the account has.
 const CONVERSATIONS: u64 = 4;
@@ -141,9 +140,9 @@ impl Bench {
     }
 
     /// What was committed since this was asked last.
-    fn written_since(&self, before: super::super::Written) -> (u64, u64) {
+    fn written_since(&self, before: Written) -> (u64, u64) {
         let now = self.store.written();
-        (now.transactions - before.transactions, now.acts - before.acts)
+        (now.transactions - before.transactions, now.writes - before.writes)
     }
 }
 
@@ -160,7 +159,7 @@ fn named(posted: Result<Posted<Draft>, StoreError>) -> String {
 
 async fn account(db: &mut Connection, balance: i64) -> Result<AccountKey, StoreError> {
     let (owner, _) = accounts::next(db).await?;
-    let new = accounts::NewAccountRecord {
+    let new = NewAccountRecord {
         id: AccountId::from("ours"),
         balance: Credits::from_millionths(balance),
         made_from: None,

@@ -4,18 +4,18 @@ use chrono::{DateTime, Utc};
 
 use sqlx::AssertSqlSafe;
 
-use super::from_sql;
-use super::from_unix;
-use super::inconsistent;
-use super::json;
-use super::parse;
-use super::rows::Listed;
-use super::rows::texts;
-use super::to_sql;
-use super::{AccountKey, Connection, StoreError};
-use crate::domain::Api;
+use crate::storage::sqlite::values::from_sql;
+use crate::storage::sqlite::values::from_unix;
+use crate::storage::sqlite::values::inconsistent;
+use crate::storage::sqlite::values::json;
+use crate::storage::sqlite::values::parse;
+use super::rows::{listed, texts};
+use crate::storage::sqlite::values::to_sql;
+use crate::storage::sqlite::Connection;
+use crate::storage::{AccountKey, ConversationExtent, Listed, StoreError};
 use crate::domain::catalog::as_text;
 use crate::domain::conversation::label_text;
+use crate::domain::Api;
 use crate::domain::conversation::{Conversation, Target, Variables};
 use crate::ids::{AgentId, ConversationId};
 
@@ -125,69 +125,62 @@ pub async fn touch(
     }
 }
 
-/// The owner's conversation `id` in `api`.
+/// The columns of a conversation other than its texts.
+const COLUMNS: &str = "c.id, c.ordinal, c.api, c.target, c.agent, c.created_at, c.updated_at,
+                       c.message_count, c.turn_count";
+
+/// The columns of a conversation; a `batch` leaves long texts out.
+pub(in crate::storage::sqlite) fn columns(batch: bool) -> String {
+    let texts = texts(&["c.name", "c.meta", "c.variables", "c.system_prompt"], batch);
+    format!("{COLUMNS}, {texts}")
+}
+
+/// The columns of a conversation of the Characters API, which has no meta or variables.
+fn characters_columns(batch: bool) -> String {
+    let texts = texts(&["c.name", "c.system_prompt"], batch);
+    format!("{COLUMNS}, '{{}}' AS meta, '{{}}' AS variables, {texts}")
+}
+
+/// The account's conversation `id` of `api`.
 pub async fn find(
     db: &mut Connection,
     owner: AccountKey,
     api: Api,
     id: &ConversationId,
 ) -> Result<Option<Conversation>, StoreError> {
-    let row: Option<ConversationRow> = sqlx::query_as(
-        "SELECT c.id, c.ordinal, c.api, c.target, c.name, c.meta, c.variables,
-                c.system_prompt, c.agent, c.created_at, c.updated_at, c.message_count,
-                c.turn_count
-         FROM conversations c WHERE c.account = $1 AND c.id = $2 AND c.api = $3",
+    let sql = format!(
+        "SELECT {} FROM conversations c WHERE c.account = $1 AND c.id = $2 AND c.api = $3",
+        columns(false)
+    );
+    let query = sqlx::query_as(AssertSqlSafe(sql)).bind(owner.0).bind(id.as_str()).bind(api.name());
+    query.fetch_optional(db).await?.map(ConversationRow::into_domain).transpose()
+}
+
+/// The size of the account's conversation `id` of `api`. Reads none of its texts.
+pub async fn extent(
+    db: &mut Connection,
+    owner: AccountKey,
+    api: Api,
+    id: &ConversationId,
+) -> Result<Option<ConversationExtent>, StoreError> {
+    let row: Option<(i64, String, i64, i64)> = sqlx::query_as(
+        "SELECT ordinal, target, message_count, turn_count FROM conversations
+         WHERE account = $1 AND id = $2 AND api = $3",
     )
     .bind(owner.0)
     .bind(id.as_str())
     .bind(api.name())
     .fetch_optional(db)
     .await?;
-    row.map(ConversationRow::into_domain).transpose()
+    Ok(row.map(|(ordinal, target, message_count, turn_count)| ConversationExtent {
+        ordinal: from_sql(ordinal),
+        target,
+        message_count: from_sql(message_count),
+        turn_count: from_sql(turn_count),
+    }))
 }
 
-/// Where a conversation stands, and how long it is.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct ConversationExtent {
-    ordinal: i64,
-    /// Who answers in it: a deployment's or a model's id.
-    pub target: String,
-    message_count: i64,
-    turn_count: i64,
-}
-
-impl ConversationExtent {
-    /// Its ordinal.
-    pub fn ordinal(&self) -> u64 {
-        from_sql(self.ordinal)
-    }
-
-    /// How many messages it has.
-    pub fn message_count(&self) -> u64 {
-        from_sql(self.message_count)
-    }
-
-    /// How many turns it has.
-    pub fn turn_count(&self) -> u64 {
-        from_sql(self.turn_count)
-    }
-}
-
-/// The place of the owner's conversation `id` in `api`; none of its texts is read.
-pub async fn place(
-    db: &mut Connection,
-    owner: AccountKey,
-    api: Api,
-    id: &ConversationId,
-) -> Result<Option<ConversationExtent>, StoreError> {
-    let place = sqlx::query_as(
-        "SELECT ordinal, target, message_count, turn_count FROM conversations
-         WHERE account = $1 AND id = $2 AND api = $3",
-    );
-    Ok(place.bind(owner.0).bind(id.as_str()).bind(api.name()).fetch_optional(db).await?)
-}
-
-/// The ordinals of the owner's conversations in `api`, the newest activity first.
+/// The ordinals of the account's conversations of `api`, the latest activity first.
 pub async fn ordinals(
     db: &mut Connection,
     owner: AccountKey,
@@ -204,89 +197,81 @@ pub async fn ordinals(
     Ok(ordinals.into_iter().map(from_sql).collect())
 }
 
-/// The owner's conversations of these `ordinals`, in their order, as the Characters API lists them:
-/// without what it has not (meta and variables), and a batch without long texts.
+/// The account's conversations of these `ordinals`, in their order, as the Characters API lists them:
+/// without meta and variables, which it does not have, and without long texts.
 pub async fn batch(
     db: &mut Connection,
     owner: AccountKey,
     ordinals: &[u64],
 ) -> Result<Vec<Listed<Conversation>>, StoreError> {
-    listed(db, owner, ordinals, true).await
+    characters(db, owner, ordinals, true).await
 }
 
-/// One of them, with long texts.
+/// The same of one, with long texts.
 pub async fn one(
     db: &mut Connection,
     owner: AccountKey,
     ordinal: u64,
 ) -> Result<Conversation, StoreError> {
-    let found = listed(db, owner, &[ordinal], false).await?.pop();
+    let found = characters(db, owner, &[ordinal], false).await?.pop();
     found.and_then(|listed| listed.item).ok_or_else(|| sqlx::Error::RowNotFound.into())
 }
 
-async fn listed(
+async fn characters(
     db: &mut Connection,
     owner: AccountKey,
     ordinals: &[u64],
     batch: bool,
 ) -> Result<Vec<Listed<Conversation>>, StoreError> {
     let sql = format!(
-        "SELECT c.id, c.ordinal, c.api, c.target, '{{}}' AS meta, '{{}}' AS variables, {}, c.agent,
-                c.created_at, c.updated_at, c.message_count, c.turn_count
-         FROM json_each($2) o CROSS JOIN conversations c
+        "SELECT {} FROM json_each($2) o CROSS JOIN conversations c
          ON c.account = $1 AND c.ordinal = o.value ORDER BY o.key",
-        texts(&["c.name", "c.system_prompt"], batch)
+        characters_columns(batch)
     );
     let rows: Vec<ConversationRow> = sqlx::query_as(AssertSqlSafe(sql))
         .bind(owner.0)
         .bind(json(&ordinals))
         .fetch_all(db)
         .await?;
-    let listed = |row: ConversationRow| {
-        let (ordinal, long) = (row.ordinal, row.long);
-        Ok(Listed::new(ordinal, long, row.into_domain()?))
-    };
+    let listed = |row: ConversationRow| Ok(listed(row.ordinal, row.long, row.into_domain()?));
     rows.into_iter().map(listed).collect()
 }
 
-/// The conversation `ordinal` with everything about it.
-pub(super) async fn row(
+/// The conversation `ordinal` with its texts.
+pub(in crate::storage::sqlite) async fn row(
     db: &mut Connection,
     owner: AccountKey,
     ordinal: i64,
 ) -> Result<ConversationRow, StoreError> {
-    let row = sqlx::query_as(
-        "SELECT c.id, c.ordinal, c.api, c.target, c.name, c.meta, c.variables,
-                c.system_prompt, c.agent, c.created_at, c.updated_at, c.message_count,
-                c.turn_count
-         FROM conversations c WHERE c.account = $1 AND c.ordinal = $2",
+    let sql = format!(
+        "SELECT {} FROM conversations c WHERE c.account = $1 AND c.ordinal = $2",
+        columns(false)
     );
-    Ok(row.bind(owner.0).bind(ordinal).fetch_one(db).await?)
+    let query = sqlx::query_as(AssertSqlSafe(sql)).bind(owner.0).bind(ordinal);
+    Ok(query.fetch_one(db).await?)
 }
 
-/// All of the owner's conversations in `api`, the newest activity first.
+/// All of the account's conversations with their activity numbers, in the order of their creation.
 pub async fn all(
     db: &mut Connection,
     owner: AccountKey,
-    api: Api,
-) -> Result<Vec<Conversation>, StoreError> {
-    let rows: Vec<ConversationRow> = sqlx::query_as(
-        "SELECT c.id, c.ordinal, c.api, c.target, c.name, c.meta, c.variables,
-                c.system_prompt, c.agent, c.created_at, c.updated_at, c.message_count,
-                c.turn_count
-         FROM conversations c WHERE c.account = $1 AND c.api = $2
-         ORDER BY c.updated_at DESC, c.activity DESC",
-    )
-    .bind(owner.0)
-    .bind(api.name())
-    .fetch_all(db)
-    .await?;
-    rows.into_iter().map(ConversationRow::into_domain).collect()
+) -> Result<Vec<(Conversation, u64)>, StoreError> {
+    let sql = format!(
+        "SELECT {}, c.activity FROM conversations c WHERE c.account = $1 ORDER BY c.ordinal",
+        columns(false)
+    );
+    let rows: Vec<ConversationRow> =
+        sqlx::query_as(AssertSqlSafe(sql)).bind(owner.0).fetch_all(db).await?;
+    let with_activity = |row: ConversationRow| {
+        let activity = from_sql(row.activity);
+        Ok((row.into_domain()?, activity))
+    };
+    rows.into_iter().map(with_activity).collect()
 }
 
 /// A row of `conversations`.
 #[derive(sqlx::FromRow)]
-pub(super) struct ConversationRow {
+pub(in crate::storage::sqlite) struct ConversationRow {
     id: String,
     ordinal: i64,
     api: String,
@@ -300,33 +285,32 @@ pub(super) struct ConversationRow {
     updated_at: i64,
     message_count: i64,
     turn_count: i64,
-    /// The texts are left out.
+    /// Read for snapshots only.
     #[sqlx(default)]
+    activity: i64,
+    /// 1 if the texts are left out.
     long: i64,
 }
 
 impl ConversationRow {
     /// Whether its texts were left out.
-    pub(super) fn is_long(&self) -> bool {
+    pub(in crate::storage::sqlite) fn is_long(&self) -> bool {
         self.long != 0
     }
 
-    /// How many conversations its account had made when it was made.
-    pub(super) fn ordinal(&self) -> i64 {
+    pub(in crate::storage::sqlite) fn ordinal(&self) -> i64 {
         self.ordinal
     }
 
-    /// How it is called in messages about what is wrong with it.
-    pub(super) fn id(&self) -> &str {
+    pub(in crate::storage::sqlite) fn id(&self) -> &str {
         &self.id
     }
 
-    /// The agent that speaks in it.
-    pub(super) fn agent(&self) -> Option<AgentId> {
+    pub(in crate::storage::sqlite) fn agent(&self) -> Option<AgentId> {
         self.agent.as_deref().map(AgentId::from)
     }
 
-    pub(super) fn into_domain(self) -> Result<Conversation, StoreError> {
+    pub(in crate::storage::sqlite) fn into_domain(self) -> Result<Conversation, StoreError> {
         let id = self.id.clone();
         let wrong = |column| inconsistent("conversations", column, &id);
         let left_out = self.is_long();

@@ -18,9 +18,9 @@ use crate::domain::catalog::as_text;
 use crate::domain::conversation::label_text;
 use crate::domain::conversation::{Conversation, Target};
 use crate::ids::{AgentId, ImageId};
-use crate::storage::json;
-use crate::storage::to_sql;
-use crate::storage::{AccountKey, Connection};
+use crate::storage::AccountKey;
+use crate::storage::sqlite::Connection;
+use crate::storage::sqlite::values::{json, to_sql};
 
 /// One of the statements: what stands before and after its rows, and the width of each.
 struct Statement {
@@ -114,7 +114,7 @@ impl Shape {
 }
 
 /// `rows` rows of `width` parameters each.
-pub(in crate::storage) fn values(rows: usize, width: usize) -> String {
+pub(in crate::storage::sqlite) fn values(rows: usize, width: usize) -> String {
     let row = format!("({})", vec!["?"; width].join(", "));
     format!("VALUES {}", vec![row.as_str(); rows].join(", "))
 }

@@ -18,10 +18,11 @@ use futures::future::BoxFuture;
 use sqlx::{Connection as _, Executor as _};
 use tokio::sync::{mpsc, oneshot};
 
-use super::conversation_loader::{self, Finding};
+use super::conversation_loader::{self, LoadRequest};
 use super::file::{Lock, Watched};
 use super::postings::{Clerk, Posted, Posting, Queued, Waiting};
-use super::{Connection, FileLost, StoreError};
+use super::Connection;
+use crate::storage::{FileLost, StoreError, Written};
 
 /// The most errands that are taken from the queue at a time, and so the most acts in one
 /// transaction: bounds how long the first of them waits for the last.
@@ -53,7 +54,7 @@ enum Errand {
     Act(Box<dyn Act>),
     /// Writes nothing: needs neither a transaction nor, inside one, anything that undoes it.
     Look(Box<dyn Act>),
-    Find(Finding),
+    Find(LoadRequest),
     Post(Box<dyn Waiting>),
     Close(oneshot::Sender<()>),
 }
@@ -132,15 +133,6 @@ impl Tally {
     }
 }
 
-/// What was committed so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Written {
-    /// Transactions.
-    pub transactions: u64,
-    /// Acts in them.
-    pub acts: u64,
-}
-
 impl Writer {
     /// Writes with `connection`, as long as `file` is there; holds `lock` until it is closed.
     pub(super) fn start(connection: Connection, file: Option<Watched>, lock: Option<Lock>) -> Self {
@@ -202,9 +194,9 @@ impl Writer {
         self.queue_up(Errand::Post(Box::new(Queued { posting, answer })), outcome).await
     }
 
-    /// Sees to `finding` between the transactions.
-    pub(super) async fn find(&self, finding: Finding) -> Result<(), StoreError> {
-        self.queue.send(Errand::Find(finding)).await.map_err(|_| StoreError::Closed)
+    /// Loads the conversation of `request` between two transactions.
+    pub(super) async fn load(&self, request: LoadRequest) -> Result<(), StoreError> {
+        self.queue.send(Errand::Find(request)).await.map_err(|_| StoreError::Closed)
     }
 
     async fn queue_up<T>(
@@ -219,7 +211,7 @@ impl Writer {
     pub(super) fn written(&self) -> Written {
         Written {
             transactions: self.written.transactions.load(Ordering::Relaxed),
-            acts: self.written.acts.load(Ordering::Relaxed),
+            writes: self.written.acts.load(Ordering::Relaxed),
         }
     }
 
@@ -292,7 +284,7 @@ impl Desk {
             }
         }
         if !findings.is_empty() {
-            conversation_loader::find(&mut self.connection, &mut findings).await;
+            conversation_loader::load(&mut self.connection, &mut findings).await;
         }
         others
     }

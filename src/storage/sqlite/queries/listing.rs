@@ -4,34 +4,16 @@ use std::fmt::Write as _;
 
 use sqlx::AssertSqlSafe;
 
-use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 
-use super::from_sql;
-use super::from_unix;
-use super::inconsistent;
-use super::rows::Listed;
-use super::rows::texts;
-use super::to_sql;
-use super::{AccountKey, Connection, PageWindow, StoreError};
-use crate::ids::{ConversationId, DeploymentId};
-
-/// A Runner conversation as lists show it.
-#[derive(Debug)]
-pub struct Summary {
-    /// Its id.
-    pub id: ConversationId,
-    /// Its name.
-    pub name: String,
-    /// The client's labels: the text of a JSON object, which nobody here looks into.
-    pub meta: Box<RawValue>,
-    /// When it was made.
-    pub created_at: DateTime<Utc>,
-    /// When something last happened in it.
-    pub updated_at: DateTime<Utc>,
-    /// How many messages it holds.
-    pub message_count: u64,
-}
+use crate::storage::sqlite::values::from_sql;
+use crate::storage::sqlite::values::from_unix;
+use crate::storage::sqlite::values::inconsistent;
+use super::rows::{listed, texts};
+use crate::storage::sqlite::values::to_sql;
+use crate::storage::sqlite::Connection;
+use crate::storage::{AccountKey, ConversationFilter, Listed, PageWindow, StoreError, Summary};
+use crate::ids::DeploymentId;
 
 #[derive(sqlx::FromRow)]
 struct SummaryRow {
@@ -57,7 +39,7 @@ impl SummaryRow {
             id: self.id.into(),
             name: self.name,
         };
-        Ok(Listed::new(self.ordinal, self.long, summary))
+        Ok(listed(self.ordinal, self.long, summary))
     }
 }
 
@@ -82,15 +64,6 @@ pub async fn one(
         .fetch_one(db)
         .await?;
     row.into_listed()?.item.ok_or_else(|| sqlx::Error::RowNotFound.into())
-}
-
-/// What a list of conversations is narrowed down to.
-#[derive(Debug, Clone, Default)]
-pub struct ConversationFilter {
-    /// One deployment's.
-    pub deployment: Option<DeploymentId>,
-    /// Those with all of these labels, the values as text.
-    pub meta: Vec<(String, String)>,
 }
 
 /// One page of the owner's Runner conversations, the newest activity first and without long texts, and

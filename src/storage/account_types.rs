@@ -1,0 +1,75 @@
+//! Accounts as storage keeps them.
+
+use super::AccountKey;
+use crate::clock::ClockMode;
+use crate::domain::catalog::{Agent, Image};
+use crate::domain::conversation::{Conversation, Message};
+use crate::domain::{ApiKey, Credits};
+use crate::ids::{AccountId, IdKind};
+
+/// A stored account.
+#[derive(Debug, Clone)]
+pub struct AccountRecord {
+    /// The account's number.
+    pub key: AccountKey,
+    /// The account's id.
+    pub id: AccountId,
+    /// The fixture account that it was copied from; `None` for a fixture account.
+    pub made_from: Option<AccountId>,
+    /// The API key of an account created at run time.
+    pub api_key: Option<ApiKey>,
+    /// Its own seed, if it was given one.
+    pub seed: Option<u64>,
+    /// Seconds without use after which it is removed.
+    pub ttl: Option<u64>,
+    /// Its plan, where it differs from the fixtures.
+    pub plan: Option<String>,
+    /// Its own limit of the Characters API.
+    pub requests_per_minute: Option<u32>,
+    /// Its own limit of the Runner API.
+    pub runner_requests_per_minute: Option<u32>,
+    /// The balance that it started with.
+    pub first_balance: Credits,
+    /// The mode of its clock at its creation, if it was given one.
+    pub first_clock: Option<ClockMode>,
+    /// The mode of its clock, if it was changed since its creation.
+    pub clock: Option<ClockMode>,
+}
+
+/// An account to be created.
+#[derive(Debug, Clone)]
+pub struct NewAccountRecord {
+    /// The account's id.
+    pub id: AccountId,
+    /// The balance that it starts with.
+    pub balance: Credits,
+    /// The fixture account that it is copied from; `None` for a fixture account.
+    pub made_from: Option<AccountId>,
+    /// The API key of an account created at run time.
+    pub api_key: Option<ApiKey>,
+    /// Its own seed.
+    pub seed: Option<u64>,
+    /// Seconds without use after which it is removed.
+    pub ttl: Option<u64>,
+    /// Its plan, if it differs from the fixtures.
+    pub plan: Option<String>,
+    /// The mode of its clock, if it differs from the server's.
+    pub clock: Option<ClockMode>,
+}
+
+/// Everything an account holds. Each item has its ordinal: the how-manieth of its kind it was in its
+/// account, from 1.
+#[derive(Debug, Clone)]
+pub struct AccountData {
+    /// The credits left.
+    pub balance: Credits,
+    /// How many of each kind were created, whether they are still there or not.
+    pub made: Vec<(IdKind, u64)>,
+    /// Conversations of both APIs, each with its activity number, which orders changes of the same
+    /// second.
+    pub conversations: Vec<(Conversation, u64, Vec<Message>)>,
+    /// Agents, in the order of their ordinals.
+    pub agents: Vec<(u64, Agent)>,
+    /// Images, in the order of their ordinals.
+    pub images: Vec<(u64, Image)>,
+}
