@@ -186,15 +186,16 @@ fn read_item<T: DeserializeOwned>(
 ) -> Option<Item<T>> {
     let (value, replaced) = validate::validate(&location, schema, diagnostics);
     location.replaced = replaced;
-    match serde_path_to_error::deserialize(value) {
-        Ok(value) => Some(Item { value, location }),
-        Err(error) => {
-            let path: Vec<_> = error.path().iter().map(Segment::to_string).collect();
-            let path: Vec<_> = path.iter().map(String::as_str).collect();
-            location.report(diagnostics, &path, error.inner().to_string());
-            None
-        }
+    if let Ok(value) = T::deserialize(&value) {
+        return Some(Item { value, location });
     }
+    // Once more for the path, which takes time to keep.
+    if let Err(error) = serde_path_to_error::deserialize::<_, T>(value) {
+        let path: Vec<_> = error.path().iter().map(Segment::to_string).collect();
+        let path: Vec<_> = path.iter().map(String::as_str).collect();
+        location.report(diagnostics, &path, error.inner().to_string());
+    }
+    None
 }
 
 /// Sorts the errors from an index on by position.

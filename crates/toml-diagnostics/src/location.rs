@@ -86,7 +86,7 @@ impl Location {
     }
 
     /// The name of the value at `path` in messages.
-    pub(crate) fn path_text(&self, path: &[String]) -> String {
+    pub(crate) fn path_text(&self, path: &[impl AsRef<str>]) -> String {
         self.resolve(path).text
     }
 

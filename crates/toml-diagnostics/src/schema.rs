@@ -78,33 +78,38 @@ impl Choice<'_> {
 /// A schema within the schema of a type.
 #[derive(Clone, Copy)]
 pub(crate) struct SchemaNode<'s> {
-    /// The target of `$ref`s.
     root: &'s Value,
     node: &'s Value,
+    /// What `$ref` points to within `root`.
+    referred: Option<&'s Value>,
 }
 
 impl<'s> SchemaNode<'s> {
-    pub(crate) const ANYTHING: SchemaNode<'static> = SchemaNode::root(&Value::Bool(true));
+    pub(crate) const ANYTHING: SchemaNode<'static> =
+        SchemaNode { root: &Value::Bool(true), node: &Value::Bool(true), referred: None };
 
-    pub(crate) const fn root(root: &'s Value) -> Self {
-        Self { root, node: root }
+    pub(crate) fn root(root: &'s Value) -> Self {
+        Self { root, ..Self::ANYTHING }.at(root)
     }
 
-    /// The schema and the targets of its `$ref`; all of them apply.
+    /// Another schema within the same root.
+    fn at(self, node: &'s Value) -> Self {
+        Self { node, referred: self.refer(node), ..self }
+    }
+
+    fn refer(self, node: &Value) -> Option<&'s Value> {
+        let reference = node.get("$ref")?.as_str()?;
+        self.root.pointer(reference.trim_start_matches('#'))
+    }
+
+    /// The schema and those that `$ref` leads to: all of them apply.
     fn parts(self) -> impl Iterator<Item = &'s Map<String, Value>> {
-        let referred = move |node: &&'s Value| {
-            let reference = node.get("$ref")?.as_str()?;
-            self.root.pointer(reference.trim_start_matches('#'))
-        };
-        std::iter::successors(Some(self.node), referred).filter_map(Value::as_object)
+        let referred = std::iter::successors(self.referred, move |node| self.refer(node));
+        std::iter::once(self.node).chain(referred).filter_map(Value::as_object)
     }
 
     pub(crate) fn keyword(self, keyword: &str) -> Option<&'s Value> {
         self.parts().find_map(|part| part.get(keyword))
-    }
-
-    fn at(self, node: &'s Value) -> Self {
-        Self { node, ..self }
     }
 
     /// Its JSON type; `None` if it has none or several.

@@ -4,6 +4,8 @@
 //! It knows the keywords that serde's derives produce. Other conditions (`pattern`, `format`,
 //! `dependentRequired` …) are left to the caller, whose messages can be more specific.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Number, Value};
 
 use crate::MAX_DIAGNOSTICS;
@@ -28,12 +30,12 @@ struct Validator<'a> {
     location: &'a Location,
     diagnostics: &'a mut Vec<Diagnostic>,
     /// The path of the current value.
-    steps: Vec<String>,
+    steps: Vec<Cow<'a, str>>,
     replaced: Vec<Vec<String>>,
 }
 
-impl Validator<'_> {
-    fn value(&mut self, node: &Node, schema: SchemaNode<'_>) -> Value {
+impl<'a> Validator<'a> {
+    fn value(&mut self, node: &'a Node, schema: SchemaNode<'a>) -> Value {
         let value = match (schema.choice(), schema.type_name(), &node.value) {
             (Some(choice), _, _) => return self.choice(node, schema, &choice),
             (_, _, NodeValue::TooLarge) => {
@@ -66,7 +68,7 @@ impl Validator<'_> {
     }
 
     /// `number` is `None` if JSON cannot express it.
-    fn number(&mut self, node: &Node, schema: SchemaNode<'_>, number: Option<Number>) -> Value {
+    fn number(&mut self, node: &'a Node, schema: SchemaNode<'a>, number: Option<Number>) -> Value {
         let bound = |keyword| schema.keyword(keyword).and_then(Value::as_f64);
         let (min, max) = (bound("minimum"), bound("maximum"));
         let fits = |number: &Number| {
@@ -90,25 +92,25 @@ impl Validator<'_> {
         self.wrong("value", node, schema, &expected)
     }
 
-    fn array(&mut self, nodes: &[Node], schema: SchemaNode<'_>) -> Value {
+    fn array(&mut self, nodes: &'a [Node], schema: SchemaNode<'a>) -> Value {
         let mut values = Vec::with_capacity(nodes.len());
         for (index, node) in nodes.iter().enumerate() {
             if self.is_full() {
                 break;
             }
-            values.push(self.child(index.to_string(), node, schema.element()));
+            values.push(self.child(index.to_string().into(), node, schema.element()));
         }
         values.into()
     }
 
-    fn table(&mut self, node: &Node, entries: &[Entry], schema: SchemaNode<'_>) -> Value {
+    fn table(&mut self, node: &'a Node, entries: &'a [Entry], schema: SchemaNode<'a>) -> Value {
         let mut table = Map::new();
         for Entry { key, key_start, node } in entries {
             if self.is_full() {
                 break;
             }
             if let Some(schema) = schema.property(key).or_else(|| schema.other_properties()) {
-                table.insert(key.clone(), self.child(key.clone(), node, schema));
+                table.insert(key.clone(), self.child(key.into(), node, schema));
             } else {
                 let expected = one_of(schema.property_names());
                 let message = format!("unknown field `{key}`, expected {expected}");
@@ -125,7 +127,7 @@ impl Validator<'_> {
         table.into()
     }
 
-    fn choice(&mut self, node: &Node, schema: SchemaNode<'_>, choice: &Choice<'_>) -> Value {
+    fn choice(&mut self, node: &'a Node, schema: SchemaNode<'a>, choice: &Choice<'a>) -> Value {
         let WrittenVariant { name, start, entries } = match written_variant(node, schema, choice) {
             Ok(written) => written,
             Err(message) => return self.replace(node, schema, message),
@@ -138,14 +140,14 @@ impl Validator<'_> {
             (Some((_, Some(_))), None) => format!("expected a table with `{name}` as its only key"),
             (None, _) => format!("unknown value `{name}`, expected {}", choice.names()),
         };
-        self.steps.extend(choice.tag.map(str::to_owned));
+        self.steps.extend(choice.tag.map(Cow::from));
         self.report(start, message);
         self.steps.truncate(self.steps.len() - usize::from(choice.tag.is_some()));
-        self.replaced.push(self.steps.clone());
+        self.replaced.push(self.path());
         schema.placeholder()
     }
 
-    fn child(&mut self, step: String, node: &Node, schema: SchemaNode<'_>) -> Value {
+    fn child(&mut self, step: Cow<'a, str>, node: &'a Node, schema: SchemaNode<'a>) -> Value {
         self.steps.push(step);
         let value = self.value(node, schema);
         self.steps.pop();
@@ -153,24 +155,34 @@ impl Validator<'_> {
     }
 
     /// Reports a wrong `type`, or a wrong `value` of the right type.
-    fn wrong(&mut self, what: &str, node: &Node, schema: SchemaNode<'_>, expected: &str) -> Value {
+    fn wrong(
+        &mut self,
+        what: &str,
+        node: &'a Node,
+        schema: SchemaNode<'a>,
+        expected: &str,
+    ) -> Value {
         let message = format!("invalid {what}: {}, expected {expected}", node.describe());
         self.replace(node, schema, message)
     }
 
     /// Reports a value and replaces it by a placeholder.
-    fn replace(&mut self, node: &Node, schema: SchemaNode<'_>, message: String) -> Value {
+    fn replace(&mut self, node: &'a Node, schema: SchemaNode<'a>, message: String) -> Value {
         self.report(node.start, message);
-        self.replaced.push(self.steps.clone());
+        self.replaced.push(self.path());
         schema.placeholder()
     }
 
     /// Reports an unknown or missing field.
     fn leave_out(&mut self, offset: usize, key: &str, message: String) {
         self.report(offset, message);
-        let mut path = self.steps.clone();
+        let mut path = self.path();
         path.push(key.to_owned());
         self.replaced.push(path);
+    }
+
+    fn path(&self) -> Vec<String> {
+        self.steps.iter().map(|step| step.clone().into_owned()).collect()
     }
 
     fn report(&mut self, offset: usize, message: String) {
