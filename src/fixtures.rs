@@ -26,7 +26,7 @@ use std::sync::Arc;
 pub use toml_diagnostics::Diagnostic;
 
 pub use self::built_in::export;
-pub use self::error::FixturesError;
+pub use self::error::{FixturesError, ModelLookupError};
 pub use self::handle::FixtureHandle;
 
 use self::files::FixtureFiles;
@@ -34,7 +34,7 @@ use crate::domain::catalog::{Agent, Image, LlmModel, SdModel};
 use crate::domain::conversation::{Conversation, Message};
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::fault_rule::RouteTable;
-use crate::domain::{Deployment, Error, FixtureAccount, Plan};
+use crate::domain::{Deployment, FixtureAccount, Plan};
 use crate::ids::{DeploymentId, IdGenerator, IdKind, LlmId, SdModelId};
 use crate::models::rules::RuleSet;
 use crate::storage::accounts;
@@ -141,7 +141,7 @@ impl Fixtures {
     }
 
     /// The language model with this id, or an error of `field`, where a request names it.
-    pub fn llm(&self, id: &LlmId, field: &str) -> Result<Arc<LlmModel>, Error> {
+    pub fn llm(&self, id: &LlmId, field: &str) -> Result<Arc<LlmModel>, ModelLookupError> {
         if let Some(llm) = self.llms.iter().find(|llm| llm.id == *id) {
             return Ok(Arc::clone(llm));
         }
@@ -149,11 +149,11 @@ impl Fixtures {
             let message = format!("{field} must be the id of an LLM, and `{id}` is an SD model");
             return Err(FieldError::new(field, FieldErrorKind::BadValue, message).into());
         }
-        Err(Error::UnknownLlm(id.clone()))
+        Err(ModelLookupError::UnknownLlm(id.clone()))
     }
 
     /// The image model with this id, or an error of `field`, where a request names it.
-    pub fn sd_model(&self, id: &SdModelId, field: &str) -> Result<Arc<SdModel>, Error> {
+    pub fn sd_model(&self, id: &SdModelId, field: &str) -> Result<Arc<SdModel>, ModelLookupError> {
         if let Some(sd) = self.sd_models.iter().find(|sd| sd.id == *id) {
             return Ok(Arc::clone(sd));
         }
@@ -161,7 +161,7 @@ impl Fixtures {
             let message = format!("{field} must be the id of an SD model, and `{id}` is an LLM");
             return Err(FieldError::new(field, FieldErrorKind::BadValue, message).into());
         }
-        Err(Error::UnknownSdModel(id.clone()))
+        Err(ModelLookupError::UnknownSdModel(id.clone()))
     }
 
     /// Stores a copy of the conversations, agents and images for a new account.

@@ -6,6 +6,7 @@
 
 mod change;
 mod epoch;
+mod error;
 mod lifecycle;
 mod reload;
 
@@ -22,11 +23,13 @@ use parking_lot::{Mutex, RwLock};
 pub(in crate::app) use self::change::RestoredState;
 pub use self::change::{AccountChanges, LimitChange};
 pub use self::epoch::{AccountEpoch, LimitWindows};
+pub use self::error::SessionWriteError;
 pub use self::lifecycle::NewAccount;
-use super::faults::{self, AttachedFaults};
+use super::faults::{self, AttachedFaults, InjectedError};
 use super::rate_limit::RateLimitVerdict;
 use super::request_log::{RequestLog, RequestTrace, TooManyWatchers, WatcherPermit, Watchers};
 use crate::clock::{Clock, Stopwatch};
+use crate::domain::error::InternalError;
 use crate::domain::fault_rule::{FaultContext, RouteTable};
 use crate::domain::{Api, ApiKey, Error, Plan};
 use crate::fixtures::FixtureHandle;
@@ -76,7 +79,7 @@ impl AccountSession {
     }
 
     /// Meets the faults that a model carries, unless the request has met one already.
-    pub async fn meet(&self, carried: AttachedFaults<'_>) -> Result<(), Error> {
+    pub async fn meet(&self, carried: AttachedFaults<'_>) -> Result<(), InjectedError> {
         if carried.rules.is_empty() || self.trace.fault().is_some() {
             return Ok(());
         }
@@ -111,7 +114,7 @@ impl AccountSession {
 
     /// Runs `act` in a transaction of `store`, unless the account was reset or removed since the
     /// visit began: then nothing is stored.
-    pub async fn write<T, F>(&self, store: &Store, act: F) -> Result<T, Error>
+    pub async fn write<T, F>(&self, store: &Store, act: F) -> Result<T, SessionWriteError>
     where
         T: Send + 'static,
         F: Send + 'static,
@@ -127,7 +130,8 @@ impl AccountSession {
             }
             .boxed()
         });
-        store.write(guarded).await.map_err(Error::internal)?.ok_or(Error::AccountEnded)
+        let written = store.write(guarded).await.map_err(InternalError::new)?;
+        written.ok_or(SessionWriteError::AccountEnded)
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
+use thiserror::Error as ThisError;
 
 use crate::app::accounts::AccountSession;
 use crate::app::request_log::RequestTrace;
@@ -177,6 +178,38 @@ fn chance(draw: SeededRandom, rule: &str, number: u64) -> f64 {
     f64::from(u32::try_from(drawn).unwrap_or(u32::MAX)) / (f64::from(u32::MAX) + 1.0)
 }
 
+/// Why an injected fault ends a request before it is answered.
+#[derive(Debug, ThisError)]
+pub enum InjectedError {
+    /// The fault refuses the request.
+    #[error("{}", reported_by(*status))]
+    Refused {
+        /// The HTTP status that the rule asks for.
+        status: u16,
+    },
+    /// The account was reset or removed during the fault's delay.
+    #[error("the account was reset while this request was being answered")]
+    AccountEnded,
+}
+
+/// The message of an answer with `status`.
+fn reported_by(status: u16) -> String {
+    match status {
+        401 => "the API key is not known".to_owned(),
+        402 => "insufficient account balance".to_owned(),
+        403 => "access is forbidden".to_owned(),
+        404 => "not found".to_owned(),
+        408 => "the request took too long".to_owned(),
+        409 => "conflict with the present state".to_owned(),
+        429 => "the rate limit is reached".to_owned(),
+        500 => "internal error".to_owned(),
+        502 => "bad gateway".to_owned(),
+        503 => "the service is temporarily unavailable".to_owned(),
+        504 => "gateway timeout".to_owned(),
+        status => format!("the request failed with status {status}"),
+    }
+}
+
 /// Lets a request go through the beginning of `fault`: the delay, and the refusal if it is one.
 /// What befalls the answer is for whoever sends it. A delay ends when the account is reset or
 /// removed, with the request refused.
@@ -184,18 +217,18 @@ pub async fn begin(
     fault: Arc<Fault>,
     session: &AccountSession,
     notes: &RequestTrace,
-) -> Result<(), Error> {
+) -> Result<(), InjectedError> {
     let fault = notes.faulted(fault);
     if !fault.delay.is_zero() {
         tokio::select! {
             () = notes.delay(&session.clock, fault.delay) => {}
-            () = session.epoch().ended().cancelled() => return Err(Error::AccountEnded),
+            () = session.epoch().ended().cancelled() => return Err(InjectedError::AccountEnded),
         }
     }
     match fault.act {
-        FaultAction::Refuse { status, .. } => Err(Error::Injected { status }),
+        FaultAction::Refuse { status, .. } => Err(InjectedError::Refused { status }),
         // Nobody sees this status: the connection goes before the answer does.
-        FaultAction::Drop(ConnectionDrop::BeforeAnswer) => Err(Error::Injected { status: 500 }),
+        FaultAction::Drop(ConnectionDrop::BeforeAnswer) => Err(InjectedError::Refused { status: 500 }),
         FaultAction::Wait
         | FaultAction::Drop(ConnectionDrop::AfterCommit)
         | FaultAction::Spoil(_)

@@ -9,6 +9,7 @@
 mod booking;
 pub mod characters;
 mod counting;
+mod error;
 pub mod runner;
 mod streaming;
 
@@ -18,17 +19,18 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio_util::task::TaskTracker;
 
+pub use self::error::{GenerateError, ModelError};
 use self::streaming::PacedReply;
 pub use self::streaming::WordStream;
 use super::accounts::AccountSession;
 use super::request_log::ShownPrompt;
 use crate::domain::conversation::Message;
 use crate::domain::reply_rule::Pace;
-use crate::domain::{BackendName, Error, OutputMode, Part, Prompt, Role};
+use crate::domain::{BackendName, OutputMode, Part, Prompt, Role};
 use crate::fixtures::FixtureHandle;
 use crate::ids::IdGenerator;
 use crate::models::rules::{self, ReplyLease};
-use crate::models::{Echo, ModelError, ModelProvider, ModelReply, ModelRequest, ReplyRules};
+use crate::models::{Echo, ModelProvider, ModelReply, ModelRequest, ReplyRules};
 use crate::storage::{LargeReadPermit, Store};
 
 /// Makes turns.
@@ -119,12 +121,12 @@ impl Generation {
         &self,
         session: &AccountSession,
         asked: &PendingMessage,
-    ) -> Result<ModelReply, Error> {
+    ) -> Result<ModelReply, GenerateError> {
         let name = self.settings.backend.unwrap_or(asked.backend);
         session.trace().show(ShownPrompt::new(&asked.prompt, name, session.epoch().rules.rules()));
         let answer = self.answer(session, asked, name).await.map_err(|failure| {
             session.trace().failed(failure.to_string());
-            Error::internal(failure)
+            GenerateError::from(failure)
         })?;
         if let Some(rule) = &answer.rule {
             session.trace().answered_by(Arc::clone(rule));
@@ -159,9 +161,9 @@ impl Generation {
         &self,
         session: &AccountSession,
         asked: &PendingMessage,
-    ) -> Result<WholeReply, Error> {
+    ) -> Result<WholeReply, GenerateError> {
         let answer = self.ask(session, asked).await?;
-        let (text, usage) = answer.pieces.whole().await.map_err(Error::internal)?;
+        let (text, usage) = answer.pieces.whole().await?;
         let input_tokens = match usage.input_tokens.or(asked.tokens) {
             Some(known) => known,
             None => counting::shown(&asked.prompt).await?,
@@ -187,7 +189,7 @@ impl Generation {
         &self,
         session: &AccountSession,
         answer: ModelReply,
-    ) -> Result<PacedReply, Error> {
+    ) -> Result<PacedReply, GenerateError> {
         let source = streaming::begun(answer.pieces).await?;
         let word_ms = u64::try_from(self.settings.pace.as_millis()).unwrap_or(u64::MAX);
         let default = Pace { first_ms: 0, word_ms, jitter_ms: 0 };
@@ -200,8 +202,8 @@ impl Generation {
 fn release_reply<T>(
     session: &AccountSession,
     served: Option<ReplyLease>,
-    outcome: Result<T, Error>,
-) -> Result<T, Error> {
+    outcome: Result<T, GenerateError>,
+) -> Result<T, GenerateError> {
     if let (Err(_), Some(served)) = (&outcome, served) {
         session.epoch().rules.give_back(served);
     }

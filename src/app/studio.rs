@@ -4,6 +4,8 @@
 //! off the async runtime, and the latest ones are kept in memory: the answer to a POST waits for
 //! no drawing, and after a restart the same URL gives the same bytes.
 
+mod error;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -12,13 +14,14 @@ use futures::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
+pub use self::error::AgentsAndImagesError;
 use super::accounts::{AccountSession, AccountState};
 use super::conversations::{Page, PageRequest};
 use super::faults::AttachedFaults;
 use super::item_list::Items;
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::Message;
-use crate::domain::{Api, Error, Role};
+use crate::domain::{Api, Role};
 use crate::fixtures::FixtureHandle;
 use crate::ids::{AgentId, ConversationId, IdGenerator, IdKind, SdModelId};
 use crate::storage::accounts;
@@ -83,9 +86,9 @@ impl AgentsAndImages {
     }
 
     /// The account's agents, in the order of their making.
-    pub async fn agents(&self, account: &AccountState) -> Result<Items<Agent>, Error> {
+    pub async fn agents(&self, account: &AccountState) -> Result<Items<Agent>, AgentsAndImagesError> {
         let owner = account.row;
-        let batch = self.store.list_agents(owner, 0).await.map_err(Error::internal)?;
+        let batch = self.store.list_agents(owner, 0).await.map_err(AgentsAndImagesError::internal)?;
         let items = Items::new(&self.store, batch, move |store, ordinal| async move {
             store.agent(owner, ordinal).await
         });
@@ -95,10 +98,10 @@ impl AgentsAndImages {
     }
 
     /// One of the account's agents.
-    pub async fn agent(&self, account: &AccountState, id: AgentId) -> Result<Agent, Error> {
+    pub async fn agent(&self, account: &AccountState, id: AgentId) -> Result<Agent, AgentsAndImagesError> {
         let found = self.store.find_agent(account.row, id.clone()).await;
-        let found = found.map_err(Error::internal)?;
-        found.ok_or(Error::UnknownAgent(id))
+        let found = found.map_err(AgentsAndImagesError::internal)?;
+        found.ok_or(AgentsAndImagesError::UnknownAgent(id))
     }
 
     /// Makes an agent, and charges for its avatar.
@@ -106,7 +109,7 @@ impl AgentsAndImages {
         &self,
         session: &AccountSession,
         new: NewAgent,
-    ) -> Result<Agent, Error> {
+    ) -> Result<Agent, AgentsAndImagesError> {
         let model = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?;
         session.meet(AttachedFaults { by: model.id.as_str(), rules: &model.faults }).await?;
         let (owner, epoch) = (session.row, Arc::clone(session.epoch()));
@@ -135,7 +138,7 @@ impl AgentsAndImages {
             .boxed()
         });
         let made = session.write(&self.store, act).await?;
-        let made = made.ok_or(Error::InsufficientBalance { cost })?;
+        let made = made.ok_or(AgentsAndImagesError::InsufficientBalance { cost })?;
         session.trace().charged(cost);
         Ok(made)
     }
@@ -145,10 +148,10 @@ impl AgentsAndImages {
         &self,
         account: &AccountState,
         page: PageRequest,
-    ) -> Result<Page<Image>, Error> {
+    ) -> Result<Page<Image>, AgentsAndImagesError> {
         let owner = account.row;
         let listed = self.store.list_images(owner, page.window()).await;
-        let (batch, total) = listed.map_err(Error::internal)?;
+        let (batch, total) = listed.map_err(AgentsAndImagesError::internal)?;
         let items = Items::new(&self.store, batch, move |store, ordinal| async move {
             store.image(owner, ordinal).await
         });
@@ -160,7 +163,7 @@ impl AgentsAndImages {
         &self,
         session: &AccountSession,
         new: NewImage,
-    ) -> Result<Image, Error> {
+    ) -> Result<Image, AgentsAndImagesError> {
         let model = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?;
         session.meet(AttachedFaults { by: model.id.as_str(), rules: &model.faults }).await?;
         let cost = model.cost_per_image;
@@ -207,27 +210,27 @@ impl AgentsAndImages {
                 session.trace().charged(cost);
                 Ok(image)
             }
-            ChargeOutcome::NoMoney => Err(Error::InsufficientBalance { cost }),
+            ChargeOutcome::NoMoney => Err(AgentsAndImagesError::InsufficientBalance { cost }),
             ChargeOutcome::NoSuchConversation => {
-                Err(Error::UnknownConversation(wanted.unwrap_or_else(|| "".into())))
+                Err(AgentsAndImagesError::UnknownConversation(wanted.unwrap_or_else(|| "".into())))
             }
         }
     }
 
     /// The picture `id`, of an image or of an agent, as a PNG. Needs no account.
-    pub async fn picture(&self, id: String) -> Result<Bytes, Error> {
+    pub async fn picture(&self, id: String) -> Result<Bytes, AgentsAndImagesError> {
         if let Some(png) = self.kept(&id) {
             return Ok(png);
         }
-        let found = self.store.find_picture(id.clone()).await.map_err(Error::internal)?;
-        let Some((prompt, model)) = found else { return Err(Error::UnknownPicture(id)) };
+        let found = self.store.find_picture(id.clone()).await.map_err(AgentsAndImagesError::internal)?;
+        let Some((prompt, model)) = found else { return Err(AgentsAndImagesError::UnknownImage(id)) };
         let png = self.draw(prompt, model).await?;
         self.keep(id, &png);
         Ok(png)
     }
 
-    async fn draw(&self, prompt: String, model: SdModelId) -> Result<Bytes, Error> {
-        let place = Arc::clone(&self.drawing).acquire_owned().await.map_err(Error::internal)?;
+    async fn draw(&self, prompt: String, model: SdModelId) -> Result<Bytes, AgentsAndImagesError> {
+        let place = Arc::clone(&self.drawing).acquire_owned().await.map_err(AgentsAndImagesError::internal)?;
         let draw = move || {
             // Whoever asked may leave; the place is taken for as long as the drawing goes on.
             let _place = place;
@@ -235,9 +238,9 @@ impl AgentsAndImages {
         };
         tokio::task::spawn_blocking(draw)
             .await
-            .map_err(Error::internal)?
+            .map_err(AgentsAndImagesError::internal)?
             .map(Bytes::from)
-            .map_err(Error::internal)
+            .map_err(AgentsAndImagesError::internal)
     }
 
     fn kept(&self, id: &str) -> Option<Bytes> {

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::account::Credits;
-use crate::ids::{AccountId, AgentId, ConversationId, DeploymentId, FaultId, LlmId, SdModelId};
+use crate::ids::{AccountId, ConversationId, DeploymentId, FaultId};
 
 /// Why an act was refused or failed.
 #[derive(Debug, Error)]
@@ -47,38 +46,9 @@ pub enum Error {
     /// An account of the fixtures cannot be removed (control plane).
     #[error("account `{0}` is of the fixtures; it can be reset, not removed")]
     FixtureAccount(AccountId),
-    /// The account was reset or removed while the request was being answered.
-    #[error("the account was reset while this request was being answered")]
-    AccountEnded,
     /// No such conversation in the caller's account.
     #[error("there is no conversation `{0}`")]
     UnknownConversation(ConversationId),
-    /// No such language model.
-    #[error("there is no LLM `{0}`")]
-    UnknownLlm(LlmId),
-    /// No such picture model.
-    #[error("there is no SD model `{0}`")]
-    UnknownSdModel(SdModelId),
-    /// No such agent in the caller's account.
-    #[error("there is no agent `{0}`")]
-    UnknownAgent(AgentId),
-    /// No picture of that name.
-    #[error("there is no picture `{0}`")]
-    UnknownPicture(String),
-    /// The balance does not cover the cost.
-    #[error("insufficient account balance: this costs {cost} credits")]
-    InsufficientBalance {
-        /// What it would have cost.
-        cost: Credits,
-    },
-    /// A conversation of another deployment of the same account.
-    #[error("conversation `{conversation}` belongs to deployment `{belongs_to}`")]
-    DeploymentMismatch {
-        /// The conversation.
-        conversation: ConversationId,
-        /// The deployment that it runs on.
-        belongs_to: DeploymentId,
-    },
     /// The plan's limit is used up until the window ends.
     #[error("the rate limit of {limit} requests a minute is reached; retry in {retry_after:?}")]
     RateLimited {
@@ -87,18 +57,12 @@ pub enum Error {
         /// Time until the window ends.
         retry_after: Duration,
     },
-    /// A fault that was asked for refuses the request.
-    #[error("{}", reported_by(*status))]
-    Injected {
-        /// The status that was asked for.
-        status: u16,
-    },
     /// No such fault in the account (control plane).
     #[error("there is no fault `{0}`")]
     UnknownFault(FaultId),
     /// The server is at fault; the client only learns that.
-    #[error("internal error")]
-    Internal(#[source] Box<dyn StdError + Send + Sync>),
+    #[error(transparent)]
+    Internal(#[from] InternalError),
 }
 
 impl Error {
@@ -109,7 +73,7 @@ impl Error {
 
     /// A failure that is the server's own.
     pub fn internal(source: impl StdError + Send + Sync + 'static) -> Self {
-        Self::Internal(Box::new(source))
+        Self::Internal(InternalError::new(source))
     }
 }
 
@@ -135,21 +99,15 @@ impl From<FieldError> for Error {
     }
 }
 
-/// What a server says that answers with `status`.
-fn reported_by(status: u16) -> String {
-    match status {
-        401 => "the API key is not known".to_owned(),
-        402 => "insufficient account balance".to_owned(),
-        403 => "access is forbidden".to_owned(),
-        404 => "not found".to_owned(),
-        408 => "the request took too long".to_owned(),
-        409 => "conflict with the present state".to_owned(),
-        429 => "the rate limit is reached".to_owned(),
-        500 => "internal error".to_owned(),
-        502 => "bad gateway".to_owned(),
-        503 => "the service is temporarily unavailable".to_owned(),
-        504 => "gateway timeout".to_owned(),
-        status => format!("the request failed with status {status}"),
+/// The server is at fault. Clients learn nothing else; the log has the source.
+#[derive(Debug, Error)]
+#[error("internal error")]
+pub struct InternalError(#[source] Box<dyn StdError + Send + Sync>);
+
+impl InternalError {
+    /// A failure that `source` led to.
+    pub fn new(source: impl StdError + Send + Sync + 'static) -> Self {
+        Self(Box::new(source))
     }
 }
 

@@ -7,7 +7,9 @@
 mod echo;
 pub mod rules;
 
+use std::error::Error as StdError;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt as _};
@@ -87,10 +89,31 @@ pub struct Usage {
     pub output_tokens: Option<u64>,
 }
 
-/// Why a backend gave no answer, or stopped in the middle of one.
+/// Why a model gave no reply, or broke off in the middle of one.
+#[cfg_attr(
+    not(any(test, feature = "internals")),
+    expect(dead_code, reason = "the models of this crate do not fail like one behind a network")
+)]
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum ModelError {
+    /// The model takes no more requests for now.
+    #[error("the model's rate limit is reached")]
+    RateLimited {
+        /// How long to wait, where the model says so.
+        retry_after: Option<Duration>,
+    },
+    /// The model did not reply in time.
+    #[error("the model did not reply in time")]
+    TimedOut,
+    /// The model does not reply to this prompt.
+    #[error("the model refused the prompt: {reason}")]
+    Refused {
+        /// The reason that the model gives.
+        reason: String,
+    },
+    /// The model cannot be reached, or what it sends cannot be understood.
+    #[error("the model failed")]
+    Broken(#[source] Box<dyn StdError + Send + Sync>),
     /// A fixture's template went wrong on this prompt.
     #[error("rule `{rule}`: {source}")]
     Template {
@@ -102,6 +125,19 @@ pub enum ModelError {
     /// The thread that was to answer failed.
     #[error("the answer was lost")]
     Lost(#[source] tokio::task::JoinError),
+}
+
+impl ModelError {
+    /// The message for a client: what fails inside the server stays there.
+    pub fn client_message(&self) -> String {
+        match self {
+            Self::Template { .. } | Self::Lost(_) => "internal error".to_owned(),
+            Self::RateLimited { .. }
+            | Self::TimedOut
+            | Self::Refused { .. }
+            | Self::Broken(_) => self.to_string(),
+        }
+    }
 }
 
 impl ModelReply {

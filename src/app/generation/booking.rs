@@ -1,9 +1,9 @@
 //! What turns and completions come to in the store: a charge and a turn, together or not at all.
 
-use super::NewTurn;
-use crate::app::accounts::AccountSession;
+use super::{GenerateError, NewTurn};
+use crate::app::accounts::{AccountSession, SessionWriteError};
 use crate::domain::conversation::Conversation;
-use crate::domain::{Credits, Error};
+use crate::domain::Credits;
 use crate::ids::{IdGenerator, IdKind, MessageId};
 use crate::storage::{AccountKey, Drawn, Posted, Posting, Store, WholeTurn};
 
@@ -34,9 +34,10 @@ impl TurnRecord {
     }
 
     /// Waits until it is stored; gives the id of the answer.
-    pub(super) async fn store(self, store: &Store) -> Result<MessageId, Error> {
+    pub(super) async fn store(self, store: &Store) -> Result<MessageId, GenerateError> {
         // What is stored has drawn its id before.
-        stored(self, store).await?.answer.ok_or(Error::AccountEnded)
+        let answer = stored(self, store).await?.answer;
+        Ok(answer.ok_or(SessionWriteError::AccountEnded)?)
     }
 }
 
@@ -56,18 +57,18 @@ impl NewRunnerConversation {
     }
 
     /// Waits until it is stored; gives the conversation as it was before its first turn.
-    pub(super) async fn store(self, store: &Store) -> Result<Conversation, Error> {
+    pub(super) async fn store(self, store: &Store) -> Result<Conversation, GenerateError> {
         Ok(stored(self, store).await?.conversation)
     }
 }
 
 /// Waits until `posting` is stored.
-async fn stored<P: Posting>(posting: P, store: &Store) -> Result<P, Error> {
+async fn stored<P: Posting>(posting: P, store: &Store) -> Result<P, GenerateError> {
     let cost = posting.cost();
-    match store.post(posting).await.map_err(Error::internal)? {
+    match store.post(posting).await.map_err(GenerateError::internal)? {
         Posted::Stored(posting) => Ok(posting),
-        Posted::NotCovered => Err(Error::InsufficientBalance { cost }),
-        Posted::Outdated => Err(Error::AccountEnded),
+        Posted::NotCovered => Err(GenerateError::InsufficientBalance { cost }),
+        Posted::Outdated => Err(SessionWriteError::AccountEnded.into()),
     }
 }
 

@@ -12,14 +12,14 @@ use super::booking::TurnRecord;
 use super::counting;
 use super::message;
 use super::release_reply;
-use super::{Generation, NewTurn, PendingMessage, WholeReply};
+use super::{GenerateError, Generation, NewTurn, PendingMessage, WholeReply};
 use crate::app::accounts::{AccountSession, AccountState};
 use crate::app::faults::AttachedFaults;
 use crate::domain::api::IMAGES;
 use crate::domain::catalog::{Agent, LlmModel};
 use crate::domain::conversation::{Conversation, FileRef, Message, Meta, Target, Turn, Variables};
 use crate::domain::error::{FieldError, FieldErrorKind};
-use crate::domain::{Api, Error, OutputMode, Part, Prompt, Role, Scene};
+use crate::domain::{Api, OutputMode, Part, Prompt, Role, Scene};
 use crate::ids::{AgentId, ConversationId, IdKind, LlmId, MessageId};
 use crate::storage::accounts;
 use crate::storage::conversations;
@@ -91,7 +91,7 @@ impl Generation {
         &self,
         session: &AccountSession,
         unfinished: CompletionRequest,
-    ) -> Result<Completion, Error> {
+    ) -> Result<Completion, GenerateError> {
         let llm = self.fixtures.current().llm(&unfinished.llm, "llm_id")?;
         let agent = self.agent(session, unfinished.agent).await?;
         let mut history = unfinished.messages;
@@ -121,7 +121,7 @@ impl Generation {
         &self,
         session: &AccountSession,
         addressed: NewMessage,
-    ) -> Result<Completion, Error> {
+    ) -> Result<Completion, GenerateError> {
         let ConversationContext { conversation, agent, latest, cut, held } =
             self.conversation(session, addressed.conversation).await?;
         let llm = match &addressed.llm {
@@ -131,7 +131,7 @@ impl Generation {
             }
         };
         if let (None, Some(gone)) = (&agent, &conversation.agent) {
-            return Err(Error::UnknownAgent(gone.clone()));
+            return Err(GenerateError::UnknownAgent(gone.clone()));
         }
         let instructions = instructions(agent.as_ref(), &conversation.system_prompt);
         let message = Arc::new(vec![Part::text(addressed.content)]);
@@ -162,7 +162,7 @@ impl Generation {
         &self,
         session: &AccountSession,
         begun: NewConversation,
-    ) -> Result<Conversation, Error> {
+    ) -> Result<Conversation, GenerateError> {
         let llm = self.fixtures.current().llm(&begun.llm, "llm_id")?;
         self.agent(session, begun.agent.clone()).await?;
         let (owner, epoch, now) = (session.row, Arc::clone(session.epoch()), session.clock.now());
@@ -198,7 +198,7 @@ impl Generation {
             }
             .boxed()
         });
-        session.write(&self.store, act).await
+        Ok(session.write(&self.store, act).await?)
     }
 
     /// The conversation, and as much of it as is fetched at a time.
@@ -206,23 +206,23 @@ impl Generation {
         &self,
         account: &AccountState,
         id: ConversationId,
-    ) -> Result<ConversationContext, Error> {
+    ) -> Result<ConversationContext, GenerateError> {
         let (owner, api) = (account.row, Api::Characters);
         let latest = History::Messages(HISTORY_STEP);
         let key = ConversationKey { owner, api, id: id.clone(), latest };
-        let found = self.store.load_conversation(key).await.map_err(Error::internal)?;
-        found.ok_or(Error::UnknownConversation(id))
+        let found = self.store.load_conversation(key).await.map_err(GenerateError::internal)?;
+        found.ok_or(GenerateError::UnknownConversation(id))
     }
 
     async fn agent(
         &self,
         account: &AccountState,
         id: Option<AgentId>,
-    ) -> Result<Option<Agent>, Error> {
+    ) -> Result<Option<Agent>, GenerateError> {
         let Some(id) = id else { return Ok(None) };
         let found = self.store.find_agent(account.row, id.clone()).await;
-        let found = found.map_err(Error::internal)?;
-        found.map(Some).ok_or(Error::UnknownAgent(id))
+        let found = found.map_err(GenerateError::internal)?;
+        found.map(Some).ok_or(GenerateError::UnknownAgent(id))
     }
 
     /// The newest messages that fit into `budget` tokens, oldest first, and the tokens they come
@@ -234,7 +234,7 @@ impl Generation {
         conversation: &Conversation,
         (mut latest, mut cut): (Vec<RecentMessage>, bool),
         budget: u64,
-    ) -> Result<(Vec<Turn>, u64), Error> {
+    ) -> Result<(Vec<Turn>, u64), GenerateError> {
         let mut history = Vec::new();
         let (mut left, mut end) = (budget, conversation.message_count);
         let mut bytes_left = LONGEST_HISTORY;
@@ -271,9 +271,9 @@ impl Generation {
         ordinal: u64,
         window: PageWindow,
         max_bytes: u64,
-    ) -> Result<(Vec<RecentMessage>, u64), Error> {
+    ) -> Result<(Vec<RecentMessage>, u64), GenerateError> {
         let older = self.store.latest_messages(owner, ordinal, window, max_bytes).await;
-        let (older, bytes) = older.map_err(Error::internal)?;
+        let (older, bytes) = older.map_err(GenerateError::internal)?;
         let latest = |Message { role, parts, image, .. }| RecentMessage { role, parts, image };
         Ok((older.into_iter().map(latest).collect(), bytes))
     }

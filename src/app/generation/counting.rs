@@ -4,36 +4,37 @@ use std::sync::Arc;
 
 use o200k::SHORT_TEXT_BYTES;
 
-use crate::domain::{Error, Part, Prompt};
+use crate::domain::error::InternalError;
+use crate::domain::{Part, Prompt};
 
 /// What a file part counts, in tokens.
 const FILE_TOKENS: u64 = 256;
 
 /// The plain sum of the tokens of everything the model is shown.
-pub(super) async fn shown(prompt: &Arc<Prompt>) -> Result<u64, Error> {
+pub(super) async fn shown(prompt: &Arc<Prompt>) -> Result<u64, InternalError> {
     if bytes_shown(prompt) <= SHORT_TEXT_BYTES {
         return Ok(count_shown(prompt));
     }
     let prompt = Arc::clone(prompt);
-    tokio::task::spawn_blocking(move || count_shown(&prompt)).await.map_err(Error::internal)
+    tokio::task::spawn_blocking(move || count_shown(&prompt)).await.map_err(InternalError::new)
 }
 
 /// The tokens of `text`, and `text` again.
-pub(super) async fn of_text(text: String) -> Result<(u64, String), Error> {
+pub(super) async fn of_text(text: String) -> Result<(u64, String), InternalError> {
     if text.len() <= SHORT_TEXT_BYTES {
         return Ok((o200k::count(&text), text));
     }
     let count = move || (o200k::count(&text), text);
-    tokio::task::spawn_blocking(count).await.map_err(Error::internal)
+    tokio::task::spawn_blocking(count).await.map_err(InternalError::new)
 }
 
 /// The tokens of one message, and its parts again; a file counts 256.
-pub(super) async fn of_message(parts: Vec<Part>) -> Result<(u64, Vec<Part>), Error> {
+pub(super) async fn of_message(parts: Vec<Part>) -> Result<(u64, Vec<Part>), InternalError> {
     if bytes_of(&parts) <= SHORT_TEXT_BYTES {
         return Ok((of_parts(&parts), parts));
     }
     let count = move || (of_parts(&parts), parts);
-    tokio::task::spawn_blocking(count).await.map_err(Error::internal)
+    tokio::task::spawn_blocking(count).await.map_err(InternalError::new)
 }
 
 fn of_parts(parts: &[Part]) -> u64 {

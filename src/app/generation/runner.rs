@@ -7,11 +7,11 @@ use serde_json::{Map, Value};
 use super::booking::{NewRunnerConversation, TurnRecord};
 use super::release_reply;
 use super::streaming;
-use super::{CompleteReply, Generation, NewTurn, PendingMessage, WholeReply, WordStream};
+use super::{CompleteReply, GenerateError, Generation, NewTurn, PendingMessage, WholeReply, WordStream};
 use crate::app::auth::Caller;
 use crate::domain::conversation::name_from;
 use crate::domain::conversation::{Conversation, Meta, Target, Turn, Variables};
-use crate::domain::{Api, Error, Part, Prompt, Role, Scene};
+use crate::domain::{Api, Part, Prompt, Role, Scene};
 use crate::ids::ConversationId;
 use crate::storage::{ConversationContext, ConversationKey, History, RecentMessage};
 
@@ -35,13 +35,13 @@ pub struct ConversationReply {
 
 impl Generation {
     /// Answers, and stores nothing.
-    pub async fn run(&self, caller: &Caller, said: RunRequest) -> Result<CompleteReply, Error> {
+    pub async fn run(&self, caller: &Caller, said: RunRequest) -> Result<CompleteReply, GenerateError> {
         let asked = asked_first(caller, said, Meta::new());
         Ok(self.complete(&caller.session, &asked).await?.completed)
     }
 
     /// Streams an answer, and stores nothing.
-    pub async fn stream(&self, caller: &Caller, said: RunRequest) -> Result<WordStream, Error> {
+    pub async fn stream(&self, caller: &Caller, said: RunRequest) -> Result<WordStream, GenerateError> {
         let asked = asked_first(caller, said, Meta::new());
         let answer = self.ask(&caller.session, &asked).await?;
         Ok(self.words(&caller.session, answer).await?.words)
@@ -53,7 +53,7 @@ impl Generation {
         caller: &Caller,
         said: RunRequest,
         meta: Meta,
-    ) -> Result<ConversationReply, Error> {
+    ) -> Result<ConversationReply, GenerateError> {
         let variables = said.variables.clone();
         let asked = asked_first(caller, said, meta.clone());
         let WholeReply { completed, name, served } = self.complete(&caller.session, &asked).await?;
@@ -86,7 +86,7 @@ impl Generation {
         id: ConversationId,
         parts: Vec<Part>,
         history_limit: u64,
-    ) -> Result<ConversationReply, Error> {
+    ) -> Result<ConversationReply, GenerateError> {
         let (mut conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
         let WholeReply { completed, served, .. } = self.complete(&caller.session, &asked).await?;
         let turn = NewTurn::answered(&caller.session, &asked, completed.text.clone());
@@ -103,7 +103,7 @@ impl Generation {
         id: ConversationId,
         parts: Vec<Part>,
         history_limit: u64,
-    ) -> Result<WordStream, Error> {
+    ) -> Result<WordStream, GenerateError> {
         let (conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
         let answer = self.ask(&caller.session, &asked).await?;
         let served = answer.served.clone();
@@ -127,7 +127,7 @@ impl Generation {
         id: ConversationId,
         parts: Vec<Part>,
         history_limit: u64,
-    ) -> Result<(Conversation, PendingMessage), Error> {
+    ) -> Result<(Conversation, PendingMessage), GenerateError> {
         // What is left out of a history that would be too long are whole turns, the oldest.
         let key = ConversationKey {
             owner: caller.session.row,
@@ -135,13 +135,13 @@ impl Generation {
             id: id.clone(),
             latest: History::Turns(history_limit),
         };
-        let found = self.store.load_conversation(key).await.map_err(Error::internal)?;
+        let found = self.store.load_conversation(key).await.map_err(GenerateError::internal)?;
         let Some(ConversationContext { conversation, mut latest, cut, held, .. }) = found else {
-            return Err(Error::UnknownConversation(id));
+            return Err(GenerateError::UnknownConversation(id));
         };
         if conversation.target.id() != caller.deployment.id.as_str() {
             let belongs_to = conversation.target.id().into();
-            return Err(Error::DeploymentMismatch { conversation: id, belongs_to });
+            return Err(GenerateError::DeploymentMismatch { conversation: id, belongs_to });
         }
         let turn = conversation.turn_count + 1;
         let (variables, meta) = (conversation.variables.clone(), conversation.meta.clone());

@@ -11,16 +11,17 @@ use futures::stream::{self, BoxStream, Stream, StreamExt as _};
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
+use super::GenerateError;
 use crate::app::accounts::AccountSession;
-use crate::domain::Error;
 use crate::domain::reply_rule::Pace;
+use crate::domain::error::with_sources;
 use crate::domain::words::Words;
 use crate::ids::SeededRandom;
 use crate::models::{ModelError, ReplyChunk, ReplyChunks};
 
 /// An answer word by word. Each item is one word with the white space that follows it; an error
 /// ends it early. Dropping it stops the making of the answer.
-pub type WordStream = BoxStream<'static, Result<String, Error>>;
+pub type WordStream = BoxStream<'static, Result<String, GenerateError>>;
 
 /// The text of an answer on its way to being cut.
 pub(super) enum TextSource {
@@ -31,13 +32,13 @@ pub(super) enum TextSource {
 }
 
 /// The text of `pieces`, once the first has come, or the failure that came instead.
-pub(super) async fn begun(pieces: ReplyChunks) -> Result<TextSource, Error> {
+pub(super) async fn begun(pieces: ReplyChunks) -> Result<TextSource, GenerateError> {
     let mut pieces = match pieces {
         ReplyChunks::Whole(text, _) => return Ok(TextSource::Whole(Arc::new(text))),
         ReplyChunks::Stream(pieces) => pieces,
     };
     match pieces.next().await {
-        Some(Err(fault)) => Err(Error::internal(fault)),
+        Some(Err(fault)) => Err(fault.into()),
         Some(Ok(first)) => {
             Ok(TextSource::Pieces(stream::once(ready(Ok(first))).chain(pieces).boxed()))
         }
@@ -78,7 +79,7 @@ pub(super) struct PacedReply {
 }
 
 /// The words of `source`, each as soon as it is complete and wanted.
-fn cut(source: TextSource) -> impl Stream<Item = Result<String, Error>> {
+fn cut(source: TextSource) -> impl Stream<Item = Result<String, GenerateError>> {
     try_stream! {
         let mut words = match &source {
             TextSource::Whole(text) => Words::of(Arc::clone(text)),
@@ -89,7 +90,7 @@ fn cut(source: TextSource) -> impl Stream<Item = Result<String, Error>> {
         }
         if let TextSource::Pieces(mut pieces) = source {
             while let Some(piece) = pieces.next().await {
-                if let ReplyChunk::Text(text) = piece.map_err(Error::internal)? {
+                if let ReplyChunk::Text(text) = piece? {
                     words.push(&text);
                     while let Some(word) = words.complete() {
                         yield word;
@@ -118,7 +119,7 @@ fn wait_before(nth: u64, pace: Pace, draw: SeededRandom) -> Duration {
 pub(super) fn recorded<F, S>(answer: PacedReply, tasks: &TaskTracker, store: F) -> WordStream
 where
     F: FnOnce(String, bool) -> S + Send + 'static,
-    S: Future<Output = Result<(), Error>> + Send,
+    S: Future<Output = Result<(), GenerateError>> + Send,
 {
     let (hand_over, end) = oneshot::channel::<SentText>();
     tasks.spawn(async move {
@@ -129,8 +130,10 @@ where
         let outcome = store(text, stored.is_none()).await;
         if let Some(stored) = stored {
             let _ = stored.send(outcome);
-        } else if let Err(fault @ Error::Internal(_)) = outcome {
-            tracing::error!(error = fault.with_sources(), "an aborted turn is lost");
+        } else if let Err(error) = outcome
+            && error.is_server_failure()
+        {
+            tracing::error!(error = with_sources(&error), "an aborted turn is lost");
         }
     });
     let PacedReply { words, whole } = answer;
@@ -144,7 +147,7 @@ where
 /// What was taken of an answer, and who waits for it to be stored: nobody when it was aborted.
 struct SentText {
     text: String,
-    stored: Option<oneshot::Sender<Result<(), Error>>>,
+    stored: Option<oneshot::Sender<Result<(), GenerateError>>>,
 }
 
 /// The text that was taken so far.
@@ -183,7 +186,7 @@ struct RecordedStream {
 
 enum RecordingState {
     Open(oneshot::Sender<SentText>),
-    Storing(oneshot::Receiver<Result<(), Error>>),
+    Storing(oneshot::Receiver<Result<(), GenerateError>>),
     Over,
 }
 
@@ -210,7 +213,7 @@ impl RecordedStream {
 }
 
 impl Stream for RecordedStream {
-    type Item = Result<String, Error>;
+    type Item = Result<String, GenerateError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
@@ -234,7 +237,7 @@ impl Stream for RecordedStream {
                     return Poll::Ready(match outcome {
                         Ok(Ok(())) => None,
                         Ok(Err(fault)) => Some(Err(fault)),
-                        Err(lost) => Some(Err(Error::internal(lost))),
+                        Err(lost) => Some(Err(GenerateError::internal(lost))),
                     });
                 }
                 RecordingState::Over => return Poll::Ready(None),

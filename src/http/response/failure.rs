@@ -4,15 +4,21 @@
 //! response's extensions to the room's outermost layer, which renders it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use thiserror::Error;
 
+use crate::app::accounts::SessionWriteError;
+use crate::app::faults::InjectedError;
+use crate::app::generation::{GenerateError, ModelError};
 use crate::app::request_log::TooManyWatchers;
+use crate::app::studio::AgentsAndImagesError;
 use crate::domain::Error as Refusal;
-use crate::domain::error::FieldError;
+use crate::domain::error::{FieldError, InternalError, with_sources};
+use crate::fixtures::ModelLookupError;
 
 /// Why a request gets no ordinary answer.
 #[derive(Debug, Error)]
@@ -20,6 +26,18 @@ pub(crate) enum ApiError {
     /// The act itself was refused, or failed.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// There is no reply, or it was not stored.
+    #[error(transparent)]
+    Generate(#[from] GenerateError),
+    /// An agent or an image was not made or not found.
+    #[error(transparent)]
+    AgentsAndImages(#[from] AgentsAndImagesError),
+    /// An injected fault ends the request.
+    #[error(transparent)]
+    Injected(#[from] InjectedError),
+    /// The server failed.
+    #[error(transparent)]
+    Internal(#[from] InternalError),
     /// The body is no JSON.
     #[error("the body is not valid JSON: {reason} at line {line}, column {column}")]
     BrokenJson {
@@ -91,6 +109,9 @@ impl ApiError {
     pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Refused(refusal) => status_of_refusal(refusal),
+            Self::Generate(error) => generate_status(error),
+            Self::AgentsAndImages(error) => agents_and_images_status(error),
+            Self::Injected(error) => injected_status(error),
             Self::BrokenJson { .. } | Self::BodyBroken | Self::BadHead | Self::BadHost { .. } => {
                 StatusCode::BAD_REQUEST
             }
@@ -103,14 +124,31 @@ impl ApiError {
             Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooManyWatchers(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Internal(_) | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 
     /// The field at fault, where it is one.
     pub(crate) fn field(&self) -> Option<&FieldError> {
         match self {
-            Self::Refused(Refusal::Field(field)) => Some(field),
+            Self::Refused(Refusal::Field(field))
+            | Self::Generate(
+                GenerateError::Field(field)
+                | GenerateError::ModelLookup(ModelLookupError::OtherKind(field)),
+            )
+            | Self::AgentsAndImages(AgentsAndImagesError::ModelLookup(
+                ModelLookupError::OtherKind(field),
+            )) => Some(field),
+            _ => None,
+        }
+    }
+
+    /// How long to wait for a model that takes no more requests.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Generate(GenerateError::Model(ModelError::RateLimited { retry_after })) => {
+                *retry_after
+            }
             _ => None,
         }
     }
@@ -129,14 +167,91 @@ impl ApiError {
         if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
             rendered.headers_mut().insert(header::ALLOW, allow);
         }
+        if let Some(wait) = failure.retry_after() {
+            rendered.headers_mut().insert(header::RETRY_AFTER, wait.as_secs().into());
+        }
         rendered
     }
 
-    /// Logs what is the server's own fault, with everything that led to it.
+    /// Logs a failure of the server or of a model, with everything that led to it.
     fn log(&self) {
-        if let Self::Refused(refusal @ Refusal::Internal(_)) = self {
-            tracing::error!(error = refusal.with_sources(), "a request failed");
+        let failed = match self {
+            Self::Refused(Refusal::Internal(_))
+            | Self::AgentsAndImages(
+                AgentsAndImagesError::Internal(_)
+                | AgentsAndImagesError::Write(SessionWriteError::Internal(_)),
+            )
+            | Self::Internal(_) => true,
+            Self::Generate(error) => error.is_server_failure(),
+            _ => false,
+        };
+        if failed {
+            tracing::error!(error = with_sources(self), "a request failed");
         }
+    }
+}
+
+fn generate_status(error: &GenerateError) -> StatusCode {
+    match error {
+        GenerateError::Field(_) => StatusCode::BAD_REQUEST,
+        GenerateError::ModelLookup(error) => model_lookup_status(error),
+        GenerateError::UnknownAgent(_) | GenerateError::UnknownConversation(_) => {
+            StatusCode::NOT_FOUND
+        }
+        GenerateError::DeploymentMismatch { .. } => StatusCode::CONFLICT,
+        GenerateError::InsufficientBalance { .. } => StatusCode::PAYMENT_REQUIRED,
+        GenerateError::Injected(error) => injected_status(error),
+        GenerateError::Write(error) => session_write_status(error),
+        GenerateError::Model(error) => model_status(error),
+        GenerateError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn model_status(error: &ModelError) -> StatusCode {
+    match error {
+        ModelError::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+        ModelError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+        ModelError::Refused { .. } => StatusCode::BAD_REQUEST,
+        ModelError::Broken(_) => StatusCode::BAD_GATEWAY,
+        ModelError::Template { .. } | ModelError::Lost(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn agents_and_images_status(error: &AgentsAndImagesError) -> StatusCode {
+    match error {
+        AgentsAndImagesError::ModelLookup(error) => model_lookup_status(error),
+        AgentsAndImagesError::UnknownAgent(_)
+        | AgentsAndImagesError::UnknownConversation(_)
+        | AgentsAndImagesError::UnknownImage(_) => StatusCode::NOT_FOUND,
+        AgentsAndImagesError::InsufficientBalance { .. } => StatusCode::PAYMENT_REQUIRED,
+        AgentsAndImagesError::Injected(error) => injected_status(error),
+        AgentsAndImagesError::Write(error) => session_write_status(error),
+        AgentsAndImagesError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn model_lookup_status(error: &ModelLookupError) -> StatusCode {
+    match error {
+        ModelLookupError::OtherKind(_) => StatusCode::BAD_REQUEST,
+        ModelLookupError::UnknownLlm(_) | ModelLookupError::UnknownSdModel(_) => {
+            StatusCode::NOT_FOUND
+        }
+    }
+}
+
+fn session_write_status(error: &SessionWriteError) -> StatusCode {
+    match error {
+        SessionWriteError::AccountEnded => StatusCode::CONFLICT,
+        SessionWriteError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn injected_status(error: &InjectedError) -> StatusCode {
+    match error {
+        InjectedError::Refused { status } => {
+            StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        }
+        InjectedError::AccountEnded => StatusCode::CONFLICT,
     }
 }
 
@@ -144,27 +259,17 @@ fn status_of_refusal(refusal: &Refusal) -> StatusCode {
     match refusal {
         Refusal::Field(_) => StatusCode::BAD_REQUEST,
         Refusal::MissingKey | Refusal::UnknownKey => StatusCode::UNAUTHORIZED,
-        Refusal::InsufficientBalance { .. } => StatusCode::PAYMENT_REQUIRED,
         Refusal::UnknownConversation(_)
-        | Refusal::UnknownLlm(_)
-        | Refusal::UnknownSdModel(_)
-        | Refusal::UnknownAgent(_)
-        | Refusal::UnknownPicture(_)
         | Refusal::UnknownDeployment(_)
         | Refusal::UnknownAccount(_)
         | Refusal::UnknownRule(_)
         | Refusal::UnknownFault(_) => StatusCode::NOT_FOUND,
         Refusal::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
         Refusal::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        Refusal::Injected { status } => {
-            StatusCode::from_u16(*status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-        }
         Refusal::ForbiddenDeployment(_) | Refusal::OriginNotAllowed(_) | Refusal::ControlClosed => {
             StatusCode::FORBIDDEN
         }
-        Refusal::DeploymentMismatch { .. } | Refusal::FixtureAccount(_) | Refusal::AccountEnded => {
-            StatusCode::CONFLICT
-        }
+        Refusal::FixtureAccount(_) => StatusCode::CONFLICT,
     }
 }
 

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::failure::ApiError;
-use crate::domain::Error;
+use crate::domain::error::InternalError;
 
 /// The media type of JSON.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -26,7 +26,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
                 headers.insert(header::CONTENT_TYPE, JSON);
                 response
             }
-            Err(error) => ApiError::Refused(Error::internal(error)).into_response(),
+            Err(error) => ApiError::Internal(InternalError::new(error)).into_response(),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::failure::ApiError;
 use super::json::{JSON, Json};
 use crate::app::item_list::Items;
 use crate::domain::Error;
+use crate::domain::error::InternalError;
 
 /// An answer that holds `items`: `item` makes an item of it, `answer` what stands around them. The
 /// items are the first array in it.
@@ -29,7 +30,7 @@ where
     };
     let around = match serde_json::to_string(&answer(Vec::new())) {
         Ok(around) => around,
-        Err(fault) => return ApiError::Refused(Error::internal(fault)).into_response(),
+        Err(fault) => return ApiError::Internal(InternalError::new(fault)).into_response(),
     };
     let Some((before, after)) = around.split_once("[]") else {
         return Body::empty().into_response();

@@ -15,8 +15,8 @@ use futures::stream::{Stream, StreamExt as _};
 
 use super::account_end::AccountEnd;
 use crate::app::accounts::AccountSession;
-use crate::app::generation::WordStream;
-use crate::domain::Error;
+use crate::app::generation::{GenerateError, WordStream};
+use crate::domain::error::with_sources;
 
 /// A streamed answer (runner-overview.txt, "Streaming API": plain text, word by word).
 pub(crate) struct TextStream {
@@ -59,7 +59,7 @@ struct Chunks {
 }
 
 impl Stream for Chunks {
-    type Item = Result<Bytes, Error>;
+    type Item = Result<Bytes, GenerateError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if std::mem::take(&mut self.flushing) {
@@ -67,8 +67,10 @@ impl Stream for Chunks {
             return Poll::Pending;
         }
         let word = ready!(self.words.poll_next_unpin(context));
-        if let Some(Err(fault @ Error::Internal(_))) = &word {
-            tracing::error!(error = fault.with_sources(), "a stream broke off");
+        if let Some(Err(error)) = &word
+            && error.is_server_failure()
+        {
+            tracing::error!(error = with_sources(error), "a stream broke off");
         }
         self.flushing = matches!(word, Some(Ok(_)));
         Poll::Ready(word.map(|word| word.map(Bytes::from)))

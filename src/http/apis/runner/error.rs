@@ -6,8 +6,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::ErrorStyle;
+use crate::app::accounts::SessionWriteError;
+use crate::app::faults::InjectedError;
+use crate::app::generation::{GenerateError, ModelError};
 use crate::domain::Error as Refusal;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
+use crate::fixtures::ModelLookupError;
 use crate::http::response::json::Json;
 use crate::http::response::failure::ApiError;
 
@@ -22,6 +26,10 @@ type ErrorDetails = (&'static str, &'static str);
 fn error_details(failure: &ApiError) -> ErrorDetails {
     match failure {
         ApiError::Refused(refusal) => refusal_details(refusal),
+        ApiError::Generate(error) => generate_details(error),
+        // Only the Characters API has agents and images.
+        ApiError::AgentsAndImages(_) | ApiError::Internal(_) => (API, "internal_error"),
+        ApiError::Injected(error) => injected_details(error),
         ApiError::BrokenJson { .. } => (INVALID, "invalid_json"),
         ApiError::NotJson => (INVALID, "unsupported_media_type"),
         ApiError::TooLarge { .. } => (INVALID, "request_too_large"),
@@ -49,27 +57,58 @@ fn refusal_details(refusal: &Refusal) -> ErrorDetails {
         Refusal::OriginNotAllowed(_) => (AUTH, "origin_not_allowed"),
         Refusal::UnknownDeployment(_) => (INVALID, "deployment_not_found"),
         Refusal::UnknownConversation(_) => (INVALID, "conversation_not_found"),
-        Refusal::DeploymentMismatch { .. } => (INVALID, "deployment_mismatch"),
-        Refusal::AccountEnded => (INVALID, "account_reset"),
         Refusal::RateLimited { .. } => (LIMIT, "rate_limited"),
         Refusal::Internal(_) => (API, "internal_error"),
-        Refusal::Injected { status } => injected_error_details(*status),
         // The other rooms' reasons, which nothing here gives.
         Refusal::ControlClosed => (AUTH, "forbidden"),
-        Refusal::UnknownLlm(_)
-        | Refusal::UnknownSdModel(_)
-        | Refusal::UnknownAgent(_)
-        | Refusal::UnknownPicture(_)
-        | Refusal::UnknownAccount(_)
+        Refusal::UnknownAccount(_)
         | Refusal::UnknownRule(_)
         | Refusal::UnknownFault(_) => (INVALID, "not_found"),
         Refusal::FixtureAccount(_) => (INVALID, "conflict"),
-        Refusal::InsufficientBalance { .. } => (INVALID, "insufficient_balance"),
     }
 }
 
-/// A fault looks like the failure that its status stands for.
-fn injected_error_details(status: u16) -> ErrorDetails {
+fn generate_details(error: &GenerateError) -> ErrorDetails {
+    match error {
+        GenerateError::Field(field)
+        | GenerateError::ModelLookup(ModelLookupError::OtherKind(field)) => {
+            (INVALID, code_of(field.kind))
+        }
+        GenerateError::ModelLookup(
+            ModelLookupError::UnknownLlm(_) | ModelLookupError::UnknownSdModel(_),
+        )
+        | GenerateError::UnknownAgent(_) => (INVALID, "not_found"),
+        GenerateError::UnknownConversation(_) => (INVALID, "conversation_not_found"),
+        GenerateError::DeploymentMismatch { .. } => (INVALID, "deployment_mismatch"),
+        GenerateError::InsufficientBalance { .. } => (INVALID, "insufficient_balance"),
+        GenerateError::Injected(error) => injected_details(error),
+        GenerateError::Write(SessionWriteError::AccountEnded) => (INVALID, "account_reset"),
+        GenerateError::Model(error) => model_details(error),
+        GenerateError::Write(SessionWriteError::Internal(_)) | GenerateError::Internal(_) => {
+            (API, "internal_error")
+        }
+    }
+}
+
+fn model_details(error: &ModelError) -> ErrorDetails {
+    match error {
+        ModelError::RateLimited { .. } => (LIMIT, "rate_limited"),
+        ModelError::TimedOut => (API, "gateway_timeout"),
+        ModelError::Refused { .. } => (INVALID, "invalid_request"),
+        ModelError::Broken(_) => (API, "bad_gateway"),
+        ModelError::Template { .. } | ModelError::Lost(_) => (API, "internal_error"),
+    }
+}
+
+fn injected_details(error: &InjectedError) -> ErrorDetails {
+    match error {
+        InjectedError::Refused { status } => details_of_status(*status),
+        InjectedError::AccountEnded => (INVALID, "account_reset"),
+    }
+}
+
+/// An injected fault looks like the error that its status stands for.
+fn details_of_status(status: u16) -> ErrorDetails {
     match status {
         401 => (AUTH, "invalid_api_key"),
         402 => (INVALID, "insufficient_balance"),
@@ -180,4 +219,29 @@ fn location(field: &FieldError) -> Vec<Value> {
         }
     }
     steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::rules::template::RenderError;
+
+    #[test]
+    fn each_failure_of_a_model_has_its_status_type_and_code() {
+        let template = ModelError::Template { rule: "r".to_owned(), source: RenderError::Panicked };
+        let failures = [
+            (ModelError::RateLimited { retry_after: None }, 429, LIMIT, "rate_limited"),
+            (ModelError::TimedOut, 504, API, "gateway_timeout"),
+            (ModelError::Refused { reason: "policy".to_owned() }, 400, INVALID, "invalid_request"),
+            (ModelError::Broken("reset".into()), 502, API, "bad_gateway"),
+            (template, 500, API, "internal_error"),
+        ];
+        for (failure, status, r#type, code) in failures {
+            let internal = status == 500;
+            let error = ApiError::Generate(failure.into());
+            assert_eq!(error_details(&error), (r#type, code));
+            assert_eq!(error.status().as_u16(), status, "{code}");
+            assert_eq!(error.to_string() == "internal error", internal, "{error}");
+        }
+    }
 }

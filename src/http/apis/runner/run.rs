@@ -14,7 +14,8 @@ use super::content::variables;
 use crate::app::Generation;
 use crate::app::generation::runner::RunRequest;
 use crate::domain::conversation::Variables;
-use crate::domain::{Error, OutputMode};
+use crate::domain::OutputMode;
+use crate::domain::error::InternalError;
 use crate::http::context::KnownRequestId;
 use crate::http::extract::Body;
 use crate::http::response::json::Json;
@@ -56,11 +57,11 @@ pub(super) enum Content {
 
 impl Content {
     /// The content of an answer whose text is `text`.
-    pub(super) fn new(text: String, output: OutputMode) -> Result<Self, Error> {
+    pub(super) fn new(text: String, output: OutputMode) -> Result<Self, InternalError> {
         match output {
             OutputMode::Text => Ok(Self::Text(text)),
             OutputMode::Structured => {
-                RawValue::from_string(text).map(Self::Structured).map_err(Error::internal)
+                RawValue::from_string(text).map(Self::Structured).map_err(InternalError::new)
             }
         }
     }
