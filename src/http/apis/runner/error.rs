@@ -27,8 +27,6 @@ fn error_details(failure: &ApiError) -> ErrorDetails {
     match failure {
         ApiError::Refused(refusal) => refusal_details(refusal),
         ApiError::Generate(error) => generate_details(error),
-        // Only the Characters API has agents and images.
-        ApiError::AgentsAndImages(_) | ApiError::Internal(_) => (API, "internal_error"),
         ApiError::Injected(error) => injected_details(error),
         ApiError::BrokenJson { .. } => (INVALID, "invalid_json"),
         ApiError::NotJson => (INVALID, "unsupported_media_type"),
@@ -44,7 +42,10 @@ fn error_details(failure: &ApiError) -> ErrorDetails {
         | ApiError::UriTooLong
         | ApiError::HeadTooLarge => (INVALID, "invalid_request"),
         ApiError::FromElsewhere => (AUTH, "forbidden"),
-        ApiError::Panicked => (API, "internal_error"),
+        // Only the Characters API has agents and images.
+        ApiError::AgentsAndImages(_) | ApiError::Internal(_) | ApiError::Panicked => {
+            (API, "internal_error")
+        }
     }
 }
 
