@@ -137,7 +137,9 @@ pub use crate::http::ResetStyle;
 pub use crate::http::apis::runner::{ErrorStyle, MessageContent};
 use crate::ids::AccountId;
 pub use crate::ids::FaultId;
-pub use crate::models::rules::book::{Position, QueuedReply, RuleDefinition, RuleListItem};
+pub use crate::models::rules::account_rules::RuleListItem;
+pub use crate::models::rules::edit::{Position, RuleDefinition};
+pub use crate::models::rules::queue::QueuedReply;
 
 /// A time, in UTC; `"2026-01-01T00:00:00Z".parse()` gives one.
 pub type Time = chrono::DateTime<chrono::Utc>;

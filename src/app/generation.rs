@@ -90,7 +90,7 @@ struct WholeReply {
     /// The name it suggests for a conversation.
     name: Option<String>,
     /// The reply of a rule or the queue that it is.
-    served: Option<ReplyLease>,
+    lease: Option<ReplyLease>,
 }
 
 impl Generation {
@@ -180,7 +180,7 @@ impl Generation {
             thoughts: answer.thoughts,
             text,
         };
-        Ok(WholeReply { completed, name: answer.name, served: answer.served })
+        Ok(WholeReply { completed, name: answer.name, lease: answer.lease })
     }
 
     /// The answer as words in time. Waits for its beginning, so that a backend that fails before
@@ -198,14 +198,14 @@ impl Generation {
     }
 }
 
-/// What came of storing an answer; where nothing was stored, its reply counts as not served.
+/// Returns `outcome`; an error releases the reply, because nothing was stored.
 fn release_reply<T>(
     session: &AccountSession,
-    served: Option<ReplyLease>,
+    lease: Option<ReplyLease>,
     outcome: Result<T, GenerateError>,
 ) -> Result<T, GenerateError> {
-    if let (Err(_), Some(served)) = (&outcome, served) {
-        session.epoch().rules.give_back(served);
+    if let (Err(_), Some(lease)) = (&outcome, lease) {
+        session.epoch().rules.release(lease);
     }
     outcome
 }

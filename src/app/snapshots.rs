@@ -21,7 +21,7 @@ use crate::clock::ClockMode;
 use crate::domain::fault_rule::RouteTable;
 use crate::domain::{Error, Plan};
 use crate::ids::{AccountId, IdKind};
-use crate::models::rules::kept::CapturedRules;
+use crate::models::rules::capture::CapturedRules;
 use crate::storage::{AccountData, Store};
 
 /// Takes and restores snapshots.

@@ -50,7 +50,7 @@ pub struct ModelReply {
     /// How fast it wants to be streamed; the server's pace otherwise.
     pub pace: Option<Pace>,
     /// The reply of a rule or the queue that it is, to be given back if it comes to nothing.
-    pub served: Option<rules::ReplyLease>,
+    pub lease: Option<rules::ReplyLease>,
     /// Its text, in pieces of any size, and its usage where the backend knows it.
     pub pieces: ReplyChunks,
 }
@@ -144,7 +144,7 @@ impl ModelReply {
     /// An answer that is all there.
     pub fn whole(text: String, usage: Usage) -> Self {
         let pieces = ReplyChunks::Whole(text, usage);
-        Self { rule: None, name: None, thoughts: None, pace: None, served: None, pieces }
+        Self { rule: None, name: None, thoughts: None, pace: None, lease: None, pieces }
     }
 }
 

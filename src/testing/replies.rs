@@ -37,7 +37,7 @@ impl Replies<'_> {
 
     /// Empties the queue.
     pub fn clear_queue(&self) {
-        self.0.epoch().rules.empty_queue();
+        self.0.epoch().rules.clear_queue();
     }
 
     /// Adds a rule behind the others: a [`Rule`], or its JSON. Gives it with its id.

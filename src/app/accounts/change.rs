@@ -17,7 +17,7 @@ use crate::domain::{Credits, Error, Plan};
 use crate::fixtures::Fixtures;
 use crate::ids::AccountId;
 use crate::models::rules::AccountRules;
-use crate::models::rules::kept::RestoredRules;
+use crate::models::rules::capture::RestoredRules;
 use crate::storage::accounts;
 use crate::storage::snapshots;
 use crate::storage::{self, AccountData, AccountKey, Connection, Store, StoreError};

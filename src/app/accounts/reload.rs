@@ -19,7 +19,7 @@ impl AccountRegistry {
     /// kept for when they come back; accounts made at run time stay.
     pub async fn adopt(&self, mut fixtures: Fixtures) -> Result<(), StoreError> {
         let before = self.fixtures.current();
-        if before.rules.says_what(&fixtures.rules) {
+        if before.rules.is_same_as(&fixtures.rules) {
             // The same rules go on, and with them every account's place in them.
             fixtures.rules = Arc::clone(&before.rules);
         }
@@ -78,7 +78,7 @@ impl AccountState {
     /// Goes on with other fixtures, where `saved` is its row.
     fn go_on_with(&self, fixtures: &Fixtures, saved: &AccountRecord) {
         let epoch = self.epoch();
-        epoch.rules.adopt(&fixtures.rules);
+        epoch.rules.set_fixtures(&fixtures.rules);
         let of = saved.made_from.as_ref().unwrap_or(&saved.id);
         let Some(original) = fixtures.account(of.as_str()) else { return };
         let keys = match &saved.made_from {

@@ -107,11 +107,11 @@ impl Generation {
         fits(&llm, tokens, "messages")?;
         session.meet(carried(&llm)).await?;
         let asked = asked(session, &llm, prompt, tokens);
-        let WholeReply { completed, served, .. } = self.complete(session, &asked).await?;
+        let WholeReply { completed, lease, .. } = self.complete(session, &asked).await?;
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
         let created_at = session.clock.now();
         let paid = TurnRecord::charge(session, cost).store(&self.store).await;
-        let id = release_reply(session, served, paid)?;
+        let id = release_reply(session, lease, paid)?;
         session.trace().charged(cost);
         Ok(Completion { id, content: completed.text, created_at, thoughts: None })
     }
@@ -147,12 +147,12 @@ impl Generation {
         let mut asked = asked(session, &llm, prompt, needed + filled);
         asked.thoughts = addressed.verbose;
         asked.held = held;
-        let WholeReply { completed, served, .. } = self.complete(session, &asked).await?;
+        let WholeReply { completed, lease, .. } = self.complete(session, &asked).await?;
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
         let turn = NewTurn::answered(session, &asked, completed.text.clone());
         let created_at = turn.answered_at;
         let booking = TurnRecord::charge(session, cost).with(turn, conversation.ordinal);
-        let id = release_reply(session, served, booking.store(&self.store).await)?;
+        let id = release_reply(session, lease, booking.store(&self.store).await)?;
         session.trace().charged(cost);
         Ok(Completion { id, content: completed.text, created_at, thoughts: completed.thoughts })
     }

@@ -56,7 +56,7 @@ impl Generation {
     ) -> Result<ConversationReply, GenerateError> {
         let variables = said.variables.clone();
         let asked = asked_first(caller, said, meta.clone());
-        let WholeReply { completed, name, served } = self.complete(&caller.session, &asked).await?;
+        let WholeReply { completed, name, lease } = self.complete(&caller.session, &asked).await?;
         let turn = NewTurn::answered(&caller.session, &asked, completed.text.clone());
         let mut conversation = Conversation {
             id: "".into(),
@@ -74,7 +74,7 @@ impl Generation {
         };
         let answered_at = turn.answered_at;
         let start = NewRunnerConversation::new(&caller.session, turn, conversation);
-        conversation = release_reply(&caller.session, served, start.store(&self.store).await)?;
+        conversation = release_reply(&caller.session, lease, start.store(&self.store).await)?;
         conversation.updated_at = answered_at;
         Ok(ConversationReply { conversation, answer: completed })
     }
@@ -88,11 +88,11 @@ impl Generation {
         history_limit: u64,
     ) -> Result<ConversationReply, GenerateError> {
         let (mut conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
-        let WholeReply { completed, served, .. } = self.complete(&caller.session, &asked).await?;
+        let WholeReply { completed, lease, .. } = self.complete(&caller.session, &asked).await?;
         let turn = NewTurn::answered(&caller.session, &asked, completed.text.clone());
         conversation.updated_at = turn.answered_at;
         let booking = TurnRecord::turn(&caller.session, turn, conversation.ordinal);
-        release_reply(&caller.session, served, booking.store(&self.store).await)?;
+        release_reply(&caller.session, lease, booking.store(&self.store).await)?;
         Ok(ConversationReply { conversation, answer: completed })
     }
 
@@ -106,7 +106,7 @@ impl Generation {
     ) -> Result<WordStream, GenerateError> {
         let (conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
         let answer = self.ask(&caller.session, &asked).await?;
-        let served = answer.served.clone();
+        let lease = answer.lease.clone();
         let words = self.words(&caller.session, answer).await?;
         let (database, session) = (self.store.clone(), caller.session.clone());
         // No more than what is stored is kept for as long as the stream lasts.
@@ -116,7 +116,7 @@ impl Generation {
             let answered_at = session.clock.now();
             let turn = NewTurn { said, asked_at, text, answered_at, aborted };
             let booking = TurnRecord::turn(&session, turn, ordinal);
-            release_reply(&session, served, booking.store(&database).await.map(drop))
+            release_reply(&session, lease, booking.store(&database).await.map(drop))
         }))
     }
 

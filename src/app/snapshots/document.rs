@@ -16,7 +16,7 @@ use crate::domain::Credits;
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::fault_rule::RouteTable;
 use crate::ids::IdKind;
-use crate::models::rules::kept::RestoredRules;
+use crate::models::rules::capture::RestoredRules;
 use crate::storage::AccountData;
 
 /// The version of the document, which goes up when it changes.
@@ -98,7 +98,7 @@ impl Snapshot {
                 activity: made(IdKind::Activity),
                 agent: made(IdKind::Agent),
                 image: made(IdKind::Image),
-                rule: if wanted(Section::Rules) { book.named() } else { 0 },
+                rule: if wanted(Section::Rules) { book.last_name() } else { 0 },
                 fault: if wanted(Section::Faults) { own_faults.made } else { 0 },
             },
             rules: wanted(Section::Rules).then(|| RuleState::all(&book)),

@@ -16,8 +16,9 @@ use crate::domain::fault_rule::{self, Carrier, HitCount, RouteTable};
 use crate::domain::reply_rule::{Reply, ReplyRule};
 use crate::ids::FaultId;
 use crate::models::rules::RuleError;
-use crate::models::rules::book::{QueuedReply, RuleListItem};
-use crate::models::rules::kept::{CapturedRules, RestoredRules};
+use crate::models::rules::account_rules::RuleListItem;
+use crate::models::rules::queue::QueuedReply;
+use crate::models::rules::capture::{CapturedRules, RestoredRules};
 
 /// A section that a snapshot may leave out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,19 +1,20 @@
-//! How much an account may be told at run time: its own rules, and its queue.
+//! The bounds of the rules and of the queue of an account.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::compile::RuleError;
-use super::compile::fault_at;
+use super::error::RuleError;
 
-/// The most rules of an account, and the most replies in its queue.
+/// The most rules that an account has of its own.
+pub const RULES: usize = 1000;
+/// The most replies in the queue of an account.
 const MOST: usize = 10_000;
 /// The most bytes of its rules, and of the replies in its queue, each counted as the JSON that they
 /// are shown as.
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 
-/// Rules or queued replies: how many, and their bytes.
+/// The number and size of rules or queued replies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Load {
     pub(super) count: usize,
@@ -40,14 +41,14 @@ impl Load {
         }
     }
 
-    /// Refuses what is more than an account may have of `what`.
+    /// Refuses more than an account may have; `what` names the items in the error.
     pub(super) fn within_bounds(self, what: &str) -> Result<(), RuleError> {
         if self.count > MOST {
-            return Err(fault_at(&[], format!("an account has at most {MOST} {what}")));
+            return Err(RuleError::new(&[], format!("an account has at most {MOST} {what}")));
         }
         if self.bytes > MOST_BYTES {
             let mib = MOST_BYTES / (1024 * 1024);
-            return Err(fault_at(&[], format!("an account has at most {mib} MiB of {what}")));
+            return Err(RuleError::new(&[], format!("an account has at most {mib} MiB of {what}")));
         }
         Ok(())
     }
@@ -59,7 +60,7 @@ impl FromIterator<Load> for Load {
     }
 }
 
-/// Counts what is written.
+/// Counts the bytes that are written.
 struct Counter(usize);
 
 impl Write for Counter {

@@ -1,20 +1,24 @@
-//! The backend that answers by rule, and by a plausible fallback where no rule does.
+//! The model provider that answers by reply rules, and by a generated text where no rule matches.
 //!
 //! Rules come from the fixtures ([`RuleSet`], compiled once for all accounts) and from the control
-//! plane; each account has its own of these and its own place in those ([`RuleBook`]). [`compile`]
-//! makes a rule ready to match, [`set`] finds the ones that do, [`fallback`] answers what no rule
-//! does.
+//! plane ([`AccountRules`], which also counts how often each rule has answered an account).
+//! [`PromptView`] is what rules and templates see of a prompt; `fallback` generates the other texts.
 
-pub mod book;
+pub mod account_rules;
 mod bounds;
-mod compile;
+pub mod capture;
+pub mod edit;
+mod error;
 mod fallback;
-pub mod kept;
-mod misses;
+mod near_misses;
 mod pattern;
 pub mod pool;
+mod progress;
+mod prompt_view;
+pub mod queue;
 mod reply;
-mod set;
+mod rule;
+mod rule_set;
 pub mod template;
 #[cfg(test)]
 mod tests;
@@ -23,130 +27,125 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, FutureExt as _};
 
-use self::book::SelectedReply;
-pub use self::book::{AccountRules, ReplyLease};
-pub use self::compile::RuleError;
-use self::compile::{PromptView, SMALL};
-pub use self::misses::{NearMiss, TriedRules};
+pub use self::account_rules::AccountRules;
+pub use self::error::RuleError;
+pub use self::near_misses::{NearMiss, TriedRules};
 pub(crate) use self::pattern::Pattern;
+pub use self::progress::ReplyLease;
+use self::progress::SelectedReply;
+use self::prompt_view::{PromptView, SMALL};
 use self::reply::Rendered;
-pub use self::set::RuleSet;
+pub use self::rule_set::RuleSet;
 use super::in_output_mode;
 use super::{ModelError, ModelProvider, ModelReply, ModelRequest, Usage};
 use crate::domain::{OutputMode, Prompt};
 
-/// Answers by the first rule that matches, else by the fallback.
+/// Answers by the first rule of the fixtures that matches, else by a generated text.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReplyRules;
 
 impl ModelProvider for ReplyRules {
-    fn answer(&self, ask: ModelRequest) -> BoxFuture<'_, Result<ModelReply, ModelError>> {
-        answer(ask).boxed()
+    fn answer(&self, request: ModelRequest) -> BoxFuture<'_, Result<ModelReply, ModelError>> {
+        answer(request).boxed()
     }
 }
 
-/// What was said at run time, by queue or by rule: it answers whatever the backend is.
-pub async fn scripted_reply(ask: &ModelRequest) -> Result<Option<ModelReply>, ModelError> {
-    match due(ask, AccountRules::said_at_run_time).await? {
-        Some(due) => rendered(ask, due).await.map(Some),
+/// The reply of the queue or of the account's own rules, which come before any model provider.
+pub async fn scripted_reply(request: &ModelRequest) -> Result<Option<ModelReply>, ModelError> {
+    match select(request, AccountRules::take_scripted).await? {
+        Some(taken) => render(request, taken).await.map(Some),
         None => Ok(None),
     }
 }
 
-async fn answer(ask: ModelRequest) -> Result<ModelReply, ModelError> {
-    if let Some(due) = due(&ask, AccountRules::said_by_fixtures).await? {
-        return rendered(&ask, due).await;
+async fn answer(request: ModelRequest) -> Result<ModelReply, ModelError> {
+    if let Some(taken) = select(&request, AccountRules::take_from_fixtures).await? {
+        return render(&request, taken).await;
     }
-    let text = fallback::answer(&ask.prompt);
-    let thoughts = ask.thoughts.then(|| fallback::thoughts(&ask.prompt));
+    let text = fallback::answer(&request.prompt);
+    let thoughts = request.thoughts.then(|| fallback::thoughts(&request.prompt));
     Ok(ModelReply { thoughts, ..ModelReply::whole(text, Usage::default()) })
 }
 
-/// The reply that `find` finds, on another thread where the text is long or the patterns are many.
-async fn due(
-    ask: &ModelRequest,
-    find: fn(&AccountRules, &PromptView<'_>) -> Option<SelectedReply>,
-) -> Result<Option<Unserved>, ModelError> {
-    let unserved = |rules: Arc<AccountRules>, due: Option<SelectedReply>| {
-        due.map(|due| Unserved::new(rules, due))
+/// Takes the reply that `take` selects, on another thread if the text is long or patterns are many.
+async fn select(
+    request: &ModelRequest,
+    take: fn(&AccountRules, &PromptView<'_>) -> Option<SelectedReply>,
+) -> Result<Option<TakenReply>, ModelError> {
+    let taken = |rules: Arc<AccountRules>, selected: Option<SelectedReply>| {
+        selected.map(|selected| TakenReply { rules, selected, is_used: false })
     };
-    let (rules, shown) = (Arc::clone(&ask.rules), PromptView::new(&ask.prompt));
-    let bytes = shown.text.len();
+    let (rules, view) = (Arc::clone(&request.rules), PromptView::new(&request.prompt));
+    let bytes = view.text.len();
     if bytes <= SMALL && bytes.saturating_mul(rules.matching_cost()) <= 4 * SMALL {
-        let due = find(&rules, &shown);
-        return Ok(unserved(rules, due));
+        let selected = take(&rules, &view);
+        return Ok(taken(rules, selected));
     }
-    drop(shown);
-    let prompt = Arc::clone(&ask.prompt);
-    // Dropped when it is done, it gives back what was due.
-    let look = move || {
-        let due = find(&rules, &PromptView::new(&prompt));
-        unserved(rules, due)
+    drop(view);
+    let prompt = Arc::clone(&request.prompt);
+    // If the request is dropped meanwhile, dropping the result releases the reply.
+    let select = move || {
+        let selected = take(&rules, &PromptView::new(&prompt));
+        taken(rules, selected)
     };
-    pool::find(look).await.map_err(ModelError::Lost)
+    pool::find(select).await.map_err(ModelError::Lost)
 }
 
-/// A reply that was taken and is given back, unless it is served.
-struct Unserved {
+/// A reply that was taken. Dropping it releases the reply, unless it was used.
+struct TakenReply {
     rules: Arc<AccountRules>,
-    due: SelectedReply,
-    served: bool,
+    selected: SelectedReply,
+    is_used: bool,
 }
 
-impl Unserved {
-    fn new(rules: Arc<AccountRules>, due: SelectedReply) -> Self {
-        Self { rules, due, served: false }
-    }
-}
-
-impl Drop for Unserved {
+impl Drop for TakenReply {
     fn drop(&mut self) {
-        if !self.served {
-            self.rules.give_back(self.due.served.clone());
+        if !self.is_used {
+            self.rules.release(self.selected.lease.clone());
         }
     }
 }
 
-async fn rendered(ask: &ModelRequest, mut unserved: Unserved) -> Result<ModelReply, ModelError> {
-    let rendered = texts(&ask.prompt, ask.thoughts, &unserved.due).await;
-    // A reply whose template fails has been given, too: it would fail for every request to come.
-    unserved.served = !matches!(rendered, Err(ModelError::Lost(_)));
+async fn render(request: &ModelRequest, mut taken: TakenReply) -> Result<ModelReply, ModelError> {
+    let rendered = render_texts(&request.prompt, request.thoughts, &taken.selected).await;
+    // A reply whose template fails counts as used: it would fail for every request to come.
+    taken.is_used = !matches!(rendered, Err(ModelError::Lost(_)));
     let rendered = rendered?;
-    let SelectedReply { rule, reply, served } = &unserved.due;
-    let output = ask.prompt.output;
+    let SelectedReply { rule, reply, lease } = &taken.selected;
+    let output = request.prompt.output;
     let output_tokens = match output {
         OutputMode::Text => reply.output_tokens.or_else(|| reply.tokens()),
         OutputMode::Structured => reply.output_tokens,
     };
     let usage = Usage { input_tokens: reply.input_tokens, output_tokens };
-    let thoughts = match (rendered.thoughts, ask.thoughts) {
-        (None, true) => Some(fallback::thoughts(&ask.prompt)),
-        (found, _) => found,
+    let thoughts = match (rendered.thoughts, request.thoughts) {
+        (None, true) => Some(fallback::thoughts(&request.prompt)),
+        (thoughts, _) => thoughts,
     };
     Ok(ModelReply {
         rule: Some(Arc::clone(rule)),
         name: reply.name.clone(),
         thoughts,
         pace: reply.pace,
-        served: Some(served.clone()),
+        lease: Some(lease.clone()),
         ..ModelReply::whole(in_output_mode(output, rendered.text, "answer"), usage)
     })
 }
 
-/// The texts of the reply that is due, rendered in place where that takes no time to speak of.
-async fn texts(
+/// Renders the texts of a reply, on this thread if that is quick.
+async fn render_texts(
     prompt: &Arc<Prompt>,
     thoughts: bool,
-    due: &SelectedReply,
+    selected: &SelectedReply,
 ) -> Result<Rendered, ModelError> {
-    let failed = |source| ModelError::Template { rule: due.rule.to_string(), source };
+    let failed = |source| ModelError::Template { rule: selected.rule.to_string(), source };
     {
-        let shown = PromptView::new(prompt);
-        if due.reply.is_quick(&shown) {
-            return due.reply.render(&shown, thoughts).map_err(failed);
+        let view = PromptView::new(prompt);
+        if selected.reply.is_quick(&view) {
+            return selected.reply.render(&view, thoughts).map_err(failed);
         }
     }
-    let (prompt, reply) = (Arc::clone(prompt), Arc::clone(&due.reply));
+    let (prompt, reply) = (Arc::clone(prompt), Arc::clone(&selected.reply));
     let render = move || reply.render(&PromptView::new(&prompt), thoughts);
     pool::render(render).await.map_err(ModelError::Lost)?.map_err(failed)
 }

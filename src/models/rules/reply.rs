@@ -1,21 +1,20 @@
-//! Replies made ready: their templates compiled, and rendered within one budget.
+//! Compiled replies: their templates are compiled once and rendered within one budget a reply.
 
 use o200k::{Counted, SHORT_TEXT_BYTES};
 use serde_json::Value;
 
-use super::compile::fault_at;
-use super::compile::one_line;
-use super::compile::{PromptView, RuleError};
+use super::error::{RuleError, one_line};
+use super::prompt_view::PromptView;
 use super::template::is_template;
 use super::template::{Budget, Compiled, RenderError, SOURCE, Uses};
 use crate::domain::reply_rule::{Pace, Reply};
 
-/// A reply that is ready to be given.
+/// A reply with its templates compiled.
 #[derive(Debug)]
 pub(super) struct CompiledReply {
     body: Template,
     thoughts: Option<Template>,
-    /// Whether rendering takes no longer than what is shown is long.
+    /// Whether the time of rendering grows no faster than the size of the values.
     cheap: bool,
     uses: Uses,
     pub(super) name: Option<String>,
@@ -24,18 +23,18 @@ pub(super) struct CompiledReply {
     pub(super) pace: Option<Pace>,
 }
 
-/// A reply's texts, filled in.
+/// The rendered texts of a reply.
 #[derive(Debug)]
 pub(super) struct Rendered {
     pub(super) text: String,
-    /// None where the rule has none, or where they were not asked for.
+    /// `None` if the rule has none or the request did not want them.
     pub(super) thoughts: Option<String>,
 }
 
-/// A reply's text, as far as it is known before the prompt is.
+/// The text of a reply before the prompt is known.
 #[derive(Debug)]
 enum Template {
-    /// Text without anything to fill in.
+    /// Text without a template.
     Plain(Counted),
     /// Text to be rendered.
     Rendered(Compiled),
@@ -50,7 +49,7 @@ enum Template {
 /// Compiles the templates of one reply.
 #[derive(Default)]
 struct Compiler {
-    faults: Vec<RuleError>,
+    errors: Vec<RuleError>,
     /// Bytes of the templates so far.
     bytes: usize,
     costly: bool,
@@ -65,9 +64,9 @@ impl Compiler {
         self.bytes = self.bytes.saturating_add(source.len());
         if self.bytes > SOURCE {
             let message = format!("the templates of a reply are {} KiB long at most", SOURCE >> 10);
-            // Said once: all that follow are too many.
+            // Reported once, for the first template beyond the bound.
             if self.bytes - source.len() <= SOURCE {
-                self.faults.push(fault_at(&[field], message));
+                self.errors.push(RuleError::new(&[field], message));
             }
             return None;
         }
@@ -78,13 +77,13 @@ impl Compiler {
                 Some(Template::Rendered(compiled))
             }
             Err(error) => {
-                self.faults.push(fault_at(&[field], one_line(&error)));
+                self.errors.push(RuleError::new(&[field], one_line(&error)));
                 None
             }
         }
     }
 
-    /// The template of a whole object: each of its strings is one.
+    /// The template of a JSON value: each of its strings is a template.
     fn json(&mut self, value: &Value) -> Option<Template> {
         Some(match value {
             Value::String(text) => Template::JsonString(Box::new(self.text("json", text)?)),
@@ -112,18 +111,18 @@ impl CompiledReply {
             (None, Some(json)) => compiler.json(json),
             (None, None) => {
                 let message = "a reply needs `text` or `json`";
-                compiler.faults.push(fault_at(&[], message));
+                compiler.errors.push(RuleError::new(&[], message));
                 None
             }
             (Some(_), Some(_)) => {
                 let message = "a reply has either `text` or `json`, not both";
-                compiler.faults.push(fault_at(&["json"], message));
+                compiler.errors.push(RuleError::new(&["json"], message));
                 None
             }
         };
         let thoughts = reply.thoughts.as_ref().and_then(|text| compiler.text("thoughts", text));
         match body {
-            Some(body) if compiler.faults.is_empty() => Ok(Self {
+            Some(body) if compiler.errors.is_empty() => Ok(Self {
                 body,
                 thoughts,
                 cheap: !compiler.costly,
@@ -133,16 +132,16 @@ impl CompiledReply {
                 output_tokens: reply.output_tokens,
                 pace: reply.pace,
             }),
-            _ => Err(compiler.faults),
+            _ => Err(compiler.errors),
         }
     }
 
-    /// Whether it is rendered in the time that a thread which answers requests can spare.
-    pub(super) fn is_quick(&self, shown: &PromptView<'_>) -> bool {
-        self.cheap && shown.is_small(self.uses)
+    /// Whether it may be rendered on the thread that answers the request.
+    pub(super) fn is_quick(&self, view: &PromptView<'_>) -> bool {
+        self.cheap && view.is_small(self.uses)
     }
 
-    /// The tokens of its text, where that is known before it is rendered, and soon.
+    /// The number of tokens of a short text without templates; otherwise they are counted later.
     pub(super) fn tokens(&self) -> Option<u64> {
         match &self.body {
             Template::Plain(text) if text.len() <= SHORT_TEXT_BYTES => Some(text.tokens()),
@@ -150,14 +149,14 @@ impl CompiledReply {
         }
     }
 
-    /// Its texts for what is shown; all templates take from one budget.
+    /// Renders the texts. All templates of the reply share one budget.
     pub(super) fn render(
         &self,
-        shown: &PromptView<'_>,
+        view: &PromptView<'_>,
         thoughts: bool,
     ) -> Result<Rendered, RenderError> {
         let mut render =
-            Render { shown, uses: self.uses, context: None, budget: Budget::default() };
+            Render { view, uses: self.uses, context: None, budget: Budget::default() };
         let text = render.text(&self.body)?;
         let thoughts = self.thoughts.as_ref().filter(|_| thoughts);
         let thoughts = thoughts.map(|thoughts| render.text(thoughts)).transpose()?;
@@ -165,9 +164,9 @@ impl CompiledReply {
     }
 }
 
-/// The rendering of one reply.
+/// Renders one reply.
 struct Render<'r, 'p> {
-    shown: &'r PromptView<'p>,
+    view: &'r PromptView<'p>,
     uses: Uses,
     context: Option<minijinja::Value>,
     budget: Budget,
@@ -178,7 +177,7 @@ impl Render<'_, '_> {
         Ok(match template {
             Template::Plain(text) => text.as_str().to_owned(),
             Template::Rendered(compiled) => {
-                let context = self.context.get_or_insert_with(|| self.shown.context(self.uses));
+                let context = self.context.get_or_insert_with(|| self.view.context(self.uses));
                 compiled.render(context.clone(), &mut self.budget)?
             }
             Template::JsonString(text) => Value::String(self.text(text)?).to_string(),

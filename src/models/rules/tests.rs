@@ -110,13 +110,13 @@ impl Asked for Option<String> {
 }
 
 proptest! {
-    /// A plain scan with a count for each rule, beside the book.
+    /// A plain scan with a count for each rule, beside the rules_of_account.
     #[test]
     fn the_first_rule_that_matches_and_is_not_used_up_answers(
         rules in rules(),
         prompts in prompts(),
     ) {
-        let book = AccountRules::new(Arc::new(RuleSet::compile(&rules).unwrap()));
+        let rules_of_account = AccountRules::new(Arc::new(RuleSet::compile(&rules).unwrap()));
         let mut answered = vec![0; rules.len()];
         for prompt in prompts {
             let plain = rules.iter().zip(&answered).position(|(rule, answered)| {
@@ -125,7 +125,7 @@ proptest! {
             if let Some(place) = plain {
                 answered[place] += 1;
             }
-            let due = book.said_by_fixtures(&PromptView::new(&prompt));
+            let due = rules_of_account.take_from_fixtures(&PromptView::new(&prompt));
             let name = due.map(|due| due.rule.to_string());
             prop_assert_eq!(name, plain.map(|place| format!("rule {}", place + 1)));
         }
@@ -146,44 +146,44 @@ proptest! {
 
 #[test]
 fn a_reply_of_the_queue_that_is_given_back_is_in_its_place_again() {
-    let book = AccountRules::new(Arc::default());
+    let rules_of_account = AccountRules::new(Arc::default());
     let replies = ["one", "two", "three"].map(reply);
-    book.enqueue(&replies, None).unwrap();
+    rules_of_account.enqueue(&replies, None).unwrap();
     let prompt = prompt_of(None, "m", "x");
     let shown = PromptView::new(&prompt);
-    let serve = || book.said_at_run_time(&shown).unwrap().served;
+    let serve = || rules_of_account.take_scripted(&shown).unwrap().lease;
     let (one, two) = (serve(), serve());
-    book.give_back(two);
-    book.give_back(one);
-    let queue: Vec<Reply> = book.queue().into_iter().map(|queued| queued.reply).collect();
+    rules_of_account.release(two);
+    rules_of_account.release(one);
+    let queue: Vec<Reply> = rules_of_account.queue().into_iter().map(|queued| queued.reply).collect();
     assert_eq!(queue, replies);
     // What was served before the queue was emptied is gone with it.
     let one = serve();
-    book.empty_queue();
-    book.give_back(one);
-    assert_eq!(book.queue(), []);
+    rules_of_account.clear_queue();
+    rules_of_account.release(one);
+    assert_eq!(rules_of_account.queue(), []);
 }
 
 #[test]
 fn a_turn_that_is_given_back_is_taken_again_unless_another_was_since() {
     let replies = ["one", "two", "three"].map(reply).to_vec();
     let rule = ReplyRule { reply: replies, times: Some(3), ..ReplyRule::default() };
-    let book = AccountRules::new(Arc::default());
-    book.add(&rule, &book::Position::End).unwrap();
+    let rules_of_account = AccountRules::new(Arc::default());
+    rules_of_account.add(&rule, &edit::Position::End).unwrap();
     let prompt = prompt_of(None, "m", "x");
     let shown = PromptView::new(&prompt);
-    let serve = || book.said_at_run_time(&shown).map(|due| due.served).unwrap();
-    let answered = || book.own_rules()[0].answered;
-    book.give_back(serve());
+    let serve = || rules_of_account.take_scripted(&shown).map(|due| due.lease).unwrap();
+    let answered = || rules_of_account.own_rules()[0].answered;
+    rules_of_account.release(serve());
     assert_eq!(answered(), 0);
     let (one, two) = (serve(), serve());
-    book.give_back(one);
+    rules_of_account.release(one);
     assert_eq!(answered(), 2);
-    book.give_back(two);
+    rules_of_account.release(two);
     assert_eq!(answered(), 1);
     serve();
     serve();
-    assert!(book.said_at_run_time(&shown).is_none());
+    assert!(rules_of_account.take_scripted(&shown).is_none());
 }
 
 fn reply(text: &str) -> Reply {
@@ -201,7 +201,7 @@ fn a_rule_that_just_missed_is_looked_for_where_rules_were_asked() {
         reply: vec![reply("x")],
         ..ReplyRule::default()
     };
-    let book = AccountRules::new(Arc::new(RuleSet::compile(&[fixture]).unwrap()));
+    let rules_of_account = AccountRules::new(Arc::new(RuleSet::compile(&[fixture]).unwrap()));
     let own = ReplyRule {
         id: Some("own".to_owned()),
         when: ReplyConditions {
@@ -212,10 +212,10 @@ fn a_rule_that_just_missed_is_looked_for_where_rules_were_asked() {
         reply: vec![reply("x")],
         times: None,
     };
-    book.add(&own, &book::Position::End).unwrap();
+    rules_of_account.add(&own, &edit::Position::End).unwrap();
     let prompt = prompt_of(None, "m", "x");
     let missed = |fixtures, answering| {
-        let misses = book.rules().near_misses(&prompt, answering, fixtures);
+        let misses = rules_of_account.rules().near_misses(&prompt, answering, fixtures);
         misses.iter().map(|miss| miss.rule.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(missed(true, None), ["own", "rule 1"]);
@@ -262,7 +262,7 @@ fn among_a_thousand_keyed_rules_only_those_that_agree_are_tried() {
 #[ignore = "a measurement: prints nanoseconds a match with 10 and with 1000 rules"]
 fn ten_rules_and_a_thousand() {
     for count in [10, 1000, 10, 1000] {
-        let book = AccountRules::new(Arc::new(keyed(count)));
+        let rules_of_account = AccountRules::new(Arc::new(keyed(count)));
         let prompts: Vec<Prompt> = (0..9)
             .map(|nth| {
                 let name = format!("name {}", nth * count / 10);
@@ -272,7 +272,7 @@ fn ten_rules_and_a_thousand() {
         let rounds = 20_000;
         let watch = Stopwatch::start();
         for prompt in prompts.iter().cycle().take(rounds) {
-            let due = book.said_by_fixtures(&PromptView::new(prompt));
+            let due = rules_of_account.take_from_fixtures(&PromptView::new(prompt));
             std::hint::black_box(due.map(|due| due.rule));
         }
         println!("{count} rules: {} ns", watch.elapsed().as_nanos() / 20_000);

@@ -23,7 +23,9 @@ use crate::http::response::failure::ApiError;
 use crate::http::response::pages::ListQuery;
 use crate::ids::AccountId;
 use crate::models::rules::RuleError;
-use crate::models::rules::book::{AccountRules, Position, RuleDefinition, RuleListItem};
+use crate::models::rules::AccountRules;
+use crate::models::rules::account_rules::RuleListItem;
+use crate::models::rules::edit::{Position, RuleDefinition};
 use crate::models::rules::pool;
 
 /// A rule of a new list: the rule itself, or the id of one that is there.
@@ -267,6 +269,6 @@ pub(super) async fn clear_queue(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<StatusCode, ApiError> {
-    registry.require(&id)?.epoch().rules.empty_queue();
+    registry.require(&id)?.epoch().rules.clear_queue();
     Ok(StatusCode::NO_CONTENT)
 }

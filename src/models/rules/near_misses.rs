@@ -1,14 +1,14 @@
-//! Rules that just missed: asked for when somebody wonders why another one answered, never on a
-//! request's way.
+//! Rules that would have answered but for one condition. They are looked for when the request log
+//! is read, not while a request is answered.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::book::QUEUE;
-use super::compile::holds;
-use super::compile::{CompiledRule, PromptView};
-use super::set::RuleSet;
+use super::prompt_view::PromptView;
+use super::queue::QUEUE;
+use super::rule::{CompiledRule, holds};
+use super::rule_set::RuleSet;
 use crate::domain::Prompt;
 use crate::domain::reply_rule::ReplyConditions;
 
@@ -19,9 +19,9 @@ pub struct NearMiss {
     pub rule: Arc<str>,
     /// The condition that failed: `contains`, `variables.TONE`.
     pub condition: String,
-    /// What it asks for.
+    /// The value that the condition wants.
     pub wanted: Value,
-    /// What there was instead; nothing where that is the message itself.
+    /// The value of the request; `None` if that is the message itself.
     pub found: Option<Value>,
 }
 
@@ -33,11 +33,10 @@ pub struct TriedRules {
 }
 
 impl TriedRules {
-    /// The rules before `answering` (all of them without one) of whose conditions all held but one.
+    /// The rules before `answering` (all if `None`) of which all conditions but one held.
     ///
-    /// Of a fixtures' rule another condition must have held, and not just the one on the API: they
-    /// are many, and nobody wonders about most of them. `fixtures` tells whether they were asked
-    /// at all.
+    /// A rule of the fixtures counts only if another condition than that on the API held: they are
+    /// many, and most are of no interest. `fixtures` is whether they were tried at all.
     pub fn near_misses(
         &self,
         prompt: &Prompt,
@@ -47,20 +46,20 @@ impl TriedRules {
         if answering == Some(QUEUE) {
             return Vec::new();
         }
-        let shown = PromptView::new(prompt);
-        let asked = |rule: &&Arc<CompiledRule>| Some(&*rule.name) != answering;
+        let view = PromptView::new(prompt);
+        let is_before = |rule: &&Arc<CompiledRule>| Some(&*rule.name) != answering;
         let own = self.own.rules();
-        let misses = own.iter().take_while(asked).filter_map(|rule| rule.near_miss(&shown, false));
+        let misses = own.iter().take_while(is_before).filter_map(|rule| rule.near_miss(&view, false));
         let mut misses: Vec<NearMiss> = misses.collect();
-        if fixtures && own.iter().all(|rule| asked(&rule)) {
-            let rules = self.fixtures.rules().iter().take_while(asked);
-            misses.extend(rules.filter_map(|rule| rule.near_miss(&shown, true)));
+        if fixtures && own.iter().all(|rule| is_before(&rule)) {
+            let rules = self.fixtures.rules().iter().take_while(is_before);
+            misses.extend(rules.filter_map(|rule| rule.near_miss(&view, true)));
         }
         misses
     }
 }
 
-/// One condition of a rule, and how it fared.
+/// A condition of a rule, and whether it held.
 struct TriedCondition {
     condition: String,
     wanted: Value,
@@ -69,29 +68,29 @@ struct TriedCondition {
 }
 
 impl CompiledRule {
-    fn near_miss(&self, shown: &PromptView<'_>, telling: bool) -> Option<NearMiss> {
-        let tried = self.tried(shown);
-        let tells = tried.iter().any(|tried| tried.held && tried.condition != "api");
+    fn near_miss(&self, view: &PromptView<'_>, needs_other: bool) -> Option<NearMiss> {
+        let tried = self.tried(view);
+        let other_held = tried.iter().any(|tried| tried.held && tried.condition != "api");
         let mut failed = tried.into_iter().filter(|tried| !tried.held);
         let rule = Arc::clone(&self.name);
         let Some(only) = failed.next() else {
-            // It would have answered, if it still might.
+            // All conditions held: it has answered `times` times.
             let wanted = self.source.times.map(Value::from)?;
             return Some(NearMiss { rule, condition: "times".to_owned(), wanted, found: None });
         };
         let TriedCondition { condition, wanted, found, .. } = only;
-        let only_one = failed.next().is_none() && (tells || !telling);
-        only_one.then_some(NearMiss { rule, condition, wanted, found })
+        let is_only = failed.next().is_none() && (other_held || !needs_other);
+        is_only.then_some(NearMiss { rule, condition, wanted, found })
     }
 
-    /// Whether all its conditions hold, as they are told to who wonders.
+    /// Whether all conditions hold, by the same code that reports near misses.
     #[cfg(test)]
-    pub(super) fn misses_nothing(&self, shown: &PromptView<'_>) -> bool {
-        self.tried(shown).iter().all(|tried| tried.held)
+    pub(super) fn misses_nothing(&self, view: &PromptView<'_>) -> bool {
+        self.tried(view).iter().all(|tried| tried.held)
     }
 
-    /// Every condition that the rule has.
-    fn tried(&self, shown: &PromptView<'_>) -> Vec<TriedCondition> {
+    /// All conditions of the rule.
+    fn tried(&self, view: &PromptView<'_>) -> Vec<TriedCondition> {
         let ReplyConditions {
             api,
             deployment,
@@ -104,7 +103,7 @@ impl CompiledRule {
             meta,
             parts,
         } = &self.source.when;
-        let scene = &shown.prompt.scene;
+        let scene = &view.prompt.scene;
         let mut tried = Vec::new();
         let mut about = |name: &str, wanted: Option<Value>, found: Option<Value>, held: bool| {
             if let Some(wanted) = wanted {
@@ -123,12 +122,12 @@ impl CompiledRule {
         about("deployment", text(deployment), there, right);
         let right = model.as_deref() == Some(&scene.model);
         about("model", text(model), Some(Value::from(&*scene.model)), right);
-        about("equals", text(equals), None, equals.as_deref() == Some(&*shown.text));
-        let right = self.contains.as_ref().is_some_and(|it| shown.lower_case().contains(it));
+        about("equals", text(equals), None, equals.as_deref() == Some(&*view.text));
+        let right = self.contains.as_ref().is_some_and(|it| view.lower_case().contains(it));
         about("contains", text(contains), None, right);
-        let right = self.regex.as_ref().is_some_and(|regex| regex.is_match(&shown.text));
+        let right = self.regex.as_ref().is_some_and(|regex| regex.is_match(&view.text));
         about("regex", text(regex), None, right);
-        let there: Vec<&str> = shown.prompt.message.iter().map(crate::domain::Part::kind).collect();
+        let there: Vec<&str> = view.prompt.message.iter().map(crate::domain::Part::kind).collect();
         for kind in parts.iter().map(|kind| kind.name()) {
             let found = Some(Value::from(there.clone()));
             about("parts", Some(kind.into()), found, there.contains(&kind));

@@ -1,30 +1,30 @@
-//! Rules in their order, found fast: what a rule asks of deployment, model and text to the letter
-//! is looked up, and only rules that agree in these are tried. A thousand such rules cost what ten
-//! do.
+//! Rules in order, with indices. Exact conditions on deployment, model and text are looked up, so that
+//! only rules that agree in these are tried: a thousand such rules cost what ten do.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::compile::hash_of;
-use super::compile::{CompiledRule, PromptView, RuleError};
+use super::error::RuleError;
 use super::pattern;
+use super::prompt_view::{PromptView, hash_of};
+use super::rule::CompiledRule;
 use crate::domain::reply_rule::ReplyRule;
 
 /// Rules in order: the first match wins.
 #[derive(Debug, Default)]
 pub struct RuleSet {
     rules: Vec<Arc<CompiledRule>>,
-    /// The rules' places by what they ask for, one index for each combination of keys that occurs.
+    /// One index for each combination of exact conditions that occurs.
     indices: Vec<(LookupKeys, Index)>,
-    /// What the patterns compile to together, in bytes.
+    /// The size of all compiled patterns in bytes.
     patterns: usize,
 }
 
-/// Places of rules, in order, by the hash of what they ask for. Two askings of one hash do no
-/// harm: what is found is tried all the same.
+/// Positions of rules, in order, by the hash of their exact conditions. Collisions are harmless,
+/// because every rule that is found is matched in full.
 type Index = HashMap<u64, Vec<usize>>;
 
-/// What a rule asks for that can be looked up.
+/// Which exact conditions a rule has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct LookupKeys {
     deployment: bool,
@@ -33,18 +33,18 @@ struct LookupKeys {
 }
 
 impl RuleSet {
-    /// Compiles `rules`; the faults tell which rule, by its place, and which field.
+    /// Compiles `rules`. Each error comes with the position of its rule.
     pub fn compile(rules: &[ReplyRule]) -> Result<Self, Vec<(usize, RuleError)>> {
         let mut compiled = Vec::with_capacity(rules.len());
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         let mut left = pattern::TOGETHER;
         for (index, rule) in rules.iter().enumerate() {
             match CompiledRule::compile(rule, &mut left) {
                 Ok(rule) => compiled.push(Arc::new(rule.or_named(&format!("rule {}", index + 1)))),
-                Err(found) => faults.extend(found.into_iter().map(|fault| (index, fault))),
+                Err(found) => errors.extend(found.into_iter().map(|error| (index, error))),
             }
         }
-        if faults.is_empty() { Ok(Self::of(compiled)) } else { Err(faults) }
+        if errors.is_empty() { Ok(Self::of(compiled)) } else { Err(errors) }
     }
 
     /// These rules in this order.
@@ -77,46 +77,45 @@ impl RuleSet {
         &self.rules
     }
 
-    /// What the patterns compile to together, in bytes.
+    /// The size of all compiled patterns in bytes.
     pub(super) fn pattern_size(&self) -> usize {
         self.patterns
     }
 
-    /// Whether `other` says the same.
-    pub fn says_what(&self, other: &Self) -> bool {
+    /// Whether `other` has the same rules in the same order.
+    pub fn is_same_as(&self, other: &Self) -> bool {
         let mut pairs = self.rules.iter().zip(&other.rules);
         self.rules.len() == other.rules.len()
             && pairs.all(|(one, other)| one.source == other.source)
     }
 
-    /// The rules that match, with their places, in order.
+    /// The rules that match, with their positions, in order.
     pub(super) fn matching<'s>(
         &'s self,
-        shown: &'s PromptView<'_>,
+        view: &'s PromptView<'_>,
     ) -> impl Iterator<Item = (usize, &'s Arc<CompiledRule>)> {
-        let candidates = self.candidates(shown);
+        let candidates = self.candidates(view);
         let rules = candidates.filter_map(|place| Some((place, self.rules.get(place)?)));
-        rules.filter(|(_, rule)| rule.matches(shown))
+        rules.filter(|(_, rule)| rule.matches(view))
     }
 
-    /// The places of the rules that agree with what is shown in all that can be looked up, in
-    /// order.
+    /// The positions of the rules whose exact conditions the prompt meets, in order.
     pub(super) fn candidates<'s>(
         &'s self,
-        shown: &PromptView<'_>,
+        view: &PromptView<'_>,
     ) -> impl Iterator<Item = usize> + use<'s> {
         let mut found: Vec<&[usize]> = Vec::with_capacity(self.indices.len());
         for (keys, index) in &self.indices {
-            let deployment = keys.deployment.then(|| shown.deployment());
+            let deployment = keys.deployment.then(|| view.deployment());
             if deployment == Some(None) {
                 continue;
             }
-            let model = keys.model.then(|| shown.model());
-            let equals = keys.equals.then(|| shown.text_hash());
+            let model = keys.model.then(|| view.model());
+            let equals = keys.equals.then(|| view.text_hash());
             let hash = hash_of(&(deployment.flatten(), model, equals));
             found.extend(index.get(&hash).map(Vec::as_slice));
         }
-        // Each list is in order; together they are, when the lowest head is taken every time.
+        // Merges the sorted lists.
         std::iter::from_fn(move || {
             let next = found.iter_mut().filter(|list| !list.is_empty());
             let lowest = next.min_by_key(|list| list.first().copied())?;

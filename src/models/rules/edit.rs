@@ -1,0 +1,226 @@
+//! Changes of the rules that an account has of its own.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use super::account_rules::{AccountRules, RuleListItem};
+use super::bounds::{Load, RULES};
+use super::error::RuleError;
+use super::pattern;
+use super::progress::RuleProgress;
+use super::queue::QUEUE;
+use super::rule::CompiledRule;
+use super::rule_set::RuleSet;
+use crate::domain::reply_rule::ReplyRule;
+
+/// Where a new rule is inserted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Position {
+    /// After the others.
+    End,
+    /// At this index, counted from 0.
+    At(usize),
+    /// Before the rule of this id.
+    Before(String),
+}
+
+/// An item of a list that replaces the rules.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RuleDefinition {
+    /// The present rule of this id.
+    Kept(String),
+    /// A new rule.
+    New(Box<ReplyRule>),
+}
+
+impl AccountRules {
+    /// Adds a rule; returns it with its id.
+    pub fn add(
+        &self,
+        rule: &ReplyRule,
+        position: &Position,
+    ) -> Result<RuleListItem, Vec<RuleError>> {
+        let load = Load::of(rule);
+        let mut left = pattern::TOGETHER;
+        let rule = compile(rule, &mut left)?;
+        let mut state = self.state.lock();
+        let own = Arc::clone(&state.own);
+        let load = own.load.plus(load);
+        check_addition(&own, &rule, load).map_err(|error| vec![error])?;
+        let index = index_at(&own, position).map_err(|error| vec![error])?;
+        let (mut rules, mut answered) = (own.set.rules().to_vec(), own.answered.clone());
+        let taken = rules.iter().map(|rule| &*rule.name).collect();
+        let rule = Arc::new(with_name(rule, &mut state.last_name, &taken));
+        let added = RuleListItem::new(&rule, 0);
+        rules.insert(index, rule);
+        answered.insert(index, Arc::default());
+        state.own = Arc::new(RuleProgress { set: Arc::new(RuleSet::of(rules)), answered, load });
+        Ok(added)
+    }
+
+    /// Replaces the rules by this list. A rule that is in both keeps its count.
+    pub fn replace(&self, definitions: &[RuleDefinition]) -> Result<(), Vec<RuleError>> {
+        if definitions.len() > RULES {
+            return Err(vec![too_many_rules()]);
+        }
+        let mut errors = Vec::new();
+        let compiled = compile_all(definitions, &mut errors);
+        let mut state = self.state.lock();
+        let own = Arc::clone(&state.own);
+        let ids = check_ids(definitions, &own, &mut errors);
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        let (mut rules, mut answered) = (Vec::new(), Vec::new());
+        for (definition, new) in definitions.iter().zip(compiled) {
+            let (rule, count) = match (present(&own, definition), new) {
+                (Some(present), _) => present,
+                (None, Some(new)) => {
+                    (Arc::new(with_name(new, &mut state.last_name, &ids)), Arc::default())
+                }
+                // A kept rule that is not there was reported above.
+                (None, None) => continue,
+            };
+            rules.push(rule);
+            answered.push(count);
+        }
+        let load: Load = rules.iter().map(|rule| Load::of(&rule.source)).collect();
+        load.within_bounds("rules").map_err(|error| vec![error])?;
+        let set = RuleSet::of(rules);
+        if set.pattern_size() > pattern::TOGETHER {
+            return Err(vec![too_many_patterns(&[])]);
+        }
+        state.own = Arc::new(RuleProgress { set: Arc::new(set), answered, load });
+        Ok(())
+    }
+
+    /// Removes a rule; returns whether there was one of that id.
+    pub fn remove(&self, id: &str) -> bool {
+        let mut state = self.state.lock();
+        let Some(index) = state.own.index_of(id) else { return false };
+        let (mut rules, mut answered) =
+            (state.own.set.rules().to_vec(), state.own.answered.clone());
+        let load = state.own.load.minus(Load::of(&rules.remove(index).source));
+        answered.remove(index);
+        state.own = Arc::new(RuleProgress { set: Arc::new(RuleSet::of(rules)), answered, load });
+        true
+    }
+}
+
+/// Compiles a rule of an account. `left` is the size that patterns may still take, in bytes.
+pub(super) fn compile(rule: &ReplyRule, left: &mut usize) -> Result<CompiledRule, Vec<RuleError>> {
+    // `DELETE …/replies/queue` clears the queue.
+    if let Some("" | QUEUE) = rule.id.as_deref() {
+        return Err(vec![RuleError::new(&["id"], "an id is neither empty nor `queue`")]);
+    }
+    CompiledRule::compile(rule, left)
+}
+
+pub(super) fn too_many_rules() -> RuleError {
+    RuleError::new(&[], format!("an account has at most {RULES} rules of its own"))
+}
+
+fn too_many_patterns(path: &[&str]) -> RuleError {
+    RuleError::new(path, pattern::PatternError::TooManyTogether.to_string())
+}
+
+/// Checks the bounds and the id of a rule that is added to `own`; `load` is that of all together.
+fn check_addition(own: &RuleProgress, rule: &CompiledRule, load: Load) -> Result<(), RuleError> {
+    load.within_bounds("rules")?;
+    if own.set.rules().len() >= RULES {
+        return Err(too_many_rules());
+    }
+    if own.set.pattern_size() + rule.pattern_size() > pattern::TOGETHER {
+        return Err(too_many_patterns(&["when", "regex"]));
+    }
+    if own.index_of(&rule.name).is_some() {
+        let message = format!("there is a rule called `{}` already", rule.name);
+        return Err(RuleError::new(&["id"], message));
+    }
+    Ok(())
+}
+
+fn index_at(own: &RuleProgress, position: &Position) -> Result<usize, RuleError> {
+    let length = own.set.rules().len();
+    match position {
+        Position::End => Ok(length),
+        Position::At(index) if *index <= length => Ok(*index),
+        Position::At(_) => Err(RuleError::new(&["at"], format!("there are {length} rules"))),
+        Position::Before(id) => own.index_of(id).ok_or_else(|| {
+            RuleError::new(&["before"], format!("there is no rule called `{id}`"))
+        }),
+    }
+}
+
+/// Compiles the new rules of a list; `None` for the others and for those with errors.
+fn compile_all(
+    definitions: &[RuleDefinition],
+    errors: &mut Vec<RuleError>,
+) -> Vec<Option<CompiledRule>> {
+    let mut left = pattern::TOGETHER;
+    let mut compiled = Vec::with_capacity(definitions.len());
+    for (index, definition) in definitions.iter().enumerate() {
+        compiled.push(match definition {
+            RuleDefinition::Kept(_) => None,
+            RuleDefinition::New(rule) => compile(rule, &mut left)
+                .map_err(|found| {
+                    errors.extend(found.into_iter().map(|error| error.below_index(index)));
+                })
+                .ok(),
+        });
+    }
+    compiled
+}
+
+/// Checks that kept rules exist and that no id is used twice; returns the ids.
+fn check_ids<'d>(
+    definitions: &'d [RuleDefinition],
+    own: &RuleProgress,
+    errors: &mut Vec<RuleError>,
+) -> HashSet<&'d str> {
+    let mut ids = HashSet::new();
+    for (index, definition) in definitions.iter().enumerate() {
+        let id = match definition {
+            RuleDefinition::Kept(id) if own.index_of(id).is_none() => {
+                let error = RuleError::new(&[], format!("there is no rule called `{id}`"));
+                errors.push(error.below_index(index));
+                continue;
+            }
+            RuleDefinition::Kept(id) => Some(id.as_str()),
+            RuleDefinition::New(rule) => rule.id.as_deref(),
+        };
+        if let Some(id) = id.filter(|id| !ids.insert(*id)) {
+            let error = RuleError::new(&[], format!("there are two rules called `{id}`"));
+            errors.push(error.below_index(index));
+        }
+    }
+    ids
+}
+
+/// The present rule that a definition keeps or repeats, with its count.
+fn present(
+    own: &RuleProgress,
+    definition: &RuleDefinition,
+) -> Option<(Arc<CompiledRule>, Arc<AtomicU64>)> {
+    let index = match definition {
+        RuleDefinition::Kept(id) => own.index_of(id),
+        RuleDefinition::New(rule) => own.index_of_same(rule),
+    };
+    let (rule, count) = own.get(index?)?;
+    Some((Arc::clone(rule), Arc::clone(count)))
+}
+
+/// Gives a rule without an id the next name that none of `taken` has.
+fn with_name(rule: CompiledRule, last: &mut u64, taken: &HashSet<&str>) -> CompiledRule {
+    if !rule.name.is_empty() {
+        return rule;
+    }
+    loop {
+        *last += 1;
+        let name = format!("rule_{last}");
+        if !taken.contains(name.as_str()) {
+            return rule.or_named(&name);
+        }
+    }
+}

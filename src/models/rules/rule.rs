@@ -1,0 +1,107 @@
+//! Compiled rules: conditions in the order in which they are checked, and compiled replies.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::error::{RuleError, one_line};
+use super::pattern::Pattern;
+use super::prompt_view::PromptView;
+use super::reply::CompiledReply;
+use crate::domain::catalog::as_text;
+use crate::domain::reply_rule::{ReplyConditions, ReplyRule};
+
+/// A rule with its pattern and its replies compiled.
+#[derive(Debug)]
+pub(super) struct CompiledRule {
+    /// The name in the log and in answers: the id, or one that was given to it.
+    pub(super) name: Arc<str>,
+    pub(super) replies: Vec<Arc<CompiledReply>>,
+    /// The rule as it was written.
+    pub(super) source: ReplyRule,
+    /// `when.contains` in lower case.
+    pub(super) contains: Option<String>,
+    pub(super) regex: Option<Pattern>,
+}
+
+impl CompiledRule {
+    /// Compiles `rule`. Its pattern takes its size from `left`, the bytes that patterns may still take.
+    pub(super) fn compile(rule: &ReplyRule, left: &mut usize) -> Result<Self, Vec<RuleError>> {
+        let mut errors = Vec::new();
+        let regex = rule.when.regex.as_ref().and_then(|source| {
+            Pattern::within(source, left)
+                .map_err(|error| errors.push(RuleError::new(&["when", "regex"], one_line(&error))))
+                .ok()
+        });
+        if rule.reply.is_empty() {
+            errors.push(RuleError::new(&["reply"], "a rule needs at least one reply"));
+        }
+        if rule.times == Some(0) {
+            errors.push(RuleError::new(&["times"], "a rule answers 1 time or more"));
+        }
+        let mut replies = Vec::new();
+        for (index, reply) in rule.reply.iter().enumerate() {
+            match CompiledReply::compile(reply) {
+                Ok(reply) => replies.push(Arc::new(reply)),
+                Err(found) => errors.extend(
+                    found.into_iter().map(|error| error.below_index(index).below("reply")),
+                ),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Self {
+            name: rule.id.as_deref().unwrap_or("").into(),
+            replies,
+            contains: rule.when.contains.as_deref().map(str::to_lowercase),
+            regex,
+            source: rule.clone(),
+        })
+    }
+
+    /// The size of the compiled pattern in bytes.
+    pub(super) fn pattern_size(&self) -> usize {
+        self.regex.as_ref().map_or(0, Pattern::size)
+    }
+
+    /// The same rule, named `name` if it has no id.
+    pub(super) fn or_named(self, name: &str) -> Self {
+        match self.source.id {
+            Some(_) => self,
+            None => Self { name: name.into(), ..self },
+        }
+    }
+
+    /// The rule as it was written, with its name as the id.
+    pub(super) fn with_id(&self) -> ReplyRule {
+        ReplyRule { id: Some(self.name.to_string()), ..self.source.clone() }
+    }
+
+    /// Whether all conditions hold. Cheap conditions are checked first, the regular expression last.
+    pub(super) fn matches(&self, view: &PromptView<'_>) -> bool {
+        let ReplyConditions {
+            api, deployment, model, equals, turn, variables, meta, parts, ..
+        } = &self.source.when;
+        let scene = &view.prompt.scene;
+        api.is_none_or(|api| api == scene.api)
+            && turn.is_none_or(|turn| turn == scene.turn)
+            && deployment.as_deref().is_none_or(|id| {
+                scene.deployment.as_ref().is_some_and(|deployment| deployment.as_str() == id)
+            })
+            && model.as_deref().is_none_or(|model| *model == *scene.model)
+            && equals.as_deref().is_none_or(|text| text == view.text)
+            && parts
+                .iter()
+                .all(|kind| view.prompt.message.iter().any(|part| part.kind() == kind.name()))
+            && variables.iter().all(|(name, value)| holds(&scene.variables, name, value))
+            && meta.iter().all(|(name, value)| holds(&scene.meta, name, value))
+            && self.contains.as_deref().is_none_or(|text| view.lower_case().contains(text))
+            && self.regex.as_ref().is_none_or(|regex| regex.is_match(&view.text))
+    }
+}
+
+/// Whether `object` has `name` with this value. Values are equal if their texts are equal.
+pub(super) fn holds(object: &serde_json::Map<String, Value>, name: &str, value: &Value) -> bool {
+    object.get(name).is_some_and(|found| found == value || as_text(found) == as_text(value))
+}
