@@ -23,7 +23,7 @@ use crate::http::LargeBodies;
 use crate::http::pipeline;
 use crate::http::route_table;
 use crate::http::{
-    AccessLog, Metrics, Pipeline, PublicUrl, Secrets, Services,
+    ExchangeLog, Metrics, Pipeline, PublicUrl, Secrets, Services,
 };
 use crate::storage::{Store, StoreError};
 
@@ -115,7 +115,8 @@ impl Server {
             runner: config.runner,
             metrics: metrics.clone(),
             health: Health::new(store.clone()),
-            access_log: AccessLog::new(config.seed, config.reset, metrics, secrets),
+            exchange_log: ExchangeLog::new(config.reset, metrics),
+            seed: config.seed,
             public_url: PublicUrl::new(config.public_url.as_ref()),
         });
         Ok(Self { pipeline, generation: turns, store, registry, fixtures, watch: None })

@@ -10,17 +10,39 @@ use crate::domain::{Deployment, Error};
 use crate::fixtures::FixtureHandle;
 use crate::ids::DeploymentId;
 
-/// Tells who calls and what they may use.
+/// Finds the account of a key, and checks what it may use.
 #[derive(Debug, Clone)]
 pub struct Authenticator {
     registry: Arc<AccountRegistry>,
     fixtures: FixtureHandle,
 }
 
-/// Someone who may use a deployment.
+/// What the key of a request opens.
+#[derive(Debug, Clone)]
+pub enum Authentication {
+    /// An account.
+    Account(AccountSession),
+    /// Nothing: no key was sent.
+    MissingKey,
+    /// Nothing: no account has the key that was sent.
+    UnknownKey,
+}
+
+impl Authentication {
+    /// The account, or why there is none.
+    pub fn session(&self) -> Result<&AccountSession, Error> {
+        match self {
+            Self::Account(session) => Ok(session),
+            Self::MissingKey => Err(Error::MissingKey),
+            Self::UnknownKey => Err(Error::UnknownKey),
+        }
+    }
+}
+
+/// Who may use a deployment.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// The visit to the account that the use is attributed to.
+    /// The account that the use is attributed to.
     pub session: AccountSession,
     /// The deployment.
     pub deployment: Arc<Deployment>,
@@ -33,7 +55,7 @@ pub struct ConversationReader {
     pub account: Option<Arc<AccountState>>,
     /// Public deployments, with their owners: their conversations can be read without a key.
     pub public: Vec<PublicDeployment>,
-    /// What to answer when neither holds the conversation.
+    /// Whether the refusal of a conversation that is not visible says that the key is unknown.
     key_sent: bool,
 }
 
@@ -61,60 +83,62 @@ impl ConversationReader {
 }
 
 impl Authenticator {
-    /// Access to the accounts of `worlds` and the deployments of `fixtures`.
+    /// Authenticates against the accounts of `registry`, for the deployments of `fixtures`.
     pub fn new(registry: Arc<AccountRegistry>, fixtures: FixtureHandle) -> Self {
         Self { registry, fixtures }
     }
 
-    /// The account that `key` opens.
-    pub fn account(&self, key: Option<&str>) -> Result<Arc<AccountState>, Error> {
-        let key = key.ok_or(Error::MissingKey)?;
-        self.registry.by_key(key).ok_or(Error::UnknownKey)
+    /// What `key` opens. What services do for the request is written down in `trace`.
+    pub fn authenticate(&self, key: Option<&str>, trace: &Arc<RequestTrace>) -> Authentication {
+        let Some(key) = key else { return Authentication::MissingKey };
+        match self.registry.by_key(key) {
+            Some(account) => Authentication::Account(AccountSession::new(account, trace)),
+            None => Authentication::UnknownKey,
+        }
     }
 
-    /// The caller who sent `key` and `origin` to deployment `id`, whose visit is written about in
-    /// `notes`.
+    /// The caller of deployment `id`, from a web page of `origin` if that is given.
     ///
-    /// A key must be of the deployment's project. A public deployment asks for no key but for an
-    /// origin on its allowlist; its use is the account's whose key was sent all the same, if that
-    /// is one of the project, else the owner's.
+    /// A key must be of the deployment's project. A public deployment needs no key but an origin on
+    /// its allowlist; its use is attributed to the account whose key was sent all the same, if that
+    /// is one of the project, else to the owner.
     pub fn caller(
         &self,
         id: &str,
-        key: Option<&str>,
+        authentication: &Authentication,
         origin: Option<&str>,
-        notes: &Arc<RequestTrace>,
+        trace: &Arc<RequestTrace>,
     ) -> Result<Caller, Error> {
         let fixtures = self.fixtures.current();
         let Some(deployment) = fixtures.deployments.get(id) else {
-            // Only who has a key learns which deployments there are.
-            self.account(key)?;
+            // Which deployments there are is told only to those with a key.
+            authentication.session()?;
             return Err(Error::UnknownDeployment(DeploymentId::from(id)));
         };
         let deployment = Arc::clone(deployment);
-        if let Some(allowlist) = &deployment.public {
+        let of_project =
+            |session: &&AccountSession| session.project() == deployment.project;
+        let session = if let Some(allowlist) = &deployment.public {
             if !allowlist.allows(origin) {
                 return Err(Error::OriginNotAllowed(deployment.id.clone()));
             }
-            let of_project = key
-                .and_then(|key| self.registry.by_key(key))
-                .filter(|account| account.project() == deployment.project);
-            let account = match of_project {
-                Some(account) => account,
-                None => self.owner(&deployment)?,
-            };
-            return Ok(Caller { session: AccountSession::new(account, notes), deployment });
-        }
-        let account = self.account(key)?;
-        if account.project() != deployment.project {
-            return Err(Error::ForbiddenDeployment(deployment.id.clone()));
-        }
-        Ok(Caller { session: AccountSession::new(account, notes), deployment })
+            match authentication.session().ok().filter(of_project) {
+                Some(session) => session.clone(),
+                None => AccountSession::new(self.owner(&deployment)?, trace),
+            }
+        } else {
+            let session = Some(authentication.session()?).filter(of_project);
+            session.ok_or_else(|| Error::ForbiddenDeployment(deployment.id.clone()))?.clone()
+        };
+        Ok(Caller { session, deployment })
     }
 
-    /// Whose conversations someone with `key`, on a web page of `origin`, may read.
-    pub fn reader(&self, key: Option<&str>, origin: Option<&str>) -> ConversationReader {
-        let account = key.and_then(|key| self.registry.by_key(key));
+    /// Whose conversations can be read with this key on a web page of `origin`.
+    pub fn reader(
+        &self,
+        authentication: &Authentication,
+        origin: Option<&str>,
+    ) -> ConversationReader {
         let fixtures = self.fixtures.current();
         let public = fixtures.deployments.values().filter_map(|deployment| {
             let allowlist = deployment.public.as_ref()?;
@@ -124,7 +148,11 @@ impl Authenticator {
                 origin_allowed: allowlist.allows(origin),
             })
         });
-        ConversationReader { account, public: public.collect(), key_sent: key.is_some() }
+        ConversationReader {
+            account: authentication.session().ok().map(AccountSession::account),
+            public: public.collect(),
+            key_sent: !matches!(authentication, Authentication::MissingKey),
+        }
     }
 
     fn owner(&self, deployment: &Deployment) -> Result<Arc<AccountState>, Error> {

@@ -1,4 +1,4 @@
-//! What becomes known about a request while it is answered, for the layers around it.
+//! What the server knows of one request while it is answered.
 
 use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
@@ -12,27 +12,62 @@ use parking_lot::Mutex;
 
 use super::connection::ConnectionAbort;
 use super::large_bodies::LargeBodyPermit;
+use super::requested_fault::RequestedFault;
 use crate::app::AccountState;
+use crate::app::auth::Authentication;
 use crate::app::rate_limit::RateLimitVerdict;
-use crate::app::request_log::{self, BodyExcerpt, LogPosition};
+use crate::app::request_log::{BodyExcerpt, LogPosition, RequestTrace};
+use crate::clock::Stopwatch;
+use crate::domain::Api;
 use crate::ids::{IdGenerator, RequestId};
 
-/// One request's notes. It travels in the request's extensions.
-#[derive(Debug, Clone)]
-pub(crate) struct RequestContext(Arc<RequestFacts>);
-
+/// The facts of one request.
+///
+/// Middleware take it as an argument. axum's extractors see nothing but the request, so the pipeline
+/// puts the context into the request's extensions, as one value. The plain fields are set before that,
+/// the others after: an account is known late where the Runner API is used without a key, since the
+/// deployment in the path then tells it; and with it the id and the limit.
 #[derive(Debug)]
-struct RequestFacts {
-    route: Option<&'static str>,
-    line: ConnectionAbort,
+pub(crate) struct RequestContext {
+    /// Runs since the request came.
+    pub(crate) received: Stopwatch,
+    /// The API that the path belongs to.
+    pub(crate) api: Option<Api>,
+    /// The route that the path takes, `/v1/runner/{deployment_id}`, if it takes one.
+    pub(crate) route: Option<&'static str>,
+    /// The connection that the request came over.
+    pub(crate) connection: ConnectionAbort,
+    /// What the request's key opens. `MissingKey` also where no key is asked for.
+    pub(crate) authentication: Authentication,
+    /// The fault that the request asks for itself.
+    pub(crate) requested_fault: Option<RequestedFault>,
+    /// Where services write down what only they know.
+    pub(crate) trace: Arc<RequestTrace>,
+    /// Ids for requests that are no account's and bring none.
+    anonymous_ids: Arc<IdGenerator>,
     id: OnceLock<RequestId>,
-    place: OnceLock<AccountBinding>,
-    verdict: OnceLock<RateLimitVerdict>,
-    body: Mutex<Option<BodyExcerpt>>,
-    /// The place of its body, where that is a large one.
-    large: Mutex<Option<LargeBodyPermit>>,
-    unread: Mutex<Option<UnreadBody>>,
-    notes: Arc<request_log::RequestTrace>,
+    binding: OnceLock<AccountBinding>,
+    rate_limit: OnceLock<RateLimitVerdict>,
+    body: Mutex<RequestBody>,
+}
+
+/// The account that a request belongs to.
+#[derive(Debug)]
+pub(crate) struct AccountBinding {
+    pub(crate) account: Arc<AccountState>,
+    /// On the account's clock.
+    pub(crate) received_at: DateTime<Utc>,
+    pub(crate) position: LogPosition,
+}
+
+/// What becomes of a request's body.
+#[derive(Debug, Default)]
+struct RequestBody {
+    /// What the request log keeps of it.
+    excerpt: Option<BodyExcerpt>,
+    /// The permit of a large body.
+    permit: Option<LargeBodyPermit>,
+    unread: Option<UnreadBody>,
 }
 
 /// What a handler left of a request's body.
@@ -43,143 +78,115 @@ pub(crate) struct UnreadBody {
     pub(crate) whole: bool,
 }
 
-/// The world that a request is in, and since when.
-#[derive(Debug)]
-pub(crate) struct AccountBinding {
-    pub(crate) account: Arc<AccountState>,
-    /// The time of the world's clock when it came.
-    pub(crate) received_at: DateTime<Utc>,
-    pub(crate) position: LogPosition,
-}
-
 impl RequestContext {
-    /// The notes on a request that takes `route`, if it takes one, and came over `line`.
-    pub(crate) fn new(route: Option<&'static str>, line: ConnectionAbort) -> Self {
-        Self(Arc::new(RequestFacts {
-            route,
-            line,
+    /// The context of a request that comes now, over `connection`.
+    pub(crate) fn new(connection: ConnectionAbort, anonymous_ids: Arc<IdGenerator>) -> Self {
+        Self {
+            received: Stopwatch::start(),
+            api: None,
+            route: None,
+            connection,
+            authentication: Authentication::MissingKey,
+            requested_fault: None,
+            trace: Arc::default(),
+            anonymous_ids,
             id: OnceLock::new(),
-            place: OnceLock::new(),
-            verdict: OnceLock::new(),
-            body: Mutex::new(None),
-            large: Mutex::new(None),
-            unread: Mutex::new(None),
-            notes: Arc::default(),
-        }))
+            binding: OnceLock::new(),
+            rate_limit: OnceLock::new(),
+            body: Mutex::default(),
+        }
     }
 
-    /// The route that it takes: `/v1/runner/{deployment_id}`.
-    pub(crate) fn route(&self) -> Option<&'static str> {
-        self.0.route
+    /// The context that the pipeline has put into the request's extensions.
+    #[expect(clippy::expect_used, reason = "every request passes the pipeline, which inserts it")]
+    pub(crate) fn of(extensions: &Extensions) -> &Arc<Self> {
+        extensions.get().expect("the pipeline inserts the context")
     }
 
-    /// The connection that it came over.
-    pub(crate) fn connection(&self) -> &ConnectionAbort {
-        &self.0.line
-    }
-
-    /// The request brings its own id.
+    /// The id that the client sent.
     pub(crate) fn set_id(&self, id: RequestId) {
-        let _ = self.0.id.set(id);
+        // Called first: there is no other id yet.
+        let _ = self.id.set(id);
     }
 
-    /// The request is `world`'s: it is logged so, and gets its id from there if it has none.
+    /// The request's id: the client's, else the account's next one, else an anonymous one.
+    pub(crate) fn id(&self) -> &RequestId {
+        self.id.get_or_init(|| self.anonymous_ids.request())
+    }
+
+    /// Attributes the request to `account`, unless it already is to another one.
     pub(crate) fn bind_account(&self, account: &Arc<AccountState>) {
         account.touch();
-        self.0.place.get_or_init(|| AccountBinding {
+        self.binding.get_or_init(|| AccountBinding {
             account: Arc::clone(account),
             received_at: account.clock.now(),
             position: account.request_log.ticket(),
         });
-        self.0.id.get_or_init(|| account.epoch().ids.request());
-    }
-
-    /// The limiter has spoken.
-    pub(crate) fn set_rate_limit(&self, verdict: RateLimitVerdict) {
-        let _ = self.0.verdict.set(verdict);
-    }
-
-    /// The request's id, from `strangers` if nobody gave it one so far.
-    pub(crate) fn id(&self, strangers: &IdGenerator) -> &RequestId {
-        self.0.id.get_or_init(|| strangers.request())
-    }
-
-    /// The request's id; empty as long as it has none.
-    pub(crate) fn known_id(&self) -> RequestId {
-        self.0.id.get().cloned().unwrap_or_else(|| RequestId::from(""))
+        self.id.get_or_init(|| account.epoch().ids.request());
     }
 
     pub(crate) fn binding(&self) -> Option<&AccountBinding> {
-        self.0.place.get()
+        self.binding.get()
     }
 
     pub(crate) fn account(&self) -> Option<&AccountState> {
-        self.binding().map(|place| place.account.as_ref())
+        self.binding().map(|binding| binding.account.as_ref())
     }
 
-    /// Where services note for the journal what only they know.
-    pub(crate) fn trace(&self) -> &Arc<request_log::RequestTrace> {
-        &self.0.notes
+    /// Keeps the verdict for the response's headers.
+    pub(crate) fn set_rate_limit(&self, verdict: RateLimitVerdict) {
+        // A request is counted once.
+        let _ = self.rate_limit.set(verdict);
     }
 
-    /// The request's body was read.
+    pub(crate) fn rate_limit(&self) -> Option<&RateLimitVerdict> {
+        self.rate_limit.get()
+    }
+
+    /// Keeps an excerpt of the request's body, which was read, for the request log.
     pub(crate) fn record_body(&self, body: &Bytes) {
         if self.wants_body() {
             self.keep_body(BodyExcerpt::of(body));
         }
     }
 
-    /// The request's body has `place`, as long as it is being answered.
-    pub(crate) fn hold_large_body(&self, place: Option<LargeBodyPermit>) {
-        if place.is_some() {
-            *self.0.large.lock() = place;
+    /// Whether a request log would keep the request's body and does not have it yet.
+    pub(crate) fn wants_body(&self) -> bool {
+        self.account().is_some_and(|account| account.request_log.most() > 0)
+            && self.body.lock().excerpt.is_none()
+    }
+
+    pub(crate) fn keep_body(&self, excerpt: BodyExcerpt) {
+        self.body.lock().excerpt = Some(excerpt);
+    }
+
+    pub(crate) fn take_body(&self) -> Option<BodyExcerpt> {
+        self.body.lock().excerpt.take()
+    }
+
+    /// Holds the permit of the request's body until the answer is there.
+    pub(crate) fn hold_large_body(&self, permit: Option<LargeBodyPermit>) {
+        if permit.is_some() {
+            self.body.lock().permit = permit;
         }
     }
 
-    /// The answer is there: what was made of the request's body is gone.
+    /// Gives the permit back: what was made of the body is gone.
     pub(crate) fn release_large_body(&self) {
-        drop(self.0.large.lock().take());
-    }
-
-    /// Whether there is a journal that would keep the request's body, and does not have it yet.
-    pub(crate) fn wants_body(&self) -> bool {
-        let request_log = self.binding().map(|place| &place.account.request_log);
-        request_log.is_some_and(|request_log| request_log.most() > 0)
-            && self.0.body.lock().is_none()
-    }
-
-    /// This is to be kept of the request's body.
-    pub(crate) fn keep_body(&self, body: BodyExcerpt) {
-        *self.0.body.lock() = Some(body);
+        drop(self.body.lock().permit.take());
     }
 
     /// The request's body was dropped before it was read to its end.
     pub(crate) fn set_unread_body(&self, unread: UnreadBody) {
-        *self.0.unread.lock() = Some(unread);
+        self.body.lock().unread = Some(unread);
     }
 
-    /// What was left of the request's body.
     pub(crate) fn take_unread_body(&self) -> Option<UnreadBody> {
-        self.0.unread.lock().take()
-    }
-
-    /// What the journal keeps of the request's body.
-    pub(crate) fn take_body(&self) -> Option<BodyExcerpt> {
-        self.0.body.lock().take()
-    }
-
-    pub(crate) fn verdict(&self) -> Option<&RateLimitVerdict> {
-        self.0.verdict.get()
-    }
-
-    /// The notes that travel with the request.
-    pub(crate) fn of(extensions: &Extensions) -> Self {
-        let known = extensions.get::<Self>().cloned();
-        known.unwrap_or_else(|| Self::new(None, ConnectionAbort::default()))
+        self.body.lock().unread.take()
     }
 }
 
-/// The id of the request being answered, once its account is known.
+/// The id of the request, once its account is known: this must follow the account's extractor.
 #[derive(Debug, Clone)]
 pub(crate) struct KnownRequestId(pub(super) RequestId);
 
@@ -187,7 +194,6 @@ impl<S: Sync> FromRequestParts<S> for KnownRequestId {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        // Extractors run in order, and every one that needs an id stands behind the caller's.
-        Ok(Self(RequestContext::of(&parts.extensions).known_id()))
+        Ok(Self(RequestContext::of(&parts.extensions).id().clone()))
     }
 }

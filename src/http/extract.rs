@@ -7,14 +7,17 @@
 mod reading;
 mod values;
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
-use axum::extract::{FromRef, FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use percent_encoding::percent_decode_str;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 use serde::Deserialize;
@@ -82,12 +85,10 @@ where
         if !is_json(request.headers()) {
             return Err(ApiError::NotJson);
         }
-        let scope = request.extensions().get::<RequestContext>().cloned();
-        let (bytes, place) = read(request, LARGEST, &LargeBodies::from_ref(state)).await?;
-        if let Some(scope) = scope {
-            scope.record_body(&bytes);
-            scope.hold_large_body(place);
-        }
+        let context = Arc::clone(RequestContext::of(request.extensions()));
+        let (bytes, permit) = read(request, LARGEST, &LargeBodies::from_ref(state)).await?;
+        context.record_body(&bytes);
+        context.hold_large_body(permit);
         let most = if LARGEST > LARGEST_BODY { MOST_VALUES_OF_LARGER } else { MOST_VALUES };
         parse(&bytes, most, Strictness::from_ref(state)).map(Self)
     }
@@ -321,31 +322,30 @@ impl WholeNumber {
     }
 }
 
-/// The part of the path that the route calls `name`.
-pub(super) async fn segment<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> String {
-    first_segment(parts, state, |found| found == name).await
+/// The segment of the path that the route calls `name`, percent-decoded.
+pub(super) fn segment(parts: &Parts, name: &str) -> String {
+    first_segment(parts, |parameter| parameter == name)
 }
 
-/// The first part of the path whose name in the route is `wanted`.
-async fn first_segment<S: Send + Sync>(
-    parts: &mut Parts,
-    state: &S,
-    wanted: impl Fn(&str) -> bool,
-) -> String {
-    let params = RawPathParams::from_request_parts(parts, state).await.ok();
-    let found = params.as_ref().and_then(|params| params.iter().find(|(name, _)| wanted(name)));
-    // What is not UTF-8 once decoded names nothing that exists.
-    found.map(|(_, value)| value.to_owned()).unwrap_or_default()
+/// The first segment of the path whose name in the route is `wanted`. Every parameter of a route is a
+/// whole segment. A segment that is not UTF-8 once decoded is read as empty: it names nothing.
+fn first_segment(parts: &Parts, wanted: impl Fn(&str) -> bool) -> String {
+    let route = RequestContext::of(&parts.extensions).route.unwrap_or_default();
+    let parameter = |part: &str| part.strip_prefix('{')?.strip_suffix('}').map(&wanted);
+    let mut segments = route.split('/').zip(parts.uri.path().split('/'));
+    let segment = segments.find(|(part, _)| parameter(part) == Some(true));
+    let decoded = segment.and_then(|(_, sent)| percent_decode_str(sent).decode_utf8().ok());
+    decoded.map(Cow::into_owned).unwrap_or_default()
 }
 
-/// The one part of the path that the route leaves open.
+/// The first parameter of the route, which is the only one of most routes.
 #[derive(Debug)]
 pub(super) struct InPath<T>(pub(super) T);
 
 impl<S: Send + Sync, T: From<String>> FromRequestParts<S> for InPath<T> {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        Ok(Self(T::from(first_segment(parts, state, |_| true).await)))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(T::from(first_segment(parts, |_| true))))
     }
 }

@@ -1,6 +1,4 @@
-//! The wire: the routes of the rooms, and the one layer around them.
-//!
-//! What stands around the handlers, and in which order, is in [`pipeline`].
+//! HTTP: the APIs ([`apis`]), and the steps around their handlers, in order ([`pipeline`]).
 
 pub mod apis;
 mod base_url;
@@ -11,6 +9,7 @@ mod host;
 mod large_bodies;
 pub mod middleware;
 mod pipeline;
+mod requested_fault;
 pub mod response;
 mod routes;
 mod secrets;
@@ -19,19 +18,17 @@ use self::apis::{characters, control, docs, health, runner};
 use std::sync::{Arc, LazyLock};
 
 use axum::extract::FromRef;
-use axum::http::Uri;
-use axum::response::{IntoResponse as _, Response};
 
 pub use self::base_url::PublicUrl;
 pub use self::connection::ConnectionAbort;
 pub use self::large_bodies::LargeBodies;
-pub use self::middleware::access_log::{AccessLog, ResetStyle};
-pub use self::middleware::fault_injection::FaultHeader;
+pub use self::middleware::exchange::ExchangeLog;
 pub use self::middleware::metrics::Metrics;
+pub use self::middleware::response_headers::ResetStyle;
 pub use self::pipeline::Pipeline;
+pub use self::requested_fault::FaultHeader;
 pub use self::response::account_end::AccountEnd;
 pub(crate) use self::response::account_end::Ended;
-use self::response::failure::ApiError;
 use self::routes::Routes;
 pub use self::secrets::Secrets;
 use crate::app::{
@@ -42,49 +39,51 @@ use crate::domain::Api;
 use crate::domain::fault_rule::{Route, RouteTable};
 use crate::fixtures::FixtureHandle;
 
-/// What rooms may ask for; each names what it needs in its signature.
+/// What handlers use; each names what it needs in its signature.
 pub struct Services {
-    /// Who calls, and what they may use.
+    /// Finds the accounts of keys.
     pub authenticator: Authenticator,
-    /// Makes answers.
+    /// Asks models.
     pub generation: Generation,
-    /// Shows what is stored.
+    /// Reads conversations.
     pub conversations: ConversationQueries,
-    /// Makes agents and pictures.
+    /// Agents and images.
     pub agents_and_images: AgentsAndImages,
-    /// The models there are.
+    /// The fixtures as they are now.
     pub fixtures: FixtureHandle,
     /// Whether unknown fields are refused.
     pub strictness: extract::Strictness,
-    /// What large bodies may take together.
+    /// The memory that large bodies may take together.
     pub large_bodies: LargeBodies,
     /// Every account.
     pub registry: Arc<AccountRegistry>,
-    /// Their state as documents.
+    /// The state of accounts as documents.
     pub snapshots: Snapshots,
     /// Who may use the control plane.
     pub control: control::ControlAccess,
-    /// What must stand in no log.
+    /// Keys and tokens, which must appear in no log.
     pub secrets: Secrets,
     /// Whether requests may ask for faults of their own.
     pub fault_header: FaultHeader,
     /// How the Runner API renders what the documents leave open.
     pub runner: runner::Style,
-    /// What the server counts of its own doings.
+    /// Counts requests and streams.
     pub metrics: Metrics,
     /// Whether the server can do its work.
     pub health: Health,
-    /// Gives requests their ids and their log lines.
-    pub access_log: AccessLog,
+    /// How requests and responses are written down.
+    pub exchange_log: ExchangeLog,
+    /// What the ids of requests without an account are drawn from.
+    pub seed: u64,
     /// The URL that clients reach the server under, if it is not what they send as `Host`.
     pub public_url: PublicUrl,
 }
 
-/// [`Services`] as the router carries them: handlers are given clones of it all the time.
+/// [`Services`] as handlers get them: every request clones it.
 #[derive(Clone)]
 pub struct Shared(Arc<Services>);
 
-/// Hands out each of the [`Services`] by its type.
+/// Gives handlers each of the [`Services`] by its type.
 macro_rules! hand_out {
     ($($field:ident: $service:ty,)*) => {
         $(impl FromRef<Shared> for $service {
@@ -105,7 +104,6 @@ hand_out! {
     large_bodies: LargeBodies,
     registry: Arc<AccountRegistry>,
     snapshots: Snapshots,
-    control: control::ControlAccess,
     secrets: Secrets,
     runner: runner::Style,
     metrics: Metrics,
@@ -113,37 +111,27 @@ hand_out! {
     public_url: PublicUrl,
 }
 
-/// The routes of the two APIs, for checking what names one.
+/// The routes of the APIs, to check what names one.
 pub fn route_table() -> &'static RouteTable {
     static TABLE: LazyLock<RouteTable> = LazyLock::new(|| {
         let all = runner::routes::<Shared>().merge(characters::routes::<Shared>());
-        let route = |(path, methods): &(&'static str, Vec<_>)| {
+        let route = |(path, methods): (&'static str, Vec<_>)| {
             // Without a key a request is no account's, and meets no fault.
             let api = Api::of_path(path).filter(|api| api.needs_key(path))?;
-            Some(Route { api, path, methods: methods.clone() })
+            Some(Route { api, path, methods })
         };
-        RouteTable::new(all.listed().iter().filter_map(route))
+        RouteTable::new(all.listed().into_iter().filter_map(route))
     });
     &TABLE
 }
 
 /// Everything the server answers.
 pub fn pipeline(services: Services) -> Pipeline {
-    let services = Shared(Arc::new(services));
     let routes = Routes::new()
         .merge(runner::routes())
         .merge(characters::routes())
         .merge(health::routes())
         .merge(docs::routes())
-        .merge(control::routes(&services))
-        .map(|router| router.fallback(nothing));
-    Pipeline::new(routes.with_state(services.clone()), &services.0)
-}
-
-/// Where no route leads: the room's own answer, or that there is no such room.
-async fn nothing(uri: Uri) -> Response {
-    match Api::of_path(uri.path()) {
-        Some(_) => ApiError::UnknownPath.into_response(),
-        None => health::nothing_here(),
-    }
+        .merge(control::routes());
+    Pipeline::new(routes, services)
 }

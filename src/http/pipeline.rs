@@ -1,221 +1,198 @@
-//! What every request goes through on its way to a handler, and every answer on its way back.
+//! What every request passes on its way to a handler, and every response on its way back:
+//! [`Pipeline::answer`] is the list, in order.
 //!
-//! From the outside in, and why in this order:
-//! 1. [`drain`](super::middleware::unread_body): reads what a refused client still sends, so that it gets to see its
-//!    answer.
-//! 2. [`observe`](super::middleware::access_log): gives the request its id and writes its log line, so that even a
-//!    preflight and a panic have both. What the client gets goes through it into the account's
-//!    journal.
-//!    A wrong `Host` is refused here.
-//! 3. CORS: answers preflights before anything asks for a key; its headers stand on errors too.
-//! 4. [`faults`]: does to answers what faults say, error answers in their envelopes included.
-//! 5. The room's rendering of failures: everything inside may fail without knowing an envelope.
-//! 6. Panics become failures, so that they are rendered like any other.
-//! 7. Who calls, as far as the room asks that of every request.
-//!
-//! All of it stands around the router, not in it: a layer of the router costs every request
-//! several allocations, and layers in layers cost their product.
+//! The steps are functions around the handler, not layers of a router: a layer costs every request
+//! several allocations.
 
 mod bad_head;
 
-use std::convert::Infallible;
-use std::future::ready;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::{Bytes, HttpBody};
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::Method;
 use axum::response::{IntoResponse as _, Response};
 use futures::FutureExt as _;
-use tower::{BoxError, Layer as _, Service as _, ServiceExt as _, service_fn};
-use tower_http::cors::{AllowHeaders, AllowMethods, Any, CorsLayer, ExposeHeaders};
+use tower::BoxError;
 
-use super::Services;
-use super::apis::characters;
-use super::apis::runner;
-use super::apis::runner::ErrorStyle;
+use super::apis::{characters, control, health, runner};
 use super::connection::ConnectionAbort;
 use super::context::RequestContext;
-use super::middleware::access_log::{AccessLog, ObservedRequest};
-use super::middleware::fault_injection::{self, FaultHeader};
-use super::host;
-use super::middleware::unread_body::drain;
-use super::middleware::unread_body::drain_on_drop;
+use super::middleware::cors::Cors;
+use super::middleware::exchange::{Exchange, ExchangeLog};
+use super::middleware::fault_injection::apply_fault;
+use super::middleware::rate_limit::check_rate_limit;
+use super::middleware::response_headers::client_id;
+use super::middleware::unread_body::{drain, drain_on_drop};
+use super::requested_fault::RequestedFault;
 use super::response::failure::ApiError;
 use super::response::plain;
-use super::route_table;
-use super::routes::{RouteMatcher, Routes};
-use crate::app::Authenticator;
+use super::routes::{RouteHandlers, RouteMatcher, Routes};
+use super::{Services, Shared, host, route_table};
+use crate::app::auth::Authentication;
 use crate::domain::Api;
-use crate::domain::fault_rule::RouteTable;
+use crate::ids::{AccountId, IdGenerator};
 
-/// Everything the server answers.
+/// Answers every request to the server.
 #[derive(Clone)]
-pub struct Pipeline(Arc<PipelineInner>);
+pub struct Pipeline(Arc<PipelineSteps>);
 
-struct PipelineInner {
-    router: Router,
-    signposts: RouteMatcher,
-    observer: Arc<AccessLog>,
+struct PipelineSteps {
+    routes: RouteMatcher<Shared>,
+    services: Shared,
     cors: Cors,
-    fault_header: FaultHeader,
-    errors: ErrorStyle,
-    access: Authenticator,
+    exchange_log: Arc<ExchangeLog>,
+    /// Ids for requests that no account is known for.
+    anonymous_ids: Arc<IdGenerator>,
 }
 
 impl Pipeline {
-    /// The pipeline to `rooms`, which serve with `services`.
-    pub(crate) fn new(rooms: Routes<()>, services: &Services) -> Self {
-        let (router, signposts) = rooms.into_parts();
-        Self(Arc::new(PipelineInner {
-            router,
-            signposts,
-            observer: Arc::new(services.access_log.clone()),
+    /// The pipeline to `routes`, whose handlers use `services`.
+    pub(super) fn new(routes: Routes<Shared>, services: Services) -> Self {
+        Self(Arc::new(PipelineSteps {
+            routes: routes.into_matcher(),
             cors: Cors::new(route_table()),
-            fault_header: services.fault_header,
-            errors: services.runner.errors,
-            access: services.authenticator.clone(),
+            exchange_log: Arc::new(services.exchange_log.clone()),
+            anonymous_ids: Arc::new(IdGenerator::new(services.seed, &AccountId::from(""))),
+            services: Shared(Arc::new(services)),
         }))
     }
 
-    /// The path of every route there is, as routes are written (`/v1/runner/{deployment_id}`), and
-    /// the methods that it has a handler for.
+    /// The path of every route, as routes are written (`/v1/runner/{deployment_id}`), and the methods
+    /// that it has a handler for.
     pub fn routes(&self) -> &[(&'static str, Vec<&'static str>)] {
-        self.0.signposts.listed()
+        self.0.routes.listed()
     }
 
-    /// Answers a request that came over `line`.
-    pub async fn answer<B>(&self, line: &ConnectionAbort, request: Request<B>) -> Response
+    /// Answers a request that came over `connection`.
+    pub async fn answer<B>(&self, connection: &ConnectionAbort, request: Request<B>) -> Response
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
-        let inside = &*self.0;
-        let path = request.uri().path();
-        let (api, route) = (Api::of_path(path), inside.signposts.at(path));
-        let scope = RequestContext::new(route, line.clone());
-        let mut request = drain_on_drop(&scope, request);
-        let observed = ObservedRequest::begin(&inside.observer, &scope, &request);
-        request.extensions_mut().insert(scope.clone());
-        let response = match (host::check(request.version(), request.headers()), api) {
-            (Err(failure), _) => inside.refused(api, failure),
-            (Ok(()), Some(api)) => inside.through(api, request, &scope).await,
-            (Ok(()), None) => inside.routed(request).await,
+        let steps = &*self.0;
+        // On the way in. Route: the path is matched here and nowhere else.
+        let route = steps.routes.at(request.uri().path());
+        let mut context = steps.context(connection, &request, route);
+        // `Host`, then key, account and limit.
+        let admission = steps.admit(&mut context, &request);
+        let context = Arc::new(context);
+        // What is left of a body is read, so that a refused client sees its answer.
+        let mut request = drain_on_drop(&context, request);
+        // From here on log and request log show the request, whatever becomes of it.
+        let exchange = Exchange::begin(&steps.exchange_log, &context, &request);
+        request.extensions_mut().insert(Arc::clone(&context));
+        let response = match (admission, context.api) {
+            (Ok(()), Some(api)) if *request.method() == Method::OPTIONS => {
+                steps.cors.preflight(api, request).await
+            }
+            (Ok(()), _) => {
+                let response = catch_panic(steps.handle(route, request, &context)).await;
+                steps.finish(response, &context).await
+            }
+            (Err(error), _) => steps.finish(error.into_response(), &context).await,
         };
-        scope.release_large_body();
-        drain(&scope).await;
-        observed.answered(response)
+        context.release_large_body();
+        drain(&context).await;
+        // Id, date and limit in the headers; line and entry once the body has ended.
+        exchange.answered(response)
     }
 }
 
-impl PipelineInner {
-    async fn through(&self, api: Api, mut request: Request, scope: &RequestContext) -> Response {
-        if request.method() == Method::OPTIONS {
-            return match scope.route() {
-                Some(_) => self.cors.preflight(api, request).await,
-                None => self.refused(Some(api), ApiError::UnknownPath),
-            };
+impl PipelineSteps {
+    fn context<B>(
+        &self,
+        connection: &ConnectionAbort,
+        request: &Request<B>,
+        route: Option<&RouteHandlers<Shared>>,
+    ) -> RequestContext {
+        let mut context = RequestContext::new(connection.clone(), Arc::clone(&self.anonymous_ids));
+        context.api = Api::of_path(request.uri().path());
+        context.route = route.map(|route| route.path);
+        if let Some(id) = client_id(request.headers(), &self.services.0.secrets) {
+            context.set_id(id);
         }
-        fault_injection::ask(self.fault_header, &mut request);
-        let response = caught(self.admitted(api, request)).await;
-        let response = fault_injection::apply_fault(self.rendered(api, response), scope).await;
-        self.cors.allowed(response)
+        context
     }
 
-    /// The answer to a request that goes no further, in the envelope that belongs to its path.
-    fn refused(&self, api: Option<Api>, failure: ApiError) -> Response {
-        let failure = failure.into_response();
-        match api {
-            Some(api) => self.cors.allowed(self.rendered(api, failure)),
-            None => plain::rendered(failure),
+    /// Refuses requests that no handler should see, and attributes those to an API to their account.
+    fn admit<B>(&self, context: &mut RequestContext, request: &Request<B>) -> Result<(), ApiError> {
+        let (services, headers) = (&self.services.0, request.headers());
+        host::check(request.version(), headers)?;
+        let Some(api) = context.api else { return Ok(()) };
+        // A preflight carries no key.
+        if *request.method() == Method::OPTIONS {
+            return context.route.map(|_| ()).ok_or(ApiError::UnknownPath);
         }
-    }
-
-    /// Asks who calls, where the API asks that of every request, and lets the handler answer.
-    async fn admitted(&self, api: Api, mut request: Request) -> Response {
-        match api {
-            Api::Runner => runner::attribute(&self.access, &request),
-            Api::Characters if api.needs_key(request.uri().path()) => {
-                if let Err(refusal) = characters::count(&self.access, &mut request) {
-                    return refusal.into_response();
-                }
+        context.requested_fault = RequestedFault::of(services.fault_header, headers);
+        if !api.needs_key(request.uri().path()) {
+            return Ok(());
+        }
+        let key = match api {
+            Api::Runner => runner::key(headers),
+            Api::Characters => characters::key(headers),
+        };
+        context.authentication = services.authenticator.authenticate(key, &context.trace);
+        if let Authentication::Account(session) = &context.authentication {
+            context.bind_account(&session.account());
+            // The Runner API's limit counts only requests that may use their deployment: its
+            // extractors check it.
+            if api == Api::Characters {
+                check_rate_limit(context, api, session)?;
             }
-            Api::Characters => {}
         }
-        self.routed(request).await
+        Ok(())
     }
 
     /// Lets the handler answer.
-    async fn routed(&self, request: Request) -> Response {
-        let Ok(response) = self.router.clone().call(request).await;
-        response
+    async fn handle(
+        &self,
+        route: Option<&RouteHandlers<Shared>>,
+        request: Request,
+        context: &RequestContext,
+    ) -> Response {
+        let services = &self.services.0;
+        let Some(route) = route else {
+            return match context.api {
+                Some(_) => ApiError::UnknownPath.into_response(),
+                None => health::nothing_here(),
+            };
+        };
+        if !route.guarded {
+            return route.call(request, self.services.clone()).await;
+        }
+        match control::guard(&services.control, &services.large_bodies, request).await {
+            Ok(request) => route.call(request, self.services.clone()).await,
+            Err(error) => error.into_response(),
+        }
     }
 
-    /// Gives failures the API's envelope.
-    fn rendered(&self, api: Api, response: Response) -> Response {
+    /// On the way out: errors get the API's envelope, responses their fault and the headers for web
+    /// pages of other origins, which the control plane does not serve.
+    async fn finish(&self, response: Response, context: &RequestContext) -> Response {
+        let response = self.in_envelope(context.api, response);
+        let response = apply_fault(response, context).await;
+        self.with_cors(context.api, response)
+    }
+
+    fn in_envelope(&self, api: Option<Api>, response: Response) -> Response {
         match api {
-            Api::Runner => runner::rendered(self.errors, response),
-            Api::Characters => plain::rendered(response),
+            Some(Api::Runner) => runner::rendered(self.services.0.runner.errors, response),
+            Some(Api::Characters) | None => plain::rendered(response),
+        }
+    }
+
+    fn with_cors(&self, api: Option<Api>, response: Response) -> Response {
+        match api {
+            Some(_) => self.cors.add_headers(response),
+            None => response,
         }
     }
 }
 
-/// Turns a panic of a handler into a failure.
-async fn caught(handled: impl Future<Output = Response>) -> Response {
-    AssertUnwindSafe(handled).catch_unwind().await.unwrap_or_else(ApiError::panicked)
-}
-
-/// What lets web pages of any origin use both APIs.
-struct Cors {
-    layer: CorsLayer,
-    routes: &'static RouteTable,
-    /// What it adds to every answer that is none to a preflight.
-    headers: Vec<(HeaderName, HeaderValue)>,
-}
-
-impl Cors {
-    /// Any origin, any request header, and the headers that clients want to read.
-    fn new(routes: &'static RouteTable) -> Self {
-        const EXPOSED: [HeaderName; 5] = [
-            HeaderName::from_static("x-request-id"),
-            header::RETRY_AFTER,
-            HeaderName::from_static("x-ratelimit-limit"),
-            HeaderName::from_static("x-ratelimit-remaining"),
-            HeaderName::from_static("x-ratelimit-reset"),
-        ];
-        let layer = CorsLayer::new()
-            .allow_origin(Any)
-            .allow_headers(AllowHeaders::mirror_request())
-            .expose_headers(ExposeHeaders::list(EXPOSED));
-        // None of them depends on the request, so the layer is asked once and not every time.
-        let answer = Self::through(&layer, Request::default()).now_or_never();
-        let headers = answer.iter().flat_map(Response::headers);
-        let headers = headers.map(|(name, value)| (name.clone(), value.clone())).collect();
-        Self { layer, routes, headers }
-    }
-
-    /// Answers a preflight for a path of `api`: every method that a route of the API takes is allowed.
-    async fn preflight(&self, api: Api, request: Request) -> Response {
-        let methods = self.routes.methods_of(api).into_iter().filter_map(|name| name.parse().ok());
-        let layer = self.layer.clone().allow_methods(AllowMethods::list(methods));
-        Self::through(&layer, request).await
-    }
-
-    /// What the layer makes of an empty answer.
-    async fn through(layer: &CorsLayer, request: Request) -> Response {
-        let empty =
-            service_fn(|_: Request| ready(Ok::<_, Infallible>(Response::new(Body::empty()))));
-        let Ok(response) = layer.layer(empty).oneshot(request).await;
-        response
-    }
-
-    fn allowed(&self, mut response: Response) -> Response {
-        for (name, value) in &self.headers {
-            response.headers_mut().append(name, value.clone());
-        }
-        response
-    }
+/// Turns a panic of a handler into an error.
+async fn catch_panic(handler: impl Future<Output = Response>) -> Response {
+    AssertUnwindSafe(handler).catch_unwind().await.unwrap_or_else(ApiError::panicked)
 }
 
 #[cfg(test)]
@@ -223,19 +200,19 @@ mod tests {
     use axum::body::to_bytes;
     use serde_json::{Value, json};
 
+    use super::super::apis::runner::ErrorStyle;
     use super::*;
-    use crate::domain::fault_rule::Route;
 
     /// What a client sees of a handler that panics.
     async fn panicked(render: impl FnOnce(Response) -> Response) -> (u16, Value) {
-        let response = render(caught(async { panic!("the key is sesame") }).await);
+        let response = render(catch_panic(async { panic!("the key is sesame") }).await);
         let status = response.status().as_u16();
         let body = to_bytes(response.into_body(), 4096).await.unwrap();
         (status, serde_json::from_slice(&body).unwrap())
     }
 
     #[tokio::test]
-    async fn a_panic_is_a_500_in_its_rooms_envelope_that_tells_nothing() {
+    async fn a_panic_is_a_500_in_its_apis_envelope_without_its_message() {
         let error = json!({
             "type": "api_error", "message": "internal error", "param": null,
             "code": "internal_error",
@@ -245,21 +222,5 @@ mod tests {
         let fast_api = |response| runner::rendered(ErrorStyle::FastApi, response);
         assert_eq!(panicked(fast_api).await, (500, json!({ "detail": "internal error" })));
         assert_eq!(panicked(plain::rendered).await, (500, json!({ "error": "Internal error" })));
-    }
-
-    #[tokio::test]
-    async fn a_preflight_allows_the_methods_that_the_routes_of_the_api_have() {
-        let route = |api, path, method| Route { api, path, methods: vec![method] };
-        let routes = RouteTable::new([
-            route(Api::Runner, "/v1/runner/{id}", "POST"),
-            route(Api::Characters, "/api/v1/models", "GET"),
-            route(Api::Characters, "/api/v1/conversations/{id}", "PATCH"),
-        ]);
-        let cors = Cors::new(Box::leak(Box::new(routes)));
-        for (api, methods) in [(Api::Runner, "POST"), (Api::Characters, "GET,PATCH")] {
-            let answer =
-                cors.preflight(api, Request::options("/").body(Body::empty()).unwrap()).await;
-            assert_eq!(answer.headers()["access-control-allow-methods"], methods);
-        }
     }
 }

@@ -1,14 +1,15 @@
-//! Reads what a client still sends after it was answered.
+//! Reads the rest of a request's body after the request was answered.
 //!
-//! A request can be refused before its body is read: a wrong key, a body too large. Closing the
-//! connection at once would reset it under the client's hands, and the client would see a broken
-//! connection instead of the answer. So what is left of a body that is dropped is read while the
-//! answer is on its way, up to a bound, and the connection stays usable.
+//! A request can be refused before its body is read: a wrong key, a body too large. If the connection
+//! were closed at once, the client would see a reset instead of the answer. So the rest of a body that
+//! a handler drops is read while the answer is being sent, up to a limit, and the connection stays
+//! usable.
 //!
-//! The journal is to have it as well: who tests that a client tries again wants to see that it sent
-//! the same. So the answer waits for a moment, where an account is known to keep it for.
+//! The request log keeps such bodies too, because a test of a client's retries compares them. So the
+//! answer waits for the body for a moment, where the account is known.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -22,18 +23,18 @@ use tower::BoxError;
 use crate::app::request_log::BodyExcerpt;
 use crate::http::context::{RequestContext, UnreadBody};
 
-/// The most that is read of a body nobody wants: more than a client sends by mistake. Many clients
-/// look for an answer only when they have sent everything, and take a closed connection for none.
+/// The most bytes that are read: more than a client sends by mistake. Many clients read the answer only
+/// after they have sent everything.
 const MOST: usize = 256 * 1024 * 1024;
-/// How long a client may take over it.
+/// How long a client may take to send the rest.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long an answer waits for a body that nobody but the journal wants. Clients send theirs in one
-/// go; one that wants its answer first gets it after this, and the journal has no body.
+/// How long an answer waits for a body that only the request log needs. Most clients send theirs at once.
+/// One that waits for the answer first gets it after this time, and its entry has no body.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// `request`, of whose body `scope` is left what nobody reads.
-pub(crate) fn drain_on_drop<B>(scope: &RequestContext, request: Request<B>) -> Request
+/// `request` with a body whose rest goes to `context` if it is dropped before its end.
+pub(crate) fn drain_on_drop<B>(context: &Arc<RequestContext>, request: Request<B>) -> Request
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
@@ -42,36 +43,36 @@ where
     if waits || request.body().is_end_stream() {
         return request.map(Body::new);
     }
-    let scope = scope.clone();
-    request.map(|body| Body::new(DrainOnDrop { unread: Some(body), begun: false, scope }))
+    let context = Arc::clone(context);
+    request.map(|body| Body::new(DrainOnDrop { unread: Some(body), begun: false, context }))
 }
 
-/// Reads what was left to `scope`, now that the answer is there: for the journal at once, if that
-/// wants it, else while the answer is on its way.
-pub(crate) async fn drain(scope: &RequestContext) {
-    let Some(UnreadBody { mut body, whole }) = scope.take_unread_body() else { return };
-    if whole && scope.wants_body() {
+/// Reads the rest of the body, now that the answer is there: at once for the request log, if that needs
+/// it, else while the answer is being sent.
+pub(crate) async fn drain(context: &RequestContext) {
+    let Some(UnreadBody { mut body, whole }) = context.take_unread_body() else { return };
+    if whole && context.wants_body() {
         let mut text = BodyExcerpt::default();
         let all = read(&mut body, |data| text.push(data));
         if matches!(tokio::time::timeout(MOMENT, all).await, Ok(BodyEnd::Reached)) {
-            scope.keep_body(text);
+            context.keep_body(text);
         }
     }
     if !body.is_end_stream() {
-        // Whether it ends well, too late or too large: the answer stands.
+        // The answer does not depend on how this ends.
         tokio::spawn(async { tokio::time::timeout(PATIENCE, read(body, |_| {})).await });
     }
 }
 
-/// A body that is left to the scope if it is dropped before its end.
+/// A body that goes to the context if it is dropped before its end.
 struct DrainOnDrop<B>
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
-    /// Nothing once it was read to its end.
+    /// `None` once it was read to its end.
     unread: Option<B>,
     begun: bool,
-    scope: RequestContext,
+    context: Arc<RequestContext>,
 }
 
 impl<B> HttpBody for DrainOnDrop<B>
@@ -110,7 +111,7 @@ where
 {
     fn drop(&mut self) {
         if let Some(unread) = self.unread.take() {
-            self.scope.set_unread_body(UnreadBody { body: Body::new(unread), whole: !self.begun });
+            self.context.set_unread_body(UnreadBody { body: Body::new(unread), whole: !self.begun });
         }
     }
 }

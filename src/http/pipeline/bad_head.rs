@@ -2,14 +2,16 @@
 //! those by itself, with a status alone; `app/connections` has the rest from here.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::{Method, StatusCode, Uri};
+use axum::response::IntoResponse as _;
 use futures::FutureExt as _;
 use http_body_util::{BodyExt as _, Collected};
 
-use super::{ApiError, ConnectionAbort, ObservedRequest, Pipeline, RequestContext};
+use super::{ApiError, ConnectionAbort, Exchange, Pipeline, RequestContext};
 use crate::domain::Api;
 
 /// The part of an answer that does not depend on the connection.
@@ -26,7 +28,7 @@ impl Pipeline {
     /// like every request.
     pub fn answer_bad_head(
         &self,
-        line: &ConnectionAbort,
+        connection: &ConnectionAbort,
         status: StatusCode,
         beginning: &[u8],
     ) -> BadHeadAnswer {
@@ -36,10 +38,13 @@ impl Pipeline {
             _ => ApiError::BadHead,
         };
         let request = begun(beginning);
-        let api = Api::of_path(request.uri().path());
-        let scope = RequestContext::new(None, line.clone());
-        let observed = ObservedRequest::begin(&self.0.observer, &scope, &request);
-        let response = observed.answered(self.0.refused(api, failure));
+        let steps = &*self.0;
+        let mut context = RequestContext::new(connection.clone(), Arc::clone(&steps.anonymous_ids));
+        context.api = Api::of_path(request.uri().path());
+        let context = Arc::new(context);
+        let exchange = Exchange::begin(&steps.exchange_log, &context, &request);
+        let response = steps.in_envelope(context.api, failure.into_response());
+        let response = exchange.answered(steps.with_cors(context.api, response));
         let (parts, body) = response.into_parts();
         let mut headers = String::new();
         for (name, value) in &parts.headers {

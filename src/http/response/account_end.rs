@@ -42,7 +42,7 @@ impl AccountEnd {
 struct AccountEnded;
 
 /// `response`, which breaks off when its account's epoch ends, if it is a stream.
-pub(crate) fn breaking_off(response: Response) -> Response {
+pub(crate) fn break_at_account_end(response: Response) -> Response {
     let Some(end) = response.extensions().get::<AccountEnd>().cloned() else { return response };
     response.map(|body| {
         let wait = end.clone().wait();
@@ -121,7 +121,7 @@ mod tests {
         ended.cancel();
         let mut response = Response::new(Body::from("never sent"));
         response.extensions_mut().insert(AccountEnd::new(ended));
-        let mut body = breaking_off(response).into_body().into_data_stream();
+        let mut body = break_at_account_end(response).into_body().into_data_stream();
         assert!(poll!(body.next()).is_pending());
         assert!(matches!(poll!(body.next()), Poll::Ready(Some(Err(_)))));
         assert!(matches!(poll!(body.next()), Poll::Ready(None)));

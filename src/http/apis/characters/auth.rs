@@ -1,63 +1,33 @@
-//! Who calls the Characters API: `Authorization: Bearer …`, and the plan's limit.
+//! Access to the Characters API: `Authorization: Bearer …`.
 //!
-//! The limit's headers stand on every answer to a known key, whatever becomes of the request, so
-//! requests are counted before any handler is asked; handlers ask for the [`Account`] that was
-//! found.
+//! The limit's headers are on every answer to a known key, so the pipeline counts requests before it
+//! calls a handler. Handlers take the [`CharactersAccount`].
 
-use axum::extract::{FromRequestParts, Request};
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
-use crate::app::Authenticator;
 use crate::app::accounts::AccountSession;
-use crate::domain::{Api, Error};
+use crate::domain::Api;
 use crate::http::context::RequestContext;
-use crate::http::middleware::fault_injection;
+use crate::http::middleware::fault_injection::check_fault;
 use crate::http::response::failure::ApiError;
 use crate::http::response::plain::bearer;
 
-/// The account of the key, once its faults are met. Checked before the body is read.
+/// The account of the key, after the request's fault was found. Checked before the body is read.
 pub(crate) struct CharactersAccount(pub(super) AccountSession);
 
-/// What was found out about the key.
-#[derive(Clone)]
-enum KeyLookup {
-    Account(AccountSession),
-    NoKey,
-    UnknownKey,
-}
-
-/// Finds the account, counts the request against its limit, and refuses what goes beyond.
-pub(crate) fn count(access: &Authenticator, request: &mut Request) -> Result<(), ApiError> {
-    let scope = RequestContext::of(request.extensions());
-    let found = match access.account(bearer(request.headers())) {
-        Ok(account) => {
-            scope.bind_account(&account);
-            let session = AccountSession::new(account, scope.trace());
-            if let Some(verdict) = session.admit(Api::Characters) {
-                scope.set_rate_limit(verdict);
-                verdict.outcome()?;
-            }
-            KeyLookup::Account(session)
-        }
-        Err(Error::MissingKey) => KeyLookup::NoKey,
-        Err(_) => KeyLookup::UnknownKey,
-    };
-    request.extensions_mut().insert(found);
-    Ok(())
+/// The key that a request carries.
+pub(crate) fn key(headers: &HeaderMap) -> Option<&str> {
+    bearer(headers)
 }
 
 impl<S: Sync> FromRequestParts<S> for CharactersAccount {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        match parts.extensions.get::<KeyLookup>() {
-            Some(KeyLookup::Account(session)) => {
-                let session = session.clone();
-                fault_injection::check_fault(parts, Api::Characters, &session, None).await?;
-                Ok(Self(session))
-            }
-            Some(KeyLookup::UnknownKey) => Err(Error::UnknownKey.into()),
-            Some(KeyLookup::NoKey) | None => Err(Error::MissingKey.into()),
-        }
+        let session = RequestContext::of(&parts.extensions).authentication.session()?.clone();
+        check_fault(parts, Api::Characters, &session, None).await?;
+        Ok(Self(session))
     }
 }

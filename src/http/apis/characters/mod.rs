@@ -9,13 +9,12 @@ mod models;
 
 use axum::extract::FromRef;
 
-pub(crate) use self::auth::count;
-use crate::app::{AgentsAndImages, Authenticator, ConversationQueries, Generation};
+pub(crate) use self::auth::key;
+use crate::app::{AgentsAndImages, ConversationQueries, Generation};
 use crate::fixtures::FixtureHandle;
 use crate::http::base_url::PublicUrl;
 use crate::http::extract::Strictness;
 use crate::http::large_bodies::LargeBodies;
-use crate::http::response::failure::ApiError;
 use crate::http::routes::Routes;
 use crate::http::routes::get;
 use crate::http::routes::post;
@@ -24,7 +23,6 @@ use crate::http::routes::post;
 pub(crate) fn routes<S>() -> Routes<S>
 where
     S: Clone + Send + Sync + 'static,
-    Authenticator: FromRef<S>,
     Generation: FromRef<S>,
     ConversationQueries: FromRef<S>,
     AgentsAndImages: FromRef<S>,
@@ -49,5 +47,4 @@ where
         .route("/api/v1/agents/{id}", get(agents::get_agent))
         .route("/api/v1/images", get(images::list_images).post(images::create_image))
         .route("/images/{file}", get(images::get_picture))
-        .map(|router| router.method_not_allowed_fallback(async || ApiError::WrongMethod))
 }

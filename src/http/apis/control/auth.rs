@@ -8,10 +8,8 @@
 use std::sync::Arc;
 
 use axum::body::{Body, HttpBody as _};
-use axum::extract::{FromRequest as _, Request, State};
+use axum::extract::{FromRequest as _, Request};
 use axum::http::Method;
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
 
 use super::body::{NoFields, OptionalBody};
 use crate::domain::Error;
@@ -58,19 +56,15 @@ const WITH_PARAMETERS: [(Method, &str); 7] = [
     (Method::GET, "/_mynah/accounts/{id}/requests/stream"),
 ];
 
-/// Lets in who may, and refuses what no handler would look at.
+/// Refuses requests without access, and those with parts that no handler would read.
 pub(crate) async fn guard(
-    State((access, large)): State<(ControlAccess, LargeBodies)>,
+    access: &ControlAccess,
+    large: &LargeBodies,
     request: Request,
-    next: Next,
-) -> Response {
-    if let Err(refusal) = admitted(&access, &request).and_then(|()| understood(&request)) {
-        return refusal.into_response();
-    }
-    match without_body(request, &large).await {
-        Ok(request) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
-    }
+) -> Result<Request, ApiError> {
+    admitted(access, &request)?;
+    understood(&request)?;
+    without_body(request, large).await
 }
 
 fn admitted(access: &ControlAccess, request: &Request) -> Result<(), ApiError> {
@@ -113,9 +107,9 @@ fn understood(request: &Request) -> Result<(), ApiError> {
     {
         return Err(ApiError::NotJson);
     }
-    let scope = RequestContext::of(request.extensions());
+    let context = RequestContext::of(request.extensions());
     let takes_parameters =
-        WITH_PARAMETERS.iter().any(|(its, route)| its == method && scope.route() == Some(route));
+        WITH_PARAMETERS.iter().any(|(its, route)| its == method && context.route == Some(route));
     let query = request.uri().query().unwrap_or_default();
     match form_urlencoded::parse(query.as_bytes()).next() {
         Some((name, _)) if !takes_parameters => {

@@ -47,9 +47,9 @@ pub(super) struct FaultPath {
 impl<S: Send + Sync> FromRequestParts<S> for FaultPath {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        let account = AccountId::from(segment(parts, state, "id").await);
-        Ok(Self { account, fault: FaultId::from(segment(parts, state, "fault_id").await) })
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let account = AccountId::from(segment(parts, "id"));
+        Ok(Self { account, fault: FaultId::from(segment(parts, "fault_id")) })
     }
 }
 

@@ -13,18 +13,14 @@ mod snapshots;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use axum::middleware::{from_fn_with_state, map_response};
-use axum::response::Response;
-use tower_http::catch_panic::CatchPanicLayer;
 
 pub use self::auth::ControlAccess;
+pub(crate) use self::auth::guard;
 pub(crate) use self::request_log::documents;
 use crate::app::{AccountRegistry, Snapshots};
 use crate::http::extract::Strictness;
 use crate::http::large_bodies::LargeBodies;
 use crate::http::middleware::metrics::{self, Metrics};
-use crate::http::response::failure::ApiError;
-use crate::http::response::plain;
 use crate::http::routes::Routes;
 use crate::http::routes::delete;
 use crate::http::routes::get;
@@ -32,18 +28,16 @@ use crate::http::routes::post;
 use crate::http::secrets::Secrets;
 
 /// The routes.
-pub(crate) fn routes<S>(state: &S) -> Routes<S>
+pub(crate) fn routes<S>() -> Routes<S>
 where
     S: Clone + Send + Sync + 'static,
     Arc<AccountRegistry>: FromRef<S>,
     Snapshots: FromRef<S>,
     Metrics: FromRef<S>,
-    ControlAccess: FromRef<S>,
     Secrets: FromRef<S>,
     Strictness: FromRef<S>,
     LargeBodies: FromRef<S>,
 {
-    let guarding = (ControlAccess::from_ref(state), LargeBodies::from_ref(state));
     Routes::new()
         .route("/_mynah/metrics", get(metrics::show))
         .route("/_mynah/accounts", get(accounts::list_accounts).post(accounts::create_account))
@@ -84,11 +78,5 @@ where
             get(faults::list_faults).post(faults::add_fault).delete(faults::clear_faults),
         )
         .route("/_mynah/accounts/{id}/faults/{fault_id}", delete(faults::delete_fault))
-        .map(|router| {
-            router
-                .method_not_allowed_fallback(async || ApiError::WrongMethod)
-                .layer(CatchPanicLayer::custom(ApiError::panicked))
-                .layer(from_fn_with_state(guarding.clone(), auth::guard))
-                .layer(map_response(async |response: Response| plain::rendered(response)))
-        })
+        .guarded()
 }

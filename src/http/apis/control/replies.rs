@@ -146,9 +146,9 @@ pub(super) struct RuleInPath {
 impl<S: Send + Sync> FromRequestParts<S> for RuleInPath {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        let account = segment(parts, state, "id").await.as_str().into();
-        Ok(Self { account, rule: segment(parts, state, "rule").await })
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let account = AccountId::from(segment(parts, "id"));
+        Ok(Self { account, rule: segment(parts, "rule") })
     }
 }
 

@@ -9,12 +9,11 @@ mod run;
 
 use axum::extract::FromRef;
 
-pub(crate) use self::auth::attribute;
+pub(crate) use self::auth::key;
 pub(crate) use self::error::rendered;
 use crate::app::{Authenticator, ConversationQueries, Generation};
 use crate::http::extract::Strictness;
 use crate::http::large_bodies::LargeBodies;
-use crate::http::response::failure::ApiError;
 use crate::http::routes::Routes;
 use crate::http::routes::get;
 use crate::http::routes::post;
@@ -74,5 +73,4 @@ where
             "/v1/runner/{deployment_id}/conversations",
             get(conversations::list_deployment_conversations),
         )
-        .map(|router| router.method_not_allowed_fallback(async || ApiError::WrongMethod))
 }

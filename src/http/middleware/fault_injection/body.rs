@@ -1,4 +1,4 @@
-//! What faults do to bodies. Each word of a stream comes as one frame and leaves as one.
+//! Faults of response bodies. Each word of a stream comes as one frame and leaves as one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,15 +15,15 @@ use crate::app::request_log::RequestTrace;
 use crate::clock::Clock;
 use crate::domain::fault_rule::{BodyCorruption, StreamFault};
 
-/// How long a stalled stream stalls, on the account's clock: longer than any client waits.
+/// How long a stream stalls, on the account's clock: longer than any client waits.
 const STALL: Duration = Duration::from_hours(1);
 
-/// A stream ends without its end.
+/// Ends a stream so that the client sees it broken.
 #[derive(Debug, Error)]
 #[error("a fault that was asked for broke the stream off")]
 struct StreamAborted;
 
-/// `response` with its body spoilt, and a length that agrees with it.
+/// `response` with a corrupt body, whose length is that of the corrupt body.
 pub(crate) async fn corrupted(response: Response, how: BodyCorruption) -> Response {
     let (mut parts, body) = response.into_parts();
     let Ok(whole) = body.collect().await else {
@@ -34,7 +34,7 @@ pub(crate) async fn corrupted(response: Response, how: BodyCorruption) -> Respon
         BodyCorruption::Empty => bytes.clear(),
         BodyCorruption::Truncated => bytes.truncate(bytes.len() / 2),
         BodyCorruption::Malformed => {
-            // The bracket that closes it is of the other kind.
+            // The closing bracket becomes one of the other kind.
             if let Some(last) = bytes.last_mut() {
                 *last = if *last == b'}' { b']' } else { b'}' };
             }
@@ -44,8 +44,9 @@ pub(crate) async fn corrupted(response: Response, how: BodyCorruption) -> Respon
     Response::from_parts(parts, Body::from(bytes))
 }
 
-/// All of a stream, its end too waited for; but the end is not told.
-pub(crate) fn without_its_end(body: Body) -> Body {
+/// The whole stream, but with an error in place of its end. The end is awaited first, so that the answer
+/// is stored.
+pub(crate) fn without_end(body: Body) -> Body {
     let mut frames = body.into_data_stream();
     let chunks = try_stream! {
         while let Some(frame) = frames.next().await {
@@ -57,26 +58,26 @@ pub(crate) fn without_its_end(body: Body) -> Body {
     Body::from_stream(chunks)
 }
 
-/// A stream with `act` done to it. Where it ends early, what makes the words is dropped, and stores
-/// what was taken as it does when a client goes away.
-pub(crate) fn interfered(
+/// The stream with `act` applied. Where it ends early, the source of the words is dropped, which stores
+/// what was sent as it does when a client leaves.
+pub(crate) fn with_stream_fault(
     body: Body,
     act: StreamFault,
     clock: Arc<Clock>,
-    notes: Arc<RequestTrace>,
+    trace: Arc<RequestTrace>,
 ) -> Body {
     let mut frames = body.into_data_stream();
-    // Before the first word: whoever has it may advance the clock.
-    notes.start_pacing(&clock);
+    // Before the first word: a client that has it may advance the clock.
+    trace.start_pacing(&clock);
     let chunks = try_stream! {
         let mut sent = 0;
         loop {
             match act {
                 StreamFault::Pace(more) if sent > 0 => {
-                    notes.delay(&clock, more).await;
+                    trace.delay(&clock, more).await;
                 }
                 StreamFault::StallAfter(words) if sent == words => {
-                    notes.delay(&clock, STALL).await;
+                    trace.delay(&clock, STALL).await;
                 }
                 StreamFault::EndAfter(words) if sent == words => break,
                 StreamFault::BreakAfter(words) if sent == words => {
@@ -111,8 +112,7 @@ pub(crate) fn interfered(
     Body::from_stream(chunks)
 }
 
-/// Gives the connection a chance to write out what it holds: it does whenever its body has nothing
-/// to give for the moment.
+/// Lets the connection write what it holds: it does whenever its body is pending.
 async fn flushed() {
     tokio::task::yield_now().await;
 }

@@ -5,19 +5,28 @@ use std::sync::Arc;
 use axum::http::HeaderMap;
 use serde_json::{Map, Value};
 
-use crate::domain::error::{FieldError, FieldErrorKind as FieldFault, FieldLocation};
+use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::domain::fault_rule::{Effect, Fault};
 
 const NAME: &str = "x-mynah-fault";
 
-/// What the header asks for, or what is wrong with it.
+/// Whether a request may ask for its own fault in the header `x-mynah-fault`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultHeader {
+    /// It may.
+    Obeyed,
+    /// The header means nothing.
+    Ignored,
+}
+
+/// The fault that the header asks for, or what is wrong with the header.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestedFault(Result<Arc<Fault>, FieldError>);
 
 impl RequestedFault {
-    /// What `headers` ask for, if they do.
-    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
-        let sent = headers.get(NAME)?;
+    /// What `headers` ask for, if they do and may.
+    pub(crate) fn of(setting: FaultHeader, headers: &HeaderMap) -> Option<Self> {
+        let sent = headers.get(NAME).filter(|_| setting == FaultHeader::Obeyed)?;
         let fault = sent.to_str().map_err(|_| "is no text".to_owned()).and_then(read);
         Some(Self(fault.map(Arc::new).map_err(|message| wrong(&message))))
     }
@@ -33,7 +42,7 @@ impl RequestedFault {
     }
 }
 
-/// Fields of an effect: `name=value`, separated by commas; a name alone is true.
+/// Parses the fields of an effect: `name=value`, separated by commas; a name alone is true.
 fn read(text: &str) -> Result<Fault, String> {
     let mut fields = Map::new();
     for field in text.split([',', ';']).map(str::trim).filter(|field| !field.is_empty()) {
@@ -58,5 +67,5 @@ fn read(text: &str) -> Result<Fault, String> {
 
 fn wrong(message: &str) -> FieldError {
     let message = format!("{NAME}: {message}");
-    FieldError::new(NAME, FieldFault::BadValue, message).in_the(FieldLocation::Header)
+    FieldError::new(NAME, FieldErrorKind::BadValue, message).in_the(FieldLocation::Header)
 }

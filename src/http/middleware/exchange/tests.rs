@@ -6,21 +6,23 @@ use super::*;
 use crate::app::accounts::RegistryOptions;
 use crate::app::request_log::{LogSnapshot, MOST_BYTES, ShownPrompt};
 use crate::app::{AccountRegistry, AccountState};
+use crate::clock::Stopwatch;
 use crate::domain::{Api, BackendName, OutputMode, Part, Prompt, Scene};
 use crate::fixtures;
 use crate::http::ConnectionAbort;
 use crate::http::route_table;
-use crate::ids::AccountId;
+use crate::ids::{AccountId, IdGenerator};
 use crate::storage::Store;
 
-async fn world() -> Arc<AccountState> {
+async fn account_and_log() -> (Arc<AccountState>, Arc<ExchangeLog>) {
     let fixtures =
         fixtures::FixtureHandle::new(fixtures::built_in(route_table()).unwrap().fixtures);
     let store = Store::open("sqlite::memory:").await.unwrap();
     let settings =
         RegistryOptions { seed: 1, clock: None, journal_max: 1000, routes: route_table() };
     let registry = AccountRegistry::open(&fixtures, &store, settings).await.unwrap();
-    registry.by_id(&AccountId::from("demo")).unwrap()
+    let log = Arc::new(ExchangeLog::new(ResetStyle::Unix, Metrics::new(store)));
+    (registry.by_id(&AccountId::from("demo")).unwrap(), log)
 }
 
 fn prompt(turn: u64) -> Arc<Prompt> {
@@ -50,7 +52,13 @@ fn resident() -> u64 {
     line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
 }
 
-async fn pass(account: &Arc<AccountState>, nth: u64, sent: &Bytes, given: &Bytes, recorded: bool) {
+async fn pass(
+    account: &Arc<AccountState>,
+    log: Option<&Arc<ExchangeLog>>,
+    nth: u64,
+    sent: &Bytes,
+    given: &Bytes,
+) {
     let request = Request::post("/v1/runner/ECHO_DEPLOYMENT_ID/conversation")
         .header("host", "127.0.0.1:4310")
         .header("x-api-key", "YOUR_API_KEY")
@@ -61,13 +69,14 @@ async fn pass(account: &Arc<AccountState>, nth: u64, sent: &Bytes, given: &Bytes
         .header("content-length", "97")
         .body(Body::empty())
         .unwrap();
-    let scope = RequestContext::new(None, ConnectionAbort::default());
-    let recording = recorded.then(|| Recording::begin(&request, &scope, Stopwatch::start()));
-    scope.bind_account(account);
+    let ids = Arc::new(IdGenerator::new(1, &AccountId::from("")));
+    let context = Arc::new(RequestContext::new(ConnectionAbort::default(), ids));
+    let exchange = log.map(|log| Exchange::begin(log, &context, &request));
+    context.bind_account(account);
     let prompt = prompt(nth);
-    if recorded {
-        scope.record_body(sent);
-        scope.trace().show(ShownPrompt::new(
+    if log.is_some() {
+        context.record_body(sent);
+        context.trace.show(ShownPrompt::new(
             &prompt,
             BackendName::Echo,
             account.epoch().rules.rules(),
@@ -75,11 +84,11 @@ async fn pass(account: &Arc<AccountState>, nth: u64, sent: &Bytes, given: &Bytes
     }
     let response = Response::builder()
         .header("content-type", "application/json")
-        .header("x-request-id", scope.known_id().as_str())
+        .header("x-request-id", context.id().as_str())
         .body(Body::from(given.clone()))
         .unwrap();
-    let response = match recording.flatten() {
-        Some(recording) => recording.answered(response, Duration::ZERO),
+    let response = match exchange {
+        Some(exchange) => exchange.answered(response),
         None => response,
     };
     let answer = response.into_body().collect().await.unwrap().to_bytes();
@@ -90,23 +99,23 @@ async fn pass(account: &Arc<AccountState>, nth: u64, sent: &Bytes, given: &Bytes
 #[tokio::test]
 async fn the_journal_of_100_000_requests_weighs_what_its_bounds_allow() {
     const REQUESTS: u64 = 100_000;
-    let account = world().await;
+    let (account, log) = account_and_log().await;
     let sent = Bytes::from_static(
         br#"{"content":[{"type":"text","text":"Hi, I need help with billing."}],"history_limit":5}"#,
     );
     let given = Bytes::from(vec![b'.'; 300]);
     let stopwatch = Stopwatch::start();
     for nth in 0..REQUESTS {
-        pass(&account, nth, &sent, &given, false).await;
+        pass(&account, None, nth, &sent, &given).await;
     }
     let unrecorded = stopwatch.elapsed().as_nanos() / u128::from(REQUESTS);
     for nth in 0..1000 {
-        pass(&account, nth, &sent, &given, true).await;
+        pass(&account, Some(&log), nth, &sent, &given).await;
     }
     let (full, resident_full) = (account.request_log.look().bytes, resident());
     let stopwatch = Stopwatch::start();
     for nth in 1000..REQUESTS {
-        pass(&account, nth, &sent, &given, true).await;
+        pass(&account, Some(&log), nth, &sent, &given).await;
     }
     let each = stopwatch.elapsed().as_nanos() / u128::from(REQUESTS - 1000);
     let LogSnapshot { entries, bytes, last, dropped } = account.request_log.look();
