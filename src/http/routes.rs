@@ -177,9 +177,10 @@ impl<S> RouteHandlers<S> {
     fn wrong_method(&self) -> Response {
         let is_of_api = self.guarded || Api::of_path(self.path).is_some();
         // The pages about the server have no envelope for errors.
-        let mut response = match is_of_api {
-            true => ApiError::WrongMethod.into_response(),
-            false => StatusCode::METHOD_NOT_ALLOWED.into_response(),
+        let mut response = if is_of_api {
+            ApiError::WrongMethod.into_response()
+        } else {
+            StatusCode::METHOD_NOT_ALLOWED.into_response()
         };
         if let Ok(allowed) = HeaderValue::from_str(&self.handlers.allowed()) {
             response.headers_mut().insert(header::ALLOW, allowed);

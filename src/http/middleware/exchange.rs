@@ -51,12 +51,17 @@ pub(crate) struct Exchange {
     /// `None` where there is no request log that would keep it.
     response: Option<LoggedResponse>,
     /// For a body whose length was not known before.
-    stream: Option<StreamSummary>,
+    stream: Option<OpenedStream>,
     end: ResponseEnd,
     /// Until the last data of the body, where it was seen.
     total: Option<Duration>,
     /// The time spent waiting until the client took what was there.
     client: Duration,
+}
+
+struct OpenedStream {
+    summary: StreamSummary,
+    /// Counts the stream as open. Only text streams are counted.
     _open: Option<OpenStream>,
 }
 
@@ -77,7 +82,6 @@ impl Exchange {
             end: ResponseEnd::HungUp,
             total: None,
             client: Duration::ZERO,
-            _open: None,
         }
     }
 
@@ -90,8 +94,10 @@ impl Exchange {
         add_headers(&self.context, self.log.reset, &mut response);
         let is_text_stream = response.extensions_mut().remove::<IsStream>().is_some();
         if response.body().size_hint().exact().is_none() {
-            self.stream = Some(StreamSummary::default());
-            self._open = is_text_stream.then(|| self.log.metrics.open_stream());
+            self.stream = Some(OpenedStream {
+                summary: StreamSummary::default(),
+                _open: is_text_stream.then(|| self.log.metrics.open_stream()),
+            });
         }
         if self.request.is_some() && self.context.binding().is_some() {
             self.response = Some(request_log::logged_response(&response));
@@ -118,8 +124,8 @@ impl Exchange {
 
     fn add_data(&mut self, data: &Bytes, at: Duration) {
         if let Some(stream) = &mut self.stream {
-            stream.chunks += 1;
-            stream.bytes += u64::try_from(data.len()).unwrap_or(u64::MAX);
+            stream.summary.chunks += 1;
+            stream.summary.bytes += u64::try_from(data.len()).unwrap_or(u64::MAX);
         }
         if let Some(response) = &mut self.response {
             request_log::add_data(response, data, at);
@@ -135,7 +141,7 @@ impl Drop for Exchange {
             self.count(CLIENT_LEFT, elapsed);
             (CLIENT_LEFT, elapsed)
         });
-        let stream = self.stream.as_ref().map(|stream| (stream, elapsed));
+        let stream = self.stream.as_ref().map(|stream| (&stream.summary, elapsed));
         let line = AccessLogLine { method: &self.method, status, latency, stream };
         access_log::write_line(&self.context, &line, self.end);
         if let Some(request) = self.request.take() {
