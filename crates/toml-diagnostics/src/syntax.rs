@@ -40,14 +40,18 @@ pub(crate) struct Recovered {
 
 /// Reports every syntax error and parses the rest.
 pub(crate) fn recover(source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Recovered {
-    let mut recovered = Recovered::default();
+    let (mut recovered, before) = (Recovered::default(), diagnostics.len());
     let (mut root, mut errors) = DeTable::parse_recoverable(&source.text);
+    let first = errors.iter().filter(|error| !is_repeated_key(error)).min_by_key(|e| start(e));
     let blanked;
-    if !errors.iter().all(is_repeated_key) {
-        match blank_errors(source, &mut recovered, diagnostics) {
-            Some(text) => blanked = text,
-            None => return Recovered { unread: Unread::any(), ..Recovered::default() },
-        }
+    if let Some(first) = first {
+        let Some(text) = blank_errors(source, &mut recovered, diagnostics) else {
+            if diagnostics.len() == before {
+                source.report(diagnostics, start(first), "", words(first));
+            }
+            return Recovered { unread: Unread::any(), ..Recovered::default() };
+        };
+        blanked = text;
         (root, errors) = DeTable::parse_recoverable(&blanked);
     }
     report_repeated_keys(source, &errors, &mut recovered.damage, diagnostics);
@@ -55,7 +59,7 @@ pub(crate) fn recover(source: &Source, diagnostics: &mut Vec<Diagnostic>) -> Rec
     recovered
 }
 
-/// The text with errors blanked; `None` if there are too many.
+/// The text with errors blanked; `None` if there are too many, or if they take too long to find.
 fn blank_errors(
     source: &Source,
     recovered: &mut Recovered,
@@ -74,7 +78,7 @@ fn blank_errors(
         let at = from + start(&error);
         if to < text.len() && source.next_line(at) >= to {
             // May be caused by the end of the window.
-            window *= 2;
+            window = 2 * (to - from);
             continue;
         }
         let cut = Cut::around(source, text.get(from..)?, from, &error, &mut left);

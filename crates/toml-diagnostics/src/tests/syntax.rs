@@ -104,3 +104,13 @@ fn a_line_that_is_not_utf_8_has_no_further_errors() {
     let lines: Vec<_> = diagnostics.iter().map(|diagnostic| diagnostic.line).collect();
     assert_eq!(lines, [2, 5, 6], "{diagnostics:?}");
 }
+
+#[test]
+fn an_error_in_a_long_line_is_reported() {
+    let header = format!("[{}b]\nx = 1\n", "a.".repeat(100_000));
+    let (_, errors) = read::<Rule>(&header);
+    assert_eq!(errors, ["1:1: recursion limit"]);
+    let list = format!("x = [{}\ny = 1\n", "1, ".repeat(100_000));
+    let (_, errors) = read::<Rule>(&list);
+    assert_eq!(errors.len(), 1, "{errors:?}");
+}
