@@ -1,6 +1,7 @@
 //! Fixture file → diagnostics. An input is the content of the only file.
 
 use mynah::fixtures::{FixturesError, read_bytes};
+use toml::de::DeTable;
 
 use crate::Target;
 
@@ -61,6 +62,8 @@ fn run(input: &[u8]) {
         }
         Err(error) => panic!("not a diagnostic: {error}"),
     };
+    let is_toml = std::str::from_utf8(input).is_ok_and(|text| DeTable::parse(text).is_ok());
+    assert!(is_toml || !errors.is_empty(), "not TOML, and no error is reported");
     for diagnostic in errors.iter().chain(&warnings) {
         assert!(!diagnostic.message.is_empty(), "no message at line {}", diagnostic.line);
         // A diagnostic about all files together has no position.
