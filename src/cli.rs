@@ -1,5 +1,5 @@
-//! The command line: what can be asked of `mynah`, with every option as an environment variable (an
-//! empty one counts as not set).
+//! The command line of `mynah`. Every option has an environment variable; an empty one counts as not
+//! set.
 
 mod client;
 mod environment;
@@ -35,7 +35,7 @@ use crate::http::{FaultHeader, ResetStyle};
 use crate::openapi::SERVER;
 use crate::config::Config;
 
-/// A stand-in server for the Runner API and the Characters API.
+/// A mock server for the Runner API and the Characters API.
 ///
 /// Without a command it serves. Start it and copy the lines it prints:
 ///
@@ -57,34 +57,35 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 #[expect(clippy::doc_markdown, reason = "this is the text of --help")]
 enum Command {
-    /// Serves both APIs on one port (what `mynah` does without a command).
+    /// Serves both APIs on one port (the default command).
     Serve(Box<Serve>),
-    /// Starts a throw-away server, runs a command that finds it in its environment, and stops it.
+    /// Starts a temporary server, runs a command with the server's URLs and keys in its environment,
+    /// and stops the server.
     ///
     /// The command gets MYNAH_URL, MYNAH_RUNNER_URL, MYNAH_CHARACTERS_URL, MYNAH_ADMIN_URL,
     /// MYNAH_RUNNER_KEY, MYNAH_CHARACTERS_KEY, MYNAH_DEPLOYMENT, MYNAH_LLM and MYNAH_SD_MODEL. The
     /// exit code is the command's: 128 + n if signal n ended it, 126 if it cannot be started, 127
-    /// if it is not there, 125 if the server cannot be started. SIGHUP, SIGINT, SIGQUIT, SIGTERM,
+    /// if it is not found, 125 if the server cannot be started. SIGHUP, SIGINT, SIGQUIT, SIGTERM,
     /// SIGUSR1, SIGUSR2 and SIGWINCH are passed on to the command.
     #[command(override_usage = "mynah exec [OPTIONS] -- COMMAND [ARGUMENT]...")]
     Exec(Box<exec::Exec>),
-    /// Checks fixture files, or writes the built-in ones out.
+    /// Checks fixture files, or exports the built-in ones.
     #[command(subcommand)]
     Fixtures(FixturesCommand),
-    /// Asks a running server whether it is well: exit code 0 if so, else 1.
+    /// Checks a running server's health: exit code 0 if it is healthy, else 1.
     ///
     /// For container images without a shell. Reads the same host and port settings as the server.
     Healthcheck(Address),
     /// Prints the OpenAPI document of one of the APIs, or its samples as requests.
     Openapi(Openapi),
-    /// Saves all state of an account of a running server, or puts it back.
+    /// Saves or restores all state of an account of a running server.
     #[command(subcommand)]
     Snapshot(SnapshotOptions),
-    /// Tries any server that claims to be one of the APIs, or both, against their documents.
+    /// Checks any server against the API documentation.
     ///
-    /// Exit code 0 if all that was run holds, 1 if something does not, 2 if nothing could be run.
+    /// Exit code 0 if every check passed, 1 if one failed, 2 if none could be run.
     Verify(Box<verify::Verify>),
-    /// Prints a script that lets a shell complete commands and options.
+    /// Prints a completion script for a shell.
     Completions {
         /// The shell.
         #[arg(value_enum)]
@@ -109,7 +110,7 @@ enum SnapshotOptions {
         #[command(flatten)]
         running: HealthcheckTarget,
     },
-    /// Puts the state in a file in the place of all state of an account.
+    /// Replaces all state of an account by that in a file.
     Load {
         /// The account's id.
         account: String,
@@ -125,10 +126,10 @@ struct Openapi {
     /// Which API.
     #[arg(value_enum)]
     api: Api,
-    /// How it is written.
+    /// The format.
     #[arg(long, value_enum, default_value = "yaml")]
     format: DocumentFormat,
-    /// The URL that it gives for the server.
+    /// The server URL in the document.
     #[arg(long, default_value = SERVER, value_name = "URL", value_parser = urls::base_url)]
     server: url::Url,
 }
@@ -145,11 +146,11 @@ impl ValueEnum for Api {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum DocumentFormat {
-    /// As it is written by hand.
+    /// The source.
     Yaml,
     /// The same content.
     Json,
-    /// Its samples as requests to send: a .http file for VS Code (REST Client) and others.
+    /// The samples as requests: a .http file for VS Code (REST Client) and other tools.
     Http,
 }
 
@@ -158,7 +159,7 @@ enum DocumentFormat {
 struct HealthcheckTarget {
     #[command(flatten)]
     address: Address,
-    /// The token that opens its control plane, if it asks for one.
+    /// The token of its control plane, if it has one.
     #[arg(long, env = "MYNAH_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     admin_token: Option<String>,
@@ -169,9 +170,8 @@ enum FixturesCommand {
     /// Reports every error in a folder's fixture files, with file, line and what was expected.
     ///
     /// Also warns of rules that can never answer. Exit code 0 without errors, with or without
-    /// warnings; 1 with errors. What is named like a fixture file but cannot be read as one counts
-    /// as an error; the server skips it: a named pipe, a device, a folder, a broken link, a file of
-    /// more than 4 MiB.
+    /// warnings; 1 with errors. A `.toml` entry that is not a regular file of at most 4 MiB (a named
+    /// pipe, a device, a folder, a broken link) is an error here; the server skips it.
     Check {
         /// The folder.
         dir: PathBuf,
@@ -181,7 +181,7 @@ enum FixturesCommand {
         /// The folder, created if it does not exist; no file in it is overwritten.
         dir: PathBuf,
     },
-    /// Prints the JSON Schema of fixture files, by which editors complete and check them.
+    /// Prints the JSON Schema of fixture files, for completion and checks in editors.
     ///
     /// Save it as mynah.schema.json beside the files, and begin each with the line
     /// #:schema ./mynah.schema.json (for Taplo and Even Better TOML).
@@ -191,10 +191,10 @@ enum FixturesCommand {
 /// Where the server listens.
 #[derive(Debug, Clone, Args)]
 struct Address {
-    /// The address to listen on; 0.0.0.0 for all of the machine's.
+    /// The address to listen on; 0.0.0.0 for all addresses of the machine.
     #[arg(long, env = "MYNAH_HOST", default_value = "127.0.0.1", value_name = "IP")]
     host: IpAddr,
-    /// The port to listen on; 0 takes a free one and prints it.
+    /// The port to listen on; 0 chooses a free one and prints it.
     #[arg(long, env = "MYNAH_PORT", default_value_t = 4310)]
     port: u16,
 }
@@ -204,78 +204,78 @@ struct Address {
 struct Serve {
     #[command(flatten)]
     address: Address,
-    /// Where data is kept: sqlite://FILE, or sqlite::memory: to forget it at the end.
+    /// The database: sqlite://FILE, or sqlite::memory: for one that is lost at the end.
     #[arg(long, env = "MYNAH_DATABASE", default_value = "sqlite://mynah.db", value_name = "URL")]
     database: String,
-    /// A folder of fixtures in place of the built-in ones (see `mynah fixtures export`). Changes
-    /// that are saved there take effect at once.
+    /// A folder of fixtures, replacing the built-in ones (see `mynah fixtures export`). Saved changes
+    /// take effect at once.
     #[arg(long, env = "MYNAH_FIXTURES", value_name = "DIR")]
     fixtures: Option<PathBuf>,
-    /// Who answers, whatever a deployment says.
+    /// The backend of every deployment, overriding the fixtures.
     #[arg(long, env = "MYNAH_BACKEND", value_enum)]
     backend: Option<BackendArg>,
-    /// Milliseconds between two words of a stream; 0 is as fast as the client reads.
+    /// Milliseconds between two words of a stream; 0 for as fast as the client reads.
     #[arg(long, env = "MYNAH_PACE", default_value_t = 20, value_name = "MS")]
     pace: u64,
-    /// Makes ids and chance repeatable: the same requests get the same ids, account by account.
+    /// Makes ids and random choices repeatable: in each account the same requests get the same ids.
     #[arg(long, env = "MYNAH_SEED", value_name = "N")]
     seed: Option<u64>,
-    /// Starts the clock at this time and lets it stand still.
+    /// Freezes every account's clock at this time.
     #[arg(long, env = "MYNAH_CLOCK", value_name = "RFC3339", value_parser = time)]
     clock: Option<DateTime<Utc>>,
-    /// Refuses fields that the documents do not have (they are ignored otherwise).
+    /// Refuses fields that the documents do not define (otherwise they are ignored).
     #[arg(long, env = "MYNAH_STRICT", value_parser = BoolishValueParser::new())]
     strict: bool,
     /// Which of the documented error envelopes the Runner API uses.
     #[arg(long, env = "MYNAH_RUNNER_ERRORS", value_enum, default_value = "openai")]
     runner_errors: ErrorsArg,
-    /// How the Runner API shows stored messages: as text where they are text alone, or always as
-    /// content parts.
+    /// How the Runner API shows stored messages: as text if they have only text, or always as content
+    /// parts.
     #[arg(long, env = "MYNAH_MESSAGE_CONTENT", value_enum, default_value = "text")]
     message_content: ContentArg,
-    /// The URL that clients reach this server under, for links in answers (behind a proxy or in a
-    /// container); without it, what they send as `Host`.
+    /// The URL under which clients reach this server, for links in responses (behind a proxy or in a
+    /// container). Default: the `Host` of the request.
     #[arg(long, env = "MYNAH_PUBLIC_URL", value_name = "URL", value_parser = urls::public_url)]
     public_url: Option<url::Url>,
-    /// What `X-RateLimit-Reset` tells: the Unix time at which the window ends, or the seconds left.
+    /// The value of `X-RateLimit-Reset`: the Unix time at which the window ends, or the seconds left.
     #[arg(long, env = "MYNAH_RATE_LIMIT_RESET", value_enum, default_value = "unix")]
     rate_limit_reset: ResetArg,
-    /// A token that opens the control plane, sent as `Authorization: Bearer …`. Without one it is
-    /// open on a loopback address and closed on any other.
+    /// The token of the control plane, sent as `Authorization: Bearer …`. Without a token the control
+    /// plane is open on a loopback address and closed on any other.
     #[arg(long, env = "MYNAH_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     admin_token: Option<String>,
-    /// Opens the control plane to whoever reaches the server.
+    /// Opens the control plane to every client that reaches the server.
     #[arg(long, env = "MYNAH_ADMIN_OPEN", value_parser = BoolishValueParser::new())]
     #[arg(conflicts_with = "admin_token")]
     admin_open: bool,
-    /// How many of an account's latest requests its journal keeps; 0 keeps none.
+    /// The most entries in the request log of an account; 0 for none.
     #[arg(long, env = "MYNAH_JOURNAL_MAX", default_value_t = 1000, value_name = "N")]
     journal_max: usize,
-    /// Lets a request ask for a fault of its own, with a header like `x-mynah-fault: status=503`.
+    /// Lets a request cause a fault by a header such as `x-mynah-fault: status=503`.
     #[arg(long, env = "MYNAH_FAULT_HEADER", value_parser = BoolishValueParser::new())]
     fault_header: bool,
-    /// Threads that answer requests; without, one less than there are processors, because whoever
-    /// asks and the database need one as well.
+    /// Threads that answer requests. Default: one less than the processors, which leaves one to clients
+    /// and the database.
     #[arg(long, env = "MYNAH_THREADS", value_name = "N")]
     threads: Option<NonZeroUsize>,
-    /// Seconds that running answers get to finish when the server is stopped. Two seconds later the
-    /// process has ended, whatever still runs; a second SIGINT or SIGTERM ends it at once.
+    /// Seconds that running responses get to finish when the server is stopped. The process ends at most
+    /// two seconds later, whatever still runs; a second SIGINT or SIGTERM ends it at once.
     #[arg(long, env = "MYNAH_GRACE", default_value_t = 10, value_name = "SECONDS")]
     grace: u64,
-    /// How the log is written, to standard error.
+    /// The format of the log on standard error.
     #[arg(long, env = "MYNAH_LOG_FORMAT", value_enum, default_value = "text")]
     log_format: LogFormat,
-    /// What is logged: error, warn, info (a line a request), debug; or a filter for parts of it.
+    /// The log level: error, warn, info (one line per request), debug; or a filter of modules.
     #[arg(long, env = "MYNAH_LOG", default_value = "info", value_name = "FILTER")]
     log: String,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum BackendArg {
-    /// Gives the last message back.
+    /// Repeats the last message.
     Echo,
-    /// Answers by fixture rule, else plausibly.
+    /// Answers by the rules of the fixtures, else by a generated text.
     Canned,
 }
 
@@ -289,7 +289,7 @@ enum ErrorsArg {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum ContentArg {
-    /// A string for text alone, parts for a message with a file.
+    /// A string for a message of text, parts for a message with a file.
     Text,
     /// Always an array of parts.
     Parts,
@@ -299,15 +299,15 @@ enum ContentArg {
 enum ResetArg {
     /// Unix time in seconds.
     Unix,
-    /// Seconds to go.
+    /// Seconds left.
     Delta,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LogFormat {
-    /// For people.
+    /// Plain text.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 

@@ -1,9 +1,9 @@
-//! Time as an argument: what an account's world calls now, and how it waits.
+//! Time as an argument: the clock of an account, and waits on it.
 //!
 //! One [`Clock`] serves production and tests. It runs with the system's time until it is frozen,
 //! set or advanced. Waiting ([`Clock::sleep`]) takes real time, frozen or not, so that a paced
-//! stream never hangs; advancing the clock ends the waits that it passes over. [`Waits`] are those
-//! of one request: an advance counts for all of them, the later ones too.
+//! stream never hangs; advancing the clock ends the waits that it passes over. A [`Pacer`] makes the
+//! waits of one request: an advance shortens the later ones, too.
 //!
 //! Nothing else in the crate reads a system clock or sleeps (`clippy.toml` holds this).
 
@@ -15,13 +15,13 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// A clock that runs, stands still, or jumps, at its owner's word.
+/// A clock that runs or is frozen, and can be set and advanced.
 #[derive(Debug)]
 pub struct Clock {
     hands: Mutex<Hands>,
-    /// How it was made, and is again when its world begins anew.
+    /// The mode that [`Clock::restart`] restores.
     first: ClockMode,
-    /// The sum of all advances so far: sleepers compare it with what it was when they lay down.
+    /// The sum of all advances so far: a sleeper compares it with the value at its start.
     advanced: watch::Sender<Duration>,
 }
 
@@ -32,17 +32,17 @@ struct Hands {
     set_back: u64,
 }
 
-/// What a clock says at one moment.
+/// The time of a clock at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockReading {
     /// The time.
     pub now: DateTime<Utc>,
-    /// How often the clock was set to an earlier time: two readings with different counts cannot
-    /// be compared by their times.
+    /// How often the clock was set to an earlier time. The times of two readings can be compared only
+    /// if these counts are equal.
     pub set_back: u64,
 }
 
-/// How a clock comes to what it says.
+/// Whether a clock runs, and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockMode {
     /// It runs.
@@ -52,7 +52,7 @@ pub enum ClockMode {
     },
     /// It stands still.
     Frozen {
-        /// The time that it says.
+        /// Its time.
         at: DateTime<Utc>,
     },
 }
@@ -63,29 +63,29 @@ impl Clock {
         Self::in_mode(ClockMode::Running { ahead_of_system: TimeDelta::zero() })
     }
 
-    /// A clock that stands still at `at`.
+    /// A clock that is frozen at `at`.
     pub fn frozen(at: DateTime<Utc>) -> Self {
         Self::in_mode(ClockMode::Frozen { at })
     }
 
-    /// A clock that stands still or runs as `mode` says.
+    /// A clock in this mode.
     pub fn in_mode(mode: ClockMode) -> Self {
         let hands = Mutex::new(Hands { mode, set_back: 0 });
         Self { hands, first: mode, advanced: watch::Sender::new(Duration::ZERO) }
     }
 
-    /// What this clock says.
+    /// The time.
     pub fn now(&self) -> DateTime<Utc> {
         self.hands.lock().mode.now()
     }
 
-    /// What this clock says, and how often it was set back until now.
+    /// The time, and how often the clock was set back.
     pub fn reading(&self) -> ClockReading {
         let hands = *self.hands.lock();
         ClockReading { now: hands.mode.now(), set_back: hands.set_back }
     }
 
-    /// What this clock says, unless it says what the system's clock does.
+    /// The time, unless it is that of the system.
     pub fn now_if_not_the_systems(&self) -> Option<DateTime<Utc>> {
         match self.hands.lock().mode {
             ClockMode::Running { ahead_of_system } if ahead_of_system.is_zero() => None,
@@ -94,12 +94,12 @@ impl Clock {
         }
     }
 
-    /// Whether it stands still.
+    /// Whether the clock is frozen.
     pub fn is_frozen(&self) -> bool {
         matches!(self.hands.lock().mode, ClockMode::Frozen { .. })
     }
 
-    /// Sets the clock; it goes on running, or standing still.
+    /// Sets the time. A running clock keeps running.
     pub fn set(&self, at: DateTime<Utc>) {
         self.change(|mode| match mode {
             ClockMode::Running { .. } => ClockMode::Running { ahead_of_system: at - system_now() },
@@ -107,17 +107,17 @@ impl Clock {
         });
     }
 
-    /// Lets the clock stand still, where it is.
+    /// Freezes the clock at its time.
     pub fn freeze(&self) {
         self.change(|mode| ClockMode::Frozen { at: mode.now() });
     }
 
-    /// Lets the clock stand still at `at`.
+    /// Freezes the clock at `at`.
     pub fn freeze_at(&self, at: DateTime<Utc>) {
         self.change(|_| ClockMode::Frozen { at });
     }
 
-    /// Lets the clock run on from where it is.
+    /// Lets the clock run from its time.
     pub fn run(&self) {
         let mut hands = self.hands.lock();
         if let ClockMode::Frozen { at } = hands.mode {
@@ -125,22 +125,22 @@ impl Clock {
         }
     }
 
-    /// How it was made.
+    /// The mode at creation.
     pub fn first(&self) -> ClockMode {
         self.first
     }
 
-    /// Puts the clock back to how it was made.
+    /// Restores the mode at creation.
     pub fn restart(&self) {
         self.change(|_| self.first);
     }
 
-    /// How it comes to what it says.
+    /// The mode.
     pub fn mode(&self) -> ClockMode {
         self.hands.lock().mode
     }
 
-    /// Lets it stand still or run as `mode` says. Waits go on.
+    /// Changes the mode. Pending waits are not affected.
     pub fn set_mode(&self, mode: ClockMode) {
         self.change(|_| mode);
     }
@@ -154,7 +154,7 @@ impl Clock {
         }
     }
 
-    /// Moves the clock forward by `by`, and ends every wait that this passes over.
+    /// Moves the clock forward by `by` and ends every wait that this passes over.
     pub fn advance(&self, by: Duration) {
         let step = TimeDelta::from_std(by).unwrap_or(TimeDelta::MAX);
         let mut hands = self.hands.lock();
@@ -171,14 +171,14 @@ impl Clock {
         self.advanced.send_modify(|total| *total = total.saturating_add(by));
     }
 
-    /// Returns once `wait` of real time has passed, or the clock was advanced by the rest of it.
+    /// Waits for `wait`: real time and advances count together.
     pub async fn sleep(&self, wait: Duration) {
         Schedule::begun(self).wait(self, wait).await;
     }
 }
 
 impl ClockMode {
-    /// That of a clock that says `now`, and stands still or runs on from there.
+    /// The mode of a clock with the time `now`, frozen or running.
     pub fn at(now: DateTime<Utc>, frozen: bool) -> Self {
         if frozen {
             Self::Frozen { at: now }
@@ -195,13 +195,12 @@ impl ClockMode {
     }
 }
 
-/// The waits of one request on its account's clock, one after the other.
+/// Makes the waits of one request on its account's clock, one after the other.
 ///
-/// They are due at times that lie as far apart as the waits are long. Time on this schedule is real
-/// time since the beginning and all that the clock was advanced by meanwhile, so one advance ends
-/// every wait that it passes over, the later ones without a pause. What one wait, and what came
-/// behind it, took too long is taken off the next, so that many of them do not drift; but no more
-/// than the next: a client that was slow to read gets no burst.
+/// Each wait is due a fixed time after the one before it. Real time and advances of the clock count
+/// together, so one advance ends all waits that it passes over, the later ones without a pause. A
+/// delay is subtracted from the next wait, so that the waits do not drift, but never from more than
+/// one: a client that was slow to read gets no burst.
 #[derive(Debug)]
 pub struct Pacer {
     clock: Arc<Clock>,
@@ -209,26 +208,26 @@ pub struct Pacer {
 }
 
 impl Pacer {
-    /// Waits on `clock`, whose advances count from now on.
+    /// A pacer on `clock`; its advances count from now on.
     pub fn on(clock: Arc<Clock>) -> Self {
         let schedule = tokio::sync::Mutex::new(Schedule::begun(&clock));
         Self { clock, schedule }
     }
 
-    /// The next one.
+    /// Waits for `wait` after the end of the wait before it.
     pub async fn next(&self, wait: Duration) {
         self.schedule.lock().await.wait(&self.clock, wait).await;
     }
 }
 
-/// Where a chain of waits has come to.
+/// The state of a chain of waits.
 #[derive(Debug)]
 struct Schedule {
     /// When the latest wait was due, in real time.
     due: Option<Instant>,
-    /// What the clock was advanced by when that was last looked at.
+    /// The sum of the clock's advances when it was last read.
     advanced: Duration,
-    /// The part of it that no wait was shortened by yet.
+    /// The part of the advances that has not shortened a wait yet.
     unused: Duration,
 }
 
@@ -257,7 +256,7 @@ impl Schedule {
         }
     }
 
-    /// What the clock's advances, which come to `advanced` by now, leave of `wait`.
+    /// The rest of `wait` after advances whose sum is `advanced` now.
     fn shortened(&mut self, wait: Duration, advanced: Duration) -> Duration {
         let usable = self.unused.saturating_add(advanced.saturating_sub(self.advanced));
         self.advanced = advanced;
@@ -266,13 +265,13 @@ impl Schedule {
     }
 }
 
-/// The last second that four digits of year can write: clocks stop there.
+/// The last second of the year 9999, the last that RFC 3339 can write: clocks stop there.
 const LAST: DateTime<Utc> = match DateTime::from_timestamp(253_402_300_799, 0) {
     Some(last) => last,
     None => DateTime::<Utc>::MAX_UTC,
 };
 
-/// The system's time and so much more.
+/// The system's time plus an offset.
 fn ahead(of_system: TimeDelta) -> DateTime<Utc> {
     system_now().checked_add_signed(of_system).unwrap_or(LAST).min(LAST)
 }
@@ -282,12 +281,12 @@ fn system_now() -> DateTime<Utc> {
     Utc::now()
 }
 
-/// Measures real time from its making, for latencies and time limits on the wire.
+/// Measures real time, for latencies and time limits.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(std::time::Instant);
 
 impl Stopwatch {
-    /// Starts one.
+    /// Starts a stopwatch.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
     pub fn start() -> Self {
         Self(std::time::Instant::now())
@@ -299,17 +298,18 @@ impl Stopwatch {
     }
 }
 
-/// `2026-03-24T09:00:00Z`: RFC 3339, UTC, whole seconds, as every sample in the documents.
+/// Formats a time as `2026-03-24T09:00:00Z`: RFC 3339, UTC, whole seconds, as in every sample of the
+/// documents.
 pub fn rfc3339(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// The same to the nanosecond, which whole seconds do not show: `2026-03-24T09:00:00.25Z`.
+/// Formats a time to the nanosecond: `2026-03-24T09:00:00.25Z`.
 pub fn exact_rfc3339(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
 }
 
-/// A time written as RFC 3339 has it, in any offset.
+/// Parses an RFC 3339 time with any offset.
 pub fn parse_rfc3339(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc())
 }

@@ -1,9 +1,8 @@
-//! Ids, and everything else that is drawn by chance.
+//! Ids and repeatable random numbers.
 //!
-//! A [`Minter`] belongs to one account. What it mints is a pure function of (seed, account, kind,
-//! ordinal), so the same account making the same requests gets the same ids, whatever other
-//! accounts do meanwhile. How many of each kind were made is counted here; the store keeps the
-//! counts of what it keeps (see `store/accounts.rs`), so that a restart goes on where it stopped.
+//! An [`IdGenerator`] belongs to one account. Each id is a pure function of (seed, account, kind,
+//! ordinal): an account that makes the same requests gets the same ids, whatever other accounts do.
+//! The generator counts the ordinals; the database stores the counts, so that a restart continues.
 
 use std::fmt;
 use std::hash::Hasher as _;
@@ -21,12 +20,12 @@ macro_rules! id {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// The id as it is written on the wire.
+            /// The id as text.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
 
-            /// The same, to be held on to.
+            /// The id as shared text.
             pub fn shared(&self) -> Arc<str> {
                 Arc::clone(&self.0)
             }
@@ -97,7 +96,7 @@ id!(
     RequestId
 );
 
-/// What ids are made for, and what an account counts.
+/// What an account counts; most kinds have ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(usize)]
 pub enum IdKind {
@@ -107,7 +106,7 @@ pub enum IdKind {
     Conversation,
     /// A message of either API, stored or not.
     Message,
-    /// A change to a conversation: puts changes of the same second in order. Never an id.
+    /// A change to a conversation, to order changes within a second. It has no id.
     Activity,
     /// An agent.
     Agent,
@@ -126,7 +125,7 @@ impl IdKind {
         Self::Image,
     ];
 
-    /// The name under which the store keeps the count, and which goes into every id.
+    /// The name in the database and in the hash of every id.
     pub fn name(self) -> &'static str {
         match self {
             Self::Request => "request",
@@ -151,11 +150,11 @@ impl IdKind {
     }
 }
 
-/// How many of each [`Kind`] an account has made.
+/// How many of each [`IdKind`] an account has created.
 #[derive(Debug, Default)]
 struct Counters([AtomicU64; IdKind::ALL.len()]);
 
-/// Mints one account's ids.
+/// Generates the ids of one account.
 #[derive(Debug)]
 pub struct IdGenerator {
     draw: SeededRandom,
@@ -163,22 +162,22 @@ pub struct IdGenerator {
 }
 
 impl IdGenerator {
-    /// A minter that has made nothing yet.
+    /// A generator at the beginning.
     pub fn new(seed: u64, account: &AccountId) -> Self {
         Self { draw: SeededRandom::new(seed, account.as_str()), made: Counters::default() }
     }
 
-    /// How many of `kind` were made.
+    /// How many of `kind` were created.
     pub fn made(&self, kind: IdKind) -> u64 {
         kind.counter(&self.made).load(Ordering::Relaxed)
     }
 
-    /// How many of each of `kinds` were made.
+    /// How many of each of `kinds` were created.
     pub fn made_each(&self, kinds: &[IdKind]) -> Vec<(IdKind, u64)> {
         kinds.iter().map(|kind| (*kind, self.made(*kind))).collect()
     }
 
-    /// The same minter, where so many of each kind were made, and none of any other.
+    /// The same generator with these counts, and 0 for the other kinds.
     #[must_use]
     pub fn having_made(&self, made: &[(IdKind, u64)]) -> Self {
         let counters = Counters::default();
@@ -188,17 +187,17 @@ impl IdGenerator {
         Self { draw: self.draw, made: counters }
     }
 
-    /// The ordinal of the next one of `kind`, counted from 1.
+    /// Allocates the next ordinal of `kind`, counted from 1.
     pub fn next(&self, kind: IdKind) -> u64 {
         kind.counter(&self.made).fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// A fresh request id: `req_` and 20 base-62 characters.
+    /// Allocates a request id: `req_` and 20 base-62 characters.
     pub fn request(&self) -> RequestId {
         self.fresh("req_", IdKind::Request).into()
     }
 
-    /// A fresh message id: `msg_` and 20 base-62 characters.
+    /// Allocates a message id: `msg_` and 20 base-62 characters.
     pub fn message(&self) -> MessageId {
         self.fresh("msg_", IdKind::Message).into()
     }
@@ -221,7 +220,7 @@ impl IdGenerator {
     /// base-62 characters.
     ///
     /// Pictures are found by id alone, in any account, and accounts may share a seed: so the id
-    /// tells what is to be seen.
+    /// depends on the content.
     pub fn image(&self, ordinal: u64, picture: &str) -> ImageId {
         self.id("img_", &format!("{} {picture}", IdKind::Image.name()), ordinal).into()
     }
@@ -239,20 +238,20 @@ impl IdGenerator {
         ConversationId::from(uuid.hyphenated().to_string())
     }
 
-    /// Chance for the account: the same draws for the same seed and account.
+    /// Random numbers that depend on the seed and the account only.
     pub fn draw(&self) -> SeededRandom {
         self.draw
     }
 }
 
-/// The id and the key of the account made at run time as number `number`.
+/// The id and the key of the `number`th account that is created at run time.
 pub fn account_and_key(seed: u64, number: u64) -> (AccountId, String) {
     let draw = SeededRandom::new(seed, "");
     let id = in_base62("acct_", draw.number("account", number));
     (AccountId::from(id), in_base62("mynah_", draw.number("key", number)))
 }
 
-/// Chance that can be repeated: numbers derived from a seed and an account by keyed hashing.
+/// Repeatable random numbers, derived from a seed and an account by keyed hashing.
 #[derive(Debug, Clone, Copy)]
 pub struct SeededRandom {
     seed: u64,
@@ -260,14 +259,14 @@ pub struct SeededRandom {
 }
 
 impl SeededRandom {
-    /// Chance for `account` under `seed`.
+    /// The numbers of `account` under `seed`.
     pub fn new(seed: u64, account: &str) -> Self {
         let mut hasher = SipHasher24::new_with_keys(seed, 0);
         hasher.write(account.as_bytes());
         Self { seed, account: hasher.finish128().h1 }
     }
 
-    /// The number that stands for draw `ordinal` of `what`.
+    /// The number of draw `ordinal` for `what`.
     pub fn number(&self, what: &str, ordinal: u64) -> u128 {
         let mut hasher = SipHasher24::new_with_keys(self.seed, self.account);
         hasher.write(what.as_bytes());
@@ -276,25 +275,25 @@ impl SeededRandom {
         hasher.finish128().as_u128()
     }
 
-    /// Draw `ordinal` of `what`, evenly from `0..=most`.
+    /// Draw `ordinal` for `what`, uniform in `0..=most`.
     pub fn up_to(&self, most: u64, what: &str, ordinal: u64) -> u64 {
         let range = u128::from(most) + 1;
         u64::try_from(self.number(what, ordinal) % range).unwrap_or(most)
     }
 }
 
-/// A seed that nobody can know beforehand, for servers started without `--seed`.
+/// An unpredictable seed, for servers started without `--seed`.
 #[expect(clippy::disallowed_methods, reason = "the one place where chance comes from outside")]
 pub fn random_seed() -> u64 {
     let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
     high ^ low.rotate_left(1)
 }
 
-/// `prefix` and 20 base-62 characters: 119 of the number's 128 bits.
+/// `prefix` and 20 base-62 characters: 119 of the 128 bits of `number`.
 fn in_base62(prefix: &str, number: u128) -> String {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     const HALF: usize = 10;
-    // Half of the digits fit into 64 bits, which divide many times faster than 128.
+    // Half of the digits fit into 64 bits, which divide many times faster than 128 bits.
     const HALF_RANGE: u128 = 62_u128.pow(10);
     let mut text = String::with_capacity(prefix.len() + 2 * HALF);
     text.push_str(prefix);

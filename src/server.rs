@@ -1,4 +1,4 @@
-//! The server as a whole: built from a [`Config`], served on a listener until it is told to stop.
+//! The server: built from a [`Config`], it serves a listener until it is stopped.
 
 mod connections;
 
@@ -30,13 +30,13 @@ use crate::storage::{Store, StoreError};
 /// How long a stop may take beyond the time that running answers get.
 pub const STOP_MARGIN: Duration = Duration::from_millis(1300);
 
-/// The part of [`STOP_MARGIN`] that the tasks of connections get to end after they were cut off.
+/// The part of [`STOP_MARGIN`] in which tasks of closed connections may end.
 const SETTLE_LIMIT: Duration = Duration::from_millis(900);
 
-/// What a database that was not closed means for its user.
+/// What a log line about a database that was not closed adds.
 pub const KEPT: &str = "a database file has all that was acknowledged";
 
-/// How a server has ended.
+/// How a server stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shutdown {
     /// The database was closed. Work that did not stop in time may have been abandoned.
@@ -49,10 +49,10 @@ pub enum Shutdown {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ServerError {
-    /// The fixtures are at fault.
+    /// The fixtures have errors.
     #[error(transparent)]
     Fixtures(#[from] FixturesError),
-    /// The database is at fault.
+    /// The database cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -69,9 +69,9 @@ pub struct Server {
 }
 
 impl Server {
-    /// Opens the database, reads the fixtures and puts the server together.
+    /// Opens the database and reads the fixtures.
     pub async fn build(config: &Config) -> Result<Self, ServerError> {
-        // From before it is read, so that no change is missed.
+        // The watch begins before the folder is read, so that no change is missed.
         let watch = config.fixtures.as_deref().map(FixtureWatch::new);
         let checked = match &config.fixtures {
             Some(folder) => fixtures::read(folder, route_table())?,
@@ -80,7 +80,7 @@ impl Server {
         Ok(Self { watch, ..Self::build_from(config, checked).await? })
     }
 
-    /// The same with fixtures that were read already, in the place of those that `config` names.
+    /// Builds a server with fixtures that were already read; `config.fixtures` is not used.
     pub async fn build_from(
         config: &Config,
         checked: CheckedFixtures,
@@ -127,7 +127,7 @@ impl Server {
         &self.registry
     }
 
-    /// What the accounts have made and what they own, balances among it.
+    /// The database.
     pub fn store(&self) -> &Store {
         &self.store
     }
@@ -137,14 +137,14 @@ impl Server {
         self.fixtures.current()
     }
 
-    /// What answers requests, without a socket.
+    /// The pipeline, to answer requests without a socket.
     pub fn pipeline(&self) -> Pipeline {
         self.pipeline.clone()
     }
 
-    /// Answers requests on `listener` until `stop` comes; then takes no new connections, lets
-    /// running answers and streams finish within `grace`, and stores what was acknowledged. Returns
-    /// within `grace` and [`STOP_MARGIN`], whatever still runs.
+    /// Serves `listener` until `stop` completes. Then it accepts no new connections, lets running
+    /// responses and streams finish within `grace`, and stores what was acknowledged. It returns
+    /// within `grace` and [`STOP_MARGIN`], even if some work does not stop.
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -158,7 +158,7 @@ impl Server {
         self.serve_until(listener, stop).await
     }
 
-    /// The same, where how long running answers get is known only when `stop` comes.
+    /// Like [`Server::serve`]; `stop` returns the grace.
     pub async fn serve_until(
         self,
         listener: TcpListener,
@@ -166,7 +166,7 @@ impl Server {
     ) -> Shutdown {
         let sweeping = tokio::spawn(sweep(Arc::clone(&self.registry)));
         let registry = Arc::clone(&self.registry);
-        // Who follows a journal would keep its connection busy for the whole of `grace`.
+        // A client that follows a request log would keep its connection busy for the whole grace.
         let stop = async move {
             let grace = stop.await;
             registry.close_journals();
@@ -185,8 +185,8 @@ impl Server {
     }
 }
 
-/// Ends what the connections that were cut off have left: their tasks, and the turns that these
-/// were to store. Work that does not yield is abandoned, so that the database can still be closed.
+/// Ends the tasks of closed connections and stores the turns of their streams. Tasks that do not
+/// yield are abandoned, so that the database can still be closed.
 async fn settle(mut connections: JoinSet<()>, turns: &Generation) {
     let ended = tokio::time::timeout(SETTLE_LIMIT, async {
         connections.shutdown().await;
@@ -201,7 +201,7 @@ async fn settle(mut connections: JoinSet<()>, turns: &Generation) {
     }
 }
 
-/// Commits what is queued and closes the database, within `limit`.
+/// Commits the queued writes and closes the database, within `limit`.
 async fn close(store: &Store, limit: Duration) -> Shutdown {
     if tokio::time::timeout(limit, store.close()).await.is_ok() {
         return Shutdown::Complete;
@@ -210,7 +210,7 @@ async fn close(store: &Store, limit: Duration) -> Shutdown {
     Shutdown::Incomplete
 }
 
-/// Removes accounts that were made to last only so long without use, as their time comes.
+/// Removes accounts whose `ttl` has passed without use, once a second.
 async fn sweep(registry: Arc<AccountRegistry>) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {

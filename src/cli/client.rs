@@ -1,4 +1,4 @@
-//! Speaks to a running server: one plain HTTP request, quick to start and with nothing to load.
+//! Sends one HTTP request to a running server, without the start-up cost of an HTTP client library.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use super::Address;
 
-/// What a server answered.
+/// A server's response.
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
 }
 
-/// Where a server that listens on `address` is reached from this machine.
+/// The address under which this machine reaches a server that listens on `address`.
 pub(super) fn server(address: &Address) -> SocketAddr {
     let host = match address.host {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -22,8 +22,8 @@ pub(super) fn server(address: &Address) -> SocketAddr {
     SocketAddr::new(host, address.port)
 }
 
-/// Sends one request and reads the answer; connecting, sending and each part of the answer may
-/// take as long as `patience`.
+/// Sends one request and reads the response. `patience` is the limit of connecting, of sending and of
+/// each read.
 pub(super) fn ask(
     server: SocketAddr,
     method: &str,
@@ -34,7 +34,7 @@ pub(super) fn ask(
 ) -> std::io::Result<Answer> {
     let late = |fault: std::io::Error| match fault.kind() {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => {
-            std::io::Error::new(ErrorKind::TimedOut, format!("no answer within {patience:?}"))
+            std::io::Error::new(ErrorKind::TimedOut, format!("no response within {patience:?}"))
         }
         _ => fault,
     };
@@ -52,7 +52,8 @@ pub(super) fn ask(
         head.push(format!("content-length: {}", body.len()));
     }
     let head = head.join("\r\n") + "\r\n\r\n";
-    // In one piece: whoever answers after the first of several and closes takes its answer back.
+    // In one write: a server that responds after the first of several and closes would reset the
+    // connection.
     let request = [head.as_bytes(), body.unwrap_or_default()].concat();
     socket.write_all(&request).map_err(late)?;
     let mut answer = Vec::new();
@@ -60,7 +61,7 @@ pub(super) fn ask(
     parse(&answer).ok_or_else(|| {
         std::io::Error::new(
             ErrorKind::InvalidData,
-            "the answer is not a whole one of an HTTP server",
+            "the response is incomplete or not HTTP",
         )
     })
 }
@@ -70,7 +71,7 @@ fn parse(answer: &[u8]) -> Option<Answer> {
     let head = std::str::from_utf8(answer.get(..end)?).ok()?;
     let status = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;
     let body = answer.get(end + 4..)?;
-    // An answer that was cut off is none.
+    // A truncated response is an error.
     let length = head.lines().filter_map(|line| line.split_once(':'));
     let mut length = length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
     let announced = length.next().map(|(_, length)| length.trim().parse::<usize>());

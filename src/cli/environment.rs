@@ -1,8 +1,8 @@
-//! Reads the command line, and the environment variables of the command that is given.
+//! Reads the command line and the environment variables of the chosen command.
 //!
-//! clap reads the variables of every option that a command line could have, those of `serve` among
-//! them where `mynah` is given another command: a `MYNAH_PORT` that is no port would end them all.
-//! So variables that do not count are taken away from the options before the command line is read.
+//! clap reads the variables of all options, also those of `serve` when another command is given: an
+//! invalid `MYNAH_PORT` would make every command fail. So variables that do not apply are removed from
+//! the options before the command line is parsed.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
@@ -18,14 +18,14 @@ const SERVICE_LINK: &str = "MYNAH_PORT";
 const SERVICE_LINK_HINT: &str = "Kubernetes sets MYNAH_PORT for a service named mynah; set it to a \
     port in the container, or `enableServiceLinks: false` in the pod";
 
-/// The commands that only connect to a server. They are of use where it got its port by option.
+/// The commands that only connect to a server; they work if its port was set by option.
 const CONNECTING: [&str; 2] = ["healthcheck", "snapshot"];
 
-/// What says no in clap's `BoolishValueParser`.
+/// The false values of clap's `BoolishValueParser`.
 const NO: [&str; 6] = ["n", "no", "f", "false", "off", "0"];
 
 impl Cli {
-    /// Reads this process's command line and environment; ends it where they are wrong.
+    /// Reads the command line and environment of this process; exits if they are invalid.
     pub fn read() -> Self {
         let arguments: Vec<OsString> = std::env::args_os().collect();
         read(&arguments).unwrap_or_else(|error| error.exit())
@@ -38,7 +38,7 @@ fn read(arguments: &[OsString]) -> Result<Cli, Error> {
         Ok(mut matches) => {
             Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
         }
-        // The text is to show all variables.
+        // The help text shows all variables.
         Err(error) if error.kind() == ErrorKind::DisplayHelp => {
             Err(Cli::command().try_get_matches_from(arguments).err().unwrap_or(error))
         }
@@ -46,8 +46,8 @@ fn read(arguments: &[OsString]) -> Result<Cli, Error> {
     }
 }
 
-/// Takes the variables away that count as not set, and those of options that the command that is
-/// given does not have.
+/// Removes variables that count as not set, and those of options that the chosen command does not
+/// have.
 fn with_its_variables_only(command: Command, arguments: &[OsString]) -> Command {
     let given = arguments.get(1).and_then(|name| command.find_subcommand(name));
     let Some(given) = given.map(|given| given.get_name().to_owned()) else {

@@ -1,6 +1,6 @@
 //! `mynah exec`: a server of a command's own, there for as long as the command runs.
 
-mod attendant;
+mod supervisor;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -15,7 +15,7 @@ use clap::builder::Resettable;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use self::attendant::Attendant;
+use self::supervisor::Supervisor;
 use super::Serve;
 use super::serve;
 use super::signals;
@@ -66,10 +66,10 @@ pub(super) fn exec(options: &Exec) -> ExitCode {
 fn run(options: &Exec) -> anyhow::Result<ExitCode> {
     let Exec { serve: options, command } = options;
     serve::start_log(options)?;
-    let attendant = Attendant::listen().context("cannot listen for signals")?;
+    let supervisor = Supervisor::listen().context("cannot listen for signals")?;
     let runtime = serve::runtime(options)?;
     let code = runtime.block_on(start(options)).and_then(|server| {
-        let code = attendant.run(command, &server.variables).context("cannot wait for the command");
+        let code = supervisor.run(command, &server.variables).context("cannot wait for the command");
         server.stop();
         code
     });

@@ -23,11 +23,11 @@ pub(super) fn healthcheck(address: &Address) -> ExitCode {
         },
         Err(fault) => fault.to_string(),
     };
-    let _ = writeln!(std::io::stderr(), "mynah: {server} is not well: {why}");
+    let _ = writeln!(std::io::stderr(), "mynah: {server} is not healthy: {why}");
     ExitCode::FAILURE
 }
 
-/// What a server that is not well says is wrong.
+/// The reason that an unhealthy server gives.
 fn reason(body: &[u8]) -> Option<String> {
     let answer: Value = serde_json::from_slice(body).ok()?;
     answer.get("reason")?.as_str().map(str::to_owned)

@@ -1,4 +1,4 @@
-//! `mynah completions` and `mynah man`: both made from the command line as it is described to clap.
+//! `mynah completions` and `mynah man`, generated from clap's description of the command line.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,16 +13,16 @@ use super::output;
 
 const NAME: &str = env!("CARGO_PKG_NAME");
 
-/// Prints the script that lets `shell` complete commands and options.
+/// Prints the completion script of `shell`.
 pub(super) fn completions(shell: Shell) -> anyhow::Result<ExitCode> {
-    // Into memory first: clap_complete panics where it cannot write.
+    // Into memory first: clap_complete panics if it cannot write.
     let mut script = Vec::new();
     generate(shell, &mut Cli::command(), NAME, &mut script);
     output::print(&script)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the page `mynah(1)`, or writes it and those of all commands into `folder`.
+/// Prints the page `mynah(1)`, or writes it and the pages of all commands into `folder`.
 pub(super) fn man(folder: Option<&Path>) -> anyhow::Result<ExitCode> {
     let Some(folder) = folder else {
         let mut page = Vec::new();

@@ -1,4 +1,4 @@
-//! What commands print, and the files that they write.
+//! Standard output and files of commands.
 
 use std::fs;
 use std::io::{self, ErrorKind, Write as _};
@@ -7,18 +7,18 @@ use std::path::Path;
 
 use anyhow::Context as _;
 
-/// What a new file is created with, before the process's mask is applied.
+/// The mode of a new file before the process's umask is applied.
 const NEW_FILE_MODE: u32 = 0o666;
 
-/// Prints on standard output. That its reader has left (`mynah openapi runner | head`) is no error.
+/// Prints to standard output. A closed pipe (`mynah openapi runner | head`) is not an error.
 pub(super) fn print(text: &[u8]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     let printed = out.write_all(text).and_then(|()| out.flush());
     unless_closed(printed).context("cannot write to standard output")
 }
 
-/// Writes `bytes` to what `file` names: `-` is standard output, and a link is followed, a pipe or a
-/// device written to. A regular file has either its old content or all of the new one.
+/// Writes `bytes` to `file`. `-` is standard output; links are followed; pipes and devices are written
+/// to. A regular file is replaced atomically.
 pub(super) fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     if file == Path::new("-") {
         return print(bytes);
@@ -37,9 +37,8 @@ fn unless_closed(written: io::Result<()>) -> io::Result<()> {
     })
 }
 
-/// A file beside `file` that can take its place, with its mode and owner; nothing where `file` has
-/// to be written itself: a link or what has other names, a pipe, or a file in a folder in which
-/// nothing can be made.
+/// A temporary file beside `file`, with its mode and owner. `None` if `file` has to be written in place:
+/// a link, a file with several names, a pipe, or a file in a folder that is not writable.
 fn replacement(file: &Path) -> Option<tempfile::NamedTempFile> {
     let old = match fs::symlink_metadata(file) {
         Ok(old) if old.is_file() && old.nlink() == 1 => Some(old),
@@ -58,10 +57,10 @@ fn replacement(file: &Path) -> Option<tempfile::NamedTempFile> {
     (is_same_owner && new.as_file().set_permissions(old.permissions()).is_ok()).then_some(new)
 }
 
-/// Puts `new`, with these bytes, in the place of `file`.
+/// Writes `bytes` to `new` and renames it to `file`.
 fn replace(file: &Path, mut new: tempfile::NamedTempFile, bytes: &[u8]) -> io::Result<()> {
     new.write_all(bytes)?;
     new.as_file().sync_all()?;
-    // A file that something is mounted on cannot be replaced.
+    // A mount point cannot be replaced.
     new.persist(file).map(drop).or_else(|_| fs::write(file, bytes))
 }

@@ -1,4 +1,4 @@
-//! `mynah serve`: log, database, listener, banner, and an end in good order.
+//! `mynah serve`: log, database, listener, banner and graceful stop.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
@@ -20,13 +20,13 @@ use crate::ids::random_seed;
 use crate::server::{STOP_MARGIN, Server, Shutdown};
 use crate::storage;
 
-/// How long the process may take to end beyond the time that running answers get.
+/// How long the process may take to end after the grace.
 ///
-/// It is above the server's own limit, so that the server closes its database first, and below the
-/// two seconds that are documented.
+/// It is longer than the server's own limit, so that the server closes its database first, and shorter
+/// than the documented two seconds.
 pub(super) const END_MARGIN: Duration = STOP_MARGIN.saturating_add(Duration::from_millis(200));
 
-/// How long tasks on other threads get to end when the server has stopped.
+/// How long tasks on other threads may take to end after the server has stopped.
 const THREADS_LIMIT: Duration = Duration::from_millis(100);
 
 /// Runs the server until SIGINT or SIGTERM.
@@ -44,24 +44,23 @@ pub(super) fn serve(options: &Serve) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Ends what still runs: drawing, counting and reading cannot be interrupted, and nobody waits for
-/// them any more.
+/// Stops the runtime. Blocking work (drawing, counting, reading) cannot be interrupted and is
+/// abandoned.
 pub(super) fn end(runtime: Runtime) {
     let stopwatch = Stopwatch::start();
     runtime.shutdown_timeout(THREADS_LIMIT);
     if stopwatch.elapsed() >= THREADS_LIMIT {
         signals::log_briefly(|| {
-            // On a loaded machine the threads may only be slow to end, so this is no warning.
+            // On a loaded machine threads may just be slow to end, so this is not a warning.
             tracing::info!("abandoned: work on other threads that did not stop");
         });
     }
 }
 
-/// What the server runs on.
+/// The runtime of the server.
 ///
-/// A stand-in server shares its machine with those who ask it. With a thread for every processor
-/// it would wake one after the other only to take the processor from them: on two processors, one
-/// thread answers more than two do (docs/performance.md, "Threads").
+/// A mock server shares the machine with its clients. A thread for every processor would compete with
+/// them: on two processors, one thread answers more than two do (docs/performance.md, "Threads").
 pub(super) fn runtime(options: &Serve) -> anyhow::Result<Runtime> {
     let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let threads = options.threads.map_or_else(|| (processors - 1).max(1), NonZeroUsize::get);
@@ -85,14 +84,14 @@ async fn run(
     let address = listener.local_addr().context("cannot tell the port")?;
     let banner = banner(options, address, &app);
     let server = tokio::spawn(app.serve(listener, stop, grace));
-    // The listener is bound, so whoever reads the banner is answered. A closed standard output is
-    // no reason to stop.
+    // The listener is bound, so requests sent after the banner are answered. A closed standard output
+    // does not stop the server.
     let _ = std::io::stdout().write_all(banner.as_bytes());
     tokio::task::spawn_blocking(o200k::warm_up);
     server.await.context("the server failed")
 }
 
-/// Sends the log to standard error, as `options` say.
+/// Sets up the log on standard error.
 pub(super) fn start_log(options: &Serve) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&options.log)
         .with_context(|| format!("`{}` is no log filter", options.log))?;
@@ -101,15 +100,15 @@ pub(super) fn start_log(options: &Serve) -> anyhow::Result<()> {
     let log = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_ansi(colours)
-        // A fault in writing the log would be told on standard error, which is the log: with nobody
-        // left to read it, that is a panic in the middle of a request.
+        // An error in writing the log would be printed to standard error, which is the log: if it is
+        // closed, that panics within a request.
         .log_internal_errors(false)
         .with_env_filter(filter);
     match options.log_format {
         LogFormat::Text => log.with_target(false).init(),
         LogFormat::Json => log.json().flatten_event(true).with_target(false).init(),
     }
-    // One line, in the log's own form, in place of several on standard error.
+    // One line in the format of the log, instead of several on standard error.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, panic = panic.payload_as_str().unwrap_or("(no message)"), "a panic");
@@ -163,7 +162,7 @@ fn banner(options: &Serve, address: SocketAddr, app: &Server) -> String {
     )
 }
 
-/// Where a database is, for whoever looks for the file: a relative path with its folder.
+/// The database for the banner: a relative path with its folder.
 fn whereabouts(url: &str) -> String {
     let path = url.trim_start_matches("sqlite:").trim_start_matches("//");
     match std::env::current_dir() {
@@ -174,7 +173,7 @@ fn whereabouts(url: &str) -> String {
     }
 }
 
-/// An address that a client on this machine can use.
+/// The address under which this machine reaches the server.
 pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     let mut address = address;
     if address.ip().is_unspecified() {

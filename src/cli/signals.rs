@@ -1,6 +1,6 @@
 //! The signals that stop `mynah serve`.
 //!
-//! They are heard on a thread of their own: a runtime whose threads are all busy would not hear them.
+//! They are handled on a thread of their own, because the threads of the runtime may all be busy.
 
 use std::process::exit;
 use std::sync::mpsc;
@@ -13,22 +13,22 @@ use tokio::sync::oneshot;
 
 use crate::server::KEPT;
 
-/// What shells add to the number of the signal that ended a command.
+/// Shells add it to the number of the signal that ended a command.
 pub(super) const BY_SIGNAL: i32 = 128;
 
-/// The exit code of a process that could not stop in order.
+/// The exit code of a process that could not stop gracefully.
 const FORCED: i32 = 1;
 
-/// How long a last line of the log may take.
+/// How long the last log line may take.
 const LAST_LINE_LIMIT: Duration = Duration::from_millis(100);
 
 /// Completes at the first SIGINT or SIGTERM. The second one ends the process at once with 128 + its
-/// number, and so does the end of `limit` after the first, with 1: whatever the process is doing.
+/// number. If `limit` passes after the first one, the process ends with 1.
 pub(super) fn stop_signal(limit: Duration) -> std::io::Result<impl Future<Output = ()>> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let (stop, stopped) = oneshot::channel();
     let (start, started) = mpsc::channel();
-    // Both threads start now: when they are needed, the system may have none to give.
+    // Both threads start now, because later the system may refuse new threads.
     thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
         if started.recv().is_ok() {
             thread::sleep(limit);
@@ -53,12 +53,12 @@ pub(super) fn stop_signal(limit: Duration) -> std::io::Result<impl Future<Output
     })
 }
 
-/// Logs a line, and returns soon even if nobody reads the log.
+/// Logs a line; returns soon even if the log is a full pipe.
 pub(super) fn log_briefly(log: impl FnOnce() + Send + 'static) {
     write_within(LAST_LINE_LIMIT, log);
 }
 
-/// Writes to standard error, and returns after `limit` even if that is a full pipe.
+/// Writes to standard error; returns after `limit` even if that is a full pipe.
 pub(super) fn write_within(limit: Duration, write: impl FnOnce() + Send + 'static) {
     let (written, done) = mpsc::channel::<()>();
     let thread = thread::Builder::new().name("last line".to_owned()).spawn(move || {

@@ -1,4 +1,4 @@
-//! `mynah snapshot save` and `mynah snapshot load`: an account's state to a file and back.
+//! `mynah snapshot save` and `mynah snapshot load`.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::HealthcheckTarget;
 use super::client;
 use super::output;
 
-/// How long the server may take over a large snapshot.
+/// The time limit of the server for a large snapshot.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Writes all state of `account` to `file`.
@@ -26,7 +26,7 @@ pub(super) fn save(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Puts the state in `file` in the place of all state of `account`.
+/// Replaces all state of `account` by that in `file`.
 pub(super) fn load(
     running: &HealthcheckTarget,
     account: &str,
@@ -37,7 +37,7 @@ pub(super) fn load(
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is in `file`; `-` is standard input.
+/// Reads `file`; `-` is standard input.
 fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     if file == Path::new("-") {
         let mut bytes = Vec::new();
@@ -58,7 +58,7 @@ fn ask(
     let path = format!("/_mynah/accounts/{account}/snapshot");
     let token = running.admin_token.as_deref();
     let answer = client::ask(server, method, &path, token, body, PATIENCE)
-        .with_context(|| format!("cannot ask {server}"))?;
+        .with_context(|| format!("cannot reach {server}"))?;
     if answer.status == 200 {
         return Ok(answer.body);
     }

@@ -5,7 +5,7 @@ use url::Url;
 /// A URL that paths can be appended to.
 pub(super) fn base_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|fault| fault.to_string())?;
-    // `http:mynah` is taken for `http://mynah`.
+    // The parser reads `http:mynah` as `http://mynah`.
     let has_slashes =
         text.trim_start().get(url.scheme().len()..).is_some_and(|rest| rest.starts_with("://"));
     let wrong = if !["http", "https"].contains(&url.scheme()) {
@@ -22,7 +22,7 @@ pub(super) fn base_url(text: &str) -> Result<Url, String> {
     Err(wrong.to_owned())
 }
 
-/// The same for a URL that everybody is given: it holds no credentials.
+/// Like [`base_url`], without credentials, because clients see the URL.
 pub(super) fn public_url(text: &str) -> Result<Url, String> {
     let url = base_url(text)?;
     if url.username().is_empty() && url.password().is_none() {

@@ -1,4 +1,4 @@
-//! `mynah verify`: what the suite is run against, and where its report goes.
+//! `mynah verify`: the target of the suite, and its reports.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -20,13 +20,13 @@ use mynah_verify::{
     checks, is_loopback, verify,
 };
 
-/// Exit code where there was nothing to tell: no target, no such fact, nothing run.
+/// The exit code if nothing was run: no target or no matching check.
 const COULD_NOT_RUN: u8 = 2;
 
-/// The longest wait for a target's limit: its window is a minute.
+/// The longest wait for a target's rate limit, whose window is a minute.
 const PATIENCE: Duration = Duration::from_secs(65);
 
-/// What a Mynah with its built-in fixtures offers, for a target on this machine.
+/// Values of the built-in fixtures, the defaults for a target on this machine.
 const DEMO_KEY: &str = "YOUR_API_KEY";
 const DEMO_SECOND_KEY: &str = "other_api_key";
 const DEMO_BROKE_KEY: &str = "broke_api_key";
@@ -40,28 +40,28 @@ const DEMO_SD_MODEL: &str = "sd_model_456abc";
 #[expect(clippy::doc_markdown, reason = "this is the text of --help")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct Verify {
-    /// What stands before /v1/runner and /api/v1.
+    /// The URL before /v1/runner and /api/v1.
     #[arg(long, env = "MYNAH_VERIFY_TARGET", value_name = "URL", value_parser = base_url)]
     target: Option<Url>,
-    /// What stands before /v1/runner, if it is not the target.
+    /// The URL before /v1/runner, if it differs from the target.
     #[arg(long, env = "MYNAH_VERIFY_RUNNER_URL", value_name = "URL", value_parser = base_url)]
     runner_url: Option<Url>,
-    /// What stands before /api/v1, if it is not the target.
+    /// The URL before /api/v1, if it differs from the target.
     #[arg(long, env = "MYNAH_VERIFY_CHARACTERS_URL", value_name = "URL", value_parser = base_url)]
     characters_url: Option<Url>,
     /// Only this API.
     #[arg(long, env = "MYNAH_VERIFY_API", value_enum)]
     api: Option<Api>,
-    /// The key of the account that the suite works in.
+    /// The key of the account in which the suite works.
     #[arg(long, env = "MYNAH_VERIFY_KEY", value_name = "KEY", hide_env_values = true)]
     key: Option<String>,
     /// A key of another account, in another project.
     #[arg(long, env = "MYNAH_VERIFY_SECOND_KEY", value_name = "KEY", hide_env_values = true)]
     second_key: Option<String>,
-    /// The key for the Characters API, if it is another one.
+    /// The key for the Characters API, if it differs.
     #[arg(long, env = "MYNAH_VERIFY_CHARACTERS_KEY", value_name = "KEY", hide_env_values = true)]
     characters_key: Option<String>,
-    /// A key of another account for the Characters API, if it is another one.
+    /// A key of another account for the Characters API, if it differs.
     #[arg(long, env = "MYNAH_VERIFY_CHARACTERS_SECOND_KEY", value_name = "KEY")]
     #[arg(hide_env_values = true)]
     characters_second_key: Option<String>,
@@ -77,41 +77,41 @@ pub(super) struct Verify {
     /// A deployment with structured output.
     #[arg(long, env = "MYNAH_VERIFY_JSON_DEPLOYMENT", value_name = "ID")]
     json_deployment: Option<String>,
-    /// A language model that costs something.
+    /// A language model with a price.
     #[arg(long, env = "MYNAH_VERIFY_MODEL", value_name = "ID")]
     model: Option<String>,
-    /// A model that makes pictures.
+    /// An image model.
     #[arg(long, env = "MYNAH_VERIFY_SD_MODEL", value_name = "ID")]
     sd_model: Option<String>,
-    /// Does not fill in what a Mynah's built-in fixtures have, on this machine either.
+    /// Disables the default values from Mynah's built-in fixtures for targets on this machine.
     #[arg(long, env = "MYNAH_VERIFY_NO_DEFAULTS", value_parser = BoolishValueParser::new())]
     no_defaults: bool,
-    /// Asks no model, and has no picture made: only what costs nothing.
+    /// Runs only checks that cost nothing: no model and no image model is used.
     #[arg(long, env = "MYNAH_VERIFY_NO_SPEND", value_parser = BoolishValueParser::new())]
     no_spend: bool,
-    /// Asks for what is Mynah's own choice, too; the documents leave it open.
+    /// Also runs checks of Mynah's own choices, which the documents leave open.
     #[arg(long, env = "MYNAH_VERIFY_CHOICES", value_parser = BoolishValueParser::new())]
     choices: bool,
-    /// Only facts whose id begins so, or with `*` matches as a whole; may be given again.
+    /// Only checks whose id has this prefix, or matches this pattern with `*`; repeatable.
     #[arg(long, env = "MYNAH_VERIFY_ONLY", value_name = "PATTERN", value_delimiter = ',')]
     #[arg(value_parser = pattern)]
     only: Vec<Pattern>,
-    /// The most requests in all; facts that come later are not run.
+    /// The most requests in all; checks beyond it are not run.
     #[arg(long, env = "MYNAH_VERIFY_MAX_REQUESTS", value_name = "N", default_value_t = 500)]
     max_requests: u32,
     /// Milliseconds between two requests.
     #[arg(long, env = "MYNAH_VERIFY_PAUSE", value_name = "MS", default_value_t = 0)]
     pause: u64,
-    /// Seconds that one answer may take.
+    /// Seconds that one response may take.
     #[arg(long, env = "MYNAH_VERIFY_TIMEOUT", value_name = "SECONDS", default_value_t = 60)]
     timeout: u64,
-    /// Writes the report as JUnit XML, too.
+    /// Also writes the report as JUnit XML.
     #[arg(long, env = "MYNAH_VERIFY_JUNIT", value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Writes the report as JSON, too.
+    /// Also writes the report as JSON.
     #[arg(long, env = "MYNAH_VERIFY_JSON", value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Lists the checks, with their sources, and asks nothing.
+    /// Lists the checks with their sources, without sending requests.
     #[arg(long, env = "MYNAH_VERIFY_LIST", value_parser = BoolishValueParser::new())]
     list: bool,
 }
@@ -120,7 +120,7 @@ fn pattern(text: &str) -> Result<Pattern, String> {
     Pattern::new(text).ok_or_else(|| "the pattern is too long".to_owned())
 }
 
-/// Runs the suite; 0 if all that was run holds, 1 if something does not, 2 if nothing could be run.
+/// Runs the suite. Exit code 0 if every check passed, 1 if one failed, 2 if none could be run.
 pub(super) fn run(options: &Verify) -> anyhow::Result<ExitCode> {
     let selection = options.selection();
     if options.list {
@@ -151,7 +151,7 @@ pub(super) fn run(options: &Verify) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// A fact in the list.
+/// A check in the list.
 fn line(check: &Check) -> String {
     format!("{}  {}  [{}]\n", check.id, check.title, check.source)
 }
@@ -218,7 +218,7 @@ impl Verify {
         }
     }
 
-    /// The end of the report, its files, and the exit code.
+    /// Prints the summary, writes the files, and returns the exit code.
     fn conclude(&self, report: &Report) -> anyhow::Result<ExitCode> {
         output::print(report.to_string().as_bytes())?;
         let code = ExitCode::from(report.exit_code());

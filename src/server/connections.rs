@@ -1,11 +1,11 @@
-//! Connections: accepted, served over HTTP/1.1, and ended in good order; or cut, where a fault
-//! says so.
+//! Accepts connections, serves HTTP/1.1 on them, and closes them: after their responses, or at once
+//! if a error says so.
 
 mod accept_errors;
-mod ending;
-mod naps;
-mod patience;
-mod refusals;
+mod account_end;
+mod coalesced_timer;
+mod stall_timeout;
+mod hyper_errors;
 mod socket;
 mod unframed;
 
@@ -27,33 +27,33 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use self::accept_errors::AcceptErrors;
-use self::ending::AccountEndWatch;
-use self::naps::CoalescedTimer;
-use self::patience::StallTimeout;
-use self::refusals::Refusals;
+use self::account_end::AccountEndWatch;
+use self::coalesced_timer::CoalescedTimer;
+use self::stall_timeout::StallTimeout;
+use self::hyper_errors::Refusals;
 use self::socket::Socket;
 use self::unframed::Unframed;
 use crate::clock::Stopwatch;
 use crate::http::{ConnectionAbort, Pipeline};
 
-/// How long a client may take to send the head of a request, the first as well as each further
-/// one: slow and idle clients are let go then. Longer than most clients keep idle connections.
+/// How long a client may take to send the head of a request, the first or a further one. Slow and
+/// idle connections are closed then. Most clients keep idle connections for a shorter time.
 const HEAD_PATIENCE: Duration = Duration::from_secs(75);
-/// How long accepting rests when the system has no more sockets to give.
+/// The pause in accepting after the system had no more sockets.
 const OUT_OF_SOCKETS: Duration = Duration::from_millis(50);
 
-/// What is left when `stop` has come and the grace is over.
+/// The state when the grace is over.
 pub(super) struct Stopped {
-    /// The connections that were still busy. They are told to end, and may not have done so yet.
+    /// The tasks of connections that were still busy. They were aborted and may not have ended yet.
     pub(super) busy: JoinSet<()>,
-    /// How long running answers had.
+    /// The grace.
     pub(super) grace: Duration,
-    /// The time since `stop` came.
+    /// Runs since `stop` completed.
     pub(super) since: Stopwatch,
 }
 
-/// Serves `pipeline` until `stop` comes, and then lets connections finish within the grace that it
-/// grants.
+/// Serves `pipeline` until `stop` completes, then lets connections finish within the grace that it
+/// returned.
 pub(super) async fn serve(
     listener: TcpListener,
     pipeline: Pipeline,
@@ -71,10 +71,10 @@ pub(super) async fn serve(
                 Ok((socket, _)) => {
                     connections.spawn(serve_connection(socket, pipeline.clone(), graceful.watcher()));
                 }
-                // A client that left before it was greeted is nobody's trouble.
-                Err(fault) if fault.kind() == ErrorKind::ConnectionAborted => {}
-                Err(fault) => {
-                    accept_errors.note(&fault, tokio::time::Instant::now());
+                // The client left before it was accepted.
+                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+                Err(error) => {
+                    accept_errors.note(&error, tokio::time::Instant::now());
                     rest().await;
                 }
             },
@@ -90,7 +90,7 @@ pub(super) async fn serve(
     Stopped { busy: connections, grace, since }
 }
 
-/// Serves one connection until it ends, in good order or cut by a fault.
+/// Serves one connection until it ends or is aborted by a error.
 async fn serve_connection(socket: TcpStream, pipeline: Pipeline, watcher: Watcher) {
     let line = ConnectionAbort::default();
     let ending = AccountEndWatch::default();
@@ -98,7 +98,7 @@ async fn serve_connection(socket: TcpStream, pipeline: Pipeline, watcher: Watche
         let framed = request.version() >= Version::HTTP_11 || request.method() == Method::HEAD;
         let answer = ending.of(pipeline.answer(&line, request).await);
         if line.is_cut() {
-            // The answer is logged, and never sent.
+            // The response is logged and not sent.
             std::future::pending::<()>().await;
         }
         if framed || answer.body().size_hint().exact().is_some() {
@@ -109,7 +109,7 @@ async fn serve_connection(socket: TcpStream, pipeline: Pipeline, watcher: Watche
     let refusals = Refusals::new(pipeline.clone(), line.clone());
     let socket = Socket { stream: prepared(socket), line: line.clone(), refusals };
     let mut served = std::pin::pin!(watcher.watch(connection(socket, service)));
-    // It is cut in the middle of being served, so there is nothing else to wait for.
+    // An aborted connection ends here, although its service is still pending.
     let outcome = poll_fn(|context| match served.as_mut().poll(context) {
         Poll::Pending if line.is_cut() => Poll::Ready(Ok(())),
         Poll::Pending if ending.poll(context).is_ready() => {
@@ -118,16 +118,16 @@ async fn serve_connection(socket: TcpStream, pipeline: Pipeline, watcher: Watche
         }
         polled => polled,
     });
-    if let Err(fault) = outcome.await {
-        tracing::debug!(%fault, "a connection ended in disorder");
+    if let Err(error) = outcome.await {
+        tracing::debug!(%error, "a connection ended with an error");
     }
 }
 
 fn prepared(socket: TcpStream) -> TcpStream {
-    // Without it every chunk of a stream waits for the acknowledgement of the one before it, which
-    // clients delay by up to 40 ms.
-    if let Err(fault) = socket.set_nodelay(true) {
-        tracing::debug!(%fault, "TCP_NODELAY could not be set");
+    // Otherwise each chunk waits for the acknowledgement of the one before it, which clients delay by
+    // up to 40 ms.
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
     socket
 }

@@ -1,30 +1,30 @@
-//! Reports of connections that could not be accepted: the first at once, further ones once a minute.
+//! Logs failures to accept a connection: the first at once, further ones once a minute.
 
 use std::io;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The shortest time between two reports.
+/// The shortest time between two log lines.
 const INTERVAL: Duration = Duration::from_mins(1);
 
-/// Counts failures to accept a connection, and decides which are reported.
+/// Counts failures to accept a connection and decides which are logged.
 #[derive(Debug, Default)]
 pub(super) struct AcceptErrors {
     reported_at: Option<Instant>,
-    /// Failures since the last report.
+    /// Failures since the last log line.
     unreported: u64,
 }
 
 impl AcceptErrors {
-    /// Notes a failure at `now`, and logs it unless the last report is too recent.
+    /// Counts a failure at `now` and logs it, unless the last log line is too recent.
     pub(super) fn note(&mut self, error: &io::Error, now: Instant) {
         if let Some(count) = self.count_to_report(now) {
             tracing::warn!(%error, count, "cannot accept connections");
         }
     }
 
-    /// How many failures are to be reported at `now`, with the one that just happened.
+    /// The number of failures to log at `now`, including the present one; `None` to log nothing.
     fn count_to_report(&mut self, now: Instant) -> Option<u64> {
         self.unreported += 1;
         if self.reported_at.is_some_and(|last| now.duration_since(last) < INTERVAL) {

@@ -1,4 +1,4 @@
-//! A socket that is reset when its line is cut, or ends in the middle of an answer without frames.
+//! A socket that is reset if its connection is aborted, or ends within a response without frames.
 
 use std::io::{IoSlice, Result};
 use std::pin::Pin;
@@ -7,12 +7,11 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::refusals::Refusals;
+use super::hyper_errors::Refusals;
 use crate::http::ConnectionAbort;
 
-/// A client's socket. Closed after its line was cut, or before the end of an answer that only the
-/// end of the connection tells, it tells the client of a reset, and what was not sent yet is never
-/// sent.
+/// A client's socket. It is closed with a reset (RST) after its connection was aborted, or before the
+/// end of a response that only the end of the connection delimits. Bytes not yet sent are dropped.
 pub(super) struct Socket {
     pub(super) stream: TcpStream,
     pub(super) line: ConnectionAbort,
@@ -22,9 +21,9 @@ pub(super) struct Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         if self.line.is_reset_on_close()
-            && let Err(fault) = self.stream.set_zero_linger()
+            && let Err(error) = self.stream.set_zero_linger()
         {
-            tracing::debug!(%fault, "SO_LINGER could not be set");
+            tracing::debug!(%error, "SO_LINGER could not be set");
         }
     }
 }
@@ -63,7 +62,7 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
-        // An answer of hyper's own is one slice.
+        // A response of hyper's own is one slice.
         if let [only] = slices {
             return self.poll_write(context, only);
         }

@@ -1,5 +1,5 @@
-//! Streams to clients of HTTP/1.0, which know no chunks: the end of the connection is the end of
-//! the stream. One that broke off has to end in a reset, or it would look whole.
+//! Streams to HTTP/1.0 clients, which do not know chunks: the end of the connection delimits the
+//! stream. An aborted stream has to end with a reset, or it would look complete.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,14 +9,14 @@ use http_body::{Frame, SizeHint};
 
 use crate::http::ConnectionAbort;
 
-/// A body that leaves its connection to be reset unless it is read to its end.
+/// A body whose connection is reset unless the body is read to its end.
 pub(super) struct Unframed {
     body: Body,
     line: ConnectionAbort,
 }
 
 impl Unframed {
-    /// `body`, which goes over `line`.
+    /// Wraps `body`, which is sent over `line`.
     pub(super) fn new(body: Body, line: ConnectionAbort) -> Self {
         line.reset_on_close(true);
         Self { body, line }

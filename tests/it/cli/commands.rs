@@ -737,7 +737,7 @@ async fn healthcheck_is_0_when_the_server_is_well_and_1_when_nobody_answers() {
         }
         server.stop().await;
         let unwell = sentence(&output(&["healthcheck", "--host", host, "--port", &port]).await);
-        assert!(unwell.starts_with(&format!("127.0.0.1:{port} is not well: ")), "{unwell}");
+        assert!(unwell.starts_with(&format!("127.0.0.1:{port} is not healthy: ")), "{unwell}");
     }
 }
 

@@ -1,9 +1,8 @@
-//! A socket that gives up on a client who does not read.
+//! A socket whose writes time out.
 //!
-//! A client that leaves its answers unread fills the system's buffers, and from then on a stream to
-//! it stands still, with its task and all that it holds, for as long as the client keeps the
-//! connection open. [`Patient`] fails the write when none has made progress for a while: the
-//! connection ends, and a streamed turn is stored as aborted.
+//! If a client does not read, the system's buffers fill up, and a stream to it would keep its task and
+//! memory as long as the client keeps the connection open. [`StallTimeout`] fails a write that makes
+//! no progress for a minute: the connection ends, and a streamed turn is stored as aborted.
 
 use std::io;
 use std::pin::Pin;
@@ -13,15 +12,15 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-/// How long a client may read nothing of what is waiting for it.
+/// How long a write may make no progress.
 const WRITE_PATIENCE: Duration = Duration::from_mins(1);
 
-/// `S`, with writes that fail when they have stood still for too long.
+/// `S` with writes that fail after [`LIMIT`] without progress.
 #[derive(Debug)]
 pub(super) struct StallTimeout<S> {
     socket: S,
     patience: Pin<Box<Sleep>>,
-    /// A write is waiting for the client, and `patience` runs.
+    /// Whether a write is pending and the timer runs.
     waiting: bool,
 }
 
@@ -36,8 +35,8 @@ impl<S> StallTimeout<S> {
 }
 
 impl<S: Unpin> StallTimeout<S> {
-    /// Polls the socket with `act`, for as long as patience lasts.
-    fn poll_patiently<T>(
+    /// Polls `write`, and fails if the limit has passed since the last progress.
+    fn poll_with_limit<T>(
         &mut self,
         context: &mut Context<'_>,
         act: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
@@ -64,7 +63,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for StallTimeout<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.poll_patiently(context, |socket, context| socket.poll_write(context, bytes))
+        self.poll_with_limit(context, |socket, context| socket.poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -72,7 +71,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for StallTimeout<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_patiently(context, |socket, context| socket.poll_write_vectored(context, slices))
+        self.poll_with_limit(context, |socket, context| socket.poll_write_vectored(context, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -80,11 +79,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for StallTimeout<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_patiently(context, AsyncWrite::poll_flush)
+        self.poll_with_limit(context, AsyncWrite::poll_flush)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_patiently(context, AsyncWrite::poll_shutdown)
+        self.poll_with_limit(context, AsyncWrite::poll_shutdown)
     }
 }
 
@@ -115,8 +114,8 @@ mod tests {
     async fn a_write_that_makes_no_progress_fails_in_the_end() {
         let (_client, mut server) = pair();
         let start = Instant::now();
-        let fault = server.write_all(&[0; 100]).await.unwrap_err();
-        assert_eq!(fault.kind(), io::ErrorKind::TimedOut);
+        let error = server.write_all(&[0; 100]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         assert_eq!((Instant::now() - start).as_secs(), WRITE_PATIENCE.as_secs());
     }
 

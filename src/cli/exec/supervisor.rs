@@ -1,4 +1,4 @@
-//! Runs the command of `mynah exec`, and passes signals on to it.
+//! Runs the command of `mynah exec` and forwards signals to it.
 
 use std::ffi::OsString;
 use std::io::ErrorKind;
@@ -20,33 +20,33 @@ use super::complain;
 use super::{NOT_SERVED, Variable};
 use crate::cli::signals::BY_SIGNAL;
 
-/// What shells end with for a command that they find and cannot start, and for one that is not there.
+/// Exit codes of shells for a command that cannot be started, and for one that is not found.
 const NOT_STARTED: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
-/// The signals that are meant for the command.
+/// The signals that are forwarded.
 const PASSED_ON: [i32; 7] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH];
 
-/// Starts the command, waits for its end, and meanwhile passes on to it the signals that come.
+/// Starts the command, forwards signals to it, and waits for its end.
 #[derive(Debug)]
-pub(super) struct Attendant(Arc<Mutex<SupervisorState>>);
+pub(super) struct Supervisor(Arc<Mutex<SupervisorState>>);
 
 #[derive(Debug)]
 enum SupervisorState {
-    /// The server is being started, and there is no command yet.
+    /// The server is starting; there is no command yet.
     Starting,
-    /// The command was started and not yet waited for, so the id is no other process's.
+    /// The command runs. It was not waited for, so that its process id is still its own.
     Running(Pid),
-    /// The command has ended with this exit code, and the server is being stopped.
+    /// The command has ended with this exit code; the server is stopping.
     Ended(u8),
 }
 
-impl Attendant {
-    /// Listens for signals. From now on none of them ends this process by itself.
+impl Supervisor {
+    /// Starts to handle signals; they no longer end this process.
     pub(super) fn listen() -> std::io::Result<Self> {
         let ignored = ignored();
-        // What this process is to ignore (`nohup`), the command is, too: it inherits that, and would
-        // not if it were listened for.
+        // Signals that this process ignores (`nohup`) are not handled, so that the command inherits
+        // that.
         let heeded = PASSED_ON.into_iter().filter(|signal| ignored & (1 << (signal - 1)) == 0);
         let mut signals = SignalsInfo::<WithOrigin>::new(heeded)?;
         let state = Arc::new(Mutex::new(SupervisorState::Starting));
@@ -61,10 +61,10 @@ impl Attendant {
         Ok(Self(state))
     }
 
-    /// Runs the command; gives its exit code, or the one that tells why it was not started.
+    /// Runs the command; returns its exit code, or that of the failed start.
     pub(super) fn run(&self, command: &[OsString], variables: &[Variable]) -> std::io::Result<u8> {
         let mut child = {
-            // A signal waits until the command is there to get it.
+            // A signal waits until the command has been started.
             let mut state = self.0.lock();
             match spawn(command, variables) {
                 Ok(child) => {
@@ -77,7 +77,7 @@ impl Attendant {
                 }
             }
         };
-        // Its id stays its own until it is waited for, which no signal is to come in between.
+        // Its process id is valid until it is waited for, so no signal may be sent in between.
         let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         retry_on_intr(|| waitid(WaitId::Pid(Pid::from_child(&child)), ended))?;
         let mut state = self.0.lock();
@@ -95,18 +95,18 @@ impl SupervisorState {
                 exit(BY_SIGNAL + origin.signal);
             }
             Self::Running(command) if was_sent(origin) => {
-                // One that has just ended needs no signal.
+                // It has just ended.
                 let signal = Signal::from_named_raw(origin.signal);
                 let _ = signal.map(|signal| kill_process(*command, signal));
             }
-            // The first one may be the Ctrl-C that has ended the command.
+            // The first one may be the Ctrl-C that ended the command.
             Self::Ended(code) if stops > 1 => exit(i32::from(*code)),
             _ => {}
         }
     }
 }
 
-/// Starts the command, or says why not and gives the exit code that tells it.
+/// Starts the command; reports a failure and returns its exit code.
 fn spawn(command: &[OsString], variables: &[Variable]) -> Result<Child, u8> {
     let Some((program, arguments)) = command.split_first() else {
         return Err(NOT_SERVED);
@@ -121,7 +121,7 @@ fn spawn(command: &[OsString], variables: &[Variable]) -> Result<Child, u8> {
     }
     command.spawn().map_err(|fault| {
         complain(format!("cannot run {}: {fault}", program.display()));
-        // A script that is there can have an interpreter that is not.
+        // The script exists, but its interpreter may not.
         let is_missing = fault.kind() == ErrorKind::NotFound && !is_script(Path::new(program));
         if is_missing { NOT_FOUND } else { NOT_STARTED }
     })
@@ -136,13 +136,13 @@ fn code(status: ExitStatus) -> u8 {
     code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
 }
 
-/// Whether a process sent it, to this one. The terminal's own (Ctrl-C, Ctrl-\, its closing) come
-/// from the kernel, and go to the command as well.
+/// Whether a process sent the signal to this process. Those of the terminal (Ctrl-C, Ctrl-\, hang-up)
+/// come from the kernel, and the command gets them, too.
 fn was_sent(origin: &Origin) -> bool {
     origin.process.is_some() || matches!(origin.cause, Cause::Sent(_))
 }
 
-/// The signals that this process was started to ignore, a bit for each, where the system tells.
+/// The signals that this process ignores since its start, one bit each; 0 if unknown.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

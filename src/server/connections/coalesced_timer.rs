@@ -1,9 +1,8 @@
-//! A timer for hyper that costs a request next to nothing.
+//! A timer for hyper that keeps one entry in tokio's timer wheel for each connection.
 //!
-//! hyper makes a timer for the head of each request and drops it when the head is there. In tokio's
-//! wheel that would be two visits a request to a lock that all connections share. [`Naps`] lets a
-//! connection keep one entry in the wheel: it stays where it is while naps come and go, and is moved
-//! only when it is over and a nap that was taken since is not.
+//! hyper creates a timer for the head of each request and drops it when the head has come: two
+//! accesses to a lock that all connections share. Here the entry of the connection stays while waits
+//! come and go. It is moved only when it fires and a later wait is still pending.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use parking_lot::Mutex;
 #[derive(Clone)]
 pub(super) struct CoalescedTimer(Arc<Mutex<Alarm>>);
 
-/// The connection's entry in the wheel, once there is one.
+/// The entry of the connection in the wheel; `None` before the first wait.
 type Alarm = Option<Pin<Box<tokio::time::Sleep>>>;
 
 /// One wait.
@@ -64,7 +63,7 @@ impl Future for TimerWait {
             if alarm.deadline() >= end {
                 return Poll::Ready(());
             }
-            // It was set for an earlier nap.
+            // It was set for an earlier wait.
             alarm.as_mut().reset(end);
         }
     }
@@ -78,25 +77,25 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_nap_lasts_as_long_as_it_is_to_whatever_came_before() {
-        let naps = CoalescedTimer::new();
+        let timer = CoalescedTimer::new();
         for length in [1, 3, 2, 2, 5, 1] {
-            let start = naps.now();
-            naps.sleep(STEP * length).await;
-            assert_eq!(naps.now() - start, STEP * length);
+            let start = timer.now();
+            timer.sleep(STEP * length).await;
+            assert_eq!(timer.now() - start, STEP * length);
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_nap_that_is_cut_short_does_not_shorten_the_next() {
-        let naps = CoalescedTimer::new();
+        let timer = CoalescedTimer::new();
         for _ in 0..5 {
-            let mut cut = naps.sleep(STEP);
+            let mut cut = timer.sleep(STEP);
             assert!(futures::poll!(&mut cut).is_pending());
             tokio::time::advance(STEP / 2).await;
             assert!(futures::poll!(&mut cut).is_pending());
         }
-        let start = naps.now();
-        naps.sleep(STEP).await;
-        assert_eq!(naps.now() - start, STEP);
+        let start = timer.now();
+        timer.sleep(STEP).await;
+        assert_eq!(timer.now() - start, STEP);
     }
 }

@@ -1,8 +1,8 @@
-//! What hyper answers by itself, made an answer like every other.
+//! Replaces hyper's own error responses.
 //!
-//! hyper refuses a head that is broken (400) or too large (414, 431) before any service sees it, with
-//! an answer that has neither an id nor a body. [`Refusals`] stands at the socket: it recognises such
-//! an answer, which comes in one write, and has what Mynah answers written in its place.
+//! hyper refuses a malformed (400) or too large (414, 431) head before any service sees it, with a
+//! response that has neither an id nor a body. [`Refusals`] recognises such a response at the socket,
+//! where it comes in one write, and writes Mynah's own in its place.
 
 use std::fmt::Write as _;
 use std::task::{Poll, ready};
@@ -11,24 +11,24 @@ use axum::http::StatusCode;
 
 use crate::http::{ConnectionAbort, Pipeline};
 
-/// As much of a head as it takes to tell method and API.
+/// The bytes of a head that are kept to tell method and API.
 const BEGINNING: usize = 64;
 /// hyper's own answers are shorter, Mynah's longer: they have an id.
 const LONGEST: usize = 200;
 
-/// Replaces hyper's own answers on one connection.
+/// Replaces hyper's own responses on one connection.
 pub(super) struct Refusals {
     pipeline: Pipeline,
     line: ConnectionAbort,
-    /// The beginning of what was read last that looks like a head.
+    /// The beginning of the last read that looks like a head.
     head: [u8; BEGINNING],
     head_length: usize,
     replacing: Option<Replacing>,
 }
 
-/// An answer of hyper's that is being replaced.
+/// A response of hyper that is being replaced.
 struct Replacing {
-    /// What is written in its place.
+    /// The replacement.
     bytes: Vec<u8>,
     written: usize,
 }
@@ -38,9 +38,9 @@ impl Refusals {
         Self { pipeline, line, head: [0; BEGINNING], head_length: 0, replacing: None }
     }
 
-    /// The client has sent `data`.
+    /// Keeps the beginning of `data`, which the client sent, if it looks like a head.
     pub(super) fn read(&mut self, data: &[u8]) {
-        // A further piece of a head that comes in several does not look like the first one.
+        // A further part of the same head does not look like a head.
         let is_head = data.first().is_some_and(u8::is_ascii_uppercase);
         if is_head && let Some(beginning) = data.get(..BEGINNING.min(data.len())) {
             self.head_length = beginning.len();
@@ -50,7 +50,7 @@ impl Refusals {
         }
     }
 
-    /// Whether `answer`, which hyper wants to write, has to be replaced.
+    /// Whether the bytes that hyper writes are a response to be replaced.
     pub(super) fn concern(&mut self, answer: &[u8]) -> bool {
         if self.replacing.is_none() && !self.line.is_reset_on_close() {
             let beginning = self.head.get(..self.head_length).unwrap_or_default();
@@ -64,8 +64,8 @@ impl Refusals {
         self.replacing.is_some()
     }
 
-    /// Writes what stands in the place of hyper's answer of `length` bytes with `write`; tells hyper
-    /// that all of its own was written once all of this was.
+    /// Writes the replacement of hyper's response of `length` bytes with `write`. When it is written
+    /// completely, reports `length` bytes to hyper.
     pub(super) fn poll_write(
         &mut self,
         length: usize,
@@ -86,7 +86,7 @@ impl Refusals {
     }
 }
 
-/// The status of `answer`, if it is one that hyper gave by itself.
+/// The status of a response that hyper made itself; `None` for all others.
 fn status_of(answer: &[u8]) -> Option<StatusCode> {
     let status = answer.strip_prefix(b"HTTP/1.1 ")?.get(..3)?;
     let whole = answer.len() <= LONGEST && answer.ends_with(b"\r\n\r\n");
@@ -95,7 +95,7 @@ fn status_of(answer: &[u8]) -> Option<StatusCode> {
     (status.is_client_error() && !has_id()).then_some(status)
 }
 
-/// `answer` with these headers and this body, its length among its headers corrected.
+/// The response with these headers and body; its `content-length` is corrected.
 fn replaced(answer: &[u8], headers: &str, body: &[u8]) -> Vec<u8> {
     let head = String::from_utf8_lossy(answer);
     let mut lines = head.split("\r\n").filter(|line| !line.is_empty());

@@ -1,7 +1,7 @@
-//! The end of a connection over which an account's stream goes, when the account ends.
+//! Aborts connections whose stream belongs to an account that was reset or removed.
 //!
-//! A stream breaks off by itself when it is asked for its next word. One whose client does not read
-//! is not asked: then the connection has to be cut.
+//! The body of such a stream fails when it is polled. If the client does not read, the body is not
+//! polled, and the connection has to be aborted.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,19 +14,19 @@ use parking_lot::Mutex;
 
 use crate::http::{AccountEnd, Ended};
 
-/// What one connection waits for while it sends a stream.
+/// The end of the account whose stream a connection sends, if it sends one.
 #[derive(Clone, Default)]
 pub(super) struct AccountEndWatch(Arc<Mutex<Option<Ended>>>);
 
 impl AccountEndWatch {
-    /// `answer`; as long as it is sent, and if it is a stream, the end of its account is waited for.
-    pub(super) fn of(&self, mut answer: Response) -> Response {
-        let Some(end) = answer.extensions_mut().remove::<AccountEnd>() else { return answer };
+    /// Returns `response`; if it is a stream, [`AccountEndWatch::poll`] watches its account meanwhile.
+    pub(super) fn of(&self, mut response: Response) -> Response {
+        let Some(end) = response.extensions_mut().remove::<AccountEnd>() else { return response };
         *self.0.lock() = Some(end.wait());
-        answer.map(|body| Body::new(WatchedBody { body, ending: self.clone() }))
+        response.map(|body| Body::new(WatchedBody { body, ending: self.clone() }))
     }
 
-    /// Ready when the account of the stream that is being sent has ended.
+    /// Ready when the account of the stream was reset or removed.
     pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<()> {
         match &mut *self.0.lock() {
             Some(ended) => ended.as_mut().poll(context),
@@ -35,7 +35,7 @@ impl AccountEndWatch {
     }
 }
 
-/// A stream that is being sent.
+/// The body of a stream; dropping it ends the watch.
 struct WatchedBody {
     body: Body,
     ending: AccountEndWatch,
