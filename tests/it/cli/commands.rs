@@ -382,7 +382,7 @@ async fn version_is_the_crate_s() {
 }
 
 #[tokio::test]
-async fn wrong_usage_is_exit_code_2_and_is_same_as_was_wrong() {
+async fn wrong_usage_is_exit_code_2_and_says_what_was_wrong() {
     for (arguments, said) in [
         (&["--colour"][..], "--colour"),
         (&["--port", "99999"], "99999"),

@@ -43,7 +43,7 @@ fn words(entry: &Value) -> Vec<&str> {
 // --- what is in it -------------------------------------------------------------------------------
 
 #[tokio::test]
-async fn an_entry_is_same_as_was_sent_answered_and_shown() {
+async fn an_entry_says_what_was_sent_answered_and_shown() {
     let app = TestApp::start().await;
     let path = format!("/v1/runner/{ECHO}?trace=1");
     let request = app.request(Method::POST, &path).key(KEY).header("x-request-id", "mine");

@@ -166,7 +166,7 @@ async fn faults_are_added_as_rust_or_as_json_and_are_checked() {
 }
 
 #[tokio::test]
-async fn an_assertion_that_fails_is_same_as_came_instead() {
+async fn an_assertion_that_fails_says_what_came_instead() {
     let mynah = Mynah::start().await.unwrap();
     let account = mynah.account().await.unwrap();
     let id = account.id().to_owned();
@@ -346,7 +346,7 @@ fn it_serves_clients_that_block_and_tests_without_a_runtime() {
 }
 
 #[tokio::test]
-async fn it_starts_with_fixtures_given_as_texts_or_is_same_as_is_wrong_with_them() {
+async fn it_starts_with_fixtures_given_as_texts_or_says_what_is_wrong_with_them() {
     let rules = "[[rule]]\nwhen = { contains = \"refund\" }\nreply = [{ text = \"Call us.\" }]\n";
     let mynah = Mynah::builder().fixture("a-refunds.toml", rules).await.unwrap();
     let account = mynah.account().await.unwrap();
