@@ -23,7 +23,7 @@ use parking_lot::{Mutex, RwLock};
 pub(in crate::app) use self::change::RestoredState;
 pub use self::change::{AccountChanges, LimitChange};
 pub use self::epoch::{AccountEpoch, LimitWindows};
-pub use self::error::SessionWriteError;
+pub use self::error::{AccountError, SessionWriteError};
 pub use self::lifecycle::NewAccount;
 use super::faults::{self, AttachedFaults, InjectedError};
 use super::rate_limit::RateLimitVerdict;
@@ -31,7 +31,7 @@ use super::request_log::{RequestLog, RequestTrace, TooManyWatchers, WatcherPermi
 use crate::clock::{Clock, Stopwatch};
 use crate::domain::error::InternalError;
 use crate::domain::fault_rule::{FaultContext, RouteTable};
-use crate::domain::{Api, ApiKey, Error, Plan};
+use crate::domain::{Api, ApiKey, Plan};
 use crate::fixtures::FixtureHandle;
 use crate::ids::{AccountId, ProjectId};
 use crate::storage::{self, AccountKey, Connection, Store, StoreError};
@@ -263,8 +263,8 @@ impl AccountRegistry {
     }
 
     /// The account called `id`, or the refusal that there is none.
-    pub fn require(&self, id: &AccountId) -> Result<Arc<AccountState>, Error> {
-        self.by_id(id).ok_or_else(|| Error::UnknownAccount(id.clone()))
+    pub fn require(&self, id: &AccountId) -> Result<Arc<AccountState>, AccountError> {
+        self.by_id(id).ok_or_else(|| AccountError::UnknownAccount(id.clone()))
     }
 
     /// The routes that faults are checked against.

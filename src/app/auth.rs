@@ -4,11 +4,33 @@
 
 use std::sync::Arc;
 
+use thiserror::Error;
+
 use super::accounts::{AccountRegistry, AccountSession, AccountState};
 use super::request_log::RequestTrace;
-use crate::domain::{Deployment, Error};
+use crate::domain::Deployment;
 use crate::fixtures::FixtureHandle;
 use crate::ids::DeploymentId;
+
+/// Why a caller may not use what it asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AuthError {
+    /// The request has no key, and needs one.
+    #[error("no API key was sent")]
+    MissingKey,
+    /// No account has this key.
+    #[error("the API key is not known")]
+    UnknownKey,
+    /// The key's account belongs to another project than the deployment.
+    #[error("the API key belongs to another project than deployment `{0}`")]
+    ForbiddenDeployment(DeploymentId),
+    /// The deployment is public, but not for the origin of the request.
+    #[error("the origin is not on the allowlist of deployment `{0}`")]
+    OriginNotAllowed(DeploymentId),
+    /// There is no such deployment.
+    #[error("there is no deployment `{0}`")]
+    UnknownDeployment(DeploymentId),
+}
 
 /// Finds the account of a key, and checks what it may use.
 #[derive(Debug, Clone)]
@@ -30,11 +52,11 @@ pub enum Authentication {
 
 impl Authentication {
     /// The account, or why there is none.
-    pub fn session(&self) -> Result<&AccountSession, Error> {
+    pub fn session(&self) -> Result<&AccountSession, AuthError> {
         match self {
             Self::Account(session) => Ok(session),
-            Self::MissingKey => Err(Error::MissingKey),
-            Self::UnknownKey => Err(Error::UnknownKey),
+            Self::MissingKey => Err(AuthError::MissingKey),
+            Self::UnknownKey => Err(AuthError::UnknownKey),
         }
     }
 }
@@ -71,13 +93,13 @@ pub struct PublicDeployment {
 }
 
 impl ConversationReader {
-    /// Why a conversation that is nowhere to be seen is refused: for want of a good key, or
-    /// because it is not there.
-    pub fn refusal(&self, not_there: Error) -> Error {
+    /// The error for a conversation that was not found: without a known key the reader does not
+    /// learn whether it exists. `None` if the key is known.
+    pub fn missing_access(&self) -> Option<AuthError> {
         match (&self.account, self.key_sent) {
-            (Some(_), _) => not_there,
-            (None, true) => Error::UnknownKey,
-            (None, false) => Error::MissingKey,
+            (Some(_), _) => None,
+            (None, true) => Some(AuthError::UnknownKey),
+            (None, false) => Some(AuthError::MissingKey),
         }
     }
 }
@@ -108,19 +130,19 @@ impl Authenticator {
         authentication: &Authentication,
         origin: Option<&str>,
         trace: &Arc<RequestTrace>,
-    ) -> Result<Caller, Error> {
+    ) -> Result<Caller, AuthError> {
         let fixtures = self.fixtures.current();
         let Some(deployment) = fixtures.deployments.get(id) else {
             // Which deployments there are is told only to those with a key.
             authentication.session()?;
-            return Err(Error::UnknownDeployment(DeploymentId::from(id)));
+            return Err(AuthError::UnknownDeployment(DeploymentId::from(id)));
         };
         let deployment = Arc::clone(deployment);
         let of_project =
             |session: &&AccountSession| session.project() == deployment.project;
         let session = if let Some(allowlist) = &deployment.public {
             if !allowlist.allows(origin) {
-                return Err(Error::OriginNotAllowed(deployment.id.clone()));
+                return Err(AuthError::OriginNotAllowed(deployment.id.clone()));
             }
             match authentication.session().ok().filter(of_project) {
                 Some(session) => session.clone(),
@@ -128,7 +150,7 @@ impl Authenticator {
             }
         } else {
             let session = Some(authentication.session()?).filter(of_project);
-            session.ok_or_else(|| Error::ForbiddenDeployment(deployment.id.clone()))?.clone()
+            session.ok_or_else(|| AuthError::ForbiddenDeployment(deployment.id.clone()))?.clone()
         };
         Ok(Caller { session, deployment })
     }
@@ -155,8 +177,8 @@ impl Authenticator {
         }
     }
 
-    fn owner(&self, deployment: &Deployment) -> Result<Arc<AccountState>, Error> {
+    fn owner(&self, deployment: &Deployment) -> Result<Arc<AccountState>, AuthError> {
         let owner = self.registry.by_id(&deployment.owner);
-        owner.ok_or_else(|| Error::UnknownDeployment(deployment.id.clone()))
+        owner.ok_or_else(|| AuthError::UnknownDeployment(deployment.id.clone()))
     }
 }

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use thiserror::Error;
+
 use super::accounts::AccountState;
-use super::auth::ConversationReader;
+use super::auth::{AuthError, ConversationReader};
 use super::item_list::Items;
+use crate::domain::error::InternalError;
 use crate::domain::conversation::{Conversation, Message};
-use crate::domain::{Api, Error};
+use crate::domain::Api;
 use crate::ids::ConversationId;
 use crate::storage::{
     AccountKey, ConversationExtent, ConversationFilter, ConversationList, PageWindow, Store, Summary,
@@ -25,6 +28,20 @@ pub struct PageRequest {
     pub page: u64,
     /// Items on each page.
     pub page_size: u64,
+}
+
+/// Why conversations or messages cannot be read.
+#[derive(Debug, Error)]
+pub enum ConversationError {
+    /// The reader needs a key, or another one.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// The reader can see no such conversation.
+    #[error("there is no conversation `{0}`")]
+    UnknownConversation(ConversationId),
+    /// The server failed.
+    #[error(transparent)]
+    Internal(#[from] InternalError),
 }
 
 /// One page of a list.
@@ -59,10 +76,10 @@ impl ConversationQueries {
         account: &AccountState,
         filter: ConversationFilter,
         page: PageRequest,
-    ) -> Result<Page<Summary>, Error> {
+    ) -> Result<Page<Summary>, ConversationError> {
         let owner = account.row;
         let listed = self.store.list_runner_conversations(owner, filter, page.window()).await;
-        let (batch, total) = listed.map_err(Error::internal)?;
+        let (batch, total) = listed.map_err(InternalError::new)?;
         let items = Items::new(&self.store, batch, move |store, ordinal| async move {
             store.summary(owner, ordinal).await
         });
@@ -76,7 +93,7 @@ impl ConversationQueries {
         reader: ConversationReader,
         id: ConversationId,
         page: PageRequest,
-    ) -> Result<Page<Message>, Error> {
+    ) -> Result<Page<Message>, ConversationError> {
         if let Some(account) = &reader.account
             && let Some((_, page)) = self.page_of_messages(account, &id, page).await?
         {
@@ -88,21 +105,24 @@ impl ConversationQueries {
                 return if public.origin_allowed {
                     Ok(page)
                 } else {
-                    Err(Error::OriginNotAllowed(public.id.clone()))
+                    Err(AuthError::OriginNotAllowed(public.id.clone()).into())
                 };
             }
         }
-        Err(reader.refusal(Error::UnknownConversation(id)))
+        Err(match reader.missing_access() {
+            Some(error) => error.into(),
+            None => ConversationError::UnknownConversation(id),
+        })
     }
 
     /// The account's conversations in the Characters API, latest first.
     pub async fn list_characters_conversations(
         &self,
         account: &AccountState,
-    ) -> Result<Items<Conversation>, Error> {
+    ) -> Result<Items<Conversation>, ConversationError> {
         let owner = account.row;
         let listed = self.store.list_characters_conversations(owner).await;
-        let ConversationList { ordinals, first } = listed.map_err(Error::internal)?;
+        let ConversationList { ordinals, first } = listed.map_err(InternalError::new)?;
         // In this order, so that a conversation that changes while the list is read is in it once.
         let ordinals: Arc<[u64]> = ordinals.into();
         let items = Items::new(&self.store, first, move |store, ordinal| async move {
@@ -119,11 +139,11 @@ impl ConversationQueries {
         &self,
         account: &AccountState,
         id: ConversationId,
-    ) -> Result<Conversation, Error> {
+    ) -> Result<Conversation, ConversationError> {
         let api = Api::Characters;
         let found = self.store.find_conversation(account.row, api, id.clone()).await;
-        let found = found.map_err(Error::internal)?;
-        found.ok_or(Error::UnknownConversation(id))
+        let found = found.map_err(InternalError::new)?;
+        found.ok_or(ConversationError::UnknownConversation(id))
     }
 
     /// All messages of a conversation of the Characters API, oldest first.
@@ -131,10 +151,10 @@ impl ConversationQueries {
         &self,
         account: &AccountState,
         id: ConversationId,
-    ) -> Result<Items<Message>, Error> {
+    ) -> Result<Items<Message>, ConversationError> {
         let all = PageWindow { skip: 0, take: u64::MAX };
         let found = self.messages_of(account.row, Api::Characters, id.clone(), all).await?;
-        found.map(|(_, items)| items).ok_or(Error::UnknownConversation(id))
+        found.map(|(_, items)| items).ok_or(ConversationError::UnknownConversation(id))
     }
 
     async fn page_of_messages(
@@ -142,7 +162,7 @@ impl ConversationQueries {
         account: &AccountState,
         id: &ConversationId,
         page: PageRequest,
-    ) -> Result<Option<(ConversationExtent, Page<Message>)>, Error> {
+    ) -> Result<Option<(ConversationExtent, Page<Message>)>, ConversationError> {
         let found = self.messages_of(account.row, Api::Runner, id.clone(), page.window()).await?;
         Ok(found.map(|(extent, items)| {
             let total = extent.message_count;
@@ -157,9 +177,9 @@ impl ConversationQueries {
         api: Api,
         id: ConversationId,
         window: PageWindow,
-    ) -> Result<Option<(ConversationExtent, Items<Message>)>, Error> {
+    ) -> Result<Option<(ConversationExtent, Items<Message>)>, ConversationError> {
         let found = self.store.list_messages(owner, api, id, window).await;
-        let Some((extent, batch)) = found.map_err(Error::internal)? else { return Ok(None) };
+        let Some((extent, batch)) = found.map_err(InternalError::new)? else { return Ok(None) };
         let end = window.skip.saturating_add(window.take).min(extent.message_count);
         let ordinal = extent.ordinal;
         let items = Items::new(&self.store, batch, move |store, position| async move {

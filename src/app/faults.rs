@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
-use thiserror::Error as ThisError;
+use thiserror::Error;
 
 use crate::app::accounts::AccountSession;
 use crate::app::request_log::RequestTrace;
@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::domain::fault_rule::{
     CompiledFault, ConnectionDrop, Fault, FaultAction, FaultContext, FaultRule, HitCount,
 };
-use crate::domain::{Api, Error};
+use crate::domain::Api;
 use crate::ids::{FaultId, SeededRandom};
 
 /// One account's faults.
@@ -85,10 +85,10 @@ impl AccountFaults {
     }
 
     /// Takes a rule away.
-    pub fn remove(&self, id: &FaultId) -> Result<(), Error> {
+    pub fn remove(&self, id: &FaultId) -> Result<(), UnknownFault> {
         let mut own = self.own.lock();
         let place = own.rules.iter().position(|standing| standing.id == *id);
-        let place = place.ok_or_else(|| Error::UnknownFault(id.clone()))?;
+        let place = place.ok_or_else(|| UnknownFault(id.clone()))?;
         own.rules.remove(place);
         self.some.store(!own.rules.is_empty(), Ordering::Relaxed);
         Ok(())
@@ -178,8 +178,13 @@ fn chance(draw: SeededRandom, rule: &str, number: u64) -> f64 {
     f64::from(u32::try_from(drawn).unwrap_or(u32::MAX)) / (f64::from(u32::MAX) + 1.0)
 }
 
+/// The account has no such rule among those made at run time.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("there is no fault `{0}`")]
+pub struct UnknownFault(pub FaultId);
+
 /// Why an injected fault ends a request before it is answered.
-#[derive(Debug, ThisError)]
+#[derive(Debug, Error)]
 pub enum InjectedError {
     /// The fault refuses the request.
     #[error("{}", reported_by(*status))]

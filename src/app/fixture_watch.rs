@@ -11,8 +11,7 @@ use std::time::Duration;
 use tokio::task::spawn_blocking;
 
 use crate::app::accounts::AccountRegistry;
-use crate::domain::Error;
-use crate::domain::error::with_sources;
+use crate::domain::error::{InternalError, with_sources};
 use crate::fixtures::folder_state::FolderState;
 use crate::fixtures::{CheckedFixtures, FixturesError, read};
 
@@ -93,7 +92,7 @@ async fn apply(folder: &Path, outcome: ReloadOutcome, registry: &AccountRegistry
                     true
                 }
                 Err(error) => {
-                    let error = Error::internal(error).with_sources();
+                    let error = with_sources(&InternalError::new(error));
                     tracing::error!(error, "fixtures: cannot be taken over");
                     false
                 }

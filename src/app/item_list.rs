@@ -7,7 +7,7 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt as _};
 
-use crate::domain::Error;
+use crate::domain::error::InternalError;
 use crate::storage::{BATCH, Listed, Store, StoreError};
 
 /// Reads an item, or the batch after an item, by the key of the item.
@@ -59,7 +59,7 @@ impl<T: Send + 'static> Items<T> {
 
     /// The items as `render` writes them. Reads while the stream is polled: a batch at a time, and
     /// items with long texts one at a time.
-    pub fn rendered<R>(self, mut render: R) -> BoxStream<'static, Result<Vec<u8>, Error>>
+    pub fn rendered<R>(self, mut render: R) -> BoxStream<'static, Result<Vec<u8>, InternalError>>
     where
         R: FnMut(T, &mut Vec<u8>) + Send + 'static,
     {
@@ -78,7 +78,7 @@ impl<T: Send + 'static> Items<T> {
                     }
                     {
                         let _permit = store.large_read().await;
-                        let item = one(key).await.map_err(Error::internal)?;
+                        let item = one(key).await.map_err(InternalError::new)?;
                         render(item, &mut text);
                     }
                     yield std::mem::take(&mut text);
@@ -87,7 +87,7 @@ impl<T: Send + 'static> Items<T> {
                     yield text;
                 }
                 let (Some(more), Some(last)) = (&more, last) else { break };
-                first = more(last).await.map_err(Error::internal)?;
+                first = more(last).await.map_err(InternalError::new)?;
             }
         }
         .boxed()

@@ -15,9 +15,9 @@ use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use parking_lot::Mutex;
+use thiserror::Error;
 
 use crate::clock::ClockReading;
-use crate::domain::Error;
 
 /// The length of a window, in seconds.
 const WINDOW: i64 = 60;
@@ -74,14 +74,24 @@ pub struct RateLimitVerdict {
     pub seconds_left: u64,
 }
 
+/// The plan's limit is used up until the window ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the rate limit of {limit} requests a minute is reached; retry in {retry_after:?}")]
+pub struct RateLimitExceeded {
+    /// Requests in each window.
+    limit: u32,
+    /// Time until the window ends.
+    retry_after: Duration,
+}
+
 impl RateLimitVerdict {
     /// The refusal, if it is one.
-    pub fn outcome(&self) -> Result<(), Error> {
+    pub fn outcome(&self) -> Result<(), RateLimitExceeded> {
         if self.admitted {
             return Ok(());
         }
         let retry_after = Duration::from_secs(self.seconds_left);
-        Err(Error::RateLimited { limit: self.limit, retry_after })
+        Err(RateLimitExceeded { limit: self.limit, retry_after })
     }
 }
 

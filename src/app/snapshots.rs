@@ -12,17 +12,33 @@ mod sections;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use thiserror::Error;
 
 pub use self::document::Snapshot;
 pub use self::sections::Section;
-use super::accounts::{AccountRegistry, AccountState, LimitWindows, NewAccount, RestoredState};
+use super::accounts::{AccountError, AccountRegistry, AccountState, LimitWindows, NewAccount, RestoredState};
 use super::faults::{AttachedFaultCounts, RunTimeFaults};
 use crate::clock::ClockMode;
 use crate::domain::fault_rule::RouteTable;
-use crate::domain::{Error, Plan};
+use crate::domain::Plan;
+use crate::domain::error::{FieldError, InternalError};
 use crate::ids::{AccountId, IdKind};
 use crate::models::rules::capture::CapturedRules;
 use crate::storage::{AccountData, Store};
+
+/// Why a snapshot was not taken, restored or copied.
+#[derive(Debug, Error)]
+pub enum SnapshotError {
+    /// A field of the request or of the snapshot is wrong.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// The account cannot be found, changed or made.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// The server failed.
+    #[error(transparent)]
+    Internal(#[from] InternalError),
+}
 
 /// Takes and restores snapshots.
 #[derive(Debug, Clone)]
@@ -38,29 +54,29 @@ impl Snapshots {
     }
 
     /// All state of the account `id`, with these sections.
-    pub async fn take(&self, id: &AccountId, with: &[Section]) -> Result<Snapshot, Error> {
+    pub async fn take(&self, id: &AccountId, with: &[Section]) -> Result<Snapshot, SnapshotError> {
         let account = self.registry.require(id)?;
         let (captured, holdings) = self.capture(&account).await?;
         Ok(Snapshot::of(captured, holdings, with))
     }
 
     /// All state of `world` as of one moment.
-    async fn capture(&self, account: &Arc<AccountState>) -> Result<(Captured, AccountData), Error> {
+    async fn capture(&self, account: &Arc<AccountState>) -> Result<(Captured, AccountData), SnapshotError> {
         let owner = account.row;
         let captured_account = Arc::clone(account);
         let capture = move || Captured::of(&captured_account);
         let taken = self.store.account_data(owner, capture).await;
-        let (captured, holdings) = taken.map_err(Error::internal)?;
-        let holdings = holdings.ok_or_else(|| Error::UnknownAccount(account.id.clone()))?;
+        let (captured, holdings) = taken.map_err(InternalError::new)?;
+        let holdings = holdings.ok_or_else(|| AccountError::UnknownAccount(account.id.clone()))?;
         Ok((captured, holdings))
     }
 
     /// Puts `snapshot` in the place of the state of the account `id`. What a section that it does
     /// not have would hold stays as it is.
-    pub async fn restore(&self, id: &AccountId, snapshot: Snapshot) -> Result<(), Error> {
+    pub async fn restore(&self, id: &AccountId, snapshot: Snapshot) -> Result<(), SnapshotError> {
         let account = self.registry.require(id)?;
-        let state = checked(snapshot, self.registry.routes()).await?;
-        self.registry.replace(&account, state).await
+        let state = checked(snapshot, self.registry.routes()).await??;
+        Ok(self.registry.replace(&account, state).await?)
     }
 
     /// Makes a new account from a copy of the account `id`, with these sections; what `new` says is
@@ -70,7 +86,7 @@ impl Snapshots {
         id: &AccountId,
         new: NewAccount,
         with: &[Section],
-    ) -> Result<Arc<AccountState>, Error> {
+    ) -> Result<Arc<AccountState>, SnapshotError> {
         let original = self.registry.require(id)?;
         let (captured, holdings) = self.capture(&original).await?;
         // To the last bit, which the document does not have of a clock that runs.
@@ -89,10 +105,11 @@ impl Snapshots {
             clock = ClockMode::Frozen { at };
         }
         let from = original.made_from.clone().unwrap_or_else(|| original.id.clone());
-        let origin = serde_json::to_string(&snapshot).map_err(Error::internal)?;
-        let state = checked(snapshot, self.registry.routes()).await?;
+        let origin = serde_json::to_string(&snapshot).map_err(InternalError::new)?;
+        let state = checked(snapshot, self.registry.routes()).await??;
         let state = RestoredState { clock, ..state };
-        self.registry.make_copy(NewAccount { from: Some(from), ..new }, state, origin).await
+        let new = NewAccount { from: Some(from), ..new };
+        Ok(self.registry.make_copy(new, state, origin).await?)
     }
 }
 
@@ -100,9 +117,9 @@ impl Snapshots {
 pub(super) async fn checked(
     snapshot: Snapshot,
     routes: &'static RouteTable,
-) -> Result<RestoredState, Error> {
+) -> Result<Result<RestoredState, FieldError>, InternalError> {
     let checking = tokio::task::spawn_blocking(move || snapshot.checked(routes));
-    Ok(checking.await.map_err(Error::internal)??)
+    checking.await.map_err(InternalError::new)
 }
 
 /// What a snapshot holds of an account that is not in the store.

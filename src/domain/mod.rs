@@ -17,5 +17,4 @@ pub use allowlist::Allowlist;
 pub use api::Api;
 pub use catalog::{BackendName, Deployment, OutputMode};
 pub use conversation::{Part, Role};
-pub use error::Error;
 pub use prompt::{Prompt, Scene};

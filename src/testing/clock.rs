@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Account, Time};
+use crate::domain::error::with_sources;
 
 /// An account's clock: [`Account::clock`]. What is changed about it holds at once, and with a
 /// database in a file it still holds after a restart.
@@ -55,8 +56,8 @@ impl AccountClock<'_> {
     fn save(self) {
         let (registry, account) = (Arc::clone(&self.0.core.registry), Arc::clone(&self.0.state));
         self.0.core.begin(async move {
-            if let Err(fault) = registry.save_clock(&account).await {
-                tracing::warn!(error = fault.with_sources(), "a clock is not stored");
+            if let Err(error) = registry.save_clock(&account).await {
+                tracing::warn!(error = with_sources(&error), "a clock is not stored");
             }
         });
     }

@@ -1,12 +1,16 @@
 //! What can go wrong with a server inside a test.
 
+use std::error::Error as StdError;
 use std::fmt;
 
 use thiserror::Error;
 
-use crate::domain;
+use crate::app::accounts::AccountError;
+use crate::app::faults::UnknownFault;
+use crate::app::snapshots::SnapshotError;
 use crate::domain::error::FieldError;
 use crate::fixtures::FixturesError;
+use crate::models::rules::UnknownRule;
 use crate::server::ServerError;
 
 /// Why a server did not start.
@@ -44,15 +48,39 @@ impl From<FixturesError> for StartError {
 pub enum Error {
     /// What the control plane refuses over HTTP, too: a wrong field, no such account …
     #[error(transparent)]
-    Refused(#[from] domain::Error),
+    Refused(Box<dyn StdError + Send + Sync>),
     /// The server has stopped.
     #[error("the server has stopped")]
     Stopped,
 }
 
 impl From<FieldError> for Error {
-    fn from(field: FieldError) -> Self {
-        Self::Refused(field.into())
+    fn from(error: FieldError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl From<AccountError> for Error {
+    fn from(error: AccountError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl From<SnapshotError> for Error {
+    fn from(error: SnapshotError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl From<UnknownFault> for Error {
+    fn from(error: UnknownFault) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl From<UnknownRule> for Error {
+    fn from(error: UnknownRule) -> Self {
+        Self::Refused(error.into())
     }
 }
 

@@ -4,8 +4,7 @@ use super::{
     Api, Error, Form, Position, QueuedReply, Reply, ReplyRule, RuleDefinition, RuleListItem,
 };
 use crate::app::AccountState;
-use crate::domain;
-use crate::models::rules::RuleError;
+use crate::models::rules::{RuleError, UnknownRule};
 
 /// An account's replies: [`Account::replies`](super::Account::replies).
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +67,7 @@ impl Replies<'_> {
 
     /// Takes a rule away.
     pub fn remove_rule(&self, id: &str) -> Result<(), Error> {
-        let unknown = || domain::Error::UnknownRule(id.to_owned());
+        let unknown = || UnknownRule(id.to_owned());
         Ok(self.0.epoch().rules.remove(id).then_some(()).ok_or_else(unknown)?)
     }
 

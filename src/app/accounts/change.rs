@@ -8,12 +8,12 @@ use futures::future::BoxFuture;
 
 use super::lifecycle::minter;
 use super::lifecycle::plan_of;
-use super::{AccountEpoch, AccountRegistry, AccountState, LimitWindows};
+use super::{AccountEpoch, AccountError, AccountRegistry, AccountState, LimitWindows};
 use crate::app::faults::{AccountFaults, AttachedFaultCounts, RunTimeFaults};
 use crate::app::snapshots as snapshots_of_accounts;
 use crate::clock::ClockMode;
-use crate::domain::error::FieldError;
-use crate::domain::{Credits, Error, Plan};
+use crate::domain::error::{FieldError, InternalError};
+use crate::domain::{Credits, Plan};
 use crate::fixtures::Fixtures;
 use crate::ids::AccountId;
 use crate::models::rules::AccountRules;
@@ -79,7 +79,7 @@ pub(super) struct NextEpoch {
 impl AccountRegistry {
     /// Puts an account back to how it was made: data, balance, ids, rules, limits, clock, journal.
     /// What is still being answered is dropped, not stored.
-    pub async fn reset(&self, id: &AccountId) -> Result<Arc<AccountState>, Error> {
+    pub async fn reset(&self, id: &AccountId) -> Result<Arc<AccountState>, AccountError> {
         let account = self.require(id)?;
         let origin = self.origin(&account).await?;
         let (shared, seed, target) =
@@ -97,11 +97,11 @@ impl AccountRegistry {
     }
 
     /// What the account was copied from, if it was not from the fixtures.
-    async fn origin(&self, account: &AccountState) -> Result<Option<RestoredState>, Error> {
-        let origin = self.store.account_origin(account.row).await.map_err(Error::internal)?;
+    async fn origin(&self, account: &AccountState) -> Result<Option<RestoredState>, AccountError> {
+        let origin = self.store.account_origin(account.row).await.map_err(InternalError::new)?;
         let Some(origin) = origin else { return Ok(None) };
-        let snapshot = serde_json::from_str(&origin).map_err(Error::internal)?;
-        snapshots_of_accounts::checked(snapshot, self.settings.routes).await.map(Some)
+        let snapshot = serde_json::from_str(&origin).map_err(InternalError::new)?;
+        Ok(Some(snapshots_of_accounts::checked(snapshot, self.settings.routes).await??))
     }
 
     /// Changes plan, limits or balance of an account. A change of plan or limits starts a window.
@@ -109,7 +109,7 @@ impl AccountRegistry {
         &self,
         id: &AccountId,
         changes: AccountChanges,
-    ) -> Result<Arc<AccountState>, Error> {
+    ) -> Result<Arc<AccountState>, AccountError> {
         let account = self.require(id)?;
         let (shared, target) = (self.fixtures.clone(), Arc::clone(&account));
         let act = storage::act(move |db| {
@@ -146,7 +146,7 @@ impl AccountRegistry {
         &self,
         account: &Arc<AccountState>,
         state: RestoredState,
-    ) -> Result<(), Error> {
+    ) -> Result<(), AccountError> {
         let (shared, target) = (self.fixtures.clone(), Arc::clone(account));
         let clock = state.clock;
         let act = storage::act(move |db| {
@@ -172,7 +172,7 @@ impl AccountRegistry {
     }
 
     /// Stores how the account's clock goes now, so that it goes on so after a restart.
-    pub async fn save_clock(&self, account: &Arc<AccountState>) -> Result<(), Error> {
+    pub async fn save_clock(&self, account: &Arc<AccountState>) -> Result<(), AccountError> {
         let target = Arc::clone(account);
         let act = storage::act(move |db| {
             // Read in the writer: what is stored last is what the clock was set to last.
@@ -188,14 +188,14 @@ impl AccountRegistry {
     }
 
     /// The account's balance.
-    pub async fn balance(&self, account: &AccountState) -> Result<Credits, Error> {
-        let balance = self.store.balance(account.row).await.map_err(Error::internal)?;
-        balance.ok_or_else(|| Error::UnknownAccount(account.id.clone()))
+    pub async fn balance(&self, account: &AccountState) -> Result<Credits, AccountError> {
+        let balance = self.store.balance(account.row).await.map_err(InternalError::new)?;
+        balance.ok_or_else(|| AccountError::UnknownAccount(account.id.clone()))
     }
 
     /// All accounts with their balances, in the order of their making.
-    pub async fn balances(&self) -> Result<Vec<(Arc<AccountState>, Credits)>, Error> {
-        let balances = self.store.balances().await.map_err(Error::internal)?;
+    pub async fn balances(&self) -> Result<Vec<(Arc<AccountState>, Credits)>, AccountError> {
+        let balances = self.store.balances().await.map_err(InternalError::new)?;
         // One that is removed right now has no balance any more.
         let all = self.all().into_iter();
         Ok(all.filter_map(|account| balances.get(&account.row).map(|it| (account, *it))).collect())
@@ -210,7 +210,7 @@ impl AccountState {
         store: &Store,
         act: F,
         after_commit: A,
-    ) -> Result<T, Error>
+    ) -> Result<T, AccountError>
     where
         T: Send + 'static,
         F: Send + 'static,
@@ -232,8 +232,8 @@ impl AccountState {
                 after_commit(outcome);
             }
         };
-        let altered = store.write_then(guarded, after).await.map_err(Error::internal)?;
-        altered.ok_or_else(|| Error::UnknownAccount(self.id.clone()))
+        let altered = store.write_then(guarded, after).await.map_err(InternalError::new)?;
+        altered.ok_or_else(|| AccountError::UnknownAccount(self.id.clone()))
     }
 
     /// Begins what is next, and ends the epoch before. Called by the writer right after the commit

@@ -2,7 +2,25 @@
 
 use thiserror::Error;
 
-use crate::domain::error::InternalError;
+use crate::domain::error::{FieldError, InternalError};
+use crate::ids::AccountId;
+
+/// Why an account was not found, made, changed or removed.
+#[derive(Debug, Error)]
+pub enum AccountError {
+    /// A field of the request is wrong.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// There is no such account.
+    #[error("there is no account `{0}`")]
+    UnknownAccount(AccountId),
+    /// The fixtures define the account.
+    #[error("account `{0}` is of the fixtures; it can be reset, not removed")]
+    FixtureAccount(AccountId),
+    /// The server failed.
+    #[error(transparent)]
+    Internal(#[from] InternalError),
+}
 
 /// Why a request's write was not stored.
 #[derive(Debug, Error)]

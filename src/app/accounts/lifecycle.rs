@@ -8,13 +8,14 @@ use futures::FutureExt as _;
 use parking_lot::{Mutex, RwLock};
 
 use super::{
-    AccountEpoch, AccountIndex, AccountRegistry, AccountState, Credentials, RegistryOptions,
+    AccountEpoch, AccountError, AccountIndex, AccountRegistry, AccountState, Credentials, RegistryOptions,
     RestoredState,
 };
 use crate::app::faults::AccountFaults;
 use crate::app::request_log::{RequestLog, Watchers};
 use crate::clock::{Clock, ClockMode, Stopwatch};
-use crate::domain::{ApiKey, Credits, Error, FixtureAccount, Plan};
+use crate::domain::error::{InternalError, with_sources};
+use crate::domain::{ApiKey, Credits, FixtureAccount, Plan};
 use crate::fixtures::{FixtureHandle, Fixtures};
 use crate::ids::{self, AccountId, IdGenerator, IdKind};
 use crate::models::rules::AccountRules;
@@ -70,7 +71,7 @@ impl AccountRegistry {
     }
 
     /// Makes an account, with a key of its own and a copy of the fixtures.
-    pub async fn make(&self, new: NewAccount) -> Result<Arc<AccountState>, Error> {
+    pub async fn make(&self, new: NewAccount) -> Result<Arc<AccountState>, AccountError> {
         self.make_with(new, None).await
     }
 
@@ -81,7 +82,7 @@ impl AccountRegistry {
         new: NewAccount,
         state: RestoredState,
         origin: String,
-    ) -> Result<Arc<AccountState>, Error> {
+    ) -> Result<Arc<AccountState>, AccountError> {
         self.make_with(new, Some((state, origin))).await
     }
 
@@ -89,7 +90,7 @@ impl AccountRegistry {
         &self,
         new: NewAccount,
         copied: Option<(RestoredState, String)>,
-    ) -> Result<Arc<AccountState>, Error> {
+    ) -> Result<Arc<AccountState>, AccountError> {
         let (shared, settings, found) = (self.fixtures.clone(), self.settings, self.index.clone());
         let act = storage::act(move |db| {
             async move {
@@ -123,19 +124,19 @@ impl AccountRegistry {
             }
             .boxed()
         });
-        let add = move |made: &Result<Arc<AccountState>, Error>| {
+        let add = move |made: &Result<Arc<AccountState>, AccountError>| {
             if let Ok(account) = made {
                 found.write().add(account);
             }
         };
-        self.store.write_then(act, add).await.map_err(Error::internal)?
+        self.store.write_then(act, add).await.map_err(InternalError::new)?
     }
 
     /// Removes an account made at run time, with all it holds. Fixture accounts stay.
-    pub async fn remove(&self, id: &AccountId) -> Result<(), Error> {
+    pub async fn remove(&self, id: &AccountId) -> Result<(), AccountError> {
         let account = self.require(id)?;
         if account.made_from.is_none() {
-            return Err(Error::FixtureAccount(id.clone()));
+            return Err(AccountError::FixtureAccount(id.clone()));
         }
         let (owner, found) = (account.row, self.index.clone());
         let act = storage::act(move |db| async move { accounts::remove(db, owner).await }.boxed());
@@ -144,7 +145,7 @@ impl AccountRegistry {
             account.close();
             account.request_log.close();
         };
-        self.store.write_then(act, end).await.map_err(Error::internal)
+        Ok(self.store.write_then(act, end).await.map_err(InternalError::new)?)
     }
 
     /// Removes the accounts that were not used for as long as they were made to last.
@@ -157,7 +158,7 @@ impl AccountRegistry {
         };
         for id in idle {
             if let Err(fault) = self.remove(&id).await {
-                tracing::warn!(account = id.as_str(), error = fault.with_sources(), "not removed");
+                tracing::warn!(account = id.as_str(), error = with_sources(&fault), "not removed");
             }
         }
     }
@@ -165,14 +166,14 @@ impl AccountRegistry {
 
 impl NewAccount {
     /// The row of such an account, which lacks its id and its key.
-    fn row(self, fixtures: &Fixtures) -> Result<NewAccountRecord, Error> {
+    fn row(self, fixtures: &Fixtures) -> Result<NewAccountRecord, AccountError> {
         let from = match &self.from {
-            Some(id) => fixtures.account(id.as_str()),
-            None => fixtures.accounts.first(),
+            Some(id) => fixtures
+                .account(id.as_str())
+                .ok_or_else(|| AccountError::UnknownAccount(id.clone()))?,
+            #[expect(clippy::expect_used, reason = "validated when the fixtures are read")]
+            None => fixtures.accounts.first().expect("fixtures have an account"),
         };
-        let from = from.ok_or_else(|| {
-            Error::UnknownAccount(self.from.clone().unwrap_or_else(|| AccountId::from("")))
-        })?;
         if let Some(plan) = &self.plan {
             fixtures.plan(plan, "plan")?;
         }

@@ -17,7 +17,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use crate::app::AccountRegistry;
-use crate::domain::Error;
+use crate::domain::error::InternalError;
 use crate::http::response::failure::ApiError;
 use crate::storage::{Store, Written};
 
@@ -116,7 +116,7 @@ impl Metrics {
     }
 
     /// All of it as text.
-    fn text(&self, registry: &AccountRegistry) -> Result<String, Error> {
+    fn text(&self, registry: &AccountRegistry) -> Result<String, InternalError> {
         let Written { transactions, writes: acts } = self.store.written();
         let dropped: u64 = registry.all().iter().map(|account| account.request_log.dropped()).sum();
         let mut text = format!(
@@ -130,7 +130,7 @@ impl Metrics {
         for (name, help, count) in counts {
             text.push_str(&format_counter(name, help, count));
         }
-        encode(&mut text, &self.registry).map_err(Error::internal)?;
+        encode(&mut text, &self.registry).map_err(InternalError::new)?;
         Ok(text)
     }
 }

@@ -11,21 +11,52 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use thiserror::Error;
 
-use crate::app::accounts::SessionWriteError;
-use crate::app::faults::InjectedError;
+use crate::app::accounts::{AccountError, SessionWriteError};
+use crate::app::auth::AuthError;
+use crate::app::conversations::ConversationError;
+use crate::app::faults::{InjectedError, UnknownFault};
 use crate::app::generation::{GenerateError, ModelError};
 use crate::app::request_log::TooManyWatchers;
+use crate::app::rate_limit::RateLimitExceeded;
+use crate::app::snapshots::SnapshotError;
 use crate::app::studio::AgentsAndImagesError;
-use crate::domain::Error as Refusal;
 use crate::domain::error::{FieldError, InternalError, with_sources};
 use crate::fixtures::ModelLookupError;
+use crate::models::rules::UnknownRule;
 
 /// Why a request gets no ordinary answer.
 #[derive(Debug, Error)]
 pub(crate) enum ApiError {
-    /// The act itself was refused, or failed.
+    /// A field of the request is wrong.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Field(#[from] FieldError),
+    /// The caller may not use what it asks for.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// The plan's limit is used up.
+    #[error(transparent)]
+    RateLimited(#[from] RateLimitExceeded),
+    /// The control plane is not open to the caller.
+    #[error(
+        "the control plane is open to programs on this machine only; start the server with \
+         --admin-token or --admin-open to open it further"
+    )]
+    ControlClosed,
+    /// An account was not found, made, changed or removed.
+    #[error(transparent)]
+    Account(#[from] AccountError),
+    /// A snapshot was not taken, restored or copied.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The account has no such fault.
+    #[error(transparent)]
+    UnknownFault(#[from] UnknownFault),
+    /// The account has no such rule.
+    #[error(transparent)]
+    UnknownRule(#[from] UnknownRule),
+    /// Conversations or messages cannot be read.
+    #[error(transparent)]
+    Conversation(#[from] ConversationError),
     /// There is no reply, or it was not stored.
     #[error(transparent)]
     Generate(#[from] GenerateError),
@@ -108,22 +139,27 @@ impl ApiError {
     /// The status it is answered with, in every envelope.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Refused(refusal) => status_of_refusal(refusal),
+            Self::Auth(error) => auth_status(error),
+            Self::Account(error) => account_status(error),
+            Self::Snapshot(error) => snapshot_status(error),
+            Self::Conversation(error) => conversation_status(error),
             Self::Generate(error) => generate_status(error),
             Self::AgentsAndImages(error) => agents_and_images_status(error),
             Self::Injected(error) => injected_status(error),
-            Self::BrokenJson { .. } | Self::BodyBroken | Self::BadHead | Self::BadHost { .. } => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Field(_)
+            | Self::BrokenJson { .. }
+            | Self::BodyBroken
+            | Self::BadHead
+            | Self::BadHost { .. } => StatusCode::BAD_REQUEST,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::FromElsewhere => StatusCode::FORBIDDEN,
+            Self::ControlClosed | Self::FromElsewhere => StatusCode::FORBIDDEN,
             Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::UnknownPath => StatusCode::NOT_FOUND,
+            Self::UnknownFault(_) | Self::UnknownRule(_) | Self::UnknownPath => StatusCode::NOT_FOUND,
             Self::WrongMethod => StatusCode::METHOD_NOT_ALLOWED,
-            Self::TooManyWatchers(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::RateLimited(_) | Self::TooManyWatchers(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal(_) | Self::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -131,7 +167,11 @@ impl ApiError {
     /// The field at fault, where it is one.
     pub(crate) fn field(&self) -> Option<&FieldError> {
         match self {
-            Self::Refused(Refusal::Field(field))
+            Self::Field(field)
+            | Self::Account(AccountError::Field(field))
+            | Self::Snapshot(
+                SnapshotError::Field(field) | SnapshotError::Account(AccountError::Field(field)),
+            )
             | Self::Generate(
                 GenerateError::Field(field)
                 | GenerateError::ModelLookup(ModelLookupError::OtherKind(field)),
@@ -176,7 +216,11 @@ impl ApiError {
     /// Logs a failure of the server or of a model, with everything that led to it.
     fn log(&self) {
         let failed = match self {
-            Self::Refused(Refusal::Internal(_))
+            Self::Account(AccountError::Internal(_))
+            | Self::Snapshot(
+                SnapshotError::Internal(_) | SnapshotError::Account(AccountError::Internal(_)),
+            )
+            | Self::Conversation(ConversationError::Internal(_))
             | Self::AgentsAndImages(
                 AgentsAndImagesError::Internal(_)
                 | AgentsAndImagesError::Write(SessionWriteError::Internal(_)),
@@ -255,27 +299,36 @@ fn injected_status(error: &InjectedError) -> StatusCode {
     }
 }
 
-fn status_of_refusal(refusal: &Refusal) -> StatusCode {
-    match refusal {
-        Refusal::Field(_) => StatusCode::BAD_REQUEST,
-        Refusal::MissingKey | Refusal::UnknownKey => StatusCode::UNAUTHORIZED,
-        Refusal::UnknownConversation(_)
-        | Refusal::UnknownDeployment(_)
-        | Refusal::UnknownAccount(_)
-        | Refusal::UnknownRule(_)
-        | Refusal::UnknownFault(_) => StatusCode::NOT_FOUND,
-        Refusal::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Refusal::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        Refusal::ForbiddenDeployment(_) | Refusal::OriginNotAllowed(_) | Refusal::ControlClosed => {
-            StatusCode::FORBIDDEN
-        }
-        Refusal::FixtureAccount(_) => StatusCode::CONFLICT,
+fn auth_status(error: &AuthError) -> StatusCode {
+    match error {
+        AuthError::MissingKey | AuthError::UnknownKey => StatusCode::UNAUTHORIZED,
+        AuthError::ForbiddenDeployment(_) | AuthError::OriginNotAllowed(_) => StatusCode::FORBIDDEN,
+        AuthError::UnknownDeployment(_) => StatusCode::NOT_FOUND,
     }
 }
 
-impl From<FieldError> for ApiError {
-    fn from(field: FieldError) -> Self {
-        Self::Refused(field.into())
+fn conversation_status(error: &ConversationError) -> StatusCode {
+    match error {
+        ConversationError::Auth(error) => auth_status(error),
+        ConversationError::UnknownConversation(_) => StatusCode::NOT_FOUND,
+        ConversationError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn account_status(error: &AccountError) -> StatusCode {
+    match error {
+        AccountError::Field(_) => StatusCode::BAD_REQUEST,
+        AccountError::UnknownAccount(_) => StatusCode::NOT_FOUND,
+        AccountError::FixtureAccount(_) => StatusCode::CONFLICT,
+        AccountError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn snapshot_status(error: &SnapshotError) -> StatusCode {
+    match error {
+        SnapshotError::Field(_) => StatusCode::BAD_REQUEST,
+        SnapshotError::Account(error) => account_status(error),
+        SnapshotError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -9,8 +9,7 @@ use serde::Serialize;
 use super::failure::ApiError;
 use super::json::{JSON, Json};
 use crate::app::item_list::Items;
-use crate::domain::Error;
-use crate::domain::error::InternalError;
+use crate::domain::error::{InternalError, with_sources};
 
 /// An answer that holds `items`: `item` makes an item of it, `answer` what stands around them. The
 /// items are the first array in it.
@@ -47,9 +46,9 @@ where
     let pieces = once(async { Ok(before.into_bytes()) })
         .chain(items)
         .chain(once(async { Ok(after.into_bytes()) }))
-        .map(|piece: Result<Vec<u8>, Error>| {
-            if let Err(fault) = &piece {
-                tracing::error!(error = fault.with_sources(), "a list broke off");
+        .map(|piece: Result<Vec<u8>, InternalError>| {
+            if let Err(error) = &piece {
+                tracing::error!(error = with_sources(error), "a list broke off");
             }
             piece.map(Bytes::from)
         });

@@ -16,6 +16,11 @@ pub struct RuleError {
     pub message: String,
 }
 
+/// The account has no such rule among those made at run time.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("there is no rule `{0}`")]
+pub struct UnknownRule(pub String);
+
 impl RuleError {
     pub(super) fn new(path: &[&str], message: impl Into<String>) -> Self {
         Self {

@@ -28,7 +28,7 @@ use std::sync::Arc;
 use futures::future::{BoxFuture, FutureExt as _};
 
 pub use self::account_rules::AccountRules;
-pub use self::error::RuleError;
+pub use self::error::{RuleError, UnknownRule};
 pub use self::near_misses::{NearMiss, TriedRules};
 pub(crate) use self::pattern::Pattern;
 pub use self::progress::ReplyLease;

@@ -12,7 +12,7 @@ use axum::extract::{FromRequest as _, Request};
 use axum::http::Method;
 
 use super::body::{NoFields, OptionalBody};
-use crate::domain::Error;
+use crate::app::auth::AuthError;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::http::context::RequestContext;
 use crate::http::large_bodies::LargeBodies;
@@ -71,15 +71,15 @@ fn admitted(access: &ControlAccess, request: &Request) -> Result<(), ApiError> {
     let headers = request.headers();
     match access {
         ControlAccess::ThisMachine if !is_to_this_machine(request.uri(), headers) => {
-            Err(Error::ControlClosed.into())
+            Err(ApiError::ControlClosed)
         }
         ControlAccess::ThisMachine if is_from_elsewhere(headers) => Err(ApiError::FromElsewhere),
         ControlAccess::ThisMachine | ControlAccess::Anyone => Ok(()),
-        ControlAccess::Nobody => Err(Error::ControlClosed.into()),
+        ControlAccess::Nobody => Err(ApiError::ControlClosed),
         ControlAccess::Token(token) => match bearer(headers) {
             Some(sent) if same(sent, token) => Ok(()),
-            Some(_) => Err(Error::UnknownKey.into()),
-            None => Err(Error::MissingKey.into()),
+            Some(_) => Err(AuthError::UnknownKey.into()),
+            None => Err(AuthError::MissingKey.into()),
         },
     }
 }

@@ -13,16 +13,16 @@ use serde::{Deserialize, Serialize};
 
 use super::body::ControlBody;
 use crate::app::AccountRegistry;
-use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
+use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation, InternalError};
 use crate::domain::reply_rule::{Reply, ReplyRule};
-use crate::domain::{Api, Error};
+use crate::domain::Api;
 use crate::http::extract::segment;
 use crate::http::extract::{AnyBody, InPath};
 use crate::http::response::json::Json;
 use crate::http::response::failure::ApiError;
 use crate::http::response::pages::ListQuery;
 use crate::ids::AccountId;
-use crate::models::rules::RuleError;
+use crate::models::rules::{RuleError, UnknownRule};
 use crate::models::rules::AccountRules;
 use crate::models::rules::account_rules::RuleListItem;
 use crate::models::rules::edit::{Position, RuleDefinition};
@@ -228,7 +228,7 @@ pub(super) async fn delete_reply(
     if registry.require(&account)?.epoch().rules.remove(&rule) {
         Ok(StatusCode::NO_CONTENT)
     } else {
-        Err(Error::UnknownRule(rule).into())
+        Err(UnknownRule(rule).into())
     }
 }
 
@@ -261,7 +261,7 @@ pub(super) async fn enqueue_reply(
 async fn compiled<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ApiError> {
-    Ok(pool::compile(work).await.map_err(Error::internal)?)
+    Ok(pool::compile(work).await.map_err(InternalError::new)?)
 }
 
 /// `DELETE /_mynah/accounts/{id}/replies/queue`.

@@ -24,7 +24,7 @@ use self::query::{FeedQuery, ListingQuery, WaitQuery};
 use self::shapes::EntryAnswer;
 use crate::app::request_log::{Entry, EntryFilter, Follower};
 use crate::app::{AccountRegistry, AccountState, WatcherPermit};
-use crate::domain::Error;
+use crate::domain::error::InternalError;
 use crate::http::extract::InPath;
 use crate::http::response::json::Json;
 use crate::http::response::failure::ApiError;
@@ -110,7 +110,7 @@ pub(super) async fn list_requests(
     };
     // Megabytes of JSON are no work for a thread that others wait for.
     let rendered = tokio::task::spawn_blocking(render).await;
-    Ok(rendered.map_err(Error::internal)?)
+    Ok(rendered.map_err(InternalError::new)?)
 }
 
 /// `DELETE /_mynah/accounts/{id}/requests`: forgets what came until now.

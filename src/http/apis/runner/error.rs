@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 
 use super::ErrorStyle;
 use crate::app::accounts::SessionWriteError;
+use crate::app::auth::AuthError;
+use crate::app::conversations::ConversationError;
 use crate::app::faults::InjectedError;
 use crate::app::generation::{GenerateError, ModelError};
-use crate::domain::Error as Refusal;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::fixtures::ModelLookupError;
 use crate::http::response::json::Json;
@@ -25,7 +26,9 @@ type ErrorDetails = (&'static str, &'static str);
 
 fn error_details(failure: &ApiError) -> ErrorDetails {
     match failure {
-        ApiError::Refused(refusal) => refusal_details(refusal),
+        ApiError::Field(field) => (INVALID, code_of(field.kind)),
+        ApiError::Auth(error) => auth_details(error),
+        ApiError::Conversation(error) => conversation_details(error),
         ApiError::Generate(error) => generate_details(error),
         ApiError::Injected(error) => injected_details(error),
         ApiError::BrokenJson { .. } => (INVALID, "invalid_json"),
@@ -35,37 +38,39 @@ fn error_details(failure: &ApiError) -> ErrorDetails {
         ApiError::BodyBroken => (INVALID, "incomplete_body"),
         ApiError::UnknownPath => (INVALID, "not_found"),
         ApiError::WrongMethod => (INVALID, "method_not_allowed"),
-        // The control plane's alone.
-        ApiError::TooManyWatchers(_) => (LIMIT, "rate_limited"),
+        ApiError::RateLimited(_) => (LIMIT, "rate_limited"),
         ApiError::BadHost { .. }
         | ApiError::BadHead
         | ApiError::UriTooLong
         | ApiError::HeadTooLarge => (INVALID, "invalid_request"),
-        ApiError::FromElsewhere => (AUTH, "forbidden"),
-        // Only the Characters API has agents and images.
-        ApiError::AgentsAndImages(_) | ApiError::Internal(_) | ApiError::Panicked => {
-            (API, "internal_error")
-        }
+        ApiError::Internal(_) | ApiError::Panicked => (API, "internal_error"),
+        // Errors of the Characters API and of the control plane: no handler here returns them.
+        ApiError::AgentsAndImages(_)
+        | ApiError::Account(_)
+        | ApiError::Snapshot(_)
+        | ApiError::UnknownFault(_)
+        | ApiError::UnknownRule(_)
+        | ApiError::TooManyWatchers(_)
+        | ApiError::ControlClosed
+        | ApiError::FromElsewhere => (API, "internal_error"),
     }
 }
 
-fn refusal_details(refusal: &Refusal) -> ErrorDetails {
-    match refusal {
-        Refusal::Field(field) => (INVALID, code_of(field.kind)),
-        Refusal::MissingKey => (AUTH, "missing_api_key"),
-        Refusal::UnknownKey => (AUTH, "invalid_api_key"),
-        Refusal::ForbiddenDeployment(_) => (AUTH, "deployment_forbidden"),
-        Refusal::OriginNotAllowed(_) => (AUTH, "origin_not_allowed"),
-        Refusal::UnknownDeployment(_) => (INVALID, "deployment_not_found"),
-        Refusal::UnknownConversation(_) => (INVALID, "conversation_not_found"),
-        Refusal::RateLimited { .. } => (LIMIT, "rate_limited"),
-        Refusal::Internal(_) => (API, "internal_error"),
-        // The other rooms' reasons, which nothing here gives.
-        Refusal::ControlClosed => (AUTH, "forbidden"),
-        Refusal::UnknownAccount(_)
-        | Refusal::UnknownRule(_)
-        | Refusal::UnknownFault(_) => (INVALID, "not_found"),
-        Refusal::FixtureAccount(_) => (INVALID, "conflict"),
+fn auth_details(error: &AuthError) -> ErrorDetails {
+    match error {
+        AuthError::MissingKey => (AUTH, "missing_api_key"),
+        AuthError::UnknownKey => (AUTH, "invalid_api_key"),
+        AuthError::ForbiddenDeployment(_) => (AUTH, "deployment_forbidden"),
+        AuthError::OriginNotAllowed(_) => (AUTH, "origin_not_allowed"),
+        AuthError::UnknownDeployment(_) => (INVALID, "deployment_not_found"),
+    }
+}
+
+fn conversation_details(error: &ConversationError) -> ErrorDetails {
+    match error {
+        ConversationError::Auth(error) => auth_details(error),
+        ConversationError::UnknownConversation(_) => (INVALID, "conversation_not_found"),
+        ConversationError::Internal(_) => (API, "internal_error"),
     }
 }
 
