@@ -1,4 +1,4 @@
-//! Where clients reach the server, for links in answers.
+//! The URL under which clients reach the server, for links in answers.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,24 +10,23 @@ use url::Url;
 use super::host;
 use crate::domain::api::IMAGES;
 
-/// The URL of `--public-url`, without a slash at its end, if there is one.
+/// The URL of `--public-url`, if given, without a slash at its end.
 #[derive(Debug, Clone, Default)]
 pub struct PublicUrl(Option<Arc<str>>);
 
 impl PublicUrl {
-    /// The URL under which clients reach the server, if it was told.
+    /// The URL under which clients reach the server, if it is known.
     pub fn new(url: Option<&Url>) -> Self {
         Self(url.map(|url| url.as_str().trim_end_matches('/').into()))
     }
 }
 
-/// The URL that links in this request's answer begin with: the public one, else where the request is
-/// addressed to.
+/// The URL that links in an answer begin with: the public one, else that of the request's `Host`.
 #[derive(Debug, Clone)]
 pub(super) struct BaseUrl(Arc<str>);
 
 impl BaseUrl {
-    /// The URL itself, without a slash at its end.
+    /// The URL, without a slash at its end.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }

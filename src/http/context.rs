@@ -25,8 +25,8 @@ use crate::ids::{IdGenerator, RequestId};
 ///
 /// Middleware take it as an argument. axum's extractors see nothing but the request, so the pipeline
 /// puts the context into the request's extensions, as one value. The plain fields are set before that,
-/// the others after: an account is known late where the Runner API is used without a key, since the
-/// deployment in the path then tells it; and with it the id and the limit.
+/// the others after: without a key, the Runner API finds the account only through the deployment in the
+/// path, and with it the id and the limit.
 #[derive(Debug)]
 pub(crate) struct RequestContext {
     /// Runs since the request came.

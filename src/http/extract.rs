@@ -1,8 +1,8 @@
-//! What clients send, taken apart so that whatever is wrong is named.
+//! Extractors for what clients send. Their errors name the part that is wrong.
 //!
-//! [`Body`] reads a JSON object within bounds, says where broken JSON breaks, and gives the path
-//! of a wrong field. [`Object`] holds a JSON object and nothing else (serde's derive would
-//! take an array of the fields too). [`InPath`] is a part of the path.
+//! [`Body`] reads a JSON object within limits; errors give the position of broken JSON and the path of a
+//! wrong field. [`Object`] takes JSON objects only (serde's derive would also take an array of the
+//! fields). [`InPath`] is a parameter of the path.
 
 mod reading;
 mod values;
@@ -32,9 +32,9 @@ use crate::domain::error::{FieldError, FieldErrorKind};
 
 /// The largest body, in bytes.
 pub(super) const LARGEST_BODY: usize = 10 * 1024 * 1024;
-/// The most JSON values in a body: far more than any client needs, and a few megabytes when parsed.
+/// The most JSON values in a body: more than any client needs, and a few megabytes when parsed.
 const MOST_VALUES: usize = 100_000;
-/// The most in a body that may be larger than others: a snapshot.
+/// The most JSON values in a snapshot, which may be larger than other bodies.
 const MOST_VALUES_OF_LARGER: usize = 2_000_000;
 /// The deepest nesting that `serde_json` reads.
 const DEEPEST: usize = 127;
@@ -68,7 +68,7 @@ where
     }
 }
 
-/// A request's body: JSON of whatever kind `T` takes.
+/// A request's body: JSON of any kind that `T` takes.
 #[derive(Debug)]
 pub(super) struct AnyBody<T, const LARGEST: usize = LARGEST_BODY>(pub(super) T);
 
@@ -114,7 +114,7 @@ fn parse<T: for<'de> Deserialize<'de>>(
         }
         Some(TooMuchJson::Depth(at)) => return Err(too_deep(bytes.get(..at).unwrap_or(bytes))),
     }
-    // To keep track of the path costs as much as to read, and is of use only to say what is wrong.
+    // Tracking the path costs as much as reading, so it is done only where there is an error to report.
     if strict == Strictness::Lenient
         && let Ok(value) = serde_json::from_slice(bytes)
     {
@@ -131,8 +131,8 @@ fn parse<T: for<'de> Deserialize<'de>>(
             serde_path_to_error::deserialize(serde_ignored::Deserializer::new(&mut json, &mut note))
         }
     };
-    let value = read.map_err(|fault| wrong(fault.path().to_string(), fault.inner()))?;
-    json.end().map_err(|fault| broken(&fault))?;
+    let value = read.map_err(|error| wrong(error.path().to_string(), error.inner()))?;
+    json.end().map_err(|error| broken(&error))?;
     match unknown {
         None => Ok(value),
         Some(field) => {
@@ -162,44 +162,44 @@ fn nested_too_deep() -> String {
     format!("it is nested more than {DEEPEST} levels deep")
 }
 
-/// A body is nested too deep from the end of `before` on.
+/// The error of a body that is nested too deep after `before`.
 fn too_deep(before: &[u8]) -> ApiError {
     let lines = before.split(|byte| *byte == b'\n');
     let column = lines.clone().next_back().map_or(0, <[u8]>::len) + 1;
     ApiError::BrokenJson { reason: nested_too_deep(), line: lines.count(), column }
 }
 
-fn broken(fault: &serde_json::Error) -> ApiError {
+fn broken(error: &serde_json::Error) -> ApiError {
     ApiError::BrokenJson {
-        reason: match without_place(fault).as_str() {
+        reason: match without_place(error).as_str() {
             "recursion limit exceeded" => nested_too_deep(),
             reason => reason.to_owned(),
         },
-        line: fault.line(),
-        column: fault.column().max(1),
+        line: error.line(),
+        column: error.column().max(1),
     }
 }
 
-/// What serde says is wrong, as a failure that names the field.
-fn wrong(path: String, fault: &serde_json::Error) -> ApiError {
-    if fault.is_data() { wrong_field(path, fault).into() } else { broken(fault) }
+/// The error of serde, with the field's path.
+fn wrong(path: String, error: &serde_json::Error) -> ApiError {
+    if error.is_data() { wrong_field(path, error).into() } else { broken(error) }
 }
 
-/// `value`, which must be an object, as a `T`; or which field of it is wrong.
+/// `value`, which must be an object, as a `T`; the error names the wrong field.
 pub(crate) fn from_json<T: DeserializeOwned>(value: &Value) -> Result<T, FieldError> {
     serde_path_to_error::deserialize(value)
         .map(|Object(read)| read)
-        .map_err(|fault| wrong_field(fault.path().to_string(), fault.inner()))
+        .map_err(|error| wrong_field(error.path().to_string(), error.inner()))
 }
 
-fn wrong_field(path: String, fault: &serde_json::Error) -> FieldError {
+fn wrong_field(path: String, error: &serde_json::Error) -> FieldError {
     let path = if path == "." { String::new() } else { path };
-    let said = without_place(fault);
+    let text = without_place(error);
     let quoted = |rest: &str| rest.split('`').nth(1).unwrap_or_default().to_owned();
-    if let Some(rest) = said.strip_prefix("missing field") {
+    if let Some(rest) = text.strip_prefix("missing field") {
         return FieldError::missing(joined(&path, &quoted(rest)));
     }
-    if let Some(rest) = said.strip_prefix("unknown field") {
+    if let Some(rest) = text.strip_prefix("unknown field") {
         let field = quoted(rest);
         let named = path == field || path.ends_with(&format!(".{field}"));
         let field = if named { path } else { joined(&path, &field) };
@@ -207,22 +207,22 @@ fn wrong_field(path: String, fault: &serde_json::Error) -> FieldError {
         let message = format!("{field} is not a known field, {known}");
         return FieldError::new(field, FieldErrorKind::NotAllowed, message);
     }
-    if let Some(rest) = said.strip_prefix("duplicate field") {
+    if let Some(rest) = text.strip_prefix("duplicate field") {
         let field = joined(&path, &quoted(rest));
         let message = format!("{field} is given more than once");
         return FieldError::new(field, FieldErrorKind::BadValue, message);
     }
     let subject = if path.is_empty() { "the body" } else { &path };
-    let type_fault = said.strip_prefix("invalid type: ");
-    let value_fault = said.strip_prefix("invalid value: ");
+    let wrong_type = text.strip_prefix("invalid type: ");
+    let wrong_value = text.strip_prefix("invalid value: ");
     let kind =
-        if type_fault.is_some() { FieldErrorKind::WrongType } else { FieldErrorKind::BadValue };
-    let message = match type_fault.or(value_fault).and_then(|rest| rest.rsplit_once(", expected "))
+        if wrong_type.is_some() { FieldErrorKind::WrongType } else { FieldErrorKind::BadValue };
+    let message = match wrong_type.or(wrong_value).and_then(|rest| rest.rsplit_once(", expected "))
     {
         Some((found, expected)) => {
             format!("{subject} must be {}, not {}", in_json_words(expected), shortened(found))
         }
-        None => format!("{subject}: {said}"),
+        None => format!("{subject}: {text}"),
     };
     FieldError::new(path, kind, message)
 }
@@ -232,9 +232,9 @@ fn joined(path: &str, field: &str) -> String {
 }
 
 /// serde's message without ` at line 1 column 2`.
-fn without_place(fault: &serde_json::Error) -> String {
-    let said = fault.to_string();
-    said.rsplit_once(" at line ").map_or(said.as_str(), |(before, _)| before).to_owned()
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ").map_or(text.as_str(), |(before, _)| before).to_owned()
 }
 
 fn in_json_words(expected: &str) -> &str {
@@ -248,7 +248,7 @@ fn in_json_words(expected: &str) -> &str {
     }
 }
 
-/// What was found, without repeating a client's text back at length.
+/// The kind of the value, without the client's text, which may be long.
 fn shortened(found: &str) -> &str {
     if found.starts_with("string ") {
         return "a string";
@@ -260,7 +260,7 @@ fn shortened(found: &str) -> &str {
     }
 }
 
-/// A JSON object read as `T`, and nothing but an object.
+/// A JSON object read as `T`; other JSON is refused.
 #[derive(Debug)]
 pub(super) struct Object<T>(pub(super) T);
 
@@ -284,7 +284,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// A field that should hold a whole number (`5`, or `5.0`), whatever it does hold.
+/// A field that should hold a whole number (`5`, or `5.0`), not checked yet.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct WholeNumber(Value);
 
@@ -295,7 +295,7 @@ impl<'de> Deserialize<'de> for WholeNumber {
 }
 
 impl WholeNumber {
-    /// The number, if it is one in `range`; else a fault that says which numbers `field` takes.
+    /// The number, if it is in `range`; the error says which numbers `field` takes.
     pub(super) fn within(
         &self,
         range: RangeInclusive<u64>,
@@ -312,12 +312,12 @@ impl WholeNumber {
                 u64::MAX => format!("of {least} or more"),
                 most => format!("from {least} to {most}"),
             };
-            let fault = if self.0.is_number() {
+            let kind = if self.0.is_number() {
                 FieldErrorKind::BadValue
             } else {
                 FieldErrorKind::WrongType
             };
-            FieldError::new(field, fault, format!("{field} must be a whole number {which}"))
+            FieldError::new(field, kind, format!("{field} must be a whole number {which}"))
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Whom a request is addressed to (RFC 9112, 3.2), and whether it comes from this machine.
+//! The host that a request is addressed to (RFC 9112, 3.2), and whether it comes from this machine.
 
 use std::net::IpAddr;
 
@@ -20,7 +20,7 @@ const NAMED_BY_PROXIES: [HeaderName; 10] = [
     HeaderName::from_static("true-client-ip"),
 ];
 
-/// Refuses a request whose `Host` is missing (HTTP/1.1), sent more than once, or no host.
+/// Refuses a request whose `Host` is missing (HTTP/1.1), sent more than once, or not a host.
 pub(crate) fn check(version: Version, headers: &HeaderMap) -> Result<(), ApiError> {
     let mut sent = headers.get_all(header::HOST).iter();
     let (first, more) = (sent.next(), sent.next());
@@ -33,7 +33,7 @@ pub(crate) fn check(version: Version, headers: &HeaderMap) -> Result<(), ApiErro
     Err(ApiError::BadHost { reason })
 }
 
-/// Whether `text` is a host, a port behind it or not (RFC 9110, 7.2; RFC 3986, 3.2.2).
+/// Whether `text` is a host with or without a port (RFC 9110, 7.2; RFC 3986, 3.2.2).
 fn is_host(text: &[u8]) -> bool {
     let in_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte);
     let in_address = |byte: &u8| byte.is_ascii_alphanumeric() || b":.-_~%".contains(byte);
@@ -53,17 +53,17 @@ fn is_host(text: &[u8]) -> bool {
 pub(crate) fn addressed<'r>(target: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str> {
     let host = || headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let sent = target.authority().map(axum::http::uri::Authority::as_str).or_else(host)?;
-    // A target may name a user, too.
+    // A target can also contain a user.
     let host = sent.rsplit_once('@').map_or(sent, |(_, host)| host);
     (!host.is_empty() && is_host(host.as_bytes())).then_some(host)
 }
 
-/// Whether a request is addressed to this machine by a name that nobody else has.
+/// Whether a request is addressed to a loopback name or address.
 pub(crate) fn is_to_this_machine(target: &Uri, headers: &HeaderMap) -> bool {
     addressed(target, headers).is_some_and(is_loopback)
 }
 
-/// Whether a request came through a proxy that names anyone but this machine.
+/// Whether a request came through a proxy that names another machine.
 pub(crate) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     let is_elsewhere = |text: &str| !text.is_empty() && !is_loopback(text);
     let named = |name: &HeaderName| {
@@ -84,8 +84,8 @@ pub(crate) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
             .any(|element| element.split_whitespace().nth(1).is_none_or(is_elsewhere))
 }
 
-/// The elements of a list, which may be in several lines. What is no text is an element that names
-/// nobody known.
+/// The elements of a list, which may be spread over several lines. A line that is not text counts as
+/// an unknown machine.
 fn elements<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
     let lines = headers.get_all(name).iter();
     let lists = lines.map(|line| line.to_str().unwrap_or("for=unknown"));
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_through_a_proxy_from_elsewhere_is_not_local() {
+    fn a_request_that_a_proxy_forwards_from_another_machine_is_not_local() {
         for (name, value, elsewhere) in [
             ("x-forwarded-for", "203.0.113.7", true),
             ("x-forwarded-for", "127.0.0.1, 203.0.113.7", true),

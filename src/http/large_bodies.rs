@@ -1,27 +1,26 @@
-//! What large request bodies may take together.
+//! Limits the memory that large request bodies take together.
 //!
-//! A body and what is made of it are in memory several times over: as bytes, as values, as what is
-//! stored and answered. So a body that is larger than most takes a place before it is read, for as
-//! long as its request is being answered, and waits for one in the order of arrival if there is none.
-//! Smaller bodies never wait.
+//! A body is in memory several times: as bytes, as values, as what is stored and answered. So a large
+//! body needs a permit before it is read, and keeps it until its request is answered. Requests wait for
+//! permits in the order of arrival. Small bodies never wait.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The largest body that needs no place, in bytes.
+/// The largest body that needs no permit, in bytes.
 pub(super) const SMALL: usize = 64 * 1024;
-/// What bodies beyond [`SMALL`] may take together, in bytes.
+/// The most bytes of all bodies beyond [`SMALL`] together.
 const TOGETHER: usize = 32 * 1024 * 1024;
-/// Places are counted in units of so many bytes.
+/// The bytes of one unit of a permit.
 const UNIT: usize = 1024;
 const UNITS: usize = TOGETHER / UNIT;
 
-/// The places for large bodies.
+/// The permits for large bodies.
 #[derive(Debug, Clone)]
 pub struct LargeBodies(Arc<Semaphore>);
 
-/// The place of a large body; free again when it is dropped.
+/// The permit of a large body. Dropping it frees its units.
 #[derive(Debug)]
 pub(crate) struct LargeBodyPermit(OwnedSemaphorePermit);
 
@@ -32,21 +31,21 @@ impl Default for LargeBodies {
 }
 
 impl LargeBodies {
-    /// A place for a body of `length` bytes, as soon as there is one; nothing for a small body. A
-    /// body that is larger than all places together takes all of them.
-    pub(super) async fn place(&self, length: usize) -> Option<LargeBodyPermit> {
+    /// Waits for the permit of a body of `length` bytes; a small body gets none. A body that is larger than
+    /// the limit takes all units.
+    pub(super) async fn acquire(&self, length: usize) -> Option<LargeBodyPermit> {
         let units = units(length);
         if units == 0 {
             return None;
         }
         // The semaphore is never closed.
-        let place = Arc::clone(&self.0).acquire_many_owned(units).await;
-        place.ok().map(LargeBodyPermit)
+        let permit = Arc::clone(&self.0).acquire_many_owned(units).await;
+        permit.ok().map(LargeBodyPermit)
     }
 }
 
 impl LargeBodyPermit {
-    /// Gives back what a body of `length` bytes does not need of it.
+    /// Frees the units that a body of `length` bytes does not need.
     pub(super) fn shrink_to(&mut self, length: usize) {
         let needed = usize::try_from(units(length)).unwrap_or(usize::MAX);
         drop(self.0.split(self.0.num_permits().saturating_sub(needed)));
@@ -67,20 +66,20 @@ mod tests {
     #[tokio::test]
     async fn large_bodies_wait_for_each_other_and_small_ones_do_not() {
         let bodies = LargeBodies::default();
-        let mut first = bodies.place(TOGETHER).await.unwrap();
-        assert!(bodies.place(SMALL).now_or_never().unwrap().is_none(), "needs no place");
-        let mut second = Box::pin(bodies.place(3 * SMALL));
+        let mut first = bodies.acquire(TOGETHER).await.unwrap();
+        assert!(bodies.acquire(SMALL).now_or_never().unwrap().is_none(), "needs no permit");
+        let mut second = Box::pin(bodies.acquire(3 * SMALL));
         assert!(second.as_mut().now_or_never().is_none());
         first.shrink_to(TOGETHER / 2);
         assert!(second.now_or_never().unwrap().is_some());
     }
 
     #[tokio::test]
-    async fn a_body_larger_than_all_places_takes_all_of_them() {
+    async fn a_body_larger_than_the_limit_takes_all_units() {
         let bodies = LargeBodies::default();
-        let place = bodies.place(usize::MAX).await.unwrap();
-        assert!(bodies.place(2 * SMALL).now_or_never().is_none());
-        drop(place);
-        assert!(bodies.place(2 * SMALL).now_or_never().unwrap().is_some());
+        let permit = bodies.acquire(usize::MAX).await.unwrap();
+        assert!(bodies.acquire(2 * SMALL).now_or_never().is_none());
+        drop(permit);
+        assert!(bodies.acquire(2 * SMALL).now_or_never().unwrap().is_some());
     }
 }

@@ -31,7 +31,7 @@ impl RequestedFault {
         Some(Self(fault.map(Arc::new).map_err(|message| wrong(&message))))
     }
 
-    /// The fault, for an answer that is streamed or not.
+    /// The fault, unless it is for the other kind of answers, streamed or not.
     pub(crate) fn fault(&self, streamed: bool) -> Result<Arc<Fault>, FieldError> {
         let fault = self.0.clone()?;
         if fault.act.befalls(streamed) {

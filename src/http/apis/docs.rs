@@ -1,8 +1,8 @@
-//! The OpenAPI documents as text, and a page on which they can be read and tried. Open to
-//! everybody, like health: they hold nothing of an account.
+//! The OpenAPI documents as text, and a page to read and try them. Like health they need no key, since
+//! they contain nothing of an account.
 //!
-//! The page is Swagger UI (assets/swagger-ui), which lies in the binary as it is sent: packed. It
-//! loads nothing from anywhere else, and its policy forbids it to.
+//! The page is Swagger UI (assets/swagger-ui), compiled in as it is sent: gzipped. It loads nothing
+//! from other servers, and its policy forbids that.
 
 use axum::extract::FromRef;
 use axum::http::{HeaderValue, header};
@@ -48,7 +48,7 @@ fn document(api: Api, format: Format, base: &BaseUrl) -> Response {
 /// A file of the page.
 struct PageAsset {
     content_type: &'static str,
-    /// Whether it is sent packed by gzip, which every browser unpacks.
+    /// Whether the content is gzipped, which every browser decodes.
     packed: bool,
     content: &'static [u8],
 }
@@ -83,8 +83,8 @@ const SWAGGER_UI: PageAsset = PageAsset {
     content: include_bytes!("../../../assets/swagger-ui/swagger-ui-bundle.js.gz"),
 };
 
-/// Nothing but this server. Swagger UI has pictures in its style sheet (`data:`), shows answers that
-/// are pictures (`blob:`), and writes `style` attributes.
+/// Allows this server only. Swagger UI has images in its style sheet (`data:`), shows answers that are
+/// images (`blob:`), and writes `style` attributes.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
                       img-src 'self' data: blob:; connect-src 'self'; base-uri 'none'; \
                       form-action 'none'; frame-ancestors 'none'";
@@ -92,7 +92,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
 impl IntoResponse for PageAsset {
     fn into_response(self) -> Response {
         const GZIP: HeaderValue = HeaderValue::from_static("gzip");
-        // Packed files are asked for by their version.
+        // The page requests packed files with their version.
         let caching = if self.packed { "public, max-age=31536000, immutable" } else { "no-cache" };
         let headers = [
             (header::CONTENT_TYPE, self.content_type),

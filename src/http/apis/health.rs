@@ -1,4 +1,4 @@
-//! What is neither of the two APIs: health, and the answer where there is nothing.
+//! Health, and the answer to paths that lead nowhere.
 
 use axum::extract::{FromRef, State};
 use axum::http::StatusCode;
@@ -43,7 +43,7 @@ struct Nothing {
     error: &'static str,
 }
 
-/// Paths that belong to neither API.
+/// The answer to a path that leads nowhere and belongs to no API.
 pub(crate) fn nothing_here() -> Response {
     let error = "there is nothing at this path; the Runner API is under /v1/runner, the \
                  Characters API under /api/v1, their documentation at /_mynah/docs";

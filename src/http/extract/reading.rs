@@ -1,4 +1,4 @@
-//! Reads a request's body, in time and within its bounds.
+//! Reads a request's body within its time and size limits.
 
 use std::task::Poll;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::http::response::failure::ApiError;
 /// How long a client may take to send its body.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
-/// What was read of a body.
+/// The part of a body that was read.
 #[derive(Default)]
 struct Read {
-    /// Most bodies come in one piece, which need not be copied.
+    /// Most bodies arrive in one chunk, which need not be copied.
     first: Bytes,
     more: Vec<u8>,
 }
@@ -27,7 +27,7 @@ impl Read {
         self.first.len() + self.more.len()
     }
 
-    /// Makes room for `length` bytes in all, and no more.
+    /// Reserves exactly `length` bytes in all.
     fn reserve(&mut self, length: usize) {
         let first = std::mem::take(&mut self.first);
         self.more.reserve_exact(length);
@@ -51,8 +51,8 @@ impl Read {
     }
 }
 
-/// The body of `request`, at most `largest` bytes, and its place among the large ones if it is one.
-/// The time that it waits for a place is not the client's.
+/// The body of `request`, at most `largest` bytes, and its permit if it is a large one. Waiting for the
+/// permit does not count against the client's time.
 pub(super) async fn read(
     request: Request,
     largest: usize,
@@ -65,23 +65,22 @@ pub(super) async fn read(
     }
     let (mut body, mut read) = (request.into_body(), Read::default());
     let small = announced.unwrap_or(0) <= SMALL;
-    if small && patiently(more(&mut body, &mut read, SMALL.min(largest))).await? {
+    if small && within_time(more(&mut body, &mut read, SMALL.min(largest))).await? {
         return Ok((read.into_bytes(), None));
     }
-    // All at once: bodies that have a part of their places and wait for more could wait for each
-    // other.
-    let mut place = large.place(announced.unwrap_or(largest)).await;
+    // All at once: bodies that hold a part and wait for more could deadlock.
+    let mut permit = large.acquire(announced.unwrap_or(largest)).await;
     read.reserve(announced.unwrap_or(0));
-    if !patiently(more(&mut body, &mut read, largest)).await? {
+    if !within_time(more(&mut body, &mut read, largest)).await? {
         return Err(ApiError::TooLarge { limit: largest });
     }
-    if let Some(place) = &mut place {
-        place.shrink_to(read.length());
+    if let Some(permit) = &mut permit {
+        permit.shrink_to(read.length());
     }
-    Ok((read.into_bytes(), place))
+    Ok((read.into_bytes(), permit))
 }
 
-/// Reads on until there are more than `most` bytes, or the body ends; tells whether it has ended.
+/// Reads until there are more than `most` bytes or the body ends. Returns whether it has ended.
 async fn more(body: &mut Body, read: &mut Read, most: usize) -> Result<bool, ApiError> {
     while read.length() <= most {
         let Some(frame) = body.frame().await else { return Ok(true) };
@@ -95,8 +94,8 @@ async fn more(body: &mut Body, read: &mut Read, most: usize) -> Result<bool, Api
     Ok(false)
 }
 
-/// What `read` gives. The timer is for clients that take their time: most bodies are there at once.
-async fn patiently<T>(read: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+/// The result of `read`, within the client's time. Most bodies are there at once and need no timer.
+async fn within_time<T>(read: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
     let mut read = std::pin::pin!(read);
     if let Poll::Ready(read) = futures::poll!(&mut read) {
         return read;

@@ -1,22 +1,22 @@
-//! How many values a JSON text holds, counted without parsing it.
+//! Counts the values of a JSON text without parsing it.
 //!
-//! Parsed, a value takes up to 100 times its text (`0,` is two bytes of text and 72 in memory), so
-//! texts with more values than any client needs are refused before they are parsed.
+//! A parsed value takes up to 100 times the memory of its text (`0,` is 2 bytes of text and 72 in
+//! memory), so texts with more values than any client needs are refused before they are parsed.
 
-/// What there is too much of in a JSON text.
+/// How a JSON text exceeds its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TooMuchJson {
-    /// Values.
+    /// It has too many values.
     Values,
-    /// Levels; the first that is too deep begins at this byte.
+    /// It is nested too deep, from this byte on.
     Depth(usize),
 }
 
-/// What there is too much of in the JSON text `bytes`, which may hold `most` values. The count is
-/// exact but for empty arrays and objects, each of which counts twice. A text that has too many values
-/// and is nested more than `deepest` levels is too deep. For what is not JSON the answer means nothing.
+/// How the JSON text `bytes` exceeds `most` values, if it does. The count is exact except that empty
+/// arrays and objects count twice. A text with too many values that is also nested more than `deepest`
+/// levels is too deep. For text that is not JSON the result means nothing.
 pub(super) fn excess(bytes: &[u8], most: usize, deepest: usize) -> Option<TooMuchJson> {
-    // Each value but the first has a byte of its own: the comma before it, or the bracket around it.
+    // Each value but the first has its own byte: the comma before it, or the bracket around it.
     if bytes.len() < most {
         return None;
     }
@@ -52,21 +52,21 @@ mod tests {
     }
 
     #[test]
-    fn values_are_counted_wherever_they_stand() {
+    fn values_are_counted_at_every_level() {
         assert_eq!(count("[1,2,3]"), 4);
         assert_eq!(count("{\"a\":1,\"b\":[true,null]}"), 5);
         assert_eq!(count("[[1],[2]]"), 5);
     }
 
     #[test]
-    fn what_stands_in_strings_is_not_counted() {
+    fn the_content_of_strings_is_not_counted() {
         assert_eq!(count("[\"a,b,[{\"]"), 2);
         assert_eq!(count("[\"a\\\",b\"]"), 2);
         assert_eq!(count("[\"a\\\\\",\"b\"]"), 3);
     }
 
     #[test]
-    fn a_text_that_is_too_deep_says_where() {
+    fn the_place_of_the_first_level_that_is_too_deep_is_reported() {
         assert_eq!(excess(b"[[[0]]]", 2, 2), Some(TooMuchJson::Depth(2)));
         assert_eq!(excess(b"[[[0]]]", 2, 3), Some(TooMuchJson::Values));
     }

@@ -25,7 +25,7 @@ use crate::storage::{Store, Written};
 const BUCKETS: [f64; 12] =
     [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.5, 10.0];
 
-/// What the server counts of its own doings.
+/// The counters of the server.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     requests: Family<Answered, Counter>,
@@ -37,7 +37,7 @@ pub struct Metrics {
     store: Store,
 }
 
-/// What is counted of a route's answers of one method and status. The histogram is that of all
+/// The counters of a route's answers of one method and status. The histogram is shared by all
 /// statuses of a class.
 #[derive(Debug)]
 struct Counts {
@@ -78,16 +78,16 @@ impl Metrics {
         Self { requests, latency, routes, streams_open, registry, store }
     }
 
-    /// A request was answered.
+    /// Counts an answer, whose head was there `after` this time.
     pub(crate) fn answered(&self, method: &Method, route: &str, status: u16, after: Duration) {
         let (method, seconds) = (name_of(method), after.as_secs_f64());
         if !self.counted(method, route, status, seconds) {
-            self.count_anew(method, route, status);
+            self.add_counters(method, route, status);
             self.counted(method, route, status, seconds);
         }
     }
 
-    /// Counts a request; not if its route, method and status are new.
+    /// Counts a request, unless its route, method and status are new. Returns whether it did.
     fn counted(&self, method: &str, route: &str, status: u16, seconds: f64) -> bool {
         let routes = self.routes.read();
         let Some(counts) = routes.get(route) else { return false };
@@ -98,7 +98,7 @@ impl Metrics {
         true
     }
 
-    fn count_anew(&self, method: &'static str, route: &str, status: u16) {
+    fn add_counters(&self, method: &'static str, route: &str, status: u16) {
         let timed = Timed { route: route.to_owned(), status: class_of(status) };
         let answered = Answered { method, route: route.to_owned(), status };
         self.routes.write().entry(route.into()).or_default().push(Counts {
@@ -109,13 +109,13 @@ impl Metrics {
         });
     }
 
-    /// A stream begins.
+    /// Counts a stream as open until the result is dropped.
     pub(crate) fn open_stream(&self) -> OpenStream {
         self.streams_open.inc();
         OpenStream(self.streams_open.clone())
     }
 
-    /// All of it as text.
+    /// All metrics as text.
     fn text(&self, registry: &AccountRegistry) -> Result<String, InternalError> {
         let Written { transactions, writes: acts } = self.store.written();
         let dropped: u64 = registry.all().iter().map(|account| account.request_log.dropped()).sum();
@@ -135,7 +135,7 @@ impl Metrics {
     }
 }
 
-/// What is none of HTTP's own methods is counted as one: clients could make up any number.
+/// All methods that are not HTTP's own are counted as one, since clients could make up any number.
 pub(crate) fn name_of(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -149,7 +149,7 @@ pub(crate) fn name_of(method: &Method) -> &'static str {
     }
 }
 
-/// The class of a status: enough to tell refusals from answers, and few enough histograms.
+/// The class of a status: separates refusals from answers, with few histograms.
 fn class_of(status: u16) -> &'static str {
     match status {
         ..200 => "1xx",
@@ -166,7 +166,7 @@ fn format_counter(name: &str, help: &str, count: u64) -> String {
     )
 }
 
-/// A stream that is being sent; dropped when it is not any more.
+/// A stream that is being sent.
 pub(crate) struct OpenStream(Gauge);
 
 impl Drop for OpenStream {

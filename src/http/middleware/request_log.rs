@@ -43,7 +43,7 @@ pub(super) fn logged_response(response: &Response) -> LoggedResponse {
     let is_stream = response.body().size_hint().exact().is_none();
     LoggedResponse {
         status: response.status().as_u16(),
-        // The connection adds the length where it is not set: it tells nothing of the answer.
+        // The connection adds the length where it is not set, so it says nothing of the answer.
         headers: lines(response.headers(), Some(&header::CONTENT_LENGTH)),
         body: BodyExcerpt::default(),
         words: is_stream.then(Vec::new),

@@ -1,5 +1,5 @@
-//! Answers to what hyper takes for no request: a broken head, or one that is too large. hyper answers
-//! those by itself, with a status alone; `app/connections` has the rest from here.
+//! Answers to heads that hyper refuses: broken or too large. hyper answers them with a status alone;
+//! `server/connections` replaces that with the answer from here.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -14,43 +14,43 @@ use http_body_util::{BodyExt as _, Collected};
 use super::{ApiError, ConnectionAbort, Exchange, Pipeline, RequestContext};
 use crate::domain::Api;
 
-/// The part of an answer that does not depend on the connection.
+/// The part of the answer that does not depend on the connection.
 #[derive(Debug)]
 pub struct BadHeadAnswer {
-    /// Header lines, each with its line end; neither length nor date are among them.
+    /// Header lines, each with its line end; without length and date.
     pub headers: String,
-    /// The body: what is wrong, in the envelope of the API that was asked.
+    /// The error, in the envelope of the API that the path belongs to.
     pub body: Bytes,
 }
 
 impl Pipeline {
-    /// Answers a head with `status`, as far as `beginning` tells whom it was for. Counts and logs it
-    /// like every request.
+    /// Answers a head with `status`. Its `beginning` tells method and path. It is counted and logged like
+    /// every request.
     pub fn answer_bad_head(
         &self,
         connection: &ConnectionAbort,
         status: StatusCode,
         beginning: &[u8],
     ) -> BadHeadAnswer {
-        let failure = match status {
+        let error = match status {
             StatusCode::URI_TOO_LONG => ApiError::UriTooLong,
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => ApiError::HeadTooLarge,
             _ => ApiError::BadHead,
         };
-        let request = begun(beginning);
+        let request = parse_beginning(beginning);
         let steps = &*self.0;
         let mut context = RequestContext::new(connection.clone(), Arc::clone(&steps.anonymous_ids));
         context.api = Api::of_path(request.uri().path());
         let context = Arc::new(context);
         let exchange = Exchange::begin(&steps.exchange_log, &context, &request);
-        let response = steps.in_envelope(context.api, failure.into_response());
+        let response = steps.in_envelope(context.api, error.into_response());
         let response = exchange.answered(steps.with_cors(context.api, response));
         let (parts, body) = response.into_parts();
         let mut headers = String::new();
         for (name, value) in &parts.headers {
             let _ = write!(headers, "{name}: {}\r\n", value.to_str().unwrap_or_default());
         }
-        // It is in memory: there is nothing to wait for.
+        // The body is in memory, so this does not wait.
         let body = body.collect().now_or_never().and_then(Result::ok);
         let body = body.filter(|_| request.method() != Method::HEAD);
         let body = body.map_or_else(Bytes::new, Collected::to_bytes);
@@ -58,8 +58,8 @@ impl Pipeline {
     }
 }
 
-/// A request of which no more is known than how its head begins: `POST /v1/runner/A?key=…`.
-fn begun(head: &[u8]) -> Request {
+/// A request with the method and path that `head` begins with: `POST /v1/runner/A?key=…`.
+fn parse_beginning(head: &[u8]) -> Request {
     let mut request = Request::new(Body::empty());
     let text = String::from_utf8_lossy(head);
     let mut words = text.split(' ');
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_much_is_known_as_the_beginning_tells() {
+    fn method_and_path_are_read_from_the_beginning() {
         for (head, method, path) in [
             ("POST /v1/runner/A HTTP/1.1\r\n", "POST", "/v1/runner/A"),
             ("GET /v1/runner/conversations?a=bbbb", "GET", "/v1/runner/conversations"),
@@ -90,7 +90,7 @@ mod tests {
             ("", "GET", "/"),
             ("\u{0}\u{1} b", "GET", "/"),
         ] {
-            let request = begun(head.as_bytes());
+            let request = parse_beginning(head.as_bytes());
             assert_eq!((request.method().as_str(), request.uri().path()), (method, path), "{head}");
         }
     }

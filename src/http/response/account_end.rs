@@ -1,8 +1,7 @@
-//! Streams whose account is reset, restored, removed or closed meanwhile: they break off at once.
+//! Streams break off as soon as their account is reset, restored, removed or closed.
 //!
-//! What they would still tell belongs to an account that is no more. The body of such a stream ends
-//! with an error, so that the client sees it broken; where the client does not read, and the body is
-//! not asked for more, the connection is cut (`app/connections/ending`).
+//! The body ends with an error, so that the client sees the stream broken. Where the client does not
+//! read, so that the body is not polled, the connection is cut (`server/connections/ending`).
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,7 +12,7 @@ use http_body::{Frame, SizeHint};
 use thiserror::Error;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// Travels with a streamed answer: the end of its account's epoch.
+/// The end of an account's epoch, in the extensions of a streamed answer.
 #[derive(Debug, Clone)]
 pub struct AccountEnd(CancellationToken);
 
@@ -25,12 +24,12 @@ impl AccountEnd {
         Self(ended)
     }
 
-    /// Whether it has come.
+    /// Whether the epoch has ended.
     pub(crate) fn has_come(&self) -> bool {
         self.0.is_cancelled()
     }
 
-    /// Waits for it.
+    /// Waits until the epoch ends.
     pub(crate) fn wait(self) -> Ended {
         Box::pin(self.0.cancelled_owned())
     }
@@ -51,11 +50,11 @@ pub(crate) fn break_at_account_end(response: Response) -> Response {
 }
 
 struct UntilEnded {
-    /// None once it has broken off.
+    /// `None` once it has broken off.
     body: Option<Body>,
     end: AccountEnd,
     wait: Ended,
-    /// Why it breaks off, once what precedes has been sent.
+    /// The error, held back until the connection has sent what precedes it.
     failed: Option<axum::Error>,
 }
 
@@ -67,7 +66,7 @@ impl UntilEnded {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
         if !self.end.has_come() {
             let frame = Pin::new(body).poll_frame(context);
-            // To wait for the end, too, is needed only where nothing comes.
+            // Waiting for the end is needed only while no frame comes.
             if frame.is_ready() || self.wait.as_mut().poll(context).is_pending() {
                 return frame;
             }

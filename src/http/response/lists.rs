@@ -1,4 +1,4 @@
-//! Lists as answers: as a whole where all items are in memory, else piece by piece as they are read.
+//! Lists as answers: written at once where all items are in memory, else streamed as they are read.
 
 use axum::body::{Body, Bytes};
 use axum::http::header;
@@ -11,8 +11,8 @@ use super::json::{JSON, Json};
 use crate::app::item_list::Items;
 use crate::domain::error::{InternalError, with_sources};
 
-/// An answer that holds `items`: `item` makes an item of it, `answer` what stands around them. The
-/// items are the first array in it.
+/// An answer with `items`: `item` converts a row to an item, `answer` makes the whole answer. The items
+/// must be its first array.
 pub(crate) fn listed<T, I, A>(
     items: Items<T>,
     mut item: impl FnMut(T) -> I + Send + 'static,

@@ -1,4 +1,4 @@
-//! The query of a list: which page, and everything else as filters.
+//! The query of a list: the page, and everything else as filters.
 
 use axum::extract::{FromRequestParts, RawQuery};
 use axum::http::request::Parts;
@@ -41,7 +41,7 @@ impl ListQuery {
         }
     }
 
-    /// Each of the parameters `names`, all of which may be left out; no other is taken.
+    /// The parameters `names`, each of which may be left out. Other parameters are refused.
     pub(crate) fn only<const N: usize>(
         self,
         names: [&str; N],
@@ -96,7 +96,7 @@ fn whole_number(name: &str, value: &str, most: u64) -> Result<u64, ApiError> {
     let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     match value.parse::<u64>() {
         Ok(number) if digits && (1..=most).contains(&number) => Ok(number),
-        // Further than any list reaches: the same empty page.
+        // Beyond the end of every list: an empty page.
         Err(_) if digits && most == u64::MAX => Ok(u64::MAX),
         Ok(_) | Err(_) => Err(bad(
             name,

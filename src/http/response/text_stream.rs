@@ -1,4 +1,4 @@
-//! Words in, flushed chunks out.
+//! Streams words as flushed chunks.
 //!
 //! Each word becomes one chunk of the transfer coding and is flushed at once. A fault after the
 //! first word can only break the connection, and does: the body ends in an error, so the chunk
@@ -25,7 +25,7 @@ pub(crate) struct TextStream {
 }
 
 impl TextStream {
-    /// The answer to the request of `visit`.
+    /// The answer to a request of `session`.
     pub(crate) fn new(words: WordStream, session: &AccountSession) -> Self {
         Self { words, end: AccountEnd::new(session.epoch().ended().clone()) }
     }
@@ -47,7 +47,7 @@ impl IntoResponse for TextStream {
     }
 }
 
-/// Marks a response as a stream, for the layers around.
+/// Marks a response as a text stream, for the pipeline.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct IsStream;
 

@@ -20,7 +20,7 @@ use crate::ids::{AgentId, SdModelId};
 /// The youngest an agent may be, in years.
 const YOUNGEST: u64 = 18;
 
-/// An agent to make.
+/// An agent to create.
 #[derive(Debug, Deserialize)]
 pub(super) struct AgentBody {
     name: String,
@@ -83,21 +83,21 @@ impl AgentItem {
 /// `GET /api/v1/agents`.
 pub(super) async fn list_agents(
     CharactersAccount(session): CharactersAccount,
-    State(studio): State<AgentsAndImages>,
+    State(service): State<AgentsAndImages>,
     base: BaseUrl,
 ) -> Result<Response, ApiError> {
-    let agents = studio.agents(&session).await?;
+    let agents = service.agents(&session).await?;
     Ok(listed(agents, move |agent| AgentItem::new(agent, &base), |items| items))
 }
 
 /// `POST /api/v1/agents`.
 pub(super) async fn create_agent(
     CharactersAccount(session): CharactersAccount,
-    State(studio): State<AgentsAndImages>,
+    State(service): State<AgentsAndImages>,
     base: BaseUrl,
     Body(body): Body<AgentBody>,
 ) -> Result<(StatusCode, Json<AgentItem>), ApiError> {
-    let agent = studio.make_agent(&session, body.checked()?).await?;
+    let agent = service.make_agent(&session, body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(AgentItem::new(agent, &base))))
 }
 
@@ -105,8 +105,8 @@ pub(super) async fn create_agent(
 pub(super) async fn get_agent(
     CharactersAccount(session): CharactersAccount,
     InPath(id): InPath<AgentId>,
-    State(studio): State<AgentsAndImages>,
+    State(service): State<AgentsAndImages>,
     base: BaseUrl,
 ) -> Result<Json<AgentItem>, ApiError> {
-    Ok(Json(AgentItem::new(studio.agent(&session, id).await?, &base)))
+    Ok(Json(AgentItem::new(service.agent(&session, id).await?, &base)))
 }

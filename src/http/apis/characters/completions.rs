@@ -42,13 +42,13 @@ pub(super) struct ReplyAnswer {
 }
 
 impl From<Completion> for ReplyAnswer {
-    fn from(replied: Completion) -> Self {
+    fn from(completion: Completion) -> Self {
         Self {
-            id: replied.id,
-            content: replied.content,
+            id: completion.id,
+            content: completion.content,
             role: role_name(Role::Assistant),
-            created_at: rfc3339(replied.created_at),
-            thoughts: replied.thoughts,
+            created_at: rfc3339(completion.created_at),
+            thoughts: completion.thoughts,
         }
     }
 }
@@ -91,12 +91,12 @@ impl CompletionBody {
     }
 }
 
-/// Answers the messages, and stores nothing.
+/// Answers the messages; nothing is stored.
 pub(super) async fn create_completion(
     CharactersAccount(session): CharactersAccount,
-    State(turns): State<Generation>,
+    State(generation): State<Generation>,
     Body(body): Body<CompletionBody>,
 ) -> Result<Json<ReplyAnswer>, ApiError> {
-    let replied = turns.complete_messages(&session, body.checked()?).await?;
-    Ok(Json(replied.into()))
+    let completion = generation.complete_messages(&session, body.checked()?).await?;
+    Ok(Json(completion.into()))
 }

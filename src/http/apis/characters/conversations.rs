@@ -25,9 +25,9 @@ use crate::ids::{AgentId, ConversationId, LlmId, MessageId};
 /// The longest title, in characters.
 const LONGEST_TITLE: usize = 200;
 
-/// A conversation to begin.
+/// A conversation to create.
 #[derive(Debug, Deserialize)]
-pub(super) struct CreateBody {
+pub(super) struct NewConversationBody {
     title: String,
     system_prompt: Option<String>,
     llm_id: LlmId,
@@ -37,7 +37,7 @@ pub(super) struct CreateBody {
 
 /// A message to answer.
 #[derive(Debug, Deserialize)]
-pub(super) struct SayBody {
+pub(super) struct NewMessageBody {
     content: String,
     llm_id: Option<LlmId>,
     verbose: Option<bool>,
@@ -65,7 +65,7 @@ pub(super) struct MessageItem {
     created_at: String,
 }
 
-impl CreateBody {
+impl NewConversationBody {
     fn checked(self) -> Result<NewConversation, FieldError> {
         if !(1..=LONGEST_TITLE).contains(&self.title.chars().count()) {
             let message = format!("title must have 1 to {LONGEST_TITLE} characters");
@@ -81,7 +81,7 @@ impl CreateBody {
     }
 }
 
-impl SayBody {
+impl NewMessageBody {
     fn checked(self, conversation: ConversationId) -> Result<NewMessage, FieldError> {
         if self.content.is_empty() {
             let message = "content must not be empty";
@@ -124,19 +124,19 @@ impl MessageItem {
 /// `GET /api/v1/conversations`: latest first.
 pub(super) async fn list_conversations(
     CharactersAccount(session): CharactersAccount,
-    State(archive): State<ConversationQueries>,
+    State(conversations): State<ConversationQueries>,
 ) -> Result<Response, ApiError> {
-    let found = archive.list_characters_conversations(&session).await?;
+    let found = conversations.list_characters_conversations(&session).await?;
     Ok(listed(found, ConversationItem::from, |items| items))
 }
 
 /// `POST /api/v1/conversations`.
 pub(super) async fn create_conversation(
     CharactersAccount(session): CharactersAccount,
-    State(turns): State<Generation>,
-    Body(body): Body<CreateBody>,
+    State(generation): State<Generation>,
+    Body(body): Body<NewConversationBody>,
 ) -> Result<(StatusCode, Json<ConversationItem>), ApiError> {
-    let conversation = turns.create_conversation(&session, body.checked()?).await?;
+    let conversation = generation.create_conversation(&session, body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(conversation.into())))
 }
 
@@ -144,19 +144,19 @@ pub(super) async fn create_conversation(
 pub(super) async fn get_conversation(
     CharactersAccount(session): CharactersAccount,
     InPath(id): InPath<ConversationId>,
-    State(archive): State<ConversationQueries>,
+    State(conversations): State<ConversationQueries>,
 ) -> Result<Json<ConversationItem>, ApiError> {
-    Ok(Json(archive.get_characters_conversation(&session, id).await?.into()))
+    Ok(Json(conversations.get_characters_conversation(&session, id).await?.into()))
 }
 
 /// `GET /api/v1/conversations/{conversation_id}/messages`: oldest first.
 pub(super) async fn list_messages(
     CharactersAccount(session): CharactersAccount,
     InPath(id): InPath<ConversationId>,
-    State(archive): State<ConversationQueries>,
+    State(conversations): State<ConversationQueries>,
     base: BaseUrl,
 ) -> Result<Response, ApiError> {
-    let found = archive.list_characters_messages(&session, id).await?;
+    let found = conversations.list_characters_messages(&session, id).await?;
     Ok(listed(found, move |message| MessageItem::new(message, &base), |items| items))
 }
 
@@ -164,9 +164,9 @@ pub(super) async fn list_messages(
 pub(super) async fn create_message(
     CharactersAccount(session): CharactersAccount,
     InPath(id): InPath<ConversationId>,
-    State(turns): State<Generation>,
-    Body(body): Body<SayBody>,
+    State(generation): State<Generation>,
+    Body(body): Body<NewMessageBody>,
 ) -> Result<(StatusCode, Json<ReplyAnswer>), ApiError> {
-    let replied = turns.send_message(&session, body.checked(id)?).await?;
-    Ok((StatusCode::CREATED, Json(replied.into())))
+    let completion = generation.send_message(&session, body.checked(id)?).await?;
+    Ok((StatusCode::CREATED, Json(completion.into())))
 }

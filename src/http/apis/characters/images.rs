@@ -1,4 +1,4 @@
-//! Images (characters.txt, "Generate and retrieve AI-created images"), and the pictures they are.
+//! Images (characters.txt, "Generate and retrieve AI-created images"), and their files.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -21,10 +21,10 @@ use crate::http::response::lists::listed;
 use crate::http::response::pages::ListQuery;
 use crate::ids::{ConversationId, ImageId, SdModelId};
 
-/// Items a page where the query does not say.
+/// The default page size.
 const PAGE_SIZE: u64 = 10;
 
-/// An image to make.
+/// An image to create.
 #[derive(Debug, Deserialize)]
 pub(super) struct ImageBody {
     prompt: String,
@@ -97,46 +97,46 @@ impl Pagination {
 /// `GET /api/v1/images`: newest first.
 pub(super) async fn list_images(
     CharactersAccount(session): CharactersAccount,
-    State(studio): State<AgentsAndImages>,
+    State(service): State<AgentsAndImages>,
     base: BaseUrl,
     query: ListQuery,
 ) -> Result<Response, ApiError> {
     let (page, _) = query.page(PAGE_SIZE)?;
-    let slice = studio.images(&session, page).await?;
-    let pagination = Pagination::new(page, slice.total);
+    let found = service.images(&session, page).await?;
+    let pagination = Pagination::new(page, found.total);
     let item = move |image| ImageItem::new(image, &base);
-    Ok(listed(slice.items, item, |data| ImagesAnswer { data, pagination }))
+    Ok(listed(found.items, item, |data| ImagesAnswer { data, pagination }))
 }
 
 /// `POST /api/v1/images`.
 pub(super) async fn create_image(
     CharactersAccount(session): CharactersAccount,
-    State(studio): State<AgentsAndImages>,
+    State(service): State<AgentsAndImages>,
     base: BaseUrl,
     Body(body): Body<ImageBody>,
 ) -> Result<(StatusCode, Json<ImageItem>), ApiError> {
-    let image = studio.make_image(&session, body.checked()?).await?;
+    let image = service.make_image(&session, body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(ImageItem::new(image, &base))))
 }
 
-/// A picture, which never changes.
+/// An image file, which never changes.
 pub(super) struct Png(Bytes);
 
 impl IntoResponse for Png {
     fn into_response(self) -> Response {
         const PNG: HeaderValue = HeaderValue::from_static("image/png");
-        const FOR_EVER: HeaderValue =
+        const IMMUTABLE: HeaderValue =
             HeaderValue::from_static("public, max-age=31536000, immutable");
-        let headers = [(header::CONTENT_TYPE, PNG), (header::CACHE_CONTROL, FOR_EVER)];
+        let headers = [(header::CONTENT_TYPE, PNG), (header::CACHE_CONTROL, IMMUTABLE)];
         (headers, self.0).into_response()
     }
 }
 
-/// `GET /images/{id}.png`: the picture of an image or the avatar of an agent. Needs no key.
+/// `GET /images/{id}.png`: the file of an image or of an agent's avatar. Needs no key.
 pub(super) async fn get_picture(
     InPath(file): InPath<String>,
-    State(studio): State<AgentsAndImages>,
+    State(service): State<AgentsAndImages>,
 ) -> Result<Png, ApiError> {
     let id = file.strip_suffix(".png").ok_or(ApiError::UnknownPath)?;
-    Ok(Png(studio.picture(id.to_owned()).await?))
+    Ok(Png(service.picture(id.to_owned()).await?))
 }

@@ -19,7 +19,7 @@ use crate::http::routes::Routes;
 use crate::http::routes::get;
 use crate::http::routes::post;
 
-/// The routes, and below `/images` the pictures that links of this API point to.
+/// The routes, and below `/images` the files that links of this API point to.
 pub(crate) fn routes<S>() -> Routes<S>
 where
     S: Clone + Send + Sync + 'static,

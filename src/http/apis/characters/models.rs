@@ -29,10 +29,10 @@ fn number(price: Credits) -> Option<Box<RawValue>> {
 /// Models of one type, `llm` or `sd`, in the order of the fixtures.
 pub(super) async fn list_models(
     CharactersAccount(_): CharactersAccount,
-    State(shelf): State<FixtureHandle>,
+    State(handle): State<FixtureHandle>,
     query: ListQuery,
 ) -> Result<Json<Vec<ModelItem>>, ApiError> {
-    let fixtures = shelf.current();
+    let fixtures = handle.current();
     let models = match query.one("type")?.as_deref() {
         Some("llm") => fixtures
             .llms

@@ -1,4 +1,4 @@
-//! Accounts (docs/control.md, "Accounts"): worlds made, looked at, changed, reset and removed.
+//! Accounts (docs/control.md, "Accounts"): created, listed, changed, reset and removed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::http::response::json::Json;
 use crate::http::response::failure::ApiError;
 use crate::ids::AccountId;
 
-/// An account to make; everything may be left out.
+/// An account to create; every field is optional.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewAccountBody {
@@ -30,11 +30,11 @@ pub(super) struct NewAccountBody {
     seed: Option<WholeNumber>,
     clock: Option<String>,
     ttl: Option<WholeNumber>,
-    /// What a fork takes along besides data, balance, plan and clock.
+    /// The sections that a fork copies besides data, balance, plan and clock.
     with: Option<Vec<String>>,
 }
 
-/// What to change; `null` for a limit is the plan's own again.
+/// What to change; `null` for a limit restores that of the plan.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ChangesBody {
@@ -50,7 +50,7 @@ pub(super) struct ChangesBody {
 #[derive(Serialize)]
 pub(super) struct AccountAnswer {
     id: AccountId,
-    /// Shown where it is made only.
+    /// Only in the answer that creates the account.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
     project: String,
@@ -63,7 +63,7 @@ pub(super) struct AccountAnswer {
     clock: ClockAnswer,
 }
 
-/// A limit in a body, where `null` is something else than nothing at all.
+/// A limit in a body, where `null` and an absent field differ.
 #[derive(Debug, Default)]
 enum LimitBody {
     #[default]
@@ -102,7 +102,7 @@ fn credits(text: Option<String>) -> Result<Option<Credits>, FieldError> {
 }
 
 impl NewAccountBody {
-    /// The sections that a fork takes along: all of them where it does not say.
+    /// The sections that a fork copies: by default all.
     pub(super) fn sections(&self) -> Result<Vec<Section>, FieldError> {
         match &self.with {
             Some(names) => Section::named(names.iter().map(String::as_str)),
@@ -166,7 +166,7 @@ fn shown(account: &AccountState, balance: Credits) -> AccountAnswer {
     }
 }
 
-/// `GET /_mynah/accounts`, in the order of their making.
+/// `GET /_mynah/accounts`, in the order of creation.
 pub(super) async fn list_accounts(
     State(registry): State<Arc<AccountRegistry>>,
 ) -> Result<Json<Vec<AccountAnswer>>, ApiError> {
@@ -174,7 +174,7 @@ pub(super) async fn list_accounts(
     Ok(Json(all.into_iter().map(|(account, balance)| shown(&account, balance)).collect()))
 }
 
-/// `POST /_mynah/accounts`: a new world, with a fresh key that is shown here only.
+/// `POST /_mynah/accounts`: a new account. Only this answer has its key.
 pub(super) async fn create_account(
     State(registry): State<Arc<AccountRegistry>>,
     OptionalBody(body): OptionalBody<NewAccountBody>,
@@ -215,7 +215,7 @@ pub(super) async fn update_account(
     Ok(Json(answer(&registry, &account).await?))
 }
 
-/// `POST /_mynah/accounts/{id}/reset`: back to how it was made.
+/// `POST /_mynah/accounts/{id}/reset`: back to its initial state.
 pub(super) async fn reset_account(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
@@ -225,7 +225,7 @@ pub(super) async fn reset_account(
     Ok(Json(answer(&registry, &account).await?))
 }
 
-/// `DELETE /_mynah/accounts/{id}`, with all it holds.
+/// `DELETE /_mynah/accounts/{id}`, with all its data.
 pub(super) async fn delete_account(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,

@@ -1,9 +1,9 @@
-//! Who may use the control plane.
+//! Access to the control plane.
 //!
-//! On a loopback address it is open to programs on this machine. Web pages run on this machine,
-//! too, and must stay out: so only a loopback `Host` is answered (a page that rebinds its own name
-//! sends that name; a proxy may send a loopback `Host`, but says for whom it asks), changes are taken only as `application/json` (a page cannot send that without
-//! asking first), and no CORS header ever answers its question.
+//! On a loopback address it is open to programs on this machine. Web pages run on this machine too and
+//! must not reach it: only a loopback `Host` is answered (a page that rebinds its own name sends that
+//! name; a proxy may send a loopback `Host`, but names its client), changes are accepted only as
+//! `application/json` (which needs a preflight from a page), and no preflight is answered.
 
 use std::sync::Arc;
 
@@ -27,9 +27,9 @@ use crate::http::response::plain::bearer;
 pub enum ControlAccess {
     /// Programs on this machine.
     ThisMachine,
-    /// Whoever sends this token.
+    /// Clients that send this token.
     Token(Arc<str>),
-    /// Whoever reaches the server.
+    /// Every client that reaches the server.
     Anyone,
     /// Nobody.
     Nobody,
@@ -88,8 +88,8 @@ fn takes_body(method: &Method) -> bool {
     ![Method::GET, Method::HEAD, Method::DELETE].contains(method)
 }
 
-/// `request`, of whose body nothing is left if its method takes none. What was meant to narrow a
-/// `DELETE` down would be passed over, and more be taken away: it must be an object without fields.
+/// `request` without its body, if its method takes none. The body must be an object without fields: one
+/// that was meant to narrow a `DELETE` would be ignored, and more be deleted.
 async fn without_body(request: Request, large: &LargeBodies) -> Result<Request, ApiError> {
     if takes_body(request.method()) || request.body().is_end_stream() {
         return Ok(request);
@@ -100,11 +100,10 @@ async fn without_body(request: Request, large: &LargeBodies) -> Result<Request, 
     Ok(Request::from_parts(parts, Body::empty()))
 }
 
-/// Refuses bodies of another type than JSON, and parameters that nobody would look at.
+/// Refuses bodies that are not JSON, and parameters that no handler reads.
 fn understood(request: &Request) -> Result<(), ApiError> {
     let method = request.method();
-    if ![Method::GET, Method::HEAD, Method::DELETE].contains(method) && !is_json(request.headers())
-    {
+    if takes_body(method) && !is_json(request.headers()) {
         return Err(ApiError::NotJson);
     }
     let context = RequestContext::of(request.extensions());
@@ -121,7 +120,7 @@ fn understood(request: &Request) -> Result<(), ApiError> {
     }
 }
 
-/// Compares in a time that does not tell how much was right.
+/// Compares in constant time.
 fn same(sent: &str, token: &str) -> bool {
     let differences = sent.bytes().zip(token.bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
     sent.len() == token.len() && differences == 0

@@ -1,5 +1,5 @@
-//! Bodies of the control plane: an unknown field is wrong here with and without `--strict`, since a
-//! misspelt one would change something else than it was meant to.
+//! Bodies of the control plane. Unknown fields are refused with and without `--strict`: a misspelt one
+//! would change something else than intended.
 
 use axum::body::HttpBody as _;
 use axum::extract::{FromRef, FromRequest, Request};
@@ -15,12 +15,12 @@ pub(super) struct ControlBody<T, const LARGEST: usize = LARGEST_BODY>(pub(super)
 /// A JSON object, or no body at all, which is the same as an object without fields.
 pub(super) struct OptionalBody<T>(pub(super) T);
 
-/// The body of a request that has nothing to say.
+/// The body of a request without parameters.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NoFields {}
 
-/// In the place of the server's own strictness.
+/// Replaces the server's strictness.
 struct AlwaysStrict(LargeBodies);
 
 impl FromRef<AlwaysStrict> for Strictness {

@@ -1,4 +1,4 @@
-//! An account's clock (docs/control.md, "Clock"): read, set, freeze, run on, advance.
+//! An account's clock (docs/control.md, "Clock"): read, set, freeze, resume, advance.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::ids::AccountId;
 /// The most that a clock can be advanced at once: a thousand years, in seconds.
 const LONGEST_STEP: u64 = 1000 * 366 * 24 * 60 * 60;
 
-/// How to set it; what is left out stays.
+/// How to set the clock; absent fields keep their value.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ClockBody {
@@ -29,7 +29,7 @@ pub(super) struct ClockBody {
     frozen: Option<bool>,
 }
 
-/// How far to advance it: by seconds, by milliseconds, or by the sum of both.
+/// How far to advance the clock: seconds, milliseconds, or the sum of both.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AdvanceBody {
@@ -114,8 +114,8 @@ pub(super) async fn set_clock(
     Ok(Json(ClockAnswer::of(clock)))
 }
 
-/// `POST /_mynah/accounts/{id}/clock/advance`. Ends all waits that it passes over: of a stream every
-/// word that is due by then.
+/// `POST /_mynah/accounts/{id}/clock/advance`. Ends all waits that are over by then: a stream sends every
+/// word that is due.
 pub(super) async fn advance_clock(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,

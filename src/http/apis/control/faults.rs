@@ -1,4 +1,4 @@
-//! An account's faults (docs/control.md, "Faults"): listed, added, taken away.
+//! An account's faults (docs/control.md, "Faults"): listed, added, removed.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -19,21 +19,21 @@ use crate::http::response::json::Json;
 use crate::http::response::failure::ApiError;
 use crate::ids::{AccountId, FaultId};
 
-/// A fault of an account, and how often it was met.
+/// A fault of an account, with its counts.
 #[derive(Serialize)]
 pub(super) struct FaultAnswer {
     id: FaultId,
     #[serde(flatten)]
     rule: FaultRule,
-    /// Requests that it was for.
+    /// Requests that met its conditions, whether or not it was their turn.
     matched: u64,
-    /// Those that met its effect.
+    /// Requests that got its effect.
     fired: u64,
 }
 
 impl From<ActiveFault> for FaultAnswer {
-    fn from(standing: ActiveFault) -> Self {
-        let ActiveFault { id, armed, tally } = standing;
+    fn from(fault: ActiveFault) -> Self {
+        let ActiveFault { id, armed, tally } = fault;
         Self { id, rule: armed.rule, matched: tally.matched, fired: tally.fired }
     }
 }
@@ -53,7 +53,7 @@ impl<S: Send + Sync> FromRequestParts<S> for FaultPath {
     }
 }
 
-/// `GET /_mynah/accounts/{id}/faults`, in the order in which they are looked at.
+/// `GET /_mynah/accounts/{id}/faults`, in the order in which they are checked.
 pub(super) async fn list_faults(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
@@ -62,7 +62,7 @@ pub(super) async fn list_faults(
     Ok(Json(all.into_iter().map(FaultAnswer::from).collect()))
 }
 
-/// `POST /_mynah/accounts/{id}/faults`: one more, behind those there are.
+/// `POST /_mynah/accounts/{id}/faults`: adds one after the others.
 pub(super) async fn add_fault(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
@@ -70,8 +70,8 @@ pub(super) async fn add_fault(
 ) -> Result<(StatusCode, Json<FaultAnswer>), ApiError> {
     let account = registry.require(&id)?;
     let armed = rule.compile(Carrier::Account, registry.routes()).map_err(FieldError::from)?;
-    let standing = account.epoch().faults.add(armed, account.clock.now());
-    Ok((StatusCode::CREATED, Json(standing.into())))
+    let fault = account.epoch().faults.add(armed, account.clock.now());
+    Ok((StatusCode::CREATED, Json(fault.into())))
 }
 
 /// `DELETE /_mynah/accounts/{id}/faults`: all of them.

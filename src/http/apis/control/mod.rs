@@ -1,5 +1,4 @@
-//! The control plane: what makes a mock a test tool. JSON over HTTP, per account, in no API's
-//! document (docs/control.md).
+//! The control plane: JSON over HTTP, per account, in no API's document (docs/control.md).
 
 mod accounts;
 mod auth;

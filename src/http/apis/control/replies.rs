@@ -1,4 +1,4 @@
-//! Replies made at run time (docs/control.md, "Replies"): an account's own rules and its queue.
+//! Scripted replies (docs/control.md, "Replies"): an account's own rules and its queue.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -94,10 +94,10 @@ impl<'de> Visitor<'de> for RepliesVisitor {
     }
 }
 
-/// What an account answers with that was made at run time.
+/// The rules and the queue of an account.
 #[derive(Serialize)]
 pub(super) struct RepliesAnswer {
-    /// In their order: the first that matches answers.
+    /// In order: the first that matches answers.
     rules: Vec<RuleAnswer>,
     /// The next one first.
     queue: Vec<QueuedAnswer>,
@@ -152,7 +152,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RuleInPath {
     }
 }
 
-/// Where `?at=` or `?before=` wants a new rule.
+/// The position that `?at=` or `?before=` gives a new rule.
 fn position(query: ListQuery) -> Result<Position, ApiError> {
     let bad = |message| {
         FieldError::new("at", FieldErrorKind::BadValue, message).in_the(FieldLocation::Query)
@@ -185,8 +185,7 @@ pub(super) async fn list_replies(
     Ok(RepliesAnswer::of(&registry.require(&id)?.epoch().rules))
 }
 
-/// `POST /_mynah/accounts/{id}/replies`: a rule, behind the others, or where `?at=0` or
-/// `?before=ID` says.
+/// `POST /_mynah/accounts/{id}/replies`: adds a rule, last or where `?at=0` or `?before=ID` says.
 pub(super) async fn add_replies(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
@@ -199,7 +198,7 @@ pub(super) async fn add_replies(
     Ok((StatusCode::CREATED, Json(RuleAnswer::of(added))))
 }
 
-/// `PUT /_mynah/accounts/{id}/replies`: the whole list, of rules and of ids of rules that stay.
+/// `PUT /_mynah/accounts/{id}/replies`: replaces the list with rules and ids of rules to keep.
 pub(super) async fn replace_replies(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
@@ -211,7 +210,7 @@ pub(super) async fn replace_replies(
     Ok(compiled(answer).await?.map_err(|faults| RuleError::refusal(&faults))?)
 }
 
-/// `DELETE /_mynah/accounts/{id}/replies`: every rule made at run time, and the queue.
+/// `DELETE /_mynah/accounts/{id}/replies`: removes the account's own rules and its queue.
 pub(super) async fn clear_replies(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
@@ -257,7 +256,7 @@ pub(super) async fn enqueue_reply(
     Ok((StatusCode::CREATED, answer))
 }
 
-/// What `work`, which compiles patterns and templates, comes to.
+/// Runs `work`, which compiles patterns and templates, outside of the request's thread.
 async fn compiled<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ApiError> {

@@ -18,7 +18,7 @@ use crate::http::response::failure::ApiError;
 use crate::http::response::pages::ListQuery;
 use crate::ids::AccountId;
 
-/// The largest snapshot that is taken back, in bytes.
+/// The largest snapshot that can be restored, in bytes.
 const LARGEST: usize = 256 * 1024 * 1024;
 
 /// The sections that `?with=rules,queue` names, if it is given.
@@ -41,8 +41,8 @@ pub(super) async fn take_snapshot(
     Ok(Json(snapshots.take(&id, &with).await?))
 }
 
-/// `PUT /_mynah/accounts/{id}/snapshot`: in the place of all that the account holds, but for what
-/// belongs to a section that it does not have, or that `?with=` does not name.
+/// `PUT /_mynah/accounts/{id}/snapshot`: replaces all state of the account, except sections that the
+/// snapshot does not have or that `?with=` does not name.
 pub(super) async fn restore_snapshot(
     State(snapshots): State<Snapshots>,
     State(registry): State<Arc<AccountRegistry>>,

@@ -11,14 +11,14 @@ use crate::domain::conversation::{FileRef, Meta, Variables};
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::http::extract::{Object, WholeNumber};
 
-/// How many previous turns the model is shown by default.
+/// The number of previous turns that the model is shown by default.
 const DEFAULT_HISTORY: u64 = 5;
 /// The most turns it can be shown.
 const MOST_HISTORY: u64 = 1000;
 /// The most keys that meta may have, and the longest of them in characters.
 const MOST_META_KEYS: usize = 50;
 const LONGEST_META_KEY: usize = 64;
-/// The longest label in characters: each is stored several times over, to be found by.
+/// The longest label in characters: each is stored several times, for queries.
 const LONGEST_META_VALUE: usize = 4096;
 
 /// One item of `content`, before it is checked.
@@ -87,7 +87,7 @@ fn is_mime_type(text: &str) -> bool {
     essence.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype))
 }
 
-/// Absolute and as it would be sent: the parser alone would mend `https:host` and trim white space.
+/// Whether `text` is absolute and clean: the parser alone would repair `https:host` and trim white space.
 fn is_file_uri(text: &str) -> bool {
     let clean = !text.contains(|c: char| c.is_whitespace() || c.is_control());
     let (Ok(url), Some((_, rest)), true) = (Url::parse(text), text.split_once(':'), clean) else {

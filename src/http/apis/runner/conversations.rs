@@ -35,12 +35,12 @@ use crate::http::response::text_stream::TextStream;
 use crate::ids::{ConversationId, DeploymentId, MessageId, RequestId};
 use crate::storage::{ConversationFilter, Summary};
 
-/// Items a page where the query does not say.
+/// The default page size.
 const PAGE_SIZE: u64 = 20;
 
-/// What a first message and a continuation take.
+/// The body of a first message and of a continuation.
 #[derive(Debug, Deserialize)]
-pub(super) struct SayBody {
+pub(super) struct MessageBody {
     conversation_id: Option<ConversationId>,
     content: ContentBody,
     history_limit: Option<WholeNumber>,
@@ -48,18 +48,18 @@ pub(super) struct SayBody {
     meta: Option<Meta>,
 }
 
-/// A body that was checked: one of the two things it can be.
+/// A body after its checks: a first message or a further one.
 enum ConversationRequest {
-    First { said: RunRequest, meta: Meta },
+    First { request: RunRequest, meta: Meta },
     Next { id: ConversationId, parts: Vec<Part>, history_limit: u64 },
 }
 
-impl SayBody {
+impl MessageBody {
     fn checked(self) -> Result<ConversationRequest, FieldError> {
         let parts = content(self.content)?;
         let Some(id) = self.conversation_id else {
-            let said = RunRequest { parts, variables: variables(self.variables) };
-            return Ok(ConversationRequest::First { said, meta: meta(self.meta)? });
+            let request = RunRequest { parts, variables: variables(self.variables) };
+            return Ok(ConversationRequest::First { request, meta: meta(self.meta)? });
         };
         for (field, given) in
             [("variables", self.variables.is_some()), ("meta", self.meta.is_some())]
@@ -76,7 +76,7 @@ impl SayBody {
 
 /// The answer to a message.
 #[derive(Serialize)]
-pub(super) struct SayAnswer {
+pub(super) struct MessageAnswer {
     conversation_id: ConversationId,
     name: String,
     content: Content,
@@ -181,18 +181,18 @@ impl MessageItem {
 pub(super) async fn run_conversation(
     DeploymentAccess(caller): DeploymentAccess,
     KnownRequestId(request_id): KnownRequestId,
-    State(turns): State<Generation>,
-    Body(body): Body<SayBody>,
-) -> Result<Json<SayAnswer>, ApiError> {
+    State(generation): State<Generation>,
+    Body(body): Body<MessageBody>,
+) -> Result<Json<MessageAnswer>, ApiError> {
     let ConversationReply { conversation, answer } = match body.checked()? {
-        ConversationRequest::First { said, meta } => {
-            turns.start_conversation(&caller, said, meta).await?
+        ConversationRequest::First { request, meta } => {
+            generation.start_conversation(&caller, request, meta).await?
         }
         ConversationRequest::Next { id, parts, history_limit } => {
-            turns.continue_conversation(&caller, id, parts, history_limit).await?
+            generation.continue_conversation(&caller, id, parts, history_limit).await?
         }
     };
-    Ok(Json(SayAnswer {
+    Ok(Json(MessageAnswer {
         content: Content::new(answer.text, answer.output)?,
         conversation_id: conversation.id,
         name: conversation.name,
@@ -209,13 +209,13 @@ pub(super) async fn run_conversation(
 /// word.
 pub(super) async fn stream_conversation(
     DeploymentAccess(caller): DeploymentAccess,
-    State(turns): State<Generation>,
-    Body(body): Body<SayBody>,
+    State(generation): State<Generation>,
+    Body(body): Body<MessageBody>,
 ) -> Result<TextStream, ApiError> {
     match body.checked()? {
         ConversationRequest::First { .. } => Err(FieldError::missing("conversation_id").into()),
         ConversationRequest::Next { id, parts, history_limit } => {
-            let words = turns.stream_continuation(&caller, id, parts, history_limit).await?;
+            let words = generation.stream_continuation(&caller, id, parts, history_limit).await?;
             Ok(TextStream::new(words, &caller.session))
         }
     }
@@ -225,37 +225,37 @@ pub(super) async fn stream_conversation(
 pub(super) async fn list_messages(
     ReadAccess(reader): ReadAccess,
     InPath(id): InPath<ConversationId>,
-    State(archive): State<ConversationQueries>,
+    State(conversations): State<ConversationQueries>,
     State(style): State<Style>,
     query: ListQuery,
 ) -> Result<Response, ApiError> {
     let (page, _) = query.page(PAGE_SIZE)?;
-    let slice = archive.list_runner_messages(reader, id, page).await?;
+    let found = conversations.list_runner_messages(reader, id, page).await?;
     let item = move |message| MessageItem::new(message, style.message_content);
-    Ok(listed(page, slice, item))
+    Ok(listed(page, found, item))
 }
 
 /// `GET /v1/runner/conversations`: those of all deployments, newest activity first.
 pub(super) async fn list_conversations(
-    RunnerAccount(account): RunnerAccount,
-    State(archive): State<ConversationQueries>,
+    RunnerAccount(session): RunnerAccount,
+    State(conversations): State<ConversationQueries>,
     query: ListQuery,
 ) -> Result<Response, ApiError> {
     let (page, labels) = query.page(PAGE_SIZE)?;
     let filter = ConversationFilter { deployment: None, meta: meta_filter(labels)? };
-    let slice = archive.list_runner_conversations(&account, filter, page).await?;
-    Ok(listed(page, slice, ConversationItem::from))
+    let found = conversations.list_runner_conversations(&session, filter, page).await?;
+    Ok(listed(page, found, ConversationItem::from))
 }
 
 /// `GET /v1/runner/{deployment_id}/conversations`: those of one deployment, newest activity first.
 pub(super) async fn list_deployment_conversations(
     DeploymentAccess(caller): DeploymentAccess,
-    State(archive): State<ConversationQueries>,
+    State(conversations): State<ConversationQueries>,
     query: ListQuery,
 ) -> Result<Response, ApiError> {
     let (page, labels) = query.page(PAGE_SIZE)?;
     let deployment: DeploymentId = caller.deployment.id.clone();
     let filter = ConversationFilter { deployment: Some(deployment), meta: meta_filter(labels)? };
-    let slice = archive.list_runner_conversations(&caller.session, filter, page).await?;
-    Ok(listed(page, slice, ConversationItem::from))
+    let found = conversations.list_runner_conversations(&caller.session, filter, page).await?;
+    Ok(listed(page, found, ConversationItem::from))
 }

@@ -1,5 +1,5 @@
 //! The Runner API (runner-overview.txt, runner-conversation-rest.txt, runner-conversation-sdk.txt;
-//! what they leave open: notes.md): run, stream, conversations with memory.
+//! what they leave open: notes.md): run, stream, conversations.
 
 mod auth;
 mod content;
@@ -18,10 +18,10 @@ use crate::http::routes::Routes;
 use crate::http::routes::get;
 use crate::http::routes::post;
 
-/// How this API renders what its documents leave open or change from revision to revision.
+/// The choices where the documents of this API leave a rendering open or differ from each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
-    /// Which of the documented error envelopes.
+    /// The error envelope.
     pub errors: ErrorStyle,
     /// How the content of a stored message is shown.
     pub message_content: MessageContent,

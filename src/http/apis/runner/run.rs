@@ -23,7 +23,7 @@ use crate::http::response::failure::ApiError;
 use crate::http::response::text_stream::TextStream;
 use crate::ids::RequestId;
 
-/// What both take.
+/// The body of both.
 #[derive(Debug, Deserialize)]
 pub(super) struct RunBody {
     content: ContentBody,
@@ -31,7 +31,7 @@ pub(super) struct RunBody {
 }
 
 impl RunBody {
-    fn said(self) -> Result<RunRequest, ApiError> {
+    fn checked(self) -> Result<RunRequest, ApiError> {
         Ok(RunRequest { parts: content(self.content)?, variables: variables(self.variables) })
     }
 }
@@ -67,14 +67,14 @@ impl Content {
     }
 }
 
-/// Answers in one piece.
+/// `POST /v1/runner/{deployment_id}`: the whole answer.
 pub(super) async fn run(
     DeploymentAccess(caller): DeploymentAccess,
     KnownRequestId(request_id): KnownRequestId,
-    State(turns): State<Generation>,
+    State(generation): State<Generation>,
     Body(body): Body<RunBody>,
 ) -> Result<Json<RunAnswer>, ApiError> {
-    let answer = turns.run(&caller, body.said()?).await?;
+    let answer = generation.run(&caller, body.checked()?).await?;
     Ok(Json(RunAnswer {
         content: Content::new(answer.text, answer.output)?,
         model: answer.model,
@@ -84,12 +84,12 @@ pub(super) async fn run(
     }))
 }
 
-/// Answers word by word.
+/// `POST /v1/runner/{deployment_id}/stream`: the answer word by word.
 pub(super) async fn stream(
     DeploymentAccess(caller): DeploymentAccess,
-    State(turns): State<Generation>,
+    State(generation): State<Generation>,
     Body(body): Body<RunBody>,
 ) -> Result<TextStream, ApiError> {
-    let words = turns.stream(&caller, body.said()?).await?;
+    let words = generation.stream(&caller, body.checked()?).await?;
     Ok(TextStream::new(words, &caller.session))
 }

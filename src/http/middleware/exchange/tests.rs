@@ -95,9 +95,9 @@ async fn pass(
     assert_eq!(answer.len(), given.len());
 }
 
-/// Also tells what a request costs: `cargo test --release journal_of -- --nocapture`.
+/// Also prints what a request costs: `cargo test --release request_log_of -- --nocapture`.
 #[tokio::test]
-async fn the_journal_of_100_000_requests_weighs_what_its_bounds_allow() {
+async fn the_request_log_of_100_000_requests_stays_within_its_limits() {
     const REQUESTS: u64 = 100_000;
     let (account, log) = account_and_log().await;
     let sent = Bytes::from_static(
@@ -120,9 +120,9 @@ async fn the_journal_of_100_000_requests_weighs_what_its_bounds_allow() {
     let each = stopwatch.elapsed().as_nanos() / u128::from(REQUESTS - 1000);
     let LogSnapshot { entries, bytes, last, dropped } = account.request_log.look();
     println!(
-        "after 1,000 requests {full} bytes by the journal's count, {resident_full} KiB resident; \
+        "after 1,000 requests {full} bytes by the log's count, {resident_full} KiB resident; \
          after {last} requests {bytes} bytes, {} KiB resident; {each} ns a \
-         request, {unrecorded} ns without the journal",
+         request, {unrecorded} ns without the log",
         resident()
     );
     assert_eq!((entries.len(), last, dropped), (1000, REQUESTS, REQUESTS - 1000));
