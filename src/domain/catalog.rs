@@ -118,7 +118,7 @@ pub struct LlmModel {
 impl LlmModel {
     /// What `tokens` cost, to the millionth, the last one begun counting whole.
     pub fn cost(&self, tokens: u64) -> Credits {
-        let price = u128::try_from(self.cost_per_1k_tokens.millionths()).unwrap_or_default();
+        let price = u128::from(self.cost_per_1k_tokens.millionths().max(0).unsigned_abs());
         let millionths = (u128::from(tokens) * price).div_ceil(1000);
         Credits::from_millionths(i64::try_from(millionths).unwrap_or(i64::MAX))
     }

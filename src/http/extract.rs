@@ -96,8 +96,10 @@ where
 
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let sent = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = sent.unwrap_or_default().split(';').next().unwrap_or_default();
-    essence.trim().eq_ignore_ascii_case("application/json")
+    sent.is_some_and(|sent| {
+        let essence = sent.split_once(';').map_or(sent, |(essence, _)| essence);
+        essence.trim().eq_ignore_ascii_case("application/json")
+    })
 }
 
 /// The JSON text `bytes`, of at most `most` values, as a `T`.

@@ -150,7 +150,7 @@ impl Entry {
 
     /// The path that was asked for.
     pub fn path(&self) -> &str {
-        self.request.target.split('?').next().unwrap_or_default()
+        self.request.target.split_once('?').map_or(&*self.request.target, |(path, _)| path)
     }
 
     /// What stands behind the `?`.

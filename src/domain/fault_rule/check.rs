@@ -220,7 +220,8 @@ impl Effect {
         let Some(status) = within(self.status, REFUSING, "effect.status")? else {
             return Ok(None);
         };
-        let status = u16::try_from(status).unwrap_or(500);
+        #[expect(clippy::expect_used, reason = "within checked the range")]
+        let status = u16::try_from(status).expect("the status is from 400 to 599");
         let retry_after = retry_after.or((status == 429).then_some(USUAL_RETRY_AFTER));
         Ok(Some(FaultAction::Refuse { status, retry_after }))
     }

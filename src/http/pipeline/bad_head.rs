@@ -67,7 +67,7 @@ fn parse_beginning(head: &[u8]) -> Request {
         *request.method_mut() = method;
     }
     let target = words.next().unwrap_or_default();
-    let path = target.split(['?', '\r', '\n']).next().unwrap_or_default();
+    let path = target.split_once(['?', '\r', '\n']).map_or(target, |(path, _)| path);
     // Without the slash it would be read as an authority.
     if path.starts_with('/')
         && let Ok(path) = path.parse::<Uri>()

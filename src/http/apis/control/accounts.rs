@@ -85,7 +85,9 @@ impl LimitBody {
             Self::Null => LimitChange::Usual,
             Self::Number(number) => {
                 let number = number.within(1..=u64::from(u32::MAX), field)?;
-                LimitChange::To(u32::try_from(number).unwrap_or(u32::MAX))
+                #[expect(clippy::expect_used, reason = "within checked the range")]
+                let limit = u32::try_from(number).expect("the limit is at most u32::MAX");
+                LimitChange::To(limit)
             }
         })
     }

@@ -43,9 +43,10 @@ fn error_details(failure: &ApiError) -> ErrorDetails {
         | ApiError::BadHead
         | ApiError::UriTooLong
         | ApiError::HeadTooLarge => (INVALID, "invalid_request"),
-        ApiError::Internal(_) | ApiError::Panicked => (API, "internal_error"),
+        ApiError::Internal(_)
+        | ApiError::Panicked
         // Errors of the Characters API and of the control plane: no handler here returns them.
-        ApiError::AgentsAndImages(_)
+        | ApiError::AgentsAndImages(_)
         | ApiError::Account(_)
         | ApiError::Snapshot(_)
         | ApiError::UnknownFault(_)
