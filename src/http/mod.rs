@@ -114,7 +114,7 @@ hand_out! {
 /// The routes of the APIs, to check what names one.
 pub fn route_table() -> &'static RouteTable {
     static TABLE: LazyLock<RouteTable> = LazyLock::new(|| {
-        let all = runner::routes::<Shared>().merge(characters::routes::<Shared>());
+        let all = runner::routes().merge(characters::routes());
         let route = |(path, methods): (&'static str, Vec<_>)| {
             // Without a key a request is no account's, and meets no fault.
             let api = Api::of_path(path).filter(|api| api.needs_key(path))?;

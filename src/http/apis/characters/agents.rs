@@ -16,6 +16,14 @@ use crate::http::response::json::Json;
 use crate::http::response::failure::ApiError;
 use crate::http::response::lists::listed;
 use crate::ids::{AgentId, SdModelId};
+use crate::http::Shared;
+use crate::http::routes::{Routes, get};
+
+pub(super) fn routes() -> Routes<Shared> {
+    Routes::new()
+        .route("/api/v1/agents", get(list_agents).post(create_agent))
+        .route("/api/v1/agents/{id}", get(get_agent))
+}
 
 /// The youngest an agent may be, in years.
 const YOUNGEST: u64 = 18;

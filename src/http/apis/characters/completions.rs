@@ -14,6 +14,13 @@ use crate::http::extract::{Body, Object};
 use crate::http::response::json::Json;
 use crate::http::response::failure::ApiError;
 use crate::ids::{AgentId, LlmId, MessageId};
+use crate::http::Shared;
+use crate::http::routes::{Routes, post};
+
+pub(super) fn routes() -> Routes<Shared> {
+    Routes::new()
+        .route("/api/v1/completions", post(create_completion))
+}
 
 /// Messages to complete.
 #[derive(Debug, Deserialize)]

@@ -21,6 +21,15 @@ use crate::http::response::json::Json;
 use crate::http::response::failure::ApiError;
 use crate::http::response::lists::listed;
 use crate::ids::{AgentId, ConversationId, LlmId, MessageId};
+use crate::http::Shared;
+use crate::http::routes::{Routes, get};
+
+pub(super) fn routes() -> Routes<Shared> {
+    Routes::new()
+        .route("/api/v1/conversations", get(list_conversations).post(create_conversation))
+        .route("/api/v1/conversations/{id}", get(get_conversation))
+        .route("/api/v1/conversations/{id}/messages", get(list_messages).post(create_message))
+}
 
 /// The longest title, in characters.
 const LONGEST_TITLE: usize = 200;

@@ -20,6 +20,15 @@ use crate::http::response::failure::ApiError;
 use crate::http::response::lists::listed;
 use crate::http::response::pages::ListQuery;
 use crate::ids::{ConversationId, ImageId, SdModelId};
+use crate::http::Shared;
+use crate::http::routes::{Routes, get};
+
+pub(super) fn routes() -> Routes<Shared> {
+    Routes::new()
+        .route("/api/v1/images", get(list_images).post(create_image))
+        // The pictures that links of this API point to; they need no key.
+        .route("/images/{file}", get(get_picture))
+}
 
 /// The default page size.
 const PAGE_SIZE: u64 = 10;

@@ -12,6 +12,13 @@ use crate::http::response::json::Json;
 use crate::http::response::failure::ApiError;
 use crate::http::response::pages::ListQuery;
 use crate::ids::{LlmId, SdModelId};
+use crate::http::Shared;
+use crate::http::routes::{Routes, get};
+
+pub(super) fn routes() -> Routes<Shared> {
+    Routes::new()
+        .route("/api/v1/models", get(list_models))
+}
 
 /// A model in a list.
 #[derive(Serialize)]

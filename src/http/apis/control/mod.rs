@@ -9,34 +9,14 @@ mod replies;
 mod request_log;
 mod snapshots;
 
-use std::sync::Arc;
-
-use axum::extract::FromRef;
-
 pub use self::auth::ControlAccess;
 pub(crate) use self::auth::guard;
 pub(crate) use self::request_log::documents;
-use crate::app::{AccountRegistry, Snapshots};
-use crate::http::extract::Strictness;
-use crate::http::large_bodies::LargeBodies;
-use crate::http::middleware::metrics::{self, Metrics};
-use crate::http::routes::Routes;
-use crate::http::routes::delete;
-use crate::http::routes::get;
-use crate::http::routes::post;
-use crate::http::secrets::Secrets;
+use crate::http::Shared;
+use crate::http::middleware::metrics;
+use crate::http::routes::{Routes, delete, get, post};
 
-/// The routes.
-pub(crate) fn routes<S>() -> Routes<S>
-where
-    S: Clone + Send + Sync + 'static,
-    Arc<AccountRegistry>: FromRef<S>,
-    Snapshots: FromRef<S>,
-    Metrics: FromRef<S>,
-    Secrets: FromRef<S>,
-    Strictness: FromRef<S>,
-    LargeBodies: FromRef<S>,
-{
+pub(crate) fn routes() -> Routes<Shared> {
     Routes::new()
         .route("/_mynah/metrics", get(metrics::show))
         .route("/_mynah/accounts", get(accounts::list_accounts).post(accounts::create_account))

@@ -34,6 +34,17 @@ use crate::http::response::pages::ListQuery;
 use crate::http::response::text_stream::TextStream;
 use crate::ids::{ConversationId, DeploymentId, MessageId, RequestId};
 use crate::storage::{ConversationFilter, Summary};
+use crate::http::Shared;
+use crate::http::routes::{Routes, get, post};
+
+pub(super) fn routes() -> Routes<Shared> {
+    Routes::new()
+        .route("/v1/runner/{deployment_id}/conversation", post(run_conversation))
+        .route("/v1/runner/{deployment_id}/conversation/stream", post(stream_conversation))
+        .route("/v1/runner/conversation/{conversation_id}/messages", get(list_messages))
+        .route("/v1/runner/conversations", get(list_conversations))
+        .route("/v1/runner/{deployment_id}/conversations", get(list_deployment_conversations))
+}
 
 /// The default page size.
 const PAGE_SIZE: u64 = 20;

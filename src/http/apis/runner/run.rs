@@ -22,6 +22,14 @@ use crate::http::response::json::Json;
 use crate::http::response::failure::ApiError;
 use crate::http::response::text_stream::TextStream;
 use crate::ids::RequestId;
+use crate::http::Shared;
+use crate::http::routes::{Routes, post};
+
+pub(super) fn routes() -> Routes<Shared> {
+    Routes::new()
+        .route("/v1/runner/{deployment_id}", post(run))
+        .route("/v1/runner/{deployment_id}/stream", post(stream))
+}
 
 /// The body of both.
 #[derive(Debug, Deserialize)]
