@@ -215,20 +215,14 @@ impl ApiError {
 
     /// Logs a failure of the server or of a model, with everything that led to it.
     fn log(&self) {
-        let failed = match self {
-            Self::Account(AccountError::Internal(_))
-            | Self::Snapshot(
-                SnapshotError::Internal(_) | SnapshotError::Account(AccountError::Internal(_)),
-            )
-            | Self::Conversation(ConversationError::Internal(_))
-            | Self::AgentsAndImages(
-                AgentsAndImagesError::Internal(_)
-                | AgentsAndImagesError::Write(SessionWriteError::Internal(_)),
-            )
-            | Self::Internal(_) => true,
-            Self::Generate(error) => error.is_server_failure(),
-            _ => false,
-        };
+        let logged_or_asked_for = matches!(
+            self,
+            Self::Panicked
+                | Self::Injected(_)
+                | Self::Generate(GenerateError::Injected(_))
+                | Self::AgentsAndImages(AgentsAndImagesError::Injected(_))
+        );
+        let failed = self.status().is_server_error() && !logged_or_asked_for;
         if failed {
             tracing::error!(error = with_sources(self), "a request failed");
         }
