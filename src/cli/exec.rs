@@ -55,8 +55,8 @@ pub(super) struct Exec {
 
 /// Runs the command; the exit code is the command's.
 pub(super) fn exec(options: &Exec) -> ExitCode {
-    run(options).unwrap_or_else(|fault| {
-        complain(with_sources(fault.as_ref()));
+    run(options).unwrap_or_else(|error| {
+        complain(with_sources(error.as_ref()));
         ExitCode::from(NOT_SERVED)
     })
 }
@@ -115,8 +115,8 @@ impl ServerUnderExec {
     fn stop(self) {
         let _ = self.stop.send(());
         let limit = self.grace.saturating_add(serve::END_MARGIN);
-        if let Err(fault) = self.stopped.recv_timeout(limit) {
-            signals::log_briefly(move || match fault {
+        if let Err(error) = self.stopped.recv_timeout(limit) {
+            signals::log_briefly(move || match error {
                 RecvTimeoutError::Timeout => {
                     tracing::error!("abandoned: a server that did not stop within {limit:?}");
                 }

@@ -21,7 +21,7 @@ pub(super) fn healthcheck(address: &Address) -> ExitCode {
             Some(reason) => reason,
             None => format!("answers with status {}", answer.status),
         },
-        Err(fault) => fault.to_string(),
+        Err(error) => error.to_string(),
     };
     let _ = writeln!(std::io::stderr(), "mynah: {server} is not healthy: {why}");
     ExitCode::FAILURE

@@ -31,9 +31,9 @@ pub(super) fn write(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
 }
 
 fn unless_closed(written: io::Result<()>) -> io::Result<()> {
-    written.or_else(|fault| match fault.kind() {
+    written.or_else(|error| match error.kind() {
         ErrorKind::BrokenPipe => Ok(()),
-        _ => Err(fault),
+        _ => Err(error),
     })
 }
 
@@ -42,7 +42,7 @@ fn unless_closed(written: io::Result<()>) -> io::Result<()> {
 fn replacement(file: &Path) -> Option<tempfile::NamedTempFile> {
     let old = match fs::symlink_metadata(file) {
         Ok(old) if old.is_file() && old.nlink() == 1 => Some(old),
-        Err(fault) if fault.kind() == ErrorKind::NotFound => None,
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
         _ => return None,
     };
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());

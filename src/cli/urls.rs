@@ -4,7 +4,7 @@ use url::Url;
 
 /// A URL that paths can be appended to.
 pub(super) fn base_url(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|fault| fault.to_string())?;
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
     // The parser reads `http:mynah` as `http://mynah`.
     let has_slashes =
         text.trim_start().get(url.scheme().len()..).is_some_and(|rest| rest.starts_with("://"));

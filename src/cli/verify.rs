@@ -127,7 +127,7 @@ pub(super) fn run(options: &Verify) -> anyhow::Result<ExitCode> {
         let listed: Vec<&Check> = checks().filter(|check| selection.includes(check)).collect();
         let lines: String = listed.iter().map(|check| line(check)).collect();
         return Ok(output::print(lines.as_bytes()).map_or_else(
-            |fault| could_not_run(&with_sources(fault.as_ref())),
+            |error| could_not_run(&with_sources(error.as_ref())),
             |()| ExitCode::SUCCESS,
         ));
     }
@@ -145,9 +145,9 @@ pub(super) fn run(options: &Verify) -> anyhow::Result<ExitCode> {
     match runtime.block_on(verify(target, &selection, options.run_options(), tell)) {
         Ok(report) => Ok(options
             .conclude(&report)
-            .unwrap_or_else(|fault| could_not_run(&with_sources(fault.as_ref())))),
-        Err(fault @ VerifyError::NothingSelected) => Ok(could_not_run(&fault.to_string())),
-        Err(fault) => Ok(could_not_run(&with_sources(&fault))),
+            .unwrap_or_else(|error| could_not_run(&with_sources(error.as_ref())))),
+        Err(error @ VerifyError::NothingSelected) => Ok(could_not_run(&error.to_string())),
+        Err(error) => Ok(could_not_run(&with_sources(&error))),
     }
 }
 

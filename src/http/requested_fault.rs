@@ -58,7 +58,7 @@ fn read(text: &str) -> Result<Fault, String> {
         }
     }
     let effect: Effect = serde_path_to_error::deserialize(Value::Object(fields))
-        .map_err(|fault| fault.to_string())?;
+        .map_err(|error| error.to_string())?;
     effect.fault().map_err(|wrong| {
         let field = wrong.field.trim_start_matches("effect").trim_start_matches('.');
         format!("{field} {}", wrong.message).trim_start().to_owned()

@@ -95,7 +95,7 @@ impl Account {
         self.core
             .wait(waiting)
             .await
-            .unwrap_or_else(|fault| Err(ExpectationTimeout(fault.to_string())))
+            .unwrap_or_else(|error| Err(ExpectationTimeout(error.to_string())))
     }
 
     /// Finds requests like this, until there are so many or no more will come.

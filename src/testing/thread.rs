@@ -59,7 +59,7 @@ impl ServerHandle {
 }
 
 fn outcome<T>(ended: Result<T, tokio::task::JoinError>) -> Result<T, Error> {
-    ended.map_err(|fault| match fault.try_into_panic() {
+    ended.map_err(|error| match error.try_into_panic() {
         Ok(panic) => resume_unwind(panic),
         Err(_) => Error::Stopped,
     })
@@ -164,8 +164,8 @@ type Ready = oneshot::Sender<Result<ServerHandle, StartError>>;
 fn run(order: StartRequest, ready: Ready, stopped: oneshot::Receiver<Duration>) {
     let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(fault) => {
-            let _ = ready.send(Err(StartError::Thread(fault)));
+        Err(error) => {
+            let _ = ready.send(Err(StartError::Thread(error)));
             return;
         }
     };
@@ -177,8 +177,8 @@ fn run(order: StartRequest, ready: Ready, stopped: oneshot::Receiver<Duration>) 
 async fn serve(order: StartRequest, ready: Ready, stopped: oneshot::Receiver<Duration>) {
     let (app, listener, core) = match prepare(order).await {
         Ok(prepared) => prepared,
-        Err(fault) => {
-            let _ = ready.send(Err(fault));
+        Err(error) => {
+            let _ = ready.send(Err(error));
             return;
         }
     };

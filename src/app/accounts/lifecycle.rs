@@ -157,8 +157,8 @@ impl AccountRegistry {
             idle.map(|account| account.id.clone()).collect()
         };
         for id in idle {
-            if let Err(fault) = self.remove(&id).await {
-                tracing::warn!(account = id.as_str(), error = with_sources(&fault), "not removed");
+            if let Err(error) = self.remove(&id).await {
+                tracing::warn!(account = id.as_str(), error = with_sources(&error), "not removed");
             }
         }
     }

@@ -38,7 +38,7 @@ pub(super) async fn begun(pieces: ReplyChunks) -> Result<TextSource, GenerateErr
         ReplyChunks::Stream(pieces) => pieces,
     };
     match pieces.next().await {
-        Some(Err(fault)) => Err(fault.into()),
+        Some(Err(error)) => Err(error.into()),
         Some(Ok(first)) => {
             Ok(TextSource::Pieces(stream::once(ready(Ok(first))).chain(pieces).boxed()))
         }
@@ -224,9 +224,9 @@ impl Stream for RecordedStream {
                             self.text.push(&word);
                             return Poll::Ready(Some(Ok(word)));
                         }
-                        Some(Err(fault)) => {
+                        Some(Err(error)) => {
                             self.hand_over(false);
-                            return Poll::Ready(Some(Err(fault)));
+                            return Poll::Ready(Some(Err(error)));
                         }
                         None => self.hand_over(true),
                     }
@@ -236,7 +236,7 @@ impl Stream for RecordedStream {
                     self.state = RecordingState::Over;
                     return Poll::Ready(match outcome {
                         Ok(Ok(())) => None,
-                        Ok(Err(fault)) => Some(Err(fault)),
+                        Ok(Err(error)) => Some(Err(error)),
                         Err(lost) => Some(Err(GenerateError::internal(lost))),
                     });
                 }

@@ -119,10 +119,10 @@ fn spawn(command: &[OsString], variables: &[Variable]) -> Result<Child, u8> {
             None => command.env_remove(name),
         };
     }
-    command.spawn().map_err(|fault| {
-        complain(format!("cannot run {}: {fault}", program.display()));
+    command.spawn().map_err(|error| {
+        complain(format!("cannot run {}: {error}", program.display()));
         // The script exists, but its interpreter may not.
-        let is_missing = fault.kind() == ErrorKind::NotFound && !is_script(Path::new(program));
+        let is_missing = error.kind() == ErrorKind::NotFound && !is_script(Path::new(program));
         if is_missing { NOT_FOUND } else { NOT_STARTED }
     })
 }

@@ -29,7 +29,7 @@ where
     };
     let around = match serde_json::to_string(&answer(Vec::new())) {
         Ok(around) => around,
-        Err(fault) => return ApiError::Internal(InternalError::new(fault)).into_response(),
+        Err(error) => return ApiError::Internal(InternalError::new(error)).into_response(),
     };
     let Some((before, after)) = around.split_once("[]") else {
         return Body::empty().into_response();
