@@ -141,7 +141,7 @@ impl Account {
 
     /// Its time: what it says, and to set, freeze, run on and advance it.
     pub fn clock(&self) -> AccountClock<'_> {
-        AccountClock(self)
+        AccountClock { server: &self.core, state: &self.state }
     }
 
     /// What its model answers.

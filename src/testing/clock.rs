@@ -3,59 +3,64 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Account, Time};
+use super::Time;
+use super::thread::ServerHandle;
+use crate::app::AccountState;
 use crate::domain::error::with_sources;
 
-/// An account's clock: [`Account::clock`]. What is changed about it holds at once, and with a
-/// database in a file it still holds after a restart.
+/// The clock of an account, from [`Account::clock`](super::Account::clock). Changes apply at once. With a
+/// database in a file they survive a restart.
 #[derive(Debug, Clone, Copy)]
-pub struct AccountClock<'a>(pub(super) &'a Account);
+pub struct AccountClock<'a> {
+    pub(super) server: &'a ServerHandle,
+    pub(super) state: &'a Arc<AccountState>,
+}
 
 impl AccountClock<'_> {
-    /// What it says.
+    /// The time.
     pub fn now(self) -> Time {
-        self.0.state.clock.now()
+        self.state.clock.now()
     }
 
-    /// Whether it stands still.
+    /// Whether the clock is frozen.
     pub fn is_frozen(self) -> bool {
-        self.0.state.clock.is_frozen()
+        self.state.clock.is_frozen()
     }
 
-    /// Sets it; it goes on running, or standing still.
+    /// Sets the time. A running clock keeps running.
     pub fn set(self, at: Time) {
-        self.0.state.clock.set(at);
+        self.state.clock.set(at);
         self.save();
     }
 
-    /// Lets it stand still, where it is.
+    /// Freezes the clock at its time.
     pub fn freeze(self) {
-        self.0.state.clock.freeze();
+        self.state.clock.freeze();
         self.save();
     }
 
-    /// Lets it stand still at `at`.
+    /// Freezes the clock at `at`.
     pub fn freeze_at(self, at: Time) {
-        self.0.state.clock.freeze_at(at);
+        self.state.clock.freeze_at(at);
         self.save();
     }
 
-    /// Lets it run on from where it is.
+    /// Lets the clock run from its time.
     pub fn run(self) {
-        self.0.state.clock.run();
+        self.state.clock.run();
         self.save();
     }
 
-    /// Moves it forward by `by`, and ends every wait that this passes over.
+    /// Moves the clock forward by `by` and ends every wait that this passes over.
     pub fn advance(self, by: Duration) {
-        self.0.state.clock.advance(by);
+        self.state.clock.advance(by);
         self.save();
     }
 
-    /// Stores how it goes, while the test goes on.
+    /// Stores the clock in the background.
     fn save(self) {
-        let (registry, account) = (Arc::clone(&self.0.core.registry), Arc::clone(&self.0.state));
-        self.0.core.begin(async move {
+        let (registry, account) = (Arc::clone(&self.server.registry), Arc::clone(self.state));
+        self.server.begin(async move {
             if let Err(error) = registry.save_clock(&account).await {
                 tracing::warn!(error = with_sources(&error), "a clock is not stored");
             }

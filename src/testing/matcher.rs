@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::LoggedExchange;
+use super::request::LoggedExchange;
 use crate::app::request_log::is_path;
 
 /// What a request must be like: everything that is said of it must hold.

@@ -73,18 +73,6 @@ fn distance(differing: &[Difference]) -> usize {
     criteria.into_iter().map(weight).sum::<usize>() + formless
 }
 
-/// A request in a line.
-pub(super) fn headline(request: &LoggedExchange) -> String {
-    let query = request.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let status = request.status().map_or_else(|| "no answer".to_owned(), |it| it.to_string());
-    let fault = request.fault().map(|effect| format!("fault: {effect}"));
-    let end = Some(request.end()).filter(|end| *end != "complete").map(str::to_owned);
-    let notes: Vec<String> = [fault, end].into_iter().flatten().collect();
-    let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
-    let (number, method, path) = (request.number(), request.method(), request.path());
-    format!("#{number} {method} {path}{query} -> {status}{notes}")
-}
-
 fn received(came: &[&LoggedExchange], dropped: u64) -> Vec<String> {
     let mut lines = vec![match came.len() {
         0 => "received no requests".to_owned(),

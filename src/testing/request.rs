@@ -1,10 +1,8 @@
-//! A request as the journal has it.
+//! An entry of the request log inside a test.
 
 use std::fmt;
 
 use serde_json::Value;
-
-use super::report::headline;
 
 /// A request, its answer, and what was in between (docs/control.md, "Request log"). Keys are blanked.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,6 +98,14 @@ impl LoggedExchange {
 impl fmt::Display for LoggedExchange {
     /// In a line: `#3 POST /v1/runner/X -> 503 (fault: status)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&headline(self))
+        let query = self.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let status = self.status().map_or_else(|| "no answer".to_owned(), |it| it.to_string());
+        let fault = self.fault().map(|effect| format!("fault: {effect}"));
+        let end = Some(self.end()).filter(|end| *end != "complete").map(str::to_owned);
+        let notes: Vec<String> = [fault, end].into_iter().flatten().collect();
+        let notes =
+            if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
+        let (number, method, path) = (self.number(), self.method(), self.path());
+        write!(f, "#{number} {method} {path}{query} -> {status}{notes}")
     }
 }
