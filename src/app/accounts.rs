@@ -88,7 +88,7 @@ impl AccountSession {
         let AccountEpoch { faults, ids, .. } = &*self.epoch;
         let fault = faults.met(&asked, carried, &self.account.clock, ids.draw());
         let Some(fault) = fault else { return Ok(()) };
-        faults::begin(fault, self, &self.trace).await
+        faults::begin(fault, &self.account.clock, self.epoch.ended(), &self.trace).await
     }
 
     /// The world, to be held on to.

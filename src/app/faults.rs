@@ -1,8 +1,9 @@
-//! An account's faults: rules made at run time, and those that deployments and models carry, each
-//! with its own count in every account.
+//! The faults of an account: rules added at run time, and those attached to deployments and models.
+//! Each account counts the hits of every rule.
 //!
-//! What a request meets is decided under the lock and waited for outside of it. `domain/fault`
-//! says when a rule fires; `http/faults` does to the answer what was decided here.
+//! The fault of a request is chosen under a lock, and delays happen outside of it.
+//! `domain::fault_rule` decides when a rule applies; `http::middleware::fault_injection` applies the
+//! fault to the response.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,8 +12,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 use thiserror::Error;
+use tokio_util::sync::CancellationToken;
 
-use crate::app::accounts::AccountSession;
 use crate::app::request_log::RequestTrace;
 use crate::clock::Clock;
 use crate::domain::fault_rule::{
@@ -24,10 +25,10 @@ use crate::ids::{FaultId, SeededRandom};
 /// One account's faults.
 #[derive(Debug, Default)]
 pub struct AccountFaults {
-    /// Whether there is any rule: most accounts have none, and pay for no lock.
+    /// Whether there is any rule. Most accounts have none and need no lock.
     some: AtomicBool,
     own: Mutex<RunTimeFaults>,
-    /// By the API and the id of the deployment or model: its rules as they were last met.
+    /// The attached rules and their counts, by the API and the id of the deployment or model.
     carried: Mutex<AttachedFaultCounts>,
 }
 
@@ -215,24 +216,25 @@ fn reported_by(status: u16) -> String {
     }
 }
 
-/// Lets a request go through the beginning of `fault`: the delay, and the refusal if it is one.
-/// What befalls the answer is for whoever sends it. A delay ends when the account is reset or
-/// removed, with the request refused.
+/// Applies the part of `fault` that precedes the response: its delay, and its refusal if it is one.
+/// The rest is applied to the response. A delay ends with a refusal when the account is reset or
+/// removed (`ended`).
 pub async fn begin(
     fault: Arc<Fault>,
-    session: &AccountSession,
-    notes: &RequestTrace,
+    clock: &Arc<Clock>,
+    ended: &CancellationToken,
+    trace: &RequestTrace,
 ) -> Result<(), InjectedError> {
-    let fault = notes.faulted(fault);
+    let fault = trace.faulted(fault);
     if !fault.delay.is_zero() {
         tokio::select! {
-            () = notes.delay(&session.clock, fault.delay) => {}
-            () = session.epoch().ended().cancelled() => return Err(InjectedError::AccountEnded),
+            () = trace.delay(clock, fault.delay) => {}
+            () = ended.cancelled() => return Err(InjectedError::AccountEnded),
         }
     }
     match fault.act {
         FaultAction::Refuse { status, .. } => Err(InjectedError::Refused { status }),
-        // Nobody sees this status: the connection goes before the answer does.
+        // The status is not sent: the connection is aborted before the response.
         FaultAction::Drop(ConnectionDrop::BeforeAnswer) => Err(InjectedError::Refused { status: 500 }),
         FaultAction::Wait
         | FaultAction::Drop(ConnectionDrop::AfterCommit)

@@ -43,7 +43,7 @@ pub(crate) async fn check_fault(
         epoch.faults.met(&request, attached, &session.clock, epoch.ids.draw())
     };
     let Some(fault) = fault else { return Ok(()) };
-    Ok(faults::begin(fault, session, &context.trace).await?)
+    Ok(faults::begin(fault, &session.clock, session.epoch().ended(), &context.trace).await?)
 }
 
 /// Applies the request's fault to its response. A stream, with a fault or without, breaks off when its
