@@ -1,8 +1,8 @@
-//! Whether the server can do its work.
+//! The health of the server.
 
 use crate::storage::Store;
 
-/// Tells whether the server can do its work.
+/// Checks whether the server can store data.
 #[derive(Debug, Clone)]
 pub struct Health(Store);
 
@@ -12,7 +12,7 @@ impl Health {
         Self(store)
     }
 
-    /// Why requests that store something fail; nothing if they do not.
+    /// Why writes fail; `None` if they do not.
     pub fn complaint(&self) -> Option<String> {
         self.0.check_file().err().map(|lost| lost.to_string())
     }

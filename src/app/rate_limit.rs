@@ -1,8 +1,8 @@
-//! The plan's limit: so many requests in each window of a minute.
+//! The rate limit of a plan: a number of requests in each window of a minute.
 //!
-//! One [`Limiter`] an account. It is governor's, on a clock that ticks in whole windows: inside a
-//! window nothing refills, at the next one everything does. (A plain per-minute quota refills all
-//! the time and lets nine of five through in the first minute.)
+//! Each account has a [`Limiter`]: governor on a clock that ticks in whole windows, so that nothing
+//! refills within a window and everything does at the next one. (governor's usual per-minute quota
+//! refills continuously and would admit 9 requests of a limit of 5 in the first minute.)
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use crate::clock::ClockReading;
 const WINDOW: i64 = 60;
 const WINDOW_LENGTH: Duration = Duration::from_mins(1);
 
-/// Lets so many requests a window through.
+/// Admits a number of requests in each window.
 #[derive(Debug)]
 pub struct Limiter {
     limit: NonZeroU32,
@@ -32,26 +32,26 @@ pub struct Limiter {
     governor: RateLimiter<NotKeyed, InMemoryState, WindowTicks, StateInformationMiddleware>,
 }
 
-/// What was counted so far.
+/// The count so far.
 #[derive(Debug, Default)]
 struct State {
     /// The window the last request fell into.
     window: Option<Window>,
-    /// How many requests passed in that window.
+    /// How many requests were admitted in that window.
     used: u32,
 }
 
-/// A window that has begun, as a snapshot keeps it.
+/// A window that has begun, as snapshots store it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsedWindow {
-    /// When it began, in Unix seconds.
+    /// Its start in Unix seconds.
     pub begins: i64,
-    /// How many requests passed in it.
+    /// How many requests were admitted in it.
     pub used: u32,
 }
 
-/// Which window a request falls into. One that is counted after the clock was set back falls into
-/// another one, even if it is the same minute.
+/// The window of a request. After the clock was set back, requests belong to a new window, even in the
+/// same minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Window {
     /// In Unix seconds.
@@ -59,18 +59,18 @@ struct Window {
     set_back: u64,
 }
 
-/// What the limiter says of one request.
+/// The decision about one request, and the values of the rate-limit headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimitVerdict {
-    /// Whether it may pass.
+    /// Whether it is admitted.
     pub admitted: bool,
-    /// Requests a window.
+    /// The limit: requests in each window.
     pub limit: u32,
-    /// Requests left in this window, this one counted.
+    /// Requests left in this window after this one.
     pub remaining: u32,
-    /// When the window ends, in Unix seconds.
+    /// The end of the window in Unix seconds.
     pub window_ends: i64,
-    /// How long until then, in whole seconds, at least one.
+    /// The time until then in whole seconds, at least 1.
     pub seconds_left: u64,
 }
 
@@ -85,7 +85,7 @@ pub struct RateLimitExceeded {
 }
 
 impl RateLimitVerdict {
-    /// The refusal, if it is one.
+    /// An error if the request is refused.
     pub fn outcome(&self) -> Result<(), RateLimitExceeded> {
         if self.admitted {
             return Ok(());
@@ -96,21 +96,21 @@ impl RateLimitVerdict {
 }
 
 impl Limiter {
-    /// A limiter of `limit` requests a window; `None` for a limit of 0, which admits nobody anyway.
+    /// A limiter of `limit` requests in each window; `None` for a limit of 0.
     pub fn new(limit: u32) -> Option<Self> {
         let limit = NonZeroU32::new(limit)?;
         let ticks = WindowTicks::default();
-        // As many periods as the limit fit into one tick, so each tick refills all of it.
+        // `limit` periods fit into one tick, so each tick refills the whole limit.
         let quota = Quota::with_period(WINDOW_LENGTH / limit.get())?.allow_burst(limit);
         let governor = RateLimiter::direct_with_clock(quota, ticks.clone())
             .with_middleware::<StateInformationMiddleware>();
         Some(Self { limit, state: Mutex::default(), ticks, governor })
     }
 
-    /// Counts a request that comes now.
+    /// Counts a request at the present time.
     ///
-    /// The clock is read under the lock: of two requests at the turn of the minute, the later one
-    /// could otherwise be counted first, and the earlier one would begin its window anew.
+    /// The clock is read under the lock. Otherwise, at the turn of a minute, the later of two requests
+    /// could be counted first, and the earlier one would start its window again.
     pub fn admit(&self, clock: impl FnOnce() -> ClockReading) -> RateLimitVerdict {
         let mut state = self.state.lock();
         let ClockReading { now, set_back } = clock();
@@ -134,27 +134,27 @@ impl Limiter {
         }
     }
 
-    /// The window that the last request fell into, and how many passed in it.
+    /// The window of the last request, and how many requests were admitted in it.
     pub fn window(&self) -> Option<UsedWindow> {
         let state = self.state.lock();
         state.window.map(|window| UsedWindow { begins: window.begins, used: state.used })
     }
 
-    /// Goes on in a window that has begun, on a clock that was set back `set_back` times. Of more
-    /// requests than the limit, the limit counts.
+    /// Continues a window that has begun, on a clock that was set back `set_back` times. At most the
+    /// limit of its requests is counted.
     pub fn go_on(&self, window: UsedWindow, set_back: u64) {
         let mut state = self.state.lock();
         state.window = Some(Window { begins: window.begins, set_back });
         state.used = window.used.min(self.limit.get());
         self.ticks.0.fetch_add(1, Ordering::Relaxed);
         if let Some(used) = NonZeroU32::new(state.used) {
-            // No more than the limit fits into a fresh tick, so none is refused.
+            // A fresh tick admits the whole limit, so none is refused.
             let _ = self.governor.check_n(used);
         }
     }
 }
 
-/// How many windows have begun: governor's time.
+/// The number of windows since the start: the time unit of governor.
 #[derive(Debug, Clone, Default)]
 struct WindowTicks(Arc<AtomicU64>);
 

@@ -1,11 +1,11 @@
-//! The journal of an account: its latest requests, what became of them and why.
+//! The request log of an account: its latest requests with their responses, and why they were so.
 //!
-//! [`entry`] is what is kept of one request, [`notes`] is where services write down what only they
-//! know while they answer, [`filter`] picks entries. An entry becomes visible when its answer has
-//! ended; it gets its number then, so that who has seen number 7 has seen all before it.
+//! [`entry`] is the record of one request, [`notes`] collects facts that only use cases know, and
+//! [`filter`] selects entries. An entry becomes visible and gets its number when its response has
+//! ended, so that a client that has seen number 7 has seen all before it.
 //!
-//! Writing is on every request's way and reading is not: bytes are kept as they came, and whatever
-//! can wait (rendering, blanking of keys, looking for rules that just missed) is left to readers.
+//! Every request writes and few are read: bytes are stored as they came, and costly work (rendering,
+//! blanking keys, near misses) is done by readers.
 
 mod entry;
 mod filter;
@@ -26,52 +26,52 @@ pub use self::filter::{EntryFilter, Since, StatusFilter, is_path};
 pub use self::notes::{RequestTrace, ShownPrompt};
 pub use self::watch::{TooManyWatchers, WatcherPermit, Watchers};
 
-/// The most bytes that an account's journal holds, whatever the number of its entries.
+/// The most bytes in the request log of an account.
 pub const MOST_BYTES: usize = 8 * 1024 * 1024;
 
-/// One account's latest requests.
+/// The latest requests of an account.
 #[derive(Debug)]
 pub struct RequestLog {
-    /// The most entries; 0 switches it off.
+    /// The most entries; 0 disables the log.
     most: usize,
-    /// Goes up whenever the journal is cleared: requests of an older one are not kept.
+    /// Incremented when the log is cleared. Requests that began before are not added.
     epoch: AtomicU64,
     kept: Mutex<Kept>,
-    /// Those who wait for entries or follow it.
+    /// Clients that wait for entries or follow the log.
     watchers: Watchers,
-    /// Whether more entries may come; it also wakes followers.
+    /// Whether more entries may come; changes wake followers.
     open: channel::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
 struct Kept {
-    /// Numbered without a gap, oldest first.
+    /// Numbered without gaps, oldest first.
     entries: VecDeque<Arc<Entry>>,
     bytes: usize,
-    /// The number of the latest entry there ever was.
+    /// The number of the latest entry ever added.
     last: u64,
     dropped: u64,
 }
 
-/// A request's place in a journal, from when its account is known.
+/// The state of the log when a request began.
 #[derive(Debug, Clone, Copy)]
 pub struct LogPosition(u64);
 
-/// A journal as it is.
+/// The log at one moment.
 #[derive(Debug)]
 pub struct LogSnapshot {
-    /// What it holds, oldest first.
+    /// The entries, oldest first.
     pub entries: Vec<Arc<Entry>>,
-    /// What that weighs, in bytes.
+    /// Their size in bytes.
     pub bytes: usize,
-    /// The number of the latest entry there ever was.
+    /// The number of the latest entry ever added.
     pub last: u64,
-    /// How many entries made place for others since the journal was cleared.
+    /// How many entries were dropped for newer ones since the log was cleared.
     pub dropped: u64,
 }
 
 impl LogSnapshot {
-    /// The entry of this number, if the journal holds it.
+    /// The entry of this number, if it is in the log.
     pub fn entry(&self, number: u64) -> Option<&Arc<Entry>> {
         let first = self.entries.first()?.number();
         self.entries.get(usize::try_from(number.checked_sub(first)?).ok()?)
@@ -87,7 +87,7 @@ impl Kept {
 }
 
 impl RequestLog {
-    /// An empty journal of at most `most` entries; 0 switches it off.
+    /// An empty log of at most `most` entries; 0 disables it.
     pub fn new(most: usize) -> Self {
         Self {
             most,
@@ -98,17 +98,17 @@ impl RequestLog {
         }
     }
 
-    /// The most entries that it holds; 0 when it is switched off.
+    /// The most entries; 0 if the log is disabled.
     pub fn most(&self) -> usize {
         self.most
     }
 
-    /// The place of a request that comes now.
+    /// The position of a request that begins now.
     pub fn ticket(&self) -> LogPosition {
         LogPosition(self.epoch.load(Ordering::Acquire))
     }
 
-    /// Adds what became of a request, unless the journal was cleared since it came.
+    /// Adds an entry, unless the log was cleared since the request began.
     pub fn add(&self, ticket: LogPosition, entry: Entry) {
         if self.most == 0 {
             return;
@@ -132,15 +132,15 @@ impl RequestLog {
             gone = Some(oldest);
         }
         drop(kept);
-        // It is in many pieces: as a rule there is one, which is dropped where nobody waits for it.
+        // Entries own many allocations: the dropped ones are freed outside the lock.
         drop(gone);
-        // Who begins to follow now finds the entry.
+        // A follower that starts now finds the entry.
         if self.open.receiver_count() > 0 {
             self.open.send_modify(|_| {});
         }
     }
 
-    /// Forgets everything, also the requests that are still being answered. Numbers go on.
+    /// Removes all entries; requests in progress are not added. Numbers continue.
     pub fn clear(&self) {
         let mut kept = self.kept.lock();
         self.epoch.fetch_add(1, Ordering::AcqRel);
@@ -149,17 +149,17 @@ impl RequestLog {
         self.open.send_modify(|_| {});
     }
 
-    /// Ends the wait of whoever follows it: nothing more will come.
+    /// Ends all waits and followers: no more entries will come.
     pub fn close(&self) {
         self.open.send_replace(false);
     }
 
-    /// How many entries made place for others since it was cleared.
+    /// How many entries were dropped for newer ones since the log was cleared.
     pub fn dropped(&self) -> u64 {
         self.kept.lock().dropped
     }
 
-    /// What it holds.
+    /// The entries.
     pub fn look(&self) -> LogSnapshot {
         let kept = self.kept.lock();
         LogSnapshot {
@@ -170,12 +170,12 @@ impl RequestLog {
         }
     }
 
-    /// A place for one more client that waits for entries or follows it, if there is one.
+    /// A permit for a client that waits for entries or follows the log, if there is one left.
     pub fn watch(&self, of_the_server: &Watchers) -> Result<WatcherPermit, TooManyWatchers> {
         self.watchers.watch(of_the_server)
     }
 
-    /// Follows it from after entry `seen`; from now on without.
+    /// Follows the log after entry `seen`, or from now on.
     pub fn follow(self: &Arc<Self>, seen: Option<u64>) -> Follower {
         let open = self.open.subscribe();
         let kept = self.kept.lock();
@@ -184,30 +184,30 @@ impl RequestLog {
     }
 }
 
-/// Reads a journal on as it is written.
+/// Reads the log as it grows.
 #[derive(Debug)]
 pub struct Follower {
     request_log: Arc<RequestLog>,
     open: channel::Receiver<bool>,
-    /// The number of the latest entry that was read.
+    /// The number of the last entry that was read.
     seen: u64,
     epoch: u64,
 }
 
-/// What was written since a follower last read: at most one entry at a time, so that a slow reader
-/// holds no more than that beyond the journal's bounds.
+/// News for a follower: at most one entry at a time, so that a slow reader holds no more than that in
+/// addition to the log.
 #[derive(Debug)]
 pub struct LogUpdate {
-    /// The journal was cleared before this entry came.
+    /// Whether the log was cleared before this entry.
     pub cleared: bool,
-    /// Entries that came and made place for others before they were read.
+    /// Entries that were dropped before they were read.
     pub missed: u64,
     /// The next entry, if there is one.
     pub entry: Option<Arc<Entry>>,
 }
 
 impl Follower {
-    /// What is new, as soon as there is something; nothing once nothing more will come.
+    /// Waits for news; `None` when no more entries will come.
     pub async fn next(&mut self) -> Option<LogUpdate> {
         loop {
             let open = *self.open.borrow_and_update();

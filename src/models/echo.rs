@@ -1,4 +1,4 @@
-//! The backend that gives the last message back.
+//! The model provider that repeats the last message.
 
 use futures::future::{BoxFuture, FutureExt as _, ready};
 
@@ -6,7 +6,7 @@ use super::in_output_mode;
 use super::{ModelError, ModelProvider, ModelReply, ModelRequest, Usage};
 use crate::domain::Part;
 
-/// Gives the last message back: its texts joined by line breaks, a file part as
+/// Repeats the last message: its texts joined by line breaks, a file part as
 /// `[image image/jpeg https://…]`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Echo;

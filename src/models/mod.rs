@@ -1,8 +1,7 @@
-//! Who answers: a prompt in, a stream of text and the usage out.
+//! Model providers: they take a prompt and return text and token usage.
 //!
-//! A [`Backend`] knows nothing of HTTP, streams on the wire, conversations or storage. It is given
-//! all that a model is shown and gives text in pieces of any size; `app/generation` cuts them
-//! into words and paces them.
+//! A [`ModelProvider`] knows nothing of HTTP, conversations or storage. It returns text in chunks of
+//! any size; `app::generation` cuts them into words and paces them.
 
 mod echo;
 pub mod rules;
@@ -22,44 +21,44 @@ pub use self::rules::ReplyRules;
 use crate::domain::reply_rule::Pace;
 use crate::domain::{OutputMode, Prompt};
 
-/// Something that answers prompts.
+/// Answers prompts.
 pub trait ModelProvider: Send + Sync {
-    /// Begins an answer. Dropping the answer's pieces stops its making.
+    /// Starts a reply. Dropping its chunks stops it.
     fn answer(&self, ask: ModelRequest) -> BoxFuture<'_, Result<ModelReply, ModelError>>;
 }
 
-/// A prompt, and what the account asking brings along.
+/// A prompt, and the state of the account that affects the reply.
 #[derive(Debug, Clone)]
 pub struct ModelRequest {
-    /// What the model is shown.
+    /// The prompt.
     pub prompt: Arc<Prompt>,
-    /// The account's canned rules, with its place in each.
+    /// The reply rules of the account.
     pub rules: Arc<rules::AccountRules>,
-    /// Whether the model is to say how it comes to its answer.
+    /// Whether the reply should contain the model's thoughts.
     pub thoughts: bool,
 }
 
-/// An answer that has begun.
+/// A reply that has started.
 pub struct ModelReply {
-    /// The rule that it is the answer of.
+    /// The name of the rule that gave it.
     pub rule: Option<Arc<str>>,
-    /// The name it suggests for a conversation it starts.
+    /// A name for the conversation that it starts.
     pub name: Option<String>,
-    /// How the model came to it, if that was asked for.
+    /// The model's thoughts, if they were requested.
     pub thoughts: Option<String>,
-    /// How fast it wants to be streamed; the server's pace otherwise.
+    /// The pace of its stream; the server's if `None`.
     pub pace: Option<Pace>,
-    /// The reply of a rule or the queue that it is, to be given back if it comes to nothing.
+    /// The scripted reply or rule reply that it used; released if the turn is not stored.
     pub lease: Option<rules::ReplyLease>,
-    /// Its text, in pieces of any size, and its usage where the backend knows it.
+    /// Text and usage.
     pub pieces: ReplyChunks,
 }
 
-/// The pieces of an answer.
+/// The chunks of a reply.
 pub enum ReplyChunks {
-    /// There is one, and it is there.
+    /// The whole text.
     Whole(String, Usage),
-    /// They come one after the other.
+    /// Chunks as they come.
     #[cfg_attr(
         not(any(test, feature = "internals")),
         expect(dead_code, reason = "both providers of this crate answer in one piece")
@@ -67,25 +66,25 @@ pub enum ReplyChunks {
     Stream(BoxStream<'static, Result<ReplyChunk, ModelError>>),
 }
 
-/// A piece of an answer.
+/// A chunk of a reply.
 #[cfg_attr(
     not(any(test, feature = "internals")),
     expect(dead_code, reason = "both providers of this crate answer in one piece")
 )]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReplyChunk {
-    /// More text.
+    /// Text.
     Text(String),
-    /// What the model says it used; parts it does not tell are counted.
+    /// The usage that the model reports; missing parts are counted.
     Usage(Usage),
 }
 
 /// Tokens used, as far as they are known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Tokens the model was shown.
+    /// Tokens of the prompt.
     pub input_tokens: Option<u64>,
-    /// Tokens of the answer.
+    /// Tokens of the reply.
     pub output_tokens: Option<u64>,
 }
 
@@ -114,7 +113,7 @@ pub enum ModelError {
     /// The model cannot be reached, or what it sends cannot be understood.
     #[error("the model failed")]
     Broken(#[source] Box<dyn StdError + Send + Sync>),
-    /// A fixture's template went wrong on this prompt.
+    /// The template of a rule failed.
     #[error("rule `{rule}`: {source}")]
     Template {
         /// The rule.
@@ -122,7 +121,7 @@ pub enum ModelError {
         /// What went wrong.
         source: rules::template::RenderError,
     },
-    /// The thread that was to answer failed.
+    /// The task that computed the reply failed.
     #[error("the answer was lost")]
     Lost(#[source] tokio::task::JoinError),
 }
@@ -141,7 +140,7 @@ impl ModelError {
 }
 
 impl ModelReply {
-    /// An answer that is all there.
+    /// A reply with the whole text.
     pub fn whole(text: String, usage: Usage) -> Self {
         let pieces = ReplyChunks::Whole(text, usage);
         Self { rule: None, name: None, thoughts: None, pace: None, lease: None, pieces }
@@ -149,7 +148,7 @@ impl ModelReply {
 }
 
 impl ReplyChunks {
-    /// As a stream of them.
+    /// The chunks as a stream.
     #[cfg(any(test, feature = "internals"))]
     pub fn into_stream(self) -> BoxStream<'static, Result<ReplyChunk, ModelError>> {
         match self {
@@ -160,7 +159,7 @@ impl ReplyChunks {
         }
     }
 
-    /// All of them, as soon as they have come.
+    /// Waits for all chunks.
     pub async fn whole(self) -> Result<(String, Usage), ModelError> {
         let mut pieces = match self {
             Self::Whole(text, usage) => return Ok((text, usage)),
@@ -178,12 +177,12 @@ impl ReplyChunks {
     }
 }
 
-/// `text` in the form that `output` asks for: a structured answer is the JSON text of an object,
-/// and text that is none becomes the value of `key` in one.
+/// Converts `text` to the output mode. Structured output is the JSON text of an object; other text
+/// becomes the value of `key` in an object.
 fn in_output_mode(output: OutputMode, text: String, key: &str) -> String {
     match output {
         OutputMode::Text => text,
-        // Its values are not wanted, and would take many times the memory of the text.
+        // Not parsed into values, which would take many times the memory of the text.
         OutputMode::Structured => match serde_json::from_str::<&RawValue>(&text) {
             Ok(value) if value.get().starts_with('{') => text,
             _ => json!({ key: text }).to_string(),

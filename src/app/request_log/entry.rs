@@ -1,5 +1,5 @@
-//! What is kept of one request: bytes as they came, copied so that no larger buffer is held, and
-//! bounded, so that it can be told what a journal weighs.
+//! The record of one request: bytes as they came, copied so that no larger buffer is kept alive, and
+//! bounded, so that the size of a log is known.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,100 +13,100 @@ use crate::domain::fault_rule::Fault;
 use crate::domain::Credits;
 use crate::ids::RequestId;
 
-/// The most bytes kept of a body: beyond what tests look at, and a thousand of them are no burden.
+/// The most bytes kept of a body: more than tests look at, and little for a thousand entries.
 const LONGEST_TEXT: usize = 64 * 1024;
 
-/// A request, what became of it, and why.
+/// A request, its response, and why it was so.
 #[derive(Debug)]
 pub struct Entry {
-    /// Its place in the journal, from 1. The journal gives it.
+    /// The number, from 1, given by the log.
     pub(super) number: u64,
-    /// When its account was known, on the account's clock.
+    /// When the request came, on the account's clock.
     pub came: DateTime<Utc>,
     /// Its id.
     pub id: RequestId,
-    /// What was sent.
+    /// The request.
     pub request: LoggedRequest,
-    /// What was answered; nothing when the client went away before.
+    /// The response; `None` if the client left before.
     pub answer: Option<LoggedResponse>,
-    /// How it ended.
+    /// How the response ended.
     pub end: ResponseEnd,
-    /// What the model was shown, if one was asked.
+    /// The prompt that a model was shown.
     pub shown: Option<ShownPrompt>,
-    /// The rule that answered.
+    /// The reply rule that answered.
     pub rule: Option<Arc<str>>,
-    /// Why no answer was made, where one was asked for and failed.
+    /// Why the model gave no reply.
     pub failure: Option<String>,
-    /// What was charged.
+    /// The charge.
     pub charge: Option<Credits>,
-    /// The fault that it met.
+    /// The fault that was injected.
     pub fault: Option<Arc<Fault>>,
-    /// What the limiter said, if it was asked.
+    /// The decision of the rate limiter.
     pub verdict: Option<RateLimitVerdict>,
-    /// How long it took.
+    /// Durations.
     pub took: Timing,
-    /// In bytes.
+    /// The size in bytes.
     weight: usize,
 }
 
-/// A request as it was sent.
+/// A request as it came.
 #[derive(Debug)]
 pub struct LoggedRequest {
     /// `POST`.
     pub method: Cow<'static, str>,
     /// Path and query.
     pub target: Box<str>,
-    /// The route that it took: `/v1/runner/{deployment_id}`.
+    /// The route: `/v1/runner/{deployment_id}`.
     pub route: Option<&'static str>,
-    /// Its headers, with keys and all.
+    /// The headers, including keys.
     pub headers: HeaderLines,
-    /// Its body; nothing when it was answered before that was read.
+    /// The body; `None` if the response did not wait for it.
     pub body: Option<BodyExcerpt>,
 }
 
-/// An answer as it was given.
+/// A response as it was sent.
 #[derive(Debug)]
 pub struct LoggedResponse {
     /// Its status.
     pub status: u16,
-    /// Its headers, apart from what the connection adds.
+    /// The headers, except those that the connection adds.
     pub headers: HeaderLines,
-    /// Its body, as far as it was given.
+    /// The body, as far as it was sent.
     pub body: BodyExcerpt,
-    /// The words of a stream, as far as they were given and kept.
+    /// The words of a stream, as far as they were sent and kept.
     pub words: Option<Vec<Word>>,
 }
 
-/// A word of a stream: where it ends in the body, and when it was given.
+/// A word of a stream: its end in the body, and its time.
 #[derive(Debug, Clone, Copy)]
 pub struct Word {
-    /// Where it ends in the body that is kept, in bytes.
+    /// Its end in the kept body, in bytes.
     pub end: usize,
-    /// How long after the request came.
+    /// The time since the request came.
     pub at: Duration,
 }
 
-/// How an answer ended.
+/// How a response ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResponseEnd {
-    /// It was given to its end.
+    /// It was sent completely.
     Complete,
-    /// It broke off.
+    /// The server broke it off.
     Broken,
-    /// The client went away.
+    /// The client left.
     HungUp,
 }
 
-/// How long a request took.
+/// The durations of a request.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Timing {
-    /// Until the answer ended.
+    /// Until the response ended.
     pub total: Duration,
-    /// Until the answer's head was there.
+    /// Until the head of the response was ready.
     pub head: Option<Duration>,
-    /// Of this, what the answer was held back on purpose: by its pace or by a fault.
+    /// The part that was delayed on purpose: by the pace or by a fault.
     pub delayed: Duration,
-    /// Of this, what was spent waiting until the client took what was there.
+    /// The part that was spent waiting for the client to read.
     pub client: Duration,
 }
 
@@ -118,7 +118,7 @@ impl Timing {
 }
 
 impl Entry {
-    /// What became of `request`, as far as it is known without the services' `notes`.
+    /// An entry without the facts of the use cases, which `trace` adds.
     pub fn new(
         request: LoggedRequest,
         came: DateTime<Utc>,
@@ -143,17 +143,17 @@ impl Entry {
         }
     }
 
-    /// Its place in the journal, from 1.
+    /// The number, from 1.
     pub fn number(&self) -> u64 {
         self.number
     }
 
-    /// The path that was asked for.
+    /// The path.
     pub fn path(&self) -> &str {
         self.request.target.split_once('?').map_or(&*self.request.target, |(path, _)| path)
     }
 
-    /// What stands behind the `?`.
+    /// The query, without the `?`.
     pub fn query(&self) -> Option<&str> {
         self.request.target.split_once('?').map(|(_, query)| query)
     }
@@ -162,7 +162,7 @@ impl Entry {
         self.weight
     }
 
-    /// The entry with its weight known.
+    /// The entry with its size computed.
     pub(super) fn weighed(mut self) -> Self {
         let prompt_weight = self.shown.as_ref().map_or(0, ShownPrompt::weight);
         if let Some(given) = &mut self.answer {
@@ -181,12 +181,12 @@ impl Entry {
     }
 }
 
-/// The header lines of a message, in one piece.
+/// The header lines of a message in one buffer.
 #[derive(Debug)]
 pub struct HeaderLines(Box<[u8]>);
 
 impl HeaderLines {
-    /// The lines of `headers`: names and values. A value holds no line end.
+    /// The lines of `headers`: names and values. A value has no line breaks.
     pub fn new<'h, I>(headers: impl Fn() -> I) -> Self
     where
         I: Iterator<Item = (&'h str, &'h [u8])>,
@@ -213,26 +213,26 @@ impl HeaderLines {
     }
 }
 
-/// The beginning of a body.
+/// The beginning of a body, and the length of all of it.
 #[derive(Debug, Default)]
 pub struct BodyExcerpt {
     bytes: Vec<u8>,
-    /// How long all of it is, in bytes.
+    /// The length of the whole body in bytes.
     length: usize,
 }
 
 impl BodyExcerpt {
-    /// As much of `bytes` as is kept.
+    /// The kept part of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         let mut text = Self::default();
         text.push(bytes);
         text
     }
 
-    /// More of it.
+    /// Appends a further part of the body.
     pub fn push(&mut self, more: &[u8]) {
         let room = LONGEST_TEXT - self.bytes.len();
-        // A client's first bytes are its last in most bodies: there is nothing to grow for.
+        // Most bodies come in one chunk: reserve exactly.
         if self.bytes.is_empty() {
             self.bytes.reserve_exact(more.len().min(room));
         }
@@ -240,27 +240,27 @@ impl BodyExcerpt {
         self.length += more.len();
     }
 
-    /// What is kept of it.
+    /// The kept part.
     pub fn kept(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.bytes)
     }
 
-    /// What is kept of it between two places.
+    /// The kept part between two positions.
     pub fn between(&self, start: usize, end: usize) -> Cow<'_, str> {
         String::from_utf8_lossy(self.bytes.get(start..end).unwrap_or_default())
     }
 
-    /// How many bytes of it are kept.
+    /// The number of kept bytes.
     pub fn kept_length(&self) -> usize {
         self.bytes.len()
     }
 
-    /// How long all of it is, in bytes.
+    /// The length of the whole body in bytes.
     pub fn length(&self) -> usize {
         self.length
     }
 
-    /// Whether not all of it is kept.
+    /// Whether a part of the body is not kept.
     pub fn is_cut(&self) -> bool {
         self.bytes.len() < self.length
     }

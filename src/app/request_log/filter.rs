@@ -1,52 +1,52 @@
-//! Picks entries.
+//! Selects entries.
 
 use chrono::{DateTime, Utc};
 
 use super::entry::Entry;
 use crate::domain::path::decoded;
 
-/// What an entry must be like; what is not said may be as it likes.
+/// Conditions on entries; those that are `None` hold for every entry.
 #[derive(Debug, Clone, Default)]
 pub struct EntryFilter {
-    /// Its method, in any case.
+    /// The method, in any case.
     pub method: Option<String>,
-    /// Its route, to the letter.
+    /// The route, exactly.
     pub route: Option<String>,
-    /// Its path, however it is encoded, or with a `*` at its end the beginning of its path.
+    /// The path in any encoding; with a `*` at the end, a prefix of it.
     pub path: Option<String>,
-    /// Its answer's status.
+    /// The status of the response.
     pub status: Option<StatusFilter>,
-    /// What its body contains, to the letter.
+    /// A text that the body contains, exactly.
     pub body: Option<String>,
-    /// What it came after.
+    /// After which entry or time it came.
     pub since: Option<Since>,
 }
 
-/// Which statuses.
+/// One status or a class of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatusFilter {
     /// This one.
     Is(u16),
-    /// Those that begin with this digit.
+    /// Those with this first digit.
     Begins(u16),
 }
 
-/// What entries come after.
+/// The position after which entries are selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Since {
     /// The entry of this number.
     Number(u64),
-    /// This time on the account's clock: entries of that time are among them.
+    /// This time on the account's clock, inclusive.
     Time(DateTime<Utc>),
 }
 
 impl EntryFilter {
-    /// Whether `entry` is like that.
+    /// Whether all conditions hold for `entry`.
     pub fn takes(&self, entry: &Entry) -> bool {
         self.missed_by(entry).is_none()
     }
 
-    /// The first of the filters that `entry` is not like.
+    /// The name of the first condition that does not hold for `entry`.
     pub fn missed_by(&self, entry: &Entry) -> Option<&'static str> {
         let Self { method, route, path, status, body, since } = self;
         let request = &entry.request;
@@ -71,7 +71,7 @@ fn holds(wanted: Option<&String>, is: impl FnOnce(&str) -> bool) -> bool {
     wanted.is_none_or(|wanted| is(wanted))
 }
 
-/// Whether `path` is `wanted`, whichever way either is encoded.
+/// Whether the paths are equal, in any encoding.
 pub fn is_path(path: &str, wanted: &str) -> bool {
     let path = decoded(path);
     match wanted.strip_suffix('*') {

@@ -1,4 +1,4 @@
-//! What only services know about a request: they write it down here while they answer.
+//! Facts about a request that only use cases know, collected while it is answered.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -11,7 +11,7 @@ use crate::domain::fault_rule::Fault;
 use crate::domain::{BackendName, Credits, Part, Prompt};
 use crate::models::rules::{NearMiss, TriedRules};
 
-/// The notes on one request. Each thing is written down once; a second word changes nothing.
+/// The facts about one request. Each is set once; later values are ignored.
 #[derive(Debug, Default)]
 pub struct RequestTrace {
     shown: OnceLock<ShownPrompt>,
@@ -19,30 +19,30 @@ pub struct RequestTrace {
     failure: OnceLock<String>,
     charge: OnceLock<Credits>,
     fault: OnceLock<Arc<Fault>>,
-    /// The request's waits, faults' and paces', on one schedule.
+    /// The waits of the request, for faults and pace, on one schedule.
     waits: OnceLock<Box<Pacer>>,
     /// In nanoseconds.
     delayed: AtomicU64,
 }
 
-/// What a model was shown.
+/// The prompt that a model was shown.
 #[derive(Debug, Clone)]
 pub struct ShownPrompt {
-    /// All of it; the same that the model has, not a copy. Nothing where it was too large to keep.
+    /// The prompt, shared with the model; `None` if it was too large to keep.
     pub prompt: Option<Arc<Prompt>>,
     weight: usize,
-    /// Who was asked.
+    /// The model provider.
     pub backend: BackendName,
-    /// The rules there were at that time.
+    /// The rules at that time.
     pub rules: TriedRules,
 }
 
-/// The heaviest prompt kept, in bytes: a model's whole context of text.
+/// The largest prompt kept, in bytes: the context of a model as text.
 const HEAVIEST_PROMPT: usize = 1024 * 1024;
 
 impl ShownPrompt {
-    /// `prompt` was shown to `backend`. One that is too heavy is not kept: an answer may be streamed
-    /// for a long time.
+    /// `prompt` was shown to `backend`. A prompt that is too large is not kept, because a stream may
+    /// last long.
     pub fn new(prompt: &Arc<Prompt>, backend: BackendName, rules: TriedRules) -> Self {
         let weight = weight_of(prompt);
         let kept = weight <= HEAVIEST_PROMPT;
@@ -54,12 +54,12 @@ impl ShownPrompt {
         }
     }
 
-    /// What is kept of the prompt, in bytes.
+    /// The kept size of the prompt in bytes.
     pub(super) fn weight(&self) -> usize {
         self.weight
     }
 
-    /// The rules that stand before `rule`, or of all if none answered, and just missed.
+    /// The near misses among the rules before `rule`, or among all rules if none answered.
     pub fn near_misses(&self, rule: Option<&str>) -> Vec<NearMiss> {
         let fixtures = self.backend == BackendName::Canned;
         let misses = |prompt: &Arc<Prompt>| self.rules.near_misses(prompt, rule, fixtures);
@@ -68,43 +68,43 @@ impl ShownPrompt {
 }
 
 impl RequestTrace {
-    /// A model is shown this.
+    /// Sets the prompt.
     pub fn show(&self, shown: ShownPrompt) {
         let _ = self.shown.set(shown);
     }
 
-    /// This rule answered.
+    /// Sets the rule that answered.
     pub fn answered_by(&self, rule: Arc<str>) {
         let _ = self.rule.set(rule);
     }
 
-    /// No answer was made, for this reason.
+    /// Sets the reason of a failure.
     pub fn failed(&self, reason: String) {
         let _ = self.failure.set(reason);
     }
 
-    /// Why no answer was made.
+    /// The reason of a failure.
     pub fn failure(&self) -> Option<&str> {
         self.failure.get().map(String::as_str)
     }
 
-    /// So much was charged.
+    /// Sets the charge.
     pub fn charged(&self, cost: Credits) {
         let _ = self.charge.set(cost);
     }
 
-    /// The request meets this fault, unless it has met one already; gives the one that it met.
+    /// Sets the fault of the request, unless it has one; returns the fault that it has.
     pub fn faulted(&self, fault: Arc<Fault>) -> &Arc<Fault> {
         self.fault.get_or_init(|| fault)
     }
 
-    /// From now on advances of `clock`, the account's, count for the waits of the request.
+    /// Starts the schedule of waits: from now on advances of `clock` count for them.
     pub fn start_pacing(&self, clock: &Arc<Clock>) -> &Pacer {
         self.waits.get_or_init(|| Box::new(Pacer::on(Arc::clone(clock))))
     }
 
-    /// Holds the answer back on purpose, for so long on the account's clock. It is written down also
-    /// when the client goes away meanwhile.
+    /// Delays the response by `wait` on the account's clock. The delay is recorded even if the client
+    /// leaves meanwhile.
     pub async fn delay(&self, clock: &Arc<Clock>, wait: Duration) {
         let _held_back = DelayGuard { notes: self, since: Stopwatch::start() };
         self.start_pacing(clock).next(wait).await;
@@ -119,23 +119,23 @@ impl RequestTrace {
         self.rule.get()
     }
 
-    /// What was charged.
+    /// The charge.
     pub fn charge(&self) -> Option<Credits> {
         self.charge.get().copied()
     }
 
-    /// The fault that the request met.
+    /// The fault of the request.
     pub fn fault(&self) -> Option<&Arc<Fault>> {
         self.fault.get()
     }
 
-    /// How long the answer was held back on purpose.
+    /// The delays so far.
     pub fn delayed(&self) -> Duration {
         Duration::from_nanos(self.delayed.load(Ordering::Relaxed))
     }
 }
 
-/// An answer held back on purpose, until this is dropped.
+/// Records a delay when it is dropped.
 #[derive(Debug)]
 struct DelayGuard<'n> {
     notes: &'n RequestTrace,
@@ -149,7 +149,7 @@ impl Drop for DelayGuard<'_> {
     }
 }
 
-/// What `prompt` weighs, in bytes.
+/// The size of `prompt` in bytes.
 fn weight_of(prompt: &Prompt) -> usize {
     let history = prompt.history.iter().map(|turn| 32 + weight_of_parts(&turn.parts));
     let scene = [&prompt.scene.variables, &prompt.scene.meta];

@@ -1,29 +1,29 @@
-//! How many clients may wait for entries of a journal, or follow it, at a time.
+//! Bounds the clients that wait for entries or follow a request log.
 
 use std::sync::Arc;
 
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// The most watchers of one account's journal.
+/// The most watchers of one account.
 const MOST_OF_AN_ACCOUNT: usize = 128;
-/// The most watchers of all journals together. Each holds a connection and a few kilobytes.
+/// The most watchers of all accounts. Each holds a connection and a few kilobytes.
 const MOST: usize = 4096;
 
-/// The watchers of one account's journal, or of all journals.
+/// The watchers of one account or of the server.
 #[derive(Debug, Clone)]
 pub struct Watchers {
     free: Arc<Semaphore>,
     most: usize,
 }
 
-/// A place among the watchers, taken until it is dropped.
+/// The permit of a watcher; dropping it frees the place.
 #[derive(Debug)]
 pub struct WatcherPermit {
     _places: [OwnedSemaphorePermit; 2],
 }
 
-/// All places are taken.
+/// All permits are in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("{most} clients wait for requests or follow them already, which is the most {scope}")]
 pub struct TooManyWatchers {
@@ -46,7 +46,7 @@ impl Watchers {
         Self { free: Arc::new(Semaphore::new(most)), most }
     }
 
-    /// Takes a place among these watchers of one account and those of the whole server.
+    /// A permit from those of the account and of the server.
     pub fn watch(&self, of_the_server: &Self) -> Result<WatcherPermit, TooManyWatchers> {
         let (of_account, of_server) =
             (self.place("for an account")?, of_the_server.place("for all accounts")?);

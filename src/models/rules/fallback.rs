@@ -1,5 +1,5 @@
-//! What a model might say where no rule says it: plausible, about what was asked, and a pure
-//! function of what the model was shown: the same in every run, on every server.
+//! The generated text for prompts that no rule matches: plausible, about the question, and a pure
+//! function of the prompt, so that it is the same in every run.
 
 use std::hash::Hasher as _;
 
@@ -42,7 +42,7 @@ const CLOSINGS: [&str; 6] = [
     "Is there anything about it you would like me to explain first?",
 ];
 
-/// The most of the question that an answer repeats, in characters.
+/// The longest part of the question that is repeated, in characters.
 const SUBJECT: usize = 80;
 
 pub(super) fn answer(prompt: &Prompt) -> String {
@@ -67,7 +67,7 @@ pub(super) fn answer(prompt: &Prompt) -> String {
     }
 }
 
-/// A plausible plan of the answer.
+/// The thoughts for the generated text.
 pub(super) fn thoughts(prompt: &Prompt) -> String {
     let subject = subject(&prompt.message);
     let context = match prompt.history.len() {
@@ -81,7 +81,7 @@ pub(super) fn thoughts(prompt: &Prompt) -> String {
     )
 }
 
-/// What was asked, in quotes and cut at a word; else what was sent.
+/// The question in quotes, cut at a word; else the kinds of the parts.
 fn subject(message: &[Part]) -> String {
     let text = text_of(message);
     match (excerpt(&text), message.iter().find_map(|part| part.as_file().map(|_| part.kind()))) {
@@ -98,13 +98,13 @@ fn file_word(kind: &str) -> &str {
     if kind == "url" { "document" } else { kind }
 }
 
-/// The latest earlier message of the user that the model was shown.
+/// The user's latest message before the present one.
 fn earlier(prompt: &Prompt) -> Option<String> {
     let said = prompt.history.iter().rev().find(|turn| turn.role == Role::User)?;
     excerpt(&text_of(&said.parts))
 }
 
-/// The first words of `text`, without trailing punctuation; nothing where there are none.
+/// The first words of `text` without trailing punctuation; `None` if there are none.
 fn excerpt(text: &str) -> Option<String> {
     let mut excerpt = String::new();
     let mut cut = false;
@@ -129,7 +129,7 @@ fn excerpt(text: &str) -> Option<String> {
     Some(excerpt)
 }
 
-/// A number drawn from all that the model is shown.
+/// A hash of the whole prompt.
 fn fingerprint(prompt: &Prompt) -> u64 {
     let mut hasher = SipHasher24::new_with_keys(0, 0);
     let mut add = |text: &str| {

@@ -1,28 +1,27 @@
-//! Regular expressions, within bounds: of their source, of what they compile to, and of how long
-//! matching takes.
+//! Regular expressions with bounds on their source, their compiled size and their nesting.
 
 use regex::{Regex, RegexBuilder};
 use thiserror::Error;
 
-/// How long a pattern may be, in bytes.
+/// The longest source in bytes.
 pub(super) const SOURCE: usize = 4 << 10;
 
-/// What a pattern may compile to, in bytes.
+/// The largest compiled size in bytes.
 pub(super) const COMPILED: usize = 1 << 20;
 
-/// What the patterns of one list of rules may compile to together.
+/// The largest compiled size of all patterns of a list of rules, in bytes.
 pub(super) const TOGETHER: usize = 16 << 20;
 
-/// The size that the smallest patterns count for.
+/// The size that the smallest patterns count as.
 pub(super) const SMALLEST: usize = 4 << 10;
 
-/// Sizes that are tried one after the other: the first that does is what a pattern counts for.
+/// Size limits that are tried in order: a pattern counts as the first that suffices.
 const SIZES: [usize; 5] = [SMALLEST, 16 << 10, 64 << 10, 256 << 10, COMPILED];
 
-/// Bytes that one thread may remember of a pattern's matching.
+/// The bytes of a pattern's matching cache on one thread.
 const CACHE: usize = 128 << 10;
 
-/// How deep a pattern may nest; its parser and compiler call themselves for every level.
+/// The deepest nesting; parser and compiler recurse for every level.
 const NESTING: u32 = 100;
 
 /// A regular expression.
@@ -38,17 +37,17 @@ pub(crate) enum PatternError {
     /// Its source is too long.
     #[error("a pattern is {} KiB long at most", SOURCE >> 10)]
     TooLong,
-    /// It is not a pattern, or compiles to too much.
+    /// It is not a regular expression, or its compiled size is too large.
     #[error("{0}")]
     Regex(#[from] regex::Error),
-    /// It compiles to too much.
+    /// Its compiled size is too large.
     #[error(
         "the pattern compiles to more than {} KiB; counted repetitions of large classes such as \
          \\pL{{60}} do",
         COMPILED >> 10
     )]
     TooLarge,
-    /// It and those before it compile to too much.
+    /// Its compiled size is too large together with those before it.
     #[error("the patterns of the rules compile to more than {} MiB together", TOGETHER >> 20)]
     TooManyTogether,
 }
@@ -73,8 +72,8 @@ impl Pattern {
         Err(PatternError::TooLarge)
     }
 
-    /// The same, of which the size is taken from what is `left`. One that is refused counts as the
-    /// largest there may be, so that a list of such is not compiled for ever.
+    /// Compiles a pattern and subtracts its size from `left`. A refused pattern counts as the largest
+    /// allowed one, which bounds the work for a list of them.
     pub(super) fn within(source: &str, left: &mut usize) -> Result<Self, PatternError> {
         if *left == 0 {
             return Err(PatternError::TooManyTogether);
@@ -94,7 +93,7 @@ impl Pattern {
         self.regex.is_match(text)
     }
 
-    /// What it compiles to, in bytes, rounded up.
+    /// The compiled size in bytes, rounded up.
     pub(super) fn size(&self) -> usize {
         self.size
     }
