@@ -1,6 +1,6 @@
 #![doc = include_str!("../docs/ARCHITECTURE.md")]
 // Without the command, what only it uses is unused.
-#![cfg_attr(not(feature = "cli"), allow(dead_code, reason = "used by the command"))]
+#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports, reason = "used by the command"))]
 
 /// Declares modules that only this crate uses. The feature `internals` makes them public for the
 /// benchmarks, the fuzz targets and the integration tests.
