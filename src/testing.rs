@@ -1,9 +1,9 @@
 //! Mynah inside a Rust test: a server in this process, and its control plane as methods.
 //!
 //! [`Mynah::start`] serves both APIs on a free port of this machine, until the value is dropped.
-//! The client under test speaks HTTP to it and knows nothing of Mynah; the test says what the
-//! model answers, what goes wrong and what time it is, and looks at what was asked. The names are
-//! those of docs/control.md and of the helpers for other languages (`clients/`).
+//! The client under test speaks HTTP to it and needs no knowledge of Mynah. The test sets the model's
+//! replies, faults and the time, and asserts on the requests. The names are those of docs/control.md
+//! and of the helpers for other languages (`clients/`).
 //!
 //! ```
 //! use mynah::Mynah;
@@ -35,7 +35,7 @@
 //! let account = mynah.account().plan("pro").seed(7).await?;
 //! account.replies().queue("Yes.")?;
 //!
-//! // `ask` is the client under test: it is given a URL and a key, and gives status and content.
+//! // `ask` is the client under test: it takes a URL and a key, and returns status and content.
 //! let (status, content) = ask(&account.runner_url(), account.key(), "Is billing open?")?;
 //! assert_eq!((status, content), (200, json!("Yes.")));
 //!
@@ -55,22 +55,21 @@
 //!
 //! # The server
 //!
-//! It has a thread and a runtime of its own. So it serves clients that block as well as
-//! asynchronous ones, whatever runtime the test has (or none), time paused or not; it can be shared
-//! by tests whose runtimes come and go; and to drop it stops it before the drop returns, without
-//! waiting for clients, nor longer than 1.5 seconds for work that does not stop. [`Mynah::stop`] lets running answers finish first.
+//! The server has a thread and a runtime of its own. It serves blocking and asynchronous clients, with
+//! any runtime of the test or none, with time paused or not, and can be shared by tests with different
+//! runtimes. Dropping it stops it before the drop returns, without waiting for clients, and after at
+//! most 1.5 seconds. [`Mynah::stop`] lets running responses finish first.
 //!
-//! Unless [`Mynah::builder`] is told otherwise, data is in memory, the seed is 1 and streams come
-//! without pauses. Nothing is printed, no signal is listened for, no subscriber for logs is
-//! installed: with one of your own, the server's log lines come to it. Servers of one process share
-//! nothing.
+//! By default data is in memory, the seed is 1 and streams have no pauses ([`Mynah::builder`] changes
+//! these). The server prints nothing, handles no signals and installs no log subscriber; it logs to
+//! the test's subscriber, if there is one. Servers in one process share nothing.
 //!
 //! # The account
 //!
-//! An [`Account`] is a world of its own, chosen by the key that a client sends: its [clock], its
-//! [replies](Account::replies), its [faults](Account::faults), its journal. What acts on it in
-//! memory is a plain call; what has to do with its data is a future, which any executor can wait for.
-//! Rules and faults are taken as Rust types or as the JSON that docs/control.md shows ([`Form`]).
+//! An [`Account`] is isolated from all others and chosen by the key that a client sends. It has its own
+//! [clock], [replies](Account::replies), [faults](Account::faults) and request log. Methods that act in
+//! memory are plain calls; those that use the database are futures for any executor. Rules and faults
+//! are given as Rust types or as the JSON of docs/control.md ([`Form`]).
 //!
 //! ```
 //! # use mynah::Mynah;
@@ -141,7 +140,7 @@ pub use crate::models::rules::account_rules::RuleListItem;
 pub use crate::models::rules::edit::{Position, RuleDefinition};
 pub use crate::models::rules::queue::QueuedReply;
 
-/// A time, in UTC; `"2026-01-01T00:00:00Z".parse()` gives one.
+/// A time in UTC: `"2026-01-01T00:00:00Z".parse()`.
 pub type Time = chrono::DateTime<chrono::Utc>;
 
 /// A server in this process. It stops when it is dropped.
@@ -152,17 +151,17 @@ pub struct Mynah {
 }
 
 impl Mynah {
-    /// Starts a server on a free port, with everything as usual.
+    /// Starts a server on a free port with default options.
     pub async fn start() -> Result<Self, StartError> {
         Self::builder().start().await
     }
 
-    /// A server to start with something set.
+    /// Builds a server with other options.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// Where it listens.
+    /// The address of the listener.
     pub fn address(&self) -> SocketAddr {
         self.core.address
     }
@@ -172,29 +171,29 @@ impl Mynah {
         self.core.url("")
     }
 
-    /// Where the Runner API begins: `http://127.0.0.1:PORT/v1/runner`.
+    /// The base URL of the Runner API: `http://127.0.0.1:PORT/v1/runner`.
     pub fn runner_url(&self) -> String {
         self.core.url(Api::Runner.prefix())
     }
 
-    /// Where the Characters API begins: `http://127.0.0.1:PORT/api/v1`.
+    /// The base URL of the Characters API: `http://127.0.0.1:PORT/api/v1`.
     pub fn characters_url(&self) -> String {
         self.core.url(Api::Characters.prefix())
     }
 
-    /// An account to make. It is there until [`Account::remove`], or as long as the server.
+    /// Creates an account. It exists until [`Account::remove`] or the end of the server.
     pub fn account(&self) -> AccountBuilder {
         AccountBuilder::new(self.core.clone())
     }
 
-    /// An account that there is: of the fixtures (`demo`), or made before.
+    /// An existing account: of the fixtures (`demo`), or created before.
     pub fn existing(&self, id: &str) -> Result<Account, Error> {
         let account = self.core.registry.require(&AccountId::from(id))?;
         Ok(Account::new(self.core.clone(), account))
     }
 
-    /// Stops it in good order: no new connections, running answers and streams finish within the
-    /// builder's grace, what was acknowledged is stored.
+    /// Stops the server gracefully: it accepts no new connections, running responses and streams finish
+    /// within the grace, and what was acknowledged is stored.
     pub async fn stop(self) {
         self.running.stop().await;
     }

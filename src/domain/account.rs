@@ -1,4 +1,4 @@
-//! Who uses the APIs: accounts, their keys, plans and money.
+//! Accounts, their keys, plans and credits.
 
 use std::fmt;
 
@@ -7,46 +7,46 @@ use serde::Deserialize;
 
 use crate::ids::{AccountId, ProjectId};
 
-/// An account as the fixtures describe it. Everything a client makes belongs to one.
+/// An account as the fixtures describe it.
 #[derive(Debug, Clone)]
 pub struct FixtureAccount {
-    /// Its id.
+    /// The id.
     pub id: AccountId,
     /// The project whose deployments it may use.
     pub project: ProjectId,
-    /// The plan that sets its limits.
+    /// The plan, which sets its limits.
     pub plan: Plan,
-    /// The credits it starts with.
+    /// The initial credits.
     pub balance: Credits,
-    /// The keys that open it, in either API.
+    /// The keys, valid in both APIs.
     pub keys: Vec<ApiKey>,
 }
 
-/// A plan: how many requests a minute an account may send.
+/// A plan: the rate limits of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     /// The id of the plan: `free`, `pro`.
     pub id: String,
-    /// Requests a minute to the Characters API (characters.txt, plans and limits).
+    /// Requests per minute to the Characters API (characters.txt, plans and limits).
     #[schemars(range(min = 1))]
     pub requests_per_minute: u32,
-    /// Requests a minute to the Runner API, which documents no limit; none by default.
+    /// Requests per minute to the Runner API, which documents no limit; none by default.
     #[schemars(range(min = 1))]
     pub runner_requests_per_minute: Option<u32>,
 }
 
-/// A key as a client sends it. Never shown: `Debug` prints no part of it.
+/// A key as a client sends it. `Debug` prints no part of it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ApiKey(String);
 
 impl ApiKey {
-    /// The key spelt `key`.
+    /// The key with this text.
     pub fn new(key: impl Into<String>) -> Self {
         Self(key.into())
     }
 
-    /// The key in clear, for comparing and for the start-up banner.
+    /// The text of the key, for comparison and the start-up banner.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -64,7 +64,7 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// Money, in whole millionths of a credit: sums are exact.
+/// An amount of credits in whole millionths, so that sums are exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Credits(i64);
 
@@ -88,7 +88,7 @@ impl Credits {
         whole.checked_mul(Self::MILLIONTHS)?.checked_add(millionths).map(Self)
     }
 
-    /// How many millionths of a credit.
+    /// The amount in millionths of a credit.
     pub fn millionths(self) -> i64 {
         self.0
     }

@@ -1,4 +1,4 @@
-//! What an account can call upon: deployments, models, agents; and the images it has made.
+//! Deployments, models, agents and images.
 
 use std::sync::Arc;
 
@@ -17,23 +17,23 @@ use crate::ids::{AccountId, AgentId, DeploymentId, ImageId, LlmId, ProjectId, Sd
 /// A deployment of the Runner API.
 #[derive(Debug, Clone)]
 pub struct Deployment {
-    /// Its id, as it stands in the path.
+    /// The id in the path.
     pub id: DeploymentId,
     /// The account that owns it, to which use without a key is attributed.
     pub owner: AccountId,
     /// The project that its owner belongs to; keys of other projects are refused.
     pub project: ProjectId,
-    /// The name of the model that answers are said to come from.
+    /// The model name reported in responses.
     pub model: Arc<str>,
     /// System instructions.
     pub instructions: Instructions,
     /// Whether answers are text or an object.
     pub output: OutputMode,
-    /// Who answers.
+    /// The model provider.
     pub backend: BackendName,
     /// `Some` when no key is needed, with the origins that may call.
     pub public: Option<Allowlist>,
-    /// What its users meet, each account on a count of its own.
+    /// Attached faults; each account has its own counts.
     pub faults: Vec<CompiledFault>,
 }
 
@@ -41,14 +41,14 @@ pub struct Deployment {
 #[derive(Debug, Clone)]
 pub struct Instructions {
     pieces: Vec<InstructionPart>,
-    /// What they are without a variable: in most requests, and in all if they have no slot.
+    /// The text without variables, which most requests use.
     blank: Arc<Counted>,
 }
 
 #[derive(Debug, Clone)]
 enum InstructionPart {
     Text(String),
-    /// Its name.
+    /// The name.
     Slot(String),
 }
 
@@ -65,7 +65,7 @@ impl Instructions {
                 pieces.push(InstructionPart::Slot(name.to_owned()));
                 rest = tail;
             } else {
-                // Not a slot: one brace is plain text, the next may open a slot (`{{{NAME}}`).
+                // One brace is plain text; the next may open a slot (`{{{NAME}}`).
                 before.push('{');
                 rest = rest.get(passed.len() + 1..).unwrap_or_default();
             }
@@ -101,22 +101,22 @@ fn filled(pieces: &[InstructionPart], variables: &Variables) -> String {
 /// A language model of the Characters API.
 #[derive(Debug, Clone)]
 pub struct LlmModel {
-    /// Its id.
+    /// The id.
     pub id: LlmId,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// How many tokens it can be shown.
+    /// The size of its context in tokens.
     pub max_context: u64,
-    /// What a thousand tokens cost, shown or answered.
+    /// The price of a thousand tokens of prompt or reply.
     pub cost_per_1k_tokens: Credits,
-    /// Who answers.
+    /// The model provider.
     pub backend: BackendName,
-    /// What its users meet, each account on a count of its own.
+    /// Attached faults; each account has its own counts.
     pub faults: Vec<CompiledFault>,
 }
 
 impl LlmModel {
-    /// What `tokens` cost, to the millionth, the last one begun counting whole.
+    /// The price of `tokens`, rounded up to a millionth of a credit.
     pub fn cost(&self, tokens: u64) -> Credits {
         let price = u128::from(self.cost_per_1k_tokens.millionths().max(0).unsigned_abs());
         let millionths = (u128::from(tokens) * price).div_ceil(1000);
@@ -124,38 +124,38 @@ impl LlmModel {
     }
 }
 
-/// A picture model (stable diffusion) of the Characters API.
+/// An image model (stable diffusion) of the Characters API.
 #[derive(Debug, Clone)]
 pub struct SdModel {
-    /// Its id.
+    /// The id.
     pub id: SdModelId,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// What an image or avatar costs.
+    /// The price of an image or avatar.
     pub cost_per_image: Credits,
-    /// What its users meet, each account on a count of its own.
+    /// Attached faults; each account has its own counts.
     pub faults: Vec<CompiledFault>,
 }
 
 /// An agent of the Characters API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agent {
-    /// Its id.
+    /// The id.
     pub id: AgentId,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// What it looks like, its age first.
+    /// The appearance, beginning with the age.
     pub appearance_prompt: String,
-    /// What it is like.
+    /// The personality.
     pub personality_prompt: String,
-    /// What it is for.
+    /// The role.
     pub description: String,
-    /// What its avatar is drawn with, if it has one.
+    /// The image model of its avatar, if it has one.
     pub sd_model: Option<SdModelId>,
 }
 
 impl Agent {
-    /// What its avatar shows.
+    /// The prompt of its avatar.
     pub fn avatar_prompt(&self) -> String {
         match self.appearance_prompt.as_str() {
             "" => format!("Portrait of {}", self.name),
@@ -167,13 +167,13 @@ impl Agent {
 /// An image of the Characters API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
-    /// Its id.
+    /// The id.
     pub id: ImageId,
-    /// What it shows.
+    /// The prompt.
     pub prompt: String,
-    /// What it is drawn with.
+    /// The image model.
     pub sd_model: SdModelId,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: DateTime<Utc>,
 }
 

@@ -1,4 +1,4 @@
-//! What a server is started with.
+//! Options of a server inside a test.
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -12,8 +12,8 @@ use crate::http::FaultHeader;
 use crate::http::extract::Strictness;
 use crate::http::route_table;
 
-/// A server to start: [`Mynah::builder`]. Options are those of `mynah serve`, but for their
-/// defaults: a free port, data in memory, the seed 1, streams without pauses, a second of grace.
+/// Builds a server: [`Mynah::builder`]. Options are those of `mynah serve` with other defaults: a free
+/// port, data in memory, the seed 1, streams without pauses, a grace of one second.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -49,19 +49,19 @@ impl Default for Builder {
 }
 
 impl Builder {
-    /// The port to listen on, of 127.0.0.1; 0, the usual, is a free one.
+    /// The port on 127.0.0.1. Default: 0, a free one.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
         self
     }
 
-    /// Where ids and chance come from.
+    /// The seed of ids and random choices.
     pub fn seed(mut self, seed: u64) -> Self {
         self.config.seed = seed;
         self
     }
 
-    /// Where every account's clock stands still at first; clocks run with the system's otherwise.
+    /// Freezes every account's clock at this time. Default: clocks run with the system's.
     pub fn clock(mut self, at: Time) -> Self {
         self.config.clock = Some(at);
         self
@@ -73,45 +73,45 @@ impl Builder {
         self
     }
 
-    /// A folder of fixtures in the place of the built-in ones. It is read once.
+    /// A folder of fixtures, replacing the built-in ones. It is read once.
     pub fn fixtures(mut self, folder: impl Into<PathBuf>) -> Self {
         self.config.fixtures = Some(folder.into());
         self
     }
 
-    /// A further file of fixtures, by name and text. It takes the place of a file of this name
-    /// (`replies.toml`); others stand beside the built-in ones, or those of the folder. Files are
-    /// read in the order of their names, and the first rule that matches answers.
+    /// Adds a fixture file by name and text. It replaces a file of the same name (`replies.toml`) among
+    /// the built-in ones or those of the folder. Files are read in the order of their names, and the
+    /// first rule that matches answers.
     pub fn fixture(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
         self.further.push((name.into(), text.into()));
         self
     }
 
-    /// Who answers, whatever a deployment says.
+    /// The backend of every deployment, overriding the fixtures.
     pub fn backend(mut self, backend: BackendName) -> Self {
         self.config.backend = Some(backend);
         self
     }
 
-    /// Whether fields that the documents do not have are refused; they are ignored otherwise.
+    /// Refuses fields that the documents do not define. Default: they are ignored.
     pub fn strict(mut self, strict: bool) -> Self {
         self.config.strictness = if strict { Strictness::Strict } else { Strictness::Lenient };
         self
     }
 
-    /// Where data is kept: `sqlite://FILE`, or `sqlite::memory:`, the usual.
+    /// The database: `sqlite://FILE`. Default: `sqlite::memory:`.
     pub fn database(mut self, url: impl Into<String>) -> Self {
         self.config.database = url.into();
         self
     }
 
-    /// How many of an account's latest requests its journal keeps, 1000 as a rule; 0 keeps none.
+    /// The most entries in the request log of an account; 0 for none. Default: 1000.
     pub fn journal_max(mut self, most: usize) -> Self {
         self.config.journal_max = most;
         self
     }
 
-    /// Whether a request may ask for a fault of its own with `x-mynah-fault`.
+    /// Lets a request cause a fault by the header `x-mynah-fault`.
     pub fn fault_header(mut self, obeyed: bool) -> Self {
         self.config.fault_header = if obeyed { FaultHeader::Obeyed } else { FaultHeader::Ignored };
         self
@@ -129,19 +129,19 @@ impl Builder {
         self
     }
 
-    /// What `X-RateLimit-Reset` tells.
+    /// The value of `X-RateLimit-Reset`.
     pub fn rate_limit_reset(mut self, reset: ResetStyle) -> Self {
         self.config.reset = reset;
         self
     }
 
-    /// How long running answers get at [`Mynah::stop`].
+    /// How long running responses may take at [`Mynah::stop`].
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// Starts it; to await the builder is the same.
+    /// Starts the server; awaiting the builder does the same.
     pub async fn start(self) -> Result<Mynah, StartError> {
         let Self { port, config, further, grace } = self;
         let fixtures = fixtures::read_with(config.fixtures.as_deref(), further, route_table())?;

@@ -1,4 +1,4 @@
-//! What can go wrong with a server inside a test.
+//! Errors of a server inside a test.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -17,18 +17,18 @@ use crate::server::ServerError;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The fixtures or the database are at fault.
+    /// The fixtures have errors, or the database cannot be opened.
     #[error(transparent)]
     App(#[from] ServerError),
-    /// The port is taken, most likely.
+    /// The port cannot be bound, for example because it is in use.
     #[error("cannot listen on port {port} of this machine")]
     Listen {
-        /// The port; 0 is a free one.
+        /// The port; 0 for a free one.
         port: u16,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
-    /// The system has no thread or no runtime to give.
+    /// The thread or its runtime cannot be created.
     #[error("cannot start the server's thread")]
     Thread(#[source] std::io::Error),
     /// The server ended before it was ready.
@@ -42,11 +42,11 @@ impl From<FixturesError> for StartError {
     }
 }
 
-/// Why an account or its server did not do what a test asked for.
+/// Why a call on an account or its server failed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// What the control plane refuses over HTTP, too: a wrong field, no such account …
+    /// The control plane refuses the same over HTTP: a wrong field, an unknown account …
     #[error(transparent)]
     Refused(Box<dyn StdError + Send + Sync>),
     /// The server has stopped.
@@ -84,7 +84,7 @@ impl From<UnknownRule> for Error {
     }
 }
 
-/// The requests that were waited for did not come. Says what came instead, also as `Debug`, so that
+/// The expected requests did not come in time. `Display` and `Debug` report what came instead, so that
 /// `unwrap` shows it.
 #[derive(Clone, PartialEq, Eq, Error)]
 #[error("{0}")]

@@ -1,4 +1,4 @@
-//! What is to go wrong in an account (docs/control.md, "Faults").
+//! The faults of an account (docs/control.md, "Faults").
 
 use super::{Error, Fault, FaultId, Form};
 use crate::app::AccountState;
@@ -7,20 +7,20 @@ use crate::domain::error::FieldError;
 use crate::domain::fault_rule::Carrier;
 use crate::http::route_table;
 
-/// An account's faults: [`Account::faults`](super::Account::faults).
+/// The faults of an account: [`Account::faults`](super::Account::faults).
 #[derive(Debug, Clone, Copy)]
 pub struct Faults<'a>(pub(super) &'a AccountState);
 
-/// A fault that was added, and how often it was met.
+/// A fault that was added, and its counts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AddedFault {
-    /// Its id.
+    /// The id.
     pub id: FaultId,
-    /// The fault as it was written.
+    /// The fault as it was given.
     pub fault: Fault,
-    /// Requests that it was for.
+    /// Requests that met its conditions.
     pub matched: u64,
-    /// Those that met its effect.
+    /// Requests that met its effect.
     pub fired: u64,
 }
 
@@ -31,30 +31,30 @@ impl From<faults::ActiveFault> for AddedFault {
 }
 
 impl Faults<'_> {
-    /// Adds a fault, behind those there are: a [`Fault`], or its JSON.
+    /// Adds a fault after the others: a [`Fault`] or its JSON.
     pub fn add(&self, fault: impl Form<Fault>) -> Result<AddedFault, Error> {
         let armed =
             fault.form()?.compile(Carrier::Account, route_table()).map_err(FieldError::from)?;
         Ok(self.0.epoch().faults.add(armed, self.0.clock.now()).into())
     }
 
-    /// All of them, in the order in which they are looked at.
+    /// All faults, in the order in which they are tried.
     pub fn list(&self) -> Vec<AddedFault> {
         self.0.epoch().faults.all().into_iter().map(AddedFault::from).collect()
     }
 
-    /// How often a fault's effect was met so far.
+    /// How many requests have met the effect of a fault.
     pub fn fired(&self, id: &FaultId) -> u64 {
         let all = self.0.epoch().faults.all();
         all.iter().find(|standing| standing.id == *id).map_or(0, |found| found.tally.fired)
     }
 
-    /// Takes one away.
+    /// Removes a fault.
     pub fn remove(&self, id: &FaultId) -> Result<(), Error> {
         Ok(self.0.epoch().faults.remove(id)?)
     }
 
-    /// Takes all away that were added; those of the fixtures stay.
+    /// Removes all faults that were added; those of the fixtures stay.
     pub fn clear(&self) {
         self.0.epoch().faults.clear();
     }

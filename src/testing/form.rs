@@ -1,4 +1,4 @@
-//! What tests may write in more than one form.
+//! Values that tests can give as Rust types or as JSON.
 
 use serde_json::Value;
 
@@ -6,10 +6,10 @@ use super::{Fault, Reply, ReplyRule};
 use crate::domain::error::FieldError;
 use crate::http::extract::from_json;
 
-/// Something that stands for a `T`: the Rust type itself, or JSON in the form of docs/control.md
+/// A value of type `T`: the Rust type itself, or JSON in the form of docs/control.md
 /// (`json!({"when": {"every": 2}, "effect": {"status": 503}})`). A text is a reply of that text.
 pub trait Form<T> {
-    /// The `T` it stands for, or which field is wrong.
+    /// Converts the value, or returns which field is wrong.
     fn form(self) -> Result<T, FieldError>;
 }
 

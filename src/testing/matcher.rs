@@ -1,4 +1,4 @@
-//! What a request must be like, and where one is not.
+//! Matches requests, and reports how a request differs.
 
 use std::fmt;
 
@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::request::LoggedExchange;
 use crate::app::request_log::is_path;
 
-/// What a request must be like: everything that is said of it must hold.
+/// Conditions on a request, all of which must hold.
 ///
-/// Objects are compared in part: they may have more fields; arrays must be as long.
+/// Objects match if they have at least the given fields; arrays must have the same length.
 #[derive(Debug, Default)]
 #[must_use = "it is given to an assertion"]
 pub struct RequestPattern {
@@ -17,10 +17,10 @@ pub struct RequestPattern {
     pub(super) since: Option<u64>,
 }
 
-/// One thing that must hold.
+/// A condition.
 pub(super) struct MatchCriterion {
     pub(super) name: String,
-    /// What is wanted, for people.
+    /// The wanted value as text.
     pub(super) wanted: String,
     check: Check,
 }
@@ -33,10 +33,10 @@ impl fmt::Debug for MatchCriterion {
     }
 }
 
-/// One thing that is not as it is wanted.
+/// A difference between a request and a condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Difference {
-    /// Its path: `body.content[0].text`.
+    /// The path of the value: `body.content[0].text`.
     pub(super) at: String,
     pub(super) wanted: String,
     pub(super) found: String,
@@ -47,7 +47,7 @@ impl Difference {
         Self { at: at.to_owned(), wanted: wanted.into(), found: found.into() }
     }
 
-    /// The criterion that it belongs to.
+    /// The condition that it belongs to.
     pub(super) fn criterion(&self) -> &str {
         self.at.split(['.', '[']).next().unwrap_or_default()
     }
@@ -66,7 +66,7 @@ impl RequestPattern {
         self.text("method", &wanted, |request| Some(request.method().to_owned()))
     }
 
-    /// The path, however it is encoded, or with a `*` at its end the beginning of the path.
+    /// The path in any encoding; with a `*` at the end, a prefix of it.
     pub fn path(self, path: &str) -> Self {
         let wanted = path.to_owned();
         self.with("path", path.to_owned(), move |request| {
@@ -98,7 +98,7 @@ impl RequestPattern {
         })
     }
 
-    /// The answer's status: `200`, or `"4xx"`.
+    /// The status of the response: `200`, or `"4xx"`.
     #[expect(clippy::needless_pass_by_value, reason = "it is a number or a text in the code")]
     pub fn status(self, status: impl ToString) -> Self {
         let wanted = status.to_string();
@@ -113,8 +113,7 @@ impl RequestPattern {
         })
     }
 
-    /// The body. A text is one that stands somewhere in one of the body's texts; other JSON is
-    /// compared in part.
+    /// The body. A text must be contained in one of the body's texts; other JSON is compared in part.
     pub fn body(self, body: impl Into<Value>) -> Self {
         let body = body.into();
         self.with("body", shown(&body), move |request| match (&body, request.body()) {
@@ -124,7 +123,7 @@ impl RequestPattern {
             (Value::String(text), found) => unless(holds_text(found, text), || {
                 Difference::new("body", format!("the text {}", shown(&body)), shown(found))
             }),
-            // The journal keeps an array as its text.
+            // The request log stores an array as its text.
             (Value::Array(_), Value::String(text)) => {
                 let found = serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into());
                 differences(&body, &found, "body")
@@ -133,7 +132,7 @@ impl RequestPattern {
         })
     }
 
-    /// The body of the answer, compared in part; a text is all of it.
+    /// The body of the response, compared in part; a text must be equal.
     pub fn answer(self, answer: impl Into<Value>) -> Self {
         let answer = answer.into();
         self.with("answer", shown(&answer), move |request| {
@@ -142,7 +141,7 @@ impl RequestPattern {
         })
     }
 
-    /// What the model was shown and who answered, compared in part: `json!({"turn": 2})`.
+    /// The prompt and the rule that answered, compared in part: `json!({"turn": 2})`.
     pub fn model(self, model: impl Into<Value>) -> Self {
         let model = model.into();
         self.with("model", shown(&model), move |request| {
@@ -150,23 +149,23 @@ impl RequestPattern {
         })
     }
 
-    /// How it ended: `complete`, `broken` or `hung_up`.
+    /// How the response ended: `complete`, `broken` or `hung_up`.
     pub fn end(self, end: &str) -> Self {
         self.text("end", end, |request| Some(request.end().to_owned()))
     }
 
-    /// The fault that it met, by the name of its effect: `status`, `break_after` …
+    /// The fault of the request, by the name of its effect: `status`, `break_after` …
     pub fn fault(self, effect: &str) -> Self {
         self.text("fault", effect, |request| request.fault().map(str::to_owned))
     }
 
-    /// It came after the request of this number.
+    /// Only requests after the one of this number.
     pub fn since(mut self, number: u64) -> Self {
         self.since = Some(number);
         self
     }
 
-    /// Whatever else must hold; `what` says it in the failure: `names an order`.
+    /// Any other condition; `what` describes it in a failure: `names an order`.
     pub fn which(
         self,
         what: &str,
@@ -192,7 +191,7 @@ impl RequestPattern {
         self
     }
 
-    /// A text that must be the same.
+    /// Adds a condition on a text that must be equal.
     fn text(
         self,
         at: &str,
@@ -208,17 +207,17 @@ impl RequestPattern {
         })
     }
 
-    /// Whether a request is late enough to be looked at.
+    /// Whether a request came after `since`.
     pub(super) fn concerns(&self, request: &LoggedExchange) -> bool {
         self.since.is_none_or(|since| request.number() > since)
     }
 
-    /// Whether a request is like this.
+    /// Whether a request matches.
     pub(super) fn takes(&self, request: &LoggedExchange) -> bool {
         self.concerns(request) && self.missed_by(request).is_empty()
     }
 
-    /// Where a request is not like this.
+    /// The differences of a request.
     pub(super) fn missed_by(&self, request: &LoggedExchange) -> Vec<Difference> {
         self.criteria.iter().flat_map(|criterion| (criterion.check)(request)).collect()
     }
@@ -228,7 +227,7 @@ fn unless(alike: bool, difference: impl FnOnce() -> Difference) -> Vec<Differenc
     if alike { Vec::new() } else { vec![difference()] }
 }
 
-/// Whether `text` stands somewhere in one of the texts of `value`.
+/// Whether one of the texts in `value` contains `text`.
 fn holds_text(value: &Value, text: &str) -> bool {
     match value {
         Value::String(found) => found.contains(text),
@@ -238,7 +237,7 @@ fn holds_text(value: &Value, text: &str) -> bool {
     }
 }
 
-/// Compares in part.
+/// Compares objects in part, all else in full.
 fn differences(wanted: &Value, found: &Value, at: &str) -> Vec<Difference> {
     match (wanted, found) {
         (Value::Object(wanted), Value::Object(found)) => wanted
@@ -264,7 +263,7 @@ fn differences(wanted: &Value, found: &Value, at: &str) -> Vec<Difference> {
     }
 }
 
-/// Whether two values are equal; numbers by what they come to: 1 and 1.0 are one to JSON.
+/// Whether two values are equal. Numbers are compared by value: 1 and 1.0 are equal.
 fn same(wanted: &Value, found: &Value) -> bool {
     let whole = |value: &Value| value.is_i64() || value.is_u64();
     if whole(wanted) && whole(found) {
@@ -279,7 +278,7 @@ fn same(wanted: &Value, found: &Value) -> bool {
 /// The most characters of a value that a difference shows.
 const LONGEST: usize = 200;
 
-/// A value as JSON, and not at length.
+/// A value as JSON, shortened.
 pub(super) fn shown(value: &Value) -> String {
     let text = value.to_string();
     match text.char_indices().nth(LONGEST) {

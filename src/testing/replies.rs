@@ -1,4 +1,4 @@
-//! What the model of an account answers (docs/control.md, "Replies").
+//! The replies of an account (docs/control.md, "Replies").
 
 use super::{
     Api, Error, Form, Position, QueuedReply, Reply, ReplyRule, RuleDefinition, RuleListItem,
@@ -6,18 +6,17 @@ use super::{
 use crate::app::AccountState;
 use crate::models::rules::{RuleError, UnknownRule};
 
-/// An account's replies: [`Account::replies`](super::Account::replies).
+/// The replies of an account: [`Account::replies`](super::Account::replies).
 #[derive(Debug, Clone, Copy)]
 pub struct Replies<'a>(pub(super) &'a AccountState);
 
 impl Replies<'_> {
-    /// Puts a reply at the end of the queue, for one request of either API: a text, a [`Reply`], or
-    /// its JSON.
+    /// Appends a reply to the queue, for one request to either API: a text, a [`Reply`] or its JSON.
     pub fn queue(&self, reply: impl Form<Reply>) -> Result<(), Error> {
         self.enqueue(reply.form()?, None)
     }
 
-    /// The same, for a request of this API only.
+    /// Appends a reply for a request to this API only.
     pub fn queue_for(&self, api: Api, reply: impl Form<Reply>) -> Result<(), Error> {
         self.enqueue(reply.form()?, Some(api))
     }
@@ -29,7 +28,7 @@ impl Replies<'_> {
         })
     }
 
-    /// What is queued, the next one first.
+    /// The queue, the next reply first.
     pub fn queued(&self) -> Vec<QueuedReply> {
         self.0.epoch().rules.queue()
     }
@@ -39,12 +38,13 @@ impl Replies<'_> {
         self.0.epoch().rules.clear_queue();
     }
 
-    /// Adds a rule behind the others: a [`Rule`], or its JSON. Gives it with its id.
+    /// Adds a rule after the others: a [`ReplyRule`](super::ReplyRule) or its JSON. Returns it with its
+    /// id.
     pub fn rule(&self, rule: impl Form<ReplyRule>) -> Result<RuleListItem, Error> {
         self.rule_at(&Position::End, rule)
     }
 
-    /// Adds a rule at this place.
+    /// Adds a rule at this position.
     pub fn rule_at(
         &self,
         at: &Position,
@@ -54,24 +54,24 @@ impl Replies<'_> {
         added.map_err(|faults| RuleError::refusal(&faults).into())
     }
 
-    /// The rules that were added, in order, each with how often it has answered.
+    /// The rules that were added, in order, with their counts.
     pub fn rules(&self) -> Vec<RuleListItem> {
         self.0.epoch().rules.own_rules()
     }
 
-    /// Puts this list in the place of the rules that were added.
+    /// Replaces the rules that were added by this list.
     pub fn replace_rules(&self, list: &[RuleDefinition]) -> Result<(), Error> {
         let replaced = self.0.epoch().rules.replace(list);
         replaced.map_err(|faults| RuleError::refusal(&faults).into())
     }
 
-    /// Takes a rule away.
+    /// Removes a rule.
     pub fn remove_rule(&self, id: &str) -> Result<(), Error> {
         let unknown = || UnknownRule(id.to_owned());
         Ok(self.0.epoch().rules.remove(id).then_some(()).ok_or_else(unknown)?)
     }
 
-    /// Takes all rules away that were added, and empties the queue; the fixtures' rules stay.
+    /// Removes all rules that were added, and clears the queue. Rules of the fixtures stay.
     pub fn clear(&self) {
         self.0.epoch().rules.clear();
     }

@@ -1,4 +1,4 @@
-//! The journal for people: what a failed assertion says.
+//! Reports of failed assertions.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ const MOST_DIFFERENCES: usize = 10;
 /// How many characters of a body are shown.
 const LONGEST_BODY: usize = 300;
 
-/// What was wanted, what came, and what differs in the nearest miss.
+/// Reports the conditions, the requests, and the differences of the nearest request.
 pub(super) fn failure(
     head: &str,
     wanted: &RequestPattern,
@@ -40,13 +40,13 @@ pub(super) fn failure(
     lines.join("\n")
 }
 
-/// All that came, in words, with who answered.
+/// Lists the requests with the rules that answered.
 pub(super) fn journal(came: &[LoggedExchange], dropped: u64) -> String {
     let came: Vec<&LoggedExchange> = came.iter().collect();
     received(&came, dropped).join("\n")
 }
 
-/// The request that is most like this without being so; of two, the later one.
+/// The request with the smallest distance that does not match; of several, the latest.
 fn nearest<'r>(
     wanted: &RequestPattern,
     came: &[&'r LoggedExchange],
@@ -59,7 +59,7 @@ fn nearest<'r>(
         })
 }
 
-/// How far a request is from what is wanted: one to elsewhere is a far one.
+/// The distance of a request: a wrong path counts most.
 fn distance(differing: &[Difference]) -> usize {
     let mut criteria: Vec<&str> = differing.iter().map(Difference::criterion).collect();
     criteria.dedup();
@@ -68,7 +68,7 @@ fn distance(differing: &[Difference]) -> usize {
         "method" => 2,
         _ => 1,
     };
-    // To have no body, or another form of one, is farther than to have other fields in it.
+    // No body or one of another type counts more than other fields in it.
     let formless = differing.iter().filter(|difference| difference.at == "body").count();
     criteria.into_iter().map(weight).sum::<usize>() + formless
 }
@@ -107,7 +107,7 @@ fn body(request: &LoggedExchange) -> Option<String> {
     })
 }
 
-/// The rules that nearly answered: why the model said something else than was expected.
+/// The near misses: why another rule answered than expected.
 fn near_misses(request: &LoggedExchange) -> impl Iterator<Item = String> {
     let misses = request.model().and_then(|model| model.get("near_misses"));
     let misses = misses.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();

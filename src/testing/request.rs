@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-/// A request, its answer, and what was in between (docs/control.md, "Request log"). Keys are blanked.
+/// A request with its response and trace (docs/control.md, "Request log"). Keys are blanked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoggedExchange(Value);
 
@@ -23,12 +23,12 @@ impl LoggedExchange {
         self.field(name).as_str()
     }
 
-    /// All of it, as JSON.
+    /// The entry as JSON.
     pub fn entry(&self) -> &Value {
         &self.0
     }
 
-    /// Its number, from 1.
+    /// The number, from 1.
     pub fn number(&self) -> u64 {
         self.field("number").as_u64().unwrap_or_default()
     }
@@ -38,17 +38,17 @@ impl LoggedExchange {
         self.text("method").unwrap_or_default()
     }
 
-    /// Its path, without the query.
+    /// The path without the query.
     pub fn path(&self) -> &str {
         self.text("path").unwrap_or_default()
     }
 
-    /// The route that it took: `/v1/runner/{deployment_id}`.
+    /// The route: `/v1/runner/{deployment_id}`.
     pub fn route(&self) -> Option<&str> {
         self.text("route")
     }
 
-    /// What follows the `?`, as it was sent.
+    /// The query without the `?`, as it was sent.
     pub fn query(&self) -> Option<&str> {
         self.text("query")
     }
@@ -58,28 +58,28 @@ impl LoggedExchange {
         self.field("headers").get(name.to_ascii_lowercase())?.as_str()
     }
 
-    /// Its body: an object where it was one in JSON, else its text; `null` where none was sent, or
-    /// none was read (as with 401, 429 and a fault's status).
+    /// The body: an object if it was one in JSON, else its text; `null` if none was sent or read (as
+    /// with 401, 429 and a fault's status).
     pub fn body(&self) -> &Value {
         self.field("body")
     }
 
-    /// The answer's status; none where the client went away before.
+    /// The status of the response; `None` if the client left before.
     pub fn status(&self) -> Option<u16> {
         self.answer()?.get("status")?.as_u64()?.try_into().ok()
     }
 
-    /// The answer: `status`, `headers`, `body`, and `words` of a stream.
+    /// The response: `status`, `headers`, `body`, and `words` of a stream.
     pub fn answer(&self) -> Option<&Value> {
         Some(self.field("answer")).filter(|answer| !answer.is_null())
     }
 
-    /// How it ended: `complete`, `broken` by the server, or `hung_up` by the client.
+    /// How the response ended: `complete`, `broken` by the server, or `hung_up` by the client.
     pub fn end(&self) -> &str {
         self.text("end").unwrap_or_default()
     }
 
-    /// What the model was shown and who answered; none where no model was asked.
+    /// The prompt and the rule that answered; `None` if no model was asked.
     pub fn model(&self) -> Option<&Value> {
         Some(self.field("model")).filter(|model| !model.is_null())
     }
@@ -89,14 +89,14 @@ impl LoggedExchange {
         self.model()?.get("rule")?.as_str()
     }
 
-    /// The effect of the fault that it met: `status`, `break_after` …
+    /// The effect of the fault of the request: `status`, `break_after` …
     pub fn fault(&self) -> Option<&str> {
         self.field("fault").get("effect")?.as_str()
     }
 }
 
 impl fmt::Display for LoggedExchange {
-    /// In a line: `#3 POST /v1/runner/X -> 503 (fault: status)`.
+    /// One line: `#3 POST /v1/runner/X -> 503 (fault: status)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let query = self.query().map(|query| format!("?{query}")).unwrap_or_default();
         let status = self.status().map_or_else(|| "no answer".to_owned(), |it| it.to_string());

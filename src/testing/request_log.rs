@@ -1,7 +1,7 @@
-//! What was asked of an account (docs/control.md, "Request log"): read, waited for, asserted on.
+//! The request log of an account (docs/control.md, "Request log"): read, wait, assert.
 //!
-//! A request is in the journal before its client has the end of the answer, so a test that has it
-//! asserts at once; what asks in the background is waited for.
+//! A request is in the log before its client has the end of the response, so a test that has it can
+//! assert at once. For requests in the background there are waits.
 
 use std::time::Duration;
 
@@ -11,39 +11,40 @@ use super::{Account, ExpectationTimeout, LoggedExchange, RequestPattern};
 use crate::app::AccountState;
 use crate::http::apis::control::documents;
 
-/// An account's journal as a whole: [`Account::journal`].
+/// The request log as a whole: [`Account::journal`].
 #[derive(Debug, Clone, Copy)]
 pub struct Requests<'a>(&'a AccountState);
 
 impl Requests<'_> {
-    /// The number of the latest request, for [`Pattern::since`]; 0 if there was none.
+    /// The number of the latest request, for [`RequestPattern::since`](super::RequestPattern::since); 0
+    /// if there was none.
     pub fn last(&self) -> u64 {
         self.0.request_log.look().last
     }
 
-    /// How many requests are no longer in it, for want of room.
+    /// How many requests were dropped for newer ones.
     pub fn dropped(&self) -> u64 {
         self.0.request_log.dropped()
     }
 
-    /// Forgets what came until now; numbers go on.
+    /// Removes all entries; numbers continue.
     pub fn clear(&self) {
         self.0.request_log.clear();
     }
 }
 
 impl Account {
-    /// What was asked of it.
+    /// The request log.
     pub fn journal(&self) -> Requests<'_> {
         Requests(&self.state)
     }
 
-    /// The requests that came, oldest first.
+    /// All requests, oldest first.
     pub fn requests(&self) -> Vec<LoggedExchange> {
         self.came().0
     }
 
-    /// Those of them that are like this, oldest first.
+    /// The requests that match, oldest first.
     pub fn requests_like(
         &self,
         like: impl FnOnce(RequestPattern) -> RequestPattern,
@@ -54,14 +55,14 @@ impl Account {
         came
     }
 
-    /// All that came, in words.
+    /// All requests as text.
     pub fn report(&self) -> String {
         let (came, dropped) = self.came();
         journal(&came, dropped)
     }
 
-    /// Waits until so many requests are in the journal, and gives them. Those that are in it
-    /// already count. Time is real, whatever the account's clock says.
+    /// Waits until the log has `count` requests, including present ones, and returns them. The timeout
+    /// is real time, independent of the account's clock.
     pub async fn wait_for(
         &self,
         count: usize,
@@ -70,7 +71,7 @@ impl Account {
         self.wait_for_like(count, timeout, |any| any).await
     }
 
-    /// Waits until so many requests like this are in the journal, and gives them.
+    /// Waits until the log has `count` matching requests, and returns them.
     pub async fn wait_for_like(
         &self,
         count: usize,
@@ -98,7 +99,7 @@ impl Account {
             .unwrap_or_else(|error| Err(ExpectationTimeout(error.to_string())))
     }
 
-    /// Finds requests like this, until there are so many or no more will come.
+    /// Collects matching requests until there are `count` or no more will come.
     async fn collect(&self, count: usize, like: &RequestPattern, found: &mut Vec<LoggedExchange>) {
         let mut follower = self.state.request_log.follow(Some(0));
         while found.len() < count
@@ -112,9 +113,9 @@ impl Account {
         }
     }
 
-    /// Fails unless a request like this came; gives the first.
+    /// Panics unless a matching request came; returns the first.
     ///
-    /// The failure lists what came instead, and what differs in the nearest miss.
+    /// The message lists the requests and the differences of the nearest one.
     #[track_caller]
     pub fn expect_request(
         &self,
@@ -133,10 +134,9 @@ impl Account {
         }
     }
 
-    /// Fails unless exactly so many requests like this came; gives them.
+    /// Panics unless exactly `count` matching requests came; returns them.
     ///
-    /// Fails, too, where the journal has dropped requests for want of room: they may have been like
-    /// this.
+    /// Also panics if the log has dropped requests, because these may have matched.
     #[track_caller]
     pub fn expect_request_count(
         &self,
@@ -158,13 +158,13 @@ impl Account {
         fail(&failure(&format!("{were}, of {}", self.id()), &like, &came, dropped))
     }
 
-    /// Fails if a request like this came; `|any| any`: if there was any.
+    /// Panics if a matching request came; with `|any| any`, if any request came.
     #[track_caller]
     pub fn expect_no_request(&self, like: impl FnOnce(RequestPattern) -> RequestPattern) {
         self.expect_request_count(0, like);
     }
 
-    /// The requests, and how many are no longer there.
+    /// The requests, and how many were dropped.
     fn came(&self) -> (Vec<LoggedExchange>, u64) {
         let look = self.state.request_log.look();
         (requests(&self.state, &look.entries), look.dropped)

@@ -1,7 +1,7 @@
-//! The server's own thread: where it runs, how it is spoken to, and how it ends.
+//! The thread of the server: start, calls from the test, and stop.
 //!
-//! The thread has a runtime of its own, and everything that touches the store or waits happens on it: a
-//! test's runtime may end, pause its time or be blocked by the very client that the server answers.
+//! The thread has a runtime of its own. Everything that uses the database or waits runs there, because
+//! the test's runtime may end, pause its time, or be blocked by the client that the server answers.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::resume_unwind;
@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::fixtures::CheckedFixtures;
 use crate::server::{STOP_MARGIN, Server};
 
-/// What accounts need of their server. It may be gone.
+/// A handle of the server for its accounts. The server may have stopped.
 #[derive(Debug, Clone)]
 pub(super) struct ServerHandle {
     pub(super) address: SocketAddr,
@@ -31,12 +31,12 @@ pub(super) struct ServerHandle {
 }
 
 impl ServerHandle {
-    /// `path` as clients reach it.
+    /// The URL of `path`.
     pub(super) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// Does `act` where the server runs, to its end even if nobody waits for it.
+    /// Runs `act` on the server's runtime, to its end even if the caller stops waiting.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         act: impl Future<Output = T> + Send + 'static,
@@ -44,12 +44,12 @@ impl ServerHandle {
         outcome(self.runtime.spawn(act).await)
     }
 
-    /// Begins `act` where the server runs; nobody waits for it.
+    /// Starts `act` on the server's runtime without waiting for it.
     pub(super) fn begin(&self, act: impl Future<Output = ()> + Send + 'static) {
         drop(self.runtime.spawn(act));
     }
 
-    /// Waits for `wait` where the server runs, as long as somebody waits for it.
+    /// Waits for `wait` on the server's runtime; stops when the caller stops waiting.
     pub(super) async fn wait<T: Send + 'static>(
         &self,
         wait: impl Future<Output = T> + Send + 'static,
@@ -65,23 +65,23 @@ fn outcome<T>(ended: Result<T, tokio::task::JoinError>) -> Result<T, Error> {
     })
 }
 
-/// What a server is started with.
+/// What the thread needs to start the server.
 #[derive(Debug)]
 pub(super) struct StartRequest {
     pub(super) port: u16,
     pub(super) config: Config,
     pub(super) fixtures: CheckedFixtures,
-    /// How long running answers get at a stop.
+    /// The grace at a stop.
     pub(super) grace: Duration,
 }
 
-/// How long the thread may take to end beyond the time that running answers get.
+/// How long the thread may take to end after the grace.
 const THREAD_MARGIN: Duration = STOP_MARGIN.saturating_add(Duration::from_millis(200));
 
-/// A server that runs; dropped, it is stopped at once.
+/// A running server; dropping it stops it at once.
 #[derive(Debug)]
 pub(super) struct RunningServer {
-    /// How long running answers get.
+    /// The grace.
     stop: Option<oneshot::Sender<Duration>>,
     thread: Option<Thread>,
     grace: Duration,
@@ -91,22 +91,22 @@ pub(super) struct RunningServer {
 #[derive(Debug)]
 struct Thread {
     handle: JoinHandle<()>,
-    /// Nothing is sent here: the other end is dropped when the thread is through. The lock is never
-    /// contended, it makes the receiver shareable.
+    /// Nothing is sent: the sender is dropped when the thread ends. The lock makes the receiver `Sync`
+    /// and is never contended.
     ended: Mutex<mpsc::Receiver<()>>,
 }
 
 impl RunningServer {
-    /// Stops the server in good order.
+    /// Stops the server gracefully.
     pub(super) async fn stop(mut self) {
         if let Some(stop) = self.stop.take() {
-            // It has ended already, otherwise.
+            // An error means that it has already ended.
             let _ = stop.send(self.grace);
         }
         let Some(thread) = self.thread.take() else { return };
         let limit = self.grace.saturating_add(THREAD_MARGIN);
         let (joined, ended) = oneshot::channel::<()>();
-        // On a thread, since the runtime of the caller may be of any kind, its time paused.
+        // On a thread, because the caller's runtime may be of any kind, with its time paused.
         let join = std::thread::Builder::new().name("mynah-stop".to_owned()).spawn(move || {
             thread.join(limit);
             drop(joined);
@@ -127,19 +127,19 @@ impl Drop for RunningServer {
 }
 
 impl Thread {
-    /// Waits for its end, or leaves it to itself after `limit`: work that does not stop, such as
-    /// the rendering of an endless template, cannot be interrupted.
+    /// Waits for the end of the thread, at most for `limit`. Work that does not stop cannot be
+    /// interrupted and is abandoned.
     fn join(self, limit: Duration) {
         if self.ended.into_inner().recv_timeout(limit) == Err(mpsc::RecvTimeoutError::Timeout) {
             tracing::error!("abandoned: a server that did not stop within {limit:?}");
         } else {
-            // Its panic was told where it happened.
+            // The panic was reported where it happened.
             let _ = self.handle.join();
         }
     }
 }
 
-/// Starts a server, and returns when it answers.
+/// Starts a server and returns when it accepts connections.
 pub(super) async fn start(
     order: StartRequest,
 ) -> Result<(ServerHandle, RunningServer), StartError> {
@@ -170,7 +170,7 @@ fn run(order: StartRequest, ready: Ready, stopped: oneshot::Receiver<Duration>) 
         }
     };
     runtime.block_on(serve(order, ready, stopped));
-    // What is still drawn for nobody is not waited for.
+    // Blocking work is not waited for.
     runtime.shutdown_background();
 }
 
@@ -182,7 +182,7 @@ async fn serve(order: StartRequest, ready: Ready, stopped: oneshot::Receiver<Dur
             return;
         }
     };
-    // Nobody is left to stop it who did not wait for its start: that is a stop, too.
+    // If the caller did not wait for the start, the server stops at once.
     let _ = ready.send(Ok(core));
     app.serve_until(listener, async { stopped.await.unwrap_or_default() }).await;
 }
