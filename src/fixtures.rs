@@ -34,15 +34,10 @@ use crate::domain::catalog::{Agent, Image, LlmModel, SdModel};
 use crate::domain::conversation::{Conversation, Message};
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::fault_rule::RouteTable;
-use crate::domain::{Deployment, FixtureAccount, Plan};
+use crate::domain::{Credits, Deployment, FixtureAccount, Plan};
 use crate::ids::{DeploymentId, IdGenerator, IdKind, LlmId, SdModelId};
 use crate::models::rules::RuleSet;
-use crate::storage::accounts;
-use crate::storage::agents;
-use crate::storage::conversations;
-use crate::storage::images;
-use crate::storage::messages;
-use crate::storage::{AccountKey, Connection, StoreError};
+use crate::storage::AccountData;
 
 /// What accounts start with.
 #[derive(Debug)]
@@ -164,29 +159,21 @@ impl Fixtures {
         Err(ModelLookupError::UnknownSdModel(id.clone()))
     }
 
-    /// Stores a copy of the conversations, agents and images for a new account.
-    pub async fn seed(
-        &self,
-        db: &mut Connection,
-        owner: AccountKey,
-        ids: &IdGenerator,
-    ) -> Result<(), StoreError> {
-        for (conversation, own_messages) in &self.conversations {
+    /// What a new account holds: `balance` and a copy of the conversations, agents and images, whose
+    /// ordinals come from `ids`.
+    pub fn account_data(&self, balance: Credits, ids: &IdGenerator) -> AccountData {
+        let conversations = self.conversations.iter().map(|(conversation, messages)| {
             let ordinal = ids.next(IdKind::Conversation);
-            let activity = ids.next(IdKind::Activity);
             let copy = Conversation { ordinal, ..conversation.clone() };
-            conversations::insert(db, owner, &copy, activity).await?;
-            messages::append(db, owner, ordinal, own_messages, activity).await?;
-            conversations::touch(db, owner, ordinal, conversation.updated_at, activity).await?;
-        }
-        for agent in &self.agents {
-            agents::insert(db, owner, agent, ids.next(IdKind::Agent)).await?;
-        }
+            (copy, ids.next(IdKind::Activity), messages.clone())
+        });
+        let conversations = conversations.collect();
+        let agents = self.agents.iter().map(|agent| (ids.next(IdKind::Agent), agent.clone()));
+        let agents = agents.collect();
         // Newest first in the files, as in lists; the newest gets the highest ordinal.
         let images = self.images.iter().rev();
-        let images: Vec<_> = images.map(|image| (ids.next(IdKind::Image), image.clone())).collect();
-        images::insert(db, owner, &images).await?;
+        let images = images.map(|image| (ids.next(IdKind::Image), image.clone())).collect();
         let kinds = [IdKind::Conversation, IdKind::Activity, IdKind::Agent, IdKind::Image];
-        accounts::save_counters(db, owner, ids, &kinds).await
+        AccountData { balance, made: ids.made_each(&kinds), conversations, agents, images }
     }
 }

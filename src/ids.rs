@@ -192,6 +192,11 @@ impl IdGenerator {
         kind.counter(&self.made).fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// Begins to allocate what one write needs.
+    pub fn allocation(&self) -> IdAllocation<'_> {
+        IdAllocation { ids: self, taken: Vec::new() }
+    }
+
     /// Allocates a request id: `req_` and 20 base-62 characters.
     pub fn request(&self) -> RequestId {
         self.fresh("req_", IdKind::Request).into()
@@ -241,6 +246,53 @@ impl IdGenerator {
     /// Random numbers that depend on the seed and the account only.
     pub fn draw(&self) -> SeededRandom {
         self.draw
+    }
+}
+
+/// The ordinals that were allocated for one write.
+#[derive(Debug)]
+pub struct IdAllocation<'g> {
+    ids: &'g IdGenerator,
+    taken: Vec<(IdKind, u64)>,
+}
+
+impl IdAllocation<'_> {
+    /// The ordinal of the next one of `kind`, counted from 1.
+    pub fn next(&mut self, kind: IdKind) -> u64 {
+        let ordinal = self.ids.next(kind);
+        self.taken.push((kind, ordinal));
+        ordinal
+    }
+
+    /// Allocates a message id: `msg_` and 20 base-62 characters.
+    pub fn message(&mut self) -> MessageId {
+        let ordinal = self.next(IdKind::Message);
+        self.ids.id("msg_", IdKind::Message.name(), ordinal).into()
+    }
+
+    /// The highest ordinal of each kind.
+    pub fn made(&self) -> Vec<(IdKind, u64)> {
+        let mut made: Vec<(IdKind, u64)> = Vec::new();
+        for (kind, ordinal) in &self.taken {
+            match made.iter_mut().find(|(of, _)| of == kind) {
+                Some((_, highest)) => *highest = *ordinal,
+                None => made.push((*kind, *ordinal)),
+            }
+        }
+        made
+    }
+
+    /// Gives back what a refused write did not use, as far as nothing was allocated since: a request
+    /// that stores nothing leaves no gap between the ids of the requests before and after it.
+    pub fn release(self) {
+        for (kind, ordinal) in self.taken.into_iter().rev() {
+            kind.counter(&self.ids.made).compare_exchange(
+                ordinal,
+                ordinal - 1,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ).ok();
+        }
     }
 }
 

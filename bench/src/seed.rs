@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
-use futures::FutureExt as _;
+use futures::future::try_join_all;
 use mynah::app::AccountState;
 use mynah::clock::Stopwatch;
 use mynah::config::Config;
-use mynah::domain::conversation::{Conversation, Message, Meta, Target, Variables, number_turns};
+use mynah::domain::conversation::{Conversation, Message, Meta, Target, Variables};
 use mynah::domain::{Part, Role};
 use mynah::fixtures;
 use mynah::http::apis::control;
-use mynah::ids::{AccountId, ConversationId, IdKind};
+use mynah::ids::{AccountId, ConversationId, IdAllocation, IdKind};
 use mynah::server::Server;
-use mynah::storage::{self, Connection, Store, StoreError, accounts, conversations, messages};
+use mynah::storage::{NewMessages, Store, WriteOutcome, WriteScope};
 use tempfile::TempDir;
 
 use crate::workloads::Rules;
@@ -135,19 +135,49 @@ impl OpenDatabase {
     /// Adds `count` conversations with one turn each.
     pub(crate) async fn add_conversations(&self, count: u64) -> anyhow::Result<()> {
         for begin in (0..count).step_by(usize::try_from(BATCH)?) {
-            let (world, end) = (Arc::clone(&self.world), count.min(begin + BATCH));
-            let act = storage::act(move |db| {
-                async move {
-                    for n in begin..end {
-                        conversation(db, &world, n).await?;
-                    }
-                    accounts::save_counters(db, world.row, &world.epoch().ids, &IdKind::ALL).await
-                }
-                .boxed()
-            });
-            self.store.write(act).await?;
+            let added = (begin..count.min(begin + BATCH)).map(|n| self.add_conversation(n));
+            try_join_all(added).await?;
         }
         Ok(())
+    }
+
+    /// Stores the `n`th conversation: every other one has the label `tier=gold`, and each group of
+    /// [`PER_USER`] has its own `userId`.
+    async fn add_conversation(&self, n: u64) -> anyhow::Result<()> {
+        let now = self.world.clock.now();
+        let mut meta = Meta::new();
+        meta.insert("userId".to_owned(), format!("user_{}", n / PER_USER).into());
+        let tier = if n.is_multiple_of(2) { "gold" } else { "basic" };
+        meta.insert("tier".to_owned(), tier.into());
+        let epoch = self.world.epoch();
+        let mut ids = epoch.ids.allocation();
+        let conversation = Conversation {
+            id: conversation_id(n),
+            ordinal: ids.next(IdKind::Conversation),
+            target: Target::Deployment("YOUR_DEPLOYMENT_ID".into()),
+            name: "Hello! I need help with my order".to_owned(),
+            meta,
+            variables: Variables::new(),
+            system_prompt: String::new(),
+            agent: None,
+            created_at: now,
+            updated_at: now,
+            message_count: 0,
+            turn_count: 0,
+        };
+        // The first one is longer than a page.
+        let turns = if n == 0 { 50 } else { 1 };
+        let messages = new_messages(&self.world, &mut ids, conversation.ordinal, turns);
+        let outcome =
+            self.store.start_conversation(self.scope(&ids), conversation, messages).await?;
+        ensure!(outcome == WriteOutcome::Stored, "{outcome:?}");
+        Ok(())
+    }
+
+    /// The scope of a write with these ids.
+    pub(crate) fn scope(&self, ids: &IdAllocation<'_>) -> WriteScope {
+        let epoch_ended = self.world.epoch().ended().clone();
+        WriteScope { owner: self.world.row, epoch_ended, made: ids.made() }
     }
 }
 
@@ -156,49 +186,29 @@ pub(crate) fn conversation_id(n: u64) -> ConversationId {
     format!("00000000-0000-4000-8000-{n:012}").into()
 }
 
-/// Stores the `n`th conversation: every other one has the label `tier=gold`, and each group of
-/// [`PER_USER`] has its own `userId`.
-async fn conversation(db: &mut Connection, world: &AccountState, n: u64) -> Result<(), StoreError> {
-    let now = world.clock.now();
-    let mut meta = Meta::new();
-    meta.insert("userId".to_owned(), format!("user_{}", n / PER_USER).into());
-    let tier = if n.is_multiple_of(2) { "gold" } else { "basic" };
-    meta.insert("tier".to_owned(), tier.into());
-    let conversation = Conversation {
-        id: conversation_id(n),
-        ordinal: world.epoch().ids.next(IdKind::Conversation),
-        target: Target::Deployment("YOUR_DEPLOYMENT_ID".into()),
-        name: "Hello! I need help with my order".to_owned(),
-        meta,
-        variables: Variables::new(),
-        system_prompt: String::new(),
-        agent: None,
-        created_at: now,
-        updated_at: now,
-        message_count: 0,
-        turn_count: 0,
-    };
-    conversations::insert(db, world.row, &conversation, 0).await?;
-    let activity = world.epoch().ids.next(IdKind::Activity);
-    // The first one is longer than a page.
-    let turns = if n == 0 { 50 } else { 1 };
-    let mut said: Vec<Message> = (0..turns).flat_map(|_| turn(world)).collect();
-    number_turns(&mut said);
-    messages::append(db, world.row, conversation.ordinal, &said, activity).await
-}
-
-/// A user's message and its answer.
-pub(crate) fn turn(world: &AccountState) -> Vec<Message> {
-    let message = |role, text| Message {
-        id: world.epoch().ids.message(),
+/// `turns` turns at the end of conversation `conversation`, each a user's message and its answer.
+pub(crate) fn new_messages(
+    world: &AccountState,
+    ids: &mut IdAllocation<'_>,
+    conversation: u64,
+    turns: u64,
+) -> NewMessages {
+    let at = world.clock.now();
+    let mut message = |turn, role, text| Message {
+        id: ids.message(),
         role,
         parts: vec![Part::text(text)],
         image: None,
-        created_at: world.clock.now(),
+        created_at: at,
         aborted: false,
-        turn: 0,
+        turn,
     };
-    vec![message(Role::User, crate::workloads::NEXT_MESSAGE), message(Role::Assistant, ANSWER)]
+    let turn = |turn| {
+        let asked = message(turn, Role::User, crate::workloads::NEXT_MESSAGE);
+        [asked, message(turn, Role::Assistant, ANSWER)]
+    };
+    let messages = (1..=turns).flat_map(turn).collect();
+    NewMessages { conversation, activity: ids.next(IdKind::Activity), at, messages }
 }
 
 /// An answer of realistic length.

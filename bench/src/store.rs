@@ -10,18 +10,13 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use futures::future::try_join_all;
 use hdrhistogram::Histogram;
-use mynah::app::AccountState;
 use mynah::domain::{Api, Credits};
-use mynah::ids::IdKind;
-use mynah::storage::{
-    AccountKey, ConversationFilter, ConversationKey, Drawn, History, PageWindow, Posted, Posting,
-    WholeTurn,
-};
+use mynah::storage::{ConversationFilter, ConversationKey, History, PageWindow, WriteOutcome};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 
 use crate::figures::{Figures, empty_histogram, note};
-use crate::seed::{OpenDatabase, conversation_id, turn};
+use crate::seed::{OpenDatabase, conversation_id, new_messages};
 use crate::server::Cost;
 
 /// The configuration of a run.
@@ -123,40 +118,6 @@ async fn repeat(
     }
 }
 
-/// The write of a turn or a completion.
-struct Entry {
-    world: Arc<AccountState>,
-    cost: Credits,
-    /// The ordinal of the continued conversation.
-    conversation: Option<u64>,
-}
-
-impl Posting for Entry {
-    fn owner(&self) -> AccountKey {
-        self.world.row
-    }
-
-    fn cost(&self) -> Credits {
-        self.cost
-    }
-
-    fn stands(&self) -> bool {
-        true
-    }
-
-    fn draw(&mut self) -> Drawn {
-        let epoch = self.world.epoch();
-        let ids = &epoch.ids;
-        let Some(conversation) = self.conversation else {
-            ids.message();
-            return Drawn { begins: None, turn: None, made: ids.made_each(&[IdKind::Message]) };
-        };
-        let (activity, messages) = (ids.next(IdKind::Activity), turn(&self.world));
-        let turn = Some(WholeTurn { conversation, activity, messages });
-        Drawn { begins: None, turn, made: ids.made_each(&[IdKind::Message, IdKind::Activity]) }
-    }
-}
-
 impl OpenDatabase {
     /// Loads conversation `n` with its latest turns and adds a turn.
     async fn add_turn(&self, n: u64) -> anyhow::Result<()> {
@@ -164,26 +125,23 @@ impl OpenDatabase {
         let key =
             ConversationKey { owner, api: Api::Runner, id, latest: History::Turns(HISTORY_TURNS) };
         let found = self.store.load_conversation(key).await?.context("no such conversation")?;
-        let world = Arc::clone(&self.world);
-        let entry = Entry {
-            world,
-            cost: Credits::default(),
-            conversation: Some(found.conversation.ordinal),
-        };
-        self.post(entry).await
-    }
-
-    async fn post(&self, entry: Entry) -> anyhow::Result<()> {
-        let posted = self.store.post(entry).await?;
-        ensure!(matches!(posted, Posted::Stored(_)), "the balance is used up");
+        let ordinal = found.conversation.ordinal;
+        let epoch = self.world.epoch();
+        let mut ids = epoch.ids.allocation();
+        let turn = new_messages(&self.world, &mut ids, ordinal, 1);
+        let outcome = self.store.record_turn(self.scope(&ids), Credits::default(), turn).await?;
+        ensure!(outcome == WriteOutcome::Stored, "{outcome:?}");
         Ok(())
     }
 
     /// Charges the price of a completion and counts its message.
     async fn charge(&self) -> anyhow::Result<()> {
-        let world = Arc::clone(&self.world);
-        let cost = Credits::from_millionths(1200);
-        self.post(Entry { world, cost, conversation: None }).await
+        let epoch = self.world.epoch();
+        let mut ids = epoch.ids.allocation();
+        ids.message();
+        let outcome = self.store.charge(self.scope(&ids), Credits::from_millionths(1200)).await?;
+        ensure!(outcome == WriteOutcome::Stored, "the balance is used up");
+        Ok(())
     }
 
     async fn page_of(&self, name: &str, value: &str) -> anyhow::Result<()> {

@@ -8,7 +8,9 @@ mod change;
 mod epoch;
 mod error;
 mod lifecycle;
+mod record;
 mod reload;
+mod restored;
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -16,15 +18,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
 use parking_lot::{Mutex, RwLock};
 
-pub(in crate::app) use self::change::RestoredState;
 pub use self::change::{AccountChanges, LimitChange};
 pub use self::epoch::{AccountEpoch, LimitWindows};
 pub use self::error::{AccountError, SessionWriteError};
 pub use self::lifecycle::NewAccount;
+pub(in crate::app) use self::restored::{RestoredMemory, RestoredState};
 use super::faults::{self, AttachedFaults, InjectedError};
 use super::rate_limit::RateLimitVerdict;
 use super::request_log::{RequestLog, RequestTrace, TooManyWatchers, WatcherPermit, Watchers};
@@ -33,8 +33,8 @@ use crate::domain::error::InternalError;
 use crate::domain::fault_rule::{FaultContext, RouteTable};
 use crate::domain::{Api, ApiKey, Plan};
 use crate::fixtures::FixtureHandle;
-use crate::ids::{AccountId, ProjectId};
-use crate::storage::{self, AccountKey, Connection, Store, StoreError};
+use crate::ids::{AccountId, IdAllocation, ProjectId};
+use crate::storage::{AccountKey, Store, StoreError, WriteOutcome, WriteScope};
 
 /// One account at run time, and everything that is its own.
 #[derive(Debug)]
@@ -55,6 +55,8 @@ pub struct AccountState {
     epoch: RwLock<Arc<AccountEpoch>>,
     /// Runs since it was last used.
     last_used: Mutex<Stopwatch>,
+    /// Held while the account is changed.
+    changes: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// One request's stay in a world: from when its account was known until its answer is given.
@@ -106,32 +108,25 @@ impl AccountSession {
         self.epoch.admit(api, &self.account.clock)
     }
 
-    /// Whether the world is still what it was when the visit began: neither reset nor removed. Only
-    /// inside the writer does it stay so.
-    pub fn is_current(&self) -> bool {
-        !self.epoch.ended().is_cancelled()
+    /// The scope of a write with these ids, which is refused once the session's epoch has ended.
+    pub(in crate::app) fn write_scope(&self, ids: &IdAllocation<'_>) -> WriteScope {
+        let epoch_ended = self.epoch.ended().clone();
+        WriteScope { owner: self.account.row, epoch_ended, made: ids.made() }
     }
+}
 
-    /// Runs `act` in a transaction of `store`, unless the account was reset or removed since the
-    /// visit began: then nothing is stored.
-    pub async fn write<T, F>(&self, store: &Store, act: F) -> Result<T, SessionWriteError>
-    where
-        T: Send + 'static,
-        F: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
-    {
-        let epoch = Arc::clone(&self.epoch);
-        let guarded = storage::act(move |db| {
-            async move {
-                if epoch.ended().is_cancelled() {
-                    return Ok(None);
-                }
-                act(db).await.map(Some)
-            }
-            .boxed()
-        });
-        let written = store.write(guarded).await.map_err(InternalError::new)?;
-        written.ok_or(SessionWriteError::AccountEnded)
+/// Whether a write with these ids was stored; `false` if the balance does not cover its cost.
+pub(in crate::app) fn stored(
+    outcome: Result<WriteOutcome, StoreError>,
+    ids: IdAllocation<'_>,
+) -> Result<bool, SessionWriteError> {
+    match outcome.map_err(InternalError::new)? {
+        WriteOutcome::Stored => Ok(true),
+        WriteOutcome::NotCovered => {
+            ids.release();
+            Ok(false)
+        }
+        WriteOutcome::EpochEnded => Err(SessionWriteError::AccountEnded),
     }
 }
 
@@ -176,11 +171,6 @@ impl AccountState {
         self.epoch.read().ended().cancel();
     }
 
-    /// Whether it was removed or closed. Only inside the writer is it known to stay open.
-    fn is_closed(&self) -> bool {
-        self.epoch.read().ended().is_cancelled()
-    }
-
     /// A request came for it.
     pub fn touch(&self) {
         if self.ttl.is_some() {
@@ -205,8 +195,10 @@ pub struct AccountRegistry {
     fixtures: FixtureHandle,
     store: Store,
     settings: RegistryOptions,
-    /// Shared with what the writer calls when an account was made or removed.
+    /// Shared with what the writer calls when an account was created or removed.
     index: Arc<RwLock<AccountIndex>>,
+    /// Read by whoever changes accounts, written by a reload of the fixtures.
+    reload: Arc<tokio::sync::RwLock<()>>,
     /// Those who watch journals.
     watchers: Watchers,
 }

@@ -6,10 +6,10 @@
 //! its last word has been taken and before the stream ends, by a task of its own, so that it is
 //! stored too when the client goes away in the middle ([`streaming`]).
 
-mod booking;
 pub mod characters;
 mod counting;
 mod error;
+mod record_turn;
 pub mod runner;
 mod streaming;
 
@@ -28,7 +28,7 @@ use crate::domain::conversation::Message;
 use crate::domain::reply_rule::Pace;
 use crate::domain::{BackendName, OutputMode, Part, Prompt, Role};
 use crate::fixtures::FixtureHandle;
-use crate::ids::IdGenerator;
+use crate::ids::IdAllocation;
 use crate::models::rules::{self, ReplyLease};
 use crate::models::{Echo, ModelProvider, ModelReply, ModelRequest, ReplyRules};
 use crate::storage::{LargeReadPermit, Store};
@@ -231,19 +231,25 @@ impl NewTurn {
         }
     }
 
-    /// What was said and the answer, with their ids.
-    fn messages(self, ids: &IdGenerator) -> Vec<Message> {
+    /// The user's message and the answer.
+    fn messages(self, ids: &mut IdAllocation<'_>) -> [Message; 2] {
         let parts = Arc::unwrap_or_clone(self.said);
-        let said = message(ids, Role::User, parts, self.asked_at);
+        let asked = message(ids, Role::User, parts, self.asked_at);
         let answer = vec![Part::text(self.text)];
-        let mut answered = message(ids, Role::Assistant, answer, self.answered_at);
-        answered.aborted = self.aborted;
-        vec![said, answered]
+        let answered = message(ids, Role::Assistant, answer, self.answered_at);
+        let aborted = self.aborted;
+        // Both belong to the turn after the latest.
+        [Message { turn: 1, ..asked }, Message { turn: 1, aborted, ..answered }]
     }
 }
 
-/// A new message of `role` for the store.
-fn message(ids: &IdGenerator, role: Role, parts: Vec<Part>, created_at: DateTime<Utc>) -> Message {
+/// A new message of `role` in the conversation's latest turn.
+fn message(
+    ids: &mut IdAllocation<'_>,
+    role: Role,
+    parts: Vec<Part>,
+    created_at: DateTime<Utc>,
+) -> Message {
     let id = ids.message();
     Message { id, role, parts, image: None, created_at, aborted: false, turn: 0 }
 }

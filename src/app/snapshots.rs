@@ -106,8 +106,8 @@ impl Snapshots {
         }
         let from = original.made_from.clone().unwrap_or_else(|| original.id.clone());
         let origin = serde_json::to_string(&snapshot).map_err(InternalError::new)?;
-        let state = checked(snapshot, self.registry.routes()).await??;
-        let state = RestoredState { clock, ..state };
+        let mut state = checked(snapshot, self.registry.routes()).await??;
+        state.memory.clock = clock;
         let new = NewAccount { from: Some(from), ..new };
         Ok(self.registry.make_copy(new, state, origin).await?)
     }

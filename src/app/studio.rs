@@ -10,26 +10,21 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::FutureExt as _;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 pub use self::error::AgentsAndImagesError;
-use super::accounts::{AccountSession, AccountState};
+use super::accounts::{AccountSession, AccountState, stored};
 use super::conversations::{Page, PageRequest};
 use super::faults::AttachedFaults;
 use super::item_list::Items;
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::Message;
+use crate::domain::error::InternalError;
 use crate::domain::{Api, Role};
 use crate::fixtures::FixtureHandle;
-use crate::ids::{AgentId, ConversationId, IdGenerator, IdKind, SdModelId};
-use crate::storage::accounts;
-use crate::storage::agents;
-use crate::storage::conversations;
-use crate::storage::images;
-use crate::storage::messages;
-use crate::storage::{self, Store};
+use crate::ids::{AgentId, ConversationId, IdAllocation, IdKind, SdModelId};
+use crate::storage::{NewMessages, Store};
 
 /// Pictures drawn at once: drawing is processor time, and requests need some too.
 const DRAWING_AT_ONCE: usize = 2;
@@ -71,13 +66,6 @@ pub struct NewImage {
     pub conversation: Option<ConversationId>,
 }
 
-/// What a charged act came to.
-enum ChargeOutcome<T> {
-    Done(T),
-    NoSuchConversation,
-    NoMoney,
-}
-
 impl AgentsAndImages {
     /// A studio with the models of `fixtures`, whose work is kept in `store`.
     pub fn new(store: Store, fixtures: FixtureHandle) -> Self {
@@ -112,35 +100,26 @@ impl AgentsAndImages {
     ) -> Result<Agent, AgentsAndImagesError> {
         let model = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?;
         session.meet(AttachedFaults { by: model.id.as_str(), rules: &model.faults }).await?;
-        let (owner, epoch) = (session.row, Arc::clone(session.epoch()));
         let cost = model.cost_per_image;
-        let act = storage::act(move |db| {
-            async move {
-                if !accounts::charge(db, owner, cost).await? {
-                    return Ok(None);
-                }
-                let ids = &epoch.ids;
-                let ordinal = ids.next(IdKind::Agent);
-                let mut agent = Agent {
-                    id: "".into(),
-                    name: new.name,
-                    appearance_prompt: new.appearance_prompt,
-                    personality_prompt: new.personality_prompt,
-                    description: new.description,
-                    sd_model: Some(new.sd_model),
-                };
-                let avatar = format!("{} {}", model.id, agent.avatar_prompt());
-                agent.id = ids.agent(ordinal, &avatar);
-                agents::insert(db, owner, &agent, ordinal).await?;
-                accounts::save_counters(db, owner, ids, &[IdKind::Agent]).await?;
-                Ok(Some(agent))
-            }
-            .boxed()
-        });
-        let made = session.write(&self.store, act).await?;
-        let made = made.ok_or(AgentsAndImagesError::InsufficientBalance { cost })?;
+        let mut ids = session.epoch().ids.allocation();
+        let ordinal = ids.next(IdKind::Agent);
+        let mut agent = Agent {
+            id: "".into(),
+            name: new.name,
+            appearance_prompt: new.appearance_prompt,
+            personality_prompt: new.personality_prompt,
+            description: new.description,
+            sd_model: Some(new.sd_model),
+        };
+        let avatar = format!("{} {}", model.id, agent.avatar_prompt());
+        agent.id = session.epoch().ids.agent(ordinal, &avatar);
+        let scope = session.write_scope(&ids);
+        let outcome = self.store.create_agent(scope, cost, (ordinal, agent.clone())).await;
+        if !stored(outcome, ids)? {
+            return Err(AgentsAndImagesError::InsufficientBalance { cost });
+        }
         session.trace().charged(cost);
-        Ok(made)
+        Ok(agent)
     }
 
     /// A page of the account's images, newest first.
@@ -167,54 +146,46 @@ impl AgentsAndImages {
         let model = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?;
         session.meet(AttachedFaults { by: model.id.as_str(), rules: &model.faults }).await?;
         let cost = model.cost_per_image;
-        let (payer, wanted) = (session.clone(), new.conversation.clone());
-        let act = storage::act(move |db| {
-            async move {
-                let mut conversation = None;
-                if let Some(id) = &new.conversation {
-                    let api = Api::Characters;
-                    conversation = conversations::extent(db, payer.row, api, id).await?;
-                    if conversation.is_none() {
-                        return Ok(ChargeOutcome::NoSuchConversation);
-                    }
-                }
-                if !accounts::charge(db, payer.row, cost).await? {
-                    return Ok(ChargeOutcome::NoMoney);
-                }
-                let ids = &payer.epoch().ids;
-                let ordinal = ids.next(IdKind::Image);
-                let image = Image {
-                    id: ids.image(ordinal, &format!("{} {}", new.sd_model, new.prompt)),
-                    prompt: new.prompt,
-                    sd_model: new.sd_model,
-                    created_at: payer.clock.now(),
-                };
-                let image = [(ordinal, image)];
-                images::insert(db, payer.row, &image).await?;
-                let [(_, image)] = image;
-                let mut made = vec![IdKind::Image];
-                if let Some(conversation) = conversation {
-                    let message = shown(ids, &image, conversation.turn_count);
-                    let activity = ids.next(IdKind::Activity);
-                    let ordinal = conversation.ordinal;
-                    messages::append(db, payer.row, ordinal, &[message], activity).await?;
-                    made.extend([IdKind::Message, IdKind::Activity]);
-                }
-                accounts::save_counters(db, payer.row, ids, &made).await?;
-                Ok(ChargeOutcome::Done(image))
-            }
-            .boxed()
+        let conversation = match new.conversation {
+            Some(id) => Some(self.conversation(session, id).await?),
+            None => None,
+        };
+        let mut ids = session.epoch().ids.allocation();
+        let ordinal = ids.next(IdKind::Image);
+        let picture = format!("{} {}", new.sd_model, new.prompt);
+        let image = Image {
+            id: session.epoch().ids.image(ordinal, &picture),
+            prompt: new.prompt,
+            sd_model: new.sd_model,
+            created_at: session.clock.now(),
+        };
+        let message = conversation.map(|conversation| NewMessages {
+            conversation,
+            activity: ids.next(IdKind::Activity),
+            at: image.created_at,
+            messages: vec![message_of(&image, &mut ids)],
         });
-        match session.write(&self.store, act).await? {
-            ChargeOutcome::Done(image) => {
-                session.trace().charged(cost);
-                Ok(image)
-            }
-            ChargeOutcome::NoMoney => Err(AgentsAndImagesError::InsufficientBalance { cost }),
-            ChargeOutcome::NoSuchConversation => {
-                Err(AgentsAndImagesError::UnknownConversation(wanted.unwrap_or_else(|| "".into())))
-            }
+        let scope = session.write_scope(&ids);
+        let copy = (ordinal, image.clone());
+        let outcome = self.store.create_image(scope, cost, copy, message).await;
+        if !stored(outcome, ids)? {
+            return Err(AgentsAndImagesError::InsufficientBalance { cost });
         }
+        session.trace().charged(cost);
+        Ok(image)
+    }
+
+    /// The ordinal of the conversation `id`. No conversation is ever removed alone, so it still exists
+    /// when a write of the same epoch is stored.
+    async fn conversation(
+        &self,
+        account: &AccountState,
+        id: ConversationId,
+    ) -> Result<u64, AgentsAndImagesError> {
+        let api = Api::Characters;
+        let extent = self.store.conversation_extent(account.row, api, id.clone()).await;
+        let extent = extent.map_err(InternalError::new)?;
+        extent.map(|extent| extent.ordinal).ok_or(AgentsAndImagesError::UnknownConversation(id))
     }
 
     /// The picture `id`, of an image or of an agent, as a PNG. Needs no account.
@@ -257,9 +228,9 @@ impl AgentsAndImages {
     }
 }
 
-/// The message that an image is in its conversation: no text, just the image. It belongs to the turn
-/// that came last.
-fn shown(ids: &IdGenerator, image: &Image, turn: u64) -> Message {
+/// The message that shows an image in a conversation: no text, only the image. It belongs to the
+/// latest turn.
+fn message_of(image: &Image, ids: &mut IdAllocation<'_>) -> Message {
     Message {
         id: ids.message(),
         role: Role::Assistant,
@@ -267,6 +238,6 @@ fn shown(ids: &IdGenerator, image: &Image, turn: u64) -> Message {
         image: Some(image.id.clone()),
         created_at: image.created_at,
         aborted: false,
-        turn,
+        turn: 0,
     }
 }

@@ -24,6 +24,8 @@ pub struct AccountRecord {
     pub ttl: Option<u64>,
     /// Its plan, where it differs from the fixtures.
     pub plan: Option<String>,
+    /// The plan that it was created with, where it differs from the fixtures.
+    pub first_plan: Option<String>,
     /// Its own limit of the Characters API.
     pub requests_per_minute: Option<u32>,
     /// Its own limit of the Runner API.
@@ -55,6 +57,27 @@ pub struct NewAccountRecord {
     pub plan: Option<String>,
     /// The mode of its clock, if it differs from the server's.
     pub clock: Option<ClockMode>,
+}
+
+impl NewAccountRecord {
+    /// The account as it is stored under the number `key`.
+    pub fn stored(&self, key: AccountKey) -> AccountRecord {
+        AccountRecord {
+            key,
+            id: self.id.clone(),
+            made_from: self.made_from.clone(),
+            api_key: self.api_key.clone(),
+            seed: self.seed,
+            ttl: self.ttl,
+            plan: self.plan.clone(),
+            first_plan: self.plan.clone(),
+            requests_per_minute: None,
+            runner_requests_per_minute: None,
+            first_balance: self.balance,
+            first_clock: self.clock,
+            clock: None,
+        }
+    }
 }
 
 /// Everything an account holds. Each item has its ordinal: the how-manieth of its kind it was in its

@@ -7,6 +7,7 @@ mod account_types;
 mod conversation_types;
 mod error;
 mod sqlite;
+mod write_types;
 
 pub use self::account_types::{AccountData, AccountRecord, NewAccountRecord};
 pub use self::conversation_types::{
@@ -14,14 +15,22 @@ pub use self::conversation_types::{
     History, LONGEST_HISTORY, RecentMessage, Summary,
 };
 pub use self::error::{FileLost, StoreError};
-pub use self::sqlite::queries::{accounts, agents, conversations, images, messages, snapshots};
-pub use self::sqlite::{
-    Connection, Drawn, Posted, Posting, Store, WholeTurn, act, is_in_memory,
+pub use self::sqlite::{Store, is_in_memory};
+pub use self::write_types::{
+    AccountReplacement, AccountUpdate, NewAccountData, NewMessages, PlanTerms, Publish,
+    WriteOutcome, WriteScope,
 };
 
 /// The number of an account, which no other account ever had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountKey(i64);
+
+impl AccountKey {
+    /// The number itself, from 1.
+    pub fn number(self) -> u64 {
+        self.0.unsigned_abs()
+    }
+}
 
 /// A permit to hold long texts in memory, of which there are few.
 pub type LargeReadPermit = tokio::sync::OwnedSemaphorePermit;

@@ -1,28 +1,27 @@
-//! Worlds come and go: opened from fixtures and store, made and removed.
+//! Opening, creating and removing accounts.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use futures::FutureExt as _;
 use parking_lot::{Mutex, RwLock};
 
+use super::record;
+use super::restored::RestoredState;
 use super::{
     AccountEpoch, AccountError, AccountIndex, AccountRegistry, AccountState, Credentials, RegistryOptions,
-    RestoredState,
 };
 use crate::app::faults::AccountFaults;
 use crate::app::request_log::{RequestLog, Watchers};
 use crate::clock::{Clock, ClockMode, Stopwatch};
 use crate::domain::error::{InternalError, with_sources};
-use crate::domain::{ApiKey, Credits, FixtureAccount, Plan};
+use crate::domain::{ApiKey, Credits};
 use crate::fixtures::{FixtureHandle, Fixtures};
-use crate::ids::{self, AccountId, IdGenerator, IdKind};
+use crate::ids::{self, AccountId, IdKind};
 use crate::models::rules::AccountRules;
-use crate::storage::accounts;
-use crate::storage::{self, AccountRecord, NewAccountRecord, Store, StoreError};
+use crate::storage::{AccountRecord, NewAccountData, NewAccountRecord, Store, StoreError};
 
-/// An account to be made at run time. What is not said is as in the account it is copied from.
+/// An account to be created at run time. What is `None` is as in the account it is copied from.
 #[derive(Debug, Clone, Default)]
 pub struct NewAccount {
     /// The fixture account to copy; the first of the fixtures otherwise.
@@ -40,43 +39,36 @@ pub struct NewAccount {
 }
 
 impl AccountRegistry {
-    /// The accounts of the fixtures, and those made at run time that the store remembers. Fixture
-    /// accounts that the store does not know yet start with their copy of the fixtures.
+    /// All stored accounts and those of the fixtures, which are created if they are not stored yet.
     pub async fn open(
         fixtures: &FixtureHandle,
         store: &Store,
         settings: RegistryOptions,
     ) -> Result<Self, StoreError> {
         let original = fixtures.current();
-        let settle = storage::act(move |db| {
-            async move {
-                original.settle(db, settings.seed).await?;
-                let mut found = AccountIndex::default();
-                for (saved, made) in accounts::all(db).await? {
-                    if let Some(account) = AccountState::of(&saved, &made, &original, settings) {
-                        found.add(&account);
-                    }
-                }
-                Ok(found)
+        let mut index = AccountIndex::default();
+        for (record, made) in accounts_with_fixtures(store, &original, settings.seed).await? {
+            if let Some(account) = AccountState::of(&record, &made, &original, settings) {
+                index.add(&account);
             }
-            .boxed()
-        });
+        }
         Ok(Self {
             fixtures: fixtures.clone(),
             store: store.clone(),
             settings,
-            index: Arc::new(RwLock::new(store.write(settle).await?)),
+            index: Arc::new(RwLock::new(index)),
+            reload: Arc::default(),
             watchers: Watchers::of_the_server(),
         })
     }
 
-    /// Makes an account, with a key of its own and a copy of the fixtures.
+    /// Creates an account with its own key and a copy of the fixtures.
     pub async fn make(&self, new: NewAccount) -> Result<Arc<AccountState>, AccountError> {
         self.make_with(new, None).await
     }
 
-    /// Makes an account with a key of its own, which holds `state` instead of a copy of the fixtures.
-    /// A reset gives `origin` back, the same as a document.
+    /// Creates an account with its own key that holds `state` instead of a copy of the fixtures. A
+    /// reset restores `origin`, which is `state` as a document.
     pub(in crate::app) async fn make_copy(
         &self,
         new: NewAccount,
@@ -91,64 +83,61 @@ impl AccountRegistry {
         new: NewAccount,
         copied: Option<(RestoredState, String)>,
     ) -> Result<Arc<AccountState>, AccountError> {
-        let (shared, settings, found) = (self.fixtures.clone(), self.settings, self.index.clone());
-        let act = storage::act(move |db| {
-            async move {
-                let fixtures = shared.current();
-                let (state, origin) = copied.unzip();
-                let plan = state.as_ref().map(|state| state.plan(&fixtures)).transpose();
-                let (row, plan) = match (new.row(&fixtures), plan) {
-                    (Ok(row), Ok(plan)) => (row, plan),
-                    (Err(refusal), _) => return Ok(Err(refusal)),
-                    (_, Err(refusal)) => return Ok(Err(refusal.into())),
-                };
-                let (owner, number) = accounts::next(db).await?;
-                let (id, key) = ids::account_and_key(settings.seed, number);
-                let clock = state.as_ref().map(|state| state.clock).or(row.clock);
-                let row = NewAccountRecord { id, api_key: Some(ApiKey::new(key)), clock, ..row };
-                accounts::insert(db, owner, &row).await?;
-                let saved = accounts::find(db, owner).await?;
-                if state.is_none() {
-                    fixtures.seed(db, owner, &minter(&saved, settings.seed)).await?;
-                }
-                let made = accounts::counters(db, owner).await?;
-                let account = AccountState::of(&saved, &made, &fixtures, settings);
-                let account = account.ok_or_else(|| no_such_plan(&saved))?;
-                if let Some((state, plan)) = state.zip(plan) {
-                    account.begin(&state.put_into(db, &account, plan, &fixtures).await?);
-                }
-                if let Some(origin) = origin {
-                    accounts::save_origin(db, owner, &origin).await?;
-                }
-                Ok(Ok(account))
-            }
-            .boxed()
-        });
-        let add = move |made: &Result<Arc<AccountState>, AccountError>| {
-            if let Ok(account) = made {
-                found.write().add(account);
+        // The fixtures stay as they are until the account is in the index.
+        let guard = Arc::clone(&self.reload).read_owned().await;
+        let (fixtures, settings) = (self.fixtures.current(), self.settings);
+        let (state, origin) = copied.unzip();
+        let record = new.record(&fixtures)?;
+        let plan = state.as_ref().map(|state| state.memory.plan(&fixtures)).transpose()?;
+        let key = self.store.allocate_account().await.map_err(InternalError::new)?;
+        let (id, api_key) = ids::account_and_key(settings.seed, key.number());
+        let clock = state.as_ref().map(|state| state.memory.clock).or(record.clock);
+        let record =
+            NewAccountRecord { id, api_key: Some(ApiKey::new(api_key)), clock, ..record };
+        let saved = record.stored(key);
+        let (data, memory) = match state {
+            Some(RestoredState { holdings, memory }) => (holdings, Some(memory)),
+            None => {
+                let ids = record::id_generator(&saved, settings.seed);
+                (fixtures.account_data(record.balance, &ids), None)
             }
         };
-        self.store.write_then(act, add).await.map_err(InternalError::new)?
+        let account = AccountState::of(&saved, &data.made, &fixtures, settings);
+        let account = account.ok_or_else(|| InternalError::new(no_such_plan(&saved)))?;
+        let terms = plan.as_ref().map(|plan| record::terms(plan, &fixtures));
+        if let Some((memory, plan)) = memory.zip(plan) {
+            let next = memory.next_epoch(&data.made, plan, &fixtures, &account.epoch());
+            account.begin_epoch(next);
+        }
+        let (index, added) = (Arc::clone(&self.index), Arc::clone(&account));
+        let publish = Box::new(move || {
+            index.write().add(&added);
+            drop(guard);
+        });
+        let new = NewAccountData { key, record, data, terms, origin };
+        let created = self.store.create_accounts(vec![new], publish).await;
+        created.map_err(InternalError::new)?;
+        Ok(account)
     }
 
-    /// Removes an account made at run time, with all it holds. Fixture accounts stay.
+    /// Removes an account that was created at run time, with everything it holds.
     pub async fn remove(&self, id: &AccountId) -> Result<(), AccountError> {
         let account = self.require(id)?;
         if account.made_from.is_none() {
             return Err(AccountError::FixtureAccount(id.clone()));
         }
-        let (owner, found) = (account.row, self.index.clone());
-        let act = storage::act(move |db| async move { accounts::remove(db, owner).await }.boxed());
-        let end = move |(): &()| {
-            found.write().remove(&account);
+        let guard = self.begin_change(&account).await?;
+        let (owner, index) = (account.row, Arc::clone(&self.index));
+        let publish = Box::new(move || {
+            index.write().remove(&account);
             account.close();
             account.request_log.close();
-        };
-        Ok(self.store.write_then(act, end).await.map_err(InternalError::new)?)
+            drop(guard);
+        });
+        Ok(self.store.remove_account(owner, publish).await.map_err(InternalError::new)?)
     }
 
-    /// Removes the accounts that were not used for as long as they were made to last.
+    /// Removes the accounts that were not used for longer than their time to live.
     pub async fn sweep(&self) {
         let idle: Vec<AccountId> = {
             let found = self.index.read();
@@ -165,8 +154,8 @@ impl AccountRegistry {
 }
 
 impl NewAccount {
-    /// The row of such an account, which lacks its id and its key.
-    fn row(self, fixtures: &Fixtures) -> Result<NewAccountRecord, AccountError> {
+    /// The record of such an account, which lacks its id and its key.
+    fn record(self, fixtures: &Fixtures) -> Result<NewAccountRecord, AccountError> {
         let from = match &self.from {
             Some(id) => fixtures
                 .account(id.as_str())
@@ -184,22 +173,22 @@ impl NewAccount {
             ttl: self.ttl.map(|ttl| ttl.as_secs()),
             plan: self.plan,
             clock: self.clock.map(|at| ClockMode::Frozen { at }),
-            ..NewAccountRecord::of_fixtures(from)
+            ..record::of_fixtures(from)
         })
     }
 }
 
 impl AccountState {
-    /// The world that a row describes, where so many of each kind were made; none where its fixture
-    /// account or its plan is no more.
+    /// The account of a record that has created so many of each kind; `None` if its fixture account or
+    /// its plan no longer exists.
     pub(super) fn of(
         saved: &AccountRecord,
         made: &[(IdKind, u64)],
         fixtures: &Fixtures,
         settings: RegistryOptions,
     ) -> Option<Arc<Self>> {
-        let original = fixtures.account(saved.made_from.as_ref().unwrap_or(&saved.id).as_str())?;
-        let plan = plan_of(saved, original, fixtures)?;
+        let original = record::original(saved, fixtures)?;
+        let plan = record::plan(saved, original, fixtures)?;
         let keys = match &saved.api_key {
             Some(key) => vec![key.clone()],
             None => original.keys.clone(),
@@ -209,7 +198,7 @@ impl AccountState {
         if let Some(mode) = saved.clock {
             clock.set_mode(mode);
         }
-        let ids = minter(saved, settings.seed).having_made(made);
+        let ids = record::id_generator(saved, settings.seed).having_made(made);
         let rules = AccountRules::new(Arc::clone(&fixtures.rules));
         Some(Arc::new(Self {
             id: saved.id.clone(),
@@ -221,52 +210,42 @@ impl AccountState {
             credentials: RwLock::new(Credentials { project: original.project.clone(), keys }),
             epoch: RwLock::new(AccountEpoch::new(ids, rules, AccountFaults::default(), plan)),
             last_used: Mutex::new(Stopwatch::start()),
+            changes: Arc::default(),
         }))
     }
 }
 
-/// A row whose plan the fixtures do not have, though it was looked up there.
+/// The error of a record whose plan the fixtures do not have, though it was looked up there.
 fn no_such_plan(saved: &AccountRecord) -> StoreError {
     StoreError::Inconsistent { table: "accounts", column: "plan", id: saved.id.to_string() }
 }
 
-/// The plan of an account that was copied from `original`, with what was changed about it; none
-/// where it is a plan that there is no more.
-pub(super) fn plan_of(
-    saved: &AccountRecord,
-    original: &FixtureAccount,
+/// All stored accounts with what they have created, after those of the fixtures that are not stored
+/// yet were created with their copy of the fixtures.
+pub(super) async fn accounts_with_fixtures(
+    store: &Store,
     fixtures: &Fixtures,
-) -> Option<Plan> {
-    let mut plan = original.plan.clone();
-    if let Some(id) = &saved.plan {
-        plan = fixtures.plan(id, "plan").ok()?.clone();
+    server_seed: u64,
+) -> Result<Vec<(AccountRecord, Vec<(IdKind, u64)>)>, StoreError> {
+    let mut accounts = store.accounts().await?;
+    let missing: Vec<_> = fixtures
+        .accounts
+        .iter()
+        .filter(|account| !accounts.iter().any(|(stored, _)| stored.id == account.id))
+        .collect();
+    let count = u64::try_from(missing.len()).unwrap_or(u64::MAX);
+    if count == 0 {
+        return Ok(accounts);
     }
-    plan.requests_per_minute = saved.requests_per_minute.unwrap_or(plan.requests_per_minute);
-    plan.runner_requests_per_minute =
-        saved.runner_requests_per_minute.or(plan.runner_requests_per_minute);
-    Some(plan)
-}
-
-/// The ids of an account. With a seed of its own they are those of any other account that was
-/// copied from the same one with the same seed.
-pub(super) fn minter(saved: &AccountRecord, servers_seed: u64) -> IdGenerator {
-    match (saved.seed, &saved.made_from) {
-        (Some(seed), Some(from)) => IdGenerator::new(seed, from),
-        _ => IdGenerator::new(servers_seed, &saved.id),
+    let mut new = Vec::with_capacity(missing.len());
+    for (account, key) in missing.into_iter().zip(store.allocate_accounts(count).await?) {
+        let record = record::of_fixtures(account);
+        let stored = record.stored(key);
+        let data = fixtures
+            .account_data(record.balance, &record::id_generator(&stored, server_seed));
+        accounts.push((stored, data.made.clone()));
+        new.push(NewAccountData { key, record, data, terms: None, origin: None });
     }
-}
-
-impl NewAccountRecord {
-    pub(super) fn of_fixtures(account: &FixtureAccount) -> Self {
-        Self {
-            id: account.id.clone(),
-            balance: account.balance,
-            made_from: None,
-            api_key: None,
-            seed: None,
-            ttl: None,
-            plan: None,
-            clock: None,
-        }
-    }
+    store.create_accounts(new, Box::new(|| ())).await?;
+    Ok(accounts)
 }

@@ -5,15 +5,14 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use futures::FutureExt as _;
 use o200k::Counted;
 
-use super::booking::TurnRecord;
 use super::counting;
 use super::message;
+use super::record_turn::{charge_completion, record_turn};
 use super::release_reply;
 use super::{GenerateError, Generation, NewTurn, PendingMessage, WholeReply};
-use crate::app::accounts::{AccountSession, AccountState};
+use crate::app::accounts::{AccountSession, AccountState, stored};
 use crate::app::faults::AttachedFaults;
 use crate::domain::api::IMAGES;
 use crate::domain::catalog::{Agent, LlmModel};
@@ -21,13 +20,9 @@ use crate::domain::conversation::{Conversation, FileRef, Message, Meta, Target, 
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::{Api, OutputMode, Part, Prompt, Role, Scene};
 use crate::ids::{AgentId, ConversationId, IdKind, LlmId, MessageId};
-use crate::storage::accounts;
-use crate::storage::conversations;
-use crate::storage::messages;
-use crate::storage::{self};
 use crate::storage::{
-    AccountKey, ConversationContext, ConversationKey, History, LONGEST_HISTORY, PageWindow,
-    RecentMessage,
+    AccountKey, ConversationContext, ConversationKey, History, LONGEST_HISTORY, NewMessages,
+    PageWindow, RecentMessage,
 };
 
 /// How many messages are fetched at a time while the history is filled, newest first.
@@ -110,7 +105,7 @@ impl Generation {
         let WholeReply { completed, lease, .. } = self.complete(session, &asked).await?;
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
         let created_at = session.clock.now();
-        let paid = TurnRecord::charge(session, cost).store(&self.store).await;
+        let paid = charge_completion(&self.store, session, cost).await;
         let id = release_reply(session, lease, paid)?;
         session.trace().charged(cost);
         Ok(Completion { id, content: completed.text, created_at, thoughts: None })
@@ -151,8 +146,8 @@ impl Generation {
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
         let turn = NewTurn::answered(session, &asked, completed.text.clone());
         let created_at = turn.answered_at;
-        let booking = TurnRecord::charge(session, cost).with(turn, conversation.ordinal);
-        let id = release_reply(session, lease, booking.store(&self.store).await)?;
+        let stored = record_turn(&self.store, session, cost, turn, conversation.ordinal).await;
+        let id = release_reply(session, lease, stored)?;
         session.trace().charged(cost);
         Ok(Completion { id, content: completed.text, created_at, thoughts: completed.thoughts })
     }
@@ -165,40 +160,33 @@ impl Generation {
     ) -> Result<Conversation, GenerateError> {
         let llm = self.fixtures.current().llm(&begun.llm, "llm_id")?;
         self.agent(session, begun.agent.clone()).await?;
-        let (owner, epoch, now) = (session.row, Arc::clone(session.epoch()), session.clock.now());
-        let act = storage::act(move |db| {
-            async move {
-                let ids = &epoch.ids;
-                let ordinal = ids.next(IdKind::Conversation);
-                let conversation = Conversation {
-                    id: ids.characters_conversation(ordinal),
-                    ordinal,
-                    target: Target::Llm(llm.id.clone()),
-                    name: begun.title,
-                    meta: Meta::new(),
-                    variables: Variables::new(),
-                    system_prompt: begun.system_prompt,
-                    agent: begun.agent,
-                    created_at: now,
-                    updated_at: now,
-                    message_count: 0,
-                    turn_count: 0,
-                };
-                let activity = ids.next(IdKind::Activity);
-                conversations::insert(db, owner, &conversation, activity).await?;
-                let initial: Vec<Message> = begun
-                    .messages
-                    .into_iter()
-                    .map(|turn| message(ids, turn.role, turn.parts, now))
-                    .collect();
-                messages::append(db, owner, ordinal, &initial, activity).await?;
-                let made = [IdKind::Conversation, IdKind::Message, IdKind::Activity];
-                accounts::save_counters(db, owner, ids, &made).await?;
-                Ok(conversation)
-            }
-            .boxed()
-        });
-        Ok(session.write(&self.store, act).await?)
+        let now = session.clock.now();
+        let mut ids = session.epoch().ids.allocation();
+        let ordinal = ids.next(IdKind::Conversation);
+        let activity = ids.next(IdKind::Activity);
+        let conversation = Conversation {
+            id: session.epoch().ids.characters_conversation(ordinal),
+            ordinal,
+            target: Target::Llm(llm.id.clone()),
+            name: begun.title,
+            meta: Meta::new(),
+            variables: Variables::new(),
+            system_prompt: begun.system_prompt,
+            agent: begun.agent,
+            created_at: now,
+            updated_at: now,
+            message_count: 0,
+            turn_count: 0,
+        };
+        let messages = begun.messages.into_iter();
+        let messages = messages
+            .map(|turn| message(&mut ids, turn.role, turn.parts, now))
+            .collect();
+        let first = NewMessages { conversation: ordinal, activity, at: now, messages };
+        let scope = session.write_scope(&ids);
+        let outcome = self.store.start_conversation(scope, conversation.clone(), first).await;
+        stored(outcome, ids)?;
+        Ok(conversation)
     }
 
     /// The conversation, and as much of it as is fetched at a time.

@@ -4,14 +4,14 @@ use std::sync::{Arc, LazyLock};
 
 use serde_json::{Map, Value};
 
-use super::booking::{NewRunnerConversation, TurnRecord};
+use super::record_turn::{self, record_turn};
 use super::release_reply;
 use super::streaming;
 use super::{CompleteReply, GenerateError, Generation, NewTurn, PendingMessage, WholeReply, WordStream};
 use crate::app::auth::Caller;
 use crate::domain::conversation::name_from;
 use crate::domain::conversation::{Conversation, Meta, Target, Turn, Variables};
-use crate::domain::{Api, Part, Prompt, Role, Scene};
+use crate::domain::{Api, Credits, Part, Prompt, Role, Scene};
 use crate::ids::ConversationId;
 use crate::storage::{ConversationContext, ConversationKey, History, RecentMessage};
 
@@ -73,8 +73,9 @@ impl Generation {
             turn_count: 0,
         };
         let answered_at = turn.answered_at;
-        let start = NewRunnerConversation::new(&caller.session, turn, conversation);
-        conversation = release_reply(&caller.session, lease, start.store(&self.store).await)?;
+        let stored =
+            record_turn::start_conversation(&self.store, &caller.session, turn, conversation).await;
+        conversation = release_reply(&caller.session, lease, stored)?;
         conversation.updated_at = answered_at;
         Ok(ConversationReply { conversation, answer: completed })
     }
@@ -91,8 +92,9 @@ impl Generation {
         let WholeReply { completed, lease, .. } = self.complete(&caller.session, &asked).await?;
         let turn = NewTurn::answered(&caller.session, &asked, completed.text.clone());
         conversation.updated_at = turn.answered_at;
-        let booking = TurnRecord::turn(&caller.session, turn, conversation.ordinal);
-        release_reply(&caller.session, lease, booking.store(&self.store).await)?;
+        let (session, ordinal) = (&caller.session, conversation.ordinal);
+        let stored = record_turn(&self.store, session, Credits::default(), turn, ordinal).await;
+        release_reply(session, lease, stored)?;
         Ok(ConversationReply { conversation, answer: completed })
     }
 
@@ -115,8 +117,8 @@ impl Generation {
         Ok(streaming::recorded(words, &self.tasks, move |text, aborted| async move {
             let answered_at = session.clock.now();
             let turn = NewTurn { said, asked_at, text, answered_at, aborted };
-            let booking = TurnRecord::turn(&session, turn, ordinal);
-            release_reply(&session, lease, booking.store(&database).await.map(drop))
+            let stored = record_turn(&database, &session, Credits::default(), turn, ordinal).await;
+            release_reply(&session, lease, stored.map(drop))
         }))
     }
 

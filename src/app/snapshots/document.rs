@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Captured;
 use super::rows::{AgentState, ConversationState, ImageState};
 use super::sections::{FaultState, LimitsState, ProgressState, QueuedState, RuleState, Section};
-use crate::app::accounts::RestoredState;
+use crate::app::accounts::{RestoredMemory, RestoredState};
 use crate::clock::ClockMode;
 use crate::clock::exact_rfc3339;
 use crate::clock::parse_rfc3339;
@@ -185,7 +185,7 @@ impl Snapshot {
         let made = self.made.fault;
         let faults = self.faults.take();
         let progress = self.progress.take();
-        Ok(RestoredState {
+        let memory = RestoredMemory {
             plan: self.plan.clone(),
             limits: (self.requests_per_minute, self.runner_requests_per_minute),
             clock: ClockMode::at(now, self.clock.frozen),
@@ -193,8 +193,8 @@ impl Snapshot {
             carried: progress.map(|it| it.checked(&mut book)).transpose()?,
             windows: self.limits.take().map(LimitsState::checked).transpose()?,
             book,
-            holdings: self.holdings()?,
-        })
+        };
+        Ok(RestoredState { holdings: self.holdings()?, memory })
     }
 
     fn holdings(self) -> Result<AccountData, FieldError> {

@@ -11,7 +11,7 @@ use sqlx::{Arguments as _, AssertSqlSafe, FromRow as _, Row as _};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Connection;
-use super::postings::values;
+use super::rows::values;
 use super::queries::agents::{self, TEXTS};
 use super::queries::conversations::{self, ConversationRow};
 use super::queries::messages;

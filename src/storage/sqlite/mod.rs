@@ -4,14 +4,17 @@
 //! connections for reading. In memory there is only the writer's connection, so reads are queued too.
 //! Conversations that a turn continues are loaded many at a time ([`conversation_loader`]).
 
+mod batch;
 mod conversation_loader;
 mod file;
+mod job;
 mod open;
-mod postings;
-pub(super) mod queries;
+mod queries;
 mod reads;
+mod rows;
 mod values;
 mod writer;
+mod writes;
 
 use std::sync::Arc;
 
@@ -24,12 +27,11 @@ use tokio::sync::{Semaphore, mpsc};
 use self::conversation_loader::LoadRequest;
 use self::file::{Lock, Watched};
 pub use self::open::is_in_memory;
-pub use self::postings::{Drawn, Posted, Posting, WholeTurn};
 use self::writer::Writer;
 use crate::storage::{FileLost, LargeReadPermit, StoreError, Written};
 
 /// One connection to the database, inside a transaction when it writes.
-pub type Connection = SqliteConnection;
+type Connection = SqliteConnection;
 
 /// How many may hold long texts at a time: megabytes, which are in memory several times until the
 /// answer is complete.
@@ -76,34 +78,6 @@ impl Store {
         Ok(Self { writer, readers, file, large_reads })
     }
 
-    /// Runs `act` in a transaction of the one writer; returns after the commit.
-    pub async fn write<T, F>(&self, act: F) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
-    {
-        self.writer.run(act).await
-    }
-
-    /// The same, and calls `after_commit` with the result when it is committed, before anything else
-    /// is written. It is not called where the act or the commit fails, and whether the
-    /// caller still waits makes no difference.
-    pub async fn write_then<T, F, A>(&self, act: F, after_commit: A) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
-        A: FnOnce(&T) + Send + 'static,
-    {
-        self.writer.run_then(act, Some(Box::new(after_commit))).await
-    }
-
-    /// Stores `posting` whole or not at all; returns after the commit.
-    pub async fn post<P: Posting>(&self, posting: P) -> Result<Posted<P>, StoreError> {
-        self.writer.post(posting).await
-    }
-
     /// Runs `query`, which writes nothing, on what is committed.
     async fn read<T, F>(&self, query: F) -> Result<T, StoreError>
     where
@@ -113,7 +87,7 @@ impl Store {
     {
         match &self.readers {
             Readers::Pool { pool, .. } => query(&mut *pool.acquire().await?).await,
-            Readers::Writer => self.writer.look(query).await,
+            Readers::Writer => self.writer.read(query).await,
         }
     }
 
@@ -133,7 +107,7 @@ impl Store {
                 let captured = capture();
                 async move { Ok((captured, query(db).await?)) }.boxed()
             });
-            return self.writer.look(both).await;
+            return self.writer.read(both).await;
         };
         let mut transaction = pool.begin().await?;
         let pin = act(move |_| {
@@ -144,7 +118,7 @@ impl Store {
             }
             .boxed()
         });
-        let (captured, mut transaction) = self.writer.look(pin).await?;
+        let (captured, mut transaction) = self.writer.read(pin).await?;
         Ok((captured, query(&mut transaction).await?))
     }
 
@@ -174,10 +148,10 @@ impl Store {
     }
 }
 
-/// Returns `act`: gives the compiler the type of a closure that is only being named.
-pub fn act<T, F>(act: F) -> F
+/// Returns `function`: gives the compiler the type of a closure that is only being named.
+fn act<T, F>(function: F) -> F
 where
     F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
 {
-    act
+    function
 }

@@ -1,170 +1,104 @@
-//! The one writer: acts queue up, and those that have queued up commit together.
+//! The one task that writes. What is queued together is committed together (group commit).
 //!
-//! Group commit costs one transaction for many acts when many clients write, and nothing when one
-//! does. Acts run in the order in which they queued up, each in a savepoint, so that one that fails
-//! undoes itself and no neighbour. An act may come with a function to call once it is committed: the
-//! writer calls it before it takes the next act, so that what is kept in memory changes together
-//! with what is stored. Postings that stand next to each other are stored together (see
-//! [`super::postings`]). Looks come first: they write nothing, and what is still in the queue has
-//! not happened yet. Everybody learns the outcome only after the commit.
+//! With many clients that costs one transaction for many writes, and with one client nothing.
+//! Entries are stored in the order of the queue. Writes of requests that are next to each other are
+//! one batch ([`super::batch`]); other jobs have a savepoint each ([`super::job`]), so that one that
+//! fails does not undo the others. A job can come with something to publish: the writer calls it
+//! after the commit and before the next entry, so that state in memory changes together with what is
+//! stored. Reads come first: they write nothing, and what is still queued has not happened yet.
+//! Callers are answered after the commit.
 
 use std::collections::VecDeque;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use sqlx::{Connection as _, Executor as _};
+use sqlx::Connection as _;
 use tokio::sync::{mpsc, oneshot};
 
+use super::Connection;
+use super::batch::{self, QueuedWrite, Write};
 use super::conversation_loader::{self, LoadRequest};
 use super::file::{Lock, Watched};
-use super::postings::{Clerk, Posted, Posting, Queued, Waiting};
-use super::Connection;
-use crate::storage::{FileLost, StoreError, Written};
+use super::job::{Job, PendingJob, Transaction, run_caught};
+use crate::storage::{FileLost, Publish, StoreError, WriteOutcome, Written};
 
-/// The most errands that are taken from the queue at a time, and so the most acts in one
-/// transaction: bounds how long the first of them waits for the last.
+/// The most entries that are taken from the queue at a time, and so the most in one transaction:
+/// bounds how long the first of them waits for the last.
 const LARGEST_BATCH: usize = 128;
-/// Acts that may wait for the writer; beyond that, callers wait to queue up.
+/// Entries in the queue; more callers wait for a place in it.
 const QUEUE: usize = 1024;
 
-/// One act on its way to the connection.
-trait Act: Send {
-    /// Runs inside the transaction.
-    fn run<'a>(&'a mut self, connection: &'a mut Connection) -> BoxFuture<'a, Outcome>;
-
-    /// Whether something is to be called right after its commit: then no other act may run between
-    /// the two, and it is the last of its transaction.
-    fn ends_transaction(&self) -> bool;
-
-    /// Tells the caller how the act's transaction ended.
-    fn tell(self: Box<Self>, committed: Result<(), StoreError>);
-}
-
-/// Whether an act is to be kept, as far as it is concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Succeeded,
-    Failed,
-}
-
-enum Errand {
-    Act(Box<dyn Act>),
-    /// Writes nothing: needs neither a transaction nor, inside one, anything that undoes it.
-    Look(Box<dyn Act>),
-    Find(LoadRequest),
-    Post(Box<dyn Waiting>),
+/// An entry of the queue.
+enum QueueEntry {
+    Write(QueuedWrite),
+    /// Runs in a transaction.
+    Job(Box<dyn Job>),
+    /// Writes nothing, so it needs no transaction.
+    Read(Box<dyn Job>),
+    Load(LoadRequest),
     Close(oneshot::Sender<()>),
 }
 
-/// An act in the queue.
-struct Pending<F, T> {
-    /// None once it runs.
-    act: Option<F>,
-    /// What came of it, kept back until the commit; none if it did not come to its end.
-    result: Option<Result<T, StoreError>>,
-    after_commit: Option<AfterCommit<T>>,
-    answer: oneshot::Sender<Result<T, StoreError>>,
-}
-
-/// What is called with an act's result, in the writer, between its commit and the next act.
-type AfterCommit<T> = Box<dyn FnOnce(&T) + Send>;
-
-impl<F, T> Act for Pending<F, T>
-where
-    T: Send,
-    F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>> + Send,
-{
-    fn run<'a>(&'a mut self, connection: &'a mut Connection) -> BoxFuture<'a, Outcome> {
-        Box::pin(async move {
-            let Some(act) = self.act.take() else { return Outcome::Failed };
-            let result = act(connection).await;
-            let outcome = if result.is_ok() { Outcome::Succeeded } else { Outcome::Failed };
-            self.result = Some(result);
-            outcome
-        })
-    }
-
-    fn ends_transaction(&self) -> bool {
-        self.after_commit.is_some()
-    }
-
-    fn tell(self: Box<Self>, committed: Result<(), StoreError>) {
-        let Self { result, after_commit, answer, .. } = *self;
-        let result = match result {
-            Some(Err(fault)) => Err(fault),
-            Some(Ok(value)) => committed.and_then(|()| call(after_commit, value)),
-            // It did not come to run, or did not come to its end.
-            None => Err(committed.err().unwrap_or(StoreError::Panicked)),
-        };
-        // Nobody may be waiting any more; the act stands all the same.
-        let _ = answer.send(result);
-    }
-}
-
-/// Calls what is to be called after the commit; a panic there is the act's own.
-fn call<T>(after_commit: Option<AfterCommit<T>>, value: T) -> Result<T, StoreError> {
-    let Some(after_commit) = after_commit else { return Ok(value) };
-    std::panic::catch_unwind(AssertUnwindSafe(|| after_commit(&value)))
-        .map_err(|_| StoreError::Panicked)?;
-    Ok(value)
-}
-
-/// The way to the writer's task.
+/// The sending end of the writer's queue.
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
-    queue: mpsc::Sender<Errand>,
-    written: Arc<Tally>,
+    queue: mpsc::Sender<QueueEntry>,
+    committed: Arc<CommitCount>,
 }
 
-/// What was committed so far.
+/// What was committed since the start.
 #[derive(Debug, Default)]
-struct Tally {
+struct CommitCount {
     transactions: AtomicU64,
-    acts: AtomicU64,
+    writes: AtomicU64,
 }
 
-impl Tally {
-    fn add_transaction(&self, acts: usize) {
+impl CommitCount {
+    fn add_transaction(&self, writes: usize) {
         self.transactions.fetch_add(1, Ordering::Relaxed);
-        self.acts.fetch_add(u64::try_from(acts).unwrap_or_default(), Ordering::Relaxed);
+        self.writes.fetch_add(u64::try_from(writes).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
 
 impl Writer {
-    /// Writes with `connection`, as long as `file` is there; holds `lock` until it is closed.
+    /// Starts the task, which writes on `connection` as long as `file` exists and holds `lock` until
+    /// it ends.
     pub(super) fn start(connection: Connection, file: Option<Watched>, lock: Option<Lock>) -> Self {
-        let (queue, errands) = mpsc::channel(QUEUE);
-        let written = Arc::new(Tally::default());
-        let desk =
-            Desk { connection, clerk: Clerk::default(), file, written: Arc::clone(&written) };
+        let (queue, entries) = mpsc::channel(QUEUE);
+        let committed = Arc::new(CommitCount::default());
+        let task = WriterTask { connection, file, committed: Arc::clone(&committed) };
         tokio::spawn(async move {
-            let closed = desk.work(errands).await;
+            let closed = task.run(entries).await;
             drop(lock);
             if let Some(closed) = closed {
                 let _ = closed.send(());
             }
         });
-        Self { queue, written }
+        Self { queue, committed }
     }
 
-    /// Runs `act` in a transaction.
-    pub(super) async fn run<T, F>(&self, act: F) -> Result<T, StoreError>
+    /// Stores `write` in a transaction.
+    pub(super) async fn write(&self, write: Write) -> Result<WriteOutcome, StoreError> {
+        let (answer, outcome) = oneshot::channel();
+        self.enqueue(QueueEntry::Write(QueuedWrite { write, answer }), outcome).await
+    }
+
+    /// Runs `function` in a transaction.
+    pub(super) async fn run<T, F>(&self, function: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Send + 'static,
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
     {
-        self.run_then(act, None).await
+        self.run_then(function, None).await
     }
 
-    /// Runs `act` in a transaction, and calls `after_commit` before any other act runs.
+    /// Runs `function` in a transaction and calls `publish` before anything else is written.
     pub(super) async fn run_then<T, F>(
         &self,
-        act: F,
-        after_commit: Option<AfterCommit<T>>,
+        function: F,
+        publish: Option<Publish>,
     ) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -172,96 +106,91 @@ impl Writer {
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
     {
         let (answer, outcome) = oneshot::channel();
-        let act = Box::new(Pending { act: Some(act), result: None, after_commit, answer });
-        self.queue_up(Errand::Act(act), outcome).await
+        let job = Box::new(PendingJob::new(function, publish, answer));
+        self.enqueue(QueueEntry::Job(job), outcome).await
     }
 
-    /// Runs `look`, which writes nothing, between the transactions.
-    pub(super) async fn look<T, F>(&self, look: F) -> Result<T, StoreError>
+    /// Runs `function`, which writes nothing, between two transactions.
+    pub(super) async fn read<T, F>(&self, function: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Send + 'static,
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
     {
         let (answer, outcome) = oneshot::channel();
-        let look = Box::new(Pending { act: Some(look), result: None, after_commit: None, answer });
-        self.queue_up(Errand::Look(look), outcome).await
-    }
-
-    /// Stores `posting`, and whatever it stands next to in the queue, in a transaction.
-    pub(super) async fn post<P: Posting>(&self, posting: P) -> Result<Posted<P>, StoreError> {
-        let (answer, outcome) = oneshot::channel();
-        self.queue_up(Errand::Post(Box::new(Queued { posting, answer })), outcome).await
+        let job = Box::new(PendingJob::new(function, None, answer));
+        self.enqueue(QueueEntry::Read(job), outcome).await
     }
 
     /// Loads the conversation of `request` between two transactions.
     pub(super) async fn load(&self, request: LoadRequest) -> Result<(), StoreError> {
-        self.queue.send(Errand::Find(request)).await.map_err(|_| StoreError::Closed)
+        self.queue.send(QueueEntry::Load(request)).await.map_err(|_| StoreError::Closed)
     }
 
-    async fn queue_up<T>(
+    async fn enqueue<T>(
         &self,
-        errand: Errand,
+        entry: QueueEntry,
         outcome: oneshot::Receiver<Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        self.queue.send(errand).await.map_err(|_| StoreError::Closed)?;
+        self.queue.send(entry).await.map_err(|_| StoreError::Closed)?;
         outcome.await.map_err(|_| StoreError::Closed)?
     }
 
     pub(super) fn written(&self) -> Written {
         Written {
-            transactions: self.written.transactions.load(Ordering::Relaxed),
-            writes: self.written.acts.load(Ordering::Relaxed),
+            transactions: self.committed.transactions.load(Ordering::Relaxed),
+            writes: self.committed.writes.load(Ordering::Relaxed),
         }
     }
 
     pub(super) async fn close(&self) {
         let (closed, wait) = oneshot::channel();
-        if self.queue.send(Errand::Close(closed)).await.is_ok() {
+        if self.queue.send(QueueEntry::Close(closed)).await.is_ok() {
             let _ = wait.await;
         }
     }
 }
 
-/// Where the errands arrive.
-struct Desk {
+/// The receiving end of the queue.
+struct WriterTask {
     connection: Connection,
-    clerk: Clerk,
     file: Option<Watched>,
-    written: Arc<Tally>,
+    committed: Arc<CommitCount>,
 }
 
-impl Desk {
-    /// Works until it is told to close the database, and gives who told it, or until nobody can ask
-    /// any more.
-    async fn work(mut self, mut errands: mpsc::Receiver<Errand>) -> Option<oneshot::Sender<()>> {
+impl WriterTask {
+    /// Runs until the database is to be closed, and gives the sender of the answer to that, or until
+    /// all sending ends are gone.
+    async fn run(
+        mut self,
+        mut queue: mpsc::Receiver<QueueEntry>,
+    ) -> Option<oneshot::Sender<()>> {
         let mut taken = Vec::with_capacity(LARGEST_BATCH);
-        while errands.recv_many(&mut taken, 1).await > 0 {
-            // Whoever can run now queues up first: it costs nobody any time to be waited for, and
-            // everybody less to be stored with others.
+        while queue.recv_many(&mut taken, 1).await > 0 {
+            // Yield once so that tasks that are ready can enqueue: larger batches are cheaper.
             tokio::task::yield_now().await;
             while taken.len() < LARGEST_BATCH
-                && let Ok(errand) = errands.try_recv()
+                && let Ok(entry) = queue.try_recv()
             {
-                taken.push(errand);
+                taken.push(entry);
             }
-            let mut acts = self.look(&mut taken).await;
-            if !acts.is_empty()
+            let mut entries = self.run_reads(&mut taken).await;
+            if !entries.is_empty()
                 && let Some(Err(lost)) = self.file.as_ref().map(Watched::check)
             {
-                acts = refuse(acts, &lost);
+                entries = refuse(entries, &lost);
             }
-            while let Some(errand) = acts.pop_front() {
-                match errand {
-                    Errand::Close(closed) => {
-                        errands.close();
+            while let Some(entry) = entries.pop_front() {
+                match entry {
+                    QueueEntry::Close(closed) => {
+                        queue.close();
                         let _ = self.connection.close().await;
                         return Some(closed);
                     }
-                    Errand::Post(first) => self.post(first, &mut acts).await,
-                    Errand::Act(first) => self.run(first, &mut acts).await,
-                    // Seen to already.
-                    Errand::Look(_) | Errand::Find(_) => {}
+                    QueueEntry::Write(first) => self.store(first, &mut entries).await,
+                    QueueEntry::Job(first) => self.run_jobs(first, &mut entries).await,
+                    // These ran already.
+                    QueueEntry::Read(_) | QueueEntry::Load(_) => {}
                 }
             }
         }
@@ -269,157 +198,95 @@ impl Desk {
         None
     }
 
-    /// Runs the looks among `taken`; gives the others, in their order.
-    async fn look(&mut self, taken: &mut Vec<Errand>) -> VecDeque<Errand> {
+    /// Runs the reads among `taken`; gives the other entries in their order.
+    async fn run_reads(&mut self, taken: &mut Vec<QueueEntry>) -> VecDeque<QueueEntry> {
         let mut others = VecDeque::with_capacity(taken.len());
-        let mut findings = Vec::new();
-        for errand in taken.drain(..) {
-            match errand {
-                Errand::Look(mut look) => {
-                    caught(&mut *look, &mut self.connection).await;
-                    look.tell(Ok(()));
+        let mut loads = Vec::new();
+        for entry in taken.drain(..) {
+            match entry {
+                QueueEntry::Read(mut read) => {
+                    run_caught(&mut *read, &mut self.connection).await;
+                    read.answer(Ok(()));
                 }
-                Errand::Find(finding) => findings.push(finding),
+                QueueEntry::Load(request) => loads.push(request),
                 other => others.push_back(other),
             }
         }
-        if !findings.is_empty() {
-            conversation_loader::load(&mut self.connection, &mut findings).await;
+        if !loads.is_empty() {
+            conversation_loader::load(&mut self.connection, &mut loads).await;
         }
         others
     }
 
-    /// Stores `first` and the postings that stand right behind it.
-    async fn post(&mut self, first: Box<dyn Waiting>, behind: &mut VecDeque<Errand>) {
-        let mut postings = vec![first];
-        while let Some(errand) = behind.pop_front() {
-            match errand {
-                Errand::Post(posting) => postings.push(posting),
+    /// Stores `first` and the writes right behind it as one batch.
+    async fn store(&mut self, first: QueuedWrite, behind: &mut VecDeque<QueueEntry>) {
+        let mut writes = vec![first];
+        while let Some(entry) = behind.pop_front() {
+            match entry {
+                QueueEntry::Write(write) => writes.push(write),
                 other => {
                     behind.push_front(other);
                     break;
                 }
             }
         }
-        let written = Arc::clone(&self.written);
-        let committed = |acts| written.add_transaction(acts);
-        self.clerk.store(&mut self.connection, postings, committed).await;
+        let committed = |writes| self.committed.add_transaction(writes);
+        batch::store(&mut self.connection, writes, committed).await;
     }
 
-    /// Runs `first` and the acts that stand right behind it in one transaction; leaves in place
-    /// whom it did not come to.
-    async fn run(&mut self, first: Box<dyn Act>, behind: &mut VecDeque<Errand>) {
-        self.clerk.forget();
+    /// Runs `first` and the jobs right behind it in one transaction; leaves in the queue those that
+    /// it has no transaction for.
+    async fn run_jobs(&mut self, first: Box<dyn Job>, behind: &mut VecDeque<QueueEntry>) {
         let mut transaction = Transaction::new(&mut self.connection);
-        let mut told = Vec::new();
+        let mut finished = Vec::new();
         let mut next = Some(first);
-        while let Some(mut act) = next.take() {
-            // Once the transaction is lost, whoever comes behind gets another one.
-            if !transaction.begin_act().await && !told.is_empty() {
-                behind.push_front(Errand::Act(act));
+        while let Some(mut job) = next.take() {
+            // If the transaction is lost, the jobs behind get another one.
+            if !transaction.begin_job().await && !finished.is_empty() {
+                behind.push_front(QueueEntry::Job(job));
                 break;
             }
-            transaction.run(&mut *act).await;
-            let is_last = act.ends_transaction();
-            told.push(act);
-            if transaction.sound.is_ok() && !is_last {
-                next = next_act(behind);
+            transaction.run(&mut *job).await;
+            let is_last = job.ends_transaction();
+            finished.push(job);
+            if transaction.is_open() && !is_last {
+                next = next_job(behind);
             }
         }
-        let acts = transaction.acts;
-        let outcome = transaction.end().await.map_err(|fault| fault.to_string());
-        if outcome.is_ok() && acts > 0 {
-            self.written.add_transaction(acts);
+        let jobs = transaction.jobs();
+        let outcome = transaction.end().await.map_err(|error| error.to_string());
+        if outcome.is_ok() && jobs > 0 {
+            self.committed.add_transaction(jobs);
         }
-        for act in told {
-            act.tell(outcome.clone().map_err(StoreError::NotCommitted));
+        for job in finished {
+            job.answer(outcome.clone().map_err(StoreError::NotCommitted));
         }
     }
 }
 
-/// Tells everybody who would write that nothing can be written; gives the other errands.
-fn refuse(errands: VecDeque<Errand>, lost: &FileLost) -> VecDeque<Errand> {
+/// Answers all that write that the file is lost; gives the other entries.
+fn refuse(entries: VecDeque<QueueEntry>, lost: &FileLost) -> VecDeque<QueueEntry> {
     let refusal = || StoreError::NotCommitted(lost.to_string());
     let mut others = VecDeque::new();
-    for errand in errands {
-        match errand {
-            Errand::Act(act) => act.tell(Err(refusal())),
-            Errand::Post(posting) => posting.tell(Err(refusal())),
+    for entry in entries {
+        match entry {
+            QueueEntry::Job(job) => job.answer(Err(refusal())),
+            QueueEntry::Write(write) => write.answer(Err(refusal())),
             other => others.push_back(other),
         }
     }
     others
 }
 
-/// Takes the next errand if it is an act.
-fn next_act(errands: &mut VecDeque<Errand>) -> Option<Box<dyn Act>> {
-    match errands.pop_front()? {
-        Errand::Act(act) => Some(act),
+/// Takes the next entry if it is a job.
+fn next_job(entries: &mut VecDeque<QueueEntry>) -> Option<Box<dyn Job>> {
+    match entries.pop_front()? {
+        QueueEntry::Job(job) => Some(job),
         other => {
-            errands.push_front(other);
+            entries.push_front(other);
             None
         }
     }
-}
-
-/// A transaction in which each act can be undone alone, by its savepoint. That of an act is
-/// released by the statement that begins the next or commits: each statement is a round trip to
-/// the thread of the connection.
-struct Transaction<'c> {
-    connection: &'c mut Connection,
-    /// How many it holds; it begins with the first.
-    acts: usize,
-    /// An error means that the transaction is lost: SQLite gives some up by itself (a full disk,
-    /// say), and what came after would commit by itself.
-    sound: Result<(), sqlx::Error>,
-}
-
-impl<'c> Transaction<'c> {
-    fn new(connection: &'c mut Connection) -> Self {
-        Self { connection, acts: 0, sound: Ok(()) }
-    }
-
-    /// Sets the savepoint of one more act, and tells whether there is still a transaction for it.
-    async fn begin_act(&mut self) -> bool {
-        let begin = match self.acts {
-            0 => "BEGIN IMMEDIATE; SAVEPOINT act",
-            _ => "RELEASE act; SAVEPOINT act",
-        };
-        self.execute(begin).await;
-        if self.sound.is_ok() {
-            self.acts += 1;
-        }
-        self.sound.is_ok()
-    }
-
-    /// Runs the act whose savepoint was set last.
-    async fn run(&mut self, act: &mut dyn Act) {
-        if self.sound.is_ok() && caught(act, self.connection).await == Outcome::Failed {
-            self.execute("ROLLBACK TO act").await;
-        }
-    }
-
-    /// Commits, or undoes all of it.
-    async fn end(mut self) -> Result<(), sqlx::Error> {
-        if self.acts > 0 {
-            self.execute("RELEASE act; COMMIT").await;
-        }
-        if self.sound.is_err() {
-            let _ = self.connection.execute("ROLLBACK").await;
-        }
-        self.sound
-    }
-
-    async fn execute(&mut self, statements: &'static str) {
-        if self.sound.is_ok() {
-            self.sound = self.connection.execute(statements).await.map(drop);
-        }
-    }
-}
-
-/// A panic is its act's own: the writer and everybody else go on.
-async fn caught(act: &mut dyn Act, connection: &mut Connection) -> Outcome {
-    AssertUnwindSafe(act.run(connection)).catch_unwind().await.unwrap_or(Outcome::Failed)
 }
 
 #[cfg(test)]

@@ -1,17 +1,19 @@
-//! Accounts: their rows and what they have made.
+//! Accounts: their rows and counters.
 
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta};
-use sqlx::{AssertSqlSafe, QueryBuilder};
+use sqlx::AssertSqlSafe;
 
 use crate::storage::sqlite::values::from_sql;
 use crate::storage::sqlite::values::to_sql;
 use crate::storage::sqlite::Connection;
-use crate::storage::{AccountKey, AccountRecord, NewAccountRecord, StoreError};
+use crate::storage::{
+    AccountKey, AccountRecord, AccountUpdate, NewAccountRecord, PlanTerms, StoreError,
+};
 use crate::clock::ClockMode;
 use crate::domain::{ApiKey, Credits};
-use crate::ids::{AccountId, IdGenerator, IdKind};
+use crate::ids::{AccountId, IdKind};
 
 /// A row of `accounts`.
 #[derive(sqlx::FromRow)]
@@ -23,6 +25,7 @@ struct AccountRow {
     seed: Option<i64>,
     ttl: Option<i64>,
     plan: Option<String>,
+    first_plan: Option<String>,
     requests_per_minute: Option<i64>,
     runner_requests_per_minute: Option<i64>,
     first_balance: i64,
@@ -43,6 +46,7 @@ impl AccountRow {
             seed: self.seed.map(i64::cast_unsigned),
             ttl: self.ttl.map(from_sql),
             plan: self.plan,
+            first_plan: self.first_plan,
             requests_per_minute: limit(self.requests_per_minute),
             runner_requests_per_minute: limit(self.runner_requests_per_minute),
             first_balance: Credits::from_millionths(self.first_balance),
@@ -52,8 +56,8 @@ impl AccountRow {
     }
 }
 
-const COLUMNS: &str = "account, id, made_from, api_key, seed, ttl, plan, requests_per_minute,
-                       runner_requests_per_minute, first_balance, first_clock, first_clock_ahead,
+const COLUMNS: &str = "account, id, made_from, api_key, seed, ttl, plan, first_plan,
+                       requests_per_minute, runner_requests_per_minute, first_balance, first_clock, first_clock_ahead,
                        clock_frozen_at, clock_ahead";
 
 /// Every account with what it has created of each kind, in the order of their creation.
@@ -77,17 +81,19 @@ pub async fn find(db: &mut Connection, owner: AccountKey) -> Result<AccountRecor
     Ok(AccountRow::into_record(query.fetch_one(db).await?))
 }
 
-/// The row of the next account, and its number, which no other account ever had.
-pub async fn next(db: &mut Connection) -> Result<(AccountKey, u64), StoreError> {
-    let number: i64 = sqlx::query_scalar(
-        "UPDATE account_numbers SET latest = latest + 1 WHERE only_row = 1 RETURNING latest",
+/// Allocates the numbers of `count` accounts, which no other account ever had.
+pub async fn allocate(db: &mut Connection, count: u64) -> Result<Vec<AccountKey>, StoreError> {
+    let count = to_sql(count);
+    let latest: i64 = sqlx::query_scalar(
+        "UPDATE account_numbers SET latest = latest + $1 WHERE only_row = 1 RETURNING latest",
     )
+    .bind(count)
     .fetch_one(db)
     .await?;
-    Ok((AccountKey(number), from_sql(number)))
+    Ok((latest - count + 1..=latest).map(AccountKey).collect())
 }
 
-/// Makes an account in row `owner`.
+/// Creates the account of number `owner`, which holds nothing yet.
 pub async fn insert(
     db: &mut Connection,
     owner: AccountKey,
@@ -114,7 +120,7 @@ pub async fn insert(
     Ok(())
 }
 
-/// Remembers the snapshot that the account was made from.
+/// Stores the snapshot that the account was copied from.
 pub async fn save_origin(
     db: &mut Connection,
     owner: AccountKey,
@@ -128,7 +134,7 @@ pub async fn save_origin(
     Ok(())
 }
 
-/// The snapshot that the account was made from, if it was made from one.
+/// The snapshot that the account was copied from, if it was.
 pub async fn origin(db: &mut Connection, owner: AccountKey) -> Result<Option<String>, StoreError> {
     let origin = sqlx::query_scalar("SELECT snapshot FROM account_origins WHERE account = $1");
     Ok(origin.bind(owner.0).fetch_optional(db).await?)
@@ -171,8 +177,8 @@ pub async fn set_balance(
     Ok(())
 }
 
-/// Remembers how the account's clock goes.
-pub async fn set_clock(
+/// Stores the mode of the account's clock.
+async fn set_clock(
     db: &mut Connection,
     owner: AccountKey,
     clock: ClockMode,
@@ -187,8 +193,8 @@ pub async fn set_clock(
     Ok(())
 }
 
-/// A clock as two columns: the time at which it stands still, and by how much it is ahead of the
-/// system's, both in microseconds.
+/// A clock as two columns, in microseconds: the time at which it is frozen, and by how much it is
+/// ahead of the system's.
 fn clock_columns(clock: Option<ClockMode>) -> (Option<i64>, Option<i64>) {
     match clock {
         None => (None, None),
@@ -210,7 +216,7 @@ fn clock_mode(frozen_at: Option<i64>, ahead: Option<i64>) -> Option<ClockMode> {
     }
 }
 
-/// Gives the account the plan, the limits and the clock again that it was made with.
+/// Sets plan, limits and clock of the account to those of its creation.
 pub async fn reset_terms(db: &mut Connection, owner: AccountKey) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE accounts
@@ -224,12 +230,11 @@ pub async fn reset_terms(db: &mut Connection, owner: AccountKey) -> Result<(), S
     Ok(())
 }
 
-/// Sets the account's plan, and limits of its own to the Characters API and the Runner API.
+/// Sets the account's plan and its own limits.
 pub async fn set_terms(
     db: &mut Connection,
     owner: AccountKey,
-    plan: &str,
-    limits: (Option<u32>, Option<u32>),
+    terms: &PlanTerms,
 ) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE accounts
@@ -237,15 +242,33 @@ pub async fn set_terms(
          WHERE account = $1",
     )
     .bind(owner.0)
-    .bind(plan)
-    .bind(limits.0)
-    .bind(limits.1)
+    .bind(&terms.plan)
+    .bind(terms.requests_per_minute)
+    .bind(terms.runner_requests_per_minute)
     .execute(db)
     .await?;
     Ok(())
 }
 
-/// How many of each kind the account has made and stored.
+/// Changes what `update` names.
+pub async fn update(
+    db: &mut Connection,
+    owner: AccountKey,
+    update: AccountUpdate,
+) -> Result<(), StoreError> {
+    if let Some(balance) = update.balance {
+        set_balance(db, owner, balance).await?;
+    }
+    if let Some(terms) = update.terms {
+        set_terms(db, owner, &terms).await?;
+    }
+    if let Some(clock) = update.clock {
+        set_clock(db, owner, clock).await?;
+    }
+    Ok(())
+}
+
+/// How many of each kind the account has created and stored.
 pub async fn counters(
     db: &mut Connection,
     owner: AccountKey,
@@ -259,48 +282,7 @@ pub async fn counters(
     Ok(rows.into_iter().filter_map(|(name, made)| Some((kind(&name)?, from_sql(made)))).collect())
 }
 
-/// Remembers how many of each of `kinds` the account has made.
-pub async fn save_counters(
-    db: &mut Connection,
-    owner: AccountKey,
-    ids: &IdGenerator,
-    kinds: &[IdKind],
-) -> Result<(), StoreError> {
-    set_counters(db, owner, &ids.made_each(kinds)).await
-}
-
-/// Remembers that so many of each kind were made.
-pub async fn set_counters(
-    db: &mut Connection,
-    owner: AccountKey,
-    made: &[(IdKind, u64)],
-) -> Result<(), StoreError> {
-    let mut upsert = QueryBuilder::new("INSERT INTO counters (account, kind, made) ");
-    upsert.push_values(made, |mut row, (kind, made)| {
-        row.push_bind(owner.0).push_bind(kind.name()).push_bind(to_sql(*made));
-    });
-    upsert.push(" ON CONFLICT (account, kind) DO UPDATE SET made = excluded.made");
-    upsert.build().execute(db).await?;
-    Ok(())
-}
-
-/// Takes `cost` off the account's balance, if the balance covers it; tells whether it did.
-pub async fn charge(
-    db: &mut Connection,
-    owner: AccountKey,
-    cost: Credits,
-) -> Result<bool, StoreError> {
-    let charged = sqlx::query(
-        "UPDATE accounts SET balance = balance - $2 WHERE account = $1 AND balance >= $2",
-    )
-    .bind(owner.0)
-    .bind(cost.millionths())
-    .execute(db)
-    .await?;
-    Ok(charged.rows_affected() == 1)
-}
-
-/// The account's balance; none if the account is gone.
+/// The account's balance; `None` if the account is removed.
 pub async fn balance(
     db: &mut Connection,
     owner: AccountKey,
@@ -310,7 +292,7 @@ pub async fn balance(
     Ok(millionths.map(Credits::from_millionths))
 }
 
-/// The balance of every account there is.
+/// The balances of all accounts.
 pub async fn balances(db: &mut Connection) -> Result<HashMap<AccountKey, Credits>, StoreError> {
     let rows: Vec<(i64, i64)> =
         sqlx::query_as("SELECT account, balance FROM accounts").fetch_all(db).await?;

@@ -15,31 +15,6 @@ use crate::ids::{AgentId, SdModelId};
 pub(in crate::storage::sqlite) const TEXTS: [&str; 4] =
     ["a.name", "a.appearance_prompt", "a.personality_prompt", "a.description"];
 
-/// Stores an agent; `ordinal` is how many its account has made with it.
-pub async fn insert(
-    db: &mut Connection,
-    owner: AccountKey,
-    agent: &Agent,
-    ordinal: u64,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO agents (account, ordinal, id, name, appearance_prompt, personality_prompt,
-                             description, sd_model)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-    )
-    .bind(owner.0)
-    .bind(to_sql(ordinal))
-    .bind(agent.id.as_str())
-    .bind(&agent.name)
-    .bind(&agent.appearance_prompt)
-    .bind(&agent.personality_prompt)
-    .bind(&agent.description)
-    .bind(agent.sd_model.as_ref().map(SdModelId::as_str))
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
 /// The columns of an agent; a `batch` leaves long texts out.
 fn columns(batch: bool) -> String {
     format!("a.ordinal, a.id, {}, a.sd_model", texts(&TEXTS, batch))

@@ -1,7 +1,5 @@
 //! Conversations of both APIs (their messages are in `messages.rs`, pages of them in `listing.rs`).
 
-use chrono::{DateTime, Utc};
-
 use sqlx::AssertSqlSafe;
 
 use crate::storage::sqlite::values::from_sql;
@@ -10,120 +8,11 @@ use crate::storage::sqlite::values::inconsistent;
 use crate::storage::sqlite::values::json;
 use crate::storage::sqlite::values::parse;
 use super::rows::{listed, texts};
-use crate::storage::sqlite::values::to_sql;
 use crate::storage::sqlite::Connection;
 use crate::storage::{AccountKey, ConversationExtent, Listed, StoreError};
-use crate::domain::catalog::as_text;
-use crate::domain::conversation::label_text;
 use crate::domain::Api;
 use crate::domain::conversation::{Conversation, Target, Variables};
 use crate::ids::{AgentId, ConversationId};
-
-/// Stores a conversation that has no messages yet; `activity` puts changes of a second in order.
-pub async fn insert(
-    db: &mut Connection,
-    owner: AccountKey,
-    conversation: &Conversation,
-    activity: u64,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO conversations (account, ordinal, id, api, target, name, meta, variables,
-                                    system_prompt, agent, created_at, updated_at, activity,
-                                    message_count)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, 0)",
-    )
-    .bind(owner.0)
-    .bind(to_sql(conversation.ordinal))
-    .bind(conversation.id.as_str())
-    .bind(conversation.target.api().name())
-    .bind(conversation.target.id())
-    .bind(&conversation.name)
-    .bind(json(&conversation.meta))
-    .bind(json(&conversation.variables))
-    .bind(&conversation.system_prompt)
-    .bind(conversation.agent.as_ref().map(AgentId::as_str))
-    .bind(conversation.created_at.timestamp())
-    .bind(conversation.updated_at.timestamp())
-    .bind(to_sql(activity))
-    .execute(&mut *db)
-    .await?;
-    match &conversation.target {
-        Target::Deployment(deployment) => {
-            tally(db, owner, "all", "", "").await?;
-            tally(db, owner, "deployment", deployment.as_str(), "").await?;
-            label(db, owner, conversation).await
-        }
-        Target::Llm(_) => Ok(()),
-    }
-}
-
-/// One row for each label, and its tally.
-async fn label(
-    db: &mut Connection,
-    owner: AccountKey,
-    conversation: &Conversation,
-) -> Result<(), StoreError> {
-    for (name, value) in &conversation.meta {
-        let value = label_text(&as_text(value)).into_owned();
-        sqlx::query(
-            "INSERT INTO conversation_meta (account, name, value, conversation)
-             VALUES ($1, $2, $3, $4)",
-        )
-        .bind(owner.0)
-        .bind(name)
-        .bind(&value)
-        .bind(to_sql(conversation.ordinal))
-        .execute(&mut *db)
-        .await?;
-        tally(db, owner, "meta", name, &value).await?;
-    }
-    Ok(())
-}
-
-async fn tally(
-    db: &mut Connection,
-    owner: AccountKey,
-    scope: &str,
-    name: &str,
-    value: &str,
-) -> Result<(), StoreError> {
-    sqlx::query(
-        "INSERT INTO conversation_tallies (account, scope, name, value, total)
-         VALUES ($1, $2, $3, $4, 1)
-         ON CONFLICT (account, scope, name, value) DO UPDATE SET total = total + 1",
-    )
-    .bind(owner.0)
-    .bind(scope)
-    .bind(name)
-    .bind(value)
-    .execute(db)
-    .await?;
-    Ok(())
-}
-
-/// Something happened in conversation `ordinal` at `at`.
-pub async fn touch(
-    db: &mut Connection,
-    owner: AccountKey,
-    ordinal: u64,
-    at: DateTime<Utc>,
-    activity: u64,
-) -> Result<(), StoreError> {
-    let touched = sqlx::query(
-        "UPDATE conversations SET updated_at = $3, activity = $4
-         WHERE account = $1 AND ordinal = $2",
-    )
-    .bind(owner.0)
-    .bind(to_sql(ordinal))
-    .bind(at.timestamp())
-    .bind(to_sql(activity))
-    .execute(db)
-    .await?;
-    match touched.rows_affected() {
-        1 => Ok(()),
-        _ => Err(inconsistent("conversations", "ordinal", &ordinal)),
-    }
-}
 
 /// The columns of a conversation other than its texts.
 const COLUMNS: &str = "c.id, c.ordinal, c.api, c.target, c.agent, c.created_at, c.updated_at,

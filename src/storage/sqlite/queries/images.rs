@@ -1,6 +1,6 @@
 //! Images of the Characters API.
 
-use sqlx::{AssertSqlSafe, QueryBuilder};
+use sqlx::AssertSqlSafe;
 
 use crate::storage::sqlite::values::from_sql;
 use super::rows::{listed, texts};
@@ -8,32 +8,6 @@ use crate::storage::sqlite::values::{from_unix, inconsistent, to_sql};
 use crate::storage::sqlite::Connection;
 use crate::storage::{AccountKey, Listed, PageWindow, StoreError};
 use crate::domain::catalog::Image;
-
-/// Images in one statement: SQLite takes 32,766 parameters, a row has six.
-const IMAGES_A_STATEMENT: usize = 500;
-
-/// Stores images, each with its ordinal: how many its account has made with it.
-pub async fn insert(
-    db: &mut Connection,
-    owner: AccountKey,
-    images: &[(u64, Image)],
-) -> Result<(), StoreError> {
-    for images in images.chunks(IMAGES_A_STATEMENT) {
-        let mut insert = QueryBuilder::new(
-            "INSERT INTO images (account, ordinal, id, prompt, sd_model, created_at) ",
-        );
-        insert.push_values(images, |mut row, (ordinal, image)| {
-            row.push_bind(owner.0)
-                .push_bind(to_sql(*ordinal))
-                .push_bind(image.id.as_str())
-                .push_bind(&image.prompt)
-                .push_bind(image.sd_model.as_str())
-                .push_bind(image.created_at.timestamp());
-        });
-        insert.build().execute(&mut *db).await?;
-    }
-    Ok(())
-}
 
 /// The columns of an image; a `batch` leaves long prompts out.
 fn columns(batch: bool) -> String {

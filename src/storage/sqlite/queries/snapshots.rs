@@ -2,6 +2,7 @@
 
 use super::{accounts, agents, conversations, images, messages};
 use crate::storage::sqlite::Connection;
+use crate::storage::sqlite::rows::Rows;
 use crate::storage::{AccountData, AccountKey, PageWindow, StoreError};
 
 /// Everything that the account holds; `None` if the account is removed.
@@ -25,23 +26,28 @@ pub async fn read(
     }))
 }
 
-/// Replaces everything that the account holds.
-pub async fn write(
+/// Stores what an account holds, which must hold nothing yet.
+pub async fn fill(
     db: &mut Connection,
     owner: AccountKey,
-    holdings: &AccountData,
+    data: &AccountData,
 ) -> Result<(), StoreError> {
-    accounts::clear(db, owner).await?;
-    accounts::set_balance(db, owner, holdings.balance).await?;
-    accounts::set_counters(db, owner, &holdings.made).await?;
-    for (conversation, activity, said) in &holdings.conversations {
-        conversations::insert(db, owner, conversation, *activity).await?;
-        let ordinal = conversation.ordinal;
-        messages::append(db, owner, ordinal, said, *activity).await?;
-        conversations::touch(db, owner, ordinal, conversation.updated_at, *activity).await?;
+    accounts::set_balance(db, owner, data.balance).await?;
+    let mut rows = Rows::default();
+    for (conversation, activity, messages) in &data.conversations {
+        let last_change = (conversation.updated_at, *activity);
+        rows.conversation(owner, conversation, *activity);
+        rows.messages(owner, conversation.ordinal, messages, last_change);
+        if rows.is_full() {
+            std::mem::take(&mut rows).insert(db).await?;
+        }
     }
-    for (ordinal, agent) in &holdings.agents {
-        agents::insert(db, owner, agent, *ordinal).await?;
+    for (ordinal, agent) in &data.agents {
+        rows.agent(owner, *ordinal, agent);
     }
-    images::insert(db, owner, &holdings.images).await
+    for (ordinal, image) in &data.images {
+        rows.image(owner, *ordinal, image);
+    }
+    rows.counters(owner, &data.made);
+    Ok(rows.insert(db).await?)
 }

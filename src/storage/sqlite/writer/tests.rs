@@ -1,6 +1,7 @@
-//! Acts by themselves: what queues up together, and what fails.
+//! Jobs: what is queued together, and what fails.
 
-use sqlx::ConnectOptions as _;
+use futures::FutureExt as _;
+use sqlx::{ConnectOptions as _, Executor as _};
 use sqlx::sqlite::SqliteConnectOptions;
 
 use super::*;
@@ -38,7 +39,7 @@ async fn words(writer: &Writer) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_act_that_fails_undoes_itself_and_no_neighbour() {
+async fn a_job_that_fails_undoes_itself_and_no_other() {
     let writer = writer().await;
     let (one, two, three) = futures::join!(
         write(&writer, "one", "ends"),
@@ -51,7 +52,7 @@ async fn an_act_that_fails_undoes_itself_and_no_neighbour() {
 }
 
 #[tokio::test]
-async fn an_act_that_panics_undoes_itself_and_the_writer_goes_on() {
+async fn a_job_that_panics_undoes_itself_and_the_writer_continues() {
     let writer = writer().await;
     let (one, two, three) = futures::join!(
         write(&writer, "one", "ends"),
@@ -64,7 +65,7 @@ async fn an_act_that_panics_undoes_itself_and_the_writer_goes_on() {
 }
 
 #[tokio::test]
-async fn when_the_transaction_is_lost_whoever_was_in_it_is_told_and_nothing_is_stored() {
+async fn when_the_transaction_is_lost_its_jobs_fail_and_nothing_is_stored() {
     let writer = writer().await;
     let (one, two, three) = futures::join!(
         write(&writer, "one", "ends"),
@@ -97,7 +98,7 @@ async fn without_a_transaction_nothing_runs() {
 }
 
 #[tokio::test]
-async fn an_act_stands_when_nobody_waits_for_it_any_more() {
+async fn a_job_is_stored_although_its_caller_is_gone() {
     let writer = writer().await;
     let mut one = Box::pin(write(&writer, "one", "ends"));
     assert!(futures::poll!(&mut one).is_pending());
@@ -106,7 +107,7 @@ async fn an_act_stands_when_nobody_waits_for_it_any_more() {
 }
 
 #[tokio::test]
-async fn nothing_runs_between_a_commit_and_what_is_called_after_it() {
+async fn nothing_runs_between_a_commit_and_its_publication() {
     let writer = writer().await;
     let begun = Arc::new(AtomicU64::new(0));
     let (set, seen) = (Arc::clone(&begun), Arc::clone(&begun));
@@ -118,17 +119,17 @@ async fn nothing_runs_between_a_commit_and_what_is_called_after_it() {
             }
             .boxed()
         },
-        Some(Box::new(move |()| set.store(1, Ordering::Relaxed))),
+        Some(Box::new(move || set.store(1, Ordering::Relaxed))),
     );
-    // They queue up together, and would share a transaction otherwise.
+    // They are queued together, and would share a transaction otherwise.
     let next = writer.run(move |_| async move { Ok(seen.load(Ordering::Relaxed)) }.boxed());
     let (replaced, next) = futures::join!(replace, next);
     assert!(replaced.is_ok());
-    assert_eq!(next.unwrap(), 1, "the act behind it saw what was called");
+    assert_eq!(next.unwrap(), 1, "the job behind it saw what was published");
 }
 
 #[tokio::test]
-async fn nothing_is_called_after_an_act_that_was_not_committed() {
+async fn nothing_is_published_after_a_job_that_was_not_committed() {
     let writer = writer().await;
     for then in ["fails", "panics", "ROLLBACK"] {
         let called = Arc::new(AtomicU64::new(0));
@@ -144,7 +145,7 @@ async fn nothing_is_called_after_an_act_that_was_not_committed() {
                 }
                 .boxed()
             },
-            Some(Box::new(move |()| call.store(1, Ordering::Relaxed))),
+            Some(Box::new(move || call.store(1, Ordering::Relaxed))),
         );
         assert!(act.await.is_err(), "{then}");
         assert_eq!(called.load(Ordering::Relaxed), 0, "{then}");

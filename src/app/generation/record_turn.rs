@@ -1,0 +1,70 @@
+//! Storing what was generated: a charge, a turn, or both.
+
+use super::{GenerateError, NewTurn};
+use crate::app::accounts::{AccountSession, stored};
+use crate::domain::conversation::Conversation;
+use crate::domain::Credits;
+use crate::ids::{IdAllocation, IdKind, MessageId};
+use crate::storage::{NewMessages, Store};
+
+/// Charges for a completion; returns the id of the answer, which is not stored.
+pub(super) async fn charge_completion(
+    store: &Store,
+    session: &AccountSession,
+    cost: Credits,
+) -> Result<MessageId, GenerateError> {
+    let mut ids = session.epoch().ids.allocation();
+    let answer = ids.message();
+    let outcome = store.charge(session.write_scope(&ids), cost).await;
+    covered(stored(outcome, ids)?, cost)?;
+    Ok(answer)
+}
+
+/// Adds `turn` to conversation `ordinal` and charges `cost` for it; returns the id of the answer.
+pub(super) async fn record_turn(
+    store: &Store,
+    session: &AccountSession,
+    cost: Credits,
+    turn: NewTurn,
+    ordinal: u64,
+) -> Result<MessageId, GenerateError> {
+    let mut ids = session.epoch().ids.allocation();
+    let (turn, answer) = turn.allocate(&mut ids, ordinal);
+    let outcome = store.record_turn(session.write_scope(&ids), cost, turn).await;
+    covered(stored(outcome, ids)?, cost)?;
+    Ok(answer)
+}
+
+/// Stores a conversation of the Runner API, which lacks only its ordinal and id, with its first
+/// turn; returns it as it was before the turn.
+pub(super) async fn start_conversation(
+    store: &Store,
+    session: &AccountSession,
+    turn: NewTurn,
+    mut conversation: Conversation,
+) -> Result<Conversation, GenerateError> {
+    let mut ids = session.epoch().ids.allocation();
+    conversation.ordinal = ids.next(IdKind::Conversation);
+    conversation.id = session.epoch().ids.runner_conversation(conversation.ordinal);
+    let (turn, _) = turn.allocate(&mut ids, conversation.ordinal);
+    let scope = session.write_scope(&ids);
+    let outcome = store.start_conversation(scope, conversation.clone(), turn).await;
+    covered(stored(outcome, ids)?, Credits::default())?;
+    Ok(conversation)
+}
+
+fn covered(is_covered: bool, cost: Credits) -> Result<(), GenerateError> {
+    if is_covered { Ok(()) } else { Err(GenerateError::InsufficientBalance { cost }) }
+}
+
+impl NewTurn {
+    /// The turn at the end of conversation `conversation`, and the id of its answer.
+    fn allocate(self, ids: &mut IdAllocation<'_>, conversation: u64) -> (NewMessages, MessageId) {
+        let at = self.answered_at;
+        let messages = self.messages(ids);
+        let [_, answer] = &messages;
+        let answer = answer.id.clone();
+        let activity = ids.next(IdKind::Activity);
+        (NewMessages { conversation, activity, at, messages: messages.into() }, answer)
+    }
+}

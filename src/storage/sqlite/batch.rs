@@ -1,0 +1,222 @@
+//! Stores writes that are queued next to each other in one transaction.
+//!
+//! The writes of requests always have the same form: a price, a conversation, messages, counters. So
+//! they need no savepoint each; all of them are one text ([`super::rows`]). Only if that fails is each
+//! stored by itself, so that one that fails does not undo the others.
+//!
+//! Balances are not read first. A balance that would fall below zero fails the batch; then the writes
+//! that are not covered are refused, in the order of the queue.
+
+use std::collections::HashMap;
+
+use sqlx::Executor as _;
+use tokio::sync::oneshot;
+
+use super::Connection;
+use super::queries::accounts;
+use super::rows::Rows;
+use crate::domain::Credits;
+use crate::domain::catalog::{Agent, Image};
+use crate::domain::conversation::Conversation;
+use crate::storage::{AccountKey, NewMessages, StoreError, WriteOutcome, WriteScope};
+
+/// What a request writes: all of it is stored, or nothing.
+#[derive(Debug)]
+pub(super) struct Write {
+    pub(super) scope: WriteScope,
+    /// What is taken off the account's balance.
+    pub(super) cost: Credits,
+    /// A conversation without messages, with its activity number.
+    pub(super) conversation: Option<(Conversation, u64)>,
+    pub(super) messages: Option<NewMessages>,
+    /// An agent with its ordinal.
+    pub(super) agent: Option<(u64, Agent)>,
+    /// An image with its ordinal.
+    pub(super) image: Option<(u64, Image)>,
+}
+
+impl Write {
+    /// Takes `cost` off the balance.
+    pub(super) fn charge(scope: WriteScope, cost: Credits) -> Self {
+        Self { scope, cost, conversation: None, messages: None, agent: None, image: None }
+    }
+
+    fn add_to<'r>(&'r self, rows: &mut Rows<'r>) {
+        let owner = self.scope.owner;
+        rows.charge(owner, self.cost);
+        if let Some((conversation, activity)) = &self.conversation {
+            rows.conversation(owner, conversation, *activity);
+        }
+        if let Some(NewMessages { conversation, activity, at, messages }) = &self.messages {
+            rows.messages(owner, *conversation, messages, (*at, *activity));
+        }
+        if let Some((ordinal, agent)) = &self.agent {
+            rows.agent(owner, *ordinal, agent);
+        }
+        if let Some((ordinal, image)) = &self.image {
+            rows.image(owner, *ordinal, image);
+        }
+        rows.counters(owner, &self.scope.made);
+    }
+}
+
+/// A write in the queue.
+#[derive(Debug)]
+pub(super) struct QueuedWrite {
+    pub(super) write: Write,
+    pub(super) answer: oneshot::Sender<Result<WriteOutcome, StoreError>>,
+}
+
+impl QueuedWrite {
+    pub(super) fn answer(self, outcome: Result<WriteOutcome, StoreError>) {
+        // The caller may be gone; what is stored stays stored.
+        let _ = self.answer.send(outcome);
+    }
+}
+
+/// Why writes were not stored.
+enum BatchError {
+    /// A balance would fall below zero; everything is undone.
+    NotCovered,
+    /// A statement failed; everything is undone.
+    Undone(sqlx::Error),
+    /// There is no transaction: it did not begin, or SQLite rolled it back.
+    Lost(sqlx::Error),
+}
+
+/// Stores `writes` and answers each. `committed` is called after each commit with the number of
+/// writes in it.
+pub(super) async fn store(
+    db: &mut Connection,
+    writes: Vec<QueuedWrite>,
+    committed: impl Fn(usize),
+) {
+    let writes = refuse(writes, WriteOutcome::EpochEnded, |write| {
+        !write.scope.epoch_ended.is_cancelled()
+    });
+    let Err((writes, error)) = store_together(db, writes, &committed).await else { return };
+    let writes = match error {
+        BatchError::NotCovered => match refuse_uncovered(db, writes).await {
+            Ok(writes) => writes,
+            Err((writes, error)) => return answer_not_committed(writes, &error),
+        },
+        BatchError::Undone(_) => return store_one_by_one(db, writes, committed).await,
+        BatchError::Lost(error) => return answer_not_committed(writes, &error),
+    };
+    match store_together(db, writes, &committed).await {
+        Ok(()) => {}
+        Err((writes, BatchError::Lost(error))) => answer_not_committed(writes, &error),
+        Err((writes, _)) => store_one_by_one(db, writes, committed).await,
+    }
+}
+
+/// Stores all of `writes` in one transaction, or gives them back.
+async fn store_together(
+    db: &mut Connection,
+    writes: Vec<QueuedWrite>,
+    committed: &impl Fn(usize),
+) -> Result<(), (Vec<QueuedWrite>, BatchError)> {
+    if writes.is_empty() {
+        return Ok(());
+    }
+    if let Err(error) = commit(db, writes.iter().map(|queued| &queued.write)).await {
+        return Err((writes, error));
+    }
+    committed(writes.len());
+    for queued in writes {
+        queued.answer(Ok(WriteOutcome::Stored));
+    }
+    Ok(())
+}
+
+/// Stores each of `writes` in its own transaction.
+async fn store_one_by_one(
+    db: &mut Connection,
+    writes: Vec<QueuedWrite>,
+    committed: impl Fn(usize),
+) {
+    for queued in writes {
+        let outcome = match commit(db, [&queued.write]).await {
+            Ok(()) => {
+                committed(1);
+                Ok(WriteOutcome::Stored)
+            }
+            Err(BatchError::NotCovered) => Ok(WriteOutcome::NotCovered),
+            Err(BatchError::Undone(error)) => Err(error.into()),
+            Err(BatchError::Lost(error)) => Err(StoreError::NotCommitted(error.to_string())),
+        };
+        queued.answer(outcome);
+    }
+}
+
+async fn commit<'w>(
+    db: &mut Connection,
+    writes: impl IntoIterator<Item = &'w Write>,
+) -> Result<(), BatchError> {
+    let mut rows = Rows::default();
+    let mut costs = false;
+    for write in writes {
+        costs |= write.cost > Credits::default();
+        write.add_to(&mut rows);
+    }
+    let Err(error) = rows.commit(db).await else { return Ok(()) };
+    if db.execute("ROLLBACK").await.is_err() {
+        return Err(BatchError::Lost(error));
+    }
+    let check = error.as_database_error().is_some_and(|error| error.is_check_violation());
+    Err(if costs && check { BatchError::NotCovered } else { BatchError::Undone(error) })
+}
+
+/// Refuses those of `writes` that the balances do not cover, in the order of the queue; gives the
+/// others.
+async fn refuse_uncovered(
+    db: &mut Connection,
+    writes: Vec<QueuedWrite>,
+) -> Result<Vec<QueuedWrite>, (Vec<QueuedWrite>, StoreError)> {
+    let mut balances: HashMap<AccountKey, i64> = HashMap::new();
+    for queued in &writes {
+        let owner = queued.write.scope.owner;
+        if !balances.contains_key(&owner) {
+            let balance = match accounts::balance(db, owner).await {
+                // A removed account has nothing.
+                Ok(balance) => balance.map_or(0, Credits::millionths),
+                Err(error) => return Err((writes, error)),
+            };
+            balances.insert(owner, balance);
+        }
+    }
+    Ok(refuse(writes, WriteOutcome::NotCovered, |write| {
+        let balance = balances.entry(write.scope.owner).or_default();
+        let covered = *balance >= write.cost.millionths();
+        if covered {
+            *balance -= write.cost.millionths();
+        }
+        covered
+    }))
+}
+
+/// Answers those of `writes` that `keep` does not keep with `outcome`; gives the others.
+fn refuse(
+    writes: Vec<QueuedWrite>,
+    outcome: WriteOutcome,
+    mut keep: impl FnMut(&Write) -> bool,
+) -> Vec<QueuedWrite> {
+    let mut kept = Vec::with_capacity(writes.len());
+    for queued in writes {
+        if keep(&queued.write) {
+            kept.push(queued);
+        } else {
+            queued.answer(Ok(outcome));
+        }
+    }
+    kept
+}
+
+fn answer_not_committed(writes: Vec<QueuedWrite>, error: &impl std::fmt::Display) {
+    for queued in writes {
+        queued.answer(Err(StoreError::NotCommitted(error.to_string())));
+    }
+}
+
+#[cfg(test)]
+mod tests;
