@@ -95,12 +95,11 @@ impl AccountRegistry {
         let record =
             NewAccountRecord { id, api_key: Some(ApiKey::new(api_key)), clock, ..record };
         let saved = record.stored(key);
-        let (data, memory) = match state {
-            Some(RestoredState { holdings, memory }) => (holdings, Some(memory)),
-            None => {
-                let ids = record::id_generator(&saved, settings.seed);
-                (fixtures.account_data(record.balance, &ids), None)
-            }
+        let (data, memory) = if let Some(RestoredState { holdings, memory }) = state {
+            (holdings, Some(memory))
+        } else {
+            let ids = record::id_generator(&saved, settings.seed);
+            (fixtures.account_data(record.balance, &ids), None)
         };
         let account = AccountState::of(&saved, &data.made, &fixtures, settings);
         let account = account.ok_or_else(|| InternalError::new(no_such_plan(&saved)))?;

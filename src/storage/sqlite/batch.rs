@@ -8,6 +8,7 @@
 //! that are not covered are refused, in the order of the queue.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use sqlx::Executor as _;
 use tokio::sync::oneshot;
@@ -163,7 +164,7 @@ async fn commit<'w>(
     if db.execute("ROLLBACK").await.is_err() {
         return Err(BatchError::Lost(error));
     }
-    let check = error.as_database_error().is_some_and(|error| error.is_check_violation());
+    let check = error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_check_violation);
     Err(if costs && check { BatchError::NotCovered } else { BatchError::Undone(error) })
 }
 
@@ -176,13 +177,13 @@ async fn refuse_uncovered(
     let mut balances: HashMap<AccountKey, i64> = HashMap::new();
     for queued in &writes {
         let owner = queued.write.scope.owner;
-        if !balances.contains_key(&owner) {
+        if let Entry::Vacant(entry) = balances.entry(owner) {
             let balance = match accounts::balance(db, owner).await {
                 // A removed account has nothing.
                 Ok(balance) => balance.map_or(0, Credits::millionths),
                 Err(error) => return Err((writes, error)),
             };
-            balances.insert(owner, balance);
+            entry.insert(balance);
         }
     }
     Ok(refuse(writes, WriteOutcome::NotCovered, |write| {

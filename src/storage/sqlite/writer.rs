@@ -30,6 +30,10 @@ const LARGEST_BATCH: usize = 128;
 const QUEUE: usize = 1024;
 
 /// An entry of the queue.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most entries are writes, which would need an allocation each"
+)]
 enum QueueEntry {
     Write(QueuedWrite),
     /// Runs in a transaction.
