@@ -11,6 +11,7 @@ mod lifecycle;
 mod record;
 mod reload;
 mod restored;
+pub(in crate::app) mod snapshot;
 
 use std::collections::HashMap;
 use std::ops::Deref;
@@ -24,7 +25,6 @@ pub use self::change::{AccountChanges, LimitChange};
 pub use self::epoch::{AccountEpoch, LimitWindows};
 pub use self::error::{AccountError, SessionWriteError};
 pub use self::lifecycle::NewAccount;
-pub(in crate::app) use self::restored::{RestoredMemory, RestoredState};
 use super::faults::{self, AttachedFaults, InjectedError};
 use super::rate_limit::RateLimitVerdict;
 use super::request_log::{RequestLog, RequestTrace, TooManyWatchers, WatcherPermit, Watchers};

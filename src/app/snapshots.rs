@@ -1,29 +1,15 @@
-//! Snapshots: all state of an account as one document, to be put back or copied.
-//!
-//! A snapshot holds what the two APIs show and what follows from it: data, balance, plan, clock and
-//! how many of each kind were made, so that what is made next gets the same ids; and what tests have
-//! prepared: rules, queue, faults, with how far each is. What is kept in memory and what is in the
-//! store are read at one moment (docs/control.md, "Snapshots").
-
-mod document;
-mod rows;
-mod sections;
+//! Use cases of snapshots: take, restore, fork (docs/control.md, "Snapshots").
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use thiserror::Error;
 
-pub use self::document::Snapshot;
-pub use self::sections::Section;
-use super::accounts::{AccountError, AccountRegistry, AccountState, LimitWindows, NewAccount, RestoredState};
-use super::faults::{AttachedFaultCounts, RunTimeFaults};
+use super::accounts::snapshot::{Captured, checked};
+pub use super::accounts::snapshot::{Section, Snapshot};
+use super::accounts::{AccountError, AccountRegistry, AccountState, NewAccount};
 use crate::clock::ClockMode;
-use crate::domain::fault_rule::RouteTable;
-use crate::domain::Plan;
 use crate::domain::error::{FieldError, InternalError};
-use crate::ids::{AccountId, IdKind};
-use crate::models::rules::capture::CapturedRules;
+use crate::ids::AccountId;
 use crate::storage::{AccountData, Store};
 
 /// Why a snapshot was not taken, restored or copied.
@@ -110,41 +96,5 @@ impl Snapshots {
         state.memory.clock = clock;
         let new = NewAccount { from: Some(from), ..new };
         Ok(self.registry.make_copy(new, state, origin).await?)
-    }
-}
-
-/// Checks `snapshot` and compiles its rules, where nobody else has to wait for it.
-pub(super) async fn checked(
-    snapshot: Snapshot,
-    routes: &'static RouteTable,
-) -> Result<Result<RestoredState, FieldError>, InternalError> {
-    let checking = tokio::task::spawn_blocking(move || snapshot.checked(routes));
-    checking.await.map_err(InternalError::new)
-}
-
-/// What a snapshot holds of an account that is not in the store.
-struct Captured {
-    plan: Plan,
-    now: DateTime<Utc>,
-    mode: ClockMode,
-    /// Requests made: the only kind that is counted in memory alone.
-    requests: u64,
-    book: CapturedRules,
-    faults: (RunTimeFaults, AttachedFaultCounts),
-    windows: LimitWindows,
-}
-
-impl Captured {
-    fn of(account: &AccountState) -> Self {
-        let epoch = account.epoch();
-        Self {
-            plan: epoch.plan(),
-            now: account.clock.now(),
-            mode: account.clock.mode(),
-            requests: epoch.ids.made(IdKind::Request),
-            book: epoch.rules.capture(),
-            faults: epoch.faults.capture(),
-            windows: epoch.windows(),
-        }
     }
 }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard};
 
 use super::record;
+use super::snapshot;
 use super::restored::{NextEpoch, RestoredState};
 use super::{AccountEpoch, AccountError, AccountRegistry, AccountState, LimitWindows};
 use crate::app::faults::AccountFaults;
-use crate::app::snapshots;
 use crate::domain::error::{FieldError, InternalError};
 use crate::domain::{Credits, Plan};
 use crate::fixtures::Fixtures;
@@ -72,8 +72,8 @@ impl AccountRegistry {
         let target = Arc::clone(&account);
         let clear_log = move || target.request_log.clear();
         if let Some(origin) = origin {
-            let snapshot = serde_json::from_str(&origin).map_err(InternalError::new)?;
-            let mut state = snapshots::checked(snapshot, self.settings.routes).await??;
+            let origin = serde_json::from_str(&origin).map_err(InternalError::new)?;
+            let mut state = snapshot::checked(origin, self.settings.routes).await??;
             state.memory.clock = account.clock.first();
             // Its plan may no longer exist.
             let plan = state.memory.plan(&self.fixtures.current());

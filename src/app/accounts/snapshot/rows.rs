@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::document::time;
+use super::values::time;
 use crate::clock::rfc3339;
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::number_turns;

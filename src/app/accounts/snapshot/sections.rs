@@ -4,8 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::document::MOST_MADE;
-use super::document::time;
+use super::values::{MOST_MADE, time};
 use crate::app::accounts::LimitWindows;
 use crate::app::faults::{ActiveFault, AttachedFaultCounts, RunTimeFaults};
 use crate::app::rate_limit::UsedWindow;

@@ -2,16 +2,15 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::Captured;
 use super::rows::{AgentState, ConversationState, ImageState};
+use super::values::{MOST_MADE, time};
 use super::sections::{FaultState, LimitsState, ProgressState, QueuedState, RuleState, Section};
-use crate::app::accounts::{RestoredMemory, RestoredState};
+use crate::app::accounts::restored::{RestoredMemory, RestoredState};
 use crate::clock::ClockMode;
 use crate::clock::exact_rfc3339;
-use crate::clock::parse_rfc3339;
 use crate::domain::Credits;
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::fault_rule::RouteTable;
@@ -29,10 +28,10 @@ const WITHOUT_SECTIONS: u64 = 1;
 #[serde(deny_unknown_fields)]
 pub struct Snapshot {
     version: u64,
-    pub(super) plan: String,
-    pub(super) requests_per_minute: u32,
-    pub(super) runner_requests_per_minute: Option<u32>,
-    pub(super) balance: String,
+    pub(in crate::app) plan: String,
+    pub(in crate::app) requests_per_minute: u32,
+    pub(in crate::app) runner_requests_per_minute: Option<u32>,
+    pub(in crate::app) balance: String,
     clock: ClockState,
     made: Made,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,7 +74,7 @@ struct Made {
 }
 
 impl Snapshot {
-    pub(super) fn of(captured: Captured, holdings: AccountData, with: &[Section]) -> Self {
+    pub(in crate::app) fn of(captured: Captured, holdings: AccountData, with: &[Section]) -> Self {
         let Captured { plan, now, mode, requests, book, faults, windows } = captured;
         let (own_faults, carried) = faults;
         let counted = |kind| holdings.made.iter().find(|(of, _)| *of == kind);
@@ -144,7 +143,7 @@ impl Snapshot {
     }
 
     /// The same with every section: those that it does not have say that there is nothing.
-    pub(super) fn with_every_section(mut self) -> Self {
+    pub(in crate::app) fn with_every_section(mut self) -> Self {
         self.rules.get_or_insert_default();
         self.queue.get_or_insert_default();
         self.faults.get_or_insert_default();
@@ -246,17 +245,6 @@ impl Snapshot {
         })
     }
 }
-
-pub(super) fn time(text: &str, field: &str) -> Result<DateTime<Utc>, FieldError> {
-    parse_rfc3339(text).ok_or_else(|| {
-        let message = format!("{field} must be a time like 2026-03-24T09:00:00Z");
-        FieldError::new(field, FieldErrorKind::BadValue, message)
-    })
-}
-
-/// The most of a kind that an account can have made: counts are kept as signed numbers, and there
-/// is room to make more.
-pub(super) const MOST_MADE: u64 = 1 << 62;
 
 /// No two things of a kind may share an ordinal or an id, and as many must have been made as the
 /// last ordinal says.
