@@ -76,7 +76,7 @@ impl AgentsAndImages {
     /// The account's agents, in the order of their making.
     pub async fn agents(&self, account: &AccountState) -> Result<Items<Agent>, AgentsAndImagesError> {
         let owner = account.row;
-        let batch = self.store.list_agents(owner, 0).await.map_err(AgentsAndImagesError::internal)?;
+        let batch = self.store.list_agents(owner, 0).await.map_err(InternalError::new)?;
         let items = Items::new(&self.store, batch, move |store, ordinal| async move {
             store.agent(owner, ordinal).await
         });
@@ -88,7 +88,7 @@ impl AgentsAndImages {
     /// One of the account's agents.
     pub async fn agent(&self, account: &AccountState, id: AgentId) -> Result<Agent, AgentsAndImagesError> {
         let found = self.store.find_agent(account.row, id.clone()).await;
-        let found = found.map_err(AgentsAndImagesError::internal)?;
+        let found = found.map_err(InternalError::new)?;
         found.ok_or(AgentsAndImagesError::UnknownAgent(id))
     }
 
@@ -130,7 +130,7 @@ impl AgentsAndImages {
     ) -> Result<Page<Image>, AgentsAndImagesError> {
         let owner = account.row;
         let listed = self.store.list_images(owner, page.window()).await;
-        let (batch, total) = listed.map_err(AgentsAndImagesError::internal)?;
+        let (batch, total) = listed.map_err(InternalError::new)?;
         let items = Items::new(&self.store, batch, move |store, ordinal| async move {
             store.image(owner, ordinal).await
         });
@@ -193,7 +193,7 @@ impl AgentsAndImages {
         if let Some(png) = self.kept(&id) {
             return Ok(png);
         }
-        let found = self.store.find_picture(id.clone()).await.map_err(AgentsAndImagesError::internal)?;
+        let found = self.store.find_picture(id.clone()).await.map_err(InternalError::new)?;
         let Some((prompt, model)) = found else { return Err(AgentsAndImagesError::UnknownImage(id)) };
         let png = self.draw(prompt, model).await?;
         self.keep(id, &png);
@@ -201,17 +201,14 @@ impl AgentsAndImages {
     }
 
     async fn draw(&self, prompt: String, model: SdModelId) -> Result<Bytes, AgentsAndImagesError> {
-        let place = Arc::clone(&self.drawing).acquire_owned().await.map_err(AgentsAndImagesError::internal)?;
+        let place = Arc::clone(&self.drawing).acquire_owned().await.map_err(InternalError::new)?;
         let draw = move || {
             // Whoever asked may leave; the place is taken for as long as the drawing goes on.
             let _place = place;
             placeholder_image::render(&prompt, model.as_str())
         };
-        tokio::task::spawn_blocking(draw)
-            .await
-            .map_err(AgentsAndImagesError::internal)?
-            .map(Bytes::from)
-            .map_err(AgentsAndImagesError::internal)
+        let drawn = tokio::task::spawn_blocking(draw).await.map_err(InternalError::new)?;
+        Ok(drawn.map_err(InternalError::new)?.into())
     }
 
     fn kept(&self, id: &str) -> Option<Bytes> {

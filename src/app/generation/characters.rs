@@ -17,7 +17,7 @@ use crate::app::faults::AttachedFaults;
 use crate::domain::api::IMAGES;
 use crate::domain::catalog::{Agent, LlmModel};
 use crate::domain::conversation::{Conversation, FileRef, Message, Meta, Target, Turn, Variables};
-use crate::domain::error::{FieldError, FieldErrorKind};
+use crate::domain::error::{FieldError, FieldErrorKind, InternalError};
 use crate::domain::{Api, OutputMode, Part, Prompt, Role, Scene};
 use crate::ids::{AgentId, ConversationId, IdKind, LlmId, MessageId};
 use crate::storage::{
@@ -198,7 +198,7 @@ impl Generation {
         let (owner, api) = (account.row, Api::Characters);
         let latest = History::Messages(HISTORY_STEP);
         let key = ConversationKey { owner, api, id: id.clone(), latest };
-        let found = self.store.load_conversation(key).await.map_err(GenerateError::internal)?;
+        let found = self.store.load_conversation(key).await.map_err(InternalError::new)?;
         found.ok_or(GenerateError::UnknownConversation(id))
     }
 
@@ -209,7 +209,7 @@ impl Generation {
     ) -> Result<Option<Agent>, GenerateError> {
         let Some(id) = id else { return Ok(None) };
         let found = self.store.find_agent(account.row, id.clone()).await;
-        let found = found.map_err(GenerateError::internal)?;
+        let found = found.map_err(InternalError::new)?;
         found.map(Some).ok_or(GenerateError::UnknownAgent(id))
     }
 
@@ -261,7 +261,7 @@ impl Generation {
         max_bytes: u64,
     ) -> Result<(Vec<RecentMessage>, u64), GenerateError> {
         let older = self.store.latest_messages(owner, ordinal, window, max_bytes).await;
-        let (older, bytes) = older.map_err(GenerateError::internal)?;
+        let (older, bytes) = older.map_err(InternalError::new)?;
         let latest = |Message { role, parts, image, .. }| RecentMessage { role, parts, image };
         Ok((older.into_iter().map(latest).collect(), bytes))
     }

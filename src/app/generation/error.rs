@@ -1,7 +1,5 @@
 //! Why there is no reply, or why a turn was not stored.
 
-use std::error::Error as StdError;
-
 use thiserror::Error;
 
 use crate::app::accounts::SessionWriteError;
@@ -69,9 +67,5 @@ impl GenerateError {
             | Self::Injected(_)
             | Self::Write(SessionWriteError::AccountEnded) => false,
         }
-    }
-
-    pub(in crate::app) fn internal(source: impl StdError + Send + Sync + 'static) -> Self {
-        InternalError::new(source).into()
     }
 }

@@ -11,6 +11,7 @@ use super::{CompleteReply, GenerateError, Generation, NewTurn, PendingMessage, W
 use crate::app::auth::Caller;
 use crate::domain::conversation::name_from;
 use crate::domain::conversation::{Conversation, Meta, Target, Turn, Variables};
+use crate::domain::error::InternalError;
 use crate::domain::{Api, Credits, Part, Prompt, Role, Scene};
 use crate::ids::ConversationId;
 use crate::storage::{ConversationContext, ConversationKey, History, RecentMessage};
@@ -137,7 +138,7 @@ impl Generation {
             id: id.clone(),
             latest: History::Turns(history_limit),
         };
-        let found = self.store.load_conversation(key).await.map_err(GenerateError::internal)?;
+        let found = self.store.load_conversation(key).await.map_err(InternalError::new)?;
         let Some(ConversationContext { conversation, mut latest, cut, held, .. }) = found else {
             return Err(GenerateError::UnknownConversation(id));
         };

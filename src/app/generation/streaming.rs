@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::GenerateError;
 use crate::app::accounts::AccountSession;
+use crate::domain::error::InternalError;
 use crate::domain::reply_rule::Pace;
 use crate::domain::error::with_sources;
 use crate::domain::words::Words;
@@ -237,7 +238,7 @@ impl Stream for RecordedStream {
                     return Poll::Ready(match outcome {
                         Ok(Ok(())) => None,
                         Ok(Err(error)) => Some(Err(error)),
-                        Err(lost) => Some(Err(GenerateError::internal(lost))),
+                        Err(lost) => Some(Err(InternalError::new(lost).into())),
                     });
                 }
                 RecordingState::Over => return Poll::Ready(None),

@@ -1,7 +1,5 @@
 //! Why an agent or an image was not made or not found.
 
-use std::error::Error as StdError;
-
 use thiserror::Error;
 
 use crate::app::accounts::SessionWriteError;
@@ -41,10 +39,4 @@ pub enum AgentsAndImagesError {
     /// The server failed.
     #[error(transparent)]
     Internal(#[from] InternalError),
-}
-
-impl AgentsAndImagesError {
-    pub(super) fn internal(source: impl StdError + Send + Sync + 'static) -> Self {
-        InternalError::new(source).into()
-    }
 }
