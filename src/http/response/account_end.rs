@@ -1,7 +1,10 @@
 //! Streams break off as soon as their account is reset, restored, removed or closed.
 //!
-//! The body ends with an error, so that the client sees the stream broken. Where the client does not
-//! read, so that the body is not polled, the connection is cut (`server/connections/ending`).
+//! The body ends with an error, so that the client sees the stream broken. If the client does not
+//! read, the body is not polled, and the connection is aborted (`server/connections/account_end`).
+//!
+//! Whatever breaks a stream, an injected fault or a failing model too, what was sent before is flushed
+//! first.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -81,7 +81,6 @@ pub(crate) fn with_stream_fault(
                 }
                 StreamFault::EndAfter(words) if sent == words => break,
                 StreamFault::BreakAfter(words) if sent == words => {
-                    flushed().await;
                     Err(axum::BoxError::from(StreamAborted))?;
                 }
                 _ => {}
