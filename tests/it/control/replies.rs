@@ -1,13 +1,12 @@
 //! Replies made at run time: an account's own rules, its queue, and fixtures that are read again.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::support::log::Log;
 use crate::support::{ACCOUNTS, Answer, DEPLOYMENT, DEPLOYMENTS, ECHO, JSON, KEY, TestApp, said};
 
 const REPLIES: &str = "/_mynah/accounts/demo/replies";
@@ -453,28 +452,11 @@ async fn an_account_that_is_taken_out_is_closed_and_opens_with_what_it_held() {
     assert_eq!(list["total"], 2);
 }
 
-/// Where a test's log goes.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, said: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(said)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn broken_files_are_reported_fault_by_fault_and_the_last_good_state_stays() {
     let folder = folder(&rule("good"));
     let app = serving(&folder).await;
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone()).finish();
-    let logging = tracing::subscriber::set_default(subscriber);
+    let (log, logging) = Log::capture();
     save(
         &folder,
         "replies",
@@ -483,7 +465,7 @@ async fn broken_files_are_reported_fault_by_fault_and_the_last_good_state_stays(
     save(&folder, "deployments", &DEPLOYMENTS.replace("account = \"demo\"", "account = \"x\""));
     assert!(!app.reload(folder.path()).await);
     drop(logging);
-    let said = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let said = log.text();
     for fault in [
         "replies.toml:3:12: rule[0].reply[0]: unknown field `txt`",
         "replies.toml:4",

@@ -9,6 +9,7 @@ pub mod binary;
 pub mod characters;
 pub mod held;
 pub mod limit;
+pub mod log;
 pub mod process;
 pub mod raw;
 
