@@ -66,12 +66,19 @@ pub async fn all(
 ) -> Result<Vec<(AccountRecord, Vec<(IdKind, u64)>)>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM accounts ORDER BY account");
     let rows: Vec<AccountRow> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut *db).await?;
-    let mut accounts = Vec::with_capacity(rows.len());
-    for record in rows.into_iter().map(AccountRow::into_record) {
-        let made = counters(db, record.key).await?;
-        accounts.push((record, made));
+    let counters: Vec<(i64, String, i64)> =
+        sqlx::query_as("SELECT account, kind, made FROM counters").fetch_all(db).await?;
+    let mut made: HashMap<AccountKey, Vec<(IdKind, u64)>> = HashMap::new();
+    for (account, kind, number) in counters {
+        made.entry(AccountKey(account)).or_default().extend(counter(&kind, number));
     }
-    Ok(accounts)
+    let with_counters = |row: AccountRow| {
+        let record = row.into_record();
+        // An account that has created nothing has no counters.
+        let made = made.remove(&record.key).unwrap_or_default();
+        (record, made)
+    };
+    Ok(rows.into_iter().map(with_counters).collect())
 }
 
 /// The account `owner`.
@@ -278,8 +285,13 @@ pub async fn counters(
             .bind(owner.0)
             .fetch_all(db)
             .await?;
-    let kind = |name: &str| IdKind::ALL.into_iter().find(|kind| kind.name() == name);
-    Ok(rows.into_iter().filter_map(|(name, made)| Some((kind(&name)?, from_sql(made)))).collect())
+    Ok(rows.into_iter().filter_map(|(kind, made)| counter(&kind, made)).collect())
+}
+
+/// A counter of a kind that this version knows.
+fn counter(kind: &str, made: i64) -> Option<(IdKind, u64)> {
+    let kind = IdKind::ALL.into_iter().find(|known| known.name() == kind)?;
+    Some((kind, from_sql(made)))
 }
 
 /// The account's balance; `None` if the account is removed.
