@@ -1,8 +1,7 @@
-//! Accounts are worlds: clock, ids, limits, rules and data hang on the account and on nothing
-//! else, so that what one client does is never seen by another.
+//! State of accounts. Clock, ids, limits, rules and data belong to an account and to nothing else, so
+//! that accounts do not affect each other.
 //!
-//! Fixture accounts are there from the start; others are made at run time, each a world of its own
-//! that starts as a copy of a fixture account.
+//! Fixture accounts exist from the start. Others are created at run time, as copies of one of them.
 
 mod change;
 mod epoch;
@@ -36,56 +35,56 @@ use crate::fixtures::FixtureHandle;
 use crate::ids::{AccountId, IdAllocation, ProjectId};
 use crate::storage::{AccountKey, Store, StoreError, WriteOutcome, WriteScope};
 
-/// One account at run time, and everything that is its own.
+/// The state of an account in memory.
 #[derive(Debug)]
 pub struct AccountState {
     /// Its id.
     pub id: AccountId,
-    /// Its rows in the store.
+    /// Its key in the database.
     pub row: AccountKey,
-    /// Its time.
+    /// The clock.
     pub clock: Arc<Clock>,
-    /// What was asked of it lately.
+    /// The latest requests.
     pub request_log: Arc<RequestLog>,
-    /// The fixture account that it was copied from, if it was made at run time.
+    /// The fixture account that it was copied from, if it was created at run time.
     pub made_from: Option<AccountId>,
-    /// How long it may be unused before it goes.
+    /// Time without use after which it is removed.
     ttl: Option<Duration>,
     credentials: RwLock<Credentials>,
     epoch: RwLock<Arc<AccountEpoch>>,
-    /// Runs since it was last used.
+    /// Runs since the last use.
     last_used: Mutex<Stopwatch>,
     /// Held while the account is changed.
     changes: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// One request's stay in a world: from when its account was known until its answer is given.
+/// An account as one request sees it, with the epoch in which the request began.
 #[derive(Debug, Clone)]
 pub struct AccountSession {
     account: Arc<AccountState>,
-    /// The world's epoch when the visit began.
+    /// The epoch when the session began.
     epoch: Arc<AccountEpoch>,
     trace: Arc<RequestTrace>,
 }
 
 impl AccountSession {
-    /// A visit to `world` that begins now, and is written about in `notes`.
-    pub fn new(account: Arc<AccountState>, notes: &Arc<RequestTrace>) -> Self {
+    /// A session of `account` that begins now. Its facts go to `trace`.
+    pub fn new(account: Arc<AccountState>, trace: &Arc<RequestTrace>) -> Self {
         let epoch = account.epoch();
-        Self { account, epoch, trace: Arc::clone(notes) }
+        Self { account, epoch, trace: Arc::clone(trace) }
     }
 
-    /// Where to note for the journal what becomes of it.
+    /// The trace of the request.
     pub fn trace(&self) -> &Arc<RequestTrace> {
         &self.trace
     }
 
-    /// Meets the faults that a model carries, unless the request has met one already.
+    /// Applies a fault attached to a model, unless the request has a fault already.
     pub async fn meet(&self, carried: AttachedFaults<'_>) -> Result<(), InjectedError> {
         if carried.rules.is_empty() || self.trace.fault().is_some() {
             return Ok(());
         }
-        // Models carry no conditions about the request.
+        // Faults attached to models have no conditions on the request.
         let asked = FaultContext { api: Api::Characters, route: "", path: "", method: "POST" };
         let AccountEpoch { faults, ids, .. } = &*self.epoch;
         let fault = faults.met(&asked, carried, &self.account.clock, ids.draw());
@@ -93,12 +92,12 @@ impl AccountSession {
         faults::begin(fault, &self.account.clock, self.epoch.ended(), &self.trace).await
     }
 
-    /// The world, to be held on to.
+    /// The account.
     pub fn account(&self) -> Arc<AccountState> {
         Arc::clone(&self.account)
     }
 
-    /// The epoch of the world in which the visit began.
+    /// The epoch in which the session began.
     pub fn epoch(&self) -> &Arc<AccountEpoch> {
         &self.epoch
     }
@@ -138,7 +137,7 @@ impl Deref for AccountSession {
     }
 }
 
-/// What opens an account, and what it opens.
+/// An account's keys and the project whose deployments they may use.
 #[derive(Debug)]
 struct Credentials {
     project: ProjectId,
@@ -151,27 +150,27 @@ impl AccountState {
         self.credentials.read().project.clone()
     }
 
-    /// What opens it.
+    /// The keys.
     pub fn keys(&self) -> Vec<ApiKey> {
         self.credentials.read().keys.clone()
     }
 
-    /// What a reset or a restore replaces, as it is now.
+    /// The present epoch.
     pub fn epoch(&self) -> Arc<AccountEpoch> {
         Arc::clone(&self.epoch.read())
     }
 
-    /// The plan as it is now.
+    /// The present plan.
     pub fn plan(&self) -> Plan {
         self.epoch.read().plan()
     }
 
-    /// Ends the epoch for good: the account is removed or closed. Called by the writer.
+    /// Ends the last epoch: the account is removed or closed.
     fn close(&self) {
         self.epoch.read().ended().cancel();
     }
 
-    /// A request came for it.
+    /// Restarts the time without use.
     pub fn touch(&self) {
         if self.ttl.is_some() {
             *self.last_used.lock() = Stopwatch::start();
@@ -182,8 +181,7 @@ impl AccountState {
         self.ttl.is_some_and(|ttl| self.last_used.lock().elapsed() >= ttl)
     }
 
-    /// Whether a request or a stream holds on to it, besides the lists of accounts by id and by
-    /// key.
+    /// Whether a request or a stream refers to it, besides the lists of accounts by id and by key.
     fn in_use(self: &Arc<Self>) -> bool {
         Arc::strong_count(self) > 1 + self.credentials.read().keys.len()
     }
@@ -195,24 +193,24 @@ pub struct AccountRegistry {
     fixtures: FixtureHandle,
     store: Store,
     settings: RegistryOptions,
-    /// Shared with what the writer calls when an account was created or removed.
+    /// Shared with callbacks of the writer, which add and remove accounts.
     index: Arc<RwLock<AccountIndex>>,
-    /// Read by whoever changes accounts, written by a reload of the fixtures.
+    /// Locked for reading by changes of accounts, for writing by a reload of the fixtures.
     reload: Arc<tokio::sync::RwLock<()>>,
-    /// Those who watch journals.
+    /// The clients that follow request logs.
     watchers: Watchers,
 }
 
-/// What the server was started with that worlds need.
+/// Options of the server that accounts need.
 #[derive(Debug, Clone, Copy)]
 pub struct RegistryOptions {
-    /// Where ids come from.
+    /// The seed of ids.
     pub seed: u64,
-    /// Where every clock stands still at first; without, clocks run with the system's.
+    /// Freezes every clock at this time; otherwise clocks run with the system's.
     pub clock: Option<DateTime<Utc>>,
-    /// The most entries in an account's journal; 0 for none.
+    /// The most entries in the request log of an account; 0 for none.
     pub journal_max: usize,
-    /// The routes that faults are checked against.
+    /// The routes that faults may name.
     pub routes: &'static RouteTable,
 }
 
@@ -239,39 +237,39 @@ impl AccountIndex {
 }
 
 impl AccountRegistry {
-    /// A place for one more client that watches the journal of `world`, if there is one.
+    /// A permit for a client that follows the request log of `account`, if there is one left.
     pub fn watch(&self, account: &AccountState) -> Result<WatcherPermit, TooManyWatchers> {
         account.request_log.watch(&self.watchers)
     }
 
-    /// The account that `key` opens.
+    /// The account of `key`.
     pub fn by_key(&self, key: &str) -> Option<Arc<AccountState>> {
         self.index.read().by_key.get(key).cloned()
     }
 
-    /// The account called `id`.
+    /// The account with this id.
     pub fn by_id(&self, id: &AccountId) -> Option<Arc<AccountState>> {
         self.index.read().by_id.get(id).cloned()
     }
 
-    /// The account called `id`, or the refusal that there is none.
+    /// The account with this id, or an error.
     pub fn require(&self, id: &AccountId) -> Result<Arc<AccountState>, AccountError> {
         self.by_id(id).ok_or_else(|| AccountError::UnknownAccount(id.clone()))
     }
 
-    /// The routes that faults are checked against.
+    /// The routes that faults may name.
     pub fn routes(&self) -> &'static RouteTable {
         self.settings.routes
     }
 
-    /// Ends the wait of whoever follows a journal: the server stops.
+    /// Ends all waits for entries, because the server stops.
     pub fn close_journals(&self) {
         for account in self.all() {
             account.request_log.close();
         }
     }
 
-    /// All of them, in the order of their making.
+    /// All accounts in the order of their creation.
     pub fn all(&self) -> Vec<Arc<AccountState>> {
         let mut all: Vec<_> = self.index.read().by_id.values().cloned().collect();
         all.sort_by_key(|account| account.row);

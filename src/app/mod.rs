@@ -1,9 +1,9 @@
-//! What both APIs mean: one method an act, one transaction an act.
+//! Use cases of both APIs, one method each.
 //!
-//! [`auth`] tells who calls and what they may use, [`rate_limit`] counts requests, [`generation`] makes
-//! answers and stores them, [`studio`] makes agents and pictures, [`conversations`] shows what is stored ([`item_list`]), [`accounts`] holds what hangs on an
-//! account, [`request_log`] what was asked and answered, [`faults`] what is to go wrong, [`fixtures`]
-//! is what they all start with.
+//! [`auth`] finds the account of a key and checks what it may use, [`rate_limit`] counts requests,
+//! [`generation`] asks models and records turns, [`studio`] creates agents and images, [`conversations`]
+//! lists what is stored ([`item_list`]), [`accounts`] holds the state of accounts, [`request_log`] records
+//! requests, [`faults`] chooses faults, [`snapshots`] copies and restores state.
 
 pub mod accounts;
 pub mod auth;

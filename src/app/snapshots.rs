@@ -34,7 +34,7 @@ pub struct Snapshots {
 }
 
 impl Snapshots {
-    /// Snapshots of the accounts of `worlds`, whose data is in `store`.
+    /// Snapshots of the accounts in `registry`, whose data is in `store`.
     pub fn new(store: Store, registry: Arc<AccountRegistry>) -> Self {
         Self { store, registry }
     }
@@ -46,7 +46,7 @@ impl Snapshots {
         Ok(Snapshot::of(captured, holdings, with))
     }
 
-    /// All state of `world` as of one moment.
+    /// All state of `account` at one moment.
     async fn capture(&self, account: &Arc<AccountState>) -> Result<(Captured, AccountData), SnapshotError> {
         let owner = account.row;
         let captured_account = Arc::clone(account);
@@ -57,16 +57,14 @@ impl Snapshots {
         Ok((captured, holdings))
     }
 
-    /// Puts `snapshot` in the place of the state of the account `id`. What a section that it does
-    /// not have would hold stays as it is.
+    /// Replaces the state of the account `id` by `snapshot`, except sections that it does not have.
     pub async fn restore(&self, id: &AccountId, snapshot: Snapshot) -> Result<(), SnapshotError> {
         let account = self.registry.require(id)?;
         let state = checked(snapshot, self.registry.routes()).await??;
         Ok(self.registry.replace(&account, state).await?)
     }
 
-    /// Makes a new account from a copy of the account `id`, with these sections; what `new` says is
-    /// so in the copy.
+    /// Creates an account as a copy of the account `id` with these sections and the values of `new`.
     pub async fn fork(
         &self,
         id: &AccountId,
@@ -75,7 +73,7 @@ impl Snapshots {
     ) -> Result<Arc<AccountState>, SnapshotError> {
         let original = self.registry.require(id)?;
         let (captured, holdings) = self.capture(&original).await?;
-        // To the last bit, which the document does not have of a clock that runs.
+        // Exactly, because the document rounds the time of a running clock.
         let mut clock = captured.mode;
         let mut snapshot = Snapshot::of(captured, holdings, with).with_every_section();
         if let Some(plan) = &new.plan {

@@ -1,7 +1,8 @@
-//! Faults: which requests meet one, and what becomes of them.
+//! Faults: conditions on requests, and effects.
 //!
-//! [`Rule`] is a fault as fixtures (TOML) and the control plane (JSON) write it; [`Armed`] is one
-//! that was checked. `app/faults` counts and decides, `http/middleware/fault_injection` does what was decided.
+//! [`FaultRule`] is a fault as fixtures (TOML) and the control plane (JSON) write it; a
+//! [`CompiledFault`] was checked. `app::faults` counts requests and chooses the fault;
+//! `http::middleware::fault_injection` applies it.
 
 mod check;
 mod routes;

@@ -14,11 +14,11 @@ pub mod response;
 mod routes;
 mod secrets;
 
-use self::apis::{characters, control, docs, health, runner};
 use std::sync::{Arc, LazyLock};
 
 use axum::extract::FromRef;
 
+use self::apis::{characters, control, docs, health, runner};
 pub use self::base_url::PublicUrl;
 pub use self::connection::ConnectionAbort;
 pub use self::large_bodies::LargeBodies;
@@ -84,7 +84,7 @@ pub struct Services {
 pub struct Shared(Arc<Services>);
 
 /// Gives handlers each of the [`Services`] by its type.
-macro_rules! hand_out {
+macro_rules! impl_from_ref {
     ($($field:ident: $service:ty,)*) => {
         $(impl FromRef<Shared> for $service {
             fn from_ref(shared: &Shared) -> Self {
@@ -94,7 +94,7 @@ macro_rules! hand_out {
     };
 }
 
-hand_out! {
+impl_from_ref! {
     authenticator: Authenticator,
     generation: Generation,
     conversations: ConversationQueries,

@@ -1,7 +1,7 @@
-//! What can go wrong on the way, before a room gives it its envelope.
+//! Errors of requests, before an API gives them its envelope.
 //!
-//! Handlers and extractors fail with a [`Failure`]. As a response it is blank: it travels in the
-//! response's extensions to the room's outermost layer, which renders it.
+//! Handlers and extractors return an [`ApiError`]. As a response it is empty: the error is in the
+//! extensions, and the pipeline renders it in the envelope of the API.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,7 +100,7 @@ pub(crate) enum ApiError {
     /// There is something at this path, but not for this method.
     #[error("this path does not answer to this method")]
     WrongMethod,
-    /// Too many clients wait for a journal's entries.
+    /// Too many clients follow request logs.
     #[error(transparent)]
     TooManyWatchers(#[from] TooManyWatchers),
     /// The head is none of HTTP/1.1.

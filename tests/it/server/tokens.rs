@@ -1,5 +1,5 @@
 //! Token counts: what the model was shown, and what it answered (`o200k_base`; the tokenizer
-//! itself is held to tiktoken in `src/tokens/tests.rs`).
+//! itself is held to tiktoken in `crates/o200k`).
 
 use serde_json::{Value, json};
 

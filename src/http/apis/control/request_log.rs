@@ -1,4 +1,4 @@
-//! An account's journal (docs/control.md, "Request log"): read, cleared, followed, and waited for.
+//! The request log of an account (docs/control.md, "Request log"): list, clear, wait, stream.
 //!
 //! [`query`] reads filters, [`shapes`] is how entries look in JSON, [`keys`] blanks keys
 //! in them.
@@ -37,7 +37,7 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How many of the requests that came instead are named to who waited for others in vain.
 const MOST_OTHERS: usize = 20;
 
-/// The journal, or what was picked from it.
+/// The entries that a listing selects.
 #[derive(Serialize)]
 struct ListingAnswer {
     /// How many entries are like that.
@@ -169,8 +169,8 @@ pub(crate) fn documents<'e>(
     entries.into_iter().map(|entry| document(entry).unwrap_or_default()).collect()
 }
 
-/// The numbers of the entries that came while a client waited. The entries themselves are kept by
-/// the journal alone, within its bounds.
+/// The numbers of the entries that came while a client waited. Only the log keeps the entries, within
+/// its bounds.
 #[derive(Default)]
 struct NewEntries {
     wanted: Vec<u64>,

@@ -1,4 +1,4 @@
-//! Blanks keys in what is shown of the journal: the values of the headers that hold them, the
+//! Blanks keys in entries of the request log: the values of the headers that hold them, the
 //! account's own keys wherever they stand, and in URLs and headers every other account's keys and the
 //! admin token.
 

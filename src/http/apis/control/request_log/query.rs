@@ -1,5 +1,5 @@
-//! What can be asked of a journal. An unknown parameter is refused: a filter that was misspelt
-//! would take everything.
+//! Queries of the request log. Unknown parameters are refused, because a misspelt filter would select
+//! everything.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ pub(super) fn listing(query: ListQuery, routes: &RouteTable) -> Result<ListingQu
     Ok(ListingQuery { filter, limit })
 }
 
-/// Reads a wait's query, for a journal of at most `most` entries.
+/// Reads a wait's query, for a log of at most `most` entries.
 pub(super) fn wait(
     query: ListQuery,
     most: usize,

@@ -1,4 +1,4 @@
-//! How the journal's entries look in JSON.
+//! The JSON of entries.
 
 use std::time::Duration;
 
@@ -103,7 +103,7 @@ struct TimingAnswer {
     own_us: u64,
 }
 
-/// `entry` for those who read the journal.
+/// The JSON of `entry`.
 pub(super) fn shown(entry: &Entry, keys: &BlankedKeys) -> EntryAnswer {
     let request = &entry.request;
     EntryAnswer {
