@@ -210,8 +210,8 @@ impl<'r> Rows<'r> {
             Value::owned(json(&conversation.variables)),
             Value::text(&conversation.system_prompt),
             Value::text_if_any(conversation.agent.as_ref().map(AgentId::as_str)),
-            conversation.created_at.timestamp().into(),
-            conversation.updated_at.timestamp().into(),
+            conversation.created_at.timestamp_micros().into(),
+            conversation.updated_at.timestamp_micros().into(),
             activity.into(),
         ]);
         let Target::Deployment(deployment) = &conversation.target else { return };
@@ -249,7 +249,7 @@ impl<'r> Rows<'r> {
                 Value::text(message.role.name()),
                 Value::owned(json(&message.parts)),
                 Value::text_if_any(message.image.as_ref().map(ImageId::as_str)),
-                message.created_at.timestamp().into(),
+                message.created_at.timestamp_micros().into(),
                 i64::from(message.aborted).into(),
                 (growth.turns + message.turn).into(),
             ]);
@@ -257,7 +257,7 @@ impl<'r> Rows<'r> {
         }
         growth.turns += last.turn;
         growth.activity = growth.activity.max(activity);
-        growth.updated_at = at.timestamp();
+        growth.updated_at = at.timestamp_micros();
     }
 
     /// An agent.
@@ -282,7 +282,7 @@ impl<'r> Rows<'r> {
             Value::text(image.id.as_str()),
             Value::text(&image.prompt),
             Value::text(image.sd_model.as_str()),
-            image.created_at.timestamp().into(),
+            image.created_at.timestamp_micros().into(),
         ]);
     }
 

@@ -26,9 +26,9 @@ pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_str(text).ok()
 }
 
-/// A time as it is stored: Unix seconds.
-pub(super) fn from_unix(seconds: i64) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp(seconds, 0)
+/// A time as it is stored: Unix microseconds.
+pub(super) fn from_micros(micros: i64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_micros(micros)
 }
 
 /// The error of a column that holds what Mynah never writes.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::values::time;
-use crate::clock::rfc3339;
+use crate::clock::exact_rfc3339;
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::number_turns;
 use crate::domain::conversation::{Conversation, Message, Meta, Target, Variables};
@@ -77,8 +77,8 @@ impl From<(Conversation, u64, Vec<Message>)> for ConversationState {
             variables: conversation.variables,
             system_prompt: conversation.system_prompt,
             agent: conversation.agent.map(|id| id.to_string()),
-            created_at: rfc3339(conversation.created_at),
-            updated_at: rfc3339(conversation.updated_at),
+            created_at: exact_rfc3339(conversation.created_at),
+            updated_at: exact_rfc3339(conversation.updated_at),
             activity,
             messages: messages.into_iter().map(Into::into).collect(),
         }
@@ -122,7 +122,7 @@ impl From<Message> for MessageState {
             role: message.role,
             parts: message.parts,
             image: message.image.map(|id| id.to_string()),
-            created_at: rfc3339(message.created_at),
+            created_at: exact_rfc3339(message.created_at),
             aborted: message.aborted,
             turn: Some(message.turn),
         }
@@ -196,7 +196,7 @@ impl From<(u64, Image)> for ImageState {
             id: image.id.to_string(),
             prompt: image.prompt,
             sd_model: image.sd_model.to_string(),
-            created_at: rfc3339(image.created_at),
+            created_at: exact_rfc3339(image.created_at),
         }
     }
 }

@@ -3,7 +3,7 @@
 use sqlx::AssertSqlSafe;
 
 use crate::storage::sqlite::values::from_sql;
-use crate::storage::sqlite::values::from_unix;
+use crate::storage::sqlite::values::from_micros;
 use crate::storage::sqlite::values::inconsistent;
 use crate::storage::sqlite::values::json;
 use crate::storage::sqlite::values::parse;
@@ -213,8 +213,8 @@ impl ConversationRow {
             },
             meta: object(&self.meta).ok_or_else(|| wrong("meta"))?,
             variables: object(&self.variables).ok_or_else(|| wrong("variables"))?,
-            created_at: from_unix(self.created_at).ok_or_else(|| wrong("created_at"))?,
-            updated_at: from_unix(self.updated_at).ok_or_else(|| wrong("updated_at"))?,
+            created_at: from_micros(self.created_at).ok_or_else(|| wrong("created_at"))?,
+            updated_at: from_micros(self.updated_at).ok_or_else(|| wrong("updated_at"))?,
             message_count: from_sql(self.message_count),
             turn_count: from_sql(self.turn_count),
             id: ConversationId::from(self.id),

@@ -4,7 +4,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::storage::sqlite::values::from_sql;
 use super::rows::{listed, texts};
-use crate::storage::sqlite::values::{from_unix, inconsistent, to_sql};
+use crate::storage::sqlite::values::{from_micros, inconsistent, to_sql};
 use crate::storage::sqlite::Connection;
 use crate::storage::{AccountKey, Listed, PageWindow, StoreError};
 use crate::domain::catalog::Image;
@@ -86,7 +86,7 @@ struct ImageRow {
 impl ImageRow {
     fn into_domain(self) -> Result<Image, StoreError> {
         let wrong = || inconsistent("images", "created_at", &self.id);
-        let created_at = from_unix(self.created_at).ok_or_else(wrong)?;
+        let created_at = from_micros(self.created_at).ok_or_else(wrong)?;
         Ok(Image {
             id: self.id.into(),
             prompt: self.prompt,

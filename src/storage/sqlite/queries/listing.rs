@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use serde_json::value::RawValue;
 
 use crate::storage::sqlite::values::from_sql;
-use crate::storage::sqlite::values::from_unix;
+use crate::storage::sqlite::values::from_micros;
 use crate::storage::sqlite::values::inconsistent;
 use super::rows::{listed, texts};
 use crate::storage::sqlite::values::to_sql;
@@ -33,8 +33,8 @@ impl SummaryRow {
         let meta = if self.long == 0 { self.meta } else { "{}".to_owned() };
         let summary = Summary {
             meta: RawValue::from_string(meta).map_err(|_| wrong("meta"))?,
-            created_at: from_unix(self.created_at).ok_or_else(|| wrong("created_at"))?,
-            updated_at: from_unix(self.updated_at).ok_or_else(|| wrong("updated_at"))?,
+            created_at: from_micros(self.created_at).ok_or_else(|| wrong("created_at"))?,
+            updated_at: from_micros(self.updated_at).ok_or_else(|| wrong("updated_at"))?,
             message_count: from_sql(self.message_count),
             id: self.id.into(),
             name: self.name,

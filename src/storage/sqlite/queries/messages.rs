@@ -3,7 +3,7 @@
 use sqlx::AssertSqlSafe;
 
 use crate::storage::sqlite::values::from_sql;
-use crate::storage::sqlite::values::from_unix;
+use crate::storage::sqlite::values::from_micros;
 use crate::storage::sqlite::values::inconsistent;
 use crate::storage::sqlite::values::json;
 use crate::storage::sqlite::values::parse;
@@ -155,7 +155,7 @@ impl MessageRow {
                 0 => parse(&self.parts).ok_or_else(|| wrong("parts"))?,
                 _ => Vec::new(),
             },
-            created_at: from_unix(self.created_at).ok_or_else(|| wrong("created_at"))?,
+            created_at: from_micros(self.created_at).ok_or_else(|| wrong("created_at"))?,
             image: self.image.map(ImageId::from),
             aborted: self.aborted,
             turn: from_sql(self.turn),
