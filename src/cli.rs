@@ -29,7 +29,8 @@ use crate::clock::parse_rfc3339;
 use crate::domain::error::with_sources;
 use crate::domain::{Api, BackendName};
 use crate::http::apis::control;
-use crate::http::apis::runner::{ErrorStyle, MessageContent, Style};
+use crate::domain::Profile;
+use crate::http::apis::runner::{ErrorStyle, MessageContent, Style, TimeFormat};
 use crate::http::extract::Strictness;
 use crate::http::{FaultHeader, ResetStyle};
 use crate::openapi::SERVER;
@@ -226,13 +227,21 @@ struct Serve {
     /// Refuses fields that the documents do not define (otherwise they are ignored).
     #[arg(long, env = "MYNAH_STRICT", value_parser = BoolishValueParser::new())]
     strict: bool,
-    /// Which of the documented error envelopes the Runner API uses.
-    #[arg(long, env = "MYNAH_RUNNER_ERRORS", value_enum, default_value = "openai")]
-    runner_errors: ErrorsArg,
+    /// The form of the Runner API's answers where its published material differs. The next three options
+    /// change one thing of it each.
+    #[arg(long, env = "MYNAH_PROFILE", value_enum, default_value = "documents")]
+    profile: ProfileArg,
+    /// Which of the documented error envelopes the Runner API uses. Default: `openai`; with
+    /// `--profile current`, `fastapi`.
+    #[arg(long, env = "MYNAH_RUNNER_ERRORS", value_enum)]
+    runner_errors: Option<ErrorsArg>,
     /// How the Runner API shows stored messages: as text if they have only text, or always as content
-    /// parts.
-    #[arg(long, env = "MYNAH_MESSAGE_CONTENT", value_enum, default_value = "text")]
-    message_content: ContentArg,
+    /// parts. Default: `text`; with `--profile current`, `parts`.
+    #[arg(long, env = "MYNAH_MESSAGE_CONTENT", value_enum)]
+    message_content: Option<ContentArg>,
+    /// How the Runner API shows times. Default: `seconds`; with `--profile current`, `micros`.
+    #[arg(long, env = "MYNAH_TIMES", value_enum)]
+    times: Option<TimesArg>,
     /// The URL under which clients reach this server, for links in responses (behind a proxy or in a
     /// container). Default: the `Host` of the request.
     #[arg(long, env = "MYNAH_PUBLIC_URL", value_name = "URL", value_parser = urls::public_url)]
@@ -277,6 +286,22 @@ enum BackendArg {
     Echo,
     /// Answers by the rules of the fixtures, else by a generated text.
     Canned,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ProfileArg {
+    /// As the API's documents print it.
+    Documents,
+    /// As the newest public material shows it: content parts, microseconds, {"detail": …}.
+    Current,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum TimesArg {
+    /// 2026-03-24T09:00:00Z
+    Seconds,
+    /// 2026-03-24T09:00:00.250000, without a zone
+    Micros,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -383,17 +408,35 @@ impl Serve {
             journal_max: self.journal_max,
             public_url: self.public_url.clone(),
             strictness: if self.strict { Strictness::Strict } else { Strictness::Lenient },
-            runner: Style {
-                errors: match self.runner_errors {
-                    ErrorsArg::Openai => ErrorStyle::OpenAi,
-                    ErrorsArg::Fastapi => ErrorStyle::FastApi,
-                },
-                message_content: match self.message_content {
-                    ContentArg::Text => MessageContent::Text,
-                    ContentArg::Parts => MessageContent::Parts,
-                },
-            },
+            runner: self.runner_style(),
         }
+    }
+
+    /// The profile with the changes that single options make to it.
+    fn runner_style(&self) -> Style {
+        let mut style = Style::of(match self.profile {
+            ProfileArg::Documents => Profile::Documents,
+            ProfileArg::Current => Profile::Current,
+        });
+        if let Some(errors) = self.runner_errors {
+            style.errors = match errors {
+                ErrorsArg::Openai => ErrorStyle::OpenAi,
+                ErrorsArg::Fastapi => ErrorStyle::FastApi,
+            };
+        }
+        if let Some(content) = self.message_content {
+            style.message_content = match content {
+                ContentArg::Text => MessageContent::Text,
+                ContentArg::Parts => MessageContent::Parts,
+            };
+        }
+        if let Some(times) = self.times {
+            style.times = match times {
+                TimesArg::Seconds => TimeFormat::Seconds,
+                TimesArg::Micros => TimeFormat::Micros,
+            };
+        }
+        style
     }
 }
 

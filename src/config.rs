@@ -6,9 +6,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use url::Url;
 
-pub use crate::domain::BackendName;
+pub use crate::domain::{BackendName, Profile};
 pub use crate::http::apis::control::ControlAccess;
-pub use crate::http::apis::runner::{ErrorStyle, MessageContent, Style as RunnerStyle};
+pub use crate::http::apis::runner::{ErrorStyle, MessageContent, Style as RunnerStyle, TimeFormat};
 pub use crate::http::extract::Strictness;
 pub use crate::http::{FaultHeader, ResetStyle};
 
@@ -55,10 +55,7 @@ impl Default for Config {
             seed: 1,
             clock: None,
             strictness: Strictness::Lenient,
-            runner: RunnerStyle {
-                errors: ErrorStyle::OpenAi,
-                message_content: MessageContent::Text,
-            },
+            runner: RunnerStyle::of(Profile::Documents),
             control: ControlAccess::ThisMachine,
             fault_header: FaultHeader::Ignored,
             reset: ResetStyle::Unix,

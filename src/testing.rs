@@ -131,9 +131,9 @@ pub use crate::domain::fault_rule::{
     FaultRule as Fault,
 };
 pub use crate::domain::reply_rule::{Pace, PartKind, Reply, ReplyConditions, ReplyRule};
-pub use crate::domain::{Api, BackendName, Credits, Plan};
+pub use crate::domain::{Api, BackendName, Credits, Plan, Profile};
 pub use crate::http::ResetStyle;
-pub use crate::http::apis::runner::{ErrorStyle, MessageContent};
+pub use crate::http::apis::runner::{ErrorStyle, MessageContent, TimeFormat};
 use crate::ids::AccountId;
 pub use crate::ids::FaultId;
 pub use crate::models::rules::account_rules::RuleListItem;

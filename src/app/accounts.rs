@@ -30,7 +30,7 @@ use super::request_log::{RequestLog, RequestTrace, TooManyWatchers, WatcherPermi
 use crate::clock::{Clock, Stopwatch};
 use crate::domain::error::InternalError;
 use crate::domain::fault_rule::{FaultContext, RouteTable};
-use crate::domain::{Api, ApiKey, Plan};
+use crate::domain::{Api, ApiKey, Plan, Profile};
 use crate::fixtures::FixtureHandle;
 use crate::ids::{AccountId, IdAllocation, ProjectId};
 use crate::storage::{AccountKey, Store, StoreError, WriteOutcome, WriteScope};
@@ -48,6 +48,8 @@ pub struct AccountState {
     pub request_log: Arc<RequestLog>,
     /// The fixture account that it was copied from, if it was created at run time.
     pub made_from: Option<AccountId>,
+    /// Its own profile; the server's if `None`.
+    pub profile: Option<Profile>,
     /// Time without use after which it is removed.
     ttl: Option<Duration>,
     credentials: RwLock<Credentials>,

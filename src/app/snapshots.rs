@@ -92,7 +92,8 @@ impl Snapshots {
         let origin = serde_json::to_string(&snapshot).map_err(InternalError::new)?;
         let mut state = checked(snapshot, self.registry.routes()).await??;
         state.memory.clock = clock;
-        let new = NewAccount { from: Some(from), ..new };
+        let profile = new.profile.or(original.profile);
+        let new = NewAccount { from: Some(from), profile, ..new };
         Ok(self.registry.make_copy(new, state, origin).await?)
     }
 }

@@ -170,14 +170,17 @@ impl PipelineSteps {
     /// On the way out: errors get the API's envelope, responses their fault and the headers for web
     /// pages of other origins, which the control plane does not serve.
     async fn finish(&self, response: Response, context: &RequestContext) -> Response {
-        let response = self.in_envelope(context.api, response);
+        let response = self.in_envelope(context, response);
         let response = apply_fault(response, context).await;
         self.with_cors(context.api, response)
     }
 
-    fn in_envelope(&self, api: Option<Api>, response: Response) -> Response {
-        match api {
-            Some(Api::Runner) => runner::rendered(self.services.0.runner.errors, response),
+    fn in_envelope(&self, context: &RequestContext, response: Response) -> Response {
+        match context.api {
+            Some(Api::Runner) => {
+                let style = runner::Style::of_request(context, self.services.0.runner);
+                runner::rendered(style.errors, response)
+            }
             Some(Api::Characters) | None => plain::rendered(response),
         }
     }

@@ -4,7 +4,7 @@ use super::AccountKey;
 use crate::clock::ClockMode;
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::{Conversation, Message};
-use crate::domain::{ApiKey, Credits};
+use crate::domain::{ApiKey, Credits, Profile};
 use crate::ids::{AccountId, IdKind};
 
 /// A stored account.
@@ -22,6 +22,8 @@ pub struct AccountRecord {
     pub seed: Option<u64>,
     /// Seconds without use after which it is removed.
     pub ttl: Option<u64>,
+    /// Its own profile, if it was given one.
+    pub profile: Option<Profile>,
     /// Its plan, where it differs from the fixtures.
     pub plan: Option<String>,
     /// The plan that it was created with, where it differs from the fixtures.
@@ -53,6 +55,8 @@ pub struct NewAccountRecord {
     pub seed: Option<u64>,
     /// Seconds without use after which it is removed.
     pub ttl: Option<u64>,
+    /// Its own profile.
+    pub profile: Option<Profile>,
     /// Its plan, if it differs from the fixtures.
     pub plan: Option<String>,
     /// The mode of its clock, if it differs from the server's.
@@ -69,6 +73,7 @@ impl NewAccountRecord {
             api_key: self.api_key.clone(),
             seed: self.seed,
             ttl: self.ttl,
+            profile: self.profile,
             plan: self.plan.clone(),
             first_plan: self.plan.clone(),
             requests_per_minute: None,

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::thread::ServerHandle;
 use super::{
-    AccountChanges, AccountClock, Credits, Error, Faults, Plan, Replies, Section, Snapshot, Time,
+    AccountChanges, AccountClock, Credits, Error, Faults, Plan, Profile, Replies, Section,
+    Snapshot, Time,
 };
 use crate::app::AccountState;
 use crate::app::accounts;
@@ -57,6 +58,12 @@ impl AccountBuilder {
     /// The seed. Accounts with the same seed and requests get the same ids.
     pub fn seed(mut self, seed: u64) -> Self {
         self.new.seed = Some(seed);
+        self
+    }
+
+    /// The profile of the Runner API's answers; the server's otherwise.
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.new.profile = Some(profile);
         self
     }
 

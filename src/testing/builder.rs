@@ -5,8 +5,11 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::thread::{self, StartRequest};
-use super::{BackendName, ErrorStyle, MessageContent, Mynah, ResetStyle, StartError, Time};
-use crate::config::Config;
+use super::{
+    BackendName, ErrorStyle, MessageContent, Mynah, Profile, ResetStyle, StartError, Time,
+    TimeFormat,
+};
+use crate::config::{Config, RunnerStyle};
 use crate::fixtures;
 use crate::http::FaultHeader;
 use crate::http::extract::Strictness;
@@ -117,6 +120,12 @@ impl Builder {
         self
     }
 
+    /// The form of the Runner API's answers; call it before methods that change one thing of it.
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.config.runner = RunnerStyle::of(profile);
+        self
+    }
+
     /// Which of the documented error envelopes the Runner API uses.
     pub fn runner_errors(mut self, style: ErrorStyle) -> Self {
         self.config.runner.errors = style;
@@ -126,6 +135,12 @@ impl Builder {
     /// How the Runner API shows the content of stored messages.
     pub fn message_content(mut self, content: MessageContent) -> Self {
         self.config.runner.message_content = content;
+        self
+    }
+
+    /// How the Runner API shows times.
+    pub fn times(mut self, times: TimeFormat) -> Self {
+        self.config.runner.times = times;
         self
     }
 

@@ -20,6 +20,8 @@ export interface AccountOptions {
   clock?: string | Date;
   /** Seconds without a request after which the server removes it. Default: an hour. */
   ttl?: number;
+  /** How the Runner API answers it; default: as the server's options say. */
+  profile?: 'documents' | 'current';
   /** Sections that a fork copies besides data: `rules`, `queue` …; default: all. */
   with?: string[];
 }
@@ -37,6 +39,8 @@ export interface AccountState {
   id: string;
   project: string;
   from?: string;
+  /** Its own profile. */
+  profile?: 'documents' | 'current';
   plan: string;
   requests_per_minute: number;
   runner_requests_per_minute: number | null;

@@ -15,7 +15,7 @@ use crate::app::faults::AccountFaults;
 use crate::app::request_log::{RequestLog, Watchers};
 use crate::clock::{Clock, ClockMode, Stopwatch};
 use crate::domain::error::{InternalError, with_sources};
-use crate::domain::{ApiKey, Credits};
+use crate::domain::{ApiKey, Credits, Profile};
 use crate::fixtures::{FixtureHandle, Fixtures};
 use crate::ids::{self, AccountId, IdKind};
 use crate::models::rules::AccountRules;
@@ -32,6 +32,8 @@ pub struct NewAccount {
     pub balance: Option<Credits>,
     /// Its own seed: two accounts copied from one, with one seed, draw the same.
     pub seed: Option<u64>,
+    /// Its own profile; the server's otherwise.
+    pub profile: Option<Profile>,
     /// Where its clock stands still.
     pub clock: Option<DateTime<Utc>>,
     /// How long it may be unused before it goes.
@@ -170,6 +172,7 @@ impl NewAccount {
             made_from: Some(from.id.clone()),
             seed: self.seed,
             ttl: self.ttl.map(|ttl| ttl.as_secs()),
+            profile: self.profile,
             plan: self.plan,
             clock: self.clock.map(|at| ClockMode::Frozen { at }),
             ..record::of_fixtures(from)
@@ -205,6 +208,7 @@ impl AccountState {
             clock: Arc::new(clock),
             request_log: Arc::new(RequestLog::new(settings.journal_max)),
             made_from: saved.made_from.clone(),
+            profile: saved.profile,
             ttl: saved.ttl.map(Duration::from_secs),
             credentials: RwLock::new(Credentials { project: original.project.clone(), keys }),
             epoch: RwLock::new(AccountEpoch::new(ids, rules, AccountFaults::default(), plan)),

@@ -64,6 +64,7 @@ pub(super) fn of_fixtures(account: &FixtureAccount) -> NewAccountRecord {
         api_key: None,
         seed: None,
         ttl: None,
+        profile: None,
         plan: None,
         clock: None,
     }

@@ -43,7 +43,7 @@ impl Pipeline {
         context.api = Api::of_path(request.uri().path());
         let context = Arc::new(context);
         let exchange = Exchange::begin(&steps.exchange_log, &context, &request);
-        let response = steps.in_envelope(context.api, error.into_response());
+        let response = steps.in_envelope(&context, error.into_response());
         let response = exchange.answered(steps.with_cors(context.api, response));
         let (parts, body) = response.into_parts();
         let mut headers = String::new();

@@ -227,6 +227,27 @@ async fn message_content_shows_parts_everywhere() {
 }
 
 #[tokio::test]
+async fn times_chooses_how_times_are_shown() {
+    for server in Binary::both_ways("times", Some("micros")).await {
+        let first = &server.messages(CONVERSATION).await[0];
+        assert_eq!(first["created_at"], "2026-03-24T09:00:00.000000");
+    }
+}
+
+#[tokio::test]
+async fn profile_changes_what_no_other_option_sets() {
+    for server in Binary::both_ways("profile", Some("current")).await {
+        let first = &server.messages(CONVERSATION).await[0];
+        assert_eq!(first["content"], json!([{"type": "text", "text": "Hi"}]));
+        assert_eq!(first["created_at"], "2026-03-24T09:00:00.000000");
+    }
+    let server = Binary::start(&["--profile", "current", "--times", "seconds"]).await;
+    let first = &server.messages(CONVERSATION).await[0];
+    assert_eq!(first["content"], json!([{"type": "text", "text": "Hi"}]));
+    assert_eq!(first["created_at"], "2026-03-24T09:00:00Z");
+}
+
+#[tokio::test]
 async fn public_url_is_the_base_of_links() {
     let url = "https://mynah.example/here/";
     let mut by_variable = command(&["--database", "sqlite::memory:", "--port", "0"]);
@@ -359,8 +380,10 @@ async fn help_names_every_option_with_its_variable() {
         "seed",
         "clock",
         "strict",
+        "profile",
         "runner-errors",
         "message-content",
+        "times",
         "public-url",
         "journal-max",
         "threads",

@@ -4,6 +4,7 @@
 use std::process::Stdio;
 
 use clap::CommandFactory as _;
+use mynah::config::{Config, ErrorStyle, MessageContent, Profile, RunnerStyle, TimeFormat};
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -57,8 +58,12 @@ fn the_default_pace_is_20_ms_and_the_defaults_are_lenient_and_documented() {
         values.first().map(|value| value.to_str().unwrap().to_owned())
     };
     assert_eq!(default("pace").as_deref(), Some("20"));
-    assert_eq!(default("runner-errors").as_deref(), Some("openai"));
-    assert_eq!(default("message-content").as_deref(), Some("text"));
+    assert_eq!(default("profile").as_deref(), Some("documents"));
+    let documents = RunnerStyle::of(Profile::Documents);
+    assert_eq!(Config::default().runner, documents);
+    assert_eq!(documents.errors, ErrorStyle::OpenAi);
+    assert_eq!(documents.message_content, MessageContent::Text);
+    assert_eq!(documents.times, TimeFormat::Seconds);
     assert_eq!(default("seed"), None);
 }
 

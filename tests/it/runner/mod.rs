@@ -6,6 +6,7 @@ mod conversations;
 mod errors;
 mod limits;
 mod lists;
+mod profiles;
 mod run;
 mod samples;
 mod stream;

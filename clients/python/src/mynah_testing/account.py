@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from mynah_testing.clock import Clock
 from mynah_testing.control import Control, ControlError, segment
@@ -33,6 +33,7 @@ class NewAccount(TypedDict, total=False):
     seed: int
     clock: str
     ttl: int
+    profile: Literal["documents", "current"]
     sections: list[str]
 
 

@@ -14,7 +14,7 @@ use crate::app::snapshots::Section;
 use crate::app::{AccountRegistry, AccountState};
 use crate::clock::parse_rfc3339;
 use crate::domain::error::{FieldError, FieldErrorKind};
-use crate::domain::{ApiKey, Credits};
+use crate::domain::{ApiKey, Credits, Profile};
 use crate::http::extract::{InPath, WholeNumber};
 use crate::http::response::json::Json;
 use crate::http::response::failure::ApiError;
@@ -30,6 +30,7 @@ pub(super) struct NewAccountBody {
     seed: Option<WholeNumber>,
     clock: Option<String>,
     ttl: Option<WholeNumber>,
+    profile: Option<String>,
     /// The sections that a fork copies besides data, balance, plan and clock.
     with: Option<Vec<String>>,
 }
@@ -56,6 +57,9 @@ pub(super) struct AccountAnswer {
     project: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<AccountId>,
+    /// Its own profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    profile: Option<&'static str>,
     plan: String,
     requests_per_minute: u32,
     runner_requests_per_minute: Option<u32>,
@@ -103,6 +107,17 @@ fn credits(text: Option<String>) -> Result<Option<Credits>, FieldError> {
     .transpose()
 }
 
+fn profile(name: Option<String>) -> Result<Option<Profile>, FieldError> {
+    name.map(|name| {
+        Profile::named(&name).ok_or_else(|| {
+            let names = Profile::ALL.map(Profile::name).join(" or ");
+            let message = format!("profile must be {names}");
+            FieldError::new("profile", FieldErrorKind::BadValue, message)
+        })
+    })
+    .transpose()
+}
+
 impl NewAccountBody {
     /// The sections that a fork copies: by default all.
     pub(super) fn sections(&self) -> Result<Vec<Section>, FieldError> {
@@ -128,6 +143,7 @@ impl NewAccountBody {
             balance: credits(self.balance)?,
             seed: number(self.seed, 0, "seed")?,
             clock: clock.transpose()?,
+            profile: profile(self.profile)?,
             ttl: number(self.ttl, 1, "ttl")?.map(Duration::from_secs),
         })
     }
@@ -160,6 +176,7 @@ fn shown(account: &AccountState, balance: Credits) -> AccountAnswer {
         key: None,
         project: account.project().to_string(),
         from: account.made_from.clone(),
+        profile: account.profile.map(Profile::name),
         plan: plan.id,
         requests_per_minute: plan.requests_per_minute,
         runner_requests_per_minute: plan.runner_requests_per_minute,

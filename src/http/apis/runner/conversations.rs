@@ -20,7 +20,6 @@ use super::{MessageContent, Style};
 use crate::app::conversations::{Page, PageRequest};
 use crate::app::generation::runner::{ConversationReply, RunRequest};
 use crate::app::{ConversationQueries, Generation};
-use crate::clock::rfc3339;
 use crate::domain::Part;
 use crate::domain::conversation::text_of;
 use crate::domain::conversation::{Message, Meta, Variables};
@@ -153,23 +152,23 @@ fn listed<T: Send + 'static, I: Serialize>(
     lists::listed(items, item, |items| ListAnswer { items, total, page, page_size, has_more })
 }
 
-impl From<Summary> for ConversationItem {
-    fn from(conversation: Summary) -> Self {
+impl ConversationItem {
+    fn new(conversation: Summary, style: Style) -> Self {
         Self {
             id: conversation.id,
             name: conversation.name,
             meta: conversation.meta,
-            created_at: rfc3339(conversation.created_at),
-            updated_at: rfc3339(conversation.updated_at),
+            created_at: style.time(conversation.created_at),
+            updated_at: style.time(conversation.updated_at),
             message_count: conversation.message_count,
         }
     }
 }
 
 impl MessageItem {
-    fn new(message: Message, style: MessageContent) -> Self {
+    fn new(message: Message, style: Style) -> Self {
         let text_alone = message.parts.iter().all(|part| part.as_text().is_some());
-        let content = match style {
+        let content = match style.message_content {
             MessageContent::Text if text_alone => {
                 MessageItemContent::Text(text_of(&message.parts).into_owned())
             }
@@ -181,7 +180,7 @@ impl MessageItem {
             id: message.id,
             role: message.role.name(),
             content,
-            created_at: rfc3339(message.created_at),
+            created_at: style.time(message.created_at),
             metadata: message.aborted.then_some(Metadata { finish_reason: "aborted" }),
         }
     }
@@ -192,6 +191,7 @@ impl MessageItem {
 pub(super) async fn run_conversation(
     DeploymentAccess(caller): DeploymentAccess,
     KnownRequestId(request_id): KnownRequestId,
+    style: Style,
     State(generation): State<Generation>,
     Body(body): Body<MessageBody>,
 ) -> Result<Json<MessageAnswer>, ApiError> {
@@ -211,8 +211,8 @@ pub(super) async fn run_conversation(
         output_tokens: answer.output_tokens,
         model: answer.model,
         request_id,
-        created_at: rfc3339(conversation.created_at),
-        updated_at: rfc3339(conversation.updated_at),
+        created_at: style.time(conversation.created_at),
+        updated_at: style.time(conversation.updated_at),
     }))
 }
 
@@ -237,12 +237,12 @@ pub(super) async fn list_messages(
     ReadAccess(reader): ReadAccess,
     InPath(id): InPath<ConversationId>,
     State(conversations): State<ConversationQueries>,
-    State(style): State<Style>,
+    style: Style,
     query: ListQuery,
 ) -> Result<Response, ApiError> {
     let (page, _) = query.page(PAGE_SIZE)?;
     let found = conversations.list_runner_messages(reader, id, page).await?;
-    let item = move |message| MessageItem::new(message, style.message_content);
+    let item = move |message| MessageItem::new(message, style);
     Ok(listed(page, found, item))
 }
 
@@ -250,23 +250,25 @@ pub(super) async fn list_messages(
 pub(super) async fn list_conversations(
     RunnerAccount(session): RunnerAccount,
     State(conversations): State<ConversationQueries>,
+    style: Style,
     query: ListQuery,
 ) -> Result<Response, ApiError> {
     let (page, labels) = query.page(PAGE_SIZE)?;
     let filter = ConversationFilter { deployment: None, meta: meta_filter(labels)? };
     let found = conversations.list_runner_conversations(&session, filter, page).await?;
-    Ok(listed(page, found, ConversationItem::from))
+    Ok(listed(page, found, move |summary| ConversationItem::new(summary, style)))
 }
 
 /// `GET /v1/runner/{deployment_id}/conversations`: those of one deployment, newest activity first.
 pub(super) async fn list_deployment_conversations(
     DeploymentAccess(caller): DeploymentAccess,
     State(conversations): State<ConversationQueries>,
+    style: Style,
     query: ListQuery,
 ) -> Result<Response, ApiError> {
     let (page, labels) = query.page(PAGE_SIZE)?;
     let deployment: DeploymentId = caller.deployment.id.clone();
     let filter = ConversationFilter { deployment: Some(deployment), meta: meta_filter(labels)? };
     let found = conversations.list_runner_conversations(&caller.session, filter, page).await?;
-    Ok(listed(page, found, ConversationItem::from))
+    Ok(listed(page, found, move |summary| ConversationItem::new(summary, style)))
 }

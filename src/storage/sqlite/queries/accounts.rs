@@ -6,13 +6,14 @@ use chrono::{DateTime, TimeDelta};
 use sqlx::AssertSqlSafe;
 
 use crate::storage::sqlite::values::from_sql;
+use crate::storage::sqlite::values::inconsistent;
 use crate::storage::sqlite::values::to_sql;
 use crate::storage::sqlite::Connection;
 use crate::storage::{
     AccountKey, AccountRecord, AccountUpdate, NewAccountRecord, PlanTerms, StoreError,
 };
 use crate::clock::ClockMode;
-use crate::domain::{ApiKey, Credits};
+use crate::domain::{ApiKey, Credits, Profile};
 use crate::ids::{AccountId, IdKind};
 
 /// A row of `accounts`.
@@ -24,6 +25,7 @@ struct AccountRow {
     api_key: Option<String>,
     seed: Option<i64>,
     ttl: Option<i64>,
+    profile: Option<String>,
     plan: Option<String>,
     first_plan: Option<String>,
     requests_per_minute: Option<i64>,
@@ -36,9 +38,13 @@ struct AccountRow {
 }
 
 impl AccountRow {
-    fn into_record(self) -> AccountRecord {
+    fn into_record(self) -> Result<AccountRecord, StoreError> {
         let limit = |sql: Option<i64>| sql.and_then(|limit| u32::try_from(limit).ok());
-        AccountRecord {
+        let profile = self.profile.as_deref().map(|name| {
+            Profile::named(name).ok_or_else(|| inconsistent("accounts", "profile", &self.id))
+        });
+        Ok(AccountRecord {
+            profile: profile.transpose()?,
             key: AccountKey(self.account),
             id: self.id.into(),
             made_from: self.made_from.map(AccountId::from),
@@ -52,11 +58,11 @@ impl AccountRow {
             first_balance: Credits::from_millionths(self.first_balance),
             first_clock: clock_mode(self.first_clock, self.first_clock_ahead),
             clock: clock_mode(self.clock_frozen_at, self.clock_ahead),
-        }
+        })
     }
 }
 
-const COLUMNS: &str = "account, id, made_from, api_key, seed, ttl, plan, first_plan,
+const COLUMNS: &str = "account, id, made_from, api_key, seed, ttl, profile, plan, first_plan,
                        requests_per_minute, runner_requests_per_minute, first_balance, first_clock, first_clock_ahead,
                        clock_frozen_at, clock_ahead";
 
@@ -73,19 +79,19 @@ pub async fn all(
         made.entry(AccountKey(account)).or_default().extend(counter(&kind, number));
     }
     let with_counters = |row: AccountRow| {
-        let record = row.into_record();
+        let record = row.into_record()?;
         // An account that has created nothing has no counters.
         let made = made.remove(&record.key).unwrap_or_default();
-        (record, made)
+        Ok((record, made))
     };
-    Ok(rows.into_iter().map(with_counters).collect())
+    rows.into_iter().map(with_counters).collect()
 }
 
 /// The account `owner`.
 pub async fn find(db: &mut Connection, owner: AccountKey) -> Result<AccountRecord, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM accounts WHERE account = $1");
     let query = sqlx::query_as(AssertSqlSafe(sql)).bind(owner.0);
-    Ok(AccountRow::into_record(query.fetch_one(db).await?))
+    AccountRow::into_record(query.fetch_one(db).await?)
 }
 
 /// Allocates the numbers of `count` accounts, which no other account ever had.
@@ -109,8 +115,8 @@ pub async fn insert(
     let (frozen_at, ahead) = clock_columns(new.clock);
     sqlx::query(
         "INSERT INTO accounts (account, id, balance, first_balance, made_from, api_key, seed, ttl,
-                               plan, first_plan, first_clock, first_clock_ahead)
-         VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8, $8, $9, $10)",
+                               profile, plan, first_plan, first_clock, first_clock_ahead)
+         VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11)",
     )
     .bind(owner.0)
     .bind(new.id.as_str())
@@ -119,6 +125,7 @@ pub async fn insert(
     .bind(new.api_key.as_ref().map(ApiKey::reveal))
     .bind(new.seed.map(u64::cast_signed))
     .bind(new.ttl.map(to_sql))
+    .bind(new.profile.map(Profile::name))
     .bind(new.plan.as_deref())
     .bind(frozen_at)
     .bind(ahead)
