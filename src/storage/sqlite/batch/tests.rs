@@ -134,6 +134,7 @@ async fn account(store: &Store, balance: i64) -> AccountKey {
         api_key: None,
         seed: None,
         ttl: None,
+        profile: None,
         plan: None,
         clock: None,
     };
