@@ -26,11 +26,11 @@ use std::sync::Arc;
 pub use toml_diagnostics::Diagnostic;
 
 pub use self::built_in::export;
-pub use self::error::{FixturesError, ModelLookupError};
+pub use self::error::FixturesError;
 pub use self::handle::FixtureHandle;
 
 use self::files::FixtureFiles;
-use crate::domain::catalog::{Agent, Image, LlmModel, SdModel};
+use crate::domain::catalog::{Agent, Image, LlmModel, ModelLookupError, SdModel};
 use crate::domain::conversation::{Conversation, Message};
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::fault_rule::RouteTable;

@@ -97,7 +97,7 @@ impl Server {
         let registry = Arc::new(AccountRegistry::open(&fixtures, &store, settings).await?);
         let settings = GenerationOptions { backend: config.backend, pace: config.pace };
         let turns = Generation::new(store.clone(), fixtures.clone(), settings);
-        let metrics = Metrics::new(store.clone());
+        let metrics = Metrics::default();
         let secrets = Secrets::new(Arc::clone(&registry), config.control.token());
         let pipeline = pipeline(Services {
             authenticator: Authenticator::new(Arc::clone(&registry), fixtures.clone()),

@@ -116,7 +116,8 @@ impl AccountSession {
     }
 }
 
-/// Whether a write with these ids was stored; `false` if the balance does not cover its cost.
+/// Whether a write with these ids was stored; `false` if the balance does not cover its cost, as every
+/// balance does where there is none.
 pub(in crate::app) fn stored(
     outcome: Result<WriteOutcome, StoreError>,
     ids: IdAllocation<'_>,

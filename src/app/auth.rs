@@ -12,15 +12,23 @@ use crate::domain::Deployment;
 use crate::fixtures::FixtureHandle;
 use crate::ids::DeploymentId;
 
-/// Why a caller may not use what it asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum AuthError {
+/// Why a key opens nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum KeyError {
     /// The request has no key, and needs one.
     #[error("no API key was sent")]
-    MissingKey,
-    /// No account has this key.
+    Missing,
+    /// The key is of no account.
     #[error("the API key is not known")]
-    UnknownKey,
+    Unknown,
+}
+
+/// Why a caller may not use a deployment.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum AuthError {
+    /// The key opens no account.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The key's account belongs to another project than the deployment.
     #[error("the API key belongs to another project than deployment `{0}`")]
     ForbiddenDeployment(DeploymentId),
@@ -52,11 +60,11 @@ pub enum Authentication {
 
 impl Authentication {
     /// The account, or why there is none.
-    pub fn session(&self) -> Result<&AccountSession, AuthError> {
+    pub fn session(&self) -> Result<&AccountSession, KeyError> {
         match self {
             Self::Account(session) => Ok(session),
-            Self::MissingKey => Err(AuthError::MissingKey),
-            Self::UnknownKey => Err(AuthError::UnknownKey),
+            Self::MissingKey => Err(KeyError::Missing),
+            Self::UnknownKey => Err(KeyError::Unknown),
         }
     }
 }
@@ -95,11 +103,11 @@ pub struct PublicDeployment {
 impl ConversationReader {
     /// The error for a conversation that was not found: without a known key the reader does not
     /// learn whether it exists. `None` if the key is known.
-    pub fn missing_access(&self) -> Option<AuthError> {
+    pub fn missing_access(&self) -> Option<KeyError> {
         match (&self.account, self.key_sent) {
             (Some(_), _) => None,
-            (None, true) => Some(AuthError::UnknownKey),
-            (None, false) => Some(AuthError::MissingKey),
+            (None, true) => Some(KeyError::Unknown),
+            (None, false) => Some(KeyError::Missing),
         }
     }
 }

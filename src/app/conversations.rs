@@ -30,9 +30,20 @@ pub struct PageRequest {
     pub page_size: u64,
 }
 
-/// Why conversations or messages cannot be read.
+/// Why a conversation or its messages cannot be read.
 #[derive(Debug, Error)]
 pub enum ConversationError {
+    /// The account has no such conversation.
+    #[error("there is no conversation `{0}`")]
+    UnknownConversation(ConversationId),
+    /// The server failed.
+    #[error(transparent)]
+    Internal(#[from] InternalError),
+}
+
+/// Why a [`ConversationReader`] cannot read a conversation's messages.
+#[derive(Debug, Error)]
+pub enum ReaderError {
     /// The reader needs a key, or another one.
     #[error(transparent)]
     Auth(#[from] AuthError),
@@ -76,7 +87,7 @@ impl ConversationQueries {
         account: &AccountState,
         filter: ConversationFilter,
         page: PageRequest,
-    ) -> Result<Page<Summary>, ConversationError> {
+    ) -> Result<Page<Summary>, InternalError> {
         let owner = account.row;
         let listed = self.store.list_runner_conversations(owner, filter, page.window()).await;
         let (batch, total) = listed.map_err(InternalError::new)?;
@@ -93,7 +104,7 @@ impl ConversationQueries {
         reader: ConversationReader,
         id: ConversationId,
         page: PageRequest,
-    ) -> Result<Page<Message>, ConversationError> {
+    ) -> Result<Page<Message>, ReaderError> {
         if let Some(account) = &reader.account
             && let Some((_, page)) = self.page_of_messages(account, &id, page).await?
         {
@@ -110,8 +121,8 @@ impl ConversationQueries {
             }
         }
         Err(match reader.missing_access() {
-            Some(error) => error.into(),
-            None => ConversationError::UnknownConversation(id),
+            Some(error) => AuthError::Key(error).into(),
+            None => ReaderError::UnknownConversation(id),
         })
     }
 
@@ -119,7 +130,7 @@ impl ConversationQueries {
     pub async fn list_characters_conversations(
         &self,
         account: &AccountState,
-    ) -> Result<Items<Conversation>, ConversationError> {
+    ) -> Result<Items<Conversation>, InternalError> {
         let owner = account.row;
         let listed = self.store.list_characters_conversations(owner).await;
         let ConversationList { ordinals, first } = listed.map_err(InternalError::new)?;
@@ -162,7 +173,7 @@ impl ConversationQueries {
         account: &AccountState,
         id: &ConversationId,
         page: PageRequest,
-    ) -> Result<Option<(ConversationExtent, Page<Message>)>, ConversationError> {
+    ) -> Result<Option<(ConversationExtent, Page<Message>)>, InternalError> {
         let found = self.messages_of(account.row, Api::Runner, id.clone(), page.window()).await?;
         Ok(found.map(|(extent, items)| {
             let total = extent.message_count;
@@ -177,7 +188,7 @@ impl ConversationQueries {
         api: Api,
         id: ConversationId,
         window: PageWindow,
-    ) -> Result<Option<(ConversationExtent, Items<Message>)>, ConversationError> {
+    ) -> Result<Option<(ConversationExtent, Items<Message>)>, InternalError> {
         let found = self.store.list_messages(owner, api, id, window).await;
         let Some((extent, batch)) = found.map_err(InternalError::new)? else { return Ok(None) };
         let end = window.skip.saturating_add(window.take).min(extent.message_count);

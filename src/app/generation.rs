@@ -19,7 +19,9 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio_util::task::TaskTracker;
 
-pub use self::error::{GenerateError, ModelError};
+#[cfg(test)]
+pub use self::error::RenderError;
+pub use self::error::{CompletionError, ContinueError, ModelError, ReplyError};
 use self::streaming::PacedReply;
 pub use self::streaming::WordStream;
 use super::accounts::AccountSession;
@@ -121,12 +123,12 @@ impl Generation {
         &self,
         session: &AccountSession,
         asked: &PendingMessage,
-    ) -> Result<ModelReply, GenerateError> {
+    ) -> Result<ModelReply, ReplyError> {
         let name = self.settings.backend.unwrap_or(asked.backend);
         session.trace().show(ShownPrompt::new(&asked.prompt, name, session.epoch().rules.rules()));
         let answer = self.answer(session, asked, name).await.map_err(|failure| {
             session.trace().failed(failure.to_string());
-            GenerateError::from(failure)
+            ReplyError::from(failure)
         })?;
         if let Some(rule) = &answer.rule {
             session.trace().answered_by(Arc::clone(rule));
@@ -161,7 +163,7 @@ impl Generation {
         &self,
         session: &AccountSession,
         asked: &PendingMessage,
-    ) -> Result<WholeReply, GenerateError> {
+    ) -> Result<WholeReply, ReplyError> {
         let answer = self.ask(session, asked).await?;
         let (text, usage) = answer.pieces.whole().await?;
         let input_tokens = match usage.input_tokens.or(asked.tokens) {
@@ -189,7 +191,7 @@ impl Generation {
         &self,
         session: &AccountSession,
         answer: ModelReply,
-    ) -> Result<PacedReply, GenerateError> {
+    ) -> Result<PacedReply, ReplyError> {
         let source = streaming::begun(answer.pieces).await?;
         let word_ms = u64::try_from(self.settings.pace.as_millis()).unwrap_or(u64::MAX);
         let default = Pace { first_ms: 0, word_ms, jitter_ms: 0 };
@@ -199,11 +201,11 @@ impl Generation {
 }
 
 /// Returns `outcome`; an error releases the reply, because nothing was stored.
-fn release_reply<T>(
+fn release_reply<T, E>(
     session: &AccountSession,
     lease: Option<ReplyLease>,
-    outcome: Result<T, GenerateError>,
-) -> Result<T, GenerateError> {
+    outcome: Result<T, E>,
+) -> Result<T, E> {
     if let (Err(_), Some(lease)) = (&outcome, lease) {
         session.epoch().rules.release(lease);
     }

@@ -22,7 +22,7 @@ pub use self::accounts::{AccountRegistry, AccountState};
 pub use self::auth::{Authenticator, Caller};
 pub use self::conversations::ConversationQueries;
 pub use self::generation::Generation;
-pub use self::health::Health;
+pub use self::health::{Health, Written};
 pub use self::request_log::WatcherPermit;
 pub use self::snapshots::Snapshots;
 pub use self::studio::AgentsAndImages;

@@ -7,10 +7,12 @@ use o200k::Counted;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
+use thiserror::Error;
 
 use super::account::Credits;
 use super::allowlist::Allowlist;
 use super::conversation::Variables;
+use super::error::FieldError;
 use super::fault_rule::CompiledFault;
 use crate::ids::{AccountId, AgentId, DeploymentId, ImageId, LlmId, ProjectId, SdModelId};
 
@@ -135,6 +137,20 @@ pub struct SdModel {
     pub cost_per_image: Credits,
     /// Attached faults; each account has its own counts.
     pub faults: Vec<CompiledFault>,
+}
+
+/// Why a request cannot have the model that it names.
+#[derive(Debug, Error)]
+pub enum ModelLookupError {
+    /// The id is one of a model of the other kind.
+    #[error(transparent)]
+    OtherKind(#[from] FieldError),
+    /// There is no such language model.
+    #[error("there is no LLM `{0}`")]
+    UnknownLlm(LlmId),
+    /// There is no such image model.
+    #[error("there is no SD model `{0}`")]
+    UnknownSdModel(SdModelId),
 }
 
 /// An agent of the Characters API.

@@ -27,7 +27,7 @@ use self::reading::read;
 use self::values::TooMuchJson;
 use super::context::RequestContext;
 use super::large_bodies::LargeBodies;
-use super::response::failure::ApiError;
+use super::response::error::HttpError;
 use crate::domain::error::{FieldError, FieldErrorKind};
 
 /// The largest body, in bytes.
@@ -59,9 +59,9 @@ where
     LargeBodies: FromRef<S>,
     T: for<'de> Deserialize<'de>,
 {
-    type Rejection = ApiError;
+    type Rejection = HttpError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, HttpError> {
         let body = AnyBody::<Object<T>, LARGEST>::from_request(request, state).await?;
         let AnyBody(Object(value)) = body;
         Ok(Self(value))
@@ -79,11 +79,11 @@ where
     LargeBodies: FromRef<S>,
     T: for<'de> Deserialize<'de>,
 {
-    type Rejection = ApiError;
+    type Rejection = HttpError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, HttpError> {
         if !is_json(request.headers()) {
-            return Err(ApiError::NotJson);
+            return Err(HttpError::NotJson);
         }
         let context = Arc::clone(RequestContext::of(request.extensions()));
         let (bytes, permit) = read(request, LARGEST, &LargeBodies::from_ref(state)).await?;
@@ -107,7 +107,7 @@ fn parse<T: for<'de> Deserialize<'de>>(
     bytes: &[u8],
     most: usize,
     strict: Strictness,
-) -> Result<T, ApiError> {
+) -> Result<T, HttpError> {
     match values::excess(bytes, most, DEEPEST) {
         None => {}
         Some(TooMuchJson::Values) => {
@@ -165,14 +165,14 @@ fn nested_too_deep() -> String {
 }
 
 /// The error of a body that is nested too deep after `before`.
-fn too_deep(before: &[u8]) -> ApiError {
+fn too_deep(before: &[u8]) -> HttpError {
     let lines = before.split(|byte| *byte == b'\n');
     let column = lines.clone().next_back().map_or(0, <[u8]>::len) + 1;
-    ApiError::BrokenJson { reason: nested_too_deep(), line: lines.count(), column }
+    HttpError::BrokenJson { reason: nested_too_deep(), line: lines.count(), column }
 }
 
-fn broken(error: &serde_json::Error) -> ApiError {
-    ApiError::BrokenJson {
+fn broken(error: &serde_json::Error) -> HttpError {
+    HttpError::BrokenJson {
         reason: match without_place(error).as_str() {
             "recursion limit exceeded" => nested_too_deep(),
             reason => reason.to_owned(),
@@ -183,7 +183,7 @@ fn broken(error: &serde_json::Error) -> ApiError {
 }
 
 /// The error of serde, with the field's path.
-fn wrong(path: String, error: &serde_json::Error) -> ApiError {
+fn wrong(path: String, error: &serde_json::Error) -> HttpError {
     if error.is_data() { wrong_field(path, error).into() } else { broken(error) }
 }
 

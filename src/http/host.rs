@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use axum::http::{HeaderMap, HeaderName, Uri, Version, header};
 
-use crate::http::response::failure::ApiError;
+use crate::http::response::error::HttpError;
 
 /// Headers in which proxies name the client, or the host that the client asked for.
 const NAMED_BY_PROXIES: [HeaderName; 10] = [
@@ -21,7 +21,7 @@ const NAMED_BY_PROXIES: [HeaderName; 10] = [
 ];
 
 /// Refuses a request whose `Host` is missing (HTTP/1.1), sent more than once, or not a host.
-pub(crate) fn check(version: Version, headers: &HeaderMap) -> Result<(), ApiError> {
+pub(crate) fn check(version: Version, headers: &HeaderMap) -> Result<(), HttpError> {
     let mut sent = headers.get_all(header::HOST).iter();
     let (first, more) = (sent.next(), sent.next());
     let reason = match first {
@@ -30,7 +30,7 @@ pub(crate) fn check(version: Version, headers: &HeaderMap) -> Result<(), ApiErro
         Some(host) if !is_host(host.as_bytes()) => "is not a host with an optional port",
         None | Some(_) => return Ok(()),
     };
-    Err(ApiError::BadHost { reason })
+    Err(HttpError::BadHost { reason })
 }
 
 /// Whether `text` is a host with or without a port (RFC 9110, 7.2; RFC 3986, 3.2.2).

@@ -26,8 +26,7 @@ use super::middleware::rate_limit::check_rate_limit;
 use super::middleware::response_headers::client_id;
 use super::middleware::unread_body::{drain, drain_on_drop};
 use super::requested_fault::RequestedFault;
-use super::response::failure::ApiError;
-use super::response::plain;
+use super::response::error::HttpError;
 use super::routes::{RouteHandlers, RouteMatcher, Routes};
 use super::{Services, Shared, host, route_table};
 use crate::app::auth::Authentication;
@@ -116,13 +115,13 @@ impl PipelineSteps {
     }
 
     /// Refuses requests that no handler should see, and attributes those to an API to their account.
-    fn admit<B>(&self, context: &mut RequestContext, request: &Request<B>) -> Result<(), ApiError> {
+    fn admit<B>(&self, context: &mut RequestContext, request: &Request<B>) -> Result<(), HttpError> {
         let (services, headers) = (&self.services.0, request.headers());
         host::check(request.version(), headers)?;
         let Some(api) = context.api else { return Ok(()) };
         // A preflight carries no key.
         if *request.method() == Method::OPTIONS {
-            return context.route.map(|_| ()).ok_or(ApiError::UnknownPath);
+            return context.route.map(|_| ()).ok_or(HttpError::UnknownPath);
         }
         context.requested_fault = RequestedFault::of(services.fault_header, headers);
         if !api.needs_key(request.uri().path()) {
@@ -154,7 +153,7 @@ impl PipelineSteps {
         let services = &self.services.0;
         let Some(route) = route else {
             return match context.api {
-                Some(_) => ApiError::UnknownPath.into_response(),
+                Some(_) => HttpError::UnknownPath.into_response(),
                 None => health::nothing_here(),
             };
         };
@@ -181,7 +180,8 @@ impl PipelineSteps {
                 let style = runner::Style::of_request(context, self.services.0.runner);
                 runner::rendered(style.errors, response)
             }
-            Some(Api::Characters) | None => plain::rendered(response),
+            Some(Api::Characters) => characters::rendered(response),
+            None => control::rendered(response),
         }
     }
 
@@ -195,7 +195,7 @@ impl PipelineSteps {
 
 /// Turns a panic of a handler into an error.
 async fn catch_panic(handler: impl Future<Output = Response>) -> Response {
-    AssertUnwindSafe(handler).catch_unwind().await.unwrap_or_else(ApiError::panicked)
+    AssertUnwindSafe(handler).catch_unwind().await.unwrap_or_else(HttpError::panicked)
 }
 
 #[cfg(test)]
@@ -224,6 +224,8 @@ mod tests {
         assert_eq!(panicked(open_ai).await, (500, json!({ "error": error })));
         let fast_api = |response| runner::rendered(ErrorStyle::FastApi, response);
         assert_eq!(panicked(fast_api).await, (500, json!({ "detail": "internal error" })));
-        assert_eq!(panicked(plain::rendered).await, (500, json!({ "error": "Internal error" })));
+        let plain = (500, json!({ "error": "Internal error" }));
+        assert_eq!(panicked(characters::rendered).await, plain);
+        assert_eq!(panicked(control::rendered).await, plain);
     }
 }

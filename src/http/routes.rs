@@ -10,7 +10,7 @@ use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use futures::future::BoxFuture;
 
-use super::response::failure::ApiError;
+use super::response::error::HttpError;
 use crate::domain::Api;
 
 /// Routes under their full paths, for handlers with the state `S`.
@@ -178,7 +178,7 @@ impl<S> RouteHandlers<S> {
         let is_of_api = self.guarded || Api::of_path(self.path).is_some();
         // The pages about the server have no envelope for errors.
         let mut response = if is_of_api {
-            ApiError::WrongMethod.into_response()
+            HttpError::WrongMethod.into_response()
         } else {
             StatusCode::METHOD_NOT_ALLOWED.into_response()
         };

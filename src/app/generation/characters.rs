@@ -11,7 +11,7 @@ use super::counting;
 use super::message;
 use super::record_turn::{charge_completion, record_turn};
 use super::release_reply;
-use super::{GenerateError, Generation, NewTurn, PendingMessage, WholeReply};
+use super::{CompletionError, Generation, NewTurn, PendingMessage, WholeReply};
 use crate::app::accounts::{AccountSession, AccountState, stored};
 use crate::app::faults::AttachedFaults;
 use crate::domain::api::IMAGES;
@@ -86,7 +86,7 @@ impl Generation {
         &self,
         session: &AccountSession,
         unfinished: CompletionRequest,
-    ) -> Result<Completion, GenerateError> {
+    ) -> Result<Completion, CompletionError> {
         let llm = self.fixtures.current().llm(&unfinished.llm, "llm_id")?;
         let agent = self.agent(session, unfinished.agent).await?;
         let mut history = unfinished.messages;
@@ -116,7 +116,7 @@ impl Generation {
         &self,
         session: &AccountSession,
         addressed: NewMessage,
-    ) -> Result<Completion, GenerateError> {
+    ) -> Result<Completion, CompletionError> {
         let ConversationContext { conversation, agent, latest, cut, held } =
             self.conversation(session, addressed.conversation).await?;
         let llm = match &addressed.llm {
@@ -126,7 +126,7 @@ impl Generation {
             }
         };
         if let (None, Some(gone)) = (&agent, &conversation.agent) {
-            return Err(GenerateError::UnknownAgent(gone.clone()));
+            return Err(CompletionError::UnknownAgent(gone.clone()));
         }
         let instructions = instructions(agent.as_ref(), &conversation.system_prompt);
         let message = Arc::new(vec![Part::text(addressed.content)]);
@@ -157,7 +157,7 @@ impl Generation {
         &self,
         session: &AccountSession,
         begun: NewConversation,
-    ) -> Result<Conversation, GenerateError> {
+    ) -> Result<Conversation, CompletionError> {
         let llm = self.fixtures.current().llm(&begun.llm, "llm_id")?;
         self.agent(session, begun.agent.clone()).await?;
         let now = session.clock.now();
@@ -194,23 +194,23 @@ impl Generation {
         &self,
         account: &AccountState,
         id: ConversationId,
-    ) -> Result<ConversationContext, GenerateError> {
+    ) -> Result<ConversationContext, CompletionError> {
         let (owner, api) = (account.row, Api::Characters);
         let latest = History::Messages(HISTORY_STEP);
         let key = ConversationKey { owner, api, id: id.clone(), latest };
         let found = self.store.load_conversation(key).await.map_err(InternalError::new)?;
-        found.ok_or(GenerateError::UnknownConversation(id))
+        found.ok_or(CompletionError::UnknownConversation(id))
     }
 
     async fn agent(
         &self,
         account: &AccountState,
         id: Option<AgentId>,
-    ) -> Result<Option<Agent>, GenerateError> {
+    ) -> Result<Option<Agent>, CompletionError> {
         let Some(id) = id else { return Ok(None) };
         let found = self.store.find_agent(account.row, id.clone()).await;
         let found = found.map_err(InternalError::new)?;
-        found.map(Some).ok_or(GenerateError::UnknownAgent(id))
+        found.map(Some).ok_or(CompletionError::UnknownAgent(id))
     }
 
     /// The newest messages that fit into `budget` tokens, oldest first, and the tokens they come
@@ -222,7 +222,7 @@ impl Generation {
         conversation: &Conversation,
         (mut latest, mut cut): (Vec<RecentMessage>, bool),
         budget: u64,
-    ) -> Result<(Vec<Turn>, u64), GenerateError> {
+    ) -> Result<(Vec<Turn>, u64), CompletionError> {
         let mut history = Vec::new();
         let (mut left, mut end) = (budget, conversation.message_count);
         let mut bytes_left = LONGEST_HISTORY;
@@ -259,7 +259,7 @@ impl Generation {
         ordinal: u64,
         window: PageWindow,
         max_bytes: u64,
-    ) -> Result<(Vec<RecentMessage>, u64), GenerateError> {
+    ) -> Result<(Vec<RecentMessage>, u64), CompletionError> {
         let older = self.store.latest_messages(owner, ordinal, window, max_bytes).await;
         let (older, bytes) = older.map_err(InternalError::new)?;
         let latest = |Message { role, parts, image, .. }| RecentMessage { role, parts, image };

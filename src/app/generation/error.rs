@@ -1,27 +1,44 @@
-//! Why there is no reply, or why a turn was not stored.
+//! Why there is no reply, or why a turn or a conversation was not stored.
 
 use thiserror::Error;
 
 use crate::app::accounts::SessionWriteError;
 use crate::app::faults::InjectedError;
 use crate::domain::Credits;
+use crate::domain::catalog::ModelLookupError;
 use crate::domain::error::{FieldError, InternalError};
-use crate::fixtures::ModelLookupError;
 use crate::ids::{AgentId, ConversationId, DeploymentId};
 pub use crate::models::ModelError;
+#[cfg(test)]
+pub use crate::models::rules::template::RenderError;
 
-/// Why there is no reply, or why a turn or a conversation was not stored.
+/// Why there is no reply, or why it was not stored.
 #[derive(Debug, Error)]
-pub enum GenerateError {
-    /// A field of the request is wrong.
+pub enum ReplyError {
+    /// The model failed. Clients learn what went wrong only where they can do something about it.
+    #[error("{}", .0.client_message())]
+    Model(#[from] ModelError),
+    /// Nothing was stored.
     #[error(transparent)]
-    Field(#[from] FieldError),
-    /// The request names a model that cannot answer.
+    Write(#[from] SessionWriteError),
+    /// The server failed.
     #[error(transparent)]
-    ModelLookup(#[from] ModelLookupError),
-    /// The account has no such agent.
-    #[error("there is no agent `{0}`")]
-    UnknownAgent(AgentId),
+    Internal(#[from] InternalError),
+}
+
+impl ReplyError {
+    /// Whether the cause belongs into the log: the server or the model failed.
+    pub fn is_server_failure(&self) -> bool {
+        match self {
+            Self::Model(_) | Self::Internal(_) | Self::Write(SessionWriteError::Internal(_)) => true,
+            Self::Write(SessionWriteError::AccountEnded) => false,
+        }
+    }
+}
+
+/// Why a conversation of the Runner API was not continued.
+#[derive(Debug, Error)]
+pub enum ContinueError {
     /// The account has no such conversation.
     #[error("there is no conversation `{0}`")]
     UnknownConversation(ConversationId),
@@ -33,39 +50,52 @@ pub enum GenerateError {
         /// The deployment that it runs on.
         belongs_to: DeploymentId,
     },
+    /// There is no reply.
+    #[error(transparent)]
+    Reply(#[from] ReplyError),
+}
+
+/// Why there is no completion, or why a conversation of the Characters API was not created.
+#[derive(Debug, Error)]
+pub enum CompletionError {
+    /// The prompt does not fit into the model's context.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// The request names a model that cannot answer.
+    #[error(transparent)]
+    ModelLookup(#[from] ModelLookupError),
+    /// The account has no such agent.
+    #[error("there is no agent `{0}`")]
+    UnknownAgent(AgentId),
+    /// The account has no such conversation.
+    #[error("there is no conversation `{0}`")]
+    UnknownConversation(ConversationId),
     /// The balance does not cover the cost.
     #[error("insufficient account balance: this costs {cost} credits")]
     InsufficientBalance {
         /// What the reply costs.
         cost: Credits,
     },
-    /// Nothing was stored.
-    #[error(transparent)]
-    Write(#[from] SessionWriteError),
     /// A fault of the model was injected.
     #[error(transparent)]
     Injected(#[from] InjectedError),
-    /// The model failed. Clients learn what went wrong only where they can do something about it.
-    #[error("{}", .0.client_message())]
-    Model(#[from] ModelError),
-    /// The server failed.
+    /// There is no reply.
     #[error(transparent)]
-    Internal(#[from] InternalError),
+    Reply(#[from] ReplyError),
 }
 
-impl GenerateError {
-    /// Whether the cause belongs into the log: the server or the model failed.
-    pub fn is_server_failure(&self) -> bool {
-        match self {
-            Self::Model(_) | Self::Internal(_) | Self::Write(SessionWriteError::Internal(_)) => true,
-            Self::Field(_)
-            | Self::ModelLookup(_)
-            | Self::UnknownAgent(_)
-            | Self::UnknownConversation(_)
-            | Self::DeploymentMismatch { .. }
-            | Self::InsufficientBalance { .. }
-            | Self::Injected(_)
-            | Self::Write(SessionWriteError::AccountEnded) => false,
-        }
-    }
+/// Conversions through [`ReplyError`].
+macro_rules! impl_from_reply {
+    ($($error:ident: $($source:ty),*;)*) => {
+        $($(impl From<$source> for $error {
+            fn from(error: $source) -> Self {
+                ReplyError::from(error).into()
+            }
+        })*)*
+    };
+}
+
+impl_from_reply! {
+    ContinueError: InternalError;
+    CompletionError: SessionWriteError, InternalError;
 }

@@ -1,7 +1,7 @@
 //! Storing what was generated: a charge, a turn, or both.
 
-use super::{GenerateError, NewTurn};
-use crate::app::accounts::{AccountSession, stored};
+use super::{CompletionError, NewTurn};
+use crate::app::accounts::{AccountSession, SessionWriteError, stored};
 use crate::domain::conversation::Conversation;
 use crate::domain::Credits;
 use crate::ids::{IdAllocation, IdKind, MessageId};
@@ -12,7 +12,7 @@ pub(super) async fn charge_completion(
     store: &Store,
     session: &AccountSession,
     cost: Credits,
-) -> Result<MessageId, GenerateError> {
+) -> Result<MessageId, CompletionError> {
     let mut ids = session.epoch().ids.allocation();
     let answer = ids.message();
     let outcome = store.charge(session.write_scope(&ids), cost).await;
@@ -27,12 +27,26 @@ pub(super) async fn record_turn(
     cost: Credits,
     turn: NewTurn,
     ordinal: u64,
-) -> Result<MessageId, GenerateError> {
+) -> Result<MessageId, CompletionError> {
     let mut ids = session.epoch().ids.allocation();
     let (turn, answer) = turn.allocate(&mut ids, ordinal);
     let outcome = store.record_turn(session.write_scope(&ids), cost, turn).await;
     covered(stored(outcome, ids)?, cost)?;
     Ok(answer)
+}
+
+/// Adds `turn`, which costs nothing, to conversation `ordinal`.
+pub(super) async fn record_free_turn(
+    store: &Store,
+    session: &AccountSession,
+    turn: NewTurn,
+    ordinal: u64,
+) -> Result<(), SessionWriteError> {
+    let mut ids = session.epoch().ids.allocation();
+    let (turn, _) = turn.allocate(&mut ids, ordinal);
+    let scope = session.write_scope(&ids);
+    stored(store.record_turn(scope, Credits::default(), turn).await, ids)?;
+    Ok(())
 }
 
 /// Stores a conversation of the Runner API, which lacks only its ordinal and id, with its first
@@ -42,19 +56,19 @@ pub(super) async fn start_conversation(
     session: &AccountSession,
     turn: NewTurn,
     mut conversation: Conversation,
-) -> Result<Conversation, GenerateError> {
+) -> Result<Conversation, SessionWriteError> {
     let mut ids = session.epoch().ids.allocation();
     conversation.ordinal = ids.next(IdKind::Conversation);
     conversation.id = session.epoch().ids.runner_conversation(conversation.ordinal);
     let (turn, _) = turn.allocate(&mut ids, conversation.ordinal);
     let scope = session.write_scope(&ids);
     let outcome = store.start_conversation(scope, conversation.clone(), turn).await;
-    covered(stored(outcome, ids)?, Credits::default())?;
+    stored(outcome, ids)?;
     Ok(conversation)
 }
 
-fn covered(is_covered: bool, cost: Credits) -> Result<(), GenerateError> {
-    if is_covered { Ok(()) } else { Err(GenerateError::InsufficientBalance { cost }) }
+fn covered(is_covered: bool, cost: Credits) -> Result<(), CompletionError> {
+    if is_covered { Ok(()) } else { Err(CompletionError::InsufficientBalance { cost }) }
 }
 
 impl NewTurn {

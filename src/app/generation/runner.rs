@@ -4,15 +4,18 @@ use std::sync::{Arc, LazyLock};
 
 use serde_json::{Map, Value};
 
-use super::record_turn::{self, record_turn};
+use super::record_turn::{self, record_free_turn};
 use super::release_reply;
 use super::streaming;
-use super::{CompleteReply, GenerateError, Generation, NewTurn, PendingMessage, WholeReply, WordStream};
+use super::{
+    CompleteReply, ContinueError, Generation, NewTurn, PendingMessage, ReplyError, WholeReply,
+    WordStream,
+};
 use crate::app::auth::Caller;
 use crate::domain::conversation::name_from;
 use crate::domain::conversation::{Conversation, Meta, Target, Turn, Variables};
 use crate::domain::error::InternalError;
-use crate::domain::{Api, Credits, Part, Prompt, Role, Scene};
+use crate::domain::{Api, Part, Prompt, Role, Scene};
 use crate::ids::ConversationId;
 use crate::storage::{ConversationContext, ConversationKey, History, RecentMessage};
 
@@ -36,13 +39,13 @@ pub struct ConversationReply {
 
 impl Generation {
     /// Answers, and stores nothing.
-    pub async fn run(&self, caller: &Caller, said: RunRequest) -> Result<CompleteReply, GenerateError> {
+    pub async fn run(&self, caller: &Caller, said: RunRequest) -> Result<CompleteReply, ReplyError> {
         let asked = asked_first(caller, said, Meta::new());
         Ok(self.complete(&caller.session, &asked).await?.completed)
     }
 
     /// Streams an answer, and stores nothing.
-    pub async fn stream(&self, caller: &Caller, said: RunRequest) -> Result<WordStream, GenerateError> {
+    pub async fn stream(&self, caller: &Caller, said: RunRequest) -> Result<WordStream, ReplyError> {
         let asked = asked_first(caller, said, Meta::new());
         let answer = self.ask(&caller.session, &asked).await?;
         Ok(self.words(&caller.session, answer).await?.words)
@@ -54,7 +57,7 @@ impl Generation {
         caller: &Caller,
         said: RunRequest,
         meta: Meta,
-    ) -> Result<ConversationReply, GenerateError> {
+    ) -> Result<ConversationReply, ReplyError> {
         let variables = said.variables.clone();
         let asked = asked_first(caller, said, meta.clone());
         let WholeReply { completed, name, lease } = self.complete(&caller.session, &asked).await?;
@@ -88,14 +91,14 @@ impl Generation {
         id: ConversationId,
         parts: Vec<Part>,
         history_limit: u64,
-    ) -> Result<ConversationReply, GenerateError> {
+    ) -> Result<ConversationReply, ContinueError> {
         let (mut conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
         let WholeReply { completed, lease, .. } = self.complete(&caller.session, &asked).await?;
         let turn = NewTurn::answered(&caller.session, &asked, completed.text.clone());
         conversation.updated_at = turn.answered_at;
         let (session, ordinal) = (&caller.session, conversation.ordinal);
-        let stored = record_turn(&self.store, session, Credits::default(), turn, ordinal).await;
-        release_reply(session, lease, stored)?;
+        let stored = record_free_turn(&self.store, session, turn, ordinal).await;
+        release_reply(session, lease, stored).map_err(ReplyError::from)?;
         Ok(ConversationReply { conversation, answer: completed })
     }
 
@@ -106,7 +109,7 @@ impl Generation {
         id: ConversationId,
         parts: Vec<Part>,
         history_limit: u64,
-    ) -> Result<WordStream, GenerateError> {
+    ) -> Result<WordStream, ContinueError> {
         let (conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
         let answer = self.ask(&caller.session, &asked).await?;
         let lease = answer.lease.clone();
@@ -118,8 +121,8 @@ impl Generation {
         Ok(streaming::recorded(words, &self.tasks, move |text, aborted| async move {
             let answered_at = session.clock.now();
             let turn = NewTurn { said, asked_at, text, answered_at, aborted };
-            let stored = record_turn(&database, &session, Credits::default(), turn, ordinal).await;
-            release_reply(&session, lease, stored.map(drop))
+            let stored = record_free_turn(&database, &session, turn, ordinal).await;
+            Ok(release_reply(&session, lease, stored)?)
         }))
     }
 
@@ -130,7 +133,7 @@ impl Generation {
         id: ConversationId,
         parts: Vec<Part>,
         history_limit: u64,
-    ) -> Result<(Conversation, PendingMessage), GenerateError> {
+    ) -> Result<(Conversation, PendingMessage), ContinueError> {
         // What is left out of a history that would be too long are whole turns, the oldest.
         let key = ConversationKey {
             owner: caller.session.row,
@@ -140,11 +143,11 @@ impl Generation {
         };
         let found = self.store.load_conversation(key).await.map_err(InternalError::new)?;
         let Some(ConversationContext { conversation, mut latest, cut, held, .. }) = found else {
-            return Err(GenerateError::UnknownConversation(id));
+            return Err(ContinueError::UnknownConversation(id));
         };
         if conversation.target.id() != caller.deployment.id.as_str() {
             let belongs_to = conversation.target.id().into();
-            return Err(GenerateError::DeploymentMismatch { conversation: id, belongs_to });
+            return Err(ContinueError::DeploymentMismatch { conversation: id, belongs_to });
         }
         let turn = conversation.turn_count + 1;
         let (variables, meta) = (conversation.variables.clone(), conversation.meta.clone());

@@ -11,7 +11,7 @@ use futures::stream::{self, BoxStream, Stream, StreamExt as _};
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
-use super::GenerateError;
+use super::ReplyError;
 use crate::app::accounts::AccountSession;
 use crate::domain::error::InternalError;
 use crate::domain::reply_rule::Pace;
@@ -22,7 +22,7 @@ use crate::models::{ModelError, ReplyChunk, ReplyChunks};
 
 /// An answer word by word. Each item is one word with the white space that follows it; an error
 /// ends it early. Dropping it stops the making of the answer.
-pub type WordStream = BoxStream<'static, Result<String, GenerateError>>;
+pub type WordStream = BoxStream<'static, Result<String, ReplyError>>;
 
 /// The text of an answer on its way to being cut.
 pub(super) enum TextSource {
@@ -33,7 +33,7 @@ pub(super) enum TextSource {
 }
 
 /// The text of `pieces`, once the first has come, or the failure that came instead.
-pub(super) async fn begun(pieces: ReplyChunks) -> Result<TextSource, GenerateError> {
+pub(super) async fn begun(pieces: ReplyChunks) -> Result<TextSource, ReplyError> {
     let mut pieces = match pieces {
         ReplyChunks::Whole(text, _) => return Ok(TextSource::Whole(Arc::new(text))),
         ReplyChunks::Stream(pieces) => pieces,
@@ -80,7 +80,7 @@ pub(super) struct PacedReply {
 }
 
 /// The words of `source`, each as soon as it is complete and wanted.
-fn cut(source: TextSource) -> impl Stream<Item = Result<String, GenerateError>> {
+fn cut(source: TextSource) -> impl Stream<Item = Result<String, ReplyError>> {
     try_stream! {
         let mut words = match &source {
             TextSource::Whole(text) => Words::of(Arc::clone(text)),
@@ -120,7 +120,7 @@ fn wait_before(nth: u64, pace: Pace, draw: SeededRandom) -> Duration {
 pub(super) fn recorded<F, S>(answer: PacedReply, tasks: &TaskTracker, store: F) -> WordStream
 where
     F: FnOnce(String, bool) -> S + Send + 'static,
-    S: Future<Output = Result<(), GenerateError>> + Send,
+    S: Future<Output = Result<(), ReplyError>> + Send,
 {
     let (hand_over, end) = oneshot::channel::<SentText>();
     tasks.spawn(async move {
@@ -148,7 +148,7 @@ where
 /// What was taken of an answer, and who waits for it to be stored: nobody when it was aborted.
 struct SentText {
     text: String,
-    stored: Option<oneshot::Sender<Result<(), GenerateError>>>,
+    stored: Option<oneshot::Sender<Result<(), ReplyError>>>,
 }
 
 /// The text that was taken so far.
@@ -187,7 +187,7 @@ struct RecordedStream {
 
 enum RecordingState {
     Open(oneshot::Sender<SentText>),
-    Storing(oneshot::Receiver<Result<(), GenerateError>>),
+    Storing(oneshot::Receiver<Result<(), ReplyError>>),
     Over,
 }
 
@@ -214,7 +214,7 @@ impl RecordedStream {
 }
 
 impl Stream for RecordedStream {
-    type Item = Result<String, GenerateError>;
+    type Item = Result<String, ReplyError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {

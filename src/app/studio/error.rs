@@ -5,8 +5,8 @@ use thiserror::Error;
 use crate::app::accounts::SessionWriteError;
 use crate::app::faults::InjectedError;
 use crate::domain::Credits;
+use crate::domain::catalog::ModelLookupError;
 use crate::domain::error::InternalError;
-use crate::fixtures::ModelLookupError;
 use crate::ids::{AgentId, ConversationId};
 
 /// Why an agent or an image was not made or not found.

@@ -9,7 +9,7 @@ use axum::http::header;
 use http_body_util::BodyExt as _;
 
 use crate::http::large_bodies::{LargeBodies, LargeBodyPermit, SMALL};
-use crate::http::response::failure::ApiError;
+use crate::http::response::error::HttpError;
 
 /// How long a client may take to send its body.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
@@ -57,11 +57,11 @@ pub(super) async fn read(
     request: Request,
     largest: usize,
     large: &LargeBodies,
-) -> Result<(Bytes, Option<LargeBodyPermit>), ApiError> {
+) -> Result<(Bytes, Option<LargeBodyPermit>), HttpError> {
     let announced = request.headers().get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     if announced.is_some_and(|length| length > largest) {
-        return Err(ApiError::TooLarge { limit: largest });
+        return Err(HttpError::TooLarge { limit: largest });
     }
     let (mut body, mut read) = (request.into_body(), Read::default());
     let small = announced.unwrap_or(0) <= SMALL;
@@ -72,7 +72,7 @@ pub(super) async fn read(
     let mut permit = large.acquire(announced.unwrap_or(largest)).await;
     read.reserve(announced.unwrap_or(0));
     if !within_time(more(&mut body, &mut read, largest)).await? {
-        return Err(ApiError::TooLarge { limit: largest });
+        return Err(HttpError::TooLarge { limit: largest });
     }
     if let Some(permit) = &mut permit {
         permit.shrink_to(read.length());
@@ -81,10 +81,10 @@ pub(super) async fn read(
 }
 
 /// Reads until there are more than `most` bytes or the body ends. Returns whether it has ended.
-async fn more(body: &mut Body, read: &mut Read, most: usize) -> Result<bool, ApiError> {
+async fn more(body: &mut Body, read: &mut Read, most: usize) -> Result<bool, HttpError> {
     while read.length() <= most {
         let Some(frame) = body.frame().await else { return Ok(true) };
-        if let Ok(data) = frame.map_err(|_| ApiError::BodyBroken)?.into_data() {
+        if let Ok(data) = frame.map_err(|_| HttpError::BodyBroken)?.into_data() {
             read.push(data);
         }
         if body.is_end_stream() && read.length() <= most {
@@ -95,11 +95,11 @@ async fn more(body: &mut Body, read: &mut Read, most: usize) -> Result<bool, Api
 }
 
 /// The result of `read`, within the client's time. Most bodies are there at once and need no timer.
-async fn within_time<T>(read: impl Future<Output = Result<T, ApiError>>) -> Result<T, ApiError> {
+async fn within_time<T>(read: impl Future<Output = Result<T, HttpError>>) -> Result<T, HttpError> {
     let mut read = std::pin::pin!(read);
     if let Poll::Ready(read) = futures::poll!(&mut read) {
         return read;
     }
     let read = tokio::time::timeout(BODY_PATIENCE, read).await;
-    read.unwrap_or(Err(ApiError::BodyTooSlow))
+    read.unwrap_or(Err(HttpError::BodyTooSlow))
 }

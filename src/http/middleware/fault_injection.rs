@@ -14,21 +14,24 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 
 use crate::app::accounts::AccountSession;
-use crate::app::faults::{self, AttachedFaults};
+use crate::app::faults::{self, AttachedFaults, InjectedError};
+use crate::domain::error::FieldError;
 use crate::domain::fault_rule::{ConnectionDrop, Fault, FaultAction, FaultContext};
 use crate::domain::{Api, Deployment};
 use crate::http::context::RequestContext;
 use crate::http::response::account_end::break_at_account_end;
-use crate::http::response::failure::ApiError;
 
 /// Finds the fault of a request to `api`, and to `deployment` if there is one; waits or refuses where it
 /// says so.
-pub(crate) async fn check_fault(
+pub(crate) async fn check_fault<E>(
     parts: &Parts,
     api: Api,
     session: &AccountSession,
     deployment: Option<&Deployment>,
-) -> Result<(), ApiError> {
+) -> Result<(), E>
+where
+    E: From<FieldError> + From<InjectedError>,
+{
     let context = RequestContext::of(&parts.extensions);
     let route = context.route.unwrap_or_default();
     let (path, method) = (parts.uri.path(), parts.method.as_str());

@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::http::{HeaderValue, Method, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::Method;
 use parking_lot::RwLock;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -16,10 +14,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::app::AccountRegistry;
+use crate::app::{AccountRegistry, Written};
 use crate::domain::error::InternalError;
-use crate::http::response::failure::ApiError;
-use crate::storage::{Store, Written};
 
 /// The upper ends of the latency histogram's buckets, in seconds.
 const BUCKETS: [f64; 12] =
@@ -34,7 +30,6 @@ pub struct Metrics {
     routes: Arc<RwLock<HashMap<Box<str>, Vec<Counts>>>>,
     streams_open: Gauge,
     registry: Arc<Registry>,
-    store: Store,
 }
 
 /// The counters of a route's answers of one method and status. The histogram is shared by all
@@ -64,9 +59,8 @@ fn histogram() -> Histogram {
     Histogram::new(BUCKETS)
 }
 
-impl Metrics {
-    /// Nothing is counted yet.
-    pub fn new(store: Store) -> Self {
+impl Default for Metrics {
+    fn default() -> Self {
         let requests = Family::default();
         let latency = Family::<Timed, Histogram>::new_with_constructor(histogram);
         let streams_open = Gauge::default();
@@ -75,9 +69,11 @@ impl Metrics {
         registry.register("request_seconds", "Time until an answer began", latency.clone());
         registry.register("streams_open", "Streams being sent", streams_open.clone());
         let (routes, registry) = (Arc::default(), Arc::new(registry));
-        Self { requests, latency, routes, streams_open, registry, store }
+        Self { requests, latency, routes, streams_open, registry }
     }
+}
 
+impl Metrics {
     /// Counts an answer, whose head was there `after` this time.
     pub(crate) fn answered(&self, method: &Method, route: &str, status: u16, after: Duration) {
         let (method, seconds) = (name_of(method), after.as_secs_f64());
@@ -115,9 +111,13 @@ impl Metrics {
         OpenStream(self.streams_open.clone())
     }
 
-    /// All metrics as text.
-    fn text(&self, registry: &AccountRegistry) -> Result<String, InternalError> {
-        let Written { transactions, writes: acts } = self.store.written();
+    /// All metrics as text, with those of the accounts and of the database.
+    pub(crate) fn text(
+        &self,
+        registry: &AccountRegistry,
+        written: Written,
+    ) -> Result<String, InternalError> {
+        let Written { transactions, writes: acts } = written;
         let dropped: u64 = registry.all().iter().map(|account| account.request_log.dropped()).sum();
         let mut text = format!(
             "# HELP mynah_journal_drops Entries that made place for others, in the journals there \
@@ -173,14 +173,4 @@ impl Drop for OpenStream {
     fn drop(&mut self) {
         self.0.dec();
     }
-}
-
-/// `GET /_mynah/metrics`.
-pub(crate) async fn show(
-    State(metrics): State<Metrics>,
-    State(registry): State<Arc<AccountRegistry>>,
-) -> Result<Response, ApiError> {
-    const TEXT: HeaderValue =
-        HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    Ok(([(header::CONTENT_TYPE, TEXT)], metrics.text(&registry)?).into_response())
 }

@@ -11,7 +11,7 @@ use axum::response::IntoResponse as _;
 use futures::FutureExt as _;
 use http_body_util::{BodyExt as _, Collected};
 
-use super::{ApiError, ConnectionAbort, Exchange, Pipeline, RequestContext};
+use super::{HttpError, ConnectionAbort, Exchange, Pipeline, RequestContext};
 use crate::domain::Api;
 
 /// The part of the answer that does not depend on the connection.
@@ -33,9 +33,9 @@ impl Pipeline {
         beginning: &[u8],
     ) -> BadHeadAnswer {
         let error = match status {
-            StatusCode::URI_TOO_LONG => ApiError::UriTooLong,
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => ApiError::HeadTooLarge,
-            _ => ApiError::BadHead,
+            StatusCode::URI_TOO_LONG => HttpError::UriTooLong,
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => HttpError::HeadTooLarge,
+            _ => HttpError::BadHead,
         };
         let request = parse_beginning(beginning);
         let steps = &*self.0;

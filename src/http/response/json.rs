@@ -4,9 +4,6 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::failure::ApiError;
-use crate::domain::error::InternalError;
-
 /// The media type of JSON.
 pub(crate) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -17,16 +14,13 @@ const HEADERS: usize = 9;
 pub(crate) struct Json<T>(pub(crate) T);
 
 impl<T: Serialize> IntoResponse for Json<T> {
+    #[expect(clippy::expect_used, reason = "answers are texts, numbers, lists and maps of texts")]
     fn into_response(self) -> Response {
-        match serde_json::to_vec(&self.0) {
-            Ok(bytes) => {
-                let mut response = Response::new(bytes.into());
-                let headers = response.headers_mut();
-                headers.reserve(HEADERS);
-                headers.insert(header::CONTENT_TYPE, JSON);
-                response
-            }
-            Err(error) => ApiError::Internal(InternalError::new(error)).into_response(),
-        }
+        let bytes = serde_json::to_vec(&self.0).expect("every answer can be written as JSON");
+        let mut response = Response::new(bytes.into());
+        let headers = response.headers_mut();
+        headers.reserve(HEADERS);
+        headers.insert(header::CONTENT_TYPE, JSON);
+        response
     }
 }

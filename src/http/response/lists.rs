@@ -6,13 +6,13 @@ use axum::response::{IntoResponse, Response};
 use futures::stream::{StreamExt as _, once};
 use serde::Serialize;
 
-use super::failure::ApiError;
 use super::json::{JSON, Json};
 use crate::app::item_list::Items;
 use crate::domain::error::{InternalError, with_sources};
 
 /// An answer with `items`: `item` converts a row to an item, `answer` makes the whole answer. The items
 /// must be its first array.
+#[expect(clippy::expect_used, reason = "answers are texts, numbers, lists and maps of texts")]
 pub(crate) fn listed<T, I, A>(
     items: Items<T>,
     mut item: impl FnMut(T) -> I + Send + 'static,
@@ -27,21 +27,15 @@ where
         Ok(all) => return Json(answer(all.into_iter().map(item).collect())).into_response(),
         Err(items) => items,
     };
-    let around = match serde_json::to_string(&answer(Vec::new())) {
-        Ok(around) => around,
-        Err(error) => return ApiError::Internal(InternalError::new(error)).into_response(),
-    };
-    let Some((before, after)) = around.split_once("[]") else {
-        return Body::empty().into_response();
-    };
+    let around = serde_json::to_string(&answer(Vec::new())).expect("every answer can be written");
+    let (before, after) = around.split_once("[]").expect("an answer has its items in an array");
     let (before, after) = (format!("{before}["), format!("]{after}"));
     let mut first = true;
     let items = items.rendered(move |row, text| {
         if !std::mem::take(&mut first) {
             text.push(b',');
         }
-        // Strings, numbers, arrays and string-keyed maps: nothing here can fail to be written.
-        let _ = serde_json::to_writer(text, &item(row));
+        serde_json::to_writer(text, &item(row)).expect("every item can be written");
     });
     let pieces = once(async { Ok(before.into_bytes()) })
         .chain(items)

@@ -1,7 +1,7 @@
 //! What the APIs have in common in their responses.
 
 pub(crate) mod account_end;
-pub(crate) mod failure;
+pub(crate) mod error;
 pub(crate) mod json;
 pub(crate) mod lists;
 pub(crate) mod pages;

@@ -3,7 +3,6 @@
 use axum::extract::{FromRequestParts, RawQuery};
 use axum::http::request::Parts;
 
-use super::failure::ApiError;
 use crate::app::conversations::PageRequest;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 
@@ -32,7 +31,7 @@ impl ListQuery {
     }
 
     /// The parameter `name`, which may be given once.
-    pub(crate) fn one(self, name: &str) -> Result<Option<String>, ApiError> {
+    pub(crate) fn one(self, name: &str) -> Result<Option<String>, FieldError> {
         let mut values = self.parameters.into_iter().filter(|(found, _)| found == name);
         let value = values.next().map(|(_, value)| value);
         match values.next() {
@@ -45,7 +44,7 @@ impl ListQuery {
     pub(crate) fn only<const N: usize>(
         self,
         names: [&str; N],
-    ) -> Result<[Option<String>; N], ApiError> {
+    ) -> Result<[Option<String>; N], FieldError> {
         let mut values = [const { None }; N];
         for (name, value) in self.parameters {
             let slot = names.iter().zip(&mut values).find(|(known, _)| **known == name);
@@ -55,7 +54,7 @@ impl ListQuery {
                     FieldErrorKind::NotAllowed,
                     format!("there is no parameter {name}"),
                 );
-                return Err(field.in_the(FieldLocation::Query).into());
+                return Err(field.in_the(FieldLocation::Query));
             };
             if slot.replace(value).is_some() {
                 return Err(bad(&name, format!("{name} is given more than once")));
@@ -68,7 +67,7 @@ impl ListQuery {
     pub(crate) fn page(
         self,
         default_size: u64,
-    ) -> Result<(PageRequest, Vec<(String, String)>), ApiError> {
+    ) -> Result<(PageRequest, Vec<(String, String)>), FieldError> {
         const LARGEST_PAGE: u64 = 100;
         let mut page = None;
         let mut page_size = None;
@@ -92,7 +91,7 @@ impl ListQuery {
     }
 }
 
-fn whole_number(name: &str, value: &str, most: u64) -> Result<u64, ApiError> {
+fn whole_number(name: &str, value: &str, most: u64) -> Result<u64, FieldError> {
     let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     match value.parse::<u64>() {
         Ok(number) if digits && (1..=most).contains(&number) => Ok(number),
@@ -108,6 +107,6 @@ fn whole_number(name: &str, value: &str, most: u64) -> Result<u64, ApiError> {
     }
 }
 
-fn bad(name: &str, message: String) -> ApiError {
-    FieldError::new(name, FieldErrorKind::BadValue, message).in_the(FieldLocation::Query).into()
+fn bad(name: &str, message: String) -> FieldError {
+    FieldError::new(name, FieldErrorKind::BadValue, message).in_the(FieldLocation::Query)
 }

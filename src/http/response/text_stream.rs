@@ -15,7 +15,7 @@ use futures::stream::{Stream, StreamExt as _};
 
 use super::account_end::AccountEnd;
 use crate::app::accounts::AccountSession;
-use crate::app::generation::{GenerateError, WordStream};
+use crate::app::generation::{ReplyError, WordStream};
 use crate::domain::error::with_sources;
 
 /// A streamed answer (runner-overview.txt, "Streaming API": plain text, word by word).
@@ -59,7 +59,7 @@ struct Chunks {
 }
 
 impl Stream for Chunks {
-    type Item = Result<Bytes, GenerateError>;
+    type Item = Result<Bytes, ReplyError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         if std::mem::take(&mut self.flushing) {

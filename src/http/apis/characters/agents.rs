@@ -6,6 +6,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
 use super::auth::CharactersAccount;
+use super::error::CharactersError;
 use crate::app::AgentsAndImages;
 use crate::app::studio::NewAgent;
 use crate::domain::catalog::Agent;
@@ -13,7 +14,6 @@ use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::http::base_url::BaseUrl;
 use crate::http::extract::{Body, InPath, WholeNumber};
 use crate::http::response::json::Json;
-use crate::http::response::failure::ApiError;
 use crate::http::response::lists::listed;
 use crate::ids::{AgentId, SdModelId};
 use crate::http::Shared;
@@ -93,7 +93,7 @@ pub(super) async fn list_agents(
     CharactersAccount(session): CharactersAccount,
     State(service): State<AgentsAndImages>,
     base: BaseUrl,
-) -> Result<Response, ApiError> {
+) -> Result<Response, CharactersError> {
     let agents = service.agents(&session).await?;
     Ok(listed(agents, move |agent| AgentItem::new(agent, &base), |items| items))
 }
@@ -104,7 +104,7 @@ pub(super) async fn create_agent(
     State(service): State<AgentsAndImages>,
     base: BaseUrl,
     Body(body): Body<AgentBody>,
-) -> Result<(StatusCode, Json<AgentItem>), ApiError> {
+) -> Result<(StatusCode, Json<AgentItem>), CharactersError> {
     let agent = service.make_agent(&session, body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(AgentItem::new(agent, &base))))
 }
@@ -115,6 +115,6 @@ pub(super) async fn get_agent(
     InPath(id): InPath<AgentId>,
     State(service): State<AgentsAndImages>,
     base: BaseUrl,
-) -> Result<Json<AgentItem>, ApiError> {
+) -> Result<Json<AgentItem>, CharactersError> {
     Ok(Json(AgentItem::new(service.agent(&session, id).await?, &base)))
 }

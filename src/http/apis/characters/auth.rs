@@ -7,11 +7,11 @@ use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 
+use super::error::CharactersError;
 use crate::app::accounts::AccountSession;
 use crate::domain::Api;
 use crate::http::context::RequestContext;
 use crate::http::middleware::fault_injection::check_fault;
-use crate::http::response::failure::ApiError;
 use crate::http::response::plain::bearer;
 
 /// The account of the key, after the request's fault was found. Checked before the body is read.
@@ -23,11 +23,11 @@ pub(crate) fn key(headers: &HeaderMap) -> Option<&str> {
 }
 
 impl<S: Sync> FromRequestParts<S> for CharactersAccount {
-    type Rejection = ApiError;
+    type Rejection = CharactersError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, CharactersError> {
         let session = RequestContext::of(&parts.extensions).authentication.session()?.clone();
-        check_fault(parts, Api::Characters, &session, None).await?;
+        check_fault::<CharactersError>(parts, Api::Characters, &session, None).await?;
         Ok(Self(session))
     }
 }

@@ -4,6 +4,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 
 use super::auth::CharactersAccount;
+use super::error::CharactersError;
 use crate::app::Generation;
 use crate::app::generation::characters::{Completion, CompletionRequest};
 use crate::clock::rfc3339;
@@ -12,7 +13,6 @@ use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::{Part, Role};
 use crate::http::extract::{Body, Object};
 use crate::http::response::json::Json;
-use crate::http::response::failure::ApiError;
 use crate::ids::{AgentId, LlmId, MessageId};
 use crate::http::Shared;
 use crate::http::routes::{Routes, post};
@@ -103,7 +103,7 @@ pub(super) async fn create_completion(
     CharactersAccount(session): CharactersAccount,
     State(generation): State<Generation>,
     Body(body): Body<CompletionBody>,
-) -> Result<Json<ReplyAnswer>, ApiError> {
+) -> Result<Json<ReplyAnswer>, CharactersError> {
     let completion = generation.complete_messages(&session, body.checked()?).await?;
     Ok(Json(completion.into()))
 }

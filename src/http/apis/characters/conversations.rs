@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::auth::CharactersAccount;
 use super::completions::role_name;
 use super::completions::{MessageBody, ReplyAnswer, messages as checked_messages};
+use super::error::CharactersError;
 use crate::app::generation::characters::{NewConversation, NewMessage};
 use crate::app::{ConversationQueries, Generation};
 use crate::clock::rfc3339;
@@ -18,7 +19,6 @@ use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::http::base_url::BaseUrl;
 use crate::http::extract::{Body, InPath, Object};
 use crate::http::response::json::Json;
-use crate::http::response::failure::ApiError;
 use crate::http::response::lists::listed;
 use crate::ids::{AgentId, ConversationId, LlmId, MessageId};
 use crate::http::Shared;
@@ -134,7 +134,7 @@ impl MessageItem {
 pub(super) async fn list_conversations(
     CharactersAccount(session): CharactersAccount,
     State(conversations): State<ConversationQueries>,
-) -> Result<Response, ApiError> {
+) -> Result<Response, CharactersError> {
     let found = conversations.list_characters_conversations(&session).await?;
     Ok(listed(found, ConversationItem::from, |items| items))
 }
@@ -144,7 +144,7 @@ pub(super) async fn create_conversation(
     CharactersAccount(session): CharactersAccount,
     State(generation): State<Generation>,
     Body(body): Body<NewConversationBody>,
-) -> Result<(StatusCode, Json<ConversationItem>), ApiError> {
+) -> Result<(StatusCode, Json<ConversationItem>), CharactersError> {
     let conversation = generation.create_conversation(&session, body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(conversation.into())))
 }
@@ -154,7 +154,7 @@ pub(super) async fn get_conversation(
     CharactersAccount(session): CharactersAccount,
     InPath(id): InPath<ConversationId>,
     State(conversations): State<ConversationQueries>,
-) -> Result<Json<ConversationItem>, ApiError> {
+) -> Result<Json<ConversationItem>, CharactersError> {
     Ok(Json(conversations.get_characters_conversation(&session, id).await?.into()))
 }
 
@@ -164,7 +164,7 @@ pub(super) async fn list_messages(
     InPath(id): InPath<ConversationId>,
     State(conversations): State<ConversationQueries>,
     base: BaseUrl,
-) -> Result<Response, ApiError> {
+) -> Result<Response, CharactersError> {
     let found = conversations.list_characters_messages(&session, id).await?;
     Ok(listed(found, move |message| MessageItem::new(message, &base), |items| items))
 }
@@ -175,7 +175,7 @@ pub(super) async fn create_message(
     InPath(id): InPath<ConversationId>,
     State(generation): State<Generation>,
     Body(body): Body<NewMessageBody>,
-) -> Result<(StatusCode, Json<ReplyAnswer>), ApiError> {
+) -> Result<(StatusCode, Json<ReplyAnswer>), CharactersError> {
     let completion = generation.send_message(&session, body.checked(id)?).await?;
     Ok((StatusCode::CREATED, Json(completion.into())))
 }

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::auth::CharactersAccount;
+use super::error::CharactersError;
 use crate::app::AgentsAndImages;
 use crate::app::conversations::PageRequest;
 use crate::app::studio::NewImage;
@@ -15,8 +16,8 @@ use crate::domain::catalog::Image;
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::http::base_url::BaseUrl;
 use crate::http::extract::{Body, InPath};
+use crate::http::response::error::HttpError;
 use crate::http::response::json::Json;
-use crate::http::response::failure::ApiError;
 use crate::http::response::lists::listed;
 use crate::http::response::pages::ListQuery;
 use crate::ids::{ConversationId, ImageId, SdModelId};
@@ -109,7 +110,7 @@ pub(super) async fn list_images(
     State(service): State<AgentsAndImages>,
     base: BaseUrl,
     query: ListQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Response, CharactersError> {
     let (page, _) = query.page(PAGE_SIZE)?;
     let found = service.images(&session, page).await?;
     let pagination = Pagination::new(page, found.total);
@@ -123,7 +124,7 @@ pub(super) async fn create_image(
     State(service): State<AgentsAndImages>,
     base: BaseUrl,
     Body(body): Body<ImageBody>,
-) -> Result<(StatusCode, Json<ImageItem>), ApiError> {
+) -> Result<(StatusCode, Json<ImageItem>), CharactersError> {
     let image = service.make_image(&session, body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(ImageItem::new(image, &base))))
 }
@@ -145,7 +146,7 @@ impl IntoResponse for Png {
 pub(super) async fn get_picture(
     InPath(file): InPath<String>,
     State(service): State<AgentsAndImages>,
-) -> Result<Png, ApiError> {
-    let id = file.strip_suffix(".png").ok_or(ApiError::UnknownPath)?;
+) -> Result<Png, CharactersError> {
+    let id = file.strip_suffix(".png").ok_or(HttpError::UnknownPath)?;
     Ok(Png(service.picture(id.to_owned()).await?))
 }

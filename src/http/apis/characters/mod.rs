@@ -4,10 +4,12 @@ mod agents;
 mod auth;
 mod completions;
 mod conversations;
+mod error;
 mod images;
 mod models;
 
 pub(crate) use self::auth::key;
+pub(crate) use self::error::rendered;
 use crate::http::Shared;
 use crate::http::routes::Routes;
 

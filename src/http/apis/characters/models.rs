@@ -5,11 +5,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::auth::CharactersAccount;
+use super::error::CharactersError;
 use crate::domain::Credits;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::fixtures::FixtureHandle;
 use crate::http::response::json::Json;
-use crate::http::response::failure::ApiError;
 use crate::http::response::pages::ListQuery;
 use crate::ids::{LlmId, SdModelId};
 use crate::http::Shared;
@@ -38,7 +38,7 @@ pub(super) async fn list_models(
     CharactersAccount(_): CharactersAccount,
     State(handle): State<FixtureHandle>,
     query: ListQuery,
-) -> Result<Json<Vec<ModelItem>>, ApiError> {
+) -> Result<Json<Vec<ModelItem>>, CharactersError> {
     let fixtures = handle.current();
     let models = match query.one("type")?.as_deref() {
         Some("llm") => fixtures

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::body::{ControlBody, NoFields, OptionalBody};
 use super::clock::ClockAnswer;
+use super::error::ControlError;
 use crate::app::accounts::{AccountChanges, LimitChange, NewAccount};
 use crate::app::snapshots::Section;
 use crate::app::{AccountRegistry, AccountState};
@@ -17,7 +18,6 @@ use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::{ApiKey, Credits, Profile};
 use crate::http::extract::{InPath, WholeNumber};
 use crate::http::response::json::Json;
-use crate::http::response::failure::ApiError;
 use crate::ids::AccountId;
 
 /// An account to create; every field is optional.
@@ -165,7 +165,7 @@ impl ChangesBody {
 pub(super) async fn answer(
     registry: &AccountRegistry,
     account: &AccountState,
-) -> Result<AccountAnswer, ApiError> {
+) -> Result<AccountAnswer, ControlError> {
     Ok(shown(account, registry.balance(account).await?))
 }
 
@@ -188,7 +188,7 @@ fn shown(account: &AccountState, balance: Credits) -> AccountAnswer {
 /// `GET /_mynah/accounts`, in the order of creation.
 pub(super) async fn list_accounts(
     State(registry): State<Arc<AccountRegistry>>,
-) -> Result<Json<Vec<AccountAnswer>>, ApiError> {
+) -> Result<Json<Vec<AccountAnswer>>, ControlError> {
     let all = registry.balances().await?;
     Ok(Json(all.into_iter().map(|(account, balance)| shown(&account, balance)).collect()))
 }
@@ -197,7 +197,7 @@ pub(super) async fn list_accounts(
 pub(super) async fn create_account(
     State(registry): State<Arc<AccountRegistry>>,
     OptionalBody(body): OptionalBody<NewAccountBody>,
-) -> Result<(StatusCode, Json<AccountAnswer>), ApiError> {
+) -> Result<(StatusCode, Json<AccountAnswer>), ControlError> {
     if body.with.is_some() {
         let message = "with is for a fork: there is nothing to take along";
         return Err(FieldError::new("with", FieldErrorKind::NotAllowed, message).into());
@@ -210,7 +210,7 @@ pub(super) async fn create_account(
 pub(super) async fn create_fresh_account(
     registry: &AccountRegistry,
     account: &AccountState,
-) -> Result<AccountAnswer, ApiError> {
+) -> Result<AccountAnswer, ControlError> {
     let key = account.keys().first().map(ApiKey::reveal).map(str::to_owned);
     Ok(AccountAnswer { key, ..answer(registry, account).await? })
 }
@@ -219,7 +219,7 @@ pub(super) async fn create_fresh_account(
 pub(super) async fn get_account(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
-) -> Result<Json<AccountAnswer>, ApiError> {
+) -> Result<Json<AccountAnswer>, ControlError> {
     let account = registry.require(&id)?;
     Ok(Json(answer(&registry, &account).await?))
 }
@@ -229,7 +229,7 @@ pub(super) async fn update_account(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     ControlBody(body): ControlBody<ChangesBody>,
-) -> Result<Json<AccountAnswer>, ApiError> {
+) -> Result<Json<AccountAnswer>, ControlError> {
     let account = registry.change(&id, body.checked()?).await?;
     Ok(Json(answer(&registry, &account).await?))
 }
@@ -239,7 +239,7 @@ pub(super) async fn reset_account(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     _: OptionalBody<NoFields>,
-) -> Result<Json<AccountAnswer>, ApiError> {
+) -> Result<Json<AccountAnswer>, ControlError> {
     let account = registry.reset(&id).await?;
     Ok(Json(answer(&registry, &account).await?))
 }
@@ -248,7 +248,7 @@ pub(super) async fn reset_account(
 pub(super) async fn delete_account(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<StatusCode, ControlError> {
     registry.remove(&id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

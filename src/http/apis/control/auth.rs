@@ -12,14 +12,15 @@ use axum::extract::{FromRequest as _, Request};
 use axum::http::Method;
 
 use super::body::{NoFields, OptionalBody};
-use crate::app::auth::AuthError;
+use super::error::ControlError;
+use crate::app::auth::KeyError;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::http::context::RequestContext;
 use crate::http::large_bodies::LargeBodies;
 use crate::http::extract::is_json;
 use crate::http::host::is_from_elsewhere;
 use crate::http::host::is_to_this_machine;
-use crate::http::response::failure::ApiError;
+use crate::http::response::error::HttpError;
 use crate::http::response::plain::bearer;
 
 /// Who may use the control plane.
@@ -61,25 +62,25 @@ pub(crate) async fn guard(
     access: &ControlAccess,
     large: &LargeBodies,
     request: Request,
-) -> Result<Request, ApiError> {
+) -> Result<Request, ControlError> {
     admitted(access, &request)?;
     understood(&request)?;
     without_body(request, large).await
 }
 
-fn admitted(access: &ControlAccess, request: &Request) -> Result<(), ApiError> {
+fn admitted(access: &ControlAccess, request: &Request) -> Result<(), ControlError> {
     let headers = request.headers();
     match access {
         ControlAccess::ThisMachine if !is_to_this_machine(request.uri(), headers) => {
-            Err(ApiError::ControlClosed)
+            Err(ControlError::Closed)
         }
-        ControlAccess::ThisMachine if is_from_elsewhere(headers) => Err(ApiError::FromElsewhere),
+        ControlAccess::ThisMachine if is_from_elsewhere(headers) => Err(ControlError::FromElsewhere),
         ControlAccess::ThisMachine | ControlAccess::Anyone => Ok(()),
-        ControlAccess::Nobody => Err(ApiError::ControlClosed),
+        ControlAccess::Nobody => Err(ControlError::Closed),
         ControlAccess::Token(token) => match bearer(headers) {
             Some(sent) if same(sent, token) => Ok(()),
-            Some(_) => Err(AuthError::UnknownKey.into()),
-            None => Err(AuthError::MissingKey.into()),
+            Some(_) => Err(KeyError::Unknown.into()),
+            None => Err(KeyError::Missing.into()),
         },
     }
 }
@@ -90,7 +91,7 @@ fn takes_body(method: &Method) -> bool {
 
 /// `request` without its body, if its method takes none. The body must be an object without fields: one
 /// that was meant to narrow a `DELETE` would be ignored, and more be deleted.
-async fn without_body(request: Request, large: &LargeBodies) -> Result<Request, ApiError> {
+async fn without_body(request: Request, large: &LargeBodies) -> Result<Request, ControlError> {
     if takes_body(request.method()) || request.body().is_end_stream() {
         return Ok(request);
     }
@@ -101,10 +102,10 @@ async fn without_body(request: Request, large: &LargeBodies) -> Result<Request, 
 }
 
 /// Refuses bodies that are not JSON, and parameters that no handler reads.
-fn understood(request: &Request) -> Result<(), ApiError> {
+fn understood(request: &Request) -> Result<(), ControlError> {
     let method = request.method();
     if takes_body(method) && !is_json(request.headers()) {
-        return Err(ApiError::NotJson);
+        return Err(HttpError::NotJson.into());
     }
     let context = RequestContext::of(request.extensions());
     let takes_parameters =

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::http::extract::{Body, LARGEST_BODY, Strictness};
 use crate::http::large_bodies::LargeBodies;
-use crate::http::response::failure::ApiError;
+use crate::http::response::error::HttpError;
 
 /// A JSON object.
 pub(super) struct ControlBody<T, const LARGEST: usize = LARGEST_BODY>(pub(super) T);
@@ -41,9 +41,9 @@ where
     LargeBodies: FromRef<S>,
     T: for<'de> Deserialize<'de>,
 {
-    type Rejection = ApiError;
+    type Rejection = HttpError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, HttpError> {
         let state = AlwaysStrict(LargeBodies::from_ref(state));
         let read = <Body<T, LARGEST> as FromRequest<AlwaysStrict>>::from_request(request, &state);
         let Body(value) = read.await?;
@@ -57,9 +57,9 @@ where
     LargeBodies: FromRef<S>,
     T: Default + for<'de> Deserialize<'de>,
 {
-    type Rejection = ApiError;
+    type Rejection = HttpError;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, HttpError> {
         if request.body().is_end_stream() {
             return Ok(Self(T::default()));
         }

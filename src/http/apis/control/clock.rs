@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::body::ControlBody;
+use super::error::ControlError;
 use crate::app::AccountRegistry;
 use crate::clock::Clock;
 use crate::clock::parse_rfc3339;
@@ -15,7 +16,6 @@ use crate::clock::rfc3339;
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::http::extract::{InPath, WholeNumber};
 use crate::http::response::json::Json;
-use crate::http::response::failure::ApiError;
 use crate::ids::AccountId;
 
 /// The most that a clock can be advanced at once: a thousand years, in seconds.
@@ -83,7 +83,7 @@ impl ClockAnswer {
 pub(super) async fn get_clock(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
-) -> Result<Json<ClockAnswer>, ApiError> {
+) -> Result<Json<ClockAnswer>, ControlError> {
     Ok(Json(ClockAnswer::of(&registry.require(&id)?.clock)))
 }
 
@@ -92,7 +92,7 @@ pub(super) async fn set_clock(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     ControlBody(body): ControlBody<ClockBody>,
-) -> Result<Json<ClockAnswer>, ApiError> {
+) -> Result<Json<ClockAnswer>, ControlError> {
     let account = registry.require(&id)?;
     let clock = &account.clock;
     let now = body.now.map(|text| {
@@ -120,7 +120,7 @@ pub(super) async fn advance_clock(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     ControlBody(body): ControlBody<AdvanceBody>,
-) -> Result<Json<ClockAnswer>, ApiError> {
+) -> Result<Json<ClockAnswer>, ControlError> {
     let step = body.step()?;
     let account = registry.require(&id)?;
     account.clock.advance(step);

@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use serde::Serialize;
 
 use super::body::ControlBody;
+use super::error::ControlError;
 use crate::app::AccountRegistry;
 use crate::app::faults::ActiveFault;
 use crate::domain::error::FieldError;
@@ -16,7 +17,6 @@ use crate::domain::fault_rule::{Carrier, FaultRule};
 use crate::http::extract::segment;
 use crate::http::extract::InPath;
 use crate::http::response::json::Json;
-use crate::http::response::failure::ApiError;
 use crate::ids::{AccountId, FaultId};
 
 /// A fault of an account, with its counts.
@@ -57,7 +57,7 @@ impl<S: Send + Sync> FromRequestParts<S> for FaultPath {
 pub(super) async fn list_faults(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
-) -> Result<Json<Vec<FaultAnswer>>, ApiError> {
+) -> Result<Json<Vec<FaultAnswer>>, ControlError> {
     let all = registry.require(&id)?.epoch().faults.all();
     Ok(Json(all.into_iter().map(FaultAnswer::from).collect()))
 }
@@ -67,7 +67,7 @@ pub(super) async fn add_fault(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     ControlBody(rule): ControlBody<FaultRule>,
-) -> Result<(StatusCode, Json<FaultAnswer>), ApiError> {
+) -> Result<(StatusCode, Json<FaultAnswer>), ControlError> {
     let account = registry.require(&id)?;
     let armed = rule.compile(Carrier::Account, registry.routes()).map_err(FieldError::from)?;
     let fault = account.epoch().faults.add(armed, account.clock.now());
@@ -78,7 +78,7 @@ pub(super) async fn add_fault(
 pub(super) async fn clear_faults(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<StatusCode, ControlError> {
     registry.require(&id)?.epoch().faults.clear();
     Ok(StatusCode::NO_CONTENT)
 }
@@ -87,7 +87,7 @@ pub(super) async fn clear_faults(
 pub(super) async fn delete_fault(
     State(registry): State<Arc<AccountRegistry>>,
     path: FaultPath,
-) -> Result<StatusCode, ApiError> {
+) -> Result<StatusCode, ControlError> {
     registry.require(&path.account)?.epoch().faults.remove(&path.fault)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,21 +4,23 @@ mod accounts;
 mod auth;
 mod body;
 mod clock;
+mod error;
 mod faults;
+mod metrics;
 mod replies;
 mod request_log;
 mod snapshots;
 
 pub use self::auth::ControlAccess;
 pub(crate) use self::auth::guard;
+pub(crate) use self::error::rendered;
 pub(crate) use self::request_log::documents;
 use crate::http::Shared;
-use crate::http::middleware::metrics;
 use crate::http::routes::{Routes, delete, get, post};
 
 pub(crate) fn routes() -> Routes<Shared> {
     Routes::new()
-        .route("/_mynah/metrics", get(metrics::show))
+        .route("/_mynah/metrics", get(metrics::get_metrics))
         .route("/_mynah/accounts", get(accounts::list_accounts).post(accounts::create_account))
         .route(
             "/_mynah/accounts/{id}",

@@ -12,6 +12,7 @@ use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 
 use super::body::ControlBody;
+use super::error::ControlError;
 use crate::app::AccountRegistry;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation, InternalError};
 use crate::domain::reply_rule::{Reply, ReplyRule};
@@ -19,7 +20,6 @@ use crate::domain::Api;
 use crate::http::extract::segment;
 use crate::http::extract::{AnyBody, InPath};
 use crate::http::response::json::Json;
-use crate::http::response::failure::ApiError;
 use crate::http::response::pages::ListQuery;
 use crate::ids::AccountId;
 use crate::models::rules::{RuleError, UnknownRule};
@@ -153,7 +153,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RuleInPath {
 }
 
 /// The position that `?at=` or `?before=` gives a new rule.
-fn position(query: ListQuery) -> Result<Position, ApiError> {
+fn position(query: ListQuery) -> Result<Position, ControlError> {
     let bad = |message| {
         FieldError::new("at", FieldErrorKind::BadValue, message).in_the(FieldLocation::Query)
     };
@@ -169,7 +169,7 @@ fn position(query: ListQuery) -> Result<Position, ApiError> {
 }
 
 /// The API that `?api=` reserves replies for.
-fn api(query: ListQuery) -> Result<Option<Api>, ApiError> {
+fn api(query: ListQuery) -> Result<Option<Api>, ControlError> {
     let [api] = query.only(["api"])?;
     let Some(name) = api else { return Ok(None) };
     let bad =
@@ -181,7 +181,7 @@ fn api(query: ListQuery) -> Result<Option<Api>, ApiError> {
 pub(super) async fn list_replies(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
-) -> Result<Json<RepliesAnswer>, ApiError> {
+) -> Result<Json<RepliesAnswer>, ControlError> {
     Ok(RepliesAnswer::of(&registry.require(&id)?.epoch().rules))
 }
 
@@ -191,7 +191,7 @@ pub(super) async fn add_replies(
     InPath(id): InPath<AccountId>,
     query: ListQuery,
     ControlBody(rule): ControlBody<ReplyRule>,
-) -> Result<(StatusCode, Json<RuleAnswer>), ApiError> {
+) -> Result<(StatusCode, Json<RuleAnswer>), ControlError> {
     let (book, position) = (Arc::clone(&registry.require(&id)?.epoch().rules), position(query)?);
     let added = compiled(move || book.add(&rule, &position)).await?;
     let added = added.map_err(|faults| RuleError::refusal(&faults))?;
@@ -203,7 +203,7 @@ pub(super) async fn replace_replies(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     AnyBody(list): AnyBody<Vec<WantedBody>>,
-) -> Result<Json<RepliesAnswer>, ApiError> {
+) -> Result<Json<RepliesAnswer>, ControlError> {
     let book = Arc::clone(&registry.require(&id)?.epoch().rules);
     let list: Vec<RuleDefinition> = list.into_iter().map(|WantedBody(wanted)| wanted).collect();
     let answer = move || book.replace(&list).map(|()| RepliesAnswer::of(&book));
@@ -214,7 +214,7 @@ pub(super) async fn replace_replies(
 pub(super) async fn clear_replies(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<StatusCode, ControlError> {
     registry.require(&id)?.epoch().rules.clear();
     Ok(StatusCode::NO_CONTENT)
 }
@@ -223,7 +223,7 @@ pub(super) async fn clear_replies(
 pub(super) async fn delete_reply(
     State(registry): State<Arc<AccountRegistry>>,
     RuleInPath { account, rule }: RuleInPath,
-) -> Result<StatusCode, ApiError> {
+) -> Result<StatusCode, ControlError> {
     if registry.require(&account)?.epoch().rules.remove(&rule) {
         Ok(StatusCode::NO_CONTENT)
     } else {
@@ -238,7 +238,7 @@ pub(super) async fn enqueue_reply(
     InPath(id): InPath<AccountId>,
     query: ListQuery,
     AnyBody(body): AnyBody<RepliesBody>,
-) -> Result<(StatusCode, Json<RepliesAnswer>), ApiError> {
+) -> Result<(StatusCode, Json<RepliesAnswer>), ControlError> {
     let book = Arc::clone(&registry.require(&id)?.epoch().rules);
     let (api, one) = (api(query)?, matches!(body, RepliesBody::One(_)));
     let replies = match body {
@@ -259,7 +259,7 @@ pub(super) async fn enqueue_reply(
 /// Runs `work`, which compiles patterns and templates, outside of the request's thread.
 async fn compiled<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, ApiError> {
+) -> Result<T, ControlError> {
     Ok(pool::compile(work).await.map_err(InternalError::new)?)
 }
 
@@ -267,7 +267,7 @@ async fn compiled<T: Send + 'static>(
 pub(super) async fn clear_queue(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<StatusCode, ControlError> {
     registry.require(&id)?.epoch().rules.clear_queue();
     Ok(StatusCode::NO_CONTENT)
 }

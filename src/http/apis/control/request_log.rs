@@ -22,12 +22,12 @@ use serde_json::Value;
 use self::keys::BlankedKeys;
 use self::query::{FeedQuery, ListingQuery, WaitQuery};
 use self::shapes::EntryAnswer;
+use super::error::ControlError;
 use crate::app::request_log::{Entry, EntryFilter, Follower};
 use crate::app::{AccountRegistry, AccountState, WatcherPermit};
 use crate::domain::error::InternalError;
 use crate::http::extract::InPath;
 use crate::http::response::json::Json;
-use crate::http::response::failure::ApiError;
 use crate::http::response::pages::ListQuery;
 use crate::http::secrets::Secrets;
 use crate::ids::AccountId;
@@ -91,7 +91,7 @@ pub(super) async fn list_requests(
     State(secrets): State<Secrets>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Response, ControlError> {
     let account = registry.require(&id)?;
     let ListingQuery { filter, limit } = query::listing(query, registry.routes())?;
     let render = move || {
@@ -117,7 +117,7 @@ pub(super) async fn list_requests(
 pub(super) async fn clear_requests(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
-) -> Result<StatusCode, ApiError> {
+) -> Result<StatusCode, ControlError> {
     registry.require(&id)?.request_log.clear();
     Ok(StatusCode::NO_CONTENT)
 }
@@ -128,7 +128,7 @@ pub(super) async fn wait_for_requests(
     State(secrets): State<Secrets>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Response, ControlError> {
     let account = registry.require(&id)?;
     let WaitQuery { filter, count, timeout } =
         query::wait(query, account.request_log.most(), registry.routes())?;
@@ -217,7 +217,7 @@ pub(super) async fn stream_requests(
     InPath(id): InPath<AccountId>,
     headers: HeaderMap,
     query: ListQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Response, ControlError> {
     const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
     const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
     let account = registry.require(&id)?;

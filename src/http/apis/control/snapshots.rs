@@ -9,12 +9,12 @@ use super::accounts::answer;
 use super::accounts::create_fresh_account;
 use super::accounts::{AccountAnswer, NewAccountBody};
 use super::body::{ControlBody, OptionalBody};
+use super::error::ControlError;
 use crate::app::snapshots::{Section, Snapshot};
 use crate::app::{AccountRegistry, Snapshots};
 use crate::domain::error::FieldLocation;
 use crate::http::extract::InPath;
 use crate::http::response::json::Json;
-use crate::http::response::failure::ApiError;
 use crate::http::response::pages::ListQuery;
 use crate::ids::AccountId;
 
@@ -22,7 +22,7 @@ use crate::ids::AccountId;
 const LARGEST: usize = 256 * 1024 * 1024;
 
 /// The sections that `?with=rules,queue` names, if it is given.
-fn sections(query: ListQuery) -> Result<Option<Vec<Section>>, ApiError> {
+fn sections(query: ListQuery) -> Result<Option<Vec<Section>>, ControlError> {
     let [with] = query.only(["with"])?;
     let names = |with: &str| {
         Section::named(with.split(',').filter(|name| !name.is_empty()))
@@ -36,7 +36,7 @@ pub(super) async fn take_snapshot(
     State(snapshots): State<Snapshots>,
     InPath(id): InPath<AccountId>,
     query: ListQuery,
-) -> Result<Json<Snapshot>, ApiError> {
+) -> Result<Json<Snapshot>, ControlError> {
     let with = sections(query)?.unwrap_or_else(|| Section::ALL.to_vec());
     Ok(Json(snapshots.take(&id, &with).await?))
 }
@@ -49,7 +49,7 @@ pub(super) async fn restore_snapshot(
     InPath(id): InPath<AccountId>,
     query: ListQuery,
     ControlBody(mut snapshot): ControlBody<Snapshot, LARGEST>,
-) -> Result<Json<AccountAnswer>, ApiError> {
+) -> Result<Json<AccountAnswer>, ControlError> {
     if let Some(with) = sections(query)? {
         snapshot = snapshot.only(&with)?;
     }
@@ -64,7 +64,7 @@ pub(super) async fn fork_account(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
     OptionalBody(body): OptionalBody<NewAccountBody>,
-) -> Result<(StatusCode, Json<AccountAnswer>), ApiError> {
+) -> Result<(StatusCode, Json<AccountAnswer>), ControlError> {
     let with = body.sections()?;
     let account = snapshots.fork(&id, body.checked()?, &with).await?;
     Ok((StatusCode::CREATED, Json(create_fresh_account(&registry, &account).await?)))

@@ -5,6 +5,7 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
 
+use super::error::RunnerError;
 use crate::app::accounts::AccountSession;
 use crate::app::auth::ConversationReader;
 use crate::app::{Authenticator, Caller};
@@ -13,7 +14,6 @@ use crate::http::context::RequestContext;
 use crate::http::extract::segment;
 use crate::http::middleware::fault_injection::check_fault;
 use crate::http::middleware::rate_limit::check_rate_limit;
-use crate::http::response::failure::ApiError;
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
@@ -35,9 +35,9 @@ impl<S: Send + Sync> FromRequestParts<S> for DeploymentAccess
 where
     Authenticator: FromRef<S>,
 {
-    type Rejection = ApiError;
+    type Rejection = RunnerError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, RunnerError> {
         let id = segment(parts, "deployment_id");
         let RequestContext { authentication, trace, .. } =
             &**RequestContext::of(&parts.extensions);
@@ -50,9 +50,9 @@ where
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for RunnerAccount {
-    type Rejection = ApiError;
+    type Rejection = RunnerError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, RunnerError> {
         let session = RequestContext::of(&parts.extensions).authentication.session()?.clone();
         admit(parts, &session, None).await?;
         Ok(Self(session))
@@ -63,9 +63,9 @@ impl<S: Send + Sync> FromRequestParts<S> for ReadAccess
 where
     Authenticator: FromRef<S>,
 {
-    type Rejection = ApiError;
+    type Rejection = RunnerError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, RunnerError> {
         let authentication = &RequestContext::of(&parts.extensions).authentication;
         let authenticator = Authenticator::from_ref(state);
         let reader = authenticator.reader(authentication, origin(&parts.headers));
@@ -81,7 +81,7 @@ async fn admit(
     parts: &Parts,
     session: &AccountSession,
     deployment: Option<&Deployment>,
-) -> Result<(), ApiError> {
+) -> Result<(), RunnerError> {
     let context = RequestContext::of(&parts.extensions);
     context.bind_account(&session.account());
     check_rate_limit(context, Api::Runner, session)?;

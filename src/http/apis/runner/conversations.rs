@@ -15,6 +15,7 @@ use super::content::history_limit;
 use super::content::meta;
 use super::content::meta_filter;
 use super::content::variables;
+use super::error::RunnerError;
 use super::run::Content;
 use super::{MessageContent, Style};
 use crate::app::conversations::{Page, PageRequest};
@@ -27,7 +28,6 @@ use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::http::context::KnownRequestId;
 use crate::http::extract::{Body, InPath, WholeNumber};
 use crate::http::response::json::Json;
-use crate::http::response::failure::ApiError;
 use crate::http::response::lists;
 use crate::http::response::pages::ListQuery;
 use crate::http::response::text_stream::TextStream;
@@ -194,7 +194,7 @@ pub(super) async fn run_conversation(
     style: Style,
     State(generation): State<Generation>,
     Body(body): Body<MessageBody>,
-) -> Result<Json<MessageAnswer>, ApiError> {
+) -> Result<Json<MessageAnswer>, RunnerError> {
     let ConversationReply { conversation, answer } = match body.checked()? {
         ConversationRequest::First { request, meta } => {
             generation.start_conversation(&caller, request, meta).await?
@@ -222,7 +222,7 @@ pub(super) async fn stream_conversation(
     DeploymentAccess(caller): DeploymentAccess,
     State(generation): State<Generation>,
     Body(body): Body<MessageBody>,
-) -> Result<TextStream, ApiError> {
+) -> Result<TextStream, RunnerError> {
     match body.checked()? {
         ConversationRequest::First { .. } => Err(FieldError::missing("conversation_id").into()),
         ConversationRequest::Next { id, parts, history_limit } => {
@@ -239,7 +239,7 @@ pub(super) async fn list_messages(
     State(conversations): State<ConversationQueries>,
     style: Style,
     query: ListQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Response, RunnerError> {
     let (page, _) = query.page(PAGE_SIZE)?;
     let found = conversations.list_runner_messages(reader, id, page).await?;
     let item = move |message| MessageItem::new(message, style);
@@ -252,7 +252,7 @@ pub(super) async fn list_conversations(
     State(conversations): State<ConversationQueries>,
     style: Style,
     query: ListQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Response, RunnerError> {
     let (page, labels) = query.page(PAGE_SIZE)?;
     let filter = ConversationFilter { deployment: None, meta: meta_filter(labels)? };
     let found = conversations.list_runner_conversations(&session, filter, page).await?;
@@ -265,7 +265,7 @@ pub(super) async fn list_deployment_conversations(
     State(conversations): State<ConversationQueries>,
     style: Style,
     query: ListQuery,
-) -> Result<Response, ApiError> {
+) -> Result<Response, RunnerError> {
     let (page, labels) = query.page(PAGE_SIZE)?;
     let deployment: DeploymentId = caller.deployment.id.clone();
     let filter = ConversationFilter { deployment: Some(deployment), meta: meta_filter(labels)? };

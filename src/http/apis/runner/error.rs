@@ -1,121 +1,187 @@
-//! From reasons to types and codes, and the envelopes they travel in (notes.md, "Errors").
+//! Errors of the Runner API as statuses, types and codes, and their envelopes (notes.md, "Errors").
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
+use thiserror::Error;
 
 use super::ErrorStyle;
 use crate::app::accounts::SessionWriteError;
-use crate::app::auth::AuthError;
-use crate::app::conversations::ConversationError;
+use crate::app::auth::{AuthError, KeyError};
+use crate::app::conversations::ReaderError;
 use crate::app::faults::InjectedError;
-use crate::app::generation::{GenerateError, ModelError};
-use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
-use crate::fixtures::ModelLookupError;
+use crate::app::generation::{ContinueError, ModelError, ReplyError};
+use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation, InternalError};
+use crate::http::response::error::{self, ErrorStatus, HttpError, carrying};
 use crate::http::response::json::Json;
-use crate::http::response::failure::ApiError;
 
 const INVALID: &str = "invalid_request_error";
 const AUTH: &str = "auth_error";
 const LIMIT: &str = "rate_limit_error";
 const API: &str = "api_error";
 
-/// What envelope 1 says: type and code.
-type ErrorDetails = (&'static str, &'static str);
+/// Why a request to the Runner API gets no ordinary answer.
+#[derive(Debug, Error)]
+pub(crate) enum RunnerError {
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    #[error(transparent)]
+    Reader(#[from] ReaderError),
+    #[error(transparent)]
+    Reply(#[from] ReplyError),
+    #[error(transparent)]
+    Continue(#[from] ContinueError),
+    #[error(transparent)]
+    Injected(#[from] InjectedError),
+    #[error(transparent)]
+    Internal(#[from] InternalError),
+}
 
-fn error_details(failure: &ApiError) -> ErrorDetails {
-    match failure {
-        ApiError::Field(field) => (INVALID, code_of(field.kind)),
-        ApiError::Auth(error) => auth_details(error),
-        ApiError::Conversation(error) => conversation_details(error),
-        ApiError::Generate(error) => generate_details(error),
-        ApiError::Injected(error) => injected_details(error),
-        ApiError::BrokenJson { .. } => (INVALID, "invalid_json"),
-        ApiError::NotJson => (INVALID, "unsupported_media_type"),
-        ApiError::TooLarge { .. } => (INVALID, "request_too_large"),
-        ApiError::BodyTooSlow => (INVALID, "request_timeout"),
-        ApiError::BodyBroken => (INVALID, "incomplete_body"),
-        ApiError::UnknownPath => (INVALID, "not_found"),
-        ApiError::WrongMethod => (INVALID, "method_not_allowed"),
-        ApiError::RateLimited(_) => (LIMIT, "rate_limited"),
-        ApiError::BadHost { .. }
-        | ApiError::BadHead
-        | ApiError::UriTooLong
-        | ApiError::HeadTooLarge => (INVALID, "invalid_request"),
-        ApiError::Internal(_)
-        | ApiError::Panicked
-        // Errors of the Characters API and of the control plane: no handler here returns them.
-        | ApiError::AgentsAndImages(_)
-        | ApiError::Account(_)
-        | ApiError::Snapshot(_)
-        | ApiError::UnknownFault(_)
-        | ApiError::UnknownRule(_)
-        | ApiError::TooManyWatchers(_)
-        | ApiError::ControlClosed
-        | ApiError::FromElsewhere => (API, "internal_error"),
+impl From<FieldError> for RunnerError {
+    fn from(error: FieldError) -> Self {
+        Self::Http(error.into())
     }
+}
+
+impl From<KeyError> for RunnerError {
+    fn from(error: KeyError) -> Self {
+        Self::Auth(error.into())
+    }
+}
+
+/// The status, and the type and code of envelope 1.
+struct ErrorDetails {
+    status: ErrorStatus,
+    r#type: &'static str,
+    code: &'static str,
+}
+
+fn details(
+    status: impl Into<ErrorStatus>,
+    r#type: &'static str,
+    code: &'static str,
+) -> ErrorDetails {
+    ErrorDetails { status: status.into(), r#type, code }
+}
+
+fn internal_details() -> ErrorDetails {
+    details(StatusCode::INTERNAL_SERVER_ERROR, API, "internal_error")
+}
+
+impl RunnerError {
+    fn details(&self) -> ErrorDetails {
+        match self {
+            Self::Http(error) => http_details(error),
+            Self::Auth(error) => auth_details(error),
+            Self::Reader(error) => reader_details(error),
+            Self::Reply(error) => reply_details(error),
+            Self::Continue(error) => continue_details(error),
+            Self::Injected(error) => injected_details(error),
+            Self::Internal(_) => internal_details(),
+        }
+    }
+}
+
+fn http_details(error: &HttpError) -> ErrorDetails {
+    let (r#type, code) = match error {
+        HttpError::BadHead
+        | HttpError::UriTooLong
+        | HttpError::HeadTooLarge
+        | HttpError::BadHost { .. } => (INVALID, "invalid_request"),
+        HttpError::UnknownPath => (INVALID, "not_found"),
+        HttpError::WrongMethod => (INVALID, "method_not_allowed"),
+        HttpError::RateLimited(_) => (LIMIT, "rate_limited"),
+        HttpError::NotJson => (INVALID, "unsupported_media_type"),
+        HttpError::TooLarge { .. } => (INVALID, "request_too_large"),
+        HttpError::BodyTooSlow => (INVALID, "request_timeout"),
+        HttpError::BodyBroken => (INVALID, "incomplete_body"),
+        HttpError::BrokenJson { .. } => (INVALID, "invalid_json"),
+        HttpError::Field(field) => (INVALID, code_of(field.kind)),
+        HttpError::Panicked => (API, "internal_error"),
+    };
+    details(error.status(), r#type, code)
 }
 
 fn auth_details(error: &AuthError) -> ErrorDetails {
     match error {
-        AuthError::MissingKey => (AUTH, "missing_api_key"),
-        AuthError::UnknownKey => (AUTH, "invalid_api_key"),
-        AuthError::ForbiddenDeployment(_) => (AUTH, "deployment_forbidden"),
-        AuthError::OriginNotAllowed(_) => (AUTH, "origin_not_allowed"),
-        AuthError::UnknownDeployment(_) => (INVALID, "deployment_not_found"),
-    }
-}
-
-fn conversation_details(error: &ConversationError) -> ErrorDetails {
-    match error {
-        ConversationError::Auth(error) => auth_details(error),
-        ConversationError::UnknownConversation(_) => (INVALID, "conversation_not_found"),
-        ConversationError::Internal(_) => (API, "internal_error"),
-    }
-}
-
-fn generate_details(error: &GenerateError) -> ErrorDetails {
-    match error {
-        GenerateError::Field(field)
-        | GenerateError::ModelLookup(ModelLookupError::OtherKind(field)) => {
-            (INVALID, code_of(field.kind))
+        AuthError::Key(KeyError::Missing) => {
+            details(StatusCode::UNAUTHORIZED, AUTH, "missing_api_key")
         }
-        GenerateError::ModelLookup(
-            ModelLookupError::UnknownLlm(_) | ModelLookupError::UnknownSdModel(_),
-        )
-        | GenerateError::UnknownAgent(_) => (INVALID, "not_found"),
-        GenerateError::UnknownConversation(_) => (INVALID, "conversation_not_found"),
-        GenerateError::DeploymentMismatch { .. } => (INVALID, "deployment_mismatch"),
-        GenerateError::InsufficientBalance { .. } => (INVALID, "insufficient_balance"),
-        GenerateError::Injected(error) => injected_details(error),
-        GenerateError::Write(SessionWriteError::AccountEnded) => (INVALID, "account_reset"),
-        GenerateError::Model(error) => model_details(error),
-        GenerateError::Write(SessionWriteError::Internal(_)) | GenerateError::Internal(_) => {
-            (API, "internal_error")
+        AuthError::Key(KeyError::Unknown) => {
+            details(StatusCode::UNAUTHORIZED, AUTH, "invalid_api_key")
+        }
+        AuthError::ForbiddenDeployment(_) => {
+            details(StatusCode::FORBIDDEN, AUTH, "deployment_forbidden")
+        }
+        AuthError::OriginNotAllowed(_) => details(StatusCode::FORBIDDEN, AUTH, "origin_not_allowed"),
+        AuthError::UnknownDeployment(_) => {
+            details(StatusCode::NOT_FOUND, INVALID, "deployment_not_found")
+        }
+    }
+}
+
+fn reader_details(error: &ReaderError) -> ErrorDetails {
+    match error {
+        ReaderError::Auth(error) => auth_details(error),
+        ReaderError::UnknownConversation(_) => {
+            details(StatusCode::NOT_FOUND, INVALID, "conversation_not_found")
+        }
+        ReaderError::Internal(_) => internal_details(),
+    }
+}
+
+fn continue_details(error: &ContinueError) -> ErrorDetails {
+    match error {
+        ContinueError::UnknownConversation(_) => {
+            details(StatusCode::NOT_FOUND, INVALID, "conversation_not_found")
+        }
+        ContinueError::DeploymentMismatch { .. } => {
+            details(StatusCode::CONFLICT, INVALID, "deployment_mismatch")
+        }
+        ContinueError::Reply(error) => reply_details(error),
+    }
+}
+
+fn reply_details(error: &ReplyError) -> ErrorDetails {
+    match error {
+        ReplyError::Model(error) => model_details(error),
+        ReplyError::Write(SessionWriteError::AccountEnded) => {
+            details(StatusCode::CONFLICT, INVALID, "account_reset")
+        }
+        ReplyError::Write(SessionWriteError::Internal(_)) | ReplyError::Internal(_) => {
+            internal_details()
         }
     }
 }
 
 fn model_details(error: &ModelError) -> ErrorDetails {
     match error {
-        ModelError::RateLimited { .. } => (LIMIT, "rate_limited"),
-        ModelError::TimedOut => (API, "gateway_timeout"),
-        ModelError::Refused { .. } => (INVALID, "invalid_request"),
-        ModelError::Broken(_) => (API, "bad_gateway"),
-        ModelError::Template { .. } | ModelError::Lost(_) => (API, "internal_error"),
+        ModelError::RateLimited { retry_after } => {
+            let status = ErrorStatus::from(StatusCode::TOO_MANY_REQUESTS);
+            details(status.with_retry_after(*retry_after), LIMIT, "rate_limited")
+        }
+        ModelError::TimedOut => details(StatusCode::GATEWAY_TIMEOUT, API, "gateway_timeout"),
+        ModelError::Refused { .. } => details(StatusCode::BAD_REQUEST, INVALID, "invalid_request"),
+        ModelError::Broken(_) => details(StatusCode::BAD_GATEWAY, API, "bad_gateway"),
+        ModelError::Template { .. } | ModelError::Lost(_) => internal_details(),
     }
 }
 
 fn injected_details(error: &InjectedError) -> ErrorDetails {
     match error {
-        InjectedError::Refused { status } => details_of_status(*status),
-        InjectedError::AccountEnded => (INVALID, "account_reset"),
+        InjectedError::Refused { status } => {
+            let (r#type, code) = type_and_code_of(*status);
+            details(ErrorStatus::injected(*status), r#type, code)
+        }
+        InjectedError::AccountEnded => details(StatusCode::CONFLICT, INVALID, "account_reset"),
     }
 }
 
 /// An injected fault looks like the error that its status stands for.
-fn details_of_status(status: u16) -> ErrorDetails {
+fn type_and_code_of(status: u16) -> (&'static str, &'static str) {
     match status {
         401 => (AUTH, "invalid_api_key"),
         402 => (INVALID, "insufficient_balance"),
@@ -135,8 +201,8 @@ fn details_of_status(status: u16) -> ErrorDetails {
     }
 }
 
-fn code_of(fault: FieldErrorKind) -> &'static str {
-    match fault {
+fn code_of(kind: FieldErrorKind) -> &'static str {
+    match kind {
         FieldErrorKind::Missing => "missing_required_field",
         FieldErrorKind::WrongType => "invalid_type",
         FieldErrorKind::BadValue => "invalid_value",
@@ -145,11 +211,21 @@ fn code_of(fault: FieldErrorKind) -> &'static str {
     }
 }
 
-/// Gives failures their envelope.
+impl IntoResponse for RunnerError {
+    fn into_response(self) -> Response {
+        carrying(self)
+    }
+}
+
+/// Gives errors their envelope.
 pub(crate) fn rendered(style: ErrorStyle, response: Response) -> Response {
-    ApiError::rendered(response, |failure| match style {
-        ErrorStyle::OpenAi => open_ai(failure),
-        ErrorStyle::FastApi => fast_api(failure),
+    error::rendered(response, |error: &RunnerError| {
+        let details = error.details();
+        let response = match style {
+            ErrorStyle::OpenAi => open_ai(error, &details),
+            ErrorStyle::FastApi => fast_api(error, &details),
+        };
+        details.status.completed(error, response)
     })
 }
 
@@ -167,40 +243,44 @@ struct ErrorBody<'a> {
 }
 
 /// Envelope 1.
-fn open_ai(failure: &ApiError) -> Response {
-    let (r#type, code) = error_details(failure);
-    let param = failure.field().map(|field| field.field.as_str());
-    let param = param.filter(|path| !path.is_empty());
-    let error = ErrorBody { r#type, message: failure.to_string(), param, code };
-    (failure.status(), Json(Envelope { error })).into_response()
+fn open_ai(error: &RunnerError, details: &ErrorDetails) -> Response {
+    let ErrorDetails { status, r#type, code } = details;
+    let param = match error {
+        RunnerError::Http(HttpError::Field(wrong)) if !wrong.field.is_empty() => {
+            Some(wrong.field.as_str())
+        }
+        _ => None,
+    };
+    let error = ErrorBody { r#type, message: error.to_string(), param, code };
+    (status.status, Json(Envelope { error })).into_response()
 }
 
-/// Envelope 2, and envelope 3 for what is wrong with the request's fields.
-fn fast_api(failure: &ApiError) -> Response {
-    let item = match (failure, failure.field()) {
-        (_, Some(field)) => json!({
-            "loc": location(field),
-            "msg": match field.kind {
+/// Envelope 3 for what is wrong with the body or a field, envelope 2 for everything else.
+fn fast_api(error: &RunnerError, details: &ErrorDetails) -> Response {
+    let item = match error {
+        RunnerError::Http(HttpError::Field(wrong)) => json!({
+            "loc": location(wrong),
+            "msg": match wrong.kind {
                 FieldErrorKind::Missing => "field required",
-                _ => field.message.as_str(),
+                _ => wrong.message.as_str(),
             },
-            "type": fast_api_type(field.kind),
+            "type": fast_api_type(wrong.kind),
         }),
-        (ApiError::BrokenJson { .. }, None) => json!({
+        RunnerError::Http(broken @ HttpError::BrokenJson { .. }) => json!({
             "loc": ["body"],
-            "msg": failure.to_string(),
+            "msg": broken.to_string(),
             "type": "value_error.jsondecode",
         }),
-        (_, None) => {
-            let body = json!({ "detail": failure.to_string() });
-            return (failure.status(), Json(body)).into_response();
+        error => {
+            let body = json!({ "detail": error.to_string() });
+            return (details.status.status, Json(body)).into_response();
         }
     };
     (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "detail": [item] }))).into_response()
 }
 
-fn fast_api_type(fault: FieldErrorKind) -> &'static str {
-    match fault {
+fn fast_api_type(kind: FieldErrorKind) -> &'static str {
+    match kind {
         FieldErrorKind::Missing => "value_error.missing",
         FieldErrorKind::WrongType => "type_error",
         FieldErrorKind::BadValue => "value_error",
@@ -231,7 +311,7 @@ fn location(field: &FieldError) -> Vec<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::rules::template::RenderError;
+    use crate::app::generation::RenderError;
 
     #[test]
     fn each_failure_of_a_model_has_its_status_type_and_code() {
@@ -245,9 +325,10 @@ mod tests {
         ];
         for (failure, status, r#type, code) in failures {
             let internal = status == 500;
-            let error = ApiError::Generate(failure.into());
-            assert_eq!(error_details(&error), (r#type, code));
-            assert_eq!(error.status().as_u16(), status, "{code}");
+            let error = RunnerError::Reply(failure.into());
+            let details = error.details();
+            assert_eq!((details.r#type, details.code), (r#type, code));
+            assert_eq!(details.status.status.as_u16(), status, "{code}");
             assert_eq!(error.to_string() == "internal error", internal, "{error}");
         }
     }

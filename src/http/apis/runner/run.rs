@@ -11,6 +11,7 @@ use super::auth::DeploymentAccess;
 use super::content::ContentBody;
 use super::content::content;
 use super::content::variables;
+use super::error::RunnerError;
 use crate::app::Generation;
 use crate::app::generation::runner::RunRequest;
 use crate::domain::conversation::Variables;
@@ -19,7 +20,6 @@ use crate::domain::error::InternalError;
 use crate::http::context::KnownRequestId;
 use crate::http::extract::Body;
 use crate::http::response::json::Json;
-use crate::http::response::failure::ApiError;
 use crate::http::response::text_stream::TextStream;
 use crate::ids::RequestId;
 use crate::http::Shared;
@@ -39,7 +39,7 @@ pub(super) struct RunBody {
 }
 
 impl RunBody {
-    fn checked(self) -> Result<RunRequest, ApiError> {
+    fn checked(self) -> Result<RunRequest, RunnerError> {
         Ok(RunRequest { parts: content(self.content)?, variables: variables(self.variables) })
     }
 }
@@ -81,7 +81,7 @@ pub(super) async fn run(
     KnownRequestId(request_id): KnownRequestId,
     State(generation): State<Generation>,
     Body(body): Body<RunBody>,
-) -> Result<Json<RunAnswer>, ApiError> {
+) -> Result<Json<RunAnswer>, RunnerError> {
     let answer = generation.run(&caller, body.checked()?).await?;
     Ok(Json(RunAnswer {
         content: Content::new(answer.text, answer.output)?,
@@ -97,7 +97,7 @@ pub(super) async fn stream(
     DeploymentAccess(caller): DeploymentAccess,
     State(generation): State<Generation>,
     Body(body): Body<RunBody>,
-) -> Result<TextStream, ApiError> {
+) -> Result<TextStream, RunnerError> {
     let words = generation.stream(&caller, body.checked()?).await?;
     Ok(TextStream::new(words, &caller.session))
 }

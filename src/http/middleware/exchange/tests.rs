@@ -21,7 +21,7 @@ async fn account_and_log() -> (Arc<AccountState>, Arc<ExchangeLog>) {
     let settings =
         RegistryOptions { seed: 1, clock: None, journal_max: 1000, routes: route_table() };
     let registry = AccountRegistry::open(&fixtures, &store, settings).await.unwrap();
-    let log = Arc::new(ExchangeLog::new(ResetStyle::Unix, Metrics::new(store)));
+    let log = Arc::new(ExchangeLog::new(ResetStyle::Unix, Metrics::default()));
     (registry.by_id(&AccountId::from("demo")).unwrap(), log)
 }
 
