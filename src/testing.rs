@@ -127,8 +127,8 @@ use self::thread::{RunningServer, ServerHandle};
 pub use crate::app::accounts::{AccountChanges, LimitChange};
 pub use crate::app::snapshots::{Section, Snapshot};
 pub use crate::domain::fault_rule::{
-    BodyCorruption, Burst, ConnectionDrop as Dropped, Effect, FaultConditions as FaultWhen,
-    FaultRule as Fault,
+    BodyCorruption, Burst, ConnectionDrop as Dropped, Effect, ErrorEnvelope,
+    FaultConditions as FaultWhen, FaultRule as Fault,
 };
 pub use crate::domain::reply_rule::{Pace, PartKind, Reply, ReplyConditions, ReplyRule};
 pub use crate::domain::{Api, BackendName, Credits, Plan, Profile};

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::request_log::RequestTrace;
 use crate::clock::Clock;
 use crate::domain::fault_rule::{
-    CompiledFault, ConnectionDrop, Fault, FaultAction, FaultContext, FaultRule, HitCount,
+    CompiledFault, ConnectionDrop, ErrorEnvelope, Fault, FaultAction, FaultContext, FaultRule, HitCount,
 };
 use crate::domain::Api;
 use crate::ids::{FaultId, SeededRandom};
@@ -192,6 +192,8 @@ pub enum InjectedError {
     Refused {
         /// The HTTP status that the rule asks for.
         status: u16,
+        /// The envelope that the rule asks for.
+        envelope: Option<ErrorEnvelope>,
     },
     /// The account was reset or removed during the fault's delay.
     #[error("the account was reset while this request was being answered")]
@@ -233,9 +235,13 @@ pub async fn begin(
         }
     }
     match fault.act {
-        FaultAction::Refuse { status, .. } => Err(InjectedError::Refused { status }),
+        FaultAction::Refuse { status, envelope, .. } => {
+            Err(InjectedError::Refused { status, envelope })
+        }
         // The status is not sent: the connection is aborted before the response.
-        FaultAction::Drop(ConnectionDrop::BeforeAnswer) => Err(InjectedError::Refused { status: 500 }),
+        FaultAction::Drop(ConnectionDrop::BeforeAnswer) => {
+            Err(InjectedError::Refused { status: 500, envelope: None })
+        }
         FaultAction::Wait
         | FaultAction::Drop(ConnectionDrop::AfterCommit)
         | FaultAction::Spoil(_)
@@ -273,7 +279,7 @@ mod tests {
             );
             met.map(|fault| fault.act.clone())
         };
-        let refused = |status| Some(FaultAction::Refuse { status, retry_after: None });
+        let refused = |status| Some(FaultAction::Refuse { status, retry_after: None, envelope: None });
         assert_eq!(met(std::slice::from_ref(&first)), refused(500));
         assert_eq!(met(&[second.clone(), first.clone()]), refused(502));
         assert_eq!(met(&[second.clone(), first.clone()]), None);

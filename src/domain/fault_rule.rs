@@ -80,7 +80,9 @@ pub struct Burst {
 /// What becomes of a request: one of these, a delay alone, or one of these after a delay.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(extend("minProperties" = 1, "dependentRequired" = {"retry_after": ["status"]}))]
+#[schemars(extend("minProperties" = 1, "dependentRequired" = {
+    "retry_after": ["status"], "envelope": ["status"]
+}))]
 pub struct Effect {
     /// Waits so many milliseconds before the request is looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,6 +95,9 @@ pub struct Effect {
     /// The seconds that `Retry-After` tells with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
+    /// The envelope of the error in the Runner API, instead of the server's or the account's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub envelope: Option<ErrorEnvelope>,
     /// Drops the connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drop: Option<ConnectionDrop>,
@@ -123,6 +128,20 @@ pub struct Effect {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("const" = true))]
     pub split_character: Option<bool>,
+}
+
+/// The forms of errors in the Runner API's published material.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorEnvelope {
+    /// `{"error": {"type", "message", "param", "code"}}`.
+    #[serde(rename = "openai")]
+    OpenAi,
+    /// `{"detail": "…"}`.
+    #[serde(rename = "fastapi")]
+    FastApi,
+    /// `{"detail": {"message", "code", "type"}}`.
+    DetailObject,
 }
 
 /// When a connection is dropped.
@@ -176,6 +195,8 @@ pub enum FaultAction {
         status: u16,
         /// What `Retry-After` tells, in seconds.
         retry_after: Option<u64>,
+        /// In this envelope, in the Runner API.
+        envelope: Option<ErrorEnvelope>,
     },
     /// The connection is dropped.
     Drop(ConnectionDrop),

@@ -121,6 +121,8 @@ export interface FaultEffect {
   delay_ms?: number;
   status?: number;
   retry_after?: number;
+  /** The envelope of an error of the Runner API. */
+  envelope?: 'openai' | 'fastapi' | 'detail_object';
   drop?: 'before_answer' | 'after_commit';
   body?: 'empty' | 'truncated' | 'malformed';
   content_type?: string;

@@ -8,6 +8,7 @@ use super::{
     Carrier, CompiledFault, Effect, Fault, FaultAction, FaultConditions, FaultRule, Route,
     RouteTable, StreamFault,
 };
+use crate::domain::Api;
 use crate::domain::error::{self, FieldError};
 
 /// The longest waits, in milliseconds and seconds: a day.
@@ -69,6 +70,11 @@ impl FaultRule {
         within(self.times, 1..=u64::MAX, "times")?;
         let concerned = self.when.concerned(carrier, routes)?;
         let fault = self.effect.fault()?;
+        let is_runner = |route: &&Route| route.api == Api::Runner;
+        if self.effect.envelope.is_some() && !concerned.iter().any(is_runner) {
+            let message = "is for the Runner API, and `when` lets none of its requests through";
+            return Err(FaultRuleError::new("effect.envelope", message));
+        }
         if !concerned.iter().any(|route| route.suffers(&fault.act)) {
             let message = if fault.act.befalls(true) {
                 "is for streams, and `when` lets none through"
@@ -178,6 +184,9 @@ impl Effect {
                 "goes together with status only",
             ));
         }
+        if self.envelope.is_some() && !matches!(act, Some(FaultAction::Refuse { .. })) {
+            return Err(FaultRuleError::new("effect.envelope", "goes together with status only"));
+        }
         match (act, delay) {
             (None, None) => Err(FaultRuleError::new(
                 "effect",
@@ -223,7 +232,7 @@ impl Effect {
         #[expect(clippy::expect_used, reason = "within checked the range")]
         let status = u16::try_from(status).expect("the status is from 400 to 599");
         let retry_after = retry_after.or((status == 429).then_some(USUAL_RETRY_AFTER));
-        Ok(Some(FaultAction::Refuse { status, retry_after }))
+        Ok(Some(FaultAction::Refuse { status, retry_after, envelope: self.envelope }))
     }
 
     fn mistyped(&self) -> Result<Option<FaultAction>, FaultRuleError> {
@@ -258,6 +267,14 @@ mod tests {
             (json!({"effect": {"status": 600}}), "effect.status"),
             (json!({"effect": {"retry_after": 1}}), "effect.retry_after"),
             (json!({"effect": {"status": 503, "retry_after": 100_000}}), "effect.retry_after"),
+            (json!({"effect": {"envelope": "openai"}}), "effect.envelope"),
+            (
+                json!({
+                    "when": {"api": "characters"},
+                    "effect": {"status": 503, "envelope": "detail_object"},
+                }),
+                "effect.envelope",
+            ),
             (json!({"effect": {"delay_ms": 0}}), "effect.delay_ms"),
             (json!({"effect": {"repeat_chunk": 0}}), "effect.repeat_chunk"),
             (json!({"effect": {"split_character": false}}), "effect.split_character"),

@@ -65,7 +65,7 @@ async fn with_fault(mut response: Response, fault: &Fault, context: &RequestCont
     let answered = response.status().is_success();
     match &fault.act {
         FaultAction::Wait => {}
-        FaultAction::Refuse { status, retry_after } => {
+        FaultAction::Refuse { status, retry_after, .. } => {
             let refused = response.status().as_u16() == *status;
             if let Some(seconds) = retry_after.filter(|_| refused) {
                 response.headers_mut().insert(header::RETRY_AFTER, seconds.into());

@@ -34,6 +34,7 @@ class FaultRule(When, total=False):
     delay_ms: int
     status: int
     retry_after: int
+    envelope: Literal["openai", "fastapi", "detail_object"]
     drop: Literal["before_answer", "after_commit"]
     body: Literal["empty", "truncated", "malformed"]
     content_type: str

@@ -119,7 +119,7 @@ fn write_status(error: &SessionWriteError) -> ErrorStatus {
 
 fn injected_status(error: &InjectedError) -> ErrorStatus {
     match error {
-        InjectedError::Refused { status } => ErrorStatus::injected(*status),
+        InjectedError::Refused { status, .. } => ErrorStatus::injected(*status),
         InjectedError::AccountEnded => StatusCode::CONFLICT.into(),
     }
 }

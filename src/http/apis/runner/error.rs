@@ -12,6 +12,7 @@ use crate::app::auth::{AuthError, KeyError};
 use crate::app::conversations::ReaderError;
 use crate::app::faults::InjectedError;
 use crate::app::generation::{ContinueError, ModelError, ReplyError};
+use crate::domain::fault_rule::ErrorEnvelope;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation, InternalError};
 use crate::http::response::error::{self, ErrorStatus, HttpError, carrying};
 use crate::http::response::json::Json;
@@ -172,7 +173,7 @@ fn model_details(error: &ModelError) -> ErrorDetails {
 
 fn injected_details(error: &InjectedError) -> ErrorDetails {
     match error {
-        InjectedError::Refused { status } => {
+        InjectedError::Refused { status, .. } => {
             let (r#type, code) = type_and_code_of(*status);
             details(ErrorStatus::injected(*status), r#type, code)
         }
@@ -221,12 +222,24 @@ impl IntoResponse for RunnerError {
 pub(crate) fn rendered(style: ErrorStyle, response: Response) -> Response {
     error::rendered(response, |error: &RunnerError| {
         let details = error.details();
-        let response = match style {
-            ErrorStyle::OpenAi => open_ai(error, &details),
-            ErrorStyle::FastApi => fast_api(error, &details),
+        let response = match envelope(error, style) {
+            ErrorEnvelope::OpenAi => open_ai(error, &details),
+            ErrorEnvelope::FastApi => fast_api(error, &details),
+            ErrorEnvelope::DetailObject => detail_object(error, &details),
         };
         details.status.completed(error, response)
     })
+}
+
+/// The envelope that a fault asks for, else that of `style`.
+fn envelope(error: &RunnerError, style: ErrorStyle) -> ErrorEnvelope {
+    match (error, style) {
+        (RunnerError::Injected(InjectedError::Refused { envelope: Some(envelope), .. }), _) => {
+            *envelope
+        }
+        (_, ErrorStyle::OpenAi) => ErrorEnvelope::OpenAi,
+        (_, ErrorStyle::FastApi) => ErrorEnvelope::FastApi,
+    }
 }
 
 #[derive(Serialize)]
@@ -277,6 +290,13 @@ fn fast_api(error: &RunnerError, details: &ErrorDetails) -> Response {
         }
     };
     (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "detail": [item] }))).into_response()
+}
+
+/// Envelope 4, which only faults ask for.
+fn detail_object(error: &RunnerError, details: &ErrorDetails) -> Response {
+    let ErrorDetails { status, r#type, code } = details;
+    let detail = json!({ "message": error.to_string(), "code": code, "type": r#type });
+    (status.status, Json(json!({ "detail": detail }))).into_response()
 }
 
 fn fast_api_type(kind: FieldErrorKind) -> &'static str {

@@ -92,6 +92,39 @@ async fn a_status_tells_when_to_retry() {
 }
 
 #[tokio::test]
+async fn a_fault_chooses_the_envelope_of_the_runner_api() {
+    let app = TestApp::start().await;
+    let message = "the service is temporarily unavailable";
+    for (envelope, body) in [
+        (
+            "openai",
+            json!({"error": {
+                "type": "api_error",
+                "message": message,
+                "param": null,
+                "code": "service_unavailable",
+            }}),
+        ),
+        ("fastapi", json!({ "detail": message })),
+        (
+            "detail_object",
+            json!({"detail": {
+                "message": message,
+                "code": "service_unavailable",
+                "type": "api_error",
+            }}),
+        ),
+    ] {
+        effect(&app, json!({"status": 503, "envelope": envelope})).await;
+        let refused = get_spoilt(&app, "/v1/runner/conversations").await;
+        assert_eq!((refused.status.as_u16(), refused.json()), (503, body));
+        let refused = get(&app, "/api/v1/agents").await;
+        assert_eq!(refused.json(), json!({ "error": message }));
+        clear(&app).await;
+    }
+}
+
+#[tokio::test]
 async fn what_a_fault_refuses_is_not_stored_or_charged_but_counts_against_the_limit() {
     let app = TestApp::start().await;
     let before = (balance(&app).await, get(&app, MESSAGES).await.json());
