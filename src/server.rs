@@ -15,7 +15,7 @@ use crate::app::fixture_watch::FixtureWatch;
 use crate::app::generation::GenerationOptions;
 use crate::app::{
     AccountRegistry, AgentsAndImages, Authenticator, ConversationQueries, Generation, Health,
-    Snapshots,
+    ModelCatalog, Snapshots,
 };
 use crate::config::Config;
 use crate::fixtures::{self, CheckedFixtures, FixtureHandle, Fixtures, FixturesError};
@@ -104,7 +104,7 @@ impl Server {
             generation: turns.clone(),
             conversations: ConversationQueries::new(store.clone()),
             agents_and_images: AgentsAndImages::new(store.clone(), fixtures.clone()),
-            fixtures: fixtures.clone(),
+            model_catalog: ModelCatalog::new(fixtures.clone()),
             registry: Arc::clone(&registry),
             snapshots: Snapshots::new(store.clone(), Arc::clone(&registry)),
             control: config.control.clone(),

@@ -11,9 +11,8 @@ use crate::domain::error::InternalError;
 use crate::domain::conversation::{Conversation, Message};
 use crate::domain::Api;
 use crate::ids::ConversationId;
-use crate::storage::{
-    AccountKey, ConversationExtent, ConversationFilter, ConversationList, PageWindow, Store, Summary,
-};
+pub use crate::storage::{ConversationFilter, Summary};
+use crate::storage::{AccountKey, ConversationExtent, ConversationList, PageWindow, Store};
 
 /// The use cases that read conversations.
 #[derive(Debug, Clone)]

@@ -3,7 +3,8 @@
 //! [`auth`] finds the account of a key and checks what it may use, [`rate_limit`] counts requests,
 //! [`generation`] asks models and records turns, [`studio`] creates agents and images, [`conversations`]
 //! lists what is stored ([`item_list`]), [`accounts`] holds the state of accounts, [`request_log`] records
-//! requests, [`faults`] chooses faults, [`snapshots`] copies and restores state.
+//! requests, [`faults`] chooses faults, [`replies`] changes scripted replies, [`snapshots`] copies and
+//! restores state.
 
 pub mod accounts;
 pub mod auth;
@@ -13,7 +14,9 @@ pub mod fixture_watch;
 pub mod generation;
 mod health;
 pub mod item_list;
+mod model_catalog;
 pub mod rate_limit;
+pub mod replies;
 pub mod request_log;
 pub mod snapshots;
 pub mod studio;
@@ -23,6 +26,7 @@ pub use self::auth::{Authenticator, Caller};
 pub use self::conversations::ConversationQueries;
 pub use self::generation::Generation;
 pub use self::health::{Health, Written};
+pub use self::model_catalog::ModelCatalog;
 pub use self::request_log::WatcherPermit;
 pub use self::snapshots::Snapshots;
 pub use self::studio::AgentsAndImages;

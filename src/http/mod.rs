@@ -33,11 +33,10 @@ use self::routes::Routes;
 pub use self::secrets::Secrets;
 use crate::app::{
     AccountRegistry, AgentsAndImages, Authenticator, ConversationQueries, Generation, Health,
-    Snapshots,
+    ModelCatalog, Snapshots,
 };
 use crate::domain::Api;
 use crate::domain::fault_rule::{Route, RouteTable};
-use crate::fixtures::FixtureHandle;
 
 /// What handlers use; each names what it needs in its signature.
 pub struct Services {
@@ -49,8 +48,8 @@ pub struct Services {
     pub conversations: ConversationQueries,
     /// Agents and images.
     pub agents_and_images: AgentsAndImages,
-    /// The fixtures as they are now.
-    pub fixtures: FixtureHandle,
+    /// The models of the Characters API.
+    pub model_catalog: ModelCatalog,
     /// Whether unknown fields are refused.
     pub strictness: extract::Strictness,
     /// The memory that large bodies may take together.
@@ -99,7 +98,7 @@ impl_from_ref! {
     generation: Generation,
     conversations: ConversationQueries,
     agents_and_images: AgentsAndImages,
-    fixtures: FixtureHandle,
+    model_catalog: ModelCatalog,
     strictness: extract::Strictness,
     large_bodies: LargeBodies,
     registry: Arc<AccountRegistry>,

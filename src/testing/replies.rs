@@ -4,7 +4,7 @@ use super::{
     Api, Error, Form, Position, QueuedReply, Reply, ReplyRule, RuleDefinition, RuleListItem,
 };
 use crate::app::AccountState;
-use crate::models::rules::{RuleError, UnknownRule};
+use crate::models::rules::RuleError;
 
 /// The replies of an account: [`Account::replies`](super::Account::replies).
 #[derive(Debug, Clone, Copy)]
@@ -67,8 +67,7 @@ impl Replies<'_> {
 
     /// Removes a rule.
     pub fn remove_rule(&self, id: &str) -> Result<(), Error> {
-        let unknown = || UnknownRule(id.to_owned());
-        Ok(self.0.epoch().rules.remove(id).then_some(()).ok_or_else(unknown)?)
+        Ok(self.0.epoch().rules.remove(id)?)
     }
 
     /// Removes all rules that were added, and clears the queue. Rules of the fixtures stay.

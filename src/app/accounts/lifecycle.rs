@@ -16,6 +16,10 @@ use crate::app::request_log::{RequestLog, Watchers};
 use crate::clock::{Clock, ClockMode, Stopwatch};
 use crate::domain::error::{InternalError, with_sources};
 use crate::domain::{ApiKey, Credits, Profile};
+#[cfg(test)]
+use crate::domain::fault_rule::RouteTable;
+#[cfg(test)]
+use crate::fixtures;
 use crate::fixtures::{FixtureHandle, Fixtures};
 use crate::ids::{self, AccountId, IdKind};
 use crate::models::rules::AccountRules;
@@ -62,6 +66,15 @@ impl AccountRegistry {
             reload: Arc::default(),
             watchers: Watchers::of_the_server(),
         })
+    }
+
+    /// The accounts of the built-in fixtures, in a database in memory.
+    #[cfg(test)]
+    pub async fn of_built_in_fixtures(routes: &'static RouteTable) -> Self {
+        let fixtures = FixtureHandle::new(fixtures::built_in(routes).unwrap().fixtures);
+        let store = Store::open("sqlite::memory:").await.unwrap();
+        let settings = RegistryOptions { seed: 1, clock: None, journal_max: 1000, routes };
+        Self::open(&fixtures, &store, settings).await.unwrap()
     }
 
     /// Creates an account with its own key and a copy of the fixtures.

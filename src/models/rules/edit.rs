@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 
 use super::account_rules::{AccountRules, RuleListItem};
 use super::bounds::{Load, RULES};
-use super::error::RuleError;
+use super::error::{RuleError, UnknownRule};
 use super::pattern;
 use super::progress::RuleProgress;
 use super::queue::QUEUE;
@@ -95,16 +95,16 @@ impl AccountRules {
         Ok(())
     }
 
-    /// Removes a rule; returns whether there was one of that id.
-    pub fn remove(&self, id: &str) -> bool {
+    /// Removes a rule.
+    pub fn remove(&self, id: &str) -> Result<(), UnknownRule> {
         let mut state = self.state.lock();
-        let Some(index) = state.own.index_of(id) else { return false };
+        let index = state.own.index_of(id).ok_or_else(|| UnknownRule(id.to_owned()))?;
         let (mut rules, mut answered) =
             (state.own.set.rules().to_vec(), state.own.answered.clone());
         let load = state.own.load.minus(Load::of(&rules.remove(index).source));
         answered.remove(index);
         state.own = Arc::new(RuleProgress { set: Arc::new(RuleSet::of(rules)), answered, load });
-        true
+        Ok(())
     }
 }
 

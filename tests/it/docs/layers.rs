@@ -51,7 +51,12 @@ fn sources() -> Vec<Source> {
             module.pop();
         }
         let tree = syn::parse_file(&std::fs::read_to_string(file).unwrap()).unwrap();
-        let mut named = Named { module: module.clone(), paths: BTreeSet::new() };
+        let children = tree.items.iter().filter_map(|item| match item {
+            syn::Item::Mod(child) => Some(child.ident.to_string()),
+            _ => None,
+        });
+        let children = children.collect();
+        let mut named = Named { module: module.clone(), children, paths: BTreeSet::new() };
         named.visit_file(&tree);
         Source { module, paths: named.paths }
     });
@@ -62,15 +67,18 @@ fn sources() -> Vec<Source> {
 struct Named {
     /// The module that is visited.
     module: Vec<String>,
+    /// The modules that the file declares.
+    children: BTreeSet<String>,
     paths: BTreeSet<Vec<String>>,
 }
 
 impl Named {
-    /// Adds a path as it is written, `crate` and `super` resolved.
+    /// Adds a path as it is written, `crate`, `super` and the file's own modules resolved.
     fn add(&mut self, written: &[String]) {
         let mut base = match written.first().map(String::as_str) {
             Some("crate") => Vec::new(),
             Some("super" | "self") => self.module.clone(),
+            Some(first) if self.children.contains(first) => self.module.clone(),
             _ => {
                 self.paths.insert(written.to_vec());
                 return;
@@ -171,6 +179,14 @@ fn each_layer_uses_only_itself_and_those_below() {
         for name in *layer {
             none(&violations(&[name], |module| is_in(module, &above)));
         }
+    }
+}
+
+/// `config` and `server` connect `http` with what it does not name.
+#[test]
+fn http_names_what_is_below_app_only_through_app() {
+    for below in ["storage", "models", "fixtures"] {
+        none(&violations(&[below], |module| !is_in(module, &["http"])));
     }
 }
 

@@ -6,9 +6,10 @@ use serde_json::value::RawValue;
 
 use super::auth::CharactersAccount;
 use super::error::CharactersError;
+use crate::app::ModelCatalog;
 use crate::domain::Credits;
+use crate::domain::catalog::{LlmModel, SdModel};
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
-use crate::fixtures::FixtureHandle;
 use crate::http::response::json::Json;
 use crate::http::response::pages::ListQuery;
 use crate::ids::{LlmId, SdModelId};
@@ -24,47 +25,50 @@ pub(super) fn routes() -> Routes<Shared> {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(super) enum ModelItem {
-    Llm { id: LlmId, name: String, max_context: u64, cost_per_1k_tokens: Option<Box<RawValue>> },
-    Sd { id: SdModelId, name: String, cost_per_image: Option<Box<RawValue>> },
+    Llm { id: LlmId, name: String, max_context: u64, cost_per_1k_tokens: Box<RawValue> },
+    Sd { id: SdModelId, name: String, cost_per_image: Box<RawValue> },
 }
 
 /// A price as a JSON number, digit by digit as it was written: never through a float.
-fn number(price: Credits) -> Option<Box<RawValue>> {
-    RawValue::from_string(price.to_string()).ok()
+#[expect(clippy::expect_used, reason = "credits as text are a JSON number")]
+fn number(price: Credits) -> Box<RawValue> {
+    RawValue::from_string(price.to_string()).expect("credits are a decimal number")
 }
 
-/// Models of one type, `llm` or `sd`, in the order of the fixtures.
+impl ModelItem {
+    fn llm(llm: &LlmModel) -> Self {
+        Self::Llm {
+            id: llm.id.clone(),
+            name: llm.name.clone(),
+            max_context: llm.max_context,
+            cost_per_1k_tokens: number(llm.cost_per_1k_tokens),
+        }
+    }
+
+    fn sd(sd: &SdModel) -> Self {
+        Self::Sd {
+            id: sd.id.clone(),
+            name: sd.name.clone(),
+            cost_per_image: number(sd.cost_per_image),
+        }
+    }
+}
+
+/// `GET /api/v1/models`: models of one type, `llm` or `sd`, in the order of the fixtures.
 pub(super) async fn list_models(
     CharactersAccount(_): CharactersAccount,
-    State(handle): State<FixtureHandle>,
+    State(catalog): State<ModelCatalog>,
     query: ListQuery,
 ) -> Result<Json<Vec<ModelItem>>, CharactersError> {
-    let fixtures = handle.current();
-    let models = match query.one("type")?.as_deref() {
-        Some("llm") => fixtures
-            .llms
-            .iter()
-            .map(|llm| ModelItem::Llm {
-                id: llm.id.clone(),
-                name: llm.name.clone(),
-                max_context: llm.max_context,
-                cost_per_1k_tokens: number(llm.cost_per_1k_tokens),
-            })
-            .collect(),
-        Some("sd") => fixtures
-            .sd_models
-            .iter()
-            .map(|sd| ModelItem::Sd {
-                id: sd.id.clone(),
-                name: sd.name.clone(),
-                cost_per_image: number(sd.cost_per_image),
-            })
-            .collect(),
-        Some(_) => {
-            let field = FieldError::new("type", FieldErrorKind::BadValue, "type must be llm or sd");
-            return Err(field.in_the(FieldLocation::Query).into());
+    let wrong = match query.one("type")?.as_deref() {
+        Some("llm") => {
+            return Ok(Json(catalog.llms().iter().map(|llm| ModelItem::llm(llm)).collect()));
         }
-        None => return Err(FieldError::missing("type").in_the(FieldLocation::Query).into()),
+        Some("sd") => {
+            return Ok(Json(catalog.sd_models().iter().map(|sd| ModelItem::sd(sd)).collect()));
+        }
+        Some(_) => FieldError::new("type", FieldErrorKind::BadValue, "type must be llm or sd"),
+        None => FieldError::missing("type"),
     };
-    Ok(Json(models))
+    Err(wrong.in_the(FieldLocation::Query).into())
 }

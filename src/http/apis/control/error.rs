@@ -7,12 +7,12 @@ use thiserror::Error;
 use crate::app::accounts::AccountError;
 use crate::app::auth::KeyError;
 use crate::app::faults::UnknownFault;
+use crate::app::replies::{RepliesError, UnknownRule};
 use crate::app::request_log::TooManyWatchers;
 use crate::app::snapshots::SnapshotError;
 use crate::domain::error::{FieldError, InternalError};
 use crate::http::response::error::{self, ErrorStatus, HttpError, carrying};
 use crate::http::response::plain;
-use crate::models::rules::UnknownRule;
 
 /// Why a request to the control plane gets no ordinary answer.
 #[derive(Debug, Error)]
@@ -40,6 +40,8 @@ pub(crate) enum ControlError {
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
     #[error(transparent)]
+    Replies(#[from] RepliesError),
+    #[error(transparent)]
     UnknownRule(#[from] UnknownRule),
     #[error(transparent)]
     UnknownFault(#[from] UnknownFault),
@@ -63,9 +65,12 @@ impl ControlError {
             Self::Closed | Self::FromElsewhere => StatusCode::FORBIDDEN.into(),
             Self::Account(error) => account_status(error),
             Self::Snapshot(error) => snapshot_status(error),
+            Self::Replies(RepliesError::Field(_)) => StatusCode::BAD_REQUEST.into(),
             Self::UnknownRule(_) | Self::UnknownFault(_) => StatusCode::NOT_FOUND.into(),
             Self::TooManyWatchers(_) => StatusCode::TOO_MANY_REQUESTS.into(),
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR.into(),
+            Self::Replies(RepliesError::Internal(_)) | Self::Internal(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR.into()
+            }
         }
     }
 }

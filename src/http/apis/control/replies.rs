@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::body::ControlBody;
 use super::error::ControlError;
 use crate::app::AccountRegistry;
-use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation, InternalError};
+use crate::app::replies::{AccountReplies, Position, RuleDefinition, RuleListItem};
+use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::domain::reply_rule::{Reply, ReplyRule};
 use crate::domain::Api;
 use crate::http::extract::segment;
@@ -22,11 +23,6 @@ use crate::http::extract::{AnyBody, InPath};
 use crate::http::response::json::Json;
 use crate::http::response::pages::ListQuery;
 use crate::ids::AccountId;
-use crate::models::rules::{RuleError, UnknownRule};
-use crate::models::rules::AccountRules;
-use crate::models::rules::account_rules::RuleListItem;
-use crate::models::rules::edit::{Position, RuleDefinition};
-use crate::models::rules::pool;
 
 /// A rule of a new list: the rule itself, or the id of one that is there.
 #[derive(Debug)]
@@ -119,10 +115,10 @@ struct QueuedAnswer {
 }
 
 impl RepliesAnswer {
-    fn of(book: &AccountRules) -> Json<Self> {
-        let queue = book.queue().into_iter();
+    fn of(replies: &AccountReplies) -> Json<Self> {
+        let queue = replies.queue().into_iter();
         Json(Self {
-            rules: book.own_rules().into_iter().map(RuleAnswer::of).collect(),
+            rules: replies.rules().into_iter().map(RuleAnswer::of).collect(),
             queue: queue
                 .map(|queued| QueuedAnswer { api: queued.api, reply: queued.reply })
                 .collect(),
@@ -182,7 +178,7 @@ pub(super) async fn list_replies(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<Json<RepliesAnswer>, ControlError> {
-    Ok(RepliesAnswer::of(&registry.require(&id)?.epoch().rules))
+    Ok(RepliesAnswer::of(&registry.require(&id)?.replies()))
 }
 
 /// `POST /_mynah/accounts/{id}/replies`: adds a rule, last or where `?at=0` or `?before=ID` says.
@@ -192,9 +188,8 @@ pub(super) async fn add_replies(
     query: ListQuery,
     ControlBody(rule): ControlBody<ReplyRule>,
 ) -> Result<(StatusCode, Json<RuleAnswer>), ControlError> {
-    let (book, position) = (Arc::clone(&registry.require(&id)?.epoch().rules), position(query)?);
-    let added = compiled(move || book.add(&rule, &position)).await?;
-    let added = added.map_err(|faults| RuleError::refusal(&faults))?;
+    let replies = registry.require(&id)?.replies();
+    let added = replies.add(rule, position(query)?).await?;
     Ok((StatusCode::CREATED, Json(RuleAnswer::of(added))))
 }
 
@@ -204,10 +199,9 @@ pub(super) async fn replace_replies(
     InPath(id): InPath<AccountId>,
     AnyBody(list): AnyBody<Vec<WantedBody>>,
 ) -> Result<Json<RepliesAnswer>, ControlError> {
-    let book = Arc::clone(&registry.require(&id)?.epoch().rules);
-    let list: Vec<RuleDefinition> = list.into_iter().map(|WantedBody(wanted)| wanted).collect();
-    let answer = move || book.replace(&list).map(|()| RepliesAnswer::of(&book));
-    Ok(compiled(answer).await?.map_err(|faults| RuleError::refusal(&faults))?)
+    let replies = registry.require(&id)?.replies();
+    replies.replace(list.into_iter().map(|WantedBody(wanted)| wanted).collect()).await?;
+    Ok(RepliesAnswer::of(&replies))
 }
 
 /// `DELETE /_mynah/accounts/{id}/replies`: removes the account's own rules and its queue.
@@ -215,7 +209,7 @@ pub(super) async fn clear_replies(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<StatusCode, ControlError> {
-    registry.require(&id)?.epoch().rules.clear();
+    registry.require(&id)?.replies().clear();
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -224,11 +218,8 @@ pub(super) async fn delete_reply(
     State(registry): State<Arc<AccountRegistry>>,
     RuleInPath { account, rule }: RuleInPath,
 ) -> Result<StatusCode, ControlError> {
-    if registry.require(&account)?.epoch().rules.remove(&rule) {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(UnknownRule(rule).into())
-    }
+    registry.require(&account)?.replies().remove(&rule)?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /_mynah/accounts/{id}/replies/queue`: replies for the next requests, one each; with
@@ -239,28 +230,13 @@ pub(super) async fn enqueue_reply(
     query: ListQuery,
     AnyBody(body): AnyBody<RepliesBody>,
 ) -> Result<(StatusCode, Json<RepliesAnswer>), ControlError> {
-    let book = Arc::clone(&registry.require(&id)?.epoch().rules);
-    let (api, one) = (api(query)?, matches!(body, RepliesBody::One(_)));
-    let replies = match body {
-        RepliesBody::One(reply) => vec![*reply],
-        RepliesBody::Several(replies) => replies,
-    };
-    let answer = move || book.enqueue(&replies, api).map(|()| RepliesAnswer::of(&book));
-    let answer = compiled(answer).await?.map_err(|faults| {
-        let faults: Vec<RuleError> = faults
-            .into_iter()
-            .map(|(nth, fault)| if one { fault } else { fault.below(&nth.to_string()) })
-            .collect();
-        RuleError::refusal(&faults)
-    })?;
-    Ok((StatusCode::CREATED, answer))
-}
-
-/// Runs `work`, which compiles patterns and templates, outside of the request's thread.
-async fn compiled<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, ControlError> {
-    Ok(pool::compile(work).await.map_err(InternalError::new)?)
+    let replies = registry.require(&id)?.replies();
+    let api = api(query)?;
+    match body {
+        RepliesBody::One(reply) => replies.enqueue(*reply, api).await?,
+        RepliesBody::Several(several) => replies.enqueue_all(several, api).await?,
+    }
+    Ok((StatusCode::CREATED, RepliesAnswer::of(&replies)))
 }
 
 /// `DELETE /_mynah/accounts/{id}/replies/queue`.
@@ -268,6 +244,6 @@ pub(super) async fn clear_queue(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
 ) -> Result<StatusCode, ControlError> {
-    registry.require(&id)?.epoch().rules.clear_queue();
+    registry.require(&id)?.replies().clear_queue();
     Ok(StatusCode::NO_CONTENT)
 }

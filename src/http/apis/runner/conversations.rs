@@ -18,7 +18,7 @@ use super::content::variables;
 use super::error::RunnerError;
 use super::run::Content;
 use super::{MessageContent, Style};
-use crate::app::conversations::{Page, PageRequest};
+use crate::app::conversations::{ConversationFilter, Page, PageRequest, Summary};
 use crate::app::generation::runner::{ConversationReply, RunRequest};
 use crate::app::{ConversationQueries, Generation};
 use crate::domain::Part;
@@ -32,7 +32,6 @@ use crate::http::response::lists;
 use crate::http::response::pages::ListQuery;
 use crate::http::response::text_stream::TextStream;
 use crate::ids::{ConversationId, DeploymentId, MessageId, RequestId};
-use crate::storage::{ConversationFilter, Summary};
 use crate::http::Shared;
 use crate::http::routes::{Routes, get, post};
 

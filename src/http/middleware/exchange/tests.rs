@@ -3,24 +3,16 @@ use std::sync::Arc;
 use http_body_util::BodyExt as _;
 
 use super::*;
-use crate::app::accounts::RegistryOptions;
 use crate::app::request_log::{LogSnapshot, MOST_BYTES, ShownPrompt};
 use crate::app::{AccountRegistry, AccountState};
 use crate::clock::Stopwatch;
 use crate::domain::{Api, BackendName, OutputMode, Part, Prompt, Scene};
-use crate::fixtures;
 use crate::http::ConnectionAbort;
 use crate::http::route_table;
 use crate::ids::{AccountId, IdGenerator};
-use crate::storage::Store;
 
 async fn account_and_log() -> (Arc<AccountState>, Arc<ExchangeLog>) {
-    let fixtures =
-        fixtures::FixtureHandle::new(fixtures::built_in(route_table()).unwrap().fixtures);
-    let store = Store::open("sqlite::memory:").await.unwrap();
-    let settings =
-        RegistryOptions { seed: 1, clock: None, journal_max: 1000, routes: route_table() };
-    let registry = AccountRegistry::open(&fixtures, &store, settings).await.unwrap();
+    let registry = AccountRegistry::of_built_in_fixtures(route_table()).await;
     let log = Arc::new(ExchangeLog::new(ResetStyle::Unix, Metrics::default()));
     (registry.by_id(&AccountId::from("demo")).unwrap(), log)
 }
