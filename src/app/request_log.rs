@@ -159,8 +159,13 @@ impl RequestLog {
         self.kept.lock().dropped
     }
 
-    /// The entries.
-    pub fn look(&self) -> LogSnapshot {
+    /// The number of the latest entry ever added; 0 if there was none.
+    pub fn last(&self) -> u64 {
+        self.kept.lock().last
+    }
+
+    /// The entries at this moment.
+    pub fn snapshot(&self) -> LogSnapshot {
         let kept = self.kept.lock();
         LogSnapshot {
             entries: kept.entries.iter().cloned().collect(),
@@ -194,7 +199,7 @@ pub struct Follower {
     epoch: u64,
 }
 
-/// News for a follower: at most one entry at a time, so that a slow reader holds no more than that in
+/// A change of the log: at most one entry at a time, so that a slow reader holds no more than that in
 /// addition to the log.
 #[derive(Debug)]
 pub struct LogUpdate {
@@ -207,12 +212,12 @@ pub struct LogUpdate {
 }
 
 impl Follower {
-    /// Waits for news; `None` when no more entries will come.
+    /// Waits for the next change; `None` when no more entries will come.
     pub async fn next(&mut self) -> Option<LogUpdate> {
         loop {
             let open = *self.open.borrow_and_update();
-            if let Some(news) = self.news() {
-                return Some(news);
+            if let Some(update) = self.update() {
+                return Some(update);
             }
             if !open || self.open.changed().await.is_err() {
                 return None;
@@ -220,7 +225,7 @@ impl Follower {
         }
     }
 
-    fn news(&mut self) -> Option<LogUpdate> {
+    fn update(&mut self) -> Option<LogUpdate> {
         let kept = self.request_log.kept.lock();
         let epoch = self.request_log.ticket().0;
         let cleared = std::mem::replace(&mut self.epoch, epoch) != epoch;

@@ -19,7 +19,7 @@ impl Requests<'_> {
     /// The number of the latest request, for [`RequestPattern::since`](super::RequestPattern::since); 0
     /// if there was none.
     pub fn last(&self) -> u64 {
-        self.0.request_log.look().last
+        self.0.request_log.snapshot().last
     }
 
     /// How many requests were dropped for newer ones.
@@ -166,7 +166,7 @@ impl Account {
 
     /// The requests, and how many were dropped.
     fn came(&self) -> (Vec<LoggedExchange>, u64) {
-        let look = self.state.request_log.look();
+        let look = self.state.request_log.snapshot();
         (requests(&self.state, &look.entries), look.dropped)
     }
 }

@@ -46,12 +46,22 @@ impl EntryFilter {
         self.missed_by(entry).is_none()
     }
 
+    /// Whether `entry` is after `since`.
+    pub fn is_in_range(&self, entry: &Entry) -> bool {
+        self.since.is_none_or(|since| since.before(entry))
+    }
+
     /// The name of the first condition that does not hold for `entry`.
     pub fn missed_by(&self, entry: &Entry) -> Option<&'static str> {
-        let Self { method, route, path, status, body, since } = self;
+        self.all_missed_by(entry).next()
+    }
+
+    /// The names of all conditions that do not hold for `entry`.
+    pub fn all_missed_by(&self, entry: &Entry) -> impl Iterator<Item = &'static str> {
+        let Self { method, route, path, status, body, since: _ } = self;
         let request = &entry.request;
         let held = [
-            ("since", since.is_none_or(|since| since.before(entry))),
+            ("since", self.is_in_range(entry)),
             ("method", holds(method.as_ref(), |it| it.eq_ignore_ascii_case(&request.method))),
             ("route", holds(route.as_ref(), |it| request.route == Some(it))),
             ("path", holds(path.as_ref(), |it| is_path(entry.path(), it))),
@@ -63,7 +73,7 @@ impl EntryFilter {
                 }),
             ),
         ];
-        held.into_iter().find(|(_, held)| !held).map(|(name, _)| name)
+        held.into_iter().filter(|(_, held)| !held).map(|(name, _)| name)
     }
 }
 

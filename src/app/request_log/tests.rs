@@ -35,11 +35,11 @@ fn numbers(entries: &[Arc<Entry>]) -> Vec<u64> {
 fn the_oldest_entries_make_place_for_new_ones_and_are_counted() {
     let request_log = RequestLog::new(3);
     add(&request_log, 5);
-    let look = request_log.look();
+    let look = request_log.snapshot();
     assert_eq!(numbers(&look.entries), [3, 4, 5]);
     assert_eq!((look.last, look.dropped), (5, 2));
     request_log.clear();
-    let look = request_log.look();
+    let look = request_log.snapshot();
     assert_eq!((look.entries.len(), look.bytes, look.last, look.dropped), (0, 0, 5, 0));
 }
 
@@ -50,7 +50,7 @@ fn heavy_entries_make_place_before_there_are_many() {
     for _ in 0..1000 {
         request_log.add(request_log.ticket(), entry(&body));
     }
-    let LogSnapshot { entries, bytes, dropped, .. } = request_log.look();
+    let LogSnapshot { entries, bytes, dropped, .. } = request_log.snapshot();
     assert!(bytes <= MOST_BYTES && bytes > MOST_BYTES * 9 / 10, "{bytes}");
     assert_eq!(u64::try_from(entries.len()).unwrap() + dropped, 1000);
     let sum: usize = entries.iter().map(|entry| entry.weight()).sum();
@@ -63,7 +63,7 @@ fn heavy_entries_make_place_before_there_are_many() {
 fn a_journal_of_nothing_keeps_nothing() {
     let request_log = RequestLog::new(0);
     add(&request_log, 2);
-    assert_eq!(request_log.look().last, 0);
+    assert_eq!(request_log.snapshot().last, 0);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn what_came_before_the_journal_was_cleared_is_not_kept() {
     let before = request_log.ticket();
     request_log.clear();
     request_log.add(before, entry(b""));
-    assert_eq!(request_log.look().last, 0);
+    assert_eq!(request_log.snapshot().last, 0);
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_follower_reads_what_comes_and_is_told_what_it_missed() {
     assert!(from_now.next().now_or_never().is_none());
     let told =
         |news: LogUpdate| (news.entry.map(|entry| entry.number()), news.missed, news.cleared);
-    assert_eq!(told(from_the_start.news().unwrap()), (Some(1), 0, false));
+    assert_eq!(told(from_the_start.update().unwrap()), (Some(1), 0, false));
     add(&request_log, 3);
     let mut next = || told(from_now.next().now_or_never().unwrap().unwrap());
     assert_eq!(next(), (Some(3), 1, false));

@@ -104,13 +104,13 @@ async fn the_request_log_of_100_000_requests_stays_within_its_limits() {
     for nth in 0..1000 {
         pass(&account, Some(&log), nth, &sent, &given).await;
     }
-    let (full, resident_full) = (account.request_log.look().bytes, resident());
+    let (full, resident_full) = (account.request_log.snapshot().bytes, resident());
     let stopwatch = Stopwatch::start();
     for nth in 1000..REQUESTS {
         pass(&account, Some(&log), nth, &sent, &given).await;
     }
     let each = stopwatch.elapsed().as_nanos() / u128::from(REQUESTS - 1000);
-    let LogSnapshot { entries, bytes, last, dropped } = account.request_log.look();
+    let LogSnapshot { entries, bytes, last, dropped } = account.request_log.snapshot();
     println!(
         "after 1,000 requests {full} bytes by the log's count, {resident_full} KiB resident; \
          after {last} requests {bytes} bytes, {} KiB resident; {each} ns a \
