@@ -74,7 +74,7 @@ impl Pattern {
 
     /// Compiles a pattern and subtracts its size from `left`. A refused pattern counts as the largest
     /// allowed one, which bounds the work for a list of them.
-    pub(super) fn within(source: &str, left: &mut usize) -> Result<Self, PatternError> {
+    pub(crate) fn within(source: &str, left: &mut usize) -> Result<Self, PatternError> {
         if *left == 0 {
             return Err(PatternError::TooManyTogether);
         }
@@ -87,6 +87,11 @@ impl Pattern {
         let enough = *left >= size;
         *left = left.saturating_sub(size);
         if enough { pattern } else { Err(PatternError::TooManyTogether) }
+    }
+
+    /// The source.
+    pub(crate) fn source(&self) -> &str {
+        self.regex.as_str()
     }
 
     pub(crate) fn is_match(&self, text: &str) -> bool {
