@@ -3,6 +3,7 @@
 mod accounts;
 mod bodies;
 mod faults;
+mod pattern;
 mod races;
 mod replies;
 mod request_log;

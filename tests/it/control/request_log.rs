@@ -487,7 +487,10 @@ async fn entries_are_picked_by_method_route_path_status_body_and_since() {
 async fn what_is_wrong_with_a_query_is_named() {
     let app = TestApp::start().await;
     for (query, message) in [
-        ("?statsu=200", "statsu is none of method, route, path, status, body, since, limit"),
+        (
+            "?statsu=200",
+            "statsu is none of method, route, path, status, body, since, limit, match, report",
+        ),
         ("?status=ok", "status must be a status, or 2xx, 4xx and so on"),
         (
             "?since=noon",

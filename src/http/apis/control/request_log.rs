@@ -1,13 +1,21 @@
 //! The request log of an account (docs/control.md, "Request log"): list, clear, wait, stream.
 //!
-//! [`query`] reads filters, [`shapes`] is how entries look in JSON, [`keys`] blanks keys
-//! in them.
+//! [`query`] reads parameters. [`selection`] selects entries by filters and by a [`pattern`], and makes
+//! the [`report`] of those that were received instead. [`shapes`] gives entries their JSON, in which
+//! [`keys`] blanks keys.
 
+mod criterion;
+mod differences;
 mod keys;
+mod pattern;
+mod pattern_reader;
 mod query;
+mod report;
+mod selection;
 mod shapes;
+mod value_pattern;
+mod waiting;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,10 +28,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use self::keys::BlankedKeys;
-use self::query::{FeedQuery, ListingQuery, WaitQuery};
+use self::query::{ListingQuery, StreamQuery, WaitQuery};
+use self::report::NearestEntry;
+use self::selection::Selection;
 use self::shapes::EntryAnswer;
+use self::waiting::{ExaminedEntries, WaitEnd};
 use super::error::ControlError;
-use crate::app::request_log::{Entry, EntryFilter, Follower};
+use crate::app::request_log::{Entry, EntryFilter, Follower, LogSnapshot};
 use crate::app::{AccountRegistry, AccountState, WatcherPermit};
 use crate::domain::error::InternalError;
 use crate::http::extract::InPath;
@@ -32,56 +43,63 @@ use crate::http::response::pages::ListQuery;
 use crate::http::secrets::Secrets;
 use crate::ids::AccountId;
 
-/// How often a quiet feed says that it is still there: often enough for proxies.
+/// The pause after which an idle event stream sends a comment, so that proxies keep it open.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// How many of the requests that came instead are named to who waited for others in vain.
-const MOST_OTHERS: usize = 20;
 
-/// The entries that a listing selects.
+/// The selected entries.
 #[derive(Serialize)]
 struct ListingAnswer {
-    /// How many entries are like that.
+    /// How many are selected.
     count: usize,
-    /// How many entries there are.
+    /// How many are in the log.
     kept: usize,
-    /// What they weigh.
+    /// The size of those in the log.
     bytes: usize,
-    /// How many made place for others.
+    /// How many were evicted since the log was cleared.
     dropped: u64,
-    /// The number of the latest.
+    /// The latest number.
     last: u64,
     requests: Vec<EntryAnswer>,
+    #[serde(flatten)]
+    report: Option<ReportAnswer>,
 }
 
-/// What was waited for.
+/// What was received, compared with the conditions.
+#[derive(Serialize)]
+struct ReportAnswer {
+    nearest: Option<NearestEntry>,
+    report: String,
+}
+
+/// The answer to a wait that found enough entries.
 #[derive(Serialize)]
 struct WaitAnswer {
     count: usize,
-    /// How many of them made place for others before the answer.
+    /// How many of them were evicted before the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     dropped: Option<usize>,
     requests: Vec<EntryAnswer>,
 }
 
-/// What came instead.
+/// The answer to a wait that ended before there were enough entries.
 #[derive(Serialize)]
-struct InVainAnswer {
+struct WaitTimeoutAnswer {
     error: String,
-    count: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dropped: Option<usize>,
-    requests: Vec<EntryAnswer>,
+    #[serde(flatten)]
+    found: WaitAnswer,
     others: Vec<OtherAnswer>,
+    #[serde(flatten)]
+    report: ReportAnswer,
 }
 
-/// A request that is not like the ones waited for.
+/// An entry that is not selected.
 #[derive(Serialize)]
 struct OtherAnswer {
     number: u64,
     method: String,
     path: String,
     status: Option<u16>,
-    /// The first filter that does not take it.
+    /// The first parameter by which it is not selected.
     missed: &'static str,
 }
 
@@ -93,27 +111,11 @@ pub(super) async fn list_requests(
     query: ListQuery,
 ) -> Result<Response, ControlError> {
     let account = registry.require(&id)?;
-    let ListingQuery { filter, limit } = query::listing(query, registry.routes())?;
-    let render = move || {
-        let (look, keys) = (account.request_log.look(), BlankedKeys::of(&account, Some(&secrets)));
-        let picked: Vec<_> = look.entries.iter().filter(|entry| filter.takes(entry)).collect();
-        let shown = picked.iter().skip(picked.len().saturating_sub(limit.unwrap_or(usize::MAX)));
-        Json(ListingAnswer {
-            count: picked.len(),
-            kept: look.entries.len(),
-            bytes: look.bytes,
-            dropped: look.dropped,
-            last: look.last,
-            requests: shown.map(|entry| shapes::shown(entry, &keys)).collect(),
-        })
-        .into_response()
-    };
-    // Megabytes of JSON are no work for a thread that others wait for.
-    let rendered = tokio::task::spawn_blocking(render).await;
-    Ok(rendered.map_err(InternalError::new)?)
+    let query = query::listing(query, registry.routes())?;
+    in_background(move || Json(listing(&account, &secrets, &query)).into_response()).await
 }
 
-/// `DELETE /_mynah/accounts/{id}/requests`: forgets what came until now.
+/// `DELETE /_mynah/accounts/{id}/requests`: removes all entries.
 pub(super) async fn clear_requests(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
@@ -122,7 +124,7 @@ pub(super) async fn clear_requests(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /_mynah/accounts/{id}/requests/wait`: answers as soon as so many have come.
+/// `GET /_mynah/accounts/{id}/requests/wait`: answers as soon as enough entries are selected.
 pub(super) async fn wait_for_requests(
     State(registry): State<Arc<AccountRegistry>>,
     State(secrets): State<Secrets>,
@@ -130,73 +132,78 @@ pub(super) async fn wait_for_requests(
     query: ListQuery,
 ) -> Result<Response, ControlError> {
     let account = registry.require(&id)?;
-    let WaitQuery { filter, count, timeout } =
-        query::wait(query, account.request_log.most(), registry.routes())?;
-    let watch = registry.watch(&account)?;
-    let mut came = NewEntries::default();
-    let all_came = came.collect(account.request_log.follow(Some(0)), &filter, count);
-    let timed_out = tokio::time::timeout(timeout, all_came).await.is_err();
-    drop(watch);
-    let (keys, look) = (BlankedKeys::of(&account, Some(&secrets)), account.request_log.look());
-    let entry = |number: &u64| look.entry(*number);
-    let shown = came.wanted.iter().filter_map(entry).map(|entry| shapes::shown(entry, &keys));
-    let (came_to, requests) = (came.wanted.len(), shown.collect::<Vec<_>>());
-    let dropped = Some(came_to - requests.len()).filter(|dropped| *dropped > 0);
-    if came_to >= count {
-        return Ok(Json(WaitAnswer { count: came_to, dropped, requests }).into_response());
+    let query = query::wait(query, account.request_log.most(), registry.routes())?;
+    let permit = registry.watch(&account)?;
+    let (examined, end) = waiting::wait(&account, &secrets, &query).await?;
+    drop(permit);
+    in_background(move || waited(&account, &secrets, &query, &examined, end)).await
+}
+
+/// Runs work on megabytes of JSON outside the threads that serve requests.
+async fn in_background(
+    work: impl FnOnce() -> Response + Send + 'static,
+) -> Result<Response, ControlError> {
+    Ok(tokio::task::spawn_blocking(work).await.map_err(InternalError::new)?)
+}
+
+fn listing(account: &AccountState, secrets: &Secrets, query: &ListingQuery) -> ListingAnswer {
+    let ListingQuery { selection, limit, report } = query;
+    let (log, keys) = (account.request_log.snapshot(), BlankedKeys::of(account, Some(secrets)));
+    let entries = log.entries.iter();
+    let selected: Vec<_> =
+        entries.filter(|entry| selection.missed_by(entry, &keys).is_none()).collect();
+    let skipped = limit.map_or(0, |limit| selected.len().saturating_sub(limit));
+    let shown = selected.iter().skip(skipped).map(|entry| shapes::shown(entry, &keys));
+    ListingAnswer {
+        count: selected.len(),
+        kept: log.entries.len(),
+        bytes: log.bytes,
+        dropped: log.dropped,
+        last: log.last,
+        requests: shown.collect(),
+        report: report.then(|| reported(selection, &log, &keys)),
     }
-    let until = if timed_out { format!("within {timeout:?}") } else { "in time".to_owned() };
-    let others = came.others.iter();
-    let others = others.filter_map(|(number, missed)| Some((entry(number)?, *missed)));
-    let in_vain = InVainAnswer {
-        error: format!("{came_to} of {count} requests came {until}"),
-        count: came_to,
-        dropped,
-        requests,
-        others: others.map(|(entry, missed)| other(entry, missed, &keys)).collect(),
-    };
-    Ok((StatusCode::REQUEST_TIMEOUT, Json(in_vain)).into_response())
 }
 
-/// `entries` as they look in JSON, without keys.
-pub(crate) fn documents<'e>(
+fn waited(
     account: &AccountState,
-    entries: impl IntoIterator<Item = &'e Arc<Entry>>,
-) -> Vec<Value> {
-    let keys = BlankedKeys::of(account, None);
-    // Strings, numbers and string-keyed maps: nothing here can fail to be written.
-    let document = |entry: &Arc<Entry>| serde_json::to_value(shapes::shown(entry, &keys));
-    entries.into_iter().map(|entry| document(entry).unwrap_or_default()).collect()
+    secrets: &Secrets,
+    query: &WaitQuery,
+    examined: &ExaminedEntries,
+    end: WaitEnd,
+) -> Response {
+    let WaitQuery { selection, count, timeout } = query;
+    let (log, keys) = (account.request_log.snapshot(), BlankedKeys::of(account, Some(secrets)));
+    let selected = examined.selected.iter().filter_map(|number| log.entry(*number));
+    let requests: Vec<_> = selected.map(|entry| shapes::shown(entry, &keys)).collect();
+    let dropped = examined.selected.len() - requests.len();
+    let found = WaitAnswer {
+        count: examined.selected.len(),
+        dropped: Some(dropped).filter(|dropped| *dropped > 0),
+        requests,
+    };
+    let until = match end {
+        WaitEnd::Enough => return Json(found).into_response(),
+        WaitEnd::TimedOut => format!("within {timeout:?}"),
+        WaitEnd::Closed => "in time".to_owned(),
+    };
+    let others = examined.others.iter().filter_map(|(number, missed)| {
+        log.entry(*number).map(|entry| other(entry, missed, &keys))
+    });
+    let answer = WaitTimeoutAnswer {
+        error: format!("{} of {count} requests came {until}", found.count),
+        others: others.collect(),
+        report: reported(selection, &log, &keys),
+        found,
+    };
+    (StatusCode::REQUEST_TIMEOUT, Json(answer)).into_response()
 }
 
-/// The numbers of the entries that came while a client waited. Only the log keeps the entries, within
-/// its bounds.
-#[derive(Default)]
-struct NewEntries {
-    wanted: Vec<u64>,
-    /// The latest of the others, with the first filter that does not take each.
-    others: VecDeque<(u64, &'static str)>,
-}
-
-impl NewEntries {
-    /// Reads until `count` entries came that `filter` takes, or nothing more will come.
-    async fn collect(&mut self, mut follower: Follower, filter: &EntryFilter, count: usize) {
-        while self.wanted.len() < count
-            && let Some(news) = follower.next().await
-        {
-            if news.cleared {
-                *self = Self::default();
-            }
-            if let Some(entry) = news.entry {
-                match filter.missed_by(&entry) {
-                    None => self.wanted.push(entry.number()),
-                    Some(missed) => self.others.push_back((entry.number(), missed)),
-                }
-            }
-            if self.others.len() > MOST_OTHERS {
-                self.others.pop_front();
-            }
-        }
+fn reported(selection: &Selection, log: &LogSnapshot, keys: &BlankedKeys) -> ReportAnswer {
+    let report = selection.report(&log.entries, keys);
+    ReportAnswer {
+        report: report.text(&selection.described(), log.dropped),
+        nearest: report.into_nearest(),
     }
 }
 
@@ -210,7 +217,16 @@ fn other(entry: &Entry, missed: &'static str, keys: &BlankedKeys) -> OtherAnswer
     }
 }
 
-/// `GET /_mynah/accounts/{id}/requests/stream`: entries as they come, as server-sent events.
+/// The documents of `entries`.
+pub(crate) fn documents<'e>(
+    account: &AccountState,
+    entries: impl IntoIterator<Item = &'e Arc<Entry>>,
+) -> Vec<Value> {
+    let keys = BlankedKeys::of(account, None);
+    entries.into_iter().map(|entry| shapes::document(entry, &keys)).collect()
+}
+
+/// `GET /_mynah/accounts/{id}/requests/stream`: entries when they are added, as server-sent events.
 pub(super) async fn stream_requests(
     State(registry): State<Arc<AccountRegistry>>,
     State(secrets): State<Secrets>,
@@ -221,51 +237,52 @@ pub(super) async fn stream_requests(
     const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
     const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
     let account = registry.require(&id)?;
-    let FeedQuery { filter, from } = query::feed(query, &headers, registry.routes())?;
-    let watch = registry.watch(&account)?;
+    let StreamQuery { filter, from } = query::stream(query, &headers, registry.routes())?;
+    let permit = registry.watch(&account)?;
     let follower = account.request_log.follow(from);
     let headers = [(header::CONTENT_TYPE, EVENTS), (header::CACHE_CONTROL, NO_STORE)];
-    Ok((headers, Body::from_stream(events(account, secrets, follower, filter, watch)))
+    Ok((headers, Body::from_stream(events(account, secrets, follower, filter, permit)))
         .into_response())
 }
 
-/// The events of a feed. A comment comes first: whoever has read it misses nothing from then on.
+/// The events of a stream. The first is a comment: every entry that is added after it is sent.
 fn events(
     account: Arc<AccountState>,
     secrets: Secrets,
     mut follower: Follower,
     filter: EntryFilter,
-    watch: WatcherPermit,
+    permit: WatcherPermit,
 ) -> impl futures::Stream<Item = Result<Bytes, std::convert::Infallible>> {
     stream! {
-        let _watch = watch;
+        let _permit = permit;
         yield Ok(Bytes::from_static(b": following\n\n"));
         loop {
-            let news = match tokio::time::timeout(HEARTBEAT, follower.next()).await {
-                Ok(Some(news)) => news,
+            let update = match tokio::time::timeout(HEARTBEAT, follower.next()).await {
+                Ok(Some(update)) => update,
                 Ok(None) => break,
                 Err(_) => {
                     yield Ok(Bytes::from_static(b": still following\n\n"));
                     continue;
                 }
             };
-            if news.cleared {
+            if update.cleared {
                 yield Ok(Bytes::from_static(b"event: cleared\ndata: {}\n\n"));
             }
-            if news.missed > 0 {
-                let missed = news.missed;
+            if update.missed > 0 {
+                let missed = update.missed;
                 yield Ok(Bytes::from(format!("event: dropped\ndata: {{\"count\":{missed}}}\n\n")));
             }
-            if let Some(entry) = news.entry.filter(|entry| filter.takes(entry)) {
+            if let Some(entry) = update.entry.filter(|entry| filter.takes(entry)) {
                 yield Ok(event(&entry, &BlankedKeys::of(&account, Some(&secrets))));
             }
         }
     }
 }
 
+#[expect(clippy::expect_used, reason = "strings, numbers and string-keyed maps are valid JSON")]
 fn event(entry: &Entry, keys: &BlankedKeys) -> Bytes {
     let shown = shapes::shown(entry, keys);
-    // What serde_json writes has no line end, so it is one line of data.
-    let data = serde_json::to_string(&shown).unwrap_or_default();
+    // serde_json writes no line breaks, so it is one line of data.
+    let data = serde_json::to_string(&shown).expect("an entry is valid JSON");
     Bytes::from(format!("id: {}\nevent: request\ndata: {data}\n\n", entry.number()))
 }

@@ -1,6 +1,5 @@
 //! Blanks keys in entries of the request log: the values of the headers that hold them, the
-//! account's own keys wherever they stand, and in URLs and headers every other account's keys and the
-//! admin token.
+//! account's own keys anywhere, and in URLs and headers every other account's keys and the admin token.
 
 use serde_json::{Map, Value};
 
@@ -11,7 +10,7 @@ use crate::http::secrets::Secrets;
 use crate::http::secrets::decoded;
 use crate::http::secrets::separates;
 
-/// What stands in the place of a key.
+/// The text that replaces a key.
 const BLANK: &str = "[redacted]";
 /// Headers whose values are keys.
 const KEY_HEADERS: [&str; 14] = [
@@ -35,8 +34,8 @@ const KEY_HEADERS: [&str; 14] = [
 const KEY_PARAMETERS: [&str; 6] =
     ["api_key", "api-key", "apikey", "x-api-key", "access_token", "authorization"];
 
-/// The keys to be blanked: the account's own wherever they stand, and in URLs and headers every
-/// other account's and the admin token, too.
+/// The keys to be blanked: the account's own anywhere, and in URLs and headers also every other
+/// account's and the admin token.
 pub(super) struct BlankedKeys {
     own: Vec<ApiKey>,
     secrets: Option<Secrets>,
@@ -46,7 +45,7 @@ impl BlankedKeys {
     pub(super) fn of(account: &AccountState, secrets: Option<&Secrets>) -> Self {
         let mut own = account.keys();
         own.retain(|key| !key.reveal().is_empty());
-        // A key may be the beginning of another, whose rest would be left.
+        // A key may be a prefix of another, so the longest are replaced first.
         own.sort_by_key(|key| std::cmp::Reverse(key.reveal().len()));
         Self { own, secrets: secrets.cloned() }
     }
@@ -68,14 +67,13 @@ impl BlankedKeys {
         }
         let text = self.blanked(text.to_owned());
         let pieces = text.split_inclusive(separates).map(|piece| {
-            let word = piece.trim_end_matches(separates);
-            let rest = piece.get(word.len()..).unwrap_or_default();
+            let (word, rest) = piece.split_at(piece.trim_end_matches(separates).len());
             if self.is_secret(word) { [BLANK, rest] } else { [word, rest] }
         });
         pieces.flatten().collect()
     }
 
-    /// A query without any secret, nor the values of parameters that are keys by their name.
+    /// A query without any secret and without the values of parameters whose name says that they are keys.
     pub(super) fn blanked_query(&self, query: &str) -> String {
         let parameters = query.split('&').map(|parameter| {
             let Some((name, value)) = parameter.split_once('=') else {
@@ -88,14 +86,14 @@ impl BlankedKeys {
         parameters.collect::<Vec<_>>().join("&")
     }
 
-    /// Whether `text` is a secret or, once decoded, has a key of the account in it.
+    /// Whether `text` is a secret or, percent-decoded, contains a key of the account.
     fn is_secret(&self, text: &str) -> bool {
         let plain = decoded(text);
         let has_own = plain != text && self.own.iter().any(|key| plain.contains(key.reveal()));
         has_own || self.secrets.as_ref().is_some_and(|secrets| secrets.is_one(&plain))
     }
 
-    /// `value` without keys, be they in texts or in the names of fields.
+    /// `value` without keys in texts and in the names of fields.
     pub(super) fn blanked_json(&self, value: Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.blanked(text)),

@@ -1,50 +1,65 @@
 //! Queries of the request log. Unknown parameters are refused, because a misspelt filter would select
 //! everything.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
 
+use super::pattern::EntryPattern;
+use super::selection::{MATCH, Selection};
 use crate::app::request_log::{EntryFilter, Since, StatusFilter};
 use crate::clock::parse_rfc3339;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::domain::fault_rule::RouteTable;
 use crate::http::response::pages::ListQuery;
 
-/// How long is waited where the query does not say.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// The longest wait: ten minutes, as long as a test may take.
-const MOST_PATIENCE: Duration = Duration::from_mins(10);
+/// The timeout of a wait whose query gives none.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest timeout of a wait.
+const LONGEST_TIMEOUT: Duration = Duration::from_mins(10);
 
-/// What a listing takes.
+/// The parameters of a listing.
 pub(super) struct ListingQuery {
-    pub(super) filter: EntryFilter,
-    /// So many of the latest.
+    pub(super) selection: Selection,
+    /// Only the latest entries, at most so many.
     pub(super) limit: Option<usize>,
+    /// Whether the answer has a report.
+    pub(super) report: bool,
 }
 
-/// What a wait takes.
+/// The parameters of a wait.
 pub(super) struct WaitQuery {
-    pub(super) filter: EntryFilter,
+    /// Shared with the threads that compare entries.
+    pub(super) selection: Arc<Selection>,
     pub(super) count: usize,
     pub(super) timeout: Duration,
 }
 
-/// What a feed takes.
-pub(super) struct FeedQuery {
+/// The parameters of an event stream.
+pub(super) struct StreamQuery {
     pub(super) filter: EntryFilter,
-    /// The number of the entry after which it begins; now otherwise.
+    /// The number of the entry after which it begins; `None` for entries to come.
     pub(super) from: Option<u64>,
 }
 
 /// Reads a listing's query.
 pub(super) fn listing(query: ListQuery, routes: &RouteTable) -> Result<ListingQuery, FieldError> {
-    let mut limit = None;
-    let filter = filter(query, routes, &["limit"], |_, value| {
-        limit = Some(value.parse().map_err(|_| bad("limit", "a whole number of 0 or more"))?);
+    let (mut pattern, mut limit, mut report) = (EntryPattern::default(), None, false);
+    let filter = filter(query, routes, &["limit", MATCH, "report"], |name, value| {
+        match (name, value) {
+            (MATCH, text) => pattern = EntryPattern::parse(text)?,
+            ("report", "true") => report = true,
+            ("report", "false") => report = false,
+            ("report", _) => return Err(bad("report", "true or false")),
+            (_, limit_text) => {
+                let number = limit_text.parse();
+                limit = Some(number.map_err(|_| bad("limit", "a whole number of 0 or more"))?);
+            }
+        }
         Ok(())
     })?;
-    Ok(ListingQuery { filter, limit })
+    Ok(ListingQuery { selection: Selection { filter, pattern }, limit, report })
 }
 
 /// Reads a wait's query, for a log of at most `most` entries.
@@ -58,38 +73,43 @@ pub(super) fn wait(
         return Err(FieldError::new("count", FieldErrorKind::NotAllowed, message)
             .in_the(FieldLocation::Query));
     }
-    let (mut count, mut timeout) = (1, PATIENCE);
-    let filter = filter(query, routes, &["count", "timeout"], |name, value| {
-        if name == "timeout" {
-            timeout = duration(value)
-                .filter(|it| *it <= MOST_PATIENCE)
-                .ok_or_else(|| bad("timeout", "a time of at most ten minutes: 5s, 500ms, 2m"))?;
-            return Ok(());
+    let (mut pattern, mut count, mut timeout) = (EntryPattern::default(), 1, DEFAULT_TIMEOUT);
+    let filter = filter(query, routes, &["count", "timeout", MATCH], |name, value| {
+        match name {
+            MATCH => pattern = EntryPattern::parse(value)?,
+            "timeout" => {
+                let wanted = "a time of at most ten minutes: 5s, 500ms, 2m";
+                let given = duration(value).filter(|timeout| *timeout <= LONGEST_TIMEOUT);
+                timeout = given.ok_or_else(|| bad("timeout", wanted))?;
+            }
+            _ => {
+                let number = value.parse().ok().filter(|number| (1..=most).contains(number));
+                let wanted = || bad("count", &format!("a whole number from 1 to {most}"));
+                count = number.ok_or_else(wanted)?;
+            }
         }
-        let number = value.parse().ok().filter(|number| (1..=most).contains(number));
-        count = number.ok_or_else(|| bad("count", &format!("a whole number from 1 to {most}")))?;
         Ok(())
     })?;
-    Ok(WaitQuery { filter, count, timeout })
+    Ok(WaitQuery { selection: Arc::new(Selection { filter, pattern }), count, timeout })
 }
 
-/// Reads a feed's query, and where a client that comes again had been.
-pub(super) fn feed(
+/// Reads an event stream's query, and the position of a client that reconnects.
+pub(super) fn stream(
     query: ListQuery,
     headers: &HeaderMap,
     routes: &RouteTable,
-) -> Result<FeedQuery, FieldError> {
+) -> Result<StreamQuery, FieldError> {
     let filter = filter(query, routes, &[], |_, _| Ok(()))?;
-    let again = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
-    let from = again.or(match filter.since {
+    let last_event = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let from = last_event.or(match filter.since {
         Some(Since::Number(number)) => Some(number),
         Some(Since::Time(_)) => Some(0),
         None => None,
     });
-    Ok(FeedQuery { filter, from })
+    Ok(StreamQuery { filter, from })
 }
 
-/// Reads the filters, and hands what is named in `others` to `other`.
+/// Reads the filters, and gives the parameters named in `others` to `other`.
 fn filter(
     query: ListQuery,
     routes: &RouteTable,

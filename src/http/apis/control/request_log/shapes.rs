@@ -1,4 +1,4 @@
-//! The JSON of entries.
+//! The documents of entries: their JSON.
 
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use crate::clock::rfc3339;
 use crate::domain::conversation::Turn;
 use crate::domain::{BackendName, OutputMode, Part, Prompt};
 
-/// A request, what became of it, and why.
+/// A request, its response, and why the response is as it is.
 #[derive(Serialize)]
 pub(super) struct EntryAnswer {
     number: u64,
-    /// When it came, on the account's clock.
+    /// When it arrived, on the account's clock.
     time: String,
     request_id: String,
     method: String,
@@ -28,10 +28,10 @@ pub(super) struct EntryAnswer {
     headers: Map<String, Value>,
     #[serde(flatten)]
     body: BodyAnswer,
-    /// `null` when the client went away before.
-    answer: Option<GivenAnswer>,
+    /// `null` if the client disconnected before.
+    answer: Option<ResponseAnswer>,
     end: &'static str,
-    /// What the model was shown and who answered; `null` when none was asked.
+    /// What the model was shown and what answered; `null` if no model was asked.
     model: Option<ModelAnswer>,
     limit: Option<LimitAnswer>,
     charge: Option<String>,
@@ -39,7 +39,7 @@ pub(super) struct EntryAnswer {
     timing: TimingAnswer,
 }
 
-/// A body: an object where it is one in JSON, else its text.
+/// A body: an object if it is one in JSON, else its text.
 #[derive(Serialize)]
 struct BodyAnswer {
     body: Value,
@@ -49,7 +49,7 @@ struct BodyAnswer {
 }
 
 #[derive(Serialize)]
-struct GivenAnswer {
+struct ResponseAnswer {
     status: u16,
     headers: Map<String, Value>,
     #[serde(flatten)]
@@ -61,16 +61,16 @@ struct GivenAnswer {
 #[derive(Serialize)]
 struct WordAnswer {
     text: String,
-    /// Since the request came.
+    /// Since the request arrived.
     at_us: u64,
 }
 
 #[derive(Serialize)]
 struct ModelAnswer {
     backend: &'static str,
-    /// `null` where no rule answered.
+    /// `null` if no rule answered.
     rule: Option<String>,
-    /// Why no answer was made, where that failed.
+    /// Why the model gave no reply.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
     near_misses: Vec<Value>,
@@ -86,7 +86,7 @@ struct LimitAnswer {
     window_ends: i64,
 }
 
-/// The fault that a request met: what it is called among effects, and how long it waits first.
+/// The fault that took effect: the name of its effect, and its delay.
 #[derive(Serialize)]
 struct FaultAnswer {
     effect: &'static str,
@@ -103,7 +103,13 @@ struct TimingAnswer {
     own_us: u64,
 }
 
-/// The JSON of `entry`.
+/// The document of `entry` as a value.
+#[expect(clippy::expect_used, reason = "strings, numbers and string-keyed maps are valid JSON")]
+pub(super) fn document(entry: &Entry, keys: &BlankedKeys) -> Value {
+    serde_json::to_value(shown(entry, keys)).expect("an entry is valid JSON")
+}
+
+/// The document of `entry`, to be serialised.
 pub(super) fn shown(entry: &Entry, keys: &BlankedKeys) -> EntryAnswer {
     let request = &entry.request;
     EntryAnswer {
@@ -116,7 +122,7 @@ pub(super) fn shown(entry: &Entry, keys: &BlankedKeys) -> EntryAnswer {
         route: request.route,
         headers: keys.blanked_lines(&request.headers),
         body: body(request.body.as_ref(), keys),
-        answer: entry.answer.as_ref().map(|answer| given(answer, keys)),
+        answer: entry.answer.as_ref().map(|answer| response(answer, keys)),
         end: match entry.end {
             ResponseEnd::Complete => "complete",
             ResponseEnd::Broken => "broken",
@@ -130,7 +136,7 @@ pub(super) fn shown(entry: &Entry, keys: &BlankedKeys) -> EntryAnswer {
         charge: entry.charge.map(|charge| charge.to_string()),
         fault: entry.fault.as_ref().map(|fault| FaultAnswer {
             effect: fault.act.name(),
-            delay_ms: u64::try_from(fault.delay.as_millis()).unwrap_or(u64::MAX),
+            delay_ms: millis(fault.delay),
         }),
         timing: timing(&entry.took),
     }
@@ -148,20 +154,20 @@ fn body(text: Option<&BodyExcerpt>, keys: &BlankedKeys) -> BodyAnswer {
     BodyAnswer { body, body_bytes: text.length(), body_cut: text.is_cut() }
 }
 
-fn given(given: &LoggedResponse, keys: &BlankedKeys) -> GivenAnswer {
-    let words = given.words.as_ref().map(|words| {
+fn response(response: &LoggedResponse, keys: &BlankedKeys) -> ResponseAnswer {
+    let words = response.words.as_ref().map(|words| {
         let mut start = 0;
         let word = words.iter().map(|word| {
-            let text = given.body.between(start, word.end).into_owned();
+            let text = response.body.between(start, word.end).into_owned();
             start = word.end;
             WordAnswer { text: keys.blanked(text), at_us: micros(word.at) }
         });
         word.collect()
     });
-    GivenAnswer {
-        status: given.status,
-        headers: keys.blanked_lines(&given.headers),
-        body: body(Some(&given.body), keys),
+    ResponseAnswer {
+        status: response.status,
+        headers: keys.blanked_lines(&response.headers),
+        body: body(Some(&response.body), keys),
         words,
     }
 }
@@ -232,6 +238,12 @@ fn timing(took: &Timing) -> TimingAnswer {
     }
 }
 
+#[expect(clippy::expect_used, reason = "delays are given as milliseconds in 64 bits")]
+fn millis(delay: Duration) -> u64 {
+    u64::try_from(delay.as_millis()).expect("a delay has at most 64 bits of milliseconds")
+}
+
+#[expect(clippy::expect_used, reason = "64 bits of microseconds are 584,000 years")]
 fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+    u64::try_from(time.as_micros()).expect("a request takes less than 584,000 years")
 }
