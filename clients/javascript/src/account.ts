@@ -1,4 +1,4 @@
-import type { Ask, Control } from './control.js';
+import type { AskOfAccount, Control } from './control.js';
 import type {
   AccountChanges,
   AccountOptions,
@@ -6,13 +6,13 @@ import type {
   Entry,
   JournalFilter,
   Snapshot,
-} from './forms.js';
+} from './types.js';
 import { Journal, type Patience } from './journal.js';
 import { Clock, Faults, Replies, time } from './parts.js';
 import type { RequestPattern } from './pattern.js';
 
 /** Default timeout of {@link Account.waitFor} in milliseconds. */
-const PATIENCE = 5000;
+const WAIT_TIMEOUT = 5000;
 
 /** An account of a server, selected by its key. */
 export class Account {
@@ -51,7 +51,7 @@ export class Account {
     const json = 'application/json';
     this.runnerHeaders = { 'content-type': json, 'x-api-key': key };
     this.charactersHeaders = { 'content-type': json, authorization: `Bearer ${key}` };
-    const ask: Ask = (method, path, body) => control.ask(method, `${this.#path}${path}`, body);
+    const ask: AskOfAccount = (method, path, body) => control.ask(method, `${this.#path}${path}`, body);
     this.clock = new Clock(ask);
     this.faults = new Faults(ask);
     this.replies = new Replies(ask);
@@ -78,10 +78,7 @@ export class Account {
 
   /** Removes the account and all its data. Does nothing if it is already gone. */
   async remove(): Promise<void> {
-    const answer = await this.#control.send('DELETE', this.#path);
-    if (answer.status >= 400 && answer.status !== 404) {
-      await this.#control.ask('DELETE', this.#path);
-    }
+    await this.#control.ask('DELETE', this.#path, undefined, [404]);
     this.#removed(this.id);
   }
 
@@ -103,8 +100,8 @@ export class Account {
   /** Creates an account from a copy of this one, which must be removed, too. */
   async fork(options: AccountOptions = {}): Promise<Account> {
     const body = newAccount(options);
-    const made = await this.#control.ask<Made>('POST', `${this.#path}/fork`, body);
-    return this.#forked(made.id, made.key);
+    const created = await this.#control.ask<CreatedAccount>('POST', `${this.#path}/fork`, body);
+    return this.#forked(created.id, created.key);
   }
 
   /** The requests that match `filter` (on the server), oldest first. */
@@ -119,7 +116,7 @@ export class Account {
 
   /** Waits for a request that matches `pattern` and returns the first; fails after `timeoutMs` (5000). */
   waitFor(pattern: RequestPattern, patience: Patience = {}): Promise<Entry> {
-    return this.journal.expectRequest(pattern, { timeoutMs: PATIENCE, ...patience });
+    return this.journal.expectRequest(pattern, { timeoutMs: WAIT_TIMEOUT, ...patience });
   }
 
   /** Fails unless a request matches `pattern`; returns the first. */
@@ -143,7 +140,7 @@ export class Account {
 }
 
 /** @internal The server's answer to the creation of an account. */
-export interface Made extends AccountState {
+export interface CreatedAccount extends AccountState {
   key: string;
 }
 

@@ -15,10 +15,10 @@ export class MynahError extends Error {
 }
 
 /** Calls the control plane below the path of one account. */
-export type Ask = <T>(method: string, path: string, body?: unknown) => Promise<T>;
+export type AskOfAccount = <T>(method: string, path: string, body?: unknown) => Promise<T>;
 
 /** An answer of the control plane. */
-export interface Answer {
+interface Answer {
   status: number;
   /** Parsed JSON; `undefined` without a body. */
   body: unknown;
@@ -40,33 +40,36 @@ export class Control {
     this.#token = token;
   }
 
-  /** Sends a request and returns the body of the answer. Throws {@link MynahError} on errors. */
-  async ask<T>(method: string, path: string, body?: unknown): Promise<T> {
-    const answer = await this.send(method, path, body);
-    if (answer.status >= 400) throw refused(method, path, answer);
+  /**
+   * Sends a request and returns the body of the answer. Throws {@link MynahError} on errors whose
+   * status is not in `expected`.
+   */
+  async ask<T>(method: string, path: string, body?: unknown, expected: number[] = []): Promise<T> {
+    const answer = await this.#send(method, path, body);
+    const isRefusal = answer.status >= 400 && !expected.includes(answer.status);
+    if (isRefusal) throw refused(method, path, answer);
     return answer.body as T;
   }
 
-  /** Sends a request and returns the answer, whatever its status. */
-  send(method: string, path: string, body?: unknown): Promise<Answer> {
+  #send(method: string, path: string, body?: unknown): Promise<Answer> {
     const url = new URL(`${this.url}/_mynah${path}`);
     const headers: Record<string, string> = {};
     if (this.#token !== undefined) headers['authorization'] = `Bearer ${this.#token}`;
     // Changes need a JSON content type, even without a body.
     if (method !== 'GET' && method !== 'DELETE') headers['content-type'] = 'application/json';
-    const text = body === undefined ? undefined : JSON.stringify(body);
-    if (text !== undefined) headers['content-length'] = String(Buffer.byteLength(text));
+    const content = body === undefined ? undefined : JSON.stringify(body);
+    if (content !== undefined) headers['content-length'] = String(Buffer.byteLength(content));
     const { request } = url.protocol === 'https:' ? https : http;
     return new Promise((done, failed) => {
-      const fail = (fault: Error) => failed(unreachable(this.url, fault));
+      const fail = (error: Error) => failed(unreachable(this.url, error));
       const sent = request(url, { method, headers, agent: false }, (answer) => {
-        let said = '';
-        answer.setEncoding('utf8').on('data', (part: string) => (said += part));
+        let text = '';
+        answer.setEncoding('utf8').on('data', (part: string) => (text += part));
         answer.on('error', fail);
-        answer.on('end', () => done({ status: answer.statusCode ?? 0, body: parsed(said) }));
+        answer.on('end', () => done({ status: answer.statusCode ?? 0, body: parsed(text) }));
       });
       sent.on('error', fail);
-      sent.end(text);
+      sent.end(content);
     });
   }
 }
@@ -78,11 +81,12 @@ export function query(parameters: object): string {
   return written.length > 0 ? `?${new URLSearchParams(written)}` : '';
 }
 
-function unreachable(url: string, fault: Error): Error {
-  return new Error(`Mynah at ${url} does not answer: ${fault.message}`, { cause: fault });
+function unreachable(url: string, error: Error): Error {
+  return new Error(`Mynah at ${url} does not answer: ${error.message}`, { cause: error });
 }
 
-function parsed(text: string): unknown {
+/** JSON, or the text itself if it is not JSON; `undefined` if it is empty. */
+export function parsed(text: string): unknown {
   if (text === '') return undefined;
   try {
     return JSON.parse(text);
@@ -92,11 +96,11 @@ function parsed(text: string): unknown {
 }
 
 function refused(method: string, path: string, answer: Answer): MynahError {
-  const said = (answer.body as { error?: unknown } | undefined)?.error ?? 'no reason given';
+  const reason = (answer.body as { error?: unknown } | undefined)?.error ?? 'no reason given';
   const hint =
     answer.status === 401 || answer.status === 403
       ? ' (does it want a token? give it as `adminToken` or MYNAH_ADMIN_TOKEN)'
       : '';
-  const message = `${method} /_mynah${path}: ${answer.status}: ${String(said)}${hint}`;
+  const message = `${method} /_mynah${path}: ${answer.status}: ${String(reason)}${hint}`;
   return new MynahError(message, answer.status);
 }

@@ -1,7 +1,7 @@
 /** Stops what `global-setup` started, for jest. */
-import { held } from './held.js';
+import { shared } from './shared-server.js';
 
 /** Stops the server if one was started. */
 export default async function teardown(): Promise<void> {
-  await held.stop();
+  await shared.stop();
 }

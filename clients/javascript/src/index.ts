@@ -7,4 +7,4 @@ export { MynahError } from './control.js';
 export { RequestAssertionError } from './report.js';
 export type { RequestPattern } from './pattern.js';
 export type { StartOptions } from './process.js';
-export type * from './forms.js';
+export type * from './types.js';

@@ -1,5 +1,5 @@
 import { query, type Control } from './control.js';
-import type { Entry, JournalFilter, Listing } from './forms.js';
+import type { Entry, JournalFilter, Listing } from './types.js';
 import { checkPattern, differences, type RequestPattern } from './pattern.js';
 import { described, nearMiss, received, RequestAssertionError } from './report.js';
 
@@ -70,10 +70,7 @@ export class Journal {
   /** The entries after `since`, as soon as there are any; none if the time is over. */
   async #next(since: number, timeoutMs: number): Promise<Entry[]> {
     const path = `${this.#path}/wait?since=${since}&timeout=${Math.ceil(timeoutMs)}ms`;
-    const answer = await this.#control.send('GET', path);
-    if (answer.status === 408) return [];
-    if (answer.status >= 400) return this.#control.ask('GET', path);
-    return (answer.body as Listing).requests;
+    return (await this.#control.ask<Listing>('GET', path, undefined, [408])).requests;
   }
 
   /** All requests as text. */

@@ -1,6 +1,6 @@
-import { Account, newAccount, type Made } from './account.js';
+import { Account, newAccount, type CreatedAccount } from './account.js';
 import { Control } from './control.js';
-import type { AccountOptions, AccountState } from './forms.js';
+import type { AccountOptions, AccountState } from './types.js';
 import { startProcess, type ServerProcess, type StartOptions } from './process.js';
 
 /** Seconds without a request after which an account left by a test is removed. */
@@ -45,8 +45,8 @@ export class Mynah {
    */
   async account(options: AccountOptions = {}): Promise<Account> {
     const body = newAccount({ seed: 1, ttl: LONGEST_UNUSED, ...options });
-    const made = await this.#control.ask<Made>('POST', '/accounts', body);
-    return this.#holding(made.id, made.key);
+    const created = await this.#control.ask<CreatedAccount>('POST', '/accounts', body);
+    return this.#holding(created.id, created.key);
   }
 
   /** An existing account, for example one of the fixtures, with its key. */

@@ -1,4 +1,4 @@
-import { query, type Ask } from './control.js';
+import { query, type AskOfAccount } from './control.js';
 import type {
   Api,
   ClockState,
@@ -8,7 +8,7 @@ import type {
   Rule,
   StandingFault,
   StandingRule,
-} from './forms.js';
+} from './types.js';
 
 /** A time in the format of the control plane. */
 export function time(at: string | Date): string {
@@ -18,7 +18,7 @@ export function time(at: string | Date): string {
 /** An account's clock; it drives times in answers, limits and streams. */
 export class Clock {
   /** @internal */
-  constructor(private readonly ask: Ask) {}
+  constructor(private readonly ask: AskOfAccount) {}
 
   /** Its state. */
   state(): Promise<ClockState> {
@@ -58,7 +58,7 @@ export class Clock {
 /** An account's faults. */
 export class Faults {
   /** @internal */
-  constructor(private readonly ask: Ask) {}
+  constructor(private readonly ask: AskOfAccount) {}
 
   /** All faults, in the order in which they are considered. */
   list(): Promise<StandingFault[]> {
@@ -84,7 +84,7 @@ export class Faults {
 /** The replies of an account: the queue and the rules. */
 export class Replies {
   /** @internal */
-  constructor(private readonly ask: Ask) {}
+  constructor(private readonly ask: AskOfAccount) {}
 
   /** Rules and queue, with how often each rule has answered. */
   list(): Promise<RepliesState> {

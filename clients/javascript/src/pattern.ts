@@ -1,4 +1,4 @@
-import type { Api, Entry } from './forms.js';
+import type { Api, Entry } from './types.js';
 
 /**
  * Criteria for a request; all given ones must match. Objects are compared in the given fields,

@@ -32,7 +32,7 @@ export interface ServerProcess {
 /** Number of characters of the log that are kept. */
 const MOST_LOG = 64 * 1024;
 /** Milliseconds beyond its grace after which a server is killed. */
-const PATIENCE = 5000;
+const KILL_AFTER = 5000;
 /** The grace of the server in seconds, short so that a test run ends quickly. */
 const GRACE = 1;
 
@@ -40,8 +40,8 @@ const GRACE = 1;
 export async function startProcess(options: StartOptions): Promise<ServerProcess> {
   const binary = options.binary ?? process.env['MYNAH_BINARY'] ?? 'mynah';
   const flags = flagsOf(options);
-  const patience = Number(flags['grace'] || 10) * 1000 + PATIENCE;
-  const args = ['-e', SUPERVISOR, '--', String(patience), binary, 'serve', ...written(flags)];
+  const timeout = Number(flags['grace'] || 10) * 1000 + KILL_AFTER;
+  const args = ['-e', SUPERVISOR, '--', String(timeout), binary, 'serve', ...argumentsOf(flags)];
   const child = spawn(process.execPath, args, { env: environment(options), stdio: 'pipe' });
   const ended = new Promise<number | null>((done) => child.once('close', done));
   // The supervisor may exit before its standard input is closed.
@@ -82,7 +82,7 @@ function flagsOf(options: StartOptions): Record<string, string | number | boolea
   };
 }
 
-function written(flags: Record<string, string | number | boolean>): string[] {
+function argumentsOf(flags: Record<string, string | number | boolean>): string[] {
   return Object.entries(flags).flatMap(([name, value]) => {
     if (value === false) return [];
     return value === true ? [`--${name}`] : [`--${name}`, String(value)];
@@ -103,12 +103,12 @@ function environment(options: StartOptions): NodeJS.ProcessEnv {
 /** Resolves with the URL of the `Ready` line. */
 function ready(child: ChildProcess & { stdout: NodeJS.ReadableStream }): Promise<string> {
   return new Promise((done) => {
-    let said = '';
+    let output = '';
     child.stdout.setEncoding('utf8');
     child.stdout.on('data', (text: string) => {
-      said += text;
-      const url = /^Ready on (\S+)$/m.exec(said)?.[1];
-      if (url === undefined || !said.endsWith('\n')) return;
+      output += text;
+      const url = /^Ready on (\S+)$/m.exec(output)?.[1];
+      if (url === undefined || !output.endsWith('\n')) return;
       child.stdout.removeAllListeners('data').resume();
       done(url);
     });

@@ -1,4 +1,4 @@
-import type { Entry, Listing } from './forms.js';
+import type { Entry, Listing } from './types.js';
 import { differences, distance, type Difference, type RequestPattern } from './pattern.js';
 
 /** Maximum number of requests in a report. */

@@ -8,15 +8,15 @@
  */
 export const SUPERVISOR = `
 const { spawn } = require('node:child_process');
-const [patience, binary, ...args] = process.argv.slice(1);
+const [timeout, binary, ...args] = process.argv.slice(1);
 const server = spawn(binary, args, { stdio: ['ignore', 'inherit', 'inherit'] });
 const stop = () => {
   server.kill('SIGTERM');
-  setTimeout(() => server.kill('SIGKILL'), Number(patience)).unref();
+  setTimeout(() => server.kill('SIGKILL'), Number(timeout)).unref();
 };
-server.on('error', (fault) => {
+server.on('error', (error) => {
   process.exitCode = 127;
-  process.stderr.write('cannot start: ' + fault.message + '\\n', () => process.exit());
+  process.stderr.write('cannot start: ' + error.message + '\\n', () => process.exit());
 });
 server.on('exit', (code) => process.exit(code ?? 1));
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, stop);

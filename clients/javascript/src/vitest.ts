@@ -1,7 +1,7 @@
 /** vitest's `test` with an account for each test. */
 import { test as base, type TestAPI } from 'vitest';
 import type { Account } from './account.js';
-import type { AccountOptions } from './forms.js';
+import type { AccountOptions } from './types.js';
 import { Mynah } from './mynah.js';
 
 /** The fixtures of a test. */

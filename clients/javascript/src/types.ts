@@ -149,8 +149,8 @@ export interface StandingFault extends Fault {
   fired: number;
 }
 
-/** A body: parsed if it is JSON, else its text; `null` if it was not read. */
-interface JournalBody {
+/** A body: an object if it is a JSON object, else its text; `null` if it was not read. */
+interface LoggedBody {
   body: any;
   body_bytes: number;
   /** Only the beginning of a body of more than 64 KiB is kept, as text. */
@@ -158,7 +158,7 @@ interface JournalBody {
 }
 
 /** An entry of the request log: a request, its answer, and how it was generated. */
-export interface Entry extends JournalBody {
+export interface Entry extends LoggedBody {
   number: number;
   /** Time of arrival on the account's clock. */
   time: string;
@@ -169,7 +169,7 @@ export interface Entry extends JournalBody {
   route: string | null;
   headers: Record<string, string>;
   /** `null` if the client disconnected before it. */
-  answer: (JournalBody & {
+  answer: (LoggedBody & {
     status: number;
     headers: Record<string, string>;
     /** The words of a stream. */

@@ -1,19 +1,19 @@
 import type { Mynah } from './mynah.js';
 
 /** The server of the run, between setup and teardown. */
-interface Held {
+interface SharedServer {
   mynah?: Mynah | undefined;
   stop(): Promise<void>;
 }
 
 // jest may load setup and teardown in separate module registries, so the global object holds it.
-const HELD = Symbol.for('@mynah/testing: the server of the run');
-const holder = globalThis as { [HELD]?: Held };
+const KEY = Symbol.for('@mynah/testing: the server of the run');
+const holder = globalThis as { [KEY]?: SharedServer };
 
-export const held: Held = (holder[HELD] ??= {
+export const shared: SharedServer = (holder[KEY] ??= {
   async stop() {
-    const mynah = held.mynah;
-    held.mynah = undefined;
+    const mynah = shared.mynah;
+    shared.mynah = undefined;
     if (mynah === undefined) return;
     delete process.env['MYNAH_URL'];
     await mynah.stop();
