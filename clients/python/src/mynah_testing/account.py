@@ -53,9 +53,9 @@ class Account:
     methods here.
     """
 
-    def __init__(self, control: Control, made: dict[str, Any]) -> None:
-        self.id: str = made["id"]
-        self._key: str | None = made.get("key")
+    def __init__(self, control: Control, created: dict[str, Any]) -> None:
+        self.id: str = created["id"]
+        self._key: str | None = created.get("key")
         self._control = control
         self._on_fork: Callable[[Account], None] = lambda _: None
         self.clock = Clock(self.call)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 #: Timeout of an answer of the control plane in seconds, except for waits.
-PATIENCE = 30.0
+ANSWER_TIMEOUT = 30.0
 
 
 class MynahError(Exception):
@@ -24,7 +24,7 @@ class MynahError(Exception):
 class ControlError(MynahError):
     """The control plane refused a call: `status`, `message`, and the whole `answer`."""
 
-    def __init__(self, asked: str, status: int, answer: Any) -> None:
+    def __init__(self, call: str, status: int, answer: Any) -> None:
         message = answer.get("error") if isinstance(answer, dict) else None
         self.status = status
         self.message = str(answer if message is None else message)
@@ -32,14 +32,14 @@ class ControlError(MynahError):
         hint = ""
         if status in (401, 403):
             hint = " (the control plane's token goes into MYNAH_ADMIN_TOKEN)"
-        super().__init__(f"{asked}: {status}: {self.message}{hint}")
+        super().__init__(f"{call}: {status}: {self.message}{hint}")
 
 
 class Control:
     """A client of the control plane of the server at `url`.
 
     It uses one connection per call, so threads may share it, and ignores proxies of the
-    environment. `afterword` is added to the error if the server does not answer.
+    environment. `error_suffix` is added to the error if the server does not answer.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Control:
         url: str,
         admin_token: str | None = None,
         *,
-        afterword: Callable[[], str] = lambda: "",
+        error_suffix: Callable[[], str] = lambda: "",
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -57,7 +57,7 @@ class Control:
         self._host, self._port = parts.hostname, parts.port
         self._below = f"{parts.path.rstrip('/')}/_mynah"
         self._token = admin_token
-        self._afterword = afterword
+        self._error_suffix = error_suffix
 
     def call(
         self,
@@ -66,37 +66,39 @@ class Control:
         body: Any = None,
         *,
         query: Mapping[str, Any] | None = None,
-        patience: float = PATIENCE,
+        timeout: float = ANSWER_TIMEOUT,
     ) -> Any:
         """Calls `path` below `/_mynah`; returns the answer's JSON, `None` if it has no body.
 
         Parameters of `query` that are `None` are left out. Raises `ControlError` if the server
-        refuses, `MynahError` if it does not answer within `patience` seconds.
+        refuses, `MynahError` if it does not answer within `timeout` seconds.
         """
         target = f"{self._below}/{path}"
-        said = {name: value for name, value in (query or {}).items() if value is not None}
-        if said:
-            target += f"?{urlencode(said)}"
-        status, answer = self._exchange(method, target, body, patience)
+        parameters = {name: value for name, value in (query or {}).items() if value is not None}
+        if parameters:
+            target += f"?{urlencode(parameters)}"
+        status, answer = self._exchange(method, target, body, timeout)
         if not 200 <= status < 300:
             raise ControlError(f"{method} {self.url}/_mynah/{path}", status, answer)
         return answer
 
-    def _exchange(self, method: str, target: str, body: Any, patience: float) -> tuple[int, Any]:
+    def _exchange(self, method: str, target: str, body: Any, timeout: float) -> tuple[int, Any]:
         # Changes need a JSON content type, even without a body.
         headers = {"content-type": "application/json"}
         if self._token:
             headers["authorization"] = f"Bearer {self._token}"
-        sent = None if body is None else json.dumps(body).encode()
+        content = None if body is None else json.dumps(body).encode()
         kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-        connection = kind(self._host, self._port, timeout=patience)
+        connection = kind(self._host, self._port, timeout=timeout)
         try:
-            connection.request(method, target, sent, headers)
+            connection.request(method, target, content, headers)
             response = connection.getresponse()
             return response.status, _parsed(response.read())
         except (OSError, http.client.HTTPException) as error:
             reason = f"{type(error).__name__}: {error}"
-            raise MynahError(f"no answer from {self.url}: {reason}{self._afterword()}") from error
+            raise MynahError(
+                f"no answer from {self.url}: {reason}{self._error_suffix()}"
+            ) from error
         finally:
             connection.close()
 

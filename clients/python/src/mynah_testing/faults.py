@@ -83,12 +83,12 @@ class Faults:
         `status=503, retry_after=1, route="/v1/runner/{deployment_id}", times=2`: the names of
         `when` and `effect` together. Raises `ControlError` with the field for an unknown name.
         """
-        said: dict[str, Any] = dict(rule)
+        effect: dict[str, Any] = dict(rule)
         body: dict[str, Any] = {}
-        if "times" in said:
-            body["times"] = said.pop("times")
-        body["when"] = {name: said.pop(name) for name in When.__annotations__ if name in said}
-        body["effect"] = said
+        if "times" in effect:
+            body["times"] = effect.pop("times")
+        body["when"] = {name: effect.pop(name) for name in When.__annotations__ if name in effect}
+        body["effect"] = effect
         return Fault(self._call, self._call("POST", "faults", body)["id"])
 
     def all(self) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mynah_testing import report
-from mynah_testing.control import PATIENCE, ControlError
+from mynah_testing.control import ANSWER_TIMEOUT, ControlError
 from mynah_testing.matching import check, misses
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class Journal:
                 "GET",
                 "requests/wait",
                 query={"since": after, "timeout": f"{milliseconds}ms"},
-                patience=milliseconds / 1000 + PATIENCE,
+                timeout=milliseconds / 1000 + ANSWER_TIMEOUT,
             )
         except ControlError as error:
             if error.status != 408:

@@ -67,22 +67,22 @@ def _server(config: pytest.Config) -> Server:
 @pytest.fixture
 def mynah_accounts(mynah: Server, request: pytest.FixtureRequest) -> Iterator[MakeAccount]:
     """Creates accounts for a test; they and their forks are removed after it."""
-    made: list[Account] = []
-    request.node.stash[_ACCOUNTS] = made
+    created: list[Account] = []
+    request.node.stash[_ACCOUNTS] = created
 
     def make(**settings: Unpack[NewAccount]) -> Account:
         # Derived from the test's name, so that its ids are the same in every run.
-        seed = zlib.crc32(f"{request.node.nodeid}#{len(made)}".encode())
+        seed = zlib.crc32(f"{request.node.nodeid}#{len(created)}".encode())
         settings.setdefault("seed", seed)
         if not mynah.started_here:
             settings.setdefault("ttl", _TTL)
         account = mynah.new_account(**settings)
-        account.on_fork(made.append)
-        made.append(account)
+        account.on_fork(created.append)
+        created.append(account)
         return account
 
     yield make
-    for account in reversed(made):
+    for account in reversed(created):
         account.remove()
 
 

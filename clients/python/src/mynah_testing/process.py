@@ -44,11 +44,14 @@ _GUARDED = (
 
 def find_binary(binary: str | Path | None = None) -> str:
     """Finds the server's binary: `binary`, else `MYNAH_BINARY`, else `mynah` on the PATH."""
-    for named, said in ((binary, "the given binary"), (os.getenv("MYNAH_BINARY"), "MYNAH_BINARY")):
+    for named, source in (
+        (binary, "the given binary"),
+        (os.getenv("MYNAH_BINARY"), "MYNAH_BINARY"),
+    ):
         if named:
             found = shutil.which(os.fspath(named))
             if found is None:
-                raise MynahError(f"{said}, {os.fspath(named)!r}, is no program")
+                raise MynahError(f"{source}, {os.fspath(named)!r}, is no program")
             return found
     found = shutil.which("mynah")
     if found is None:
@@ -65,7 +68,7 @@ class Process:
     def __init__(self, binary: str, args: Sequence[str] = ()) -> None:
         if os.name != "posix":
             raise MynahError("a server can be started on POSIX systems only: attach to one by URL")
-        self._maker = os.getpid()
+        self._owner_pid = os.getpid()
         self._stopped = False
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `stop`)
         self._final_log = ""
@@ -119,12 +122,12 @@ class Process:
     def stop(self) -> None:
         """Stops the server with SIGTERM and waits for its exit; may be called again."""
         # A forked child of the tests has a copy of this object, but does not own the server.
-        if self._stopped or os.getpid() != self._maker:
+        if self._stopped or os.getpid() != self._owner_pid:
             return
         self._stopped = True
         atexit.unregister(self.stop)
         self._process.terminate()
-        self._stand_down()
+        self._stop_guard()
         try:
             self._process.wait(END)
         except subprocess.TimeoutExpired:
@@ -133,7 +136,7 @@ class Process:
         self._final_log = self.log()
         self._log.close()
 
-    def _stand_down(self) -> None:
+    def _stop_guard(self) -> None:
         """Stops the guard before the pid can be reused."""
         pipe = self._process.stdin
         if pipe is None:

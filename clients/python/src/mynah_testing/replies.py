@@ -20,7 +20,7 @@ class Pace(TypedDict, total=False):
     jitter_ms: int
 
 
-class ReplyForm(TypedDict, total=False):
+class ReplyFields(TypedDict, total=False):
     """A reply: exactly one of `text` and `json`, and optional fields."""
 
     text: str
@@ -33,7 +33,7 @@ class ReplyForm(TypedDict, total=False):
 
 
 #: A text, or a reply in the JSON of the control plane.
-Reply: TypeAlias = "str | ReplyForm"
+Reply: TypeAlias = "str | ReplyFields"
 
 
 class When(TypedDict, total=False):
@@ -79,7 +79,7 @@ class Replies:
         `api` restricts them to one API. Raises `ControlError` with the field, and queues none,
         if one of them is invalid.
         """
-        self._call("POST", "replies/queue", [_form(it) for it in replies], query={"api": api})
+        self._call("POST", "replies/queue", [_fields(it) for it in replies], query={"api": api})
 
     def rule(
         self,
@@ -95,7 +95,7 @@ class Replies:
         `times` limits its answers. It is added at the end, at the position `at` (from 0), or before
         the rule `before`.
         """
-        body: dict[str, Any] = {"when": when, "reply": [_form(it) for it in replies]}
+        body: dict[str, Any] = {"when": when, "reply": [_fields(it) for it in replies]}
         body |= {name: it for name, it in (("id", id), ("times", times)) if it is not None}
         added = self._call("POST", "replies", body, query={"at": at, "before": before})
         return Rule(self._call, added["id"])
@@ -114,5 +114,5 @@ class Replies:
         self._call("DELETE", "replies/queue")
 
 
-def _form(reply: Reply) -> ReplyForm:
+def _fields(reply: Reply) -> ReplyFields:
     return {"text": reply} if isinstance(reply, str) else reply

@@ -32,7 +32,7 @@ class Server:
     def __init__(self, url: str, admin_token: str | None, process: Process | None) -> None:
         self.url = url.rstrip("/")
         self._process = process
-        self.control = Control(self.url, admin_token, afterword=self._obituary)
+        self.control = Control(self.url, admin_token, error_suffix=self._exit_note)
         health = self.control.call("GET", "health")
         if not isinstance(health, dict) or "version" not in health:
             raise MynahError(f"what answers at {self.url} is no Mynah: {health!r}")
@@ -124,11 +124,11 @@ class Server:
     def __repr__(self) -> str:
         return f"<Mynah {self.version} at {self.url}>"
 
-    def _obituary(self) -> str:
+    def _exit_note(self) -> str:
         if self._process is None or self._process.exit_code is None:
             return ""
         last = "\n".join(self.log().splitlines()[-_LAST_LINES:])
-        return f"; it ended with {self._process.exit_code}. Its last words:\n{last}"
+        return f"; it ended with {self._process.exit_code}. The end of its log:\n{last}"
 
 
 def _option(args: Sequence[str], name: str) -> str | None:
