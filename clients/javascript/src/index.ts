@@ -2,9 +2,8 @@
 export { Mynah } from './mynah.js';
 export { Account } from './account.js';
 export { Clock, Faults, Replies } from './parts.js';
-export { Journal, type Patience } from './journal.js';
+export { Journal, RequestAssertionError, type Patience } from './journal.js';
 export { MynahError } from './control.js';
-export { RequestAssertionError } from './report.js';
 export type { RequestPattern } from './pattern.js';
 export type { StartOptions } from './process.js';
 export type * from './types.js';

@@ -1,7 +1,6 @@
 import { query, type Control } from './control.js';
+import { split, type RequestPattern, type SplitPattern } from './pattern.js';
 import type { Entry, JournalFilter, Listing } from './types.js';
-import { checkPattern, differences, type RequestPattern } from './pattern.js';
-import { described, nearMiss, received, RequestAssertionError } from './report.js';
 
 /** How long an assertion waits. */
 export interface Patience {
@@ -19,13 +18,19 @@ const milliseconds = () => Number(monotonic() / 1_000_000n);
 /** The longest single wait on the server in milliseconds. */
 const LONGEST_WAIT = 10 * 60 * 1000;
 
+/** A failed assertion about requests. Its message lists the requests received. */
+export class RequestAssertionError extends Error {
+  // Not `AssertionError`: jest treats that as Node's and adds two values to it.
+  override readonly name = 'RequestAssertionError';
+}
+
 /** The request log of an account. */
 export class Journal {
   readonly #control: Control;
   readonly #path: string;
   readonly #hint: string;
 
-  /** @internal `hint` is shown in reports without requests. */
+  /** @internal `hint` is shown in failures if the log is empty. */
   constructor(control: Control, account: string, hint: string) {
     this.#control = control;
     this.#path = `/accounts/${encodeURIComponent(account)}/requests`;
@@ -42,75 +47,80 @@ export class Journal {
     await this.#control.ask('DELETE', this.#path);
   }
 
-  /**
-   * The entries that match `pattern`, as soon as there are `count` or the timeout is over, and how
-   * many entries were evicted by then.
-   */
-  async #matching(
-    pattern: RequestPattern,
-    count: number,
-    { timeoutMs = 0 }: Patience,
-  ): Promise<{ matched: Entry[]; dropped: number }> {
-    checkPattern(pattern);
-    const deadline = milliseconds() + timeoutMs;
-    const like = (entries: Entry[]) =>
-      entries.filter((entry) => differences(pattern, entry).length === 0);
-    const { last, dropped, requests } = await this.listing();
-    let since = last;
-    const matched = like(requests);
-    for (;;) {
-      const left = Math.min(deadline - milliseconds(), LONGEST_WAIT);
-      if (matched.length >= count || left <= 0) return { matched, dropped };
-      const news = await this.#next(since, left);
-      since = news.at(-1)?.number ?? since;
-      matched.push(...like(news));
-    }
-  }
-
-  /** The entries after `since`, as soon as there are any; none if the time is over. */
-  async #next(since: number, timeoutMs: number): Promise<Entry[]> {
-    const path = `${this.#path}/wait?since=${since}&timeout=${Math.ceil(timeoutMs)}ms`;
-    return (await this.#control.ask<Listing>('GET', path, undefined, [408])).requests;
-  }
-
   /** All requests as text. */
   async report(): Promise<string> {
-    return received(await this.listing(), this.#hint).trim();
-  }
-
-  /** The expectation, the nearest miss, and all requests. */
-  async #failure(said: string, pattern: RequestPattern, near: boolean): Promise<string> {
-    const listing = await this.listing();
-    const miss = near ? nearMiss(pattern, listing.requests) : '';
-    return `${said}${miss}${received(listing, this.#hint)}`;
+    const { report } = await this.#reported({ limit: 0 });
+    // Without the conditions, of which there are none.
+    return report.slice(report.indexOf('received '));
   }
 
   /** Expects at least one request that matches `pattern`; returns the first. */
   async expectRequest(pattern: RequestPattern, patience: Patience): Promise<Entry> {
     const fail = failing(this.expectRequest);
-    const { matched } = await this.#matching(pattern, 1, patience);
+    const wanted = split(pattern);
+    const { matched } = await this.#matching(wanted, 1, patience);
     const [first] = matched;
     if (first !== undefined) return first;
-    const said = `expected a request${described(pattern)}\nbut none came${within(patience)}`;
-    throw fail(await this.#failure(said, pattern, true));
+    throw fail(await this.#failure(`expected a request, but none matched${within(patience)}`, wanted));
   }
 
   /** Expects exactly `count` requests that match `pattern`; returns them. */
   async expectCount(count: number, pattern: RequestPattern, patience: Patience): Promise<Entry[]> {
     const fail = failing(this.expectCount);
-    const { matched, dropped } = await this.#matching(pattern, count, patience);
+    const wanted = split(pattern);
+    const { matched, dropped } = await this.#matching(wanted, count, patience);
     if (matched.length === count && dropped === 0) return matched;
-    const wanted = `${count === 0 ? 'no' : `exactly ${count}`} request${count > 1 ? 's' : ''}`;
-    const came = `it came ${times(matched.length)}${within(patience)}`;
-    const which = matched.length === 0 ? '' : ` (${matched.map(({ number }) => number).join(', ')})`;
-    const lost = dropped > 0 ? `, and the journal has lost ${dropped} (--journal-max)` : '';
-    const said = `expected ${wanted}${described(pattern)}\nbut ${came}${which}${lost}`;
-    throw fail(await this.#failure(said, pattern, matched.length < count));
+    const expected = `${count === 0 ? 'no' : `exactly ${count}`} request${count > 1 ? 's' : ''}`;
+    const numbers = matched.map(({ number }) => number).join(', ');
+    const which = numbers === '' ? '' : ` (${numbers})`;
+    const lost = dropped > 0 ? `, and the request log has lost ${dropped} (--journal-max)` : '';
+    const head = `expected ${expected}, but ${matched.length} matched${within(patience)}${which}${lost}`;
+    throw fail(await this.#failure(head, wanted));
   }
-}
 
-function times(count: number): string {
-  return count === 0 ? 'never' : count === 1 ? 'once' : `${count} times`;
+  /**
+   * The entries that match, as soon as there are `count` or the timeout is over, and how many entries
+   * had been evicted at the start.
+   */
+  async #matching(
+    { match, differences }: SplitPattern,
+    count: number,
+    { timeoutMs = 0 }: Patience,
+  ): Promise<{ matched: Entry[]; dropped: number }> {
+    const deadline = milliseconds() + timeoutMs;
+    const listed = await this.#control.ask<Listing>('GET', `${this.#path}${query({ match })}`);
+    const matched: Entry[] = [];
+    let { requests, last } = listed;
+    for (;;) {
+      matched.push(...requests.filter((entry) => differences(entry).length === 0));
+      const left = Math.min(deadline - milliseconds(), LONGEST_WAIT);
+      if (matched.length >= count || left <= 0) return { matched, dropped: listed.dropped };
+      const next = query({ match, since: last, timeout: `${Math.ceil(left)}ms` });
+      const path = `${this.#path}/wait${next}`;
+      ({ requests } = await this.#control.ask<Listing>('GET', path, undefined, [408]));
+      last = requests.at(-1)?.number ?? last;
+    }
+  }
+
+  /** `head`, the server's report, and where the nearest request that it selected differs. */
+  async #failure(head: string, { match, differences }: SplitPattern): Promise<string> {
+    const { requests, kept, report } = await this.#reported({ match });
+    const lines = [head, report];
+    const others = requests.map((entry) => ({ number: entry.number, places: differences(entry) }));
+    const [nearest] = others
+      .filter(({ places }) => places.length > 0)
+      .sort((one, other) => one.places.length - other.places.length);
+    if (nearest !== undefined) {
+      lines.push(`request ${nearest.number} differs only in what the test compares:`);
+      lines.push(...nearest.places.map((place) => `    ${place}`));
+    }
+    if (kept === 0) lines.push(this.#hint);
+    return lines.join('\n');
+  }
+
+  #reported(parameters: { match?: string; limit?: number }): Promise<Listing & { report: string }> {
+    return this.#control.ask('GET', `${this.#path}${query({ ...parameters, report: true })}`);
+  }
 }
 
 function within({ timeoutMs = 0 }: Patience): string {

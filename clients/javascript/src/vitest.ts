@@ -35,8 +35,8 @@ export const test: TestAPI<MynahFixtures> = base.extend<MynahFixtures>({
 });
 
 /** Whether a test failed other than by an assertion about requests, whose message lists them. */
-function failedOtherwise(errors: { message: string }[] = []): boolean {
-  return errors.length > 0 && !errors.some(({ message }) => /\n\n(Received|Nothing was received)/.test(message));
+function failedOtherwise(errors: { name?: string }[] = []): boolean {
+  return errors.length > 0 && !errors.some(({ name }) => name === 'RequestAssertionError');
 }
 
 export { test as it };

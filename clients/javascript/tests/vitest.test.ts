@@ -16,7 +16,7 @@ function failing(): Promise<string> {
 test('a test that fails otherwise shows its requests, one that fails by them shows its line', async () => {
   const said = await failing();
   expect(said).toContain('Tests  2 failed');
-  expect(said).toMatch(/stderr \| .*fails by its answer\nReceived, oldest first:\n  1 GET /);
+  expect(said).toMatch(/stderr \| .*fails by its answer\nreceived 1 request:\n    1 GET /);
   expect(said).toMatch(/❯ failing\.ts:11:/);
-  expect(said.match(/Received, oldest first/g)).toHaveLength(2);
+  expect(said.match(/received 1 request:/g)).toHaveLength(2);
 });
