@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from mynah_testing.faults import Fault, FaultRule
     from mynah_testing.journal import Request
-    from mynah_testing.matching import Wanted
+    from mynah_testing.pattern import RequestPattern
 
 
 class NewAccount(TypedDict, total=False):
@@ -157,31 +157,31 @@ class Account:
         """Adds a fault as `faults.add` does; used in a `with`, it is removed at the end."""
         return self.faults.add(**rule)
 
-    def requests(self, **wanted: Unpack[Wanted]) -> list[Request]:
+    def requests(self, **pattern: Unpack[RequestPattern]) -> list[Request]:
         """Lists requests, oldest first: see `Journal.requests`."""
-        return self.journal.requests(**wanted)
+        return self.journal.requests(**pattern)
 
     def wait_for(
-        self, count: int = 1, *, timeout: float = 5.0, **wanted: Unpack[Wanted]
+        self, count: int = 1, *, timeout: float = 5.0, **pattern: Unpack[RequestPattern]
     ) -> list[Request]:
         """Waits for requests: see `Journal.wait_for`."""
         __tracebackhide__ = True
-        return self.journal.wait_for(count, timeout=timeout, **wanted)
+        return self.journal.wait_for(count, timeout=timeout, **pattern)
 
-    def assert_requested(self, **wanted: Unpack[Wanted]) -> list[Request]:
+    def assert_requested(self, **pattern: Unpack[RequestPattern]) -> list[Request]:
         """Fails unless a request matches: see `Journal.assert_requested`."""
         __tracebackhide__ = True
-        return self.journal.assert_requested(**wanted)
+        return self.journal.assert_requested(**pattern)
 
-    def assert_not_requested(self, **wanted: Unpack[Wanted]) -> None:
+    def assert_not_requested(self, **pattern: Unpack[RequestPattern]) -> None:
         """Fails if a request matches: see `Journal.assert_not_requested`."""
         __tracebackhide__ = True
-        self.journal.assert_not_requested(**wanted)
+        self.journal.assert_not_requested(**pattern)
 
-    def assert_request_count(self, count: int, **wanted: Unpack[Wanted]) -> list[Request]:
+    def assert_request_count(self, count: int, **pattern: Unpack[RequestPattern]) -> list[Request]:
         """Fails unless `count` requests match: see `Journal.assert_request_count`."""
         __tracebackhide__ = True
-        return self.journal.assert_request_count(count, **wanted)
+        return self.journal.assert_request_count(count, **pattern)
 
     def __repr__(self) -> str:
         return f"<account {self.id} at {self.url}>"

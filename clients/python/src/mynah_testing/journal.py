@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mynah_testing import report
 from mynah_testing.control import ANSWER_TIMEOUT, ControlError
-from mynah_testing.matching import check, misses
+from mynah_testing.pattern import SplitPattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from typing_extensions import Unpack
 
-    from mynah_testing.matching import Wanted
+    from mynah_testing.pattern import RequestPattern
 
 #: The longest wait of the server in seconds.
 _LONGEST_WAIT = 600.0
@@ -100,7 +100,7 @@ class Request:
         return fault
 
     def __str__(self) -> str:
-        return report.headline(self)
+        return f"{self.number} {self.method} {self.path} → {self.status or 'no answer'}"
 
 
 class Journal:
@@ -114,11 +114,10 @@ class Journal:
         self._call = call
         self._account = account
 
-    def requests(self, **wanted: Unpack[Wanted]) -> list[Request]:
+    def requests(self, **pattern: Unpack[RequestPattern]) -> list[Request]:
         """Lists the matching requests, oldest first."""
-        check(wanted)
-        came, _ = self._read(wanted)
-        return [request for request in came if not misses(request, wanted)]
+        found, _ = self._matching(SplitPattern(pattern))
+        return found
 
     @property
     def last(self) -> int:
@@ -130,7 +129,7 @@ class Journal:
         self._call("DELETE", "requests")
 
     def wait_for(
-        self, count: int = 1, *, timeout: float = 5.0, **wanted: Unpack[Wanted]
+        self, count: int = 1, *, timeout: float = 5.0, **pattern: Unpack[RequestPattern]
     ) -> list[Request]:
         """Waits until `count` requests match, and returns them.
 
@@ -138,84 +137,102 @@ class Journal:
         blocks: in a coroutine, use `asyncio.to_thread`.
         """
         __tracebackhide__ = True
-        check(wanted)
+        wanted = SplitPattern(pattern)
         deadline = time.monotonic() + timeout
-        found: list[Request] = []
-        seen = wanted.get("since", 0)
+        found, listing = self._matching(wanted)
+        last = max(int(listing["last"]), wanted.since)
         while len(found) < count:
-            came = self._next(seen, deadline - time.monotonic())
-            if not came:
-                came, dropped = self._read(wanted)
+            left = deadline - time.monotonic()
+            if left <= 0:
                 head = f"{len(found)} of {count} requests came within {timeout:g} s"
-                raise AssertionError(self._failure(head, wanted, came, dropped))
-            seen = came[-1].number
-            found += [request for request in came if not misses(request, wanted)]
+                raise AssertionError(self._failure(head, wanted))
+            entries = self._next(wanted, last, left)
+            found += _matching(wanted, entries)
+            last = entries[-1]["number"] if entries else last
         return found
 
-    def assert_requested(self, **wanted: Unpack[Wanted]) -> list[Request]:
+    def assert_requested(self, **pattern: Unpack[RequestPattern]) -> list[Request]:
         """Fails unless at least one request matches; returns the matching ones.
 
         The failure lists the requests received, and where the nearest miss differs.
         """
         __tracebackhide__ = True
-        check(wanted)
-        came, dropped = self._read(wanted)
-        found = [request for request in came if not misses(request, wanted)]
+        wanted = SplitPattern(pattern)
+        found, _ = self._matching(wanted)
         if not found:
-            raise AssertionError(self._failure("no request was like this", wanted, came, dropped))
+            raise AssertionError(self._failure("no request was like this", wanted))
         return found
 
-    def assert_not_requested(self, **wanted: Unpack[Wanted]) -> None:
+    def assert_not_requested(self, **pattern: Unpack[RequestPattern]) -> None:
         """Fails if a request matches; without criteria, if there is any request."""
         __tracebackhide__ = True
-        self.assert_request_count(0, **wanted)
+        self.assert_request_count(0, **pattern)
 
-    def assert_request_count(self, count: int, **wanted: Unpack[Wanted]) -> list[Request]:
+    def assert_request_count(self, count: int, **pattern: Unpack[RequestPattern]) -> list[Request]:
         """Fails unless exactly `count` requests match; returns them.
 
         Also fails if the log has evicted requests, since those may have matched.
         """
         __tracebackhide__ = True
-        check(wanted)
-        came, dropped = self._read(wanted)
-        found = [request for request in came if not misses(request, wanted)]
+        wanted = SplitPattern(pattern)
+        found, listing = self._matching(wanted)
+        dropped = listing["dropped"]
         if len(found) != count:
-            numbers = ", ".join(f"#{request.number}" for request in found)
+            numbers = ", ".join(str(request.number) for request in found)
             which = f" ({numbers})" if found else ""
             head = f"{len(found)} requests{which} were like this, {count} were wanted"
-            raise AssertionError(self._failure(head, wanted, came, dropped))
+            raise AssertionError(self._failure(head, wanted))
         if dropped:
-            head = f"{count} requests were like this, but {dropped} are no longer in the journal"
-            raise AssertionError(self._failure(head, wanted, came, dropped))
+            head = f"{count} requests were like this, but {dropped} are no longer in the log"
+            raise AssertionError(self._failure(head, wanted))
         return found
 
     def describe(self) -> str:
-        """Formats the latest requests, with what answered them."""
-        came, dropped = self._read({})
-        return report.journal(came, dropped)
+        """Formats the latest requests, with the rules that nearly answered them."""
+        report = self._reported({"limit": 0})["report"]
+        # Without the conditions, of which there are none.
+        return str(report[report.index("received ") :])
 
-    def _read(self, wanted: Mapping[str, Any]) -> tuple[list[Request], int]:
-        """Returns the requests after `since`, and how many were evicted."""
-        answer = self._call("GET", "requests", query={"since": wanted.get("since")})
-        return [Request(entry) for entry in answer["requests"]], int(answer["dropped"])
+    def _matching(self, wanted: SplitPattern) -> tuple[list[Request], Mapping[str, Any]]:
+        """Returns the matching requests, and the server's listing."""
+        listing = self._call("GET", "requests", query=wanted.parameters)
+        return _matching(wanted, listing["requests"]), listing
 
-    def _next(self, after: int, patience: float) -> list[Request]:
-        """Waits for requests after this number; returns none if the time is over."""
-        milliseconds = round(min(max(patience, 0.0), _LONGEST_WAIT) * 1000)
+    def _next(self, wanted: SplitPattern, after: int, timeout: float) -> list[Mapping[str, Any]]:
+        """Waits for an entry after this number; returns none if the time is over."""
+        milliseconds = math.ceil(min(timeout, _LONGEST_WAIT) * 1000)
         try:
             answer = self._call(
                 "GET",
                 "requests/wait",
-                query={"since": after, "timeout": f"{milliseconds}ms"},
+                query={**wanted.parameters, "since": after, "timeout": f"{milliseconds}ms"},
                 timeout=milliseconds / 1000 + ANSWER_TIMEOUT,
             )
         except ControlError as error:
             if error.status != 408:
                 raise
             return []
-        return [Request(entry) for entry in answer["requests"]]
+        entries: list[Mapping[str, Any]] = answer["requests"]
+        return entries
 
-    def _failure(
-        self, head: str, wanted: Mapping[str, Any], came: list[Request], dropped: int
-    ) -> str:
-        return report.failure(f"{head}, of {self._account}", wanted, came, dropped)
+    def _failure(self, head: str, wanted: SplitPattern) -> str:
+        """Returns the server's report, and where the nearest request that it selected differs."""
+        answer = self._reported(wanted.parameters)
+        lines = [f"{head}, of {self._account}:", answer["report"]]
+        differing = [(entry["number"], wanted.differences(entry)) for entry in answer["requests"]]
+        others = [(number, places) for number, places in differing if places]
+        if others:
+            number, places = min(others, key=lambda other: len(other[1]))
+            lines.append(f"request {number} differs only in what the test compares:")
+            lines += [f"    {place}" for place in places]
+        return "\n".join(lines)
+
+    def _reported(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        answer: dict[str, Any] = self._call(
+            "GET", "requests", query={**parameters, "report": "true"}
+        )
+        return answer
+
+
+def _matching(wanted: SplitPattern, entries: list[Mapping[str, Any]]) -> list[Request]:
+    return [Request(entry) for entry in entries if not wanted.differences(entry)]

@@ -104,11 +104,11 @@ def pytest_runtest_makereport(
     # At teardown the accounts are gone.
     if report.failed and report.when != "teardown":
         for account in item.stash.get(_ACCOUNTS, []):
-            report.sections.append((f"mynah journal of {account.id}", _journal(account)))
+            report.sections.append((f"mynah requests of {account.id}", _requests(account)))
     return report
 
 
-def _journal(account: Account) -> str:
+def _requests(account: Account) -> str:
     try:
         return account.journal.describe()
     except MynahError as error:
