@@ -132,6 +132,11 @@ impl Server {
         &self.store
     }
 
+    /// Answers requests to models, and stores the turns of streams.
+    pub fn generation(&self) -> &Generation {
+        &self.generation
+    }
+
     /// The fixtures as they are now.
     pub fn fixtures(&self) -> Arc<Fixtures> {
         self.fixtures.current()

@@ -161,7 +161,7 @@ async fn what_the_target_does_not_offer_is_not_run_and_the_reason_said() {
     let spare = report(spare, &with_choices()).await;
     assert_eq!(failing(&spare), Vec::<String>::new());
     assert!(not_run(&spare).iter().all(|(_, reason)| reason.contains("--no-spend")));
-    let money = app.request(reqwest::Method::GET, "/_mynah/accounts/demo").send().await.good();
+    let money = app.request(reqwest::Method::GET, "/_mynah/accounts/demo").await.good();
     assert_eq!(money["balance"], "1000000", "nothing was spent");
 }
 

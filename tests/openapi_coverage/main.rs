@@ -1,9 +1,8 @@
-//! Whether the integration tests have seen every status of every operation that the OpenAPI
-//! documents promise: a table, and a failure where one is missing.
+//! Prints which documented statuses of each operation the integration tests have met, and fails where
+//! one is missing.
 //!
-//! Cargo runs this after `tests/it`, which writes down what it saw (`support/held/record.rs`). It
-//! is a program without the usual harness so that the table is always printed, and says nothing
-//! where a filter left tests out.
+//! Cargo runs this after `tests/it`, which records them (`support/openapi/coverage.rs`). It has no test
+//! harness, so that the table is always printed; with a test filter it does nothing.
 
 #![expect(
     clippy::expect_used,
@@ -23,8 +22,8 @@ use mynah::domain::Api;
 use mynah::openapi;
 use serde_json::Value;
 
-/// What no test can provoke over HTTP, and why.
-const BEYOND_REACH: [(&str, u16, &str); 1] = [(
+/// Statuses that no test can cause over HTTP, and why.
+const UNREACHABLE: [(&str, u16, &str); 1] = [(
     "characters getPicture",
     500,
     "faults belong to accounts and a picture to none, so only a failure of the server's own gives it",
@@ -50,19 +49,19 @@ fn main() -> ExitCode {
     if missing.is_empty() {
         return ExitCode::SUCCESS;
     }
-    println!("documented, and seen by no test:\n  {}", missing.join("\n  "));
+    println!("documented, and met by no test:\n  {}", missing.join("\n  "));
     ExitCode::FAILURE
 }
 
 fn documented() -> Statuses {
     let mut statuses = Statuses::new();
-    for room in Api::ALL {
+    for api in Api::ALL {
         let document: Value =
-            serde_json::from_str(openapi::json(room)).expect("the document is JSON");
+            serde_json::from_str(openapi::json(api)).expect("the document is JSON");
         let paths = document["paths"].as_object().expect("paths").values();
         let operations = paths.flat_map(|path| path.as_object().expect("methods").values());
         for operation in operations.filter(|operation| operation["operationId"].is_string()) {
-            let name = format!("{} {}", room.name(), operation["operationId"].as_str().unwrap());
+            let name = format!("{} {}", api.name(), operation["operationId"].as_str().unwrap());
             let responses = operation["responses"].as_object().expect("responses");
             let responses = responses.keys().map(|status| status.parse().expect("a status"));
             statuses.insert(name, responses.collect());
@@ -71,7 +70,7 @@ fn documented() -> Statuses {
     statuses
 }
 
-/// What the newest build of the integration tests has seen. Older records are removed.
+/// What the newest build of the integration tests has recorded. Older records are removed.
 fn seen() -> Statuses {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("openapi-coverage");
     let builds = read_dir(&folder).unwrap_or_else(|_| {
@@ -111,7 +110,7 @@ fn table(documented: &Statuses, seen: &Statuses) -> String {
         lines.push(format!("{name:<44}{}", columns.iter().map(mark).collect::<String>()));
     }
     lines.push(format!("documented {of} operations × statuses, seen {exercised}"));
-    for (name, status, reason) in BEYOND_REACH {
+    for (name, status, reason) in UNREACHABLE {
         lines.push(format!("beyond a test's reach: {name} {status}: {reason}"));
     }
     lines.join("\n")
@@ -119,7 +118,7 @@ fn table(documented: &Statuses, seen: &Statuses) -> String {
 
 fn missing(documented: &Statuses, seen: &Statuses) -> Vec<String> {
     let excused = |name: &str, status: u16| {
-        BEYOND_REACH.iter().any(|(theirs, its, _)| *theirs == name && *its == status)
+        UNREACHABLE.iter().any(|(theirs, its, _)| *theirs == name && *its == status)
     };
     let mut missing = Vec::new();
     for (name, statuses) in documented {

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::support::characters::Characters;
-use crate::support::{Answer, TestApp};
+use crate::support::{TestApp, TestResponse};
 
 /// Fixed token counts for "fixed", and a rule that serves its replies in turn.
 const RULES: &str = r#"
@@ -31,27 +31,27 @@ fn agent(sd_model: &str) -> Value {
 
 async fn begin(api: Characters<'_>, llm: &str) -> String {
     let body = json!({"title": "T", "llm_id": llm, "system_prompt": "Be brief."});
-    let id = api.make("/conversations", &body).await;
+    let id = api.create_conversation(&body).await.created_id();
     format!("/conversations/{id}/messages")
 }
 
 #[tokio::test]
 async fn a_completion_costs_its_input_and_output_tokens_at_the_models_price() {
-    let app = TestApp::studio(RULES).await;
+    let app = TestApp::with_character_rules(RULES).await;
     // 1500 tokens at 0.5 a thousand.
     let asked = completion("model_other", "fixed");
-    app.characters().post("/completions", &asked).await.good();
+    app.characters().create_completion(&asked).await.good();
     assert_eq!(app.balance("demo").await, 250_000);
 }
 
 #[tokio::test]
 async fn tokens_are_counted_over_all_that_is_shown_and_answered() {
-    let app = TestApp::studio(RULES).await;
+    let app = TestApp::with_character_rules(RULES).await;
     let texts = ["Be brief.", "Hello there", "What is a comet made of?"];
     let messages: Vec<Value> =
         texts.iter().map(|text| json!({"role": "user", "content": text})).collect();
     let asked = json!({"messages": messages, "llm_id": "model_echo"});
-    app.characters().post("/completions", &asked).await.good();
+    app.characters().create_completion(&asked).await.good();
     let shown: u64 = texts.iter().map(|text| o200k::count(text)).sum();
     let answered = o200k::count(texts[2]);
     let cost = i64::try_from((shown + answered) * 70).unwrap();
@@ -60,7 +60,7 @@ async fn tokens_are_counted_over_all_that_is_shown_and_answered() {
 
 #[tokio::test]
 async fn a_message_costs_instructions_history_message_and_answer() {
-    let app = TestApp::studio(RULES).await;
+    let app = TestApp::with_character_rules(RULES).await;
     let path = begin(app.characters(), "model_echo").await;
     let mut history = o200k::count("Be brief.");
     let mut left = 1_000_000;
@@ -74,7 +74,7 @@ async fn a_message_costs_instructions_history_message_and_answer() {
     let id = path.split('/').nth(2).unwrap();
     let mut picture = image("sd_free");
     picture["conversation_id"] = json!(id);
-    app.characters().post("/images", &picture).await.created();
+    app.characters().create_image(&picture).await.created();
     app.characters().post(&path, &json!({"content": "Nice"})).await.created();
     let said = o200k::count("Nice");
     left -= i64::try_from((history + 256 + said + said) * 70).unwrap();
@@ -83,7 +83,7 @@ async fn a_message_costs_instructions_history_message_and_answer() {
 
 #[tokio::test]
 async fn a_message_for_another_model_costs_that_models_price() {
-    let app = TestApp::studio(RULES).await;
+    let app = TestApp::with_character_rules(RULES).await;
     let path = begin(app.characters(), "model_free").await;
     let say = json!({"content": "fixed", "llm_id": "model_other"});
     app.characters().post(&path, &say).await.created();
@@ -94,12 +94,12 @@ async fn a_message_for_another_model_costs_that_models_price() {
 
 #[tokio::test]
 async fn images_and_avatars_cost_the_models_price() {
-    let app = TestApp::studio(RULES).await;
-    app.characters().post("/images", &image("sd_cent")).await.created();
+    let app = TestApp::with_character_rules(RULES).await;
+    app.characters().create_image(&image("sd_cent")).await.created();
     assert_eq!(app.balance("demo").await, 990_000);
-    app.characters().post("/agents", &agent("sd_dear")).await.created();
+    app.characters().create_agent(&agent("sd_dear")).await.created();
     assert_eq!(app.balance("demo").await, 90_000);
-    app.characters().post("/images", &image("sd_free")).await.created();
+    app.characters().create_image(&image("sd_free")).await.created();
     assert_eq!(app.balance("demo").await, 90_000);
 }
 
@@ -109,11 +109,11 @@ async fn looking_and_beginning_conversations_are_free() {
     let broke = app.characters_as("broke_api_key");
     let body = json!({"title": "T", "llm_id": "model_def456",
         "messages": [{"role": "user", "content": "Hi"}]});
-    broke.post("/conversations", &body).await.created();
+    broke.create_conversation(&body).await.created();
     for path in ["/conversations", "/agents", "/images", "/models?type=llm"] {
         broke.get(path).await.good();
     }
-    broke.post("/completions", &completion("model_echo", "Hi")).await.good();
+    broke.create_completion(&completion("model_echo", "Hi")).await.good();
     assert_eq!(app.balance("demo-broke").await, 0);
 }
 
@@ -124,40 +124,40 @@ async fn without_the_money_it_is_402_that_tells_the_price() {
     let say = json!({"content": "Hi"});
     let said = "insufficient account balance: this costs 0.02 credits";
     let picture = image("sd_model_456abc");
-    assert_eq!(broke.post("/images", &picture).await.wrong(402), said);
-    assert_eq!(broke.post("/agents", &agent("sd_model_456abc")).await.wrong(402), said);
-    broke.post("/completions", &completion("model_abc123", "Hi")).await.wrong(402);
-    broke.post("/conversations/conv_123abc/messages", &say).await.wrong(402);
+    assert_eq!(broke.create_image(&picture).await.error_message(402), said);
+    assert_eq!(broke.create_agent(&agent("sd_model_456abc")).await.error_message(402), said);
+    broke.create_completion(&completion("model_abc123", "Hi")).await.error_message(402);
+    broke.post("/conversations/conv_123abc/messages", &say).await.error_message(402);
     assert_eq!(app.balance("demo-broke").await, 0);
 }
 
 #[tokio::test]
 async fn a_balance_that_just_covers_the_cost_is_enough_and_then_used_up() {
-    let app = TestApp::studio(RULES).await;
+    let app = TestApp::with_character_rules(RULES).await;
     let poor = app.characters_as("poor_key");
     for left in [40_000, 30_000, 20_000, 10_000, 0] {
-        poor.post("/images", &image("sd_cent")).await.created();
+        poor.create_image(&image("sd_cent")).await.created();
         assert_eq!(app.balance("poor").await, left);
     }
-    poor.post("/images", &image("sd_cent")).await.wrong(402);
-    poor.post("/images", &image("sd_free")).await.created();
+    poor.create_image(&image("sd_cent")).await.error_message(402);
+    poor.create_image(&image("sd_free")).await.created();
     assert_eq!(app.balance("poor").await, 0);
 }
 
 #[tokio::test]
 async fn of_many_at_once_exactly_those_pass_that_the_balance_covers() {
-    let app = TestApp::studio(RULES).await;
+    let app = TestApp::with_character_rules(RULES).await;
     let poor = app.characters_as("poor_key");
     let picture = image("sd_cent");
-    let answers = join_all((0..20).map(|_| poor.post("/images", &picture).send())).await;
-    let (made, refused): (Vec<Answer>, Vec<Answer>) =
+    let answers = join_all((0..20).map(|_| poor.create_image(&picture).send())).await;
+    let (made, refused): (Vec<TestResponse>, Vec<TestResponse>) =
         answers.into_iter().partition(|answer| answer.status == 201);
     assert_eq!((made.len(), refused.len()), (5, 15));
     for answer in refused {
-        answer.wrong(402);
+        answer.error_message(402);
     }
     assert_eq!(app.balance("poor").await, 0);
-    let page = poor.get("/images").await.good();
+    let page = poor.list_images("").await.good();
     assert_eq!(page["pagination"]["total_items"], 5);
 }
 
@@ -191,7 +191,7 @@ async fn what_is_wrong_with_a_request_is_said_before_the_balance_is_looked_at() 
         (404, "/images", image("sd_x")),
         (404, "/images", nowhere),
     ] {
-        broke.post(path, &body).deliberately_invalid().await.wrong(status);
+        broke.post(path, &body).deliberately_invalid().await.error_message(status);
     }
 }
 
@@ -224,10 +224,11 @@ async fn traces(app: &TestApp, conversation: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_402_leaves_no_trace() {
-    let (refusing, calm) = (TestApp::studio(RULES).await, TestApp::studio(RULES).await);
+    let (refusing, calm) =
+        (TestApp::with_character_rules(RULES).await, TestApp::with_character_rules(RULES).await);
     let mut paths = Vec::new();
     for app in [&refusing, &calm] {
-        app.characters().post("/images", &image("sd_dear")).await.created();
+        app.characters().create_image(&image("sd_dear")).await.created();
         let path = begin(app.characters(), "model_free").await;
         app.characters().post(&path, &json!({"content": "Hi"})).await.created();
         paths.push(path);
@@ -245,7 +246,7 @@ async fn a_402_leaves_no_trace() {
             ("/images", picture.clone()),
             ("/agents", agent("sd_dear")),
         ] {
-            refusing.characters().post(path, &body).await.wrong(402);
+            refusing.characters().post(path, &body).await.error_message(402);
         }
     }
     calm.clock("demo").advance(std::time::Duration::from_secs(1));

@@ -25,7 +25,7 @@ fn body(llm: &str, messages: Value) -> Value {
 async fn the_answer_is_one_message_of_the_agent() {
     let app = TestApp::start().await;
     let asked = body("model_echo", json!([user("Hi")]));
-    let answer = app.characters().post("/completions", &asked).await.good();
+    let answer = app.characters().create_completion(&asked).await.good();
     let keys: Vec<&str> = answer.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(keys, ["id", "content", "role", "created_at"]);
     let id = answer["id"].as_str().unwrap().strip_prefix("msg_").unwrap();
@@ -38,7 +38,7 @@ async fn the_answer_is_one_message_of_the_agent() {
 
 #[tokio::test]
 async fn the_last_message_is_answered_and_those_before_it_are_its_history() {
-    let app = TestApp::studio(MIRROR).await;
+    let app = TestApp::with_character_rules(MIRROR).await;
     let messages = json!([
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "Hi"},
@@ -46,7 +46,7 @@ async fn the_last_message_is_answered_and_those_before_it_are_its_history() {
         {"role": "assistant", "content": "Anything else?"},
         {"role": "user", "content": "No"},
     ]);
-    let answer = app.characters().post("/completions", &body("model_free", messages)).await.good();
+    let answer = app.characters().create_completion(&body("model_free", messages)).await.good();
     assert_eq!(
         answer["content"],
         "[]<system: Be brief.><user: Hi><assistant: Hello><assistant: Anything else?>No"
@@ -55,20 +55,20 @@ async fn the_last_message_is_answered_and_those_before_it_are_its_history() {
 
 #[tokio::test]
 async fn any_role_may_speak_last() {
-    let app = TestApp::studio(MIRROR).await;
+    let app = TestApp::with_character_rules(MIRROR).await;
     for role in ["system", "user", "agent", "assistant"] {
         let messages = json!([{"role": role, "content": "Well"}]);
-        let answer = app.characters().post("/completions", &body("model_free", messages)).await;
+        let answer = app.characters().create_completion(&body("model_free", messages)).await;
         assert_eq!(answer.good()["content"], "[]Well", "{role}");
     }
 }
 
 #[tokio::test]
 async fn an_agents_name_personality_and_description_stand_ahead_of_the_messages() {
-    let app = TestApp::studio(MIRROR).await;
+    let app = TestApp::with_character_rules(MIRROR).await;
     let mut asked = body("model_free", json!([{"role": "system", "content": "S"}, user("U")]));
     asked["agent_id"] = json!("agent_ada");
-    let answer = app.characters().post("/completions", &asked).await.good();
+    let answer = app.characters().create_completion(&asked).await.good();
     let shown = answer["content"].as_str().unwrap();
     let (instructions, messages) = shown.split_once(']').unwrap();
     assert_eq!(messages, "<system: S>U");
@@ -81,76 +81,76 @@ async fn an_agents_name_personality_and_description_stand_ahead_of_the_messages(
 
 #[tokio::test]
 async fn an_agent_without_texts_leaves_no_empty_lines_behind() {
-    let app = TestApp::studio(MIRROR).await;
+    let app = TestApp::with_character_rules(MIRROR).await;
     let agent = json!({"name": "Bob", "sd_model_id": "sd_free"});
     let mut asked = body("model_free", json!([user("U")]));
-    asked["agent_id"] = json!(app.characters().make("/agents", &agent).await);
-    let answer = app.characters().post("/completions", &asked).await.good();
+    asked["agent_id"] = json!(app.characters().create_agent(&agent).await.created_id());
+    let answer = app.characters().create_completion(&asked).await.good();
     assert_eq!(answer["content"], "[You are Bob.]U");
 }
 
 #[tokio::test]
 async fn nothing_is_stored() {
     let app = TestApp::start().await;
-    let before = app.characters().get("/conversations").await.body;
-    let messages = app.characters().get("/conversations/conv_123abc/messages").await.body;
-    app.characters().post("/completions", &body("model_echo", json!([user("Hi")]))).await.good();
-    assert_eq!(app.characters().get("/conversations").await.body, before);
-    assert_eq!(app.characters().get("/conversations/conv_123abc/messages").await.body, messages);
+    let before = app.characters().list_conversations().await.body;
+    let messages = app.characters().list_messages("conv_123abc").await.body;
+    app.characters().create_completion(&body("model_echo", json!([user("Hi")]))).await.good();
+    assert_eq!(app.characters().list_conversations().await.body, before);
+    assert_eq!(app.characters().list_messages("conv_123abc").await.body, messages);
 }
 
 #[tokio::test]
 async fn unknown_models_and_agents_are_404_and_an_sd_model_is_400() {
     let app = TestApp::start().await;
     let mut asked = body("model_nothing", json!([user("Hi")]));
-    let unknown = app.characters().post("/completions", &asked).await;
-    assert_eq!(unknown.wrong(404), "there is no LLM `model_nothing`");
+    let unknown = app.characters().create_completion(&asked).await;
+    assert_eq!(unknown.error_message(404), "there is no LLM `model_nothing`");
     asked["llm_id"] = json!("sd_model_456abc");
-    let sd = app.characters().post("/completions", &asked).deliberately_invalid().await;
+    let sd = app.characters().create_completion(&asked).deliberately_invalid().await;
     assert_eq!(
-        sd.wrong(400),
+        sd.error_message(400),
         "llm_id must be the id of an LLM, and `sd_model_456abc` is an SD model"
     );
     asked["llm_id"] = json!("model_abc123");
     asked["agent_id"] = json!("agent_nobody");
-    let agent = app.characters().post("/completions", &asked).await;
-    assert_eq!(agent.wrong(404), "there is no agent `agent_nobody`");
+    let agent = app.characters().create_completion(&asked).await;
+    assert_eq!(agent.error_message(404), "there is no agent `agent_nobody`");
 }
 
 #[tokio::test]
 async fn exactly_max_context_fits_and_one_token_more_is_400() {
-    let app = TestApp::studio(MIRROR).await;
+    let app = TestApp::with_character_rules(MIRROR).await;
     let words = |count: usize| " a".repeat(count);
     assert_eq!(o200k::count(&words(17)), 17);
     let system = json!({"role": "system", "content": " a a a"});
     let fits = body("model_20", json!([system, user(&words(17))]));
-    app.characters().post("/completions", &fits).await.good();
+    app.characters().create_completion(&fits).await.good();
     let over = body("model_20", json!([system, user(&words(18))]));
     assert_eq!(
-        app.characters().post("/completions", &over).deliberately_invalid().await.wrong(400),
+        app.characters().create_completion(&over).deliberately_invalid().await.error_message(400),
         "messages must fit into the 20 tokens that Twenty can be shown, not come to 21"
     );
 }
 
 #[tokio::test]
 async fn the_agents_texts_take_their_share_of_the_context() {
-    let app = TestApp::studio(MIRROR).await;
+    let app = TestApp::with_character_rules(MIRROR).await;
     let mut asked = body("model_20", json!([user(&" a".repeat(18))]));
-    app.characters().post("/completions", &asked).await.good();
+    app.characters().create_completion(&asked).await.good();
     asked["agent_id"] = json!("agent_ada");
-    app.characters().post("/completions", &asked).deliberately_invalid().await.wrong(400);
+    app.characters().create_completion(&asked).deliberately_invalid().await.error_message(400);
 }
 
 #[tokio::test]
 async fn the_same_messages_get_the_same_answer_and_others_another() {
     let app = TestApp::start().await;
     let asked = body("model_abc123", json!([user("What is a comet?")]));
-    let one = app.characters().post("/completions", &asked).await.good();
-    let two = app.characters().post("/completions", &asked).await.good();
+    let one = app.characters().create_completion(&asked).await.good();
+    let two = app.characters().create_completion(&asked).await.good();
     assert_eq!(one["content"], two["content"]);
     assert_ne!(one["id"], two["id"]);
     let other = body("model_abc123", json!([user("What is a meteor?")]));
-    let other = app.characters().post("/completions", &other).await.good();
+    let other = app.characters().create_completion(&other).await.good();
     assert_ne!(one["content"], other["content"]);
 }
 
@@ -165,6 +165,6 @@ async fn texts_of_any_script_come_back_as_they_went() {
         "<script>",
     ] {
         let asked = body("model_echo", json!([user(text)]));
-        assert_eq!(app.characters().post("/completions", &asked).await.good()["content"], text);
+        assert_eq!(app.characters().create_completion(&asked).await.good()["content"], text);
     }
 }

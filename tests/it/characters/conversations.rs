@@ -27,7 +27,7 @@ fn titled(llm: &str) -> Value {
 
 /// Begins a conversation and gives the path of its messages.
 async fn begin(app: &TestApp, body: &Value) -> String {
-    let id = app.characters().make("/conversations", body).await;
+    let id = app.characters().create_conversation(body).await.created_id();
     format!("/conversations/{id}/messages")
 }
 
@@ -37,14 +37,14 @@ async fn say(app: &TestApp, path: &str, text: &str) -> String {
 }
 
 async fn ids(app: &TestApp) -> Vec<Value> {
-    let list = app.characters().list("/conversations").await;
+    let list = app.characters().list_conversations().await.array();
     list.into_iter().map(|conversation| conversation["id"].clone()).collect()
 }
 
 #[tokio::test]
 async fn what_is_not_given_has_a_default() {
     let app = TestApp::start().await;
-    let made = app.characters().post("/conversations", &titled("model_abc123")).await.created();
+    let made = app.characters().create_conversation(&titled("model_abc123")).await.created();
     let id = made["id"].as_str().unwrap();
     assert!(id.starts_with("conv_") && id.len() == 25, "{id}");
     assert_eq!(
@@ -52,9 +52,9 @@ async fn what_is_not_given_has_a_default() {
         json!({"id": id, "title": "T", "system_prompt": "", "llm_id": "model_abc123",
             "last_message_at": NOW, "agent_id": null})
     );
-    assert_eq!(app.characters().get(&format!("/conversations/{id}")).await.good(), made);
-    assert_eq!(app.characters().list("/conversations").await[0], made);
-    assert!(app.characters().list(&format!("/conversations/{id}/messages")).await.is_empty());
+    assert_eq!(app.characters().get_conversation(id).await.good(), made);
+    assert_eq!(app.characters().list_conversations().await.array()[0], made);
+    assert!(app.characters().list_messages(id).await.array().is_empty());
 }
 
 #[tokio::test]
@@ -62,12 +62,12 @@ async fn a_title_has_1_to_200_characters_whatever_their_bytes() {
     let app = TestApp::start().await;
     for title in ["x".to_owned(), "\u{1f426}".repeat(200)] {
         let body = json!({"title": title, "llm_id": "model_abc123"});
-        let made = app.characters().post("/conversations", &body).await.created();
+        let made = app.characters().create_conversation(&body).await.created();
         assert_eq!(made["title"], json!(title));
     }
     for title in [String::new(), "\u{1f426}".repeat(201)] {
         let body = json!({"title": title, "llm_id": "model_abc123"});
-        let error = app.characters().post("/conversations", &body).await.wrong(400);
+        let error = app.characters().create_conversation(&body).await.error_message(400);
         assert_eq!(error, "title must have 1 to 200 characters");
     }
 }
@@ -75,33 +75,36 @@ async fn a_title_has_1_to_200_characters_whatever_their_bytes() {
 #[tokio::test]
 async fn unknown_models_and_agents_are_404_and_an_sd_model_is_400() {
     let app = TestApp::start().await;
-    let before = app.characters().get("/conversations").await.body;
-    let unknown = app.characters().post("/conversations", &titled("model_x")).await;
-    assert_eq!(unknown.wrong(404), "there is no LLM `model_x`");
+    let before = app.characters().list_conversations().await.body;
+    let unknown = app.characters().create_conversation(&titled("model_x")).await;
+    assert_eq!(unknown.error_message(404), "there is no LLM `model_x`");
     let sd = app
         .characters()
-        .post("/conversations", &titled("sd_model_456abc"))
+        .create_conversation(&titled("sd_model_456abc"))
         .deliberately_invalid()
         .await;
     assert_eq!(
-        sd.wrong(400),
+        sd.error_message(400),
         "llm_id must be the id of an LLM, and `sd_model_456abc` is an SD model"
     );
     let mut body = titled("model_abc123");
     body["agent_id"] = json!("agent_x");
-    let agent = app.characters().post("/conversations", &body).await;
-    assert_eq!(agent.wrong(404), "there is no agent `agent_x`");
-    assert_eq!(app.characters().get("/conversations").await.body, before);
+    let agent = app.characters().create_conversation(&body).await;
+    assert_eq!(agent.error_message(404), "there is no agent `agent_x`");
+    assert_eq!(app.characters().list_conversations().await.body, before);
 }
 
 #[tokio::test]
 async fn an_unknown_conversation_is_404() {
     let app = TestApp::start().await;
     let said = "there is no conversation `conv_x`";
-    assert_eq!(app.characters().get("/conversations/conv_x").await.wrong(404), said);
-    assert_eq!(app.characters().get("/conversations/conv_x/messages").await.wrong(404), said);
+    assert_eq!(app.characters().get_conversation("conv_x").await.error_message(404), said);
+    assert_eq!(app.characters().list_messages("conv_x").await.error_message(404), said);
     let hi = json!({"content": "Hi"});
-    assert_eq!(app.characters().post("/conversations/conv_x/messages", &hi).await.wrong(404), said);
+    assert_eq!(
+        app.characters().post("/conversations/conv_x/messages", &hi).await.error_message(404),
+        said
+    );
 }
 
 #[tokio::test]
@@ -115,10 +118,10 @@ async fn initial_messages_are_stored_as_they_come() {
         {"role": "user", "content": ""},
         {"role": "user", "content": "Hi"},
     ]);
-    let made = app.characters().post("/conversations", &body).await.created();
+    let made = app.characters().create_conversation(&body).await.created();
     assert_eq!(made["last_message_at"], NOW);
     let path = format!("/conversations/{}/messages", made["id"].as_str().unwrap());
-    let stored = app.characters().list(&path).await;
+    let stored = app.characters().get(&path).await.array();
     let said: Vec<(&str, &str)> = stored
         .iter()
         .map(|m| (m["role"].as_str().unwrap(), m["content"].as_str().unwrap()))
@@ -149,7 +152,7 @@ async fn many_initial_messages_keep_their_order() {
     let mut body = titled("model_echo");
     body["messages"] = json!(messages);
     let path = begin(&app, &body).await;
-    let stored = app.characters().list(&path).await;
+    let stored = app.characters().get(&path).await.array();
     let texts: Vec<&str> = stored.iter().map(|m| m["content"].as_str().unwrap()).collect();
     assert_eq!(texts, (0..1201).map(|n| n.to_string()).collect::<Vec<_>>());
 }
@@ -165,7 +168,7 @@ async fn a_message_is_answered_201_and_both_are_stored() {
         (&answer["content"], &answer["role"], &answer["created_at"]),
         (&json!("Hi"), &json!("agent"), &json!(NOW))
     );
-    let stored = app.characters().list(&path).await;
+    let stored = app.characters().get(&path).await.array();
     assert_eq!(stored.len(), 2);
     assert_eq!((&stored[0]["role"], &stored[0]["content"]), (&json!("user"), &json!("Hi")));
     assert_eq!(stored[1], answer);
@@ -176,7 +179,7 @@ async fn a_turn_keeps_together_when_many_speak_at_once() {
     let app = TestApp::start().await;
     let path = begin(&app, &titled("model_echo")).await;
     join_all((0..20).map(|n| say(&app, &path, if n % 2 == 0 { "even" } else { "odd" }))).await;
-    let stored = app.characters().list(&path).await;
+    let stored = app.characters().get(&path).await.array();
     assert_eq!(stored.len(), 40);
     for turn in stored.chunks(2) {
         assert_eq!((&turn[0]["role"], &turn[1]["role"]), (&json!("user"), &json!("agent")));
@@ -186,7 +189,7 @@ async fn a_turn_keeps_together_when_many_speak_at_once() {
 
 #[tokio::test]
 async fn the_model_is_shown_agent_system_prompt_and_history() {
-    let app = TestApp::studio(MIRROR).await;
+    let app = TestApp::with_character_rules(MIRROR).await;
     let mut body = titled("model_free");
     body["agent_id"] = json!("agent_ada");
     body["system_prompt"] = json!("Speak plainly.");
@@ -219,7 +222,7 @@ fn fitting(texts: &[String], needed: u64, max_context: u64) -> usize {
 
 #[tokio::test]
 async fn the_newest_messages_that_fit_max_context_are_shown() {
-    let app = TestApp::studio(MIRROR).await;
+    let app = TestApp::with_character_rules(MIRROR).await;
     // Words of different lengths, more messages than are fetched in one go.
     let texts: Vec<String> = (0..130).map(|n| " a".repeat(1 + n % 3)).collect();
     let messages: Vec<Value> =
@@ -239,7 +242,7 @@ async fn the_newest_messages_that_fit_max_context_are_shown() {
 
 #[tokio::test]
 async fn history_is_shown_without_a_gap_up_to_the_first_that_does_not_fit() {
-    let app = TestApp::studio(MIRROR).await;
+    let app = TestApp::with_character_rules(MIRROR).await;
     let long = " a".repeat(30);
     let messages: Vec<Value> = ["short", long.as_str(), "one", "two"]
         .iter()
@@ -252,7 +255,7 @@ async fn history_is_shown_without_a_gap_up_to_the_first_that_does_not_fit() {
 
 #[tokio::test]
 async fn a_message_that_does_not_fit_by_itself_is_400_and_leaves_nothing() {
-    let app = TestApp::studio(MIRROR).await;
+    let app = TestApp::with_character_rules(MIRROR).await;
     let mut body = titled("model_20");
     body["system_prompt"] = json!(" a a a a a");
     let path = begin(&app, &body).await;
@@ -264,7 +267,7 @@ async fn a_message_that_does_not_fit_by_itself_is_400_and_leaves_nothing() {
         .deliberately_invalid()
         .await;
     assert_eq!(
-        answer.wrong(400),
+        answer.error_message(400),
         "content must fit into the 20 tokens that Twenty can be shown, not come to 21"
     );
     assert_eq!(app.characters().get(&path).await.body, before);
@@ -272,21 +275,21 @@ async fn a_message_that_does_not_fit_by_itself_is_400_and_leaves_nothing() {
 
 #[tokio::test]
 async fn an_image_in_the_history_is_shown_and_counts_256_tokens() {
-    let app = TestApp::studio(MIRROR).await;
+    let app = TestApp::with_character_rules(MIRROR).await;
     for (llm, shown) in [("model_20", "0"), ("model_100", "0"), ("model_300", "2")] {
         let mut body = titled(llm);
         body["messages"] = json!([{"role": "user", "content": "Draw"}]);
         let path = begin(&app, &body).await;
         let id = path.split('/').nth(2).unwrap();
         let image = json!({"prompt": "A hill", "sd_model_id": "sd_free", "conversation_id": id});
-        app.characters().post("/images", &image).await.created();
+        app.characters().create_image(&image).await.created();
         assert_eq!(say(&app, &path, "how many").await, shown, "{llm}");
     }
 }
 
 #[tokio::test]
 async fn another_model_answers_one_message_only() {
-    let app = TestApp::studio(MIRROR).await;
+    let app = TestApp::with_character_rules(MIRROR).await;
     let path = begin(&app, &titled("model_free")).await;
     let other = json!({"content": "Hi", "llm_id": "model_300"});
     let answer = app.characters().post(&path, &other).await.created();
@@ -298,30 +301,37 @@ async fn another_model_answers_one_message_only() {
 
 #[tokio::test]
 async fn another_model_brings_its_own_context() {
-    let app = TestApp::studio(MIRROR).await;
+    let app = TestApp::with_character_rules(MIRROR).await;
     let path = begin(&app, &titled("model_20")).await;
     let long = " a".repeat(50);
-    app.characters().post(&path, &json!({"content": long})).deliberately_invalid().await.wrong(400);
+    app.characters()
+        .post(&path, &json!({"content": long}))
+        .deliberately_invalid()
+        .await
+        .error_message(400);
     let wide = json!({"content": long, "llm_id": "model_100"});
     app.characters().post(&path, &wide).await.created();
 }
 
 #[tokio::test]
 async fn another_model_that_is_unknown_is_404_and_an_sd_model_400() {
-    let app = TestApp::studio(MIRROR).await;
+    let app = TestApp::with_character_rules(MIRROR).await;
     let path = begin(&app, &titled("model_free")).await;
     let unknown = json!({"content": "Hi", "llm_id": "model_x"});
     let answer = app.characters().post(&path, &unknown).await;
-    assert_eq!(answer.wrong(404), "there is no LLM `model_x`");
+    assert_eq!(answer.error_message(404), "there is no LLM `model_x`");
     let sd = json!({"content": "Hi", "llm_id": "sd_cent"});
     let answer = app.characters().post(&path, &sd).deliberately_invalid().await;
-    assert_eq!(answer.wrong(400), "llm_id must be the id of an LLM, and `sd_cent` is an SD model");
-    assert!(app.characters().list(&path).await.is_empty());
+    assert_eq!(
+        answer.error_message(400),
+        "llm_id must be the id of an LLM, and `sd_cent` is an SD model"
+    );
+    assert!(app.characters().get(&path).await.array().is_empty());
 }
 
 #[tokio::test]
 async fn verbose_adds_thoughts_and_otherwise_the_key_is_absent() {
-    let app = TestApp::studio(MIRROR).await;
+    let app = TestApp::with_character_rules(MIRROR).await;
     let path = begin(&app, &titled("model_free")).await;
     for quiet in [json!({}), json!({"verbose": false}), json!({"verbose": null})] {
         let mut body = quiet;
@@ -332,7 +342,7 @@ async fn verbose_adds_thoughts_and_otherwise_the_key_is_absent() {
     let body = json!({"content": "Hi", "verbose": true});
     let answer = app.characters().post(&path, &body).await.created();
     assert_eq!(answer["thoughts"], "I was shown 6 messages.");
-    let stored = app.characters().list(&path).await;
+    let stored = app.characters().get(&path).await.array();
     assert!(stored.iter().all(|message| message.get("thoughts").is_none()));
 }
 
@@ -353,7 +363,7 @@ async fn the_latest_stands_first_and_a_message_moves_its_conversation_there() {
     let mut made = Vec::new();
     for title in ["a", "b", "c"] {
         let body = json!({"title": title, "llm_id": "model_echo"});
-        made.push(json!(app.characters().make("/conversations", &body).await));
+        made.push(json!(app.characters().create_conversation(&body).await.created_id()));
     }
     let [a, b, c] = <[Value; 3]>::try_from(made).unwrap();
     let old = json!("conv_123abc");
@@ -378,7 +388,7 @@ async fn last_message_at_is_the_time_of_the_last_message() {
     say(&app, &path, "Hi").await;
     assert_eq!(last().await, "2026-05-01T12:01:00Z");
     app.clock("demo").advance(MINUTE);
-    app.characters().post(&path, &json!({"content": ""})).await.wrong(400);
+    app.characters().post(&path, &json!({"content": ""})).await.error_message(400);
     assert_eq!(last().await, "2026-05-01T12:01:00Z");
 }
 
@@ -388,7 +398,7 @@ async fn times_are_whole_seconds_in_utc() {
         config.clock = Some("2026-05-01T14:00:00.987+02:00".parse().unwrap());
     });
     let app = app.await;
-    let made = app.characters().post("/conversations", &titled("model_echo")).await.created();
+    let made = app.characters().create_conversation(&titled("model_echo")).await.created();
     assert_eq!(made["last_message_at"], NOW);
 }
 
@@ -396,9 +406,9 @@ async fn times_are_whole_seconds_in_utc() {
 async fn a_runner_conversation_is_none_of_this_api_and_the_other_way_round() {
     let app = TestApp::start().await;
     let runner = crate::support::CONVERSATION;
-    app.characters().get(&format!("/conversations/{runner}")).await.wrong(404);
+    app.characters().get_conversation(runner).await.error_message(404);
     assert!(!ids(&app).await.contains(&json!(runner)));
-    app.get("/v1/runner/conversation/conv_123abc/messages").await.refused(
+    app.get("/v1/runner/conversation/conv_123abc/messages").await.runner_error(
         404,
         "invalid_request_error",
         "conversation_not_found",

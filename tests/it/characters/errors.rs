@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::characters::BEARER;
-use crate::support::{Answer, TestApp};
+use crate::support::{TestApp, TestResponse};
 
 const LARGEST_BODY: usize = 10 * 1024 * 1024;
 
@@ -14,10 +14,10 @@ async fn an_unknown_path_is_404_in_the_envelope() {
     let app = TestApp::start().await;
     for path in ["", "/", "/nothing", "/models/", "/models/x", "/conversations/a/b", "/images/x"] {
         let answer = app.characters().get(path).await;
-        assert_eq!(answer.wrong(404), "there is nothing at this path", "{path}");
-        assert_eq!(answer.number("x-ratelimit-limit"), 100);
-        let stranger = app.request(Method::GET, &format!("/api/v1{path}")).send().await;
-        stranger.wrong(404);
+        assert_eq!(answer.error_message(404), "there is nothing at this path", "{path}");
+        assert_eq!(answer.integer_header("x-ratelimit-limit"), 100);
+        let stranger = app.request(Method::GET, &format!("/api/v1{path}")).await;
+        stranger.error_message(404);
     }
 }
 
@@ -34,12 +34,12 @@ async fn a_wrong_method_is_405_with_what_is_allowed() {
         (Method::DELETE, "/agents/agent_xyz789", "GET,HEAD"),
         (Method::PUT, "/images", "GET,HEAD,POST"),
     ] {
-        let answer = app.characters().request(method.clone(), path).send().await;
-        assert_eq!(answer.wrong(405), "this path does not answer to this method", "{path}");
+        let answer = app.characters().request(method.clone(), path).await;
+        assert_eq!(answer.error_message(405), "this path does not answer to this method", "{path}");
         assert_eq!(answer.header("allow"), Some(allowed), "{method} {path}");
     }
-    let answer = app.request(Method::POST, "/images/img_123abc.png").send().await;
-    answer.wrong(405);
+    let answer = app.request(Method::POST, "/images/img_123abc.png").await;
+    answer.error_message(405);
     assert_eq!(answer.header("allow"), Some("GET,HEAD"));
 }
 
@@ -48,11 +48,11 @@ async fn a_body_that_is_not_said_to_be_json_is_415() {
     let app = TestApp::start().await;
     for path in ["/completions", "/conversations", "/agents", "/images"] {
         for kind in [None, Some("text/plain"), Some("application/x-www-form-urlencoded")] {
-            let mut request = app.characters().request(Method::POST, path).plain_body("{}");
+            let mut request = app.characters().request(Method::POST, path).untyped_body("{}");
             if let Some(kind) = kind {
                 request = request.header("content-type", kind);
             }
-            let said = request.send().await.wrong(415);
+            let said = request.await.error_message(415);
             assert_eq!(said, "the body must be sent as `Content-Type: application/json`");
         }
     }
@@ -64,7 +64,7 @@ async fn the_content_type_may_have_parameters_and_any_case() {
     for kind in ["application/json; charset=utf-8", "Application/JSON", "application/json;x=y"] {
         let request = app.characters().request(Method::POST, "/images");
         let body = image().to_string();
-        request.header("content-type", kind).plain_body(body).send().await.created();
+        request.header("content-type", kind).untyped_body(body).await.created();
     }
 }
 
@@ -75,8 +75,8 @@ async fn a_body_of_10_mib_is_read_and_a_longer_one_is_413() {
     let padded = |length: usize| format!("{body}{}", " ".repeat(length - body.len()));
     app.characters().post_text("/images", &padded(LARGEST_BODY)).await.created();
     let answer = app.characters().post_text("/images", &padded(LARGEST_BODY + 1)).await;
-    assert_eq!(answer.wrong(413), "the body is larger than 10 MiB");
-    assert_eq!(answer.number("x-ratelimit-remaining"), 98);
+    assert_eq!(answer.error_message(413), "the body is larger than 10 MiB");
+    assert_eq!(answer.integer_header("x-ratelimit-remaining"), 98);
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn a_body_that_grows_beyond_10_mib_without_announcing_it_is_413_too() {
     let chunks = (0..=10).map(|_| Ok::<_, std::io::Error>(vec![b' '; 1024 * 1024]));
     let body = reqwest::Body::wrap_stream(futures::stream::iter(chunks));
     let request = app.characters().request(Method::POST, "/images").body(body);
-    request.send().await.wrong(413);
+    request.await.error_message(413);
 }
 
 #[tokio::test]
@@ -97,11 +97,11 @@ async fn broken_json_is_400_with_line_and_column() {
         ("{\"prompt\": \"A hill\"", "EOF while parsing an object at line 1, column 19"),
     ] {
         let answer = app.characters().post_text("/images", body).await;
-        let error = answer.wrong(400);
+        let error = answer.error_message(400);
         assert_eq!(error, format!("the body is not valid JSON: {said}"), "{body:?}");
     }
     let behind = format!("{}\n x", image());
-    let error = app.characters().post_text("/images", &behind).await.wrong(400);
+    let error = app.characters().post_text("/images", &behind).await.error_message(400);
     assert_eq!(error, "the body is not valid JSON: trailing characters at line 2, column 2");
 }
 
@@ -114,7 +114,7 @@ async fn a_body_that_is_no_object_is_400() {
         ("null", "null"),
         ("7", "integer `7`"),
     ] {
-        let error = app.characters().post_text("/images", body).await.wrong(400);
+        let error = app.characters().post_text("/images", body).await.error_message(400);
         assert_eq!(error, format!("the body must be an object, not {found}"));
     }
 }
@@ -252,7 +252,11 @@ fn faulty_studio() -> Vec<Faulty> {
 async fn a_wrong_field_is_400_that_names_it_and_what_is_wrong() {
     let app = TestApp::start().await;
     for (path, body, said) in faulty_talk().into_iter().chain(faulty_studio()) {
-        assert_eq!(app.characters().post(path, &body).await.wrong(400), said, "{path} {body}");
+        assert_eq!(
+            app.characters().post(path, &body).await.error_message(400),
+            said,
+            "{path} {body}"
+        );
     }
 }
 
@@ -260,7 +264,8 @@ async fn a_wrong_field_is_400_that_names_it_and_what_is_wrong() {
 async fn a_field_given_twice_is_400() {
     let app = TestApp::start().await;
     let body = r#"{"prompt": "a", "prompt": "b", "sd_model_id": "sd_model_456abc"}"#;
-    let error = app.characters().post_text("/images", body).deliberately_invalid().await.wrong(400);
+    let error =
+        app.characters().post_text("/images", body).deliberately_invalid().await.error_message(400);
     assert_eq!(error, "prompt is given more than once");
 }
 
@@ -269,13 +274,13 @@ async fn null_stands_for_an_optional_field_that_is_not_given() {
     let app = TestApp::start().await;
     let conversation = json!({"title": "T", "llm_id": "model_abc123", "system_prompt": null,
         "agent_id": null, "messages": null});
-    let made = app.characters().post("/conversations", &conversation).await.created();
+    let made = app.characters().create_conversation(&conversation).await.created();
     assert_eq!((&made["system_prompt"], &made["agent_id"]), (&json!(""), &Value::Null));
     let agent = json!({"name": "Ada", "sd_model_id": "sd_model_456abc", "age": null,
         "appearance_prompt": null, "personality_prompt": null, "description": null});
-    assert_eq!(app.characters().post("/agents", &agent).await.created()["appearance_prompt"], "");
+    assert_eq!(app.characters().create_agent(&agent).await.created()["appearance_prompt"], "");
     let image = json!({"prompt": "x", "sd_model_id": "sd_model_456abc", "conversation_id": null});
-    app.characters().post("/images", &image).await.created();
+    app.characters().create_image(&image).await.created();
     let say = json!({"content": "Hi", "llm_id": null, "verbose": null});
     app.characters().post("/conversations/conv_123abc/messages", &say).await.created();
 }
@@ -336,7 +341,8 @@ async fn unknown_fields_are_named_and_refused_when_strict() {
     };
     let app = TestApp::with(strict).await;
     for (path, mut body, field) in with_an_unknown_field() {
-        let error = app.characters().post(path, &body).deliberately_invalid().await.wrong(400);
+        let error =
+            app.characters().post(path, &body).deliberately_invalid().await.error_message(400);
         assert_eq!(error, format!("{field} is not a documented field"));
         let top = body.as_object_mut().unwrap();
         top.shift_remove(field);
@@ -356,22 +362,22 @@ async fn unknown_fields_are_named_and_refused_when_strict() {
 #[tokio::test]
 async fn a_500_says_nothing_but_internal_error_and_costs_nothing() {
     let rule = "[[rule]]\nreply = [{ text = '{{ 1 / 0 }}' }]";
-    let app = TestApp::studio(rule).await;
+    let app = TestApp::with_character_rules(rule).await;
     let conversation = json!({"title": "T", "llm_id": "model_other"});
-    let id = app.characters().make("/conversations", &conversation).await;
+    let id = app.characters().create_conversation(&conversation).await.created_id();
     let path = format!("/conversations/{id}/messages");
     let say = json!({"content": "Hi"});
     let request = app.characters().request(Method::POST, &path).json(&say);
     let answer = request.send_expecting_5xx().await;
-    assert_eq!(answer.wrong(500), "Internal error");
+    assert_eq!(answer.error_message(500), "Internal error");
     assert_eq!(app.balance("demo").await, 1_000_000);
-    assert!(app.characters().list(&path).await.is_empty());
+    assert!(app.characters().get(&path).await.array().is_empty());
 }
 
 #[tokio::test]
 async fn every_answer_has_a_request_id() {
     let app = TestApp::start().await;
-    let own = |answer: &Answer| {
+    let own = |answer: &TestResponse| {
         let id = answer.header("x-request-id").expect("a request id").to_owned();
         let random = id.strip_prefix("req_").expect("req_…").to_owned();
         assert!(random.len() == 20 && random.bytes().all(|b| b.is_ascii_alphanumeric()), "{id}");
@@ -379,14 +385,14 @@ async fn every_answer_has_a_request_id() {
     };
     let mut seen = std::collections::HashSet::new();
     let answers = [
-        app.characters().get("/agents").await,
-        app.characters().get("/agents/nobody").await,
+        app.characters().list_agents().await,
+        app.characters().get_agent("nobody").await,
         app.characters().get("/nothing").await,
         app.characters().post_text("/images", "{").await,
-        app.characters_as("broke_api_key").post("/images", &image()).await,
-        app.characters_as("sk-nobody").get("/agents").await,
-        app.request(Method::GET, "/api/v1/agents").send().await,
-        app.request(Method::GET, "/images/nothing.png").send().await,
+        app.characters_as("broke_api_key").create_image(&image()).await,
+        app.characters_as("sk-nobody").list_agents().await,
+        app.request(Method::GET, "/api/v1/agents").await,
+        app.request(Method::GET, "/images/nothing.png").await,
     ];
     for answer in &answers {
         assert!(seen.insert(own(answer)), "each id is its own");
@@ -398,7 +404,7 @@ async fn a_clients_own_request_id_is_kept_if_it_is_a_visible_one() {
     let app = TestApp::start().await;
     let answered = async |id: &str| {
         let request = app.characters().request(Method::GET, "/agents").header("x-request-id", id);
-        request.send().await.header("x-request-id").unwrap().to_owned()
+        request.await.header("x-request-id").unwrap().to_owned()
     };
     for id in ["x", "trace/7:~!", &"y".repeat(128)] {
         assert_eq!(answered(id).await, *id);
@@ -420,7 +426,7 @@ async fn browsers_may_read_answers_and_their_headers() {
     ];
     for (key, path) in [(BEARER, "/agents"), (BEARER, "/agents/nobody"), ("sk-nobody", "/agents")] {
         let request = app.characters_as(key).request(Method::GET, path);
-        let answer = request.header("origin", "https://app.example").send().await;
+        let answer = request.header("origin", "https://app.example").await;
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
         let shown = answer.header("access-control-expose-headers").unwrap().to_lowercase();
         for name in exposed {
@@ -438,7 +444,6 @@ async fn a_preflight_needs_no_key_and_allows_the_headers_it_names() {
             .header("origin", "https://app.example")
             .header("access-control-request-method", "POST")
             .header("access-control-request-headers", "authorization,content-type,x-mine")
-            .send()
             .await;
         assert_eq!(answer.status, 200);
         assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
@@ -458,7 +463,7 @@ async fn no_answer_shows_what_is_inside() {
     for id in nasty {
         for path in [format!("/conversations/{id}"), format!("/agents/{id}")] {
             let answer = app.characters().get(&path).await;
-            answer.wrong(404);
+            answer.error_message(404);
             for leak in ["SELECT", "sqlx", "src/", ".rs", "panicked", BEARER] {
                 assert!(!answer.body.contains(leak), "{}", answer.body);
             }

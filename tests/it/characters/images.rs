@@ -7,7 +7,7 @@ use std::time::Duration;
 use mynah::config::Config;
 use serde_json::{Value, json};
 
-use crate::support::limit::within;
+use crate::support::timeout::within;
 use crate::support::{NOW, TestApp};
 
 const SIDE: usize = 512;
@@ -20,8 +20,8 @@ fn image(prompt: &str, model: &str) -> Value {
 }
 
 async fn draw(app: &TestApp, prompt: &str, model: &str) -> Vec<u8> {
-    let made = app.characters().post("/images", &image(prompt, model)).await.created();
-    let (status, _, png) = app.picture(made["url"].as_str().unwrap()).await;
+    let made = app.characters().create_image(&image(prompt, model)).await.created();
+    let (status, _, png) = app.get_picture(made["url"].as_str().unwrap()).await;
     assert_eq!(status, 200);
     png.to_vec()
 }
@@ -49,7 +49,7 @@ fn ink(pixels: &[[u8; 3]]) -> usize {
 #[tokio::test]
 async fn a_new_image_is_201_and_stands_first_in_the_list() {
     let app = TestApp::start().await;
-    let made = app.characters().post("/images", &image("A hill", "sd_model_456abc")).await;
+    let made = app.characters().create_image(&image("A hill", "sd_model_456abc")).await;
     let made = made.created();
     let id = made["id"].as_str().unwrap();
     let random = id.strip_prefix("img_").unwrap();
@@ -59,7 +59,7 @@ async fn a_new_image_is_201_and_stands_first_in_the_list() {
         json!({"id": id, "prompt": "A hill", "url": app.url(&format!("/images/{id}.png")),
             "created_at": NOW})
     );
-    let page = app.characters().get("/images").await.good();
+    let page = app.characters().list_images("").await.good();
     assert_eq!((&page["data"][0], &page["pagination"]["total_items"]), (&made, &json!(26)));
 }
 
@@ -67,9 +67,9 @@ async fn a_new_image_is_201_and_stands_first_in_the_list() {
 async fn images_of_one_second_are_listed_newest_first_too() {
     let app = TestApp::start().await;
     for prompt in ["one", "two", "three"] {
-        app.characters().post("/images", &image(prompt, "sd_model_456abc")).await.created();
+        app.characters().create_image(&image(prompt, "sd_model_456abc")).await.created();
     }
-    let page = app.characters().get("/images?page_size=4").await.good();
+    let page = app.characters().list_images("?page_size=4").await.good();
     let prompts: Vec<&str> =
         page["data"].as_array().unwrap().iter().map(|i| i["prompt"].as_str().unwrap()).collect();
     assert_eq!(prompts, ["three", "two", "one", "A futuristic city with flying cars"]);
@@ -78,18 +78,18 @@ async fn images_of_one_second_are_listed_newest_first_too() {
 #[tokio::test]
 async fn an_unknown_sd_model_is_404_and_an_llm_400() {
     let app = TestApp::start().await;
-    let answer = app.characters().post("/images", &image("A hill", "sd_x")).await;
-    assert_eq!(answer.wrong(404), "there is no SD model `sd_x`");
+    let answer = app.characters().create_image(&image("A hill", "sd_x")).await;
+    assert_eq!(answer.error_message(404), "there is no SD model `sd_x`");
     let answer = app
         .characters()
-        .post("/images", &image("A hill", "model_abc123"))
+        .create_image(&image("A hill", "model_abc123"))
         .deliberately_invalid()
         .await;
     assert_eq!(
-        answer.wrong(400),
+        answer.error_message(400),
         "sd_model_id must be the id of an SD model, and `model_abc123` is an LLM"
     );
-    let page = app.characters().get("/images").await.good();
+    let page = app.characters().list_images("").await.good();
     assert_eq!(page["pagination"]["total_items"], 25);
 }
 
@@ -99,12 +99,12 @@ async fn an_unknown_sd_model_is_404_and_an_llm_400() {
 async fn an_image_enters_its_conversation_as_a_message_without_text_and_moves_it_up() {
     let app = TestApp::start().await;
     let newer = json!({"title": "T", "llm_id": "model_echo"});
-    app.characters().post("/conversations", &newer).await.created();
+    app.characters().create_conversation(&newer).await.created();
     app.clock("demo").advance(Duration::from_mins(1));
     let mut body = image("A hill", "sd_model_456abc");
     body["conversation_id"] = json!("conv_123abc");
-    let made = app.characters().post("/images", &body).await.created();
-    let messages = app.characters().list("/conversations/conv_123abc/messages").await;
+    let made = app.characters().create_image(&body).await.created();
+    let messages = app.characters().list_messages("conv_123abc").await.array();
     assert_eq!(messages.len(), 3);
     let message = &messages[2];
     let id = message["id"].as_str().unwrap();
@@ -112,7 +112,7 @@ async fn an_image_enters_its_conversation_as_a_message_without_text_and_moves_it
     let expected = json!({"id": id, "content": "", "role": "agent", "image_url": made["url"],
         "created_at": "2026-05-01T12:01:00Z"});
     assert_eq!(message.to_string(), expected.to_string());
-    let first = &app.characters().list("/conversations").await[0];
+    let first = &app.characters().list_conversations().await.array()[0];
     assert_eq!(first["id"], "conv_123abc");
     assert_eq!(first["last_message_at"], "2026-05-01T12:01:00Z");
 }
@@ -120,10 +120,10 @@ async fn an_image_enters_its_conversation_as_a_message_without_text_and_moves_it
 #[tokio::test]
 async fn an_image_without_a_conversation_enters_none() {
     let app = TestApp::start().await;
-    let before = app.characters().get("/conversations/conv_123abc/messages").await.body;
-    app.characters().post("/images", &image("A hill", "sd_model_456abc")).await.created();
-    assert_eq!(app.characters().get("/conversations/conv_123abc/messages").await.body, before);
-    let first = &app.characters().list("/conversations").await[0];
+    let before = app.characters().list_messages("conv_123abc").await.body;
+    app.characters().create_image(&image("A hill", "sd_model_456abc")).await.created();
+    assert_eq!(app.characters().list_messages("conv_123abc").await.body, before);
+    let first = &app.characters().list_conversations().await.array()[0];
     assert_eq!(first["last_message_at"], "2023-09-01T12:00:00Z");
 }
 
@@ -133,10 +133,10 @@ async fn an_unknown_conversation_is_404_and_no_image_is_made_or_paid_for() {
     let mut body = image("A hill", "sd_model_456abc");
     for id in ["conv_x", crate::support::CONVERSATION] {
         body["conversation_id"] = json!(id);
-        let answer = app.characters().post("/images", &body).await;
-        assert_eq!(answer.wrong(404), format!("there is no conversation `{id}`"));
+        let answer = app.characters().create_image(&body).await;
+        assert_eq!(answer.error_message(404), format!("there is no conversation `{id}`"));
     }
-    let page = app.characters().get("/images").await.good();
+    let page = app.characters().list_images("").await.good();
     assert_eq!(page["pagination"]["total_items"], 25);
     assert_eq!(app.balance("demo").await, 1_000_000_000_000);
 }
@@ -173,9 +173,9 @@ async fn the_pages_hold_every_image_once_whatever_their_size() {
 #[tokio::test]
 async fn without_a_word_it_is_page_1_of_10() {
     let app = TestApp::start().await;
-    let plain = app.characters().get("/images").await;
+    let plain = app.characters().list_images("").await;
     assert_eq!(plain.good()["data"].as_array().unwrap().len(), 10);
-    assert_eq!(plain.body, app.characters().get("/images?page=1&page_size=10").await.body);
+    assert_eq!(plain.body, app.characters().list_images("?page=1&page_size=10").await.body);
 }
 
 #[tokio::test]
@@ -192,8 +192,8 @@ async fn past_the_end_there_is_nothing_and_no_next_page() {
 
 #[tokio::test]
 async fn an_account_without_images_has_no_pages() {
-    let app = TestApp::studio("").await;
-    let answer = app.characters().get("/images").await.good();
+    let app = TestApp::with_character_rules("").await;
+    let answer = app.characters().list_images("").await.good();
     let pagination = json!({"total_items": 0, "current_page": 1, "page_size": 10,
         "total_pages": 0, "next_page": null, "prev_page": null});
     assert_eq!(answer, json!({"data": [], "pagination": pagination}));
@@ -218,9 +218,9 @@ async fn pages_and_sizes_out_of_range_are_400() {
         ("page=1&page=2", "page is given more than once"),
     ] {
         let answer = app.characters().get(&format!("/images?{query}")).await;
-        assert_eq!(answer.wrong(400), said, "{query}");
+        assert_eq!(answer.error_message(400), said, "{query}");
     }
-    app.characters().get("/images?page_size=100").await.good();
+    app.characters().list_images("?page_size=100").await.good();
 }
 
 // --- pictures ---------------------------------------------------------------------------------
@@ -228,21 +228,21 @@ async fn pages_and_sizes_out_of_range_are_400() {
 #[tokio::test]
 async fn every_link_leads_to_a_real_png_that_needs_no_key_and_never_changes() {
     let app = TestApp::start().await;
-    let page = app.characters().get("/images?page_size=3").await.good();
+    let page = app.characters().list_images("?page_size=3").await.good();
     let agent = json!({"name": "Ada", "sd_model_id": "sd_model_456abc", "age": 35});
-    let agent = app.characters().post("/agents", &agent).await.created();
+    let agent = app.characters().create_agent(&agent).await.created();
     let mut urls: Vec<&str> =
         page["data"].as_array().unwrap().iter().map(|i| i["url"].as_str().unwrap()).collect();
     urls.push(agent["avatar_url"].as_str().unwrap());
     let mut seen = HashSet::new();
     for url in urls {
         assert!(url.starts_with(&app.url("/images/")), "{url}");
-        let (status, headers, png) = app.picture(url).await;
+        let (status, headers, png) = app.get_picture(url).await;
         assert_eq!(status, 200);
         assert_eq!(headers["content-type"], "image/png");
         assert_eq!(headers["cache-control"], "public, max-age=31536000, immutable");
         pixels(&png);
-        assert_eq!(app.picture(url).await.2, png);
+        assert_eq!(app.get_picture(url).await.2, png);
         assert!(seen.insert(png), "each shows something else");
     }
 }
@@ -280,20 +280,21 @@ async fn pictures_survive_a_restart_and_ids_go_on() {
     let database = format!("sqlite://{}", folder.path().join("mynah.db").display());
     let on_file = |config: &mut Config| config.database.clone_from(&database);
     let app = TestApp::with(on_file).await;
-    let id = app.characters().make("/images", &image("A hill", "sd_model_456abc")).await;
+    let id = app.characters().create_image(&image("A hill", "sd_model_456abc")).await.created_id();
     let agent = json!({"name": "Ada", "sd_model_id": "sd_model_456abc"});
-    let agent = app.characters().make("/agents", &agent).await;
+    let agent = app.characters().create_agent(&agent).await.created_id();
     let paths = [format!("/images/{id}.png"), format!("/images/{agent}.png")];
-    let drawn = [app.picture(&paths[0]).await.2, app.picture(&paths[1]).await.2];
+    let drawn = [app.get_picture(&paths[0]).await.2, app.get_picture(&paths[1]).await.2];
     let balance = app.balance("demo").await;
     app.stop().await;
 
     let app = TestApp::with(on_file).await;
-    assert_eq!([app.picture(&paths[0]).await.2, app.picture(&paths[1]).await.2], drawn);
+    assert_eq!([app.get_picture(&paths[0]).await.2, app.get_picture(&paths[1]).await.2], drawn);
     assert_eq!(app.balance("demo").await, balance);
-    let next = app.characters().make("/images", &image("A hill", "sd_model_456abc")).await;
+    let next =
+        app.characters().create_image(&image("A hill", "sd_model_456abc")).await.created_id();
     assert_ne!(next, id);
-    let page = app.characters().get("/images").await.good();
+    let page = app.characters().list_images("").await.good();
     assert_eq!((&page["data"][0]["id"], &page["data"][1]["id"]), (&json!(next), &json!(id)));
 }
 
@@ -307,8 +308,8 @@ async fn a_picture_that_is_not_there_is_404() {
         ("/images/img_123abc.jpg", "there is nothing at this path"),
         ("/images/a/b.png", "there is nothing at this path"),
     ] {
-        let answer = app.request(reqwest::Method::GET, path).send().await;
-        assert_eq!(answer.wrong(404), said, "{path}");
+        let answer = app.request(reqwest::Method::GET, path).await;
+        assert_eq!(answer.error_message(404), said, "{path}");
         assert_eq!(answer.header("cache-control"), None, "{path}: it may come to be");
     }
 }
@@ -319,7 +320,7 @@ async fn links_begin_with_the_public_url_else_with_the_host_asked() {
         config.public_url = Some("https://mock.example/mynah/".parse().unwrap());
     };
     let app = TestApp::with(behind_a_proxy).await;
-    let made = app.characters().post("/images", &image("A hill", "sd_model_456abc")).await;
+    let made = app.characters().create_image(&image("A hill", "sd_model_456abc")).await;
     let url = made.created()["url"].as_str().unwrap().to_owned();
     assert!(url.starts_with("https://mock.example/mynah/images/img_"), "{url}");
 
@@ -328,7 +329,7 @@ async fn links_begin_with_the_public_url_else_with_the_host_asked() {
         [("mock.internal:8080", "http://mock.internal:8080"), ("", "http://localhost")]
     {
         let request = app.characters().request(reqwest::Method::GET, "/images?page_size=1");
-        let page = request.header("host", host).send().await.good();
+        let page = request.header("host", host).await.good();
         assert_eq!(page["data"][0]["url"], format!("{base}/images/img_123abc.png"));
     }
 }
@@ -350,15 +351,15 @@ fn no_post_waits_for_a_drawing() {
         let app = std::sync::Arc::new(TestApp::start().await);
         let asking = tokio::spawn({
             let app = std::sync::Arc::clone(&app);
-            async move { app.picture("/images/img_123abc.png").await.0 }
+            async move { app.get_picture("/images/img_123abc.png").await.0 }
         });
         let agent = json!({"name": "Ada", "sd_model_id": "sd_model_456abc"});
         let posts = async {
             for _ in 0..20 {
                 let body = image("A hill", "sd_model_456abc");
-                app.characters().post("/images", &body).await.created();
-                app.characters().post("/agents", &agent).await.created();
-                app.characters().get("/images").await.good();
+                app.characters().create_image(&body).await.created();
+                app.characters().create_agent(&agent).await.created();
+                app.characters().list_images("").await.good();
             }
         };
         within("answers while nothing is drawn", posts).await;

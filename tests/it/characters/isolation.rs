@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestApp};
+use crate::support::{TestApp, TestResponse};
 
 const OTHER: &str = "other_api_key";
 
@@ -11,13 +11,13 @@ async fn another_accounts_ids_are_404_wherever_they_stand() {
     let app = TestApp::start().await;
     let api = app.characters();
     let agent = json!({"name": "Ada", "sd_model_id": "sd_model_456abc"});
-    let agent = api.make("/agents", &agent).await;
+    let agent = api.create_agent(&agent).await.created_id();
     let conversation = json!({"title": "T", "llm_id": "model_echo"});
-    let conversation = api.make("/conversations", &conversation).await;
+    let conversation = api.create_conversation(&conversation).await.created_id();
     let other = app.characters_as(OTHER);
     let of_conversation = format!("there is no conversation `{conversation}`");
     let of_agent = format!("there is no agent `{agent}`");
-    let not_there = |answer: Answer, said: &str| assert_eq!(answer.wrong(404), said);
+    let not_there = |answer: TestResponse, said: &str| assert_eq!(answer.error_message(404), said);
 
     let path = format!("/conversations/{conversation}");
     not_there(other.get(&path).await, &of_conversation);
@@ -26,16 +26,16 @@ async fn another_accounts_ids_are_404_wherever_they_stand() {
     not_there(other.post(&path, &json!({"content": "Hi"})).await, &of_conversation);
     let image = json!({"prompt": "x", "sd_model_id": "sd_model_456abc",
         "conversation_id": conversation});
-    not_there(other.post("/images", &image).await, &of_conversation);
+    not_there(other.create_image(&image).await, &of_conversation);
 
-    not_there(other.get(&format!("/agents/{agent}")).await, &of_agent);
+    not_there(other.get_agent(&agent).await, &of_agent);
     let completion = json!({"messages": [{"role": "user", "content": "Hi"}],
         "llm_id": "model_echo", "agent_id": agent});
-    not_there(other.post("/completions", &completion).await, &of_agent);
+    not_there(other.create_completion(&completion).await, &of_agent);
     let with_agent = json!({"title": "T", "llm_id": "model_echo", "agent_id": agent});
-    not_there(other.post("/conversations", &with_agent).await, &of_agent);
+    not_there(other.create_conversation(&with_agent).await, &of_agent);
 
-    assert!(api.list(&path).await.is_empty(), "nothing got into it");
+    assert!(api.get(&path).await.array().is_empty(), "nothing got into it");
 }
 
 #[tokio::test]
@@ -57,12 +57,12 @@ async fn lists_show_ones_own_only_and_every_account_starts_with_its_own_copy() {
             .zip(["agent_xyz789", "conv_123abc", "msg_456def", "img_123abc"])
             .all(|(body, id)| body.contains(id))
     );
-    api.make("/agents", &json!({"name": "Ada", "sd_model_id": "sd_model_456abc"})).await;
-    api.make("/conversations", &json!({"title": "T", "llm_id": "model_echo"})).await;
-    api.make("/conversations/conv_123abc/messages", &json!({"content": "Hi"})).await;
+    api.create_agent(&json!({"name": "Ada", "sd_model_id": "sd_model_456abc"})).await.created_id();
+    api.create_conversation(&json!({"title": "T", "llm_id": "model_echo"})).await.created_id();
+    api.create_message("conv_123abc", "Hi").await;
     let image = json!({"prompt": "x", "sd_model_id": "sd_model_456abc",
         "conversation_id": "conv_123abc"});
-    api.make("/images", &image).await;
+    api.create_image(&image).await.created_id();
     assert_eq!(seen().await, before);
 }
 
@@ -70,15 +70,15 @@ async fn lists_show_ones_own_only_and_every_account_starts_with_its_own_copy() {
 async fn ids(app: &TestApp, key: &str) -> Vec<String> {
     let api = app.characters_as(key);
     let answers = [
-        api.post("/agents", &json!({"name": "A", "sd_model_id": "sd_model_456abc"})).await,
-        api.post("/conversations", &json!({"title": "T", "llm_id": "model_echo"})).await,
-        api.post("/conversations/conv_123abc/messages", &json!({"content": "Hi"})).await,
-        api.post("/images", &json!({"prompt": "x", "sd_model_id": "sd_model_456abc"})).await,
+        api.create_agent(&json!({"name": "A", "sd_model_id": "sd_model_456abc"})).await,
+        api.create_conversation(&json!({"title": "T", "llm_id": "model_echo"})).await,
+        api.create_message("conv_123abc", "Hi").await,
+        api.create_image(&json!({"prompt": "x", "sd_model_id": "sd_model_456abc"})).await,
     ];
     let made = answers.iter().map(|answer| answer.created()["id"].as_str().unwrap().to_owned());
     let requests = answers.iter().map(|answer| answer.header("x-request-id").unwrap().to_owned());
     let mut ids: Vec<String> = made.chain(requests).collect();
-    let messages = api.list("/conversations/conv_123abc/messages").await;
+    let messages = api.list_messages("conv_123abc").await.array();
     ids.extend(messages.iter().map(|message: &Value| message["id"].as_str().unwrap().to_owned()));
     ids
 }

@@ -8,7 +8,7 @@ use crate::support::TestApp;
 async fn llms_have_a_context_and_a_price_and_stand_as_in_the_fixtures() {
     let app = TestApp::start().await;
     assert_eq!(
-        app.characters().get("/models?type=llm").await.good(),
+        app.characters().list_models("llm").await.good(),
         json!([
             {"id": "model_abc123", "name": "GPT-4", "max_context": 8192, "cost_per_1k_tokens": 0.06},
             {"id": "model_def456", "name": "Claude 3 Opus", "max_context": 100_000,
@@ -22,7 +22,7 @@ async fn llms_have_a_context_and_a_price_and_stand_as_in_the_fixtures() {
 async fn sd_models_have_a_price_an_image() {
     let app = TestApp::start().await;
     assert_eq!(
-        app.characters().get("/models?type=sd").await.body,
+        app.characters().list_models("sd").await.body,
         r#"[{"id":"sd_model_456abc","name":"Stable Diffusion XL","cost_per_image":0.02}]"#
     );
 }
@@ -33,7 +33,7 @@ async fn prices_are_written_digit_by_digit_and_never_pass_through_a_float() {
         include_str!("../../../fixtures/models.toml").replace("\"0.02\"", "\"123456.000001\"");
     let accounts = include_str!("../../../fixtures/accounts.toml");
     let app = TestApp::with_fixtures(&[("a.toml", accounts), ("m.toml", &text)]).await;
-    let answer = app.characters().get("/models?type=sd").await;
+    let answer = app.characters().list_models("sd").await;
     assert!(answer.body.contains(r#""cost_per_image":123456.000001}"#), "{}", answer.body);
 }
 
@@ -49,7 +49,7 @@ async fn a_type_that_is_missing_or_neither_of_the_two_is_400() {
         ("?type=llm&type=sd", "type is given more than once"),
     ] {
         let answer = app.characters().get(&format!("/models{query}")).await;
-        assert_eq!(answer.wrong(400), said, "{query}");
+        assert_eq!(answer.error_message(400), said, "{query}");
     }
 }
 

@@ -232,7 +232,7 @@ async fn add_up(batches: Vec<Vec<Act>>) {
     let mut conversations = Vec::new();
     for _ in 0..AT_ONCE {
         let body = json!({"title": "T", "llm_id": "llm_odd", "system_prompt": SYSTEM_PROMPT});
-        let id = api.make("/conversations", &body).await;
+        let id = api.create_conversation(&body).await.created_id();
         conversations.push(Conversation { id, ..Conversation::default() });
     }
     let mut balance = app.balance("payer").await;
@@ -255,7 +255,7 @@ async fn add_up(batches: Vec<Vec<Act>>) {
         for ((own, act), answer) in conversations.iter_mut().zip(&batch).zip(answers) {
             let (cost, status) = own.price(act);
             if answer.status == 402 {
-                answer.wrong(402);
+                answer.error_message(402);
                 refused.push(cost);
                 continue;
             }
@@ -272,11 +272,11 @@ async fn add_up(batches: Vec<Vec<Act>>) {
         assert!(refused.iter().all(|cost| *cost > left), "{refused:?} with {left} left");
         balance = left;
     }
-    let page = api.get("/images").await.good();
+    let page = api.list_images("").await.good();
     assert_eq!(page["pagination"]["total_items"], images);
-    assert_eq!(api.list("/agents").await.len(), agents);
+    assert_eq!(api.list_agents().await.array().len(), agents);
     for own in &conversations {
-        assert_eq!(api.list(&own.path()).await.len(), own.messages);
+        assert_eq!(api.get(&own.path()).await.array().len(), own.messages);
     }
 }
 

@@ -44,18 +44,18 @@ fn with_id(mut answer: Value, printed: &str) -> Value {
 async fn sample_api_key_header() {
     let app = TestApp::start().await;
     let request = app.request(Method::GET, "/api/v1/models?type=llm");
-    request.header("Authorization", "Bearer your_api_key_here").send().await.good();
+    request.header("Authorization", "Bearer your_api_key_here").await.good();
 }
 
 #[tokio::test]
 async fn sample_rate_limit_headers_of_the_plans() {
     let app = TestApp::start().await;
     for (key, limit) in [("free_api_key", 5), ("your_api_key_here", 100)] {
-        let answer = app.characters_as(key).get("/models?type=llm").await;
+        let answer = app.characters_as(key).list_models("llm").await;
         answer.good();
-        assert_eq!(answer.number("X-RateLimit-Limit"), limit);
-        assert_eq!(answer.number("X-RateLimit-Remaining"), limit - 1);
-        answer.number("X-RateLimit-Reset");
+        assert_eq!(answer.integer_header("X-RateLimit-Limit"), limit);
+        assert_eq!(answer.integer_header("X-RateLimit-Remaining"), limit - 1);
+        answer.integer_header("X-RateLimit-Reset");
     }
 }
 
@@ -63,7 +63,7 @@ async fn sample_rate_limit_headers_of_the_plans() {
 #[tokio::test]
 async fn sample_models() {
     let app = TestApp::start().await;
-    let models = app.characters().list("/models?type=llm").await;
+    let models = app.characters().list_models("llm").await.array();
     as_printed(
         &json!(models[..2]),
         &json!([
@@ -119,7 +119,7 @@ async fn sample_completion() {
 async fn sample_list_of_conversations() {
     let app = TestApp::start().await;
     as_printed(
-        &app.characters().get("/conversations").await.good(),
+        &app.characters().list_conversations().await.good(),
         &json!([
             {
                 "id": "conv_123abc",
@@ -164,7 +164,7 @@ async fn sample_new_conversation() {
 async fn sample_conversation() {
     let app = TestApp::start().await;
     as_printed(
-        &app.characters().get("/conversations/conv_123abc").await.good(),
+        &app.characters().get_conversation("conv_123abc").await.good(),
         &json!({
             "id": "conv_123abc",
             "title": "AI Discussion",
@@ -180,7 +180,7 @@ async fn sample_conversation() {
 async fn sample_messages() {
     let app = TestApp::start().await;
     as_printed(
-        &app.characters().get("/conversations/conv_123abc/messages").await.good(),
+        &app.characters().list_messages("conv_123abc").await.good(),
         &json!([
             {
                 "id": "msg_123abc",
@@ -229,7 +229,7 @@ async fn sample_new_message() {
 async fn sample_list_of_agents() {
     let app = TestApp::start().await;
     as_printed(
-        &app.characters().get("/agents").await.good(),
+        &app.characters().list_agents().await.good(),
         &json!([
             {
                 "id": "agent_xyz789",
@@ -274,7 +274,7 @@ async fn sample_new_agent() {
 async fn sample_agent() {
     let app = TestApp::start().await;
     as_printed(
-        &app.characters().get("/agents/agent_xyz789").await.good(),
+        &app.characters().get_agent("agent_xyz789").await.good(),
         &json!({
             "id": "agent_xyz789",
             "name": "Technical Advisor",
@@ -289,7 +289,7 @@ async fn sample_agent() {
 #[tokio::test]
 async fn sample_list_of_images() {
     let app = at("2023-09-01T12:00:00Z").await;
-    let mut answer = app.characters().get("/images?page=1&page_size=10").await.good();
+    let mut answer = app.characters().list_images("?page=1&page_size=10").await.good();
     let data = answer["data"].as_array_mut().unwrap();
     assert_eq!(data.len(), 10);
     data.truncate(1);
@@ -343,18 +343,18 @@ async fn sample_new_image() {
 #[tokio::test]
 async fn sample_client_error() {
     let app = TestApp::start().await;
-    let answer = app.characters().get("/agents/agent_nobody").await;
+    let answer = app.characters().get_agent("agent_nobody").await;
     assert_eq!(answer.body, r#"{"error":"there is no agent `agent_nobody`"}"#);
-    answer.wrong(404);
+    answer.error_message(404);
 }
 
 #[tokio::test]
 async fn sample_server_error() {
     let rule = "[[rule]]\nreply = [{ text = '{{ 1 / 0 }}' }]";
-    let app = TestApp::studio(rule).await;
+    let app = TestApp::with_character_rules(rule).await;
     let body = json!({"messages": [{"role": "user", "content": "Hi"}], "llm_id": "model_free"});
     let request = app.characters().request(Method::POST, "/completions").json(&body);
     let answer = request.send_expecting_5xx().await;
-    answer.wrong(500);
+    answer.error_message(500);
     assert_eq!(answer.body, r#"{"error":"Internal error"}"#);
 }

@@ -6,10 +6,10 @@ use mynah::clock::Stopwatch;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::support::binary::{Binary, command, file_url, output, sentence};
-use crate::support::limit::within;
+use crate::support::binary::{Binary, command, file_url, output, start_error};
 use crate::support::process::{self, has_curl, program};
-use crate::support::{CONVERSATION, DEPLOYMENT, KEY, said};
+use crate::support::timeout::within;
+use crate::support::{CONVERSATION, DEPLOYMENT, KEY, text_body};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
@@ -95,9 +95,9 @@ fn shell_words(line: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn host_is_the_address_listened_on() {
-    for server in Binary::both_ways("host", Some("127.0.0.2")).await {
+    for server in Binary::by_flag_and_variable("host", Some("127.0.0.2")).await {
         assert_eq!(server.address.ip().to_string(), "127.0.0.2");
-        assert_eq!(server.echo("hello").await["content"], "hello");
+        assert_eq!(server.run_echo("hello").await["content"], "hello");
     }
 }
 
@@ -109,7 +109,7 @@ async fn port_is_the_port_listened_on() {
     by_variable.env("MYNAH_PORT", &port);
     let by_flag = output(&["--database", "sqlite::memory:", "--port", &port]).await;
     for refused in [by_flag, process::output(&mut by_variable).await] {
-        let sentence = sentence(&refused);
+        let sentence = start_error(&refused);
         assert!(
             sentence.starts_with(&format!("cannot listen on 127.0.0.1:{port}: ")),
             "{sentence}"
@@ -124,7 +124,8 @@ async fn database_is_where_data_is_kept() {
     // A database has one server at a time.
     let one = Binary::on_file(&file, &[]).await;
     assert!(file.exists());
-    let id = one.say(None, "hello").await["conversation_id"].as_str().unwrap().to_owned();
+    let id =
+        one.echo_conversation(None, "hello").await["conversation_id"].as_str().unwrap().to_owned();
     one.stop().await;
     let two = Binary::by_variable("database", Some(&file_url(&file))).await;
     assert_eq!(two.messages(&id).await.len(), 2);
@@ -134,18 +135,20 @@ async fn database_is_where_data_is_kept() {
 async fn fixtures_take_the_place_of_the_built_in_ones() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "all.toml", &SOUND.replace("MY_KEY", "ANOTHER_KEY"));
-    for server in Binary::both_ways("fixtures", folder.path().to_str()).await {
+    for server in Binary::by_flag_and_variable("fixtures", folder.path().to_str()).await {
         assert!(server.banner.contains("ANOTHER_KEY"));
-        let refused = server.post("/v1/runner/MY_DEPLOYMENT", &said("hi")).send().await.unwrap();
+        let refused =
+            server.post("/v1/runner/MY_DEPLOYMENT", &text_body("hi")).send().await.unwrap();
         assert_eq!(refused.status(), 401);
     }
 }
 
 #[tokio::test]
 async fn backend_answers_whatever_a_deployment_says() {
-    for server in Binary::both_ways("backend", Some("echo")).await {
+    for server in Binary::by_flag_and_variable("backend", Some("echo")).await {
         let path = format!("/v1/runner/{DEPLOYMENT}");
-        let answer = server.post(&path, &said("Your input message here.")).send().await.unwrap();
+        let answer =
+            server.post(&path, &text_body("Your input message here.")).send().await.unwrap();
         let answer: Value = answer.json().await.unwrap();
         assert_eq!(answer["content"], "Your input message here.");
     }
@@ -153,10 +156,10 @@ async fn backend_answers_whatever_a_deployment_says() {
 
 #[tokio::test]
 async fn pace_is_the_time_between_two_words() {
-    for server in Binary::both_ways("pace", Some("150")).await {
+    for server in Binary::by_flag_and_variable("pace", Some("150")).await {
         let stopwatch = Stopwatch::start();
         let path = "/v1/runner/ECHO_DEPLOYMENT_ID/stream";
-        let answer = server.post(path, &said("one two three")).send().await.unwrap();
+        let answer = server.post(path, &text_body("one two three")).send().await.unwrap();
         assert_eq!(answer.text().await.unwrap(), "one two three");
         assert!(stopwatch.elapsed().as_millis() >= 300, "two pauses");
     }
@@ -166,8 +169,8 @@ async fn pace_is_the_time_between_two_words() {
 async fn seed_makes_ids_repeatable() {
     let mut ids = Vec::new();
     let other = Binary::start(&["--seed", "8"]).await;
-    for server in Binary::both_ways("seed", Some("7")).await.iter().chain([&other]) {
-        ids.push(server.say(None, "hello").await["conversation_id"].clone());
+    for server in Binary::by_flag_and_variable("seed", Some("7")).await.iter().chain([&other]) {
+        ids.push(server.echo_conversation(None, "hello").await["conversation_id"].clone());
     }
     assert_eq!(ids[0], ids[1]);
     assert_ne!(ids[0], ids[2]);
@@ -177,40 +180,44 @@ async fn seed_makes_ids_repeatable() {
 async fn without_a_seed_ids_differ_from_run_to_run() {
     let mut ids = Vec::new();
     for _ in 0..2 {
-        let server = Binary::of(command(&["--database", "sqlite::memory:", "--port", "0"])).await;
-        ids.push(server.say(None, "hello").await["conversation_id"].clone());
+        let server =
+            Binary::spawn(command(&["--database", "sqlite::memory:", "--port", "0"])).await;
+        ids.push(server.echo_conversation(None, "hello").await["conversation_id"].clone());
     }
     assert_ne!(ids[0], ids[1]);
 }
 
 #[tokio::test]
 async fn clock_is_where_time_stands_still() {
-    for server in Binary::both_ways("clock", Some("2026-01-01T01:00:00+01:00")).await {
-        assert_eq!(server.say(None, "hello").await["created_at"], "2026-01-01T00:00:00Z");
+    for server in Binary::by_flag_and_variable("clock", Some("2026-01-01T01:00:00+01:00")).await {
+        assert_eq!(
+            server.echo_conversation(None, "hello").await["created_at"],
+            "2026-01-01T00:00:00Z"
+        );
     }
 }
 
 #[tokio::test]
 async fn strict_refuses_fields_that_are_not_documented() {
-    let mut body = said("hello");
+    let mut body = text_body("hello");
     body["colour"] = json!("red");
     let status = async |server: &Binary| {
         let answer = server.post("/v1/runner/ECHO_DEPLOYMENT_ID", &body).send().await.unwrap();
         answer.status().as_u16()
     };
-    for server in Binary::both_ways("strict", None).await {
+    for server in Binary::by_flag_and_variable("strict", None).await {
         assert_eq!(status(&server).await, 400);
     }
     for (value, expected) in [("1", 400), ("on", 400), ("0", 200), ("false", 200)] {
         let mut command = command(&["--database", "sqlite::memory:", "--port", "0"]);
         command.env("MYNAH_STRICT", value);
-        assert_eq!(status(&Binary::of(command).await).await, expected, "MYNAH_STRICT={value}");
+        assert_eq!(status(&Binary::spawn(command).await).await, expected, "MYNAH_STRICT={value}");
     }
 }
 
 #[tokio::test]
 async fn runner_errors_chooses_the_envelope() {
-    for server in Binary::both_ways("runner-errors", Some("fastapi")).await {
+    for server in Binary::by_flag_and_variable("runner-errors", Some("fastapi")).await {
         let path = format!("/v1/runner/{DEPLOYMENT}");
         let answer = server.post(&path, &json!({})).send().await.unwrap();
         assert_eq!(answer.status(), 422);
@@ -220,7 +227,7 @@ async fn runner_errors_chooses_the_envelope() {
 
 #[tokio::test]
 async fn message_content_shows_parts_everywhere() {
-    for server in Binary::both_ways("message-content", Some("parts")).await {
+    for server in Binary::by_flag_and_variable("message-content", Some("parts")).await {
         let first = &server.messages(CONVERSATION).await[0];
         assert_eq!(first["content"], json!([{"type": "text", "text": "Hi"}]));
     }
@@ -228,7 +235,7 @@ async fn message_content_shows_parts_everywhere() {
 
 #[tokio::test]
 async fn times_chooses_how_times_are_shown() {
-    for server in Binary::both_ways("times", Some("micros")).await {
+    for server in Binary::by_flag_and_variable("times", Some("micros")).await {
         let first = &server.messages(CONVERSATION).await[0];
         assert_eq!(first["created_at"], "2026-03-24T09:00:00.000000");
     }
@@ -236,7 +243,7 @@ async fn times_chooses_how_times_are_shown() {
 
 #[tokio::test]
 async fn profile_changes_what_no_other_option_sets() {
-    for server in Binary::both_ways("profile", Some("current")).await {
+    for server in Binary::by_flag_and_variable("profile", Some("current")).await {
         let first = &server.messages(CONVERSATION).await[0];
         assert_eq!(first["content"], json!([{"type": "text", "text": "Hi"}]));
         assert_eq!(first["created_at"], "2026-03-24T09:00:00.000000");
@@ -265,7 +272,7 @@ async fn until_ready(child: &mut tokio::process::Child) -> String {
     use tokio::io::AsyncBufReadExt as _;
     let mut lines = tokio::io::BufReader::new(child.stdout.take().unwrap()).lines();
     let mut banner = String::new();
-    while let Some(line) = process::line(&mut lines).await {
+    while let Some(line) = process::next_line(&mut lines).await {
         banner.push_str(&line);
         banner.push('\n');
         if line.starts_with("Ready") {
@@ -277,7 +284,7 @@ async fn until_ready(child: &mut tokio::process::Child) -> String {
 
 #[tokio::test]
 async fn rate_limit_reset_chooses_between_a_time_and_a_span() {
-    for server in Binary::both_ways("rate-limit-reset", Some("delta")).await {
+    for server in Binary::by_flag_and_variable("rate-limit-reset", Some("delta")).await {
         let request = server.client.get(server.url("/api/v1/models?type=llm")).bearer_auth(KEY);
         let answer = request.send().await.unwrap();
         let reset: u64 = answer.headers()["x-ratelimit-reset"].to_str().unwrap().parse().unwrap();
@@ -296,7 +303,7 @@ async fn control_plane(server: &Binary, host: &str, token: Option<&str>) -> u16 
 
 #[tokio::test]
 async fn admin_token_is_the_key_of_the_control_plane() {
-    for server in Binary::both_ways("admin-token", Some("sesame")).await {
+    for server in Binary::by_flag_and_variable("admin-token", Some("sesame")).await {
         assert_eq!(control_plane(&server, "localhost", None).await, 401);
         assert_eq!(control_plane(&server, "localhost", Some("sesame")).await, 200);
         let lines = server.stop().await;
@@ -311,38 +318,38 @@ async fn admin_token_is_the_key_of_the_control_plane() {
 async fn admin_open_opens_the_control_plane() {
     let usual = Binary::start(&[]).await;
     assert_eq!(control_plane(&usual, "mynah.example", None).await, 403);
-    for server in Binary::both_ways("admin-open", None).await {
+    for server in Binary::by_flag_and_variable("admin-open", None).await {
         assert_eq!(control_plane(&server, "mynah.example", None).await, 200);
     }
     let mut closed = command(&["--database", "sqlite::memory:", "--port", "0"]);
     closed.env("MYNAH_ADMIN_OPEN", "0");
-    let closed = Binary::of(closed).await;
+    let closed = Binary::spawn(closed).await;
     assert_eq!(control_plane(&closed, "mynah.example", None).await, 403);
 }
 
 #[tokio::test]
 async fn threads_is_how_many_answer() {
-    for server in Binary::both_ways("threads", Some("40")).await {
-        server.echo("hello").await;
+    for server in Binary::by_flag_and_variable("threads", Some("40")).await {
+        server.run_echo("hello").await;
         let tasks = std::fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap();
         assert!(tasks.count() > 40);
     }
-    let [one, _] = Binary::both_ways("threads", Some("1")).await;
-    one.echo("hello").await;
+    let [one, _] = Binary::by_flag_and_variable("threads", Some("1")).await;
+    one.run_echo("hello").await;
 }
 
 #[tokio::test]
 async fn log_chooses_what_is_logged() {
-    for server in Binary::both_ways("log", Some("error")).await {
-        server.echo("hello").await;
+    for server in Binary::by_flag_and_variable("log", Some("error")).await {
+        server.run_echo("hello").await;
         assert_eq!(server.stop().await, Vec::<String>::new());
     }
 }
 
 #[tokio::test]
 async fn log_format_makes_json_of_every_line() {
-    for server in Binary::both_ways("log-format", Some("json")).await {
-        server.echo("hello").await;
+    for server in Binary::by_flag_and_variable("log-format", Some("json")).await {
+        server.run_echo("hello").await;
         let lines = server.stop().await;
         assert!(lines.len() >= 2, "a request and the end: {lines:?}");
         for line in lines {
@@ -360,7 +367,7 @@ async fn settings_in_the_surroundings_do_not_disturb_the_other_commands() {
     assert_eq!(process::output(&mut check).await.status.code(), Some(0));
     let mut serve = command(&["serve", "--database", "sqlite::memory:"]);
     serve.env("MYNAH_PORT", "0");
-    Binary::of(serve).await.echo("hello").await;
+    Binary::spawn(serve).await.run_echo("hello").await;
 }
 
 // Help, version, usage.
@@ -433,7 +440,7 @@ async fn wrong_usage_is_exit_code_2_and_says_what_was_wrong() {
 
 /// What `mynah` says when it is started on this database.
 async fn refused_database(url: &str) -> String {
-    sentence(&output(&["--port", "0", "--database", url]).await)
+    start_error(&output(&["--port", "0", "--database", url]).await)
 }
 
 #[tokio::test]
@@ -487,7 +494,7 @@ async fn a_bad_fixture_is_refused_with_its_place_and_the_number_of_others() {
     write(folder.path(), "bad.toml", "[[plan]]\nid = 5\nrequests_per_minute = \"many\"\n");
     let folder = folder.path().to_str().unwrap();
     let arguments = ["--port", "0", "--database", "sqlite::memory:", "--fixtures", folder];
-    let sentence = sentence(&output(&arguments).await);
+    let sentence = start_error(&output(&arguments).await);
     assert!(sentence.contains("bad.toml:2:6: plan[0].id: "), "{sentence}");
     assert!(sentence.ends_with(" (and 1 more)"), "{sentence}");
 }
@@ -500,7 +507,7 @@ async fn a_folder_without_fixtures_is_refused() {
     {
         let folder = folder.to_str().unwrap();
         let arguments = ["--port", "0", "--database", "sqlite::memory:", "--fixtures", folder];
-        let sentence = sentence(&output(&arguments).await);
+        let sentence = start_error(&output(&arguments).await);
         assert!(sentence.starts_with(said), "{sentence}");
         assert!(sentence.matches("os error 2").count() <= 1, "{sentence}");
     }
@@ -508,7 +515,7 @@ async fn a_folder_without_fixtures_is_refused() {
 
 #[tokio::test]
 async fn a_bad_log_filter_is_refused() {
-    let sentence = sentence(&output(&["--port", "0", "--log", "a=b=c"]).await);
+    let sentence = start_error(&output(&["--port", "0", "--log", "a=b=c"]).await);
     assert!(sentence.starts_with("`a=b=c` is no log filter: "), "{sentence}");
 }
 
@@ -591,10 +598,10 @@ async fn exported_fixtures_are_clean_and_the_same_as_the_built_in_ones() {
     assert_eq!(text(&check.stdout), "no errors, no warnings\n");
     assert_eq!(check.status.code(), Some(0));
     let server = Binary::start(&["--fixtures", target]).await;
-    let answer = server.post(&format!("/v1/runner/{DEPLOYMENT}"), &said("Hi")).send().await;
+    let answer = server.post(&format!("/v1/runner/{DEPLOYMENT}"), &text_body("Hi")).send().await;
     let answer: Value = answer.unwrap().json().await.unwrap();
     assert_eq!(answer["content"], "Hello! How can I help?");
-    let again = sentence(&output(&["fixtures", "export", target]).await);
+    let again = start_error(&output(&["fixtures", "export", target]).await);
     assert!(again.ends_with("exists already; nothing was written"), "{again}");
 }
 
@@ -759,7 +766,7 @@ async fn healthcheck_is_0_when_the_server_is_well_and_1_when_nobody_answers() {
             assert!(check.stdout.is_empty() && check.stderr.is_empty());
         }
         server.stop().await;
-        let unwell = sentence(&output(&["healthcheck", "--host", host, "--port", &port]).await);
+        let unwell = start_error(&output(&["healthcheck", "--host", host, "--port", &port]).await);
         assert!(unwell.starts_with(&format!("127.0.0.1:{port} is not healthy: ")), "{unwell}");
     }
 }
@@ -778,7 +785,7 @@ async fn healthcheck_is_1_when_someone_else_answers() {
         }
         socket.write_all(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n").await.unwrap();
     });
-    let unwell = sentence(&output(&["healthcheck", "--port", &port]).await);
+    let unwell = start_error(&output(&["healthcheck", "--port", &port]).await);
     assert!(unwell.ends_with("answers with status 404"), "{unwell}");
 }
 

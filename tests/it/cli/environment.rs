@@ -90,7 +90,7 @@ async fn the_variable_that_is_wrong_is_named() {
 async fn an_option_counts_more_than_its_variable_be_that_right_or_wrong() {
     let mut by_option = command(&["--port", "0", "--database", "sqlite::memory:"]);
     by_option.envs([SERVICE]);
-    let server = Binary::of(by_option).await;
+    let server = Binary::spawn(by_option).await;
     let port = server.address.port().to_string();
     let check = with(&[SERVICE], &["healthcheck", "--port", &port]).await;
     assert!(check.status.success(), "{}", stderr(&check));
@@ -112,7 +112,7 @@ async fn a_variable_that_is_empty_counts_as_not_set() {
     for option in mynah_options() {
         server.env(option, "");
     }
-    Binary::of(server).await.echo("hello").await;
+    Binary::spawn(server).await.run_echo("hello").await;
     let mut exec = command(&["exec", "--", "true"]);
     for option in mynah_options() {
         exec.env(option, "");
@@ -134,12 +134,12 @@ fn mynah_options() -> Vec<String> {
 async fn a_switch_that_is_off_conflicts_with_nothing() {
     let mut server = command(&["--database", "sqlite::memory:", "--port", "0"]);
     server.envs([("MYNAH_ADMIN_OPEN", "0"), ("MYNAH_ADMIN_TOKEN", "secret")]);
-    let server = Binary::of(server).await;
+    let server = Binary::spawn(server).await;
     let accounts = server.client.get(server.url("/_mynah/accounts"));
     assert_eq!(accounts.send().await.unwrap().status(), 401);
     let both = [("MYNAH_ADMIN_OPEN", "1"), ("MYNAH_ADMIN_TOKEN", "secret")];
     assert_eq!(with(&both, &[]).await.status.code(), Some(2));
     let mut obeyed = command(&["--database", "sqlite::memory:", "--port", "0"]);
     obeyed.env("MYNAH_FAULT_HEADER", "1");
-    Binary::of(obeyed).await;
+    Binary::spawn(obeyed).await;
 }

@@ -10,9 +10,9 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use crate::support::binary::{Binary, command, file_url, output};
-use crate::support::limit::within;
 use crate::support::process::{self, program};
-use crate::support::said;
+use crate::support::text_body;
+use crate::support::timeout::within;
 
 const README: &str = include_str!("../../../README.md");
 const BINARY: &str = env!("CARGO_BIN_EXE_mynah");
@@ -50,7 +50,7 @@ impl Running {
     }
 
     async fn line(&mut self) -> Option<String> {
-        process::line(&mut self.lines).await
+        process::next_line(&mut self.lines).await
     }
 
     async fn said(&mut self, line: &str) {
@@ -62,7 +62,7 @@ impl Running {
     }
 
     async fn code(mut self) -> Option<i32> {
-        process::ended(&mut self.child).await.code()
+        process::wait_for_exit(&mut self.child).await.code()
     }
 }
 
@@ -156,7 +156,7 @@ async fn the_environment_tells_where_the_server_is_until_the_command_ends() {
     assert!(told["MYNAH_URL"].starts_with("http://127.0.0.1:"));
     let client = crate::support::client();
     let run = client.post(format!("{}/{}", told["MYNAH_RUNNER_URL"], told["MYNAH_DEPLOYMENT"]));
-    let run = run.header("x-api-key", &told["MYNAH_RUNNER_KEY"]).json(&said("hi"));
+    let run = run.header("x-api-key", &told["MYNAH_RUNNER_KEY"]).json(&text_body("hi"));
     assert_eq!(run.send().await.unwrap().status(), 200);
     for (kind, id) in [("llm", "MYNAH_LLM"), ("sd", "MYNAH_SD_MODEL")] {
         let models = client.get(format!("{}/models?type={kind}", told["MYNAH_CHARACTERS_URL"]));
@@ -219,8 +219,8 @@ async fn where_another_server_listens_and_keeps_its_data_does_not_matter() {
 #[tokio::test]
 async fn a_server_in_the_command_is_as_undisturbed_as_without() {
     let serve = ["exec", "--", BINARY, "serve", "--port", "0", "--database", "sqlite::memory:"];
-    let server = Binary::of(command(&serve)).await;
-    server.echo("still here").await;
+    let server = Binary::spawn(command(&serve)).await;
+    server.run_echo("still here").await;
     server.stop().await;
 }
 
@@ -293,7 +293,7 @@ async fn control_c_reaches_the_command_once() {
     let mut lines = running.lines.into_inner();
     within("the end of the output", lines.read_to_string(&mut rest)).await.unwrap();
     assert_eq!(rest.trim(), "TERM");
-    assert_eq!(process::ended(&mut running.child).await.code(), Some(9));
+    assert_eq!(process::wait_for_exit(&mut running.child).await.code(), Some(9));
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use std::process::Stdio;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::support::binary::output;
-use crate::support::limit::within;
 use crate::support::process;
+use crate::support::timeout::within;
 
 async fn printed(arguments: &[&str]) -> String {
     let output = output(arguments).await;
@@ -38,7 +38,7 @@ async fn takes(program: &str, arguments: &[&str], script: &str) -> Option<bool> 
         .spawn()
         .ok()?;
     child.stdin.take().unwrap().write_all(script.as_bytes()).await.unwrap();
-    Some(process::ended(&mut child).await.success())
+    Some(process::wait_for_exit(&mut child).await.success())
 }
 
 #[tokio::test]

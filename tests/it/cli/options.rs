@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
 
 use crate::support::process::{self, program};
-use crate::support::{CONVERSATION, DEPLOYMENT, ECHO, KEY, client, said};
+use crate::support::{CONVERSATION, DEPLOYMENT, ECHO, KEY, client, text_body};
 
 /// A running `mynah`. It is killed when it is dropped.
 struct Binary {
@@ -31,7 +31,7 @@ impl Binary {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let base = loop {
-            let line = process::line(&mut lines).await.expect("the server starts");
+            let line = process::next_line(&mut lines).await.expect("the server starts");
             if let Some(base) = line.strip_prefix("Ready on ") {
                 break base.to_owned();
             }
@@ -45,7 +45,7 @@ impl Binary {
     }
 
     async fn run(&self, deployment: &str, text: &str) -> Response {
-        self.post(&format!("/v1/runner/{deployment}"), &said(text)).await
+        self.post(&format!("/v1/runner/{deployment}"), &text_body(text)).await
     }
 }
 
@@ -69,7 +69,7 @@ fn the_default_pace_is_20_ms_and_the_defaults_are_lenient_and_documented() {
 
 #[tokio::test]
 async fn strict_is_an_option() {
-    let mut body = said("Hi");
+    let mut body = text_body("Hi");
     body["colour"] = json!("red");
     let path = format!("/v1/runner/{DEPLOYMENT}");
     for (options, status) in [("--strict", 400), ("", 200)] {
@@ -101,7 +101,7 @@ async fn fault_header_is_an_option() {
         let binary = Binary::start(options).await;
         let request = binary.client.post(format!("{}/v1/runner/{DEPLOYMENT}", binary.base));
         let request = request.header("x-api-key", KEY).header("x-mynah-fault", "status=503");
-        assert_eq!(request.json(&said("Hi")).send().await.unwrap().status(), status);
+        assert_eq!(request.json(&text_body("Hi")).send().await.unwrap().status(), status);
     }
 }
 
@@ -109,9 +109,9 @@ async fn fault_header_is_an_option() {
 async fn pace_is_an_option() {
     let path = format!("/v1/runner/{ECHO}/stream");
     let fast = Binary::start("--pace 0").await;
-    assert_eq!(fast.post(&path, &said("one two")).await.text().await.unwrap(), "one two");
+    assert_eq!(fast.post(&path, &text_body("one two")).await.text().await.unwrap(), "one two");
     let slow = Binary::start("--pace 3600000").await;
-    let mut answer = slow.post(&path, &said("one two")).await;
+    let mut answer = slow.post(&path, &text_body("one two")).await;
     assert_eq!(answer.chunk().await.unwrap().unwrap(), "one ");
 }
 

@@ -9,9 +9,9 @@ use std::process::Output;
 use serde_json::Value;
 use tokio::io::AsyncReadExt as _;
 
-use crate::support::binary::{Binary, command, output, sentence};
-use crate::support::limit::within;
+use crate::support::binary::{Binary, command, output, start_error};
 use crate::support::process::{self, program};
+use crate::support::timeout::within;
 
 #[tokio::test]
 async fn a_snapshot_is_saved_to_a_file_and_loaded_back() {
@@ -23,12 +23,12 @@ async fn a_snapshot_is_saved_to_a_file_and_loaded_back() {
         let arguments = ["snapshot", act, "demo", file, "--port", &port, "--admin-token", token];
         output(&arguments).await
     };
-    let refused = sentence(&snapshot("save", "wrong").await);
+    let refused = start_error(&snapshot("save", "wrong").await);
     assert_eq!(refused, "the API key is not known");
     let total = async || binary.get("/v1/runner/conversations").await["total"].clone();
     assert_eq!(snapshot("save", "secret").await.status.code(), Some(0));
     assert_eq!(total().await, 1);
-    binary.say(None, "Hi").await;
+    binary.echo_conversation(None, "Hi").await;
     assert_eq!(total().await, 2);
     assert_eq!(snapshot("load", "secret").await.status.code(), Some(0));
     assert_eq!(total().await, 1);
@@ -101,7 +101,7 @@ async fn a_snapshot_goes_into_a_pipe_and_comes_out_of_one() {
     let (read, ()) = tokio::join!(process::output(reader.arg(&fifo)), saved(&server, &fifo));
     is_whole(&read.stdout);
     assert!(fs::symlink_metadata(&fifo).unwrap().file_type().is_fifo());
-    server.say(None, "Hi").await;
+    server.echo_conversation(None, "Hi").await;
     let path = folder.path().join("file");
     fs::write(&path, &read.stdout).unwrap();
     let mut writer = program("sh");
@@ -121,7 +121,7 @@ async fn a_hyphen_is_standard_output_and_standard_input() {
     let printed = snapshot(&server, "save", "-").await;
     assert!(printed.status.success());
     is_whole(&printed.stdout);
-    server.say(None, "Hi").await;
+    server.echo_conversation(None, "Hi").await;
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("saved"), &printed.stdout).unwrap();
     let port = server.address.port().to_string();
@@ -137,13 +137,13 @@ async fn what_cannot_be_written_is_named_with_the_reason_and_left_as_it_was() {
     let server = Binary::start(&[]).await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap();
-    let refused = sentence(&snapshot(&server, "save", path).await);
+    let refused = start_error(&snapshot(&server, "save", path).await);
     assert_eq!(refused, format!("cannot write {path}: Is a directory (os error 21)"));
     let nowhere = format!("{path}/no/where");
-    let refused = sentence(&snapshot(&server, "save", &nowhere).await);
+    let refused = start_error(&snapshot(&server, "save", &nowhere).await);
     assert_eq!(refused, format!("cannot write {nowhere}: No such file or directory (os error 2)"));
     assert_eq!(names(folder.path()), Vec::<String>::new());
-    let refused = sentence(&snapshot(&server, "load", &nowhere).await);
+    let refused = start_error(&snapshot(&server, "load", &nowhere).await);
     assert!(refused.starts_with(&format!("cannot read {nowhere}: ")), "{refused}");
 }
 
@@ -177,7 +177,7 @@ async fn output_to_a_pipe_that_is_closed_ends_quietly() {
         let mut said = String::new();
         let mut log = child.stderr.take().unwrap();
         within("the end of standard error", log.read_to_string(&mut said)).await.unwrap();
-        let status = process::ended(&mut child).await;
+        let status = process::wait_for_exit(&mut child).await;
         assert_eq!((status.code(), said.as_str()), (Some(0), ""), "{arguments:?}");
     }
 }
@@ -200,7 +200,8 @@ async fn output_that_cannot_be_written_for_another_reason_is_a_failure() {
 async fn an_export_writes_through_no_link() {
     let folder = tempfile::tempdir().unwrap();
     symlink("elsewhere", folder.path().join("accounts.toml")).unwrap();
-    let refused = sentence(&output(&["fixtures", "export", folder.path().to_str().unwrap()]).await);
+    let refused =
+        start_error(&output(&["fixtures", "export", folder.path().to_str().unwrap()]).await);
     assert!(refused.ends_with("exists already; nothing was written"), "{refused}");
     assert_eq!(names(folder.path()), ["accounts.toml"]);
 }

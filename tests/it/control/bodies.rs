@@ -4,15 +4,15 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, TestApp};
+use crate::support::{TestApp, TestResponse};
 
 const DEMO: &str = "/_mynah/accounts/demo";
 
-async fn ask(app: &TestApp, method: &Method, path: &str, body: &str) -> Answer {
-    app.request(method.clone(), path).body(body.to_owned()).send().await
+async fn ask(app: &TestApp, method: &Method, path: &str, body: &str) -> TestResponse {
+    app.request(method.clone(), path).body(body.to_owned()).await
 }
 
-fn error(answer: &Answer) -> String {
+fn error(answer: &TestResponse) -> String {
     answer.json()["error"].as_str().unwrap().to_owned()
 }
 
@@ -21,7 +21,7 @@ async fn state(app: &TestApp) -> Vec<Value> {
     let mut state = Vec::new();
     for path in ["/_mynah/accounts".to_owned(), format!("{DEMO}/replies"), format!("{DEMO}/faults")]
     {
-        state.push(app.request(Method::GET, &path).send().await.good());
+        state.push(app.request(Method::GET, &path).await.good());
     }
     state
 }
@@ -30,7 +30,7 @@ async fn state(app: &TestApp) -> Vec<Value> {
 async fn an_unknown_field_of_any_body_is_400_by_its_name() {
     let app = TestApp::start().await;
     let before = state(&app).await;
-    let mut snapshot = app.request(Method::GET, &format!("{DEMO}/snapshot")).send().await.good();
+    let mut snapshot = app.request(Method::GET, &format!("{DEMO}/snapshot")).await.good();
     snapshot["conversations"][0]["extra"] = json!(1);
     for (method, path, body, field) in [
         (Method::POST, "/_mynah/accounts", json!({"plann": "free"}), "plann"),
@@ -109,6 +109,6 @@ async fn a_body_or_a_parameter_that_nobody_would_look_at_is_refused() {
         assert_eq!(answer.status, 400, "{method} {path}");
         assert!(error(&answer).starts_with("there is no parameter "), "{}", answer.body);
     }
-    let faults = app.request(Method::GET, &format!("{DEMO}/faults")).send().await.good();
+    let faults = app.request(Method::GET, &format!("{DEMO}/faults")).await.good();
     assert_eq!(faults.as_array().unwrap().len(), 1, "nothing was taken away");
 }

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use futures::future::join_all;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
-use crate::support::raw::{Next, Raw};
-use crate::support::{Answer, KEY, Request, TestApp, client, said};
+use crate::support::control::NewAccount;
+use crate::support::raw::RawConnection;
+use crate::support::{KEY, TestApp, TestRequest, TestResponse, client, text_body};
 
 mod answers;
 mod conditions;
@@ -19,62 +19,54 @@ mod streams;
 const FAULTS: &str = "/_mynah/accounts/demo/faults";
 const RUN: &str = "/v1/runner/YOUR_DEPLOYMENT_ID";
 const STREAM: &str = "/v1/runner/ECHO_DEPLOYMENT_ID/stream";
-const SAY_STREAMED: &str = "/v1/runner/ECHO_DEPLOYMENT_ID/conversation/stream";
+const CONVERSATION_STREAM: &str = "/v1/runner/ECHO_DEPLOYMENT_ID/conversation/stream";
 const MESSAGES: &str = "/api/v1/conversations/conv_123abc/messages";
 const HOUR: Duration = Duration::from_hours(1);
 
-/// Adds a fault to an account; gives its id.
-async fn fault_of(app: &TestApp, account: &str, rule: &Value) -> String {
-    let path = format!("/_mynah/accounts/{account}/faults");
-    let added = app.request(Method::POST, &path).json(rule).send().await;
-    assert_eq!(added.status, 201, "{}", added.body);
-    added.json()["id"].as_str().unwrap().to_owned()
-}
-
-/// Adds a fault to the demo account.
-async fn fault(app: &TestApp, rule: Value) -> String {
-    fault_of(app, "demo", &rule).await
+/// Adds a fault to the demo account; returns its id.
+async fn add_fault(app: &TestApp, rule: Value) -> String {
+    app.demo().add_fault(&rule).await.created_id()
 }
 
 /// Adds a fault that every request of the demo account meets.
-async fn effect(app: &TestApp, effect: Value) {
-    fault(app, json!({ "effect": effect })).await;
+async fn add_effect(app: &TestApp, effect: Value) {
+    add_fault(app, json!({ "effect": effect })).await;
 }
 
-async fn clear(app: &TestApp) {
-    assert_eq!(app.request(Method::DELETE, FAULTS).send().await.status, 204);
+async fn delete_faults(app: &TestApp) {
+    assert_eq!(app.demo().delete_faults().await.status, 204);
 }
 
-/// Asks both APIs something, with the demo account's key.
-fn ask<'a>(app: &'a TestApp, method: Method, path: &str) -> Request<'a> {
-    app.request(method, path).key(KEY).header("authorization", bearer(KEY))
+/// A request to either API with the demo account's key.
+fn request<'a>(app: &'a TestApp, method: Method, path: &str) -> TestRequest<'a> {
+    app.request(method, path).key(KEY).bearer(KEY)
 }
 
-async fn get(app: &TestApp, path: &str) -> Answer {
-    ask(app, Method::GET, path).send_expecting_5xx().await
+async fn get(app: &TestApp, path: &str) -> TestResponse {
+    request(app, Method::GET, path).send_expecting_5xx().await
 }
 
-async fn post(app: &TestApp, path: &str, body: &Value) -> Answer {
-    ask(app, Method::POST, path).json(body).send_expecting_5xx().await
+async fn post(app: &TestApp, path: &str, body: &Value) -> TestResponse {
+    request(app, Method::POST, path).json(body).send_expecting_5xx().await
 }
 
-/// The same where the answer may be one that the documents do not know.
-async fn get_spoilt(app: &TestApp, path: &str) -> Answer {
-    ask(app, Method::GET, path).beyond_the_documents().send_expecting_5xx().await
+/// The same where the response may be undocumented.
+async fn get_undocumented(app: &TestApp, path: &str) -> TestResponse {
+    request(app, Method::GET, path).undocumented().send_expecting_5xx().await
 }
 
-async fn post_spoilt(app: &TestApp, path: &str, body: &Value) -> Answer {
-    ask(app, Method::POST, path).json(body).beyond_the_documents().send_expecting_5xx().await
+async fn post_undocumented(app: &TestApp, path: &str, body: &Value) -> TestResponse {
+    request(app, Method::POST, path).json(body).undocumented().send_expecting_5xx().await
 }
 
 fn bearer(key: &str) -> String {
     format!("Bearer {key}")
 }
 
-/// The same as a client library sees it, connection and all.
-async fn sent(app: &TestApp, path: &str, body: &Value) -> reqwest::Result<Response> {
+/// Posts with a client library, which also sees how the connection ends.
+async fn post_with_client(app: &TestApp, path: &str, body: &Value) -> reqwest::Result<Response> {
     let request = client().post(app.url(path)).json(body);
-    request.header("x-api-key", KEY).header("authorization", bearer(KEY)).send().await
+    request.header("x-api-key", KEY).bearer_auth(KEY).send().await
 }
 
 fn hi() -> Value {
@@ -82,33 +74,24 @@ fn hi() -> Value {
 }
 
 async fn balance(app: &TestApp) -> String {
-    let account = app.request(Method::GET, "/_mynah/accounts/demo").send().await.good();
+    let account = app.demo().show().await.good();
     account["balance"].as_str().unwrap().to_owned()
 }
 
-/// The statuses of so many requests to a route of each API, in turn.
+/// The statuses of so many runs, one after the other.
 async fn statuses(app: &TestApp, requests: usize) -> Vec<u16> {
     let mut statuses = Vec::new();
     for _ in 0..requests {
-        statuses.push(post(app, RUN, &said("Hi")).await.status.as_u16());
+        statuses.push(post(app, RUN, &text_body("Hi")).await.status.as_u16());
     }
     statuses
 }
 
-async fn runner_stream(app: &TestApp, path: &str, body: &Value) -> Raw {
-    let mut raw = Raw::connect(app.address).await;
+async fn open_stream(app: &TestApp, path: &str, body: &Value) -> RawConnection {
+    let mut raw = RawConnection::connect(app.address).await;
     raw.post(path, body).await;
     assert_eq!(raw.head().await.0, 200);
     raw
-}
-
-fn chunk(text: &str) -> Next {
-    Next::Chunk(text.to_owned())
-}
-
-async fn nothing_comes(app: &TestApp, raw: &mut Raw) -> bool {
-    app.settle().await;
-    raw.next().now_or_never().is_none()
 }
 
 #[tokio::test]
@@ -120,36 +103,34 @@ async fn faults_are_listed_as_they_were_written_and_taken_away() {
         "times": 2,
         "effect": {"status": 503, "retry_after": 5},
     });
-    let first = fault(&app, rule.clone()).await;
-    let second = fault(&app, json!({"effect": {"drop": "before_answer"}})).await;
+    let first = add_fault(&app, rule.clone()).await;
+    let second = add_fault(&app, json!({"effect": {"drop": "before_answer"}})).await;
     assert_eq!((first.as_str(), second.as_str()), ("fault_1", "fault_2"));
     let mut shown = rule;
     shown["id"] = json!("fault_1");
     (shown["matched"], shown["fired"]) = (json!(0), json!(0));
     let other = json!({"id": "fault_2", "when": {}, "effect": {"drop": "before_answer"},
                        "matched": 0, "fired": 0});
-    let list = app.request(Method::GET, FAULTS).send().await.good();
+    let list = app.demo().faults().await.good();
     assert_eq!(list, json!([shown, other]));
-    let second = format!("{FAULTS}/fault_2");
-    assert_eq!(app.request(Method::DELETE, &second).send().await.status, 204);
-    let gone = app.request(Method::DELETE, &second).send().await;
-    assert_eq!(gone.status, 404);
-    assert_eq!(gone.json(), json!({"error": "there is no fault `fault_2`"}));
-    clear(&app).await;
-    assert_eq!(app.request(Method::GET, FAULTS).send().await.good(), json!([]));
-    let nobody = app.request(Method::GET, "/_mynah/accounts/nobody/faults").send().await;
+    assert_eq!(app.demo().delete_fault("fault_2").await.status, 204);
+    let deleted = app.demo().delete_fault("fault_2").await;
+    assert_eq!(deleted.error_message(404), "there is no fault `fault_2`");
+    delete_faults(&app).await;
+    assert_eq!(app.demo().faults().await.good(), json!([]));
+    let nobody = app.control().account("nobody").faults().await;
     assert_eq!(nobody.status, 404);
 }
 
 #[tokio::test]
 async fn a_reset_of_the_account_clears_its_faults() {
     let app = TestApp::start().await;
-    effect(&app, json!({ "status": 503 })).await;
-    let reset = app.request(Method::POST, "/_mynah/accounts/demo/reset").json(&json!({}));
-    reset.send().await.good();
-    assert_eq!(app.request(Method::GET, FAULTS).send().await.good(), json!([]));
+    add_effect(&app, json!({ "status": 503 })).await;
+    let reset = app.demo().reset();
+    reset.await.good();
+    assert_eq!(app.demo().faults().await.good(), json!([]));
     assert_eq!(statuses(&app, 1).await, [200]);
-    assert_eq!(fault(&app, json!({"effect": {"status": 503}})).await, "fault_1");
+    assert_eq!(add_fault(&app, json!({"effect": {"status": 503}})).await, "fault_1");
 }
 
 #[tokio::test]
@@ -198,12 +179,12 @@ async fn what_is_wrong_with_a_fault_is_named_and_none_is_made() {
             "effect.break_after is for streams, and `when` lets none through",
         ),
     ] {
-        let refused = app.request(Method::POST, FAULTS).json(&rule).send().await;
+        let refused = app.demo().add_fault(&rule).await;
         assert_eq!(refused.status, 400, "{rule}");
         let said = refused.json()["error"].as_str().unwrap().to_owned();
         assert!(said.starts_with(error), "{rule}: {said}");
     }
-    assert_eq!(app.request(Method::GET, FAULTS).send().await.good(), json!([]));
+    assert_eq!(app.demo().faults().await.good(), json!([]));
 }
 
 /// Each account has a clock and faults of its own: every second a status, every third a delay that
@@ -213,10 +194,10 @@ async fn sixty_four_clients_in_accounts_of_their_own_never_see_each_others_fault
 {
     let app = TestApp::start().await;
     let client = async |number: usize| {
-        let asked = json!({"clock": format!("20{:02}-01-01T00:00:00Z", number % 64 + 10)});
-        let made = app.request(Method::POST, "/_mynah/accounts").json(&asked).send().await.json();
-        let text = |field: &str| made[field].as_str().unwrap().to_owned();
-        let (id, key) = (text("id"), text("key"));
+        let clock = json!({"clock": format!("20{:02}-01-01T00:00:00Z", number % 64 + 10)});
+        let created = app.control().create_account(&clock).await;
+        let NewAccount { id, key } = NewAccount::of(&created);
+        let account = app.control().account(&id);
         let status = 500 + u16::try_from(number).unwrap();
         let effect = match number % 3 {
             0 => json!({ "status": status }),
@@ -224,17 +205,14 @@ async fn sixty_four_clients_in_accounts_of_their_own_never_see_each_others_fault
             _ => json!({ "content_type": format!("text/x-{number}") }),
         };
         let times = 1 + number % 4;
-        fault_of(&app, &id, &json!({ "times": times, "effect": effect })).await;
-        let replies = format!("/_mynah/accounts/{id}/replies");
+        account.add_fault(&json!({ "times": times, "effect": effect })).await.created();
         let rule = json!({ "reply": [{ "text": format!("for client {number}.") }] });
-        assert_eq!(app.request(Method::POST, &replies).json(&rule).send().await.status, 201);
-        for request in 0..6 {
-            let (path, body) = if request % 2 == 0 { (RUN, said("Hi")) } else { (MESSAGES, hi()) };
-            let asked = app.request(Method::POST, path).key(&key);
-            let asked = asked.header("authorization", bearer(&key)).json(&body);
-            let asked = asked.beyond_the_documents();
-            let mut answer = Box::pin(asked.send_expecting_5xx());
-            let meets = request < times;
+        account.add_reply_rule(&rule, "").await.created();
+        for nth in 0..6 {
+            let (path, body) = if nth % 2 == 0 { (RUN, text_body("Hi")) } else { (MESSAGES, hi()) };
+            let request = app.request(Method::POST, path).key(&key).bearer(&key).json(&body);
+            let mut answer = Box::pin(request.undocumented().send_expecting_5xx());
+            let meets = nth < times;
             if meets && number % 3 == 1 {
                 for _ in 0..5 {
                     assert!(

@@ -3,12 +3,12 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, DEPLOYMENT, ECHO, KEY, TestApp, said};
+use crate::support::{DEPLOYMENT, ECHO, KEY, TestApp, TestResponse, text_body};
 
 const REQUESTS: &str = "/_mynah/accounts/demo/requests";
 
 /// `GET` of the demo account's requests, or of `/wait` below them, with a pattern and other parameters.
-async fn ask(app: &TestApp, below: &str, pattern: &Value, others: &[(&str, &str)]) -> Answer {
+async fn ask(app: &TestApp, below: &str, pattern: &Value, others: &[(&str, &str)]) -> TestResponse {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query.append_pair("match", &pattern.to_string()).extend_pairs(others);
     app.request(Method::GET, &format!("{REQUESTS}{below}?{}", query.finish())).send().await
@@ -36,21 +36,18 @@ async fn refusal(app: &TestApp, pattern: &Value) -> String {
 /// A server with four entries: a list, a run with variables, a refusal, an array to the Characters API.
 async fn app_with_entries() -> TestApp {
     let app = TestApp::start().await;
-    let list = app.get("/v1/runner/conversations?page=1&tag=a+b");
-    list.header("x-trace", "t 1").send().await.good();
-    let mut body = said("Order 17, please");
+    let list = app.runner().list_conversations("?page=1&tag=a+b");
+    list.header("x-trace", "t 1").await.good();
+    let mut body = text_body("Order 17, please");
     body["variables"] = json!({"TONE": "warm"});
-    app.post(&format!("/v1/runner/{ECHO}"), &body).await.good();
+    app.runner().run(ECHO, &body).await.good();
     let fault = json!({"effect": {"status": 503}, "times": 1});
-    let faults = app.request(Method::POST, "/_mynah/accounts/demo/faults").json(&fault);
-    assert_eq!(faults.send().await.status, 201);
-    app.post(&format!("/v1/runner/{DEPLOYMENT}"), &said("Order 18"))
-        .beyond_the_documents()
-        .send_expecting_5xx()
-        .await;
+    let faults = app.demo().add_fault(&fault);
+    assert_eq!(faults.await.status, 201);
+    app.runner().run(DEPLOYMENT, "Order 18").undocumented().send_expecting_5xx().await;
     let array = app.request(Method::POST, "/api/v1/completions").body(r#"[1, {"a": "text"}]"#);
-    let array = array.header("authorization", format!("Bearer {KEY}")).deliberately_invalid();
-    assert_eq!(array.send().await.status, 400);
+    let array = array.bearer(KEY).deliberately_invalid();
+    assert_eq!(array.await.status, 400);
     app
 }
 
@@ -93,7 +90,7 @@ async fn values_are_matched_in_part_in_full_by_regular_expressions_and_by_contai
         (text(json!({"equals": "Order 18"})), vec![3]),
         (json!({"body": {"regex": "^Order|warm"}}), vec![2, 3]),
         (json!({"body": {"contains": "warm"}}), vec![2]),
-        (json!({"body": {"equals": said("Order 18")}}), vec![3]),
+        (json!({"body": {"equals": text_body("Order 18")}}), vec![3]),
         (json!({"body": {"equals": {"content": []}}}), vec![]),
         (json!({"body": {"equals": [1, {"a": "text"}]}}), vec![4]),
         (json!({"method": {"equals": "post"}}), vec![]),
@@ -155,7 +152,7 @@ async fn a_pattern_that_is_not_understood_is_refused_by_the_name_of_its_field() 
             "report is none of method, route, path, status, body, since, count, timeout, match",
         ),
     ] {
-        let refused = app.request(Method::GET, &format!("{REQUESTS}{query}")).send().await;
+        let refused = app.request(Method::GET, &format!("{REQUESTS}{query}")).await;
         assert_eq!(
             (refused.status, refused.json()),
             (StatusCode::BAD_REQUEST, json!({"error": message}))
@@ -177,7 +174,7 @@ async fn secrets_cannot_be_found_out_by_matching() {
     let app = TestApp::start().await;
     let request = app.request(Method::POST, &format!("/v1/runner/{ECHO}?a={KEY}&b=free_api_key"));
     let request = request.key(KEY).header("cookie", "session=secret");
-    request.header("referer", "https://x/?free%5Fapi_key").json(&said(KEY)).send().await.good();
+    request.header("referer", "https://x/?free%5Fapi_key").json(&text_body(KEY)).await.good();
     for pattern in [
         json!({"headers": {"x-api-key": KEY}}),
         json!({"headers": {"x-api-key": {"regex": "^YOUR"}}}),
@@ -207,12 +204,12 @@ async fn secrets_cannot_be_found_out_by_matching() {
 #[tokio::test]
 async fn a_wait_counts_only_requests_that_match() {
     let app = TestApp::start().await;
-    app.run(ECHO, "Order 1").await.good();
+    app.runner().run(ECHO, "Order 1").await.good();
     let pattern = json!({"body": {"content": [{"text": {"regex": "^Order"}}]}});
     let requests = async {
         app.settle().await;
         for text in ["Other", "Order 2", "Another", "Order 3"] {
-            app.run(ECHO, text).await.good();
+            app.runner().run(ECHO, text).await.good();
         }
     };
     let others = [("count", "3"), ("timeout", "10m"), ("method", "POST")];
@@ -226,14 +223,14 @@ async fn a_wait_counts_only_requests_that_match() {
 #[tokio::test]
 async fn a_wait_looks_at_present_entries_first_and_forgets_them_when_the_log_is_cleared() {
     let app = TestApp::start().await;
-    app.run(ECHO, "Order 1").await.good();
+    app.runner().run(ECHO, "Order 1").await.good();
     let pattern = json!({"body": "Order"});
     assert_eq!(ask(&app, "/wait", &pattern, &[("timeout", "0s")]).await.status, 200);
     let clear = async {
         app.settle().await;
-        assert_eq!(app.request(Method::DELETE, REQUESTS).send().await.status, 204);
-        app.run(ECHO, "Order 2").await.good();
-        app.run(ECHO, "Order 3").await.good();
+        assert_eq!(app.request(Method::DELETE, REQUESTS).await.status, 204);
+        app.runner().run(ECHO, "Order 2").await.good();
+        app.runner().run(ECHO, "Order 3").await.good();
     };
     let others = [("count", "2"), ("timeout", "10m")];
     let (answer, ()) = tokio::join!(ask(&app, "/wait", &pattern, &others), clear);
@@ -246,12 +243,12 @@ async fn a_wait_looks_at_present_entries_first_and_forgets_them_when_the_log_is_
 #[tokio::test]
 async fn a_wait_that_times_out_says_what_came_and_where_the_nearest_request_differs() {
     let app = TestApp::start().await;
-    app.get("/v1/runner/conversations?page=1").await.good();
-    app.run("UNKNOWN", "Order 17").await;
+    app.runner().list_conversations("?page=1").await.good();
+    app.runner().run("UNKNOWN", "Order 17").await;
     let pattern = json!({"method": "POST", "body": {"content": [{"text": "Order 18"}]}});
     let answer = ask(&app, "/wait", &pattern, &[("timeout", "0s"), ("status", "404")]).await;
     assert_eq!(answer.status, StatusCode::REQUEST_TIMEOUT);
-    let refusal = app.run("UNKNOWN", "Order 17").await.body;
+    let refusal = app.runner().run("UNKNOWN", "Order 17").await.body;
     assert_eq!(
         answer.json(),
         json!({
@@ -293,11 +290,11 @@ nearest miss: 2 POST /v1/runner/UNKNOWN → 404
 #[tokio::test]
 async fn a_wait_without_a_pattern_reports_the_filters_that_differ() {
     let app = TestApp::start().await;
-    app.run(ECHO, "one").await.good();
-    app.run(ECHO, "two").await.good();
+    app.runner().run(ECHO, "one").await.good();
+    app.runner().run(ECHO, "two").await.good();
     let query = "since=1&method=get&route=/v1/runner/{id}&path=/v1/*&status=4xx&body=three";
     let path = format!("{REQUESTS}/wait?timeout=0s&{query}");
-    let answer = app.request(Method::GET, &path).send().await.json();
+    let answer = app.request(Method::GET, &path).await.json();
     let differences = answer["nearest"]["differences"].as_array().unwrap();
     let lines: Vec<String> = differences
         .iter()
@@ -331,7 +328,7 @@ received 1 request:
 async fn a_listing_has_a_report_if_it_is_asked_for() {
     let app = TestApp::with(|config| config.journal_max = 2).await;
     for text in ["one", "two", "three"] {
-        app.run(ECHO, text).await.good();
+        app.runner().run(ECHO, text).await.good();
     }
     let pattern = json!({"body": {"content": [{"text": "three"}]}});
     let found = ask(&app, "", &pattern, &[("report", "true")]).await.good();
@@ -362,9 +359,9 @@ nearest miss: 2 POST /v1/runner/ECHO_DEPLOYMENT_ID → 200
 #[tokio::test]
 async fn of_the_nearest_request_ten_differences_are_described_each_cut_to_200_characters() {
     let app = TestApp::start().await;
-    let mut body = said("Hi");
+    let mut body = text_body("Hi");
     body["meta"] = json!({"long": "x".repeat(300)});
-    app.post(&format!("/v1/runner/{ECHO}"), &body).await.good();
+    app.runner().run(ECHO, &body).await.good();
     let mut wanted = json!({"meta": {"long": "y".repeat(300)}});
     for index in 0..11 {
         wanted[format!("field_{index}")] = json!(index);
@@ -386,12 +383,12 @@ async fn of_the_nearest_request_ten_differences_are_described_each_cut_to_200_ch
 #[tokio::test]
 async fn a_wait_with_a_pattern_ends_with_the_account() {
     let app = TestApp::start().await;
-    let made = app.request(Method::POST, "/_mynah/accounts").json(&json!({})).send().await.json();
+    let made = app.control().create_account(&json!({})).await.json();
     let path = format!("/_mynah/accounts/{}", made["id"].as_str().unwrap());
     let waiting = format!("{path}/requests/wait?timeout=10m&match=%7B%22status%22:200%7D");
     let remove = async {
         app.settle().await;
-        assert_eq!(app.request(Method::DELETE, &path).send().await.status, 204);
+        assert_eq!(app.request(Method::DELETE, &path).await.status, 204);
     };
     let (waited, ()) = tokio::join!(app.request(Method::GET, &waiting).send(), remove);
     assert!([404, 408].contains(&waited.status.as_u16()), "{}", waited.body);

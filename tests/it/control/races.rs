@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use futures::future::join_all;
-use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{ACCOUNTS, DEPLOYMENTS, ECHO, TestApp, client, going_on, said};
+use crate::support::characters::Characters;
+use crate::support::control::{AccountControl, NewAccount};
+use crate::support::runner::Runner;
+use crate::support::{ACCOUNTS, DEPLOYMENTS, ECHO, TestApp, TestResponse, client, continue_body};
 
 const CLIENTS: usize = 8;
 const REQUESTS: usize = 25;
@@ -16,47 +18,37 @@ const ROUNDS: usize = 12;
 /// an unknown key, something that is not there any more, and a conflict with the reset.
 const EXPECTED: [u16; 5] = [200, 201, 401, 404, 409];
 
-/// An account made at run time.
-struct Account {
-    id: String,
-    key: String,
-}
+/// An account created at run time.
+struct Account(NewAccount);
 
 impl Account {
-    async fn make(app: &TestApp) -> Self {
-        Self::of(&control(app, Method::POST, "", &json!({"seed": 7, "balance": "1000000"})).await)
+    async fn create(app: &TestApp) -> Self {
+        let body = json!({"seed": 7, "balance": "1000000"});
+        Self(NewAccount::of(&app.control().create_account(&body).await))
     }
 
-    fn of(made: &Value) -> Self {
-        let text = |field: &str| made[field].as_str().unwrap().to_owned();
-        Self { id: text("id"), key: text("key") }
+    fn control<'a>(&'a self, app: &'a TestApp) -> AccountControl<'a> {
+        app.control().account(&self.0.id)
     }
 
-    /// An act of the control plane on the account, which must succeed.
-    async fn control(&self, app: &TestApp, method: Method, act: &str, body: &Value) -> Value {
-        control(app, method, &format!("/{}{act}", self.id), body).await
+    fn runner<'a>(&'a self, app: &'a TestApp) -> Runner<'a> {
+        app.runner_as(&self.0.key)
     }
 
-    async fn runner(&self, app: &TestApp, path: &str, body: &Value) -> Option<Value> {
-        let request = app.request(Method::POST, &format!("/v1/runner/{ECHO}/{path}"));
-        let answer = request.key(&self.key).json(body).send().await;
-        expected(answer.status.as_u16(), &answer.body)
+    fn characters<'a>(&'a self, app: &'a TestApp) -> Characters<'a> {
+        app.characters_as(&self.0.key)
     }
 
-    async fn characters(&self, app: &TestApp, path: &str, body: &Value) -> Option<Value> {
-        let request = app.request(Method::POST, &format!("/api/v1/{path}")).json(body);
-        let request = request.header("authorization", format!("Bearer {}", self.key));
-        let answer = request.send().await;
-        expected(answer.status.as_u16(), &answer.body)
-    }
-
-    /// Starts a conversation that nothing gets in the way of; gives its id.
+    /// Starts a conversation, which must succeed; returns its id.
     async fn start(&self, app: &TestApp) -> String {
-        let started = self.runner(app, "conversation", &said("Hi")).await.unwrap();
-        started["conversation_id"].as_str().unwrap().to_owned()
+        self.runner(app).start_conversation(ECHO, "Hi").await.conversation_id()
     }
 
-    /// One request of many kinds, the kind being chosen by `number`.
+    async fn delete(&self, app: &TestApp) {
+        assert_eq!(self.control(app).delete().await.status, 204);
+    }
+
+    /// One of six kinds of requests, selected by `number`.
     async fn ask(
         &self,
         app: &TestApp,
@@ -67,12 +59,13 @@ impl Account {
         let picture = "sd_model_456abc";
         match (number % 6, &conversation) {
             (1, Some(id)) => {
-                self.runner(app, "conversation", &going_on(id, "And on")).await;
+                expected(&self.runner(app).continue_conversation(ECHO, id, "And on").await);
             }
             (2, Some(id)) => {
                 let url = app.url(&format!("/v1/runner/{ECHO}/conversation/stream"));
-                let request = streams.post(url).header("x-api-key", &self.key);
-                let answer = request.json(&going_on(id, "one two three")).send().await.unwrap();
+                let request = streams.post(url).header("x-api-key", &self.0.key);
+                let answer =
+                    request.json(&continue_body(id, "one two three")).send().await.unwrap();
                 assert!(EXPECTED.contains(&answer.status().as_u16()), "{}", answer.status());
                 // A stream whose account is reset breaks off.
                 let _ = answer.bytes().await;
@@ -80,18 +73,20 @@ impl Account {
             (3, _) => {
                 let body = json!({"prompt": "A cat", "sd_model_id": picture,
                                   "conversation_id": "conv_123abc"});
-                self.characters(app, "images", &body).await;
+                expected(&self.characters(app).create_image(&body).await);
             }
             (4, _) => {
                 let body = json!({"name": "Ann", "sd_model_id": picture, "age": 40});
-                self.characters(app, "agents", &body).await;
+                expected(&self.characters(app).create_agent(&body).await);
             }
             (5, _) => {
-                let body = json!({"content": "Tell me about neural networks."});
-                self.characters(app, "conversations/conv_123abc/messages", &body).await;
+                let request = self.characters(app);
+                let text = "Tell me about neural networks.";
+                expected(&request.create_message("conv_123abc", text).await);
             }
             _ => {
-                let started = self.runner(app, "conversation", &said("Hi")).await;
+                let request = self.runner(app).start_conversation(ECHO, "Hi");
+                let started = expected(&request.await);
                 let id = |started: Value| started["conversation_id"].as_str().map(str::to_owned);
                 *conversation = started.and_then(id);
             }
@@ -106,40 +101,34 @@ impl Account {
     }
 }
 
-/// The body of an answer that succeeded, if the answer is one that may be.
+/// The body of a response that succeeded. The status must be one of [`EXPECTED`].
 #[track_caller]
-fn expected(status: u16, body: &str) -> Option<Value> {
-    assert!(EXPECTED.contains(&status), "{status}: {body}");
-    (status < 300).then(|| serde_json::from_str(body).unwrap())
-}
-
-async fn control(app: &TestApp, method: Method, path: &str, body: &Value) -> Value {
-    let request = app.request(method, &format!("/_mynah/accounts{path}"));
-    let answer = request.json(body).send().await;
-    assert!(answer.status.is_success(), "{path}: {} {}", answer.status, answer.body);
-    if answer.body.is_empty() { Value::Null } else { answer.json() }
+fn expected(response: &TestResponse) -> Option<Value> {
+    let status = response.status.as_u16();
+    assert!(EXPECTED.contains(&status), "{status}: {}", response.body);
+    (status < 300).then(|| response.json())
 }
 
 /// Resets and restores `account`, and makes and removes forks of it.
 async fn churn(app: &TestApp, account: &Account) {
-    let mut snapshot = account.control(app, Method::GET, "/snapshot", &json!({})).await;
+    let mut snapshot = account.control(app).snapshot().await.good();
     for round in 0..ROUNDS {
         match round % 3 {
             0 => {
-                account.control(app, Method::POST, "/reset", &json!({})).await;
+                account.control(app).reset().await.good();
             }
-            1 => snapshot = account.control(app, Method::GET, "/snapshot", &json!({})).await,
+            1 => snapshot = account.control(app).snapshot().await.good(),
             _ => {
-                account.control(app, Method::PUT, "/snapshot", &snapshot).await;
+                account.control(app).restore(&snapshot).await.good();
             }
         }
-        let fork = Account::of(&account.control(app, Method::POST, "/fork", &json!({})).await);
+        let fork = Account(NewAccount::of(&account.control(app).fork(&json!({})).await));
         fork.start(app).await;
-        let own = fork.control(app, Method::GET, "/snapshot", &json!({})).await;
-        fork.control(app, Method::PUT, "/snapshot", &own).await;
+        let own = fork.control(app).snapshot().await.good();
+        fork.control(app).restore(&own).await.good();
         fork.start(app).await;
         let removed = async {
-            fork.control(app, Method::DELETE, "", &json!({})).await;
+            fork.delete(app).await;
         };
         let used = join_all((0..2).map(|client| fork.keep_busy(app, client)));
         futures::join!(removed, used);
@@ -157,14 +146,14 @@ async fn race(database: &str) {
     }
     let files: Vec<_> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
     let app = TestApp::with_fixtures_and(&files, |config| config.database = database.into()).await;
-    let fresh = Account::make(&app).await.start(&app).await;
-    let account = Account::make(&app).await;
+    let fresh = Account::create(&app).await.start(&app).await;
+    let account = Account::create(&app).await;
     let clients = join_all((0..CLIENTS).map(|client| account.keep_busy(&app, client)));
     futures::join!(clients, churn(&app, &account));
-    account.control(&app, Method::POST, "/reset", &json!({})).await;
+    account.control(&app).reset().await.good();
     assert_eq!(account.start(&app).await, fresh, "the same seed gives the same ids");
-    let own = account.control(&app, Method::GET, "/snapshot", &json!({})).await;
-    account.control(&app, Method::PUT, "/snapshot", &own).await;
+    let own = account.control(&app).snapshot().await.good();
+    account.control(&app).restore(&own).await.good();
     let mut ids = BTreeSet::new();
     for _ in 0..5 {
         assert!(ids.insert(account.start(&app).await), "every conversation has an id of its own");
@@ -188,13 +177,13 @@ async fn accounts_are_listed_while_others_are_made_and_removed() {
     let app = TestApp::start().await;
     let come_and_go = async || {
         for _ in 0..ROUNDS {
-            let account = Account::make(&app).await;
-            account.control(&app, Method::DELETE, "", &json!({})).await;
+            let account = Account::create(&app).await;
+            account.delete(&app).await;
         }
     };
     let list = async || {
         for _ in 0..2 * ROUNDS {
-            let all = control(&app, Method::GET, "", &json!({})).await;
+            let all = app.control().list_accounts().await.good();
             assert!(all.as_array().unwrap().iter().any(|account| account["id"] == "demo"));
         }
     };

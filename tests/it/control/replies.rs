@@ -1,63 +1,42 @@
 //! Replies made at run time: an account's own rules, its queue, and fixtures that are read again.
 
-use std::time::Duration;
-
-use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::log::Log;
-use crate::support::{ACCOUNTS, Answer, DEPLOYMENT, DEPLOYMENTS, ECHO, JSON, KEY, TestApp, said};
+use crate::support::{ACCOUNTS, DEPLOYMENT, DEPLOYMENTS, ECHO, JSON, KEY, TestApp, TestResponse};
 
-const REPLIES: &str = "/_mynah/accounts/demo/replies";
-const QUEUE: &str = "/_mynah/accounts/demo/replies/queue";
-
-async fn control(app: &TestApp, method: Method, path: &str, body: &Value) -> Answer {
-    app.request(method, path).json(body).send().await
+/// The demo account's rules and queue.
+async fn shown_replies(app: &TestApp) -> Value {
+    app.demo().replies().await.good()
 }
 
-async fn look(app: &TestApp) -> Value {
-    app.request(Method::GET, REPLIES).send().await.good()
-}
-
-/// Adds a rule; gives its id.
+/// Adds a rule; returns its id.
 async fn add(app: &TestApp, rule: Value) -> String {
-    added(&control(app, Method::POST, REPLIES, &rule).await)
+    app.demo().add_reply_rule(&rule, "").await.created_id()
 }
 
-#[track_caller]
-fn added(answer: &Answer) -> String {
-    assert_eq!(answer.status, 201, "{}", answer.body);
-    answer.json()["id"].as_str().unwrap().to_owned()
-}
-
-async fn queue(app: &TestApp, path: &str, replies: Value) {
-    let answer = control(app, Method::POST, path, &replies).await;
-    assert_eq!(answer.status, 201, "{}", answer.body);
-}
-
-async fn delete(app: &TestApp, path: &str) {
-    let answer = app.request(Method::DELETE, path).send().await;
-    assert_eq!(answer.status, 204, "{}", answer.body);
+/// Adds replies to the queue.
+async fn queue(app: &TestApp, query: &str, replies: Value) {
+    app.demo().queue_replies(&replies, query).await.created();
 }
 
 /// The ids of the rules, in order.
 async fn ids(app: &TestApp) -> Vec<String> {
-    let shown = look(app).await;
+    let shown = shown_replies(app).await;
     let rules = shown["rules"].as_array().unwrap().iter();
     rules.map(|rule| rule["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// What the Runner API answers.
-async fn runner(app: &TestApp, deployment: &str, text: &str) -> Value {
-    app.run(deployment, text).await.good()["content"].clone()
+/// The content of a run.
+async fn run(app: &TestApp, deployment: &str, text: &str) -> Value {
+    app.runner().run(deployment, text).await.good()["content"].clone()
 }
 
-/// What the Characters API answers, to be asked of a model.
-async fn character(app: &TestApp, key: &str, llm: &str, text: &str) -> Answer {
+/// A completion of one message.
+async fn complete(app: &TestApp, key: &str, llm: &str, text: &str) -> TestResponse {
     let body = json!({"messages": [{"role": "user", "content": text}], "llm_id": llm});
-    let request = app.request(Method::POST, "/api/v1/completions").json(&body);
-    request.header("authorization", format!("Bearer {key}")).send().await
+    app.characters_as(key).create_completion(&body).await
 }
 
 fn always(text: &str) -> Value {
@@ -69,54 +48,52 @@ fn always(text: &str) -> Value {
 #[tokio::test]
 async fn a_rule_answers_before_the_fixtures_do_in_both_apis() {
     let app = TestApp::start().await;
-    let fixtures = runner(&app, DEPLOYMENT, "Hi").await;
+    let fixtures = run(&app, DEPLOYMENT, "Hi").await;
     let id = add(&app, json!({"when": {"equals": "Hi"}, "reply": [{"text": "Mine."}]})).await;
-    assert_eq!(runner(&app, DEPLOYMENT, "Hi").await, "Mine.");
-    assert_eq!(character(&app, KEY, "model_abc123", "Hi").await.good()["content"], "Mine.");
-    let stream = app.stream(&format!("/v1/runner/{DEPLOYMENT}/stream"), &said("Hi")).await;
+    assert_eq!(run(&app, DEPLOYMENT, "Hi").await, "Mine.");
+    assert_eq!(complete(&app, KEY, "model_abc123", "Hi").await.good()["content"], "Mine.");
+    let stream = app.runner().stream(DEPLOYMENT, "Hi").await;
     assert_eq!(stream.concat(), "Mine.");
-    let request = app.request(Method::POST, &format!("/v1/runner/{DEPLOYMENT}"));
-    let other = request.key("free_api_key").json(&said("Hi")).send().await.good();
+    let other = app.runner_as("free_api_key").run(DEPLOYMENT, "Hi").await.good();
     assert_eq!(other["content"], fixtures, "another account has rules of its own");
     let rule = json!({"id": id, "when": {"equals": "Hi"}, "reply": [{"text": "Mine."}]});
     let shown = json!({"id": id, "answered": 3, "rule": rule});
-    assert_eq!(look(&app).await, json!({"rules": [shown], "queue": []}));
-    delete(&app, &format!("{REPLIES}/{id}")).await;
-    assert_eq!(runner(&app, DEPLOYMENT, "Hi").await, fixtures);
+    assert_eq!(shown_replies(&app).await, json!({"rules": [shown], "queue": []}));
+    assert_eq!(app.demo().delete_reply_rule(&id).await.status, 204);
+    assert_eq!(run(&app, DEPLOYMENT, "Hi").await, fixtures);
 }
 
 #[tokio::test]
 async fn a_rule_answers_for_a_deployment_that_echoes_too() {
     let app = TestApp::start().await;
     add(&app, json!({"when": {"contains": "mine"}, "reply": [{"text": "Mine."}]})).await;
-    assert_eq!(runner(&app, ECHO, "is it mine?").await, "Mine.");
-    assert_eq!(runner(&app, ECHO, "theirs").await, "theirs");
-    assert_eq!(character(&app, KEY, "model_echo", "mine").await.good()["content"], "Mine.");
+    assert_eq!(run(&app, ECHO, "is it mine?").await, "Mine.");
+    assert_eq!(run(&app, ECHO, "theirs").await, "theirs");
+    assert_eq!(complete(&app, KEY, "model_echo", "mine").await.good()["content"], "Mine.");
 }
 
 #[tokio::test]
 async fn a_rule_is_put_where_it_is_wanted_and_the_first_that_matches_answers() {
     let app = TestApp::start().await;
     let last = add(&app, always("last")).await;
-    assert_eq!((last.as_str(), runner(&app, DEPLOYMENT, "x").await), ("rule_1", json!("last")));
-    let path = format!("{REPLIES}?at=0");
-    let first = added(&control(&app, Method::POST, &path, &always("first")).await);
-    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "first");
+    assert_eq!((last.as_str(), run(&app, DEPLOYMENT, "x").await), ("rule_1", json!("last")));
+    let first = app.demo().add_reply_rule(&always("first"), "?at=0").await.created_id();
+    assert_eq!(run(&app, DEPLOYMENT, "x").await, "first");
     let named = json!({"id": "mid", "reply": [{"text": "mid"}]});
-    let path = format!("{REPLIES}?before={last}");
-    assert_eq!(added(&control(&app, Method::POST, &path, &named).await), "mid");
+    let named = app.demo().add_reply_rule(&named, &format!("?before={last}")).await;
+    assert_eq!(named.created_id(), "mid");
     assert_eq!(ids(&app).await, [&first, "mid", &last]);
     // By id, a rule moves and keeps its count; another one is put in whole.
     let reordered = json!([last, "mid", {"id": "new", "reply": [{"text": "new"}]}]);
-    let shown = control(&app, Method::PUT, REPLIES, &reordered).await.good();
-    assert_eq!(shown, look(&app).await);
+    let shown = app.demo().replace_reply_rules(&reordered).await.good();
+    assert_eq!(shown, shown_replies(&app).await);
     assert_eq!(ids(&app).await, ["rule_1", "mid", "new"]);
     assert_eq!(shown["rules"][0]["answered"], 1);
-    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "last");
+    assert_eq!(run(&app, DEPLOYMENT, "x").await, "last");
     // What is shown can be put back as it is.
     let same: Vec<Value> =
         shown["rules"].as_array().unwrap().iter().map(|rule| rule["rule"].clone()).collect();
-    let shown = control(&app, Method::PUT, REPLIES, &json!(same)).await.good();
+    let shown = app.demo().replace_reply_rules(&json!(same)).await.good();
     assert_eq!(shown["rules"][0]["answered"], 2);
 }
 
@@ -128,7 +105,7 @@ async fn a_rule_answers_as_often_as_it_says() {
     add(&app, always("always")).await;
     let mut answers = Vec::new();
     for _ in 0..6 {
-        answers.push(runner(&app, DEPLOYMENT, "x").await);
+        answers.push(run(&app, DEPLOYMENT, "x").await);
     }
     assert_eq!(answers, ["once", "one", "two", "two", "always", "always"]);
 }
@@ -145,20 +122,20 @@ async fn a_fixture_rule_too_answers_as_often_as_it_says() {
     "#;
     let app = TestApp::with_rules(rules).await;
     for expected in ["twice", "twice", "always"] {
-        assert_eq!(runner(&app, DEPLOYMENT, "x").await, expected);
+        assert_eq!(run(&app, DEPLOYMENT, "x").await, expected);
     }
-    control(&app, Method::POST, "/_mynah/accounts/demo/reset", &json!({})).await.good();
-    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "twice");
+    app.demo().reset().await.good();
+    assert_eq!(run(&app, DEPLOYMENT, "x").await, "twice");
 }
 
 #[tokio::test]
 async fn a_bad_rule_is_refused_by_the_path_of_its_field_and_nothing_changes() {
     let app = TestApp::start().await;
     add(&app, json!({"id": "mine", "reply": [{"text": "x"}]})).await;
-    queue(&app, QUEUE, json!({"text": "y"})).await;
-    let before = look(&app).await;
+    queue(&app, "", json!({"text": "y"})).await;
+    let before = shown_replies(&app).await;
     let reply = json!([{"text": "x"}]);
-    let refused = |answer: Answer, start: &str| {
+    let refused = |answer: TestResponse, start: &str| {
         assert_eq!(answer.status, 400, "{}", answer.body);
         let message = answer.json()["error"].as_str().unwrap().to_owned();
         assert!(message.starts_with(start), "{message}");
@@ -181,13 +158,13 @@ async fn a_bad_rule_is_refused_by_the_path_of_its_field_and_nothing_changes() {
         (json!({"id": "queue", "reply": reply}), "id: an id is neither empty nor `queue`"),
         (json!([]), "the body must be an object, not an array"),
     ] {
-        refused(control(&app, Method::POST, REPLIES, &rule).await, start);
+        refused(app.demo().add_reply_rule(&rule, "").await, start);
         // In a new list the rule would take the place of its namesake.
         if rule["id"] == "mine" {
             continue;
         }
         let list = json!([{"reply": reply}, rule]);
-        refused(control(&app, Method::PUT, REPLIES, &list).await, "[1]");
+        refused(app.demo().replace_reply_rules(&list).await, "[1]");
     }
     for (query, message) in [
         ("at=2", "at: there are 1 rules"),
@@ -196,8 +173,8 @@ async fn a_bad_rule_is_refused_by_the_path_of_its_field_and_nothing_changes() {
         ("at=0&before=mine", "at and before cannot both be given"),
         ("att=0", "there is no parameter att"),
     ] {
-        let path = format!("{REPLIES}?{query}");
-        refused(control(&app, Method::POST, &path, &always("x")).await, message);
+        let query = format!("?{query}");
+        refused(app.demo().add_reply_rule(&always("x"), &query).await, message);
     }
     for (list, start) in [
         (json!(["mine", "mine"]), "[1]: there are two rules called `mine`"),
@@ -205,7 +182,7 @@ async fn a_bad_rule_is_refused_by_the_path_of_its_field_and_nothing_changes() {
         (json!({}), "the body must be an array, not an object"),
         (json!([1]), "[0] must be a rule or the id of one"),
     ] {
-        refused(control(&app, Method::PUT, REPLIES, &list).await, start);
+        refused(app.demo().replace_reply_rules(&list).await, start);
     }
     for (replies, start) in [
         (json!([{"text": "x"}, {"text": "{% x %}"}]), "[1].text: syntax error"),
@@ -214,18 +191,17 @@ async fn a_bad_rule_is_refused_by_the_path_of_its_field_and_nothing_changes() {
         (json!([{"txt": "x"}]), "[0].txt is not a known field"),
         (json!("x"), "the body must be a reply or an array of replies"),
     ] {
-        refused(control(&app, Method::POST, QUEUE, &replies).await, start);
+        refused(app.demo().queue_replies(&replies, "").await, start);
     }
-    let path = format!("{QUEUE}?api=both");
-    let answer = control(&app, Method::POST, &path, &json!({"text": "x"})).await;
+    let answer = app.demo().queue_replies(&json!({"text": "x"}), "?api=both").await;
     refused(answer, "api must be runner or characters");
-    assert_eq!(look(&app).await, before);
-    let gone = app.request(Method::DELETE, &format!("{REPLIES}/other")).send().await;
+    assert_eq!(shown_replies(&app).await, before);
+    let gone = app.demo().delete_reply_rule("other").await;
     assert_eq!(
         (gone.status.as_u16(), gone.json()),
         (404, json!({"error": "there is no rule `other`"}))
     );
-    let nobody = app.request(Method::GET, "/_mynah/accounts/nobody/replies").send().await;
+    let nobody = app.control().account("nobody").replies().await;
     assert_eq!(nobody.status, 404);
 }
 
@@ -235,27 +211,30 @@ async fn a_bad_rule_is_refused_by_the_path_of_its_field_and_nothing_changes() {
 async fn queued_replies_are_served_before_any_rule_one_a_request() {
     let app = TestApp::start().await;
     add(&app, always("rule")).await;
-    queue(&app, QUEUE, json!([{"text": "one"}, {"text": "{{ message.text }} two"}])).await;
-    queue(&app, QUEUE, json!({"text": "three"})).await;
-    assert_eq!(look(&app).await["queue"][2], json!({"api": null, "reply": {"text": "three"}}));
-    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "one");
-    assert_eq!(character(&app, KEY, "model_abc123", "x").await.good()["content"], "x two");
-    assert_eq!(runner(&app, ECHO, "x").await, "three");
-    assert_eq!(runner(&app, ECHO, "x").await, "rule");
-    assert_eq!(look(&app).await["queue"], json!([]));
+    queue(&app, "", json!([{"text": "one"}, {"text": "{{ message.text }} two"}])).await;
+    queue(&app, "", json!({"text": "three"})).await;
+    assert_eq!(
+        shown_replies(&app).await["queue"][2],
+        json!({"api": null, "reply": {"text": "three"}})
+    );
+    assert_eq!(run(&app, DEPLOYMENT, "x").await, "one");
+    assert_eq!(complete(&app, KEY, "model_abc123", "x").await.good()["content"], "x two");
+    assert_eq!(run(&app, ECHO, "x").await, "three");
+    assert_eq!(run(&app, ECHO, "x").await, "rule");
+    assert_eq!(shown_replies(&app).await["queue"], json!([]));
 }
 
 #[tokio::test]
 async fn queued_replies_may_be_for_one_api_only() {
     let app = TestApp::start().await;
-    queue(&app, &format!("{QUEUE}?api=characters"), json!({"text": "characters"})).await;
-    queue(&app, QUEUE, json!({"text": "either"})).await;
-    queue(&app, &format!("{QUEUE}?api=runner"), json!({"text": "runner"})).await;
-    assert_eq!(look(&app).await["queue"][0]["api"], "characters");
-    assert_eq!(runner(&app, ECHO, "x").await, "either");
-    assert_eq!(runner(&app, ECHO, "x").await, "runner");
-    assert_eq!(runner(&app, ECHO, "x").await, "x");
-    assert_eq!(character(&app, KEY, "model_echo", "x").await.good()["content"], "characters");
+    queue(&app, "?api=characters", json!({"text": "characters"})).await;
+    queue(&app, "", json!({"text": "either"})).await;
+    queue(&app, "?api=runner", json!({"text": "runner"})).await;
+    assert_eq!(shown_replies(&app).await["queue"][0]["api"], "characters");
+    assert_eq!(run(&app, ECHO, "x").await, "either");
+    assert_eq!(run(&app, ECHO, "x").await, "runner");
+    assert_eq!(run(&app, ECHO, "x").await, "x");
+    assert_eq!(complete(&app, KEY, "model_echo", "x").await.good()["content"], "characters");
 }
 
 #[tokio::test]
@@ -265,10 +244,9 @@ async fn a_queued_reply_can_say_all_that_a_rules_can() {
         {"json": {"said": "{{ message.text }}", "n": 1}},
         {"text": "x", "name": "A name", "input_tokens": 7, "output_tokens": 8},
     ]);
-    queue(&app, QUEUE, replies).await;
-    assert_eq!(runner(&app, JSON, "Hi").await, json!({"said": "Hi", "n": 1}));
-    let path = format!("/v1/runner/{DEPLOYMENT}/conversation");
-    let first = app.post(&path, &said("Hi")).await.good();
+    queue(&app, "", replies).await;
+    assert_eq!(run(&app, JSON, "Hi").await, json!({"said": "Hi", "n": 1}));
+    let first = app.runner().start_conversation(DEPLOYMENT, "Hi").await.good();
     assert_eq!(first["name"], "A name");
     assert_eq!((&first["input_tokens"], &first["output_tokens"]), (&json!(7), &json!(8)));
 }
@@ -277,9 +255,9 @@ async fn a_queued_reply_can_say_all_that_a_rules_can() {
 async fn each_reply_is_served_once_however_many_ask_at_once() {
     let app = TestApp::start().await;
     let replies: Vec<Value> = (0..10).map(|nth| json!({"text": format!("queued {nth}")})).collect();
-    queue(&app, QUEUE, json!(replies)).await;
+    queue(&app, "", json!(replies)).await;
     add(&app, json!({"reply": [{"text": "thrice"}], "times": 3})).await;
-    let asked = (0..20).map(|_| runner(&app, ECHO, "x"));
+    let asked = (0..20).map(|_| run(&app, ECHO, "x"));
     let answers = futures::future::join_all(asked).await;
     let mut answers: Vec<&str> = answers.iter().map(|answer| answer.as_str().unwrap()).collect();
     answers.sort_unstable();
@@ -294,29 +272,27 @@ async fn each_reply_is_served_once_however_many_ask_at_once() {
 #[tokio::test]
 async fn what_is_refused_takes_no_reply() {
     let app = TestApp::start().await;
-    let broke = "/_mynah/accounts/demo-broke/replies";
+    let broke = app.control().account("demo-broke");
     let once = json!({"reply": [{"text": "once"}], "times": 1});
-    added(&control(&app, Method::POST, broke, &once).await);
-    queue(&app, &format!("{broke}/queue"), json!([{"text": "one"}, {"text": "two"}])).await;
-    let look = || app.request(Method::GET, broke);
-    let before = look().send().await.good();
+    broke.add_reply_rule(&once, "").await.created();
+    broke.queue_replies(&json!([{"text": "one"}, {"text": "two"}]), "").await.created();
+    let look = || broke.replies();
+    let before = look().await.good();
     let key = "broke_api_key";
-    assert_eq!(character(&app, key, "model_abc123", "x").await.status, 402);
-    assert_eq!(character(&app, key, "nothing", "x").await.status, 404);
-    assert_eq!(look().send().await.good(), before);
+    assert_eq!(complete(&app, key, "model_abc123", "x").await.status, 402);
+    assert_eq!(complete(&app, key, "nothing", "x").await.status, 404);
+    assert_eq!(look().await.good(), before);
     let balance = json!({"balance": "10"});
-    control(&app, Method::PATCH, "/_mynah/accounts/demo-broke", &balance).await.good();
+    broke.update(&balance).await.good();
     for expected in ["one", "two", "once"] {
-        let answer = character(&app, key, "model_abc123", "x").await.good();
+        let answer = complete(&app, key, "model_abc123", "x").await.good();
         assert_eq!(answer["content"], expected);
     }
-    control(&app, Method::PATCH, "/_mynah/accounts/demo-broke", &json!({"balance": "0"}))
-        .await
-        .good();
-    let shown = look().send().await.good();
+    broke.update(&json!({"balance": "0"})).await.good();
+    let shown = look().await.good();
     assert_eq!(shown["rules"][0]["answered"], 1);
-    assert_eq!(character(&app, key, "model_abc123", "x").await.status, 402);
-    assert_eq!(look().send().await.good(), shown);
+    assert_eq!(complete(&app, key, "model_abc123", "x").await.status, 402);
+    assert_eq!(look().await.good(), shown);
 }
 
 #[tokio::test]
@@ -324,20 +300,20 @@ async fn rules_and_queue_can_be_removed_and_go_with_a_reset() {
     let app = TestApp::start().await;
     let fill = async || {
         add(&app, always("rule")).await;
-        queue(&app, QUEUE, json!({"text": "queued"})).await;
+        queue(&app, "", json!({"text": "queued"})).await;
     };
     let nothing = json!({"rules": [], "queue": []});
     fill().await;
-    delete(&app, QUEUE).await;
-    assert_eq!(runner(&app, ECHO, "x").await, "rule");
-    queue(&app, QUEUE, json!({"text": "queued"})).await;
-    delete(&app, REPLIES).await;
-    assert_eq!(look(&app).await, nothing);
-    assert_eq!(runner(&app, ECHO, "x").await, "x");
+    assert_eq!(app.demo().delete_queue().await.status, 204);
+    assert_eq!(run(&app, ECHO, "x").await, "rule");
+    queue(&app, "", json!({"text": "queued"})).await;
+    assert_eq!(app.demo().delete_replies().await.status, 204);
+    assert_eq!(shown_replies(&app).await, nothing);
+    assert_eq!(run(&app, ECHO, "x").await, "x");
     fill().await;
-    control(&app, Method::POST, "/_mynah/accounts/demo/reset", &json!({})).await.good();
-    assert_eq!(look(&app).await, nothing);
-    assert_eq!(runner(&app, ECHO, "x").await, "x");
+    app.demo().reset().await.good();
+    assert_eq!(shown_replies(&app).await, nothing);
+    assert_eq!(run(&app, ECHO, "x").await, "x");
     assert_eq!(add(&app, always("rule")).await, "rule_1", "ids begin anew");
 }
 
@@ -368,36 +344,37 @@ fn rule(text: &str) -> String {
 async fn a_saved_change_takes_effect_by_itself() {
     let folder = folder(&rule("old"));
     let app = serving(&folder).await;
-    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "old");
-    save(&folder, "replies", "[[rule]]\nreply = [{ text = 'changed' }]");
-    let ask = async { while runner(&app, DEPLOYMENT, "x").await != "changed" {} };
-    tokio::time::timeout(Duration::from_secs(10), ask).await.expect("the change takes effect");
+    assert_eq!(run(&app, DEPLOYMENT, "x").await, "old");
+    let (log, _logging) = Log::capture();
+    // In one step, so that the server cannot read half of the change.
+    let new = folder.path().join("replies.new");
+    std::fs::write(&new, "[[rule]]\nreply = [{ text = 'changed' }]").unwrap();
+    std::fs::rename(new, folder.path().join("replies.toml")).unwrap();
+    log.wait_for("fixtures: read again from").await;
+    assert_eq!(run(&app, DEPLOYMENT, "x").await, "changed");
 }
 
 #[tokio::test]
 async fn changed_fixtures_change_what_accounts_may_use_and_not_what_they_hold() {
     let folder = folder(&rule("old"));
     let app = serving(&folder).await;
-    let conversation = app.start_conversation(DEPLOYMENT, "x").await;
+    let conversation = app.runner().start_conversation(DEPLOYMENT, "x").await.conversation_id();
     let run = json!({"reply": [{"text": "run time"}], "when": {"equals": "mine"}});
     add(&app, run).await;
     let accounts = ACCOUNTS.replace("\"YOUR_API_KEY\"", "\"NEW_KEY\"")
         + "\n[[account]]\nid = 'new'\nproject = 'demo'\nplan = 'pro'\nbalance = '1'\nkeys = ['k']\n";
     let accounts = accounts.replace("requests_per_minute = 100", "requests_per_minute = 7");
-    let made = control(&app, Method::POST, "/_mynah/accounts", &json!({})).await.json();
+    let made = app.control().create_account(&json!({})).await.json();
     let (made, made_key) = (made["id"].as_str().unwrap(), made["key"].as_str().unwrap());
     save(&folder, "accounts", &accounts);
     save(&folder, "replies", &rule("new"));
     let more = "\n[[deployment]]\nid = 'MORE'\naccount = 'new'\nmodel = 'm'\nbackend = 'echo'\n";
     save(&folder, "deployments", &format!("{DEPLOYMENTS}{more}"));
     assert!(app.reload(folder.path()).await);
-    let made = control(&app, Method::GET, &format!("/_mynah/accounts/{made}"), &json!({})).await;
+    let made = app.control().account(made).show().await;
     assert_eq!(made.good()["requests_per_minute"], 7);
-    let say = async |key: &str, deployment: &str, text: &str| {
-        let path = format!("/v1/runner/{deployment}");
-        app.request(Method::POST, &path).key(key).json(&said(text)).send().await
-    };
-    say(KEY, DEPLOYMENT, "x").await.refused(401, "auth_error", "invalid_api_key");
+    let unknown = app.runner_as(KEY).run(DEPLOYMENT, "x").await;
+    unknown.runner_error(401, "auth_error", "invalid_api_key");
     for (key, deployment, text, expected) in [
         ("NEW_KEY", DEPLOYMENT, "x", "new"),
         ("NEW_KEY", DEPLOYMENT, "mine", "run time"),
@@ -405,12 +382,11 @@ async fn changed_fixtures_change_what_accounts_may_use_and_not_what_they_hold() 
         ("k", DEPLOYMENT, "x", "new"),
         (made_key, DEPLOYMENT, "x", "new"),
     ] {
-        assert_eq!(say(key, deployment, text).await.good()["content"], expected);
+        assert_eq!(app.runner_as(key).run(deployment, text).await.good()["content"], expected);
     }
-    let path = format!("/v1/runner/conversation/{conversation}/messages");
-    let messages = app.request(Method::GET, &path).key("NEW_KEY").send().await.good();
-    assert_eq!(messages["total"], 2, "what was said before is there still");
-    let shown = app.request(Method::GET, "/_mynah/accounts/demo").send().await.good();
+    let messages = app.runner_as("NEW_KEY").list_messages(&conversation, "").await.good();
+    assert_eq!(messages["total"], 2, "earlier messages are kept");
+    let shown = app.demo().show().await.good();
     assert_eq!(shown["requests_per_minute"], 7);
 }
 
@@ -418,15 +394,15 @@ async fn changed_fixtures_change_what_accounts_may_use_and_not_what_they_hold() 
 async fn rules_that_stay_the_same_keep_their_turn_and_changed_ones_begin_anew() {
     let folder = folder(&rule("one"));
     let app = serving(&folder).await;
-    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "one");
+    assert_eq!(run(&app, DEPLOYMENT, "x").await, "one");
     save(&folder, "accounts", &format!("{ACCOUNTS}\n"));
     assert!(app.reload(folder.path()).await);
-    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "one again");
+    assert_eq!(run(&app, DEPLOYMENT, "x").await, "one again");
     // An editor's own files are none of ours.
     save(&folder, ".#replies", "[[broken");
     save(&folder, "replies", &rule("two"));
     assert!(app.reload(folder.path()).await);
-    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "two");
+    assert_eq!(run(&app, DEPLOYMENT, "x").await, "two");
 }
 
 #[tokio::test]
@@ -437,18 +413,15 @@ async fn an_account_that_is_taken_out_is_closed_and_opens_with_what_it_held() {
         "\n[[account]]\nid = 'new'\nproject = 'demo'\nplan = 'pro'\nbalance = '1'\nkeys = ['k']\n";
     save(&folder, "accounts", &format!("{ACCOUNTS}{account}"));
     assert!(app.reload(folder.path()).await);
-    let start = async || {
-        let path = format!("/v1/runner/{DEPLOYMENT}/conversation");
-        app.request(Method::POST, &path).key("k").json(&said("x")).send().await
-    };
+    let start = || app.runner_as("k").start_conversation(DEPLOYMENT, "x");
     let first = start().await.good();
     save(&folder, "accounts", ACCOUNTS);
     assert!(app.reload(folder.path()).await);
-    start().await.refused(401, "auth_error", "invalid_api_key");
+    start().await.runner_error(401, "auth_error", "invalid_api_key");
     save(&folder, "accounts", &format!("{ACCOUNTS}{account}"));
     assert!(app.reload(folder.path()).await);
     assert_ne!(start().await.good()["conversation_id"], first["conversation_id"]);
-    let list = app.request(Method::GET, "/v1/runner/conversations").key("k").send().await.good();
+    let list = app.runner_as("k").list_conversations("").await.good();
     assert_eq!(list["total"], 2);
 }
 
@@ -473,34 +446,34 @@ async fn broken_files_are_reported_fault_by_fault_and_the_last_good_state_stays(
     ] {
         assert!(said.contains(fault), "{said}");
     }
-    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "good");
+    assert_eq!(run(&app, DEPLOYMENT, "x").await, "good");
     std::fs::remove_dir_all(folder.path()).unwrap();
     assert!(!app.reload(folder.path()).await);
-    assert_eq!(runner(&app, DEPLOYMENT, "x").await, "good again");
+    assert_eq!(run(&app, DEPLOYMENT, "x").await, "good again");
 }
 
 #[tokio::test]
 async fn an_accounts_rules_and_its_queue_are_bounded() {
     let app = TestApp::start().await;
     let replies = |count: usize, text: &str| Value::from(vec![json!({"text": text}); count]);
-    queue(&app, QUEUE, replies(10_000, "x")).await;
-    let refused = control(&app, Method::POST, QUEUE, &json!({"text": "one more"})).await;
+    queue(&app, "", replies(10_000, "x")).await;
+    let refused = app.demo().queue_replies(&json!({"text": "one more"}), "").await;
     let message = "an account has at most 10000 queued replies";
     assert_eq!((refused.status.as_u16(), refused.json()["error"].clone()), (400, json!(message)));
-    app.run(DEPLOYMENT, "Hi").await.good();
-    queue(&app, QUEUE, json!({"text": "there is room again"})).await;
-    delete(&app, QUEUE).await;
+    app.runner().run(DEPLOYMENT, "Hi").await.good();
+    queue(&app, "", json!({"text": "there is room again"})).await;
+    assert_eq!(app.demo().delete_queue().await.status, 204);
 
     let nine_mib = json!({"text": "x".repeat(9 * 1024 * 1024)});
-    queue(&app, QUEUE, nine_mib.clone()).await;
-    let refused = control(&app, Method::POST, QUEUE, &nine_mib).await;
+    queue(&app, "", nine_mib.clone()).await;
+    let refused = app.demo().queue_replies(&nine_mib, "").await;
     let message = "an account has at most 16 MiB of queued replies";
     assert_eq!((refused.status.as_u16(), refused.json()["error"].clone()), (400, json!(message)));
     let rule = json!({"reply": [nine_mib]});
     add(&app, rule.clone()).await;
-    let refused = control(&app, Method::POST, REPLIES, &rule).await;
+    let refused = app.demo().add_reply_rule(&rule, "").await;
     let message = "an account has at most 16 MiB of rules";
     assert_eq!((refused.status.as_u16(), refused.json()["error"].clone()), (400, json!(message)));
-    delete(&app, REPLIES).await;
+    assert_eq!(app.demo().delete_replies().await.status, 204);
     add(&app, rule).await;
 }

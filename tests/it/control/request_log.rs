@@ -1,37 +1,33 @@
-//! The journal: what is in it, how it is picked from, followed and waited for.
+//! The request log: its entries, filters, waiting and following.
 
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::raw::{Next, Raw};
-use crate::support::{DEPLOYMENT, ECHO, KEY, PUBLIC, TestApp, client, going_on, said, without};
+use crate::support::raw::{RawConnection, StreamEvent, chunk};
+use crate::support::{
+    DEPLOYMENT, ECHO, KEY, OTHER, PUBLIC, TestApp, continue_body, text_body, without_fields,
+};
 
-const JOURNAL: &str = "/_mynah/accounts/demo/requests";
 const HOUR: Duration = Duration::from_hours(1);
 
-/// The demo account's journal, or what `query` picks from it.
-async fn journal(app: &TestApp, query: &str) -> Value {
-    app.request(Method::GET, &format!("{JOURNAL}{query}")).send().await.good()
+/// The demo account's request log, or the entries that `query` selects.
+async fn request_log(app: &TestApp, query: &str) -> Value {
+    app.demo().requests(query).await.good()
 }
 
-/// The latest entry.
-async fn latest(app: &TestApp) -> Value {
-    journal(app, "?limit=1").await["requests"][0].clone()
-}
-
-/// The numbers of the entries that `query` picks.
-async fn picked(app: &TestApp, query: &str) -> Vec<u64> {
-    let found = journal(app, query).await;
+/// The numbers of the entries that `query` selects.
+async fn numbers_of(app: &TestApp, query: &str) -> Vec<u64> {
+    let found = request_log(app, query).await;
     let requests = found["requests"].as_array().unwrap();
     assert_eq!(found["count"], requests.len());
     requests.iter().map(|entry| entry["number"].as_u64().unwrap()).collect()
 }
 
-/// Waits as `query` says; gives status and answer.
+/// Waits for entries; returns the status and the body of the response.
 async fn wait(app: &TestApp, query: &str) -> (StatusCode, Value) {
-    let answer = app.request(Method::GET, &format!("{JOURNAL}/wait{query}")).send().await;
+    let answer = app.demo().wait_for_requests(query).await;
     (answer.status, answer.json())
 }
 
@@ -47,11 +43,11 @@ async fn an_entry_says_what_was_sent_answered_and_shown() {
     let app = TestApp::start().await;
     let path = format!("/v1/runner/{ECHO}?trace=1");
     let request = app.request(Method::POST, &path).key(KEY).header("x-request-id", "mine");
-    let answer = request.header("accept", "*/*").json(&said("Hi")).send().await.good();
-    let entry = latest(&app).await;
+    let answer = request.header("accept", "*/*").json(&text_body("Hi")).await.good();
+    let entry = app.demo().latest_request().await;
     let timing = entry["timing"].clone();
     assert_eq!(
-        without(entry, &["timing"]),
+        without_fields(entry, &["timing"]),
         json!({
             "number": 1,
             "time": "2026-05-01T12:00:00Z",
@@ -68,7 +64,7 @@ async fn an_entry_says_what_was_sent_answered_and_shown() {
                 "host": app.address.to_string(),
                 "content-length": "41",
             },
-            "body": said("Hi"),
+            "body": text_body("Hi"),
             "body_bytes": 41,
             "answer": {
                 "status": 200,
@@ -114,17 +110,17 @@ async fn an_entry_says_what_was_sent_answered_and_shown() {
 #[tokio::test]
 async fn the_model_was_shown_history_and_variables_as_the_client_asked() {
     let app = TestApp::start().await;
-    let mut first = said("One");
+    let mut first = text_body("One");
     first["variables"] = json!({"customer_name": "Ada", "TONE": "dry"});
     first["meta"] = json!({"user": 7});
     let path = format!("/v1/runner/{DEPLOYMENT}/conversation");
     let id = app.post(&path, &first).await.good()["conversation_id"].clone();
     for text in ["Two", "Three"] {
-        let mut body = going_on(id.as_str().unwrap(), text);
+        let mut body = continue_body(id.as_str().unwrap(), text);
         body["history_limit"] = json!(1);
         app.post(&path, &body).await.good();
     }
-    let model = latest(&app).await["model"].clone();
+    let model = app.demo().latest_request().await["model"].clone();
     let history = model["history"].as_array().unwrap();
     let roles: Vec<&Value> = history.iter().map(|turn| &turn["role"]).collect();
     assert_eq!(roles, ["user", "assistant"]);
@@ -139,20 +135,18 @@ async fn the_model_was_shown_history_and_variables_as_the_client_asked() {
 #[tokio::test]
 async fn both_apis_and_every_refusal_of_a_known_key_are_in_it_and_nothing_else() {
     let app = TestApp::start().await;
-    let bearer = format!("Bearer {KEY}");
-    let models = app.request(Method::GET, "/api/v1/models?type=llm");
-    models.header("authorization", &bearer).send().await.good();
-    app.get("/v1/runner/conversations").await.good();
+    app.characters_as(KEY).list_models("llm").await.good();
+    app.runner().list_conversations("").await.good();
     app.get("/v1/runner/no/such/path").await;
     app.get(&format!("/v1/runner/{DEPLOYMENT}")).await;
-    app.post("/v1/runner/UNKNOWN", &said("Hi")).await;
-    app.request(Method::HEAD, "/v1/runner/conversations").key(KEY).send().await;
+    app.post("/v1/runner/UNKNOWN", &text_body("Hi")).await;
+    app.request(Method::HEAD, "/v1/runner/conversations").key(KEY).await;
     // Health, the control plane, strangers, other accounts.
     app.get("/_mynah/health").await.good();
     app.get("/_mynah/accounts").await.good();
-    app.request(Method::GET, "/v1/runner/conversations").key("stranger").send().await;
-    app.request(Method::GET, "/v1/runner/conversations").key("free_api_key").send().await.good();
-    let found = journal(&app, "").await;
+    app.runner_as("stranger").list_conversations("").await;
+    app.runner_as("free_api_key").list_conversations("").await.good();
+    let found = request_log(&app, "").await;
     let entries = found["requests"].as_array().unwrap();
     let seen: Vec<(&str, u64, &str)> = entries
         .iter()
@@ -172,27 +166,27 @@ async fn both_apis_and_every_refusal_of_a_known_key_are_in_it_and_nothing_else()
             ("/v1/runner/conversations", 200, "complete"),
         ]
     );
-    assert_eq!(entries[4]["body"], said("Hi"), "it was answered before its body was read");
+    assert_eq!(entries[4]["body"], text_body("Hi"), "it was answered before its body was read");
 }
 
 #[tokio::test]
 async fn the_use_of_a_public_deployment_without_a_key_is_its_owners() {
     let app = TestApp::start().await;
-    let request = app.request(Method::POST, &format!("/v1/runner/{PUBLIC}"));
-    request.header("origin", "https://example.com").json(&said("Hi")).send().await.good();
-    assert_eq!(latest(&app).await["model"]["deployment"], PUBLIC);
+    let request = app.runner_without_key().run(PUBLIC, "Hi");
+    request.header("origin", "https://example.com").await.good();
+    assert_eq!(app.demo().latest_request().await["model"]["deployment"], PUBLIC);
 }
 
 #[tokio::test]
 async fn keys_are_blanked_wherever_they_stand() {
     let app = TestApp::start().await;
     let path = format!("/v1/runner/{ECHO}?key={KEY}");
-    let mut body = said(&format!("my key is {KEY}"));
+    let mut body = text_body(&format!("my key is {KEY}"));
     body["variables"] = json!({KEY: format!("{KEY}.")});
     let request = app.request(Method::POST, &path).key(KEY).header("cookie", "a=secret");
-    request.header("authorization", "Bearer secret").json(&body).send().await.good();
-    app.stream(&format!("/v1/runner/{ECHO}/stream"), &said(&format!("a {KEY} b"))).await;
-    let all = app.request(Method::GET, JOURNAL).send().await.body;
+    request.header("authorization", "Bearer secret").json(&body).await.good();
+    app.runner().stream(ECHO, &format!("a {KEY} b")).await;
+    let all = app.demo().requests("").await.body;
     assert!(!all.contains(KEY) && !all.contains("secret"), "{all}");
     assert!(all.contains("my key is [redacted]"), "{all}");
 }
@@ -201,7 +195,7 @@ async fn keys_are_blanked_wherever_they_stand() {
 async fn a_path_is_picked_whichever_way_the_client_encoded_it() {
     let app = TestApp::start().await;
     for path in ["/v1/runner/ECHO%5FDEPLOYMENT_ID", "/v1/runner/ECHO_DEPLOYMENT_ID"] {
-        app.post(path, &said("Hi")).await.good();
+        app.post(path, &text_body("Hi")).await.good();
     }
     app.get("/v1/runner/%61%2Fb/conversations").await;
     for (query, numbers) in [
@@ -211,15 +205,15 @@ async fn a_path_is_picked_whichever_way_the_client_encoded_it() {
         ("?path=/v1/runner/a%252Fb/*", vec![3]),
         ("?path=/v1/runner/a/b/*", vec![]),
     ] {
-        assert_eq!(picked(&app, query).await, numbers, "{query}");
+        assert_eq!(numbers_of(&app, query).await, numbers, "{query}");
     }
 }
 
 #[tokio::test]
 async fn a_filter_that_no_request_can_pass_is_refused() {
     let app = TestApp::start().await;
-    app.run(ECHO, "Hi").await.good();
-    assert_eq!(picked(&app, "?route=/v1/runner/{id}").await, [1], "under another name");
+    app.runner().run(ECHO, "Hi").await.good();
+    assert_eq!(numbers_of(&app, "?route=/v1/runner/{id}").await, [1], "under another name");
     for query in ["", "/wait", "/stream"] {
         for (filter, said) in [
             (
@@ -229,8 +223,8 @@ async fn a_filter_that_no_request_can_pass_is_refused() {
             ("route=/v1/runner/ECHO_DEPLOYMENT_ID", "as written there"),
             ("path=v1/runner/*", "begins with /"),
         ] {
-            let path = format!("{JOURNAL}{query}?{filter}");
-            let refused = app.request(Method::GET, &path).send().await;
+            let path = format!("/requests{query}?{filter}");
+            let refused = app.demo().request(Method::GET, &path).await;
             assert_eq!(refused.status, 400, "{path}");
             assert!(refused.json()["error"].as_str().unwrap().contains(said), "{}", refused.body);
         }
@@ -265,10 +259,10 @@ async fn the_rule_that_answered_is_named_and_the_one_that_just_missed() {
         reply = [{ text = "no" }]
     "#;
     let app = TestApp::with_rules(rules).await;
-    let mut body = said("A refund, please");
+    let mut body = text_body("A refund, please");
     body["variables"] = json!({"TONE": "rude"});
-    app.post(&format!("/v1/runner/{DEPLOYMENT}"), &body).await.good();
-    let model = latest(&app).await["model"].clone();
+    app.runner().run(DEPLOYMENT, &body).await.good();
+    let model = app.demo().latest_request().await["model"].clone();
     assert_eq!((&model["backend"], &model["rule"]), (&json!("canned"), &json!("always")));
     assert_eq!(
         model["near_misses"],
@@ -287,14 +281,13 @@ async fn an_accounts_own_rule_just_missed_by_its_only_condition_or_was_used_up()
         {"id": "refund", "when": {"contains": "refund"}, "reply": [{"text": "no"}]},
         {"id": "once", "reply": [{"text": "one"}], "times": 1},
     ]);
-    let put = app.request(Method::PUT, "/_mynah/accounts/demo/replies").json(&rules);
-    put.send().await.good();
-    let queued = app.request(Method::POST, "/_mynah/accounts/demo/replies/queue");
-    queued.json(&json!({"text": "first of all"})).send().await;
+    let put = app.demo().replace_reply_rules(&rules);
+    put.await.good();
+    app.demo().queue_replies(&json!({"text": "first of all"}), "").await.created();
     for text in ["a", "b", "c"] {
-        app.run(ECHO, text).await.good();
+        app.runner().run(ECHO, text).await.good();
     }
-    let found = journal(&app, "").await;
+    let found = request_log(&app, "").await;
     let model = |nth: usize| &found["requests"][nth]["model"];
     assert_eq!((&model(0)["rule"], &model(0)["near_misses"]), (&json!("queue"), &json!([])));
     let refund = json!({"rule": "refund", "condition": "contains", "wanted": "refund",
@@ -310,14 +303,12 @@ async fn an_accounts_own_rule_just_missed_by_its_only_condition_or_was_used_up()
 #[tokio::test]
 async fn the_limiters_verdict_and_the_charge_are_in_it() {
     let app = TestApp::start().await;
-    let limits = app.request(Method::PATCH, "/_mynah/accounts/demo");
-    limits.json(&json!({"requests_per_minute": 1})).send().await.good();
+    app.demo().update(&json!({"requests_per_minute": 1})).await.good();
     let body = json!({"llm_id": "model_abc123", "messages": [{"role": "user", "content": "Hi"}]});
     for _ in 0..2 {
-        let request = app.request(Method::POST, "/api/v1/completions").json(&body);
-        request.header("authorization", format!("Bearer {KEY}")).send().await;
+        app.characters_as(KEY).create_completion(&body).await;
     }
-    let found = journal(&app, "").await;
+    let found = request_log(&app, "").await;
     let (paid, refused) = (&found["requests"][0], &found["requests"][1]);
     let limit = |admitted: bool| json!({"admitted": admitted, "limit": 1, "remaining": 0, "window_ends": 1_777_636_860});
     assert_eq!((&paid["limit"], &refused["limit"]), (&limit(true), &limit(false)));
@@ -331,32 +322,29 @@ async fn the_limiters_verdict_and_the_charge_are_in_it() {
 async fn the_body_of_a_refused_request_is_in_it_although_nobody_else_read_it() {
     let app = TestApp::start().await;
     let fault = json!({"effect": {"status": 429}, "times": 1});
-    let faults = app.request(Method::POST, "/_mynah/accounts/demo/faults");
-    assert_eq!(faults.json(&fault).send().await.status, 201);
-    let path = format!("/v1/runner/{ECHO}");
+    app.demo().add_fault(&fault).await.created();
     for (text, status) in [("Once", 429), ("Once", 200)] {
-        let answer = app.request(Method::POST, &path).key(KEY).json(&said(text)).send().await;
+        let answer = app.runner().run(ECHO, text).await;
         assert_eq!(answer.status, status);
     }
-    let forbidden = app.request(Method::POST, "/v1/runner/OTHER_DEPLOYMENT_ID").key(KEY);
-    assert_eq!(forbidden.json(&said("Again")).send().await.status, 403);
-    let found = journal(&app, "").await;
+    assert_eq!(app.runner().run(OTHER, "Again").await.status, 403);
+    let found = request_log(&app, "").await;
     let bodies = found["requests"].as_array().unwrap().iter().map(|entry| &entry["body"]);
     let bodies: Vec<_> = bodies.collect();
-    assert_eq!(bodies, [&said("Once"), &said("Once"), &said("Again")]);
+    assert_eq!(bodies, [&text_body("Once"), &text_body("Once"), &text_body("Again")]);
 }
 
 #[tokio::test]
 async fn a_refused_client_that_keeps_its_body_back_gets_its_answer_all_the_same() {
     let app = TestApp::start().await;
-    let mut raw = Raw::connect(app.address).await;
+    let mut raw = RawConnection::connect(app.address).await;
     let head = format!(
         "POST /v1/runner/OTHER_DEPLOYMENT_ID HTTP/1.1\r\nhost: mynah\r\nx-api-key: {KEY}\r\n\
          content-type: application/json\r\ncontent-length: 41\r\n\r\n"
     );
     raw.send(head.as_bytes()).await;
-    assert_eq!(raw.answer().await.0, 403);
-    let entry = latest(&app).await;
+    assert_eq!(raw.response().await.0, 403);
+    let entry = app.demo().latest_request().await;
     assert_eq!((&entry["answer"]["status"], &entry["body"]), (&json!(403), &Value::Null));
 }
 
@@ -365,8 +353,8 @@ async fn a_refused_client_that_keeps_its_body_back_gets_its_answer_all_the_same(
 #[tokio::test]
 async fn a_stream_is_written_down_word_by_word() {
     let app = TestApp::start().await;
-    app.stream(&format!("/v1/runner/{ECHO}/stream"), &said("one two three")).await;
-    let entry = latest(&app).await;
+    app.runner().stream(ECHO, "one two three").await;
+    let entry = app.demo().latest_request().await;
     assert_eq!(entry["end"], "complete");
     assert_eq!(entry["answer"]["body"], "one two three");
     assert_eq!(words(&entry), ["one ", "two ", "three"]);
@@ -378,10 +366,8 @@ async fn a_stream_is_written_down_word_by_word() {
 #[tokio::test]
 async fn a_client_that_hangs_up_is_found_out_and_the_wait_is_no_time_of_mynahs() {
     let app = TestApp::with(|config| config.pace = HOUR).await;
-    let mut raw = Raw::connect(app.address).await;
-    raw.post(&format!("/v1/runner/{ECHO}/stream"), &said("one two three")).await;
-    raw.head().await;
-    assert_eq!(raw.next().await, Next::Chunk("one ".to_owned()));
+    let mut raw = app.runner().open_stream(ECHO, "one two three").await;
+    assert_eq!(raw.next_event().await, chunk("one "));
     drop(raw);
     let (status, came) = wait(&app, "?count=1").await;
     assert_eq!(status, 200);
@@ -394,15 +380,13 @@ async fn a_client_that_hangs_up_is_found_out_and_the_wait_is_no_time_of_mynahs()
 #[tokio::test]
 async fn a_wait_that_the_clock_passes_over_is_a_delay_too() {
     let app = TestApp::with(|config| config.pace = HOUR).await;
-    let mut raw = Raw::connect(app.address).await;
-    raw.post(&format!("/v1/runner/{ECHO}/stream"), &said("one two")).await;
-    raw.head().await;
-    assert_eq!(raw.next().await, Next::Chunk("one ".to_owned()));
+    let mut raw = app.runner().open_stream(ECHO, "one two").await;
+    assert_eq!(raw.next_event().await, chunk("one "));
     app.settle().await;
     app.clock("demo").advance(HOUR);
-    assert_eq!(raw.next().await, Next::Chunk("two".to_owned()));
-    assert_eq!(raw.next().await, Next::End);
-    let timing = latest(&app).await["timing"].clone();
+    assert_eq!(raw.next_event().await, chunk("two"));
+    assert_eq!(raw.next_event().await, StreamEvent::End);
+    let timing = app.demo().latest_request().await["timing"].clone();
     let [total, delay, own] =
         ["total_us", "delay_us", "own_us"].map(|name| timing[name].as_u64().unwrap());
     assert!(delay > 0 && own + delay <= total, "{timing}");
@@ -411,7 +395,6 @@ async fn a_wait_that_the_clock_passes_over_is_a_delay_too() {
 #[tokio::test]
 async fn the_fault_that_a_request_met_is_in_it_and_its_delay_is_no_time_of_mynahs() {
     let app = TestApp::start().await;
-    let faults = "/_mynah/accounts/demo/faults";
     for effect in [
         json!({"delay_ms": 20}),
         json!({"status": 503}),
@@ -420,15 +403,14 @@ async fn the_fault_that_a_request_met_is_in_it_and_its_delay_is_no_time_of_mynah
         json!({"drop": "after_commit"}),
     ] {
         let rule = json!({"effect": effect, "times": 1});
-        let made = app.request(Method::POST, faults).json(&rule).send().await;
-        assert_eq!(made.status, 201, "{}", made.body);
+        app.demo().add_fault(&rule).await.created();
         let streamed = effect.get("break_after").is_some();
         let path = format!("/v1/runner/{ECHO}{}", if streamed { "/stream" } else { "" });
-        let mut raw = Raw::connect(app.address).await;
+        let mut raw = RawConnection::connect(app.address).await;
         let headers =
             format!("x-api-key: {KEY}\r\ncontent-type: application/json\r\nconnection: close\r\n");
-        raw.request("POST", &path, &headers, &said("one two").to_string()).await;
-        let _ = raw.rest().await;
+        raw.request("POST", &path, &headers, &text_body("one two").to_string()).await;
+        let _ = raw.read_to_end().await;
     }
     let (status, came) = wait(&app, "?count=5").await;
     assert_eq!(status, 200, "{came}");
@@ -459,22 +441,22 @@ async fn the_fault_that_a_request_met_is_in_it_and_its_delay_is_no_time_of_mynah
 #[tokio::test]
 async fn entries_are_picked_by_method_route_path_status_body_and_since() {
     let app = TestApp::start().await;
-    app.run(ECHO, "a needle").await.good();
-    app.get("/v1/runner/conversations").await.good();
+    app.runner().run(ECHO, "a needle").await.good();
+    app.runner().list_conversations("").await.good();
     app.clock("demo").advance(Duration::from_secs(10));
-    app.run("UNKNOWN", "x").await;
-    app.run(ECHO, "straw").await.good();
-    assert_eq!(picked(&app, "").await, [1, 2, 3, 4]);
-    assert_eq!(picked(&app, "?method=get").await, [2]);
-    assert_eq!(picked(&app, "?route=/v1/runner/{deployment_id}").await, [1, 3, 4]);
-    assert_eq!(picked(&app, "?path=/v1/runner/UNKNOWN").await, [3]);
-    assert_eq!(picked(&app, "?path=/v1/runner/E*").await, [1, 4]);
-    assert_eq!(picked(&app, "?status=404").await, [3]);
-    assert_eq!(picked(&app, "?status=2xx&method=POST").await, [1, 4]);
-    assert_eq!(picked(&app, "?body=a+needle").await, [1]);
-    assert_eq!(picked(&app, "?since=2").await, [3, 4]);
-    assert_eq!(picked(&app, "?since=2026-05-01T12:00:10Z").await, [3, 4]);
-    let found = journal(&app, "?limit=2").await;
+    app.runner().run("UNKNOWN", "x").await;
+    app.runner().run(ECHO, "straw").await.good();
+    assert_eq!(numbers_of(&app, "").await, [1, 2, 3, 4]);
+    assert_eq!(numbers_of(&app, "?method=get").await, [2]);
+    assert_eq!(numbers_of(&app, "?route=/v1/runner/{deployment_id}").await, [1, 3, 4]);
+    assert_eq!(numbers_of(&app, "?path=/v1/runner/UNKNOWN").await, [3]);
+    assert_eq!(numbers_of(&app, "?path=/v1/runner/E*").await, [1, 4]);
+    assert_eq!(numbers_of(&app, "?status=404").await, [3]);
+    assert_eq!(numbers_of(&app, "?status=2xx&method=POST").await, [1, 4]);
+    assert_eq!(numbers_of(&app, "?body=a+needle").await, [1]);
+    assert_eq!(numbers_of(&app, "?since=2").await, [3, 4]);
+    assert_eq!(numbers_of(&app, "?since=2026-05-01T12:00:10Z").await, [3, 4]);
+    let found = request_log(&app, "?limit=2").await;
     assert_eq!(
         (&found["count"], &found["kept"], &found["last"]),
         (&json!(4), &json!(4), &json!(4))
@@ -502,30 +484,28 @@ async fn what_is_wrong_with_a_query_is_named() {
         ("/wait?timeout=1h", "timeout must be a time of at most ten minutes: 5s, 500ms, 2m"),
         ("/stream?limit=1", "limit is none of method, route, path, status, body, since"),
     ] {
-        let refused = app.request(Method::GET, &format!("{JOURNAL}{query}")).send().await;
+        let refused = app.demo().requests(query).await;
         assert_eq!(refused.status, 400, "{query}");
         assert_eq!(refused.json(), json!({"error": message}));
     }
-    let unknown = app.request(Method::GET, "/_mynah/accounts/nobody/requests").send().await;
+    let unknown = app.control().account("nobody").requests("").await;
     assert_eq!(unknown.status, 404);
 }
 
 #[tokio::test]
 async fn a_journal_that_is_cleared_or_reset_is_empty_and_goes_on_counting() {
     let app = TestApp::with(|config| config.pace = HOUR).await;
-    app.run(ECHO, "x").await.good();
-    let mut raw = Raw::connect(app.address).await;
-    raw.post(&format!("/v1/runner/{ECHO}/stream"), &said("one two")).await;
-    raw.head().await;
-    assert_eq!(app.request(Method::DELETE, JOURNAL).send().await.status, 204);
+    app.runner().run(ECHO, "x").await.good();
+    let raw = app.runner().open_stream(ECHO, "one two").await;
+    assert_eq!(app.demo().delete_requests().await.status, 204);
     drop(raw);
-    app.run(ECHO, "y").await.good();
-    assert_eq!(picked(&app, "").await, [2], "what was answered meanwhile is not in it");
-    let reset = app.request(Method::POST, "/_mynah/accounts/demo/reset");
-    reset.json(&json!({})).send().await.good();
-    assert_eq!(journal(&app, "").await["kept"], 0);
-    app.run(ECHO, "z").await.good();
-    assert_eq!(picked(&app, "").await, [3]);
+    app.runner().run(ECHO, "y").await.good();
+    assert_eq!(numbers_of(&app, "").await, [2], "what was answered meanwhile is not in it");
+    let reset = app.demo().reset();
+    reset.json(&json!({})).await.good();
+    assert_eq!(request_log(&app, "").await["kept"], 0);
+    app.runner().run(ECHO, "z").await.good();
+    assert_eq!(numbers_of(&app, "").await, [3]);
 }
 
 // --- bounds --------------------------------------------------------------------------------------
@@ -534,22 +514,22 @@ async fn a_journal_that_is_cleared_or_reset_is_empty_and_goes_on_counting() {
 async fn it_keeps_the_latest_and_counts_what_it_dropped() {
     let app = TestApp::with(|config| config.journal_max = 3).await;
     for _ in 0..5 {
-        app.run(ECHO, "x").await.good();
+        app.runner().run(ECHO, "x").await.good();
     }
-    let found = journal(&app, "").await;
+    let found = request_log(&app, "").await;
     assert_eq!(
         (&found["kept"], &found["dropped"], &found["last"]),
         (&json!(3), &json!(2), &json!(5))
     );
-    assert_eq!(picked(&app, "").await, [3, 4, 5]);
+    assert_eq!(numbers_of(&app, "").await, [3, 4, 5]);
 }
 
 #[tokio::test]
 async fn a_long_body_is_cut_and_its_length_told() {
     let app = TestApp::start().await;
-    let body = said(&"x".repeat(2 * 1024 * 1024));
-    app.post(&format!("/v1/runner/{ECHO}"), &body).await.good();
-    let entry = latest(&app).await;
+    let body = text_body(&"x".repeat(2 * 1024 * 1024));
+    app.runner().run(ECHO, &body).await.good();
+    let entry = app.demo().latest_request().await;
     assert_eq!(entry["body"].as_str().unwrap().len(), 64 * 1024);
     assert_eq!(
         (&entry["body_bytes"], &entry["body_cut"]),
@@ -562,8 +542,8 @@ async fn a_long_body_is_cut_and_its_length_told() {
 #[tokio::test]
 async fn a_journal_of_nothing_says_so_to_who_waits() {
     let app = TestApp::with(|config| config.journal_max = 0).await;
-    app.run(ECHO, "x").await.good();
-    assert_eq!(journal(&app, "").await["kept"], 0);
+    app.runner().run(ECHO, "x").await.good();
+    assert_eq!(request_log(&app, "").await["kept"], 0);
     let (status, refused) = wait(&app, "").await;
     let message = "the journal is switched off: the server was started with --journal-max 0";
     assert_eq!((status, refused), (StatusCode::BAD_REQUEST, json!({"error": message})));
@@ -576,7 +556,7 @@ async fn thousands_of_requests_leave_a_journal_within_its_bounds() {
     for _ in 0..2000 {
         app.get("/v1/runner/no/such/path").await;
     }
-    let found = journal(&app, "?limit=0").await;
+    let found = request_log(&app, "?limit=0").await;
     println!("after 2,000 requests: {found}");
     assert_eq!(found["kept"], 500);
     assert_eq!(found["dropped"], 1500);
@@ -588,13 +568,13 @@ async fn thousands_of_requests_leave_a_journal_within_its_bounds() {
 #[tokio::test]
 async fn a_wait_is_over_as_soon_as_so_many_have_come() {
     let app = TestApp::start().await;
-    app.run(ECHO, "before").await.good();
+    app.runner().run(ECHO, "before").await.good();
     let path = format!("/v1/runner/{ECHO}");
     let query = format!("?count=3&path={path}&timeout=10m");
     let requests = async {
         for text in ["one", "two"] {
-            app.get("/v1/runner/conversations").await.good();
-            app.run(ECHO, text).await.good();
+            app.runner().list_conversations("").await.good();
+            app.runner().run(ECHO, text).await.good();
         }
     };
     let ((status, came), ()) = tokio::join!(wait(&app, &query), requests);
@@ -611,9 +591,9 @@ async fn a_wait_is_over_as_soon_as_so_many_have_come() {
 #[tokio::test]
 async fn a_wait_in_vain_tells_what_came_instead() {
     let app = TestApp::start().await;
-    app.run(ECHO, "one").await.good();
-    app.run("UNKNOWN", "two").await;
-    app.get("/v1/runner/conversations").await.good();
+    app.runner().run(ECHO, "one").await.good();
+    app.runner().run("UNKNOWN", "two").await;
+    app.runner().list_conversations("").await.good();
     let (status, in_vain) = wait(&app, "?count=2&method=POST&status=200&timeout=0s").await;
     assert_eq!(status, 408);
     assert_eq!(in_vain["error"], "1 of 2 requests came within 0ns");
@@ -637,8 +617,7 @@ struct Feed {
 
 impl Feed {
     async fn open(app: &TestApp, query: &str) -> Self {
-        let response =
-            client().get(app.url(&format!("{JOURNAL}/stream{query}"))).send().await.unwrap();
+        let response = app.demo().follow_requests(query).await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
         let mut feed = Self { response, read: String::new() };
@@ -671,17 +650,17 @@ impl Feed {
 #[tokio::test]
 async fn the_feed_gives_entries_as_they_come() {
     let app = TestApp::start().await;
-    app.run(ECHO, "before").await.good();
+    app.runner().run(ECHO, "before").await.good();
     let mut feed = Feed::open(&app, "?method=POST").await;
     for number in 2..=4 {
-        app.run(ECHO, "x").await.good();
+        app.runner().run(ECHO, "x").await.good();
         let (id, entry) = feed.request().await;
-        assert_eq!((id, &entry), (number, &latest(&app).await));
+        assert_eq!((id, &entry), (number, &app.demo().latest_request().await));
     }
-    app.get("/v1/runner/conversations").await.good();
-    app.run(ECHO, "y").await.good();
+    app.runner().list_conversations("").await.good();
+    app.runner().run(ECHO, "y").await.good();
     assert_eq!(feed.request().await.0, 6, "the filter takes no GET");
-    assert_eq!(app.request(Method::DELETE, JOURNAL).send().await.status, 204);
+    assert_eq!(app.demo().delete_requests().await.status, 204);
     assert_eq!(feed.next().await.unwrap(), "event: cleared\ndata: {}");
 }
 
@@ -689,7 +668,7 @@ async fn the_feed_gives_entries_as_they_come() {
 async fn a_feed_may_begin_in_the_past_and_tells_what_is_no_longer_there() {
     let app = TestApp::with(|config| config.journal_max = 2).await;
     for _ in 0..4 {
-        app.run(ECHO, "x").await.good();
+        app.runner().run(ECHO, "x").await.good();
     }
     let mut feed = Feed::open(&app, "?since=1").await;
     assert_eq!(feed.next().await.unwrap(), "event: dropped\ndata: {\"count\":1}");
@@ -700,14 +679,14 @@ async fn a_feed_may_begin_in_the_past_and_tells_what_is_no_longer_there() {
 #[tokio::test]
 async fn feeds_and_waits_end_with_the_account_and_with_the_server() {
     let app = TestApp::start().await;
-    let made = app.request(Method::POST, "/_mynah/accounts").json(&json!({})).send().await.json();
-    let path = format!("/_mynah/accounts/{}", made["id"].as_str().unwrap());
-    let waiting = format!("{path}/requests/wait?timeout=10m");
+    let account = app.control().new_account().await;
+    let account = app.control().account(&account.id);
     let remove = async {
         app.settle().await;
-        assert_eq!(app.request(Method::DELETE, &path).send().await.status, 204);
+        assert_eq!(account.delete().await.status, 204);
     };
-    let (waited, ()) = tokio::join!(app.request(Method::GET, &waiting).send(), remove);
+    let wait = account.wait_for_requests("?timeout=10m").send();
+    let (waited, ()) = tokio::join!(wait, remove);
     assert!([404, 408].contains(&waited.status.as_u16()), "{}", waited.body);
     let mut feed = Feed::open(&app, "").await;
     let ((), ended) = tokio::join!(app.stop(), feed.next());
@@ -733,10 +712,7 @@ async fn a_wait_holds_no_entry_that_has_made_place_for_others() {
 #[tokio::test]
 async fn an_account_has_at_most_128_clients_that_wait_or_follow() {
     let app = TestApp::start().await;
-    let follow = async |account: &str| {
-        let path = format!("/_mynah/accounts/{account}/requests/stream");
-        client().get(app.url(&path)).send().await.unwrap()
-    };
+    let follow = |account| app.control().account(account).follow_requests("");
     let mut followers = Vec::new();
     for _ in 0..128 {
         let follower = follow("demo").await;

@@ -4,9 +4,9 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, DEPLOYMENT, TestApp, said};
+use crate::support::control::NewAccount;
+use crate::support::{DEPLOYMENT, TestApp, TestResponse};
 
-const ACCOUNTS: &str = "/_mynah/accounts";
 const TURNS: &str = r#"
 [[rule]]
 id = "in-turn"
@@ -14,150 +14,139 @@ when = { contains = "turn" }
 reply = [{ text = "first" }, { text = "second" }, { text = "third" }]
 "#;
 
-async fn control(app: &TestApp, method: Method, path: &str, body: &Value) -> Answer {
-    app.request(method, &format!("{ACCOUNTS}{path}")).json(body).send().await
+/// Creates an account; returns its id and its key.
+async fn create_account(app: &TestApp) -> (String, String) {
+    let created = app.control().create_account(&json!({"seed": 7})).await;
+    let NewAccount { id, key } = NewAccount::of(&created);
+    (id, key)
 }
 
-async fn done(app: &TestApp, method: Method, path: &str, body: &Value) -> Value {
-    let answer = control(app, method, path, body).await;
-    assert!(answer.status.is_success(), "{path}: {}", answer.body);
-    answer.json()
+/// Forks an account; returns the id and the key of the fork.
+async fn fork(app: &TestApp, id: &str, body: Value) -> (String, String) {
+    let NewAccount { id, key } = NewAccount::of(&app.control().account(id).fork(&body).await);
+    (id, key)
 }
 
-/// A new account: its path and its key.
-async fn account(app: &TestApp) -> (String, String) {
-    named(&done(app, Method::POST, "", &json!({"seed": 7})).await)
+async fn snapshot(app: &TestApp, id: &str) -> Value {
+    app.control().account(id).snapshot().await.good()
 }
 
-fn named(made: &Value) -> (String, String) {
-    (format!("/{}", made["id"].as_str().unwrap()), made["key"].as_str().unwrap().to_owned())
+async fn run(app: &TestApp, key: &str, text: &str) -> TestResponse {
+    app.runner_as(key).run(DEPLOYMENT, text).send_expecting_5xx().await
 }
 
-async fn fork(app: &TestApp, path: &str, body: Value) -> (String, String) {
-    named(&done(app, Method::POST, &format!("{path}/fork"), &body).await)
-}
-
-async fn snapshot(app: &TestApp, path: &str) -> Value {
-    done(app, Method::GET, &format!("{path}/snapshot"), &json!({})).await
-}
-
-async fn run(app: &TestApp, key: &str, text: &str) -> Answer {
-    let path = format!("/v1/runner/{DEPLOYMENT}");
-    app.request(Method::POST, &path).key(key).json(&said(text)).send_expecting_5xx().await
-}
-
-async fn answered(app: &TestApp, key: &str, text: &str) -> String {
+async fn content(app: &TestApp, key: &str, text: &str) -> String {
     run(app, key, text).await.good()["content"].as_str().unwrap().to_owned()
 }
 
 /// Rules, replies, faults and a limit, each of them used once.
-async fn prepare(app: &TestApp, path: &str, key: &str) {
+async fn prepare(app: &TestApp, id: &str, key: &str) {
     let rule = json!({"when": {"contains": "own"}, "reply": [{"text": "one"}, {"text": "two"}]});
-    done(app, Method::POST, &format!("{path}/replies"), &rule).await;
-    done(app, Method::PATCH, path, &json!({"runner_requests_per_minute": 20})).await;
-    assert_eq!(answered(app, key, "own").await, "one");
-    assert_eq!(answered(app, key, "turn").await, "first");
+    app.control().account(id).add_reply_rule(&rule, "").await.created();
+    app.control().account(id).update(&json!({"runner_requests_per_minute": 20})).await.good();
+    assert_eq!(content(app, key, "own").await, "one");
+    assert_eq!(content(app, key, "turn").await, "first");
     let queue = json!([{"text": "from the queue"}, {"text": "and the next"}]);
-    done(app, Method::POST, &format!("{path}/replies/queue"), &queue).await;
-    assert_eq!(answered(app, key, "turn").await, "from the queue");
+    app.control().account(id).queue_replies(&queue, "").await.created();
+    assert_eq!(content(app, key, "turn").await, "from the queue");
     let fault = json!({"when": {"nth": 2}, "effect": {"status": 503}});
-    done(app, Method::POST, &format!("{path}/faults"), &fault).await;
-    assert_eq!(answered(app, key, "turn").await, "and the next");
+    app.control().account(id).add_fault(&fault).await.created();
+    assert_eq!(content(app, key, "turn").await, "and the next");
     let queue = json!({"text": "still to come"});
-    done(app, Method::POST, &format!("{path}/replies/queue"), &queue).await;
+    app.control().account(id).queue_replies(&queue, "").await.created();
 }
 
 /// Goes on from what was prepared: everything is where it was left.
-async fn goes_on(app: &TestApp, path: &str, key: &str) {
+async fn goes_on(app: &TestApp, id: &str, key: &str) {
     assert_eq!(run(app, key, "turn").await.status, 503, "the fault's second request");
-    assert_eq!(answered(app, key, "turn").await, "still to come");
-    assert_eq!(answered(app, key, "own").await, "two");
+    assert_eq!(content(app, key, "turn").await, "still to come");
+    assert_eq!(content(app, key, "own").await, "two");
     let last = run(app, key, "turn").await;
     assert_eq!(last.good()["content"], "second");
     // Four before the snapshot and four after it.
     assert_eq!(last.header("x-ratelimit-remaining"), Some("12"));
     let rule = json!({"reply": [{"text": "x"}]});
-    let added = done(app, Method::POST, &format!("{path}/replies"), &rule).await;
+    let added = app.control().account(id).add_reply_rule(&rule, "").await.created();
     assert_eq!(added["id"], "rule_2", "ids of rules go on");
     let fault = json!({"effect": {"status": 503}});
-    let added = done(app, Method::POST, &format!("{path}/faults"), &fault).await;
+    let added = app.control().account(id).add_fault(&fault).await.created();
     assert_eq!(added["id"], "fault_2", "ids of faults go on");
 }
 
 #[tokio::test]
 async fn rules_queue_faults_turns_and_limits_are_put_back() {
     let app = TestApp::with_rules(TURNS).await;
-    let (path, key) = account(&app).await;
-    prepare(&app, &path, &key).await;
-    let taken = snapshot(&app, &path).await;
-    goes_on(&app, &path, &key).await;
+    let (id, key) = create_account(&app).await;
+    prepare(&app, &id, &key).await;
+    let taken = snapshot(&app, &id).await;
+    goes_on(&app, &id, &key).await;
     for _ in 0..2 {
-        done(&app, Method::PUT, &format!("{path}/snapshot"), &taken).await;
-        assert_eq!(snapshot(&app, &path).await, taken);
+        app.control().account(&id).restore(&taken).await.good();
+        assert_eq!(snapshot(&app, &id).await, taken);
     }
-    goes_on(&app, &path, &key).await;
-    let (other, other_key) = account(&app).await;
-    done(&app, Method::PUT, &format!("{other}/snapshot"), &taken).await;
+    goes_on(&app, &id, &key).await;
+    let (other, other_key) = create_account(&app).await;
+    app.control().account(&other).restore(&taken).await.good();
     goes_on(&app, &other, &other_key).await;
 }
 
 #[tokio::test]
 async fn a_fork_takes_rules_queue_faults_turns_and_limits_along() {
     let app = TestApp::with_rules(TURNS).await;
-    let (path, key) = account(&app).await;
-    prepare(&app, &path, &key).await;
-    let (copy, copy_key) = fork(&app, &path, json!({})).await;
+    let (id, key) = create_account(&app).await;
+    prepare(&app, &id, &key).await;
+    let (copy, copy_key) = fork(&app, &id, json!({})).await;
     goes_on(&app, &copy, &copy_key).await;
-    goes_on(&app, &path, &key).await;
+    goes_on(&app, &id, &key).await;
 }
 
 #[tokio::test]
 async fn a_fork_takes_along_what_with_names() {
     let app = TestApp::with_rules(TURNS).await;
-    let (path, key) = account(&app).await;
-    prepare(&app, &path, &key).await;
-    let (copy, copy_key) = fork(&app, &path, json!({"with": ["rules"]})).await;
-    assert_eq!(answered(&app, &copy_key, "own").await, "two");
-    assert_eq!(answered(&app, &copy_key, "turn").await, "first");
+    let (id, key) = create_account(&app).await;
+    prepare(&app, &id, &key).await;
+    let (copy, copy_key) = fork(&app, &id, json!({"with": ["rules"]})).await;
+    assert_eq!(content(&app, &copy_key, "own").await, "two");
+    assert_eq!(content(&app, &copy_key, "turn").await, "first");
     let taken = snapshot(&app, &copy).await;
     assert_eq!((&taken["queue"], &taken["faults"]), (&json!([]), &json!([])));
-    let (bare, bare_key) = fork(&app, &path, json!({"with": []})).await;
-    assert_ne!(answered(&app, &bare_key, "own").await, "two");
+    let (bare, bare_key) = fork(&app, &id, json!({"with": []})).await;
+    assert_ne!(content(&app, &bare_key, "own").await, "two");
     assert_eq!(snapshot(&app, &bare).await["rules"], json!([]));
     let wrong = json!({"with": ["rulez"]});
-    let refused = control(&app, Method::POST, &format!("{path}/fork"), &wrong).await;
+    let refused = app.control().account(&id).fork(&wrong).await;
     assert_eq!(refused.status, 400);
     assert!(refused.body.contains("there is no section `rulez`"), "{}", refused.body);
-    let refused = control(&app, Method::POST, "", &json!({"with": ["rules"]})).await;
+    let refused = app.control().create_account(&json!({"with": ["rules"]})).await;
     assert_eq!(refused.status, 400, "{}", refused.body);
 }
 
 #[tokio::test]
 async fn what_a_snapshot_is_without_stays_as_it_is() {
     let app = TestApp::with_rules(TURNS).await;
-    let (path, key) = account(&app).await;
-    prepare(&app, &path, &key).await;
-    let document = format!("{path}/snapshot");
-    let some = done(&app, Method::GET, &format!("{document}?with=queue,faults"), &json!({})).await;
+    let (id, key) = create_account(&app).await;
+    prepare(&app, &id, &key).await;
+    let account = app.control().account(&id);
+    let some = account.request(Method::GET, "/snapshot?with=queue,faults").await.good();
     assert!(some.get("rules").is_none() && some.get("limits").is_none(), "{some}");
-    let all = snapshot(&app, &path).await;
-    let queue = format!("{path}/replies/queue");
-    assert_eq!(control(&app, Method::DELETE, &queue, &json!({})).await.status, 204);
+    let all = snapshot(&app, &id).await;
+    assert_eq!(account.delete_queue().await.status, 204);
     assert_eq!(run(&app, &key, "own").await.status, 503, "the fault's second request");
-    assert_eq!(answered(&app, &key, "own").await, "two");
-    done(&app, Method::PUT, &document, &some).await;
-    let again = snapshot(&app, &path).await;
+    assert_eq!(content(&app, &key, "own").await, "two");
+    account.restore(&some).await.good();
+    let again = snapshot(&app, &id).await;
     assert_eq!(again["queue"], all["queue"]);
     assert_eq!(again["rules"][0]["answered"], 2, "rules are left alone");
-    done(&app, Method::PUT, &format!("{document}?with=rules"), &all).await;
-    let again = snapshot(&app, &path).await;
+    account.request(Method::PUT, "/snapshot?with=rules").json(&all).await.good();
+    let again = snapshot(&app, &id).await;
     assert_eq!(again["rules"], all["rules"]);
     for (query, body, message) in [
         ("?with=rulez", &all, "there is no section `rulez`"),
         ("?with=rules", &some, "the snapshot has no section `rules`"),
         ("?wiht=rules", &all, "there is no parameter wiht"),
     ] {
-        let refused = control(&app, Method::PUT, &format!("{document}{query}"), body).await;
+        let request = account.request(Method::PUT, &format!("/snapshot{query}"));
+        let refused = request.json(body).await;
         assert_eq!(refused.status, 400);
         assert!(refused.body.contains(message), "{}", refused.body);
     }
@@ -166,9 +155,9 @@ async fn what_a_snapshot_is_without_stays_as_it_is() {
 #[tokio::test]
 async fn a_snapshot_of_the_first_version_still_loads_and_leaves_rules_alone() {
     let app = TestApp::with_rules(TURNS).await;
-    let (path, key) = account(&app).await;
-    prepare(&app, &path, &key).await;
-    let (taken, mut old) = (snapshot(&app, &path).await, snapshot(&app, &path).await);
+    let (id, key) = create_account(&app).await;
+    prepare(&app, &id, &key).await;
+    let (taken, mut old) = (snapshot(&app, &id).await, snapshot(&app, &id).await);
     old["version"] = json!(1);
     for section in ["rules", "queue", "faults", "progress", "limits"] {
         old.as_object_mut().unwrap().shift_remove(section);
@@ -176,8 +165,8 @@ async fn a_snapshot_of_the_first_version_still_loads_and_leaves_rules_alone() {
     for kind in ["rule", "fault"] {
         old["made"].as_object_mut().unwrap().shift_remove(kind);
     }
-    done(&app, Method::PUT, &format!("{path}/snapshot"), &old).await;
-    let again = snapshot(&app, &path).await;
+    app.control().account(&id).restore(&old).await.good();
+    let again = snapshot(&app, &id).await;
     for section in ["rules", "queue", "faults"] {
         assert_eq!(again[section], taken[section], "{section}");
     }
@@ -188,9 +177,9 @@ async fn a_snapshot_of_the_first_version_still_loads_and_leaves_rules_alone() {
 #[tokio::test]
 async fn sections_that_make_no_sense_are_refused_and_change_nothing() {
     let app = TestApp::with_rules(TURNS).await;
-    let (path, key) = account(&app).await;
-    prepare(&app, &path, &key).await;
-    let good = snapshot(&app, &path).await;
+    let (id, key) = create_account(&app).await;
+    prepare(&app, &id, &key).await;
+    let good = snapshot(&app, &id).await;
     let twice = json!([good["rules"][0], good["rules"][0]]);
     for (section, value, message) in [
         ("/rules/0/rule/when", json!({"regex": "("}), "rules[0].rule.when.regex"),
@@ -205,11 +194,11 @@ async fn sections_that_make_no_sense_are_refused_and_change_nothing() {
     ] {
         let mut wrong = good.clone();
         *wrong.pointer_mut(section).unwrap() = value;
-        let refused = control(&app, Method::PUT, &format!("{path}/snapshot"), &wrong).await;
+        let refused = app.control().account(&id).restore(&wrong).await;
         assert_eq!(refused.status, 400, "{section}: {}", refused.body);
         assert!(refused.body.contains(message), "{section}: {}", refused.body);
     }
-    assert_eq!(snapshot(&app, &path).await, good);
+    assert_eq!(snapshot(&app, &id).await, good);
 }
 
 #[tokio::test]
@@ -224,32 +213,31 @@ async fn a_reset_of_a_fork_gives_back_how_the_fork_was_made() {
         .await
     };
     let app = start().await;
-    let (path, key) = account(&app).await;
-    prepare(&app, &path, &key).await;
-    let conversation = format!("/v1/runner/{DEPLOYMENT}/conversation");
-    let started = app.request(Method::POST, &conversation).key(&key).json(&said("turn"));
+    let (id, key) = create_account(&app).await;
+    prepare(&app, &id, &key).await;
+    let started = app.runner_as(&key).start_conversation(DEPLOYMENT, "turn");
     assert_eq!(started.send_expecting_5xx().await.status, 503);
-    app.request(Method::POST, &conversation).key(&key).json(&said("turn")).send().await.good();
-    done(&app, Method::PATCH, &path, &json!({"plan": "free", "balance": "5"})).await;
+    app.runner_as(&key).start_conversation(DEPLOYMENT, "turn").await.good();
+    app.control().account(&id).update(&json!({"plan": "free", "balance": "5"})).await.good();
     let frozen = json!({"now": "2030-01-01T00:00:00Z", "frozen": true});
-    done(&app, Method::PUT, &format!("{path}/clock"), &frozen).await;
-    let (copy, copy_key) = fork(&app, &path, json!({"balance": "7"})).await;
-    let made = (snapshot(&app, &copy).await, done(&app, Method::GET, &copy, &json!({})).await);
+    app.control().account(&id).set_clock(&frozen).await.good();
+    let (copy, copy_key) = fork(&app, &id, json!({"balance": "7"})).await;
+    let made = (snapshot(&app, &copy).await, app.control().account(&copy).show().await.good());
     assert_eq!((&made.1["balance"], &made.1["plan"]), (&json!("7"), &json!("free")));
     assert_eq!(made.0["conversations"].as_array().unwrap().len(), 1);
     let spoil = async |app: &TestApp| {
-        done(app, Method::PATCH, &copy, &json!({"plan": "pro", "balance": "9"})).await;
-        done(app, Method::POST, &format!("{copy}/clock/advance"), &json!({"seconds": 61})).await;
-        control(app, Method::DELETE, &format!("{copy}/replies"), &json!({})).await;
-        let another = app.request(Method::POST, &conversation).key(&copy_key).json(&said("turn"));
-        another.send().await.good();
+        app.control().account(&copy).update(&json!({"plan": "pro", "balance": "9"})).await.good();
+        app.control().account(&copy).advance_clock(&json!({"seconds": 61})).await.good();
+        app.control().account(&copy).delete_replies().await;
+        let another = app.runner_as(&copy_key).start_conversation(DEPLOYMENT, "turn");
+        another.await.good();
     };
     spoil(&app).await;
-    let reset = done(&app, Method::POST, &format!("{copy}/reset"), &json!({})).await;
+    let reset = app.control().account(&copy).reset().await.good();
     assert_eq!((&reset, &snapshot(&app, &copy).await), (&made.1, &made.0));
     spoil(&app).await;
     app.stop().await;
     let app = start().await;
-    let reset = done(&app, Method::POST, &format!("{copy}/reset"), &json!({})).await;
+    let reset = app.control().account(&copy).reset().await.good();
     assert_eq!((&reset, &snapshot(&app, &copy).await), (&made.1, &made.0), "after a restart, too");
 }

@@ -32,7 +32,7 @@ fn variables(data: &Path) -> Vec<(String, String)> {
 async fn container(data: &Path, more: &[(&str, &str)]) -> Binary {
     let mut server = command(&[]);
     server.envs(variables(data)).envs(more.iter().copied());
-    Binary::of(server).await
+    Binary::spawn(server).await
 }
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn the_image_s_control_plane_is_closed_until_it_has_a_token() {
     let closed = container(folder.path(), &[]).await;
     assert_eq!(ask(&closed, None).await, 403);
     assert_eq!(ask(&closed, Some("secret")).await, 403);
-    closed.echo("Both APIs are open all the same.").await;
+    closed.run_echo("Both APIs are open all the same.").await;
     closed.stop().await;
     let open = container(folder.path(), &[("MYNAH_ADMIN_TOKEN", "secret")]).await;
     assert_eq!(ask(&open, None).await, 401);

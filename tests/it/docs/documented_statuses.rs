@@ -10,8 +10,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::characters::BEARER;
-use crate::support::raw::Raw;
-use crate::support::{ACCOUNTS, CONVERSATION, KEY, Request, TestApp, going_on, said};
+use crate::support::raw::RawConnection;
+use crate::support::{ACCOUNTS, CONVERSATION, KEY, TestApp, TestRequest, continue_body, text_body};
 
 /// What a server reads at most of one body.
 const LARGEST_BODY: usize = 10 * 1024 * 1024;
@@ -35,10 +35,10 @@ const LOOKS: [&str; 10] = [
 fn acts() -> [(&'static str, Value); 9] {
     let message = json!({"role": "user", "content": "Hi"});
     [
-        ("/v1/runner/YOUR_DEPLOYMENT_ID", said("Hi")),
-        ("/v1/runner/YOUR_DEPLOYMENT_ID/stream", said("Hi")),
-        ("/v1/runner/YOUR_DEPLOYMENT_ID/conversation", said("Hi")),
-        ("/v1/runner/YOUR_DEPLOYMENT_ID/conversation/stream", going_on(CONVERSATION, "Hi")),
+        ("/v1/runner/YOUR_DEPLOYMENT_ID", text_body("Hi")),
+        ("/v1/runner/YOUR_DEPLOYMENT_ID/stream", text_body("Hi")),
+        ("/v1/runner/YOUR_DEPLOYMENT_ID/conversation", text_body("Hi")),
+        ("/v1/runner/YOUR_DEPLOYMENT_ID/conversation/stream", continue_body(CONVERSATION, "Hi")),
         ("/api/v1/completions", json!({"messages": [message], "llm_id": "model_abc123"})),
         ("/api/v1/conversations", json!({"title": "T", "llm_id": "model_abc123"})),
         ("/api/v1/conversations/conv_123abc/messages", json!({"content": "Hi"})),
@@ -47,12 +47,12 @@ fn acts() -> [(&'static str, Value); 9] {
     ]
 }
 
-fn with_key<'a>(app: &'a TestApp, method: Method, path: &str, key: &str) -> Request<'a> {
+fn with_key<'a>(app: &'a TestApp, method: Method, path: &str, key: &str) -> TestRequest<'a> {
     app.request(method, path).key(key).bearer(key)
 }
 
 /// Every operation once, with the key of one account.
-fn each<'a>(app: &'a TestApp, key: &'a str) -> impl Iterator<Item = Request<'a>> {
+fn each<'a>(app: &'a TestApp, key: &'a str) -> impl Iterator<Item = TestRequest<'a>> {
     let looks = LOOKS.iter().map(move |path| with_key(app, Method::GET, path, key));
     let post = move |path| with_key(app, Method::POST, path, key);
     looks.chain(acts().into_iter().map(move |(path, body)| post(path).json(&body)))
@@ -80,7 +80,7 @@ async fn every_body_has_to_be_json_and_not_too_large() {
     let app = TestApp::start().await;
     for (path, _) in acts() {
         let post = || with_key(&app, Method::POST, path, KEY);
-        assert_eq!(post().plain_body("{}").await.status, 415, "{path}");
+        assert_eq!(post().untyped_body("{}").await.status, 415, "{path}");
         assert_eq!(post().body("{").await.status, 400, "{path}");
         let large = " ".repeat(LARGEST_BODY + 1);
         assert_eq!(post().body(large).await.status, 413, "{path}");
@@ -91,13 +91,13 @@ async fn every_body_has_to_be_json_and_not_too_large() {
 async fn every_body_has_to_come_in_time() {
     let app = TestApp::start().await;
     for (path, _) in acts() {
-        let mut raw = Raw::connect(app.address).await;
+        let mut raw = RawConnection::connect(app.address).await;
         raw.send_request_in_parts("POST", path, &head(path, KEY, 10), "{").await;
         app.settle().await;
         tokio::time::pause();
         tokio::time::advance(BODY_PATIENCE).await;
         tokio::time::resume();
-        assert_eq!(raw.answer().await.0, 408, "{path}");
+        assert_eq!(raw.response().await.0, 408, "{path}");
     }
 }
 
@@ -106,13 +106,13 @@ async fn every_act_in_an_account_that_ends_meanwhile_is_409() {
     let app = TestApp::start().await;
     for (path, body) in acts().into_iter().filter(|(path, _)| path.starts_with("/api")) {
         let body = body.to_string();
-        let mut raw = Raw::connect(app.address).await;
+        let mut raw = RawConnection::connect(app.address).await;
         raw.send_request_in_parts("POST", path, &head(path, BEARER, body.len()), "").await;
         app.settle().await;
-        let reset = app.request(Method::POST, "/_mynah/accounts/demo/reset").json(&json!({}));
+        let reset = app.demo().reset();
         reset.await.good();
         raw.send(body.as_bytes()).await;
-        assert_eq!(raw.answer().await.0, 409, "{path}");
+        assert_eq!(raw.response().await.0, 409, "{path}");
     }
 }
 
@@ -121,7 +121,7 @@ async fn every_operation_is_429_when_the_limit_is_used_up() {
     let plan = "requests_per_minute = 100";
     let limited = format!("{plan}\nrunner_requests_per_minute = 1");
     let accounts = ACCOUNTS.replace(plan, &limited.replace("= 100", "= 1"));
-    let app = TestApp::with_built_in_but("accounts.toml", &accounts).await;
+    let app = TestApp::with_replaced_fixture("accounts.toml", &accounts).await;
     for api in ["/v1/runner/conversations", "/api/v1/agents"] {
         with_key(&app, Method::GET, api, KEY).await.good();
     }
@@ -139,10 +139,10 @@ async fn every_operation_has_the_envelope_of_each_error_that_faults_ask_for() {
         assert_eq!(app.request(Method::POST, faults).json(&fault).await.status, 201);
         for request in each(&app, KEY) {
             // The Characters API knows no 422.
-            let request = if status == 422 { request.beyond_the_documents() } else { request };
+            let request = if status == 422 { request.undocumented() } else { request };
             assert_eq!(request.send_expecting_5xx().await.status, status);
         }
         assert_eq!(app.request(Method::DELETE, faults).await.status, 204);
     }
-    assert_eq!(app.messages(CONVERSATION).await.len(), 2, "nothing was stored");
+    assert_eq!(app.runner().messages(CONVERSATION).await.len(), 2, "nothing was stored");
 }

@@ -12,7 +12,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::support::binary::output;
-use crate::support::{Answer, KEY, TestApp};
+use crate::support::{KEY, TestApp, TestResponse};
 
 const APIS: [(&str, Api); 2] = [("runner", Api::Runner), ("characters", Api::Characters)];
 
@@ -26,7 +26,7 @@ fn from_yaml(text: &str) -> Value {
 
 /// A document as it was served, read, with the server of the written one put back.
 #[track_caller]
-fn read(answer: &Answer, content_type: &str, server: &str) -> Value {
+fn read(answer: &TestResponse, content_type: &str, server: &str) -> Value {
     assert_eq!(answer.status, 200, "{}", answer.body);
     assert_eq!(answer.header("content-type"), Some(content_type));
     let mut document = match content_type {
@@ -54,9 +54,9 @@ async fn both_documents_are_served_in_both_forms_with_this_server_in_them() {
     let app = TestApp::start().await;
     for (name, api) in APIS {
         let path = format!("/_mynah/openapi/{name}");
-        let json = app.request(Method::GET, &format!("{path}.json")).send().await;
+        let json = app.request(Method::GET, &format!("{path}.json")).await;
         assert_eq!(read(&json, "application/json", &app.url("")), document(api));
-        let yaml = app.request(Method::GET, &format!("{path}.yaml")).send().await;
+        let yaml = app.request(Method::GET, &format!("{path}.yaml")).await;
         assert_eq!(read(&yaml, "application/yaml", &app.url("")), document(api));
     }
 }
@@ -65,20 +65,20 @@ async fn both_documents_are_served_in_both_forms_with_this_server_in_them() {
 async fn the_server_in_them_is_the_public_url_where_there_is_one_else_the_host_asked() {
     let path = "/_mynah/openapi/runner.json";
     let app = TestApp::start().await;
-    let asked = app.request(Method::GET, path).header("host", "mynah.example:8080").send().await;
+    let asked = app.request(Method::GET, path).header("host", "mynah.example:8080").await;
     read(&asked, "application/json", "http://mynah.example:8080");
     let public = "https://mynah.example/mock/".parse().unwrap();
     let app = TestApp::with(|config| config.public_url = Some(public)).await;
-    let asked = app.request(Method::GET, path).send().await;
+    let asked = app.request(Method::GET, path).await;
     read(&asked, "application/json", "https://mynah.example/mock");
 }
 
 #[tokio::test]
 async fn documents_and_page_are_open_where_the_control_plane_is_not() {
     let app = TestApp::with(|config| config.control = ControlAccess::Nobody).await;
-    assert_eq!(app.request(Method::GET, "/_mynah/accounts").send().await.status, 403);
+    assert_eq!(app.control().list_accounts().await.status, 403);
     for path in ["/_mynah/openapi/runner.json", "/_mynah/openapi/characters.yaml", "/_mynah/docs"] {
-        assert_eq!(app.request(Method::GET, path).send().await.status, 200, "{path}");
+        assert_eq!(app.request(Method::GET, path).await.status, 200, "{path}");
     }
 }
 
@@ -88,7 +88,7 @@ async fn the_command_line_prints_what_is_served() {
     for (name, api) in APIS {
         for format in ["yaml", "json"] {
             let path = format!("/_mynah/openapi/{name}.{format}");
-            let served = app.request(Method::GET, &path).send().await.body;
+            let served = app.request(Method::GET, &path).await.body;
             let here = app.url("/");
             let printed = output(&["openapi", name, "--format", format, "--server", &here]).await;
             assert_eq!(String::from_utf8(printed.stdout).unwrap(), served);
@@ -112,7 +112,7 @@ fn named_in(page: &str) -> BTreeSet<&str> {
 #[tokio::test]
 async fn everything_the_page_asks_for_is_answered_here_and_nothing_else_may_be_asked_for() {
     let app = TestApp::start().await;
-    let page = app.request(Method::GET, "/_mynah/docs").send().await;
+    let page = app.request(Method::GET, "/_mynah/docs").await;
     assert_eq!(page.status, 200);
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     let policy = page.header("content-security-policy").unwrap();
@@ -122,7 +122,7 @@ async fn everything_the_page_asks_for_is_answered_here_and_nothing_else_may_be_a
     let named = named_in(&page.body);
     assert_eq!(named.len(), 4, "{named:?}");
     for name in named {
-        let file = app.request(Method::GET, &format!("/_mynah/{name}")).send().await;
+        let file = app.request(Method::GET, &format!("/_mynah/{name}")).await;
         assert_eq!(file.status, 200, "{name}");
         let kind = if name.contains(".css") { "text/css" } else { "text/javascript" };
         assert!(file.header("content-type").unwrap().starts_with(kind), "{name}");
@@ -136,12 +136,12 @@ async fn everything_the_page_asks_for_is_answered_here_and_nothing_else_may_be_a
 #[tokio::test]
 async fn swagger_ui_is_sent_packed_and_kept_for_ever_under_its_version() {
     let app = TestApp::start().await;
-    let page = app.request(Method::GET, "/_mynah/docs").send().await.body;
+    let page = app.request(Method::GET, "/_mynah/docs").await.body;
     let script = include_str!("../../../assets/swagger-ui/fetch");
     let version = script.lines().find_map(|line| line.strip_prefix("version=")).unwrap();
     for file in ["swagger-ui.css", "swagger-ui-bundle.js"] {
         assert!(page.contains(&format!("\"docs/{file}?{version}\"")), "{file} in {page}");
-        let sent = app.request(Method::GET, &format!("/_mynah/docs/{file}")).send().await;
+        let sent = app.request(Method::GET, &format!("/_mynah/docs/{file}")).await;
         assert_eq!(sent.header("content-encoding"), Some("gzip"));
         let caching = sent.header("cache-control").unwrap();
         assert!(caching.contains("max-age=31536000") && caching.contains("immutable"));
@@ -152,7 +152,7 @@ async fn swagger_ui_is_sent_packed_and_kept_for_ever_under_its_version() {
 async fn the_page_with_a_slash_behind_it_leads_to_the_page() {
     let app = TestApp::start().await;
     // The client follows.
-    let page = app.request(Method::GET, "/_mynah/docs/").send().await;
+    let page = app.request(Method::GET, "/_mynah/docs/").await;
     assert_eq!(page.status, 200);
     assert!(page.body.contains("swagger-ui"));
 }
@@ -213,8 +213,7 @@ async fn the_paths_of_the_documents_take_their_methods_and_no_others() {
         for path in document(api)["paths"].as_object().unwrap().keys() {
             let here = path.replace(['{', '}'], "");
             let request = app.request(Method::DELETE, &here);
-            let answer =
-                request.key(KEY).header("authorization", format!("Bearer {KEY}")).send().await;
+            let answer = request.key(KEY).bearer(KEY).await;
             assert_eq!(answer.status, 405, "{path}");
             let allowed: BTreeSet<&str> = answer.header("allow").unwrap().split(',').collect();
             let item = &document(api)["paths"][path];

@@ -151,7 +151,7 @@ async fn every_request_gets_the_success_that_the_document_promises() {
                 headers.fold(request, |request, (name, value)| request.header(name, value));
             let answer = match sample.body.as_str() {
                 "" => request.await,
-                body => request.plain_body(body.to_owned()).await,
+                body => request.untyped_body(body.to_owned()).await,
             };
             let promised = promised(&document, &sample);
             assert_eq!(answer.status, promised, "{name}: {}: {}", sample.name, answer.body);

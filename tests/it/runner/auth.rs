@@ -3,9 +3,9 @@
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::raw::Raw;
+use crate::support::raw::RawConnection;
 use crate::support::{
-    Answer, CONVERSATION, DEPLOYMENT, KEY, OTHER, PUBLIC, TestApp, going_on, said,
+    CONVERSATION, DEPLOYMENT, KEY, OTHER, PUBLIC, TestApp, TestResponse, continue_body, text_body,
 };
 
 /// Every way to ask something of a deployment.
@@ -18,16 +18,16 @@ const AT_A_DEPLOYMENT: [(&str, &str); 5] = [
 ];
 
 /// Sends a good request for each of these, with a key or none.
-async fn at(app: &TestApp, deployment: &str, key: Option<&str>) -> Vec<Answer> {
+async fn at(app: &TestApp, deployment: &str, key: Option<&str>) -> Vec<TestResponse> {
     let mut answers = Vec::new();
     for (method, rest) in AT_A_DEPLOYMENT {
         let method: Method = method.parse().unwrap();
         let mut request = app.request(method.clone(), &format!("/v1/runner/{deployment}{rest}"));
         if method == Method::POST {
             let body = if rest == "/conversation/stream" {
-                going_on(CONVERSATION, "Hi")
+                continue_body(CONVERSATION, "Hi")
             } else {
-                said("Hi")
+                text_body("Hi")
             };
             request = request.json(&body);
         }
@@ -43,11 +43,10 @@ async fn at(app: &TestApp, deployment: &str, key: Option<&str>) -> Vec<Answer> {
 async fn a_missing_key_is_401() {
     let app = TestApp::start().await;
     let mut answers = at(&app, DEPLOYMENT, None).await;
-    answers.push(app.request(Method::GET, "/v1/runner/conversations").send().await);
-    let messages = format!("/v1/runner/conversation/{CONVERSATION}/messages");
-    answers.push(app.request(Method::GET, &messages).send().await);
+    answers.push(app.runner_without_key().list_conversations("").await);
+    answers.push(app.runner_without_key().list_messages(CONVERSATION, "").await);
     for answer in answers {
-        let error = answer.refused(401, "auth_error", "missing_api_key");
+        let error = answer.runner_error(401, "auth_error", "missing_api_key");
         assert_eq!(error["param"], json!(null));
     }
 }
@@ -57,11 +56,10 @@ async fn an_unknown_key_is_401() {
     let app = TestApp::start().await;
     for key in ["wrong", "your_API_key", "YOUR_API_KEYS", "YOUR_API_KEY,x", "", "\u{e9}"] {
         let mut answers = at(&app, DEPLOYMENT, Some(key)).await;
-        answers.push(app.request(Method::GET, "/v1/runner/conversations").key(key).send().await);
-        let messages = format!("/v1/runner/conversation/{CONVERSATION}/messages");
-        answers.push(app.request(Method::GET, &messages).key(key).send().await);
+        answers.push(app.runner_as(key).list_conversations("").await);
+        answers.push(app.runner_as(key).list_messages(CONVERSATION, "").await);
         for answer in answers {
-            answer.refused(401, "auth_error", "invalid_api_key");
+            answer.runner_error(401, "auth_error", "invalid_api_key");
         }
     }
 }
@@ -70,9 +68,9 @@ async fn an_unknown_key_is_401() {
 async fn a_bearer_token_is_no_key() {
     let app = TestApp::start().await;
     let request = app.request(Method::POST, &format!("/v1/runner/{DEPLOYMENT}"));
-    let request = request.header("authorization", format!("Bearer {KEY}"));
-    let answer = request.json(&said("Hi")).send().await;
-    answer.refused(401, "auth_error", "missing_api_key");
+    let request = request.bearer(KEY);
+    let answer = request.json(&text_body("Hi")).await;
+    answer.runner_error(401, "auth_error", "missing_api_key");
 }
 
 #[tokio::test]
@@ -81,28 +79,23 @@ async fn a_key_of_another_project_is_403() {
     let mine = at(&app, OTHER, Some(KEY)).await;
     let theirs = at(&app, DEPLOYMENT, Some("other_api_key")).await;
     for answer in mine.into_iter().chain(theirs) {
-        let error = answer.refused(403, "auth_error", "deployment_forbidden");
+        let error = answer.runner_error(403, "auth_error", "deployment_forbidden");
         assert_eq!(error["param"], json!(null));
     }
-    app.request(Method::POST, &format!("/v1/runner/{OTHER}"))
-        .key("other_api_key")
-        .json(&said("Hi"))
-        .send()
-        .await
-        .good();
+    app.runner_as("other_api_key").run(OTHER, "Hi").await.good();
 }
 
 #[tokio::test]
 async fn an_unknown_deployment_is_404_to_who_has_a_key_and_401_to_others() {
     let app = TestApp::start().await;
     for answer in at(&app, "NOT_A_DEPLOYMENT", Some(KEY)).await {
-        answer.refused(404, "invalid_request_error", "deployment_not_found");
+        answer.runner_error(404, "invalid_request_error", "deployment_not_found");
     }
     for answer in at(&app, "NOT_A_DEPLOYMENT", None).await {
-        answer.refused(401, "auth_error", "missing_api_key");
+        answer.runner_error(401, "auth_error", "missing_api_key");
     }
     for answer in at(&app, "NOT_A_DEPLOYMENT", Some("wrong")).await {
-        answer.refused(401, "auth_error", "invalid_api_key");
+        answer.runner_error(401, "auth_error", "invalid_api_key");
     }
 }
 
@@ -110,14 +103,14 @@ async fn an_unknown_deployment_is_404_to_who_has_a_key_and_401_to_others() {
 async fn authentication_is_checked_before_anything_in_the_request() {
     let app = TestApp::start().await;
     let run = format!("/v1/runner/{DEPLOYMENT}");
-    let broken = app.request(Method::POST, &run).key("wrong").body("{").send().await;
-    broken.refused(401, "auth_error", "invalid_api_key");
-    let untyped = app.request(Method::POST, &run).plain_body("x").send().await;
-    untyped.refused(401, "auth_error", "missing_api_key");
-    let page = app.request(Method::GET, "/v1/runner/conversations?page=x").send().await;
-    page.refused(401, "auth_error", "missing_api_key");
+    let broken = app.request(Method::POST, &run).key("wrong").body("{").await;
+    broken.runner_error(401, "auth_error", "invalid_api_key");
+    let untyped = app.request(Method::POST, &run).untyped_body("x").await;
+    untyped.runner_error(401, "auth_error", "missing_api_key");
+    let page = app.runner_without_key().list_conversations("?page=x").await;
+    page.runner_error(401, "auth_error", "missing_api_key");
     let forbidden = app.request(Method::POST, &format!("/v1/runner/{OTHER}")).key(KEY);
-    forbidden.body("{").send().await.refused(403, "auth_error", "deployment_forbidden");
+    forbidden.body("{").await.runner_error(403, "auth_error", "deployment_forbidden");
 }
 
 /// A client that waits for `100 Continue` sends its body only when the server begins to read it.
@@ -131,7 +124,7 @@ async fn a_refused_client_is_never_asked_for_its_body() {
         (PUBLIC, "origin: https://evil.org\r\n", 403),
         (DEPLOYMENT, "x-api-key: YOUR_API_KEY\r\n", 100),
     ] {
-        let mut raw = Raw::connect(app.address).await;
+        let mut raw = RawConnection::connect(app.address).await;
         let head = format!(
             "POST /v1/runner/{path} HTTP/1.1\r\nhost: mynah\r\nexpect: 100-continue\r\n{headers}\
              content-type: application/json\r\ncontent-length: 1000\r\n\r\n"
@@ -144,8 +137,8 @@ async fn a_refused_client_is_never_asked_for_its_body() {
 #[tokio::test]
 async fn a_refusal_does_not_wait_for_the_body_and_leaves_the_connection_usable() {
     let app = TestApp::start().await;
-    let mut raw = Raw::connect(app.address).await;
-    let body = said("Hi").to_string();
+    let mut raw = RawConnection::connect(app.address).await;
+    let body = text_body("Hi").to_string();
     let (half, rest) = body.split_at(10);
     let head = format!(
         "POST /v1/runner/{DEPLOYMENT} HTTP/1.1\r\nhost: mynah\r\ncontent-length: {}\r\n\r\n",
@@ -153,22 +146,22 @@ async fn a_refusal_does_not_wait_for_the_body_and_leaves_the_connection_usable()
     );
     raw.send(format!("{head}{half}").as_bytes()).await;
     let patience = std::time::Duration::from_secs(5);
-    let answer = tokio::time::timeout(patience, raw.answer()).await;
+    let answer = tokio::time::timeout(patience, raw.response()).await;
     assert_eq!(answer.expect("an answer before the body is there").0, 401);
     raw.send(rest.as_bytes()).await;
-    raw.post(&format!("/v1/runner/{DEPLOYMENT}"), &said("Hi")).await;
-    assert_eq!(raw.answer().await.0, 200);
+    raw.post(&format!("/v1/runner/{DEPLOYMENT}"), &text_body("Hi")).await;
+    assert_eq!(raw.response().await.0, 200);
 }
 
 // --- public deployments --------------------------------------------------------------------------
 
 /// A run of the public deployment with these headers.
-async fn run_public(app: &TestApp, headers: &[(&str, &str)]) -> Answer {
-    let mut request = app.request(Method::POST, &format!("/v1/runner/{PUBLIC}"));
+async fn run_public(app: &TestApp, headers: &[(&str, &str)]) -> TestResponse {
+    let mut request = app.runner_without_key().run(PUBLIC, "Hi");
     for (name, value) in headers {
         request = request.header(name, value);
     }
-    request.json(&said("Hi")).send().await
+    request.await
 }
 
 #[tokio::test]
@@ -191,7 +184,7 @@ async fn a_public_deployment_needs_no_key_but_an_origin_on_its_allowlist() {
         "null",
     ] {
         let answer = run_public(&app, &[("origin", origin)]).await;
-        let error = answer.refused(403, "auth_error", "origin_not_allowed");
+        let error = answer.runner_error(403, "auth_error", "origin_not_allowed");
         assert_eq!(error["param"], json!(null), "{origin}");
     }
 }
@@ -200,12 +193,12 @@ async fn a_public_deployment_needs_no_key_but_an_origin_on_its_allowlist() {
 async fn every_path_of_a_public_deployment_is_open_to_its_origins_and_to_no_other() {
     let app = TestApp::start().await;
     for answer in at(&app, PUBLIC, None).await {
-        answer.refused(403, "auth_error", "origin_not_allowed");
+        answer.runner_error(403, "auth_error", "origin_not_allowed");
     }
     for (method, rest) in AT_A_DEPLOYMENT {
         let request = app.request(method.parse().unwrap(), &format!("/v1/runner/{PUBLIC}{rest}"));
-        let request = request.header("origin", "https://example.com").json(&said("Hi"));
-        let status = request.send().await.status;
+        let request = request.header("origin", "https://example.com").json(&text_body("Hi"));
+        let status = request.await.status;
         assert!([200, 400].contains(&status.as_u16()), "{rest}: {status}");
     }
 }
@@ -215,17 +208,17 @@ async fn the_referer_stands_in_for_a_missing_origin_only() {
     let app = TestApp::start().await;
     run_public(&app, &[("referer", "https://example.com/chat?x=1")]).await.good();
     let strange = run_public(&app, &[("referer", "https://evil.org/example.com")]).await;
-    strange.refused(403, "auth_error", "origin_not_allowed");
+    strange.runner_error(403, "auth_error", "origin_not_allowed");
     let both = [("origin", "https://evil.org"), ("referer", "https://example.com/")];
-    run_public(&app, &both).await.refused(403, "auth_error", "origin_not_allowed");
+    run_public(&app, &both).await.runner_error(403, "auth_error", "origin_not_allowed");
 }
 
 #[tokio::test]
 async fn without_origin_and_referer_a_filled_allowlist_refuses_with_a_key_too() {
     let app = TestApp::start().await;
-    run_public(&app, &[]).await.refused(403, "auth_error", "origin_not_allowed");
+    run_public(&app, &[]).await.runner_error(403, "auth_error", "origin_not_allowed");
     let with_key = run_public(&app, &[("x-api-key", KEY)]).await;
-    with_key.refused(403, "auth_error", "origin_not_allowed");
+    with_key.runner_error(403, "auth_error", "origin_not_allowed");
 }
 
 #[tokio::test]
@@ -247,9 +240,9 @@ async fn an_empty_allowlist_allows_every_origin_and_none() {
         public = true
     "#;
     let app = TestApp::with_rules(deployment).await;
-    let run = || app.request(Method::POST, "/v1/runner/OPEN").json(&said("Hi"));
-    run().send().await.good();
-    run().header("origin", "https://anywhere.org").send().await.good();
+    let run = || app.runner_without_key().run("OPEN", "Hi");
+    run().await.good();
+    run().header("origin", "https://anywhere.org").await.good();
 }
 
 #[tokio::test]
@@ -263,63 +256,57 @@ async fn entries_of_an_allowlist_are_normalised() {
         allowlist = ["https://www.Shop.example:8443/cart"]
     "#;
     let app = TestApp::with_rules(deployment).await;
-    let run = || app.request(Method::POST, "/v1/runner/SHOP").json(&said("Hi"));
-    run().header("origin", "http://shop.example").send().await.good();
-    run().header("origin", "https://www.shop.example").send().await.good();
-    let other = run().header("origin", "https://example").send().await;
-    other.refused(403, "auth_error", "origin_not_allowed");
+    let run = || app.runner_without_key().run("SHOP", "Hi");
+    run().header("origin", "http://shop.example").await.good();
+    run().header("origin", "https://www.shop.example").await.good();
+    let other = run().header("origin", "https://example").await;
+    other.runner_error(403, "auth_error", "origin_not_allowed");
 }
 
 #[tokio::test]
 async fn the_allowlist_of_a_deployment_with_authentication_is_no_matter() {
     let app = TestApp::start().await;
-    let request = app.request(Method::POST, &format!("/v1/runner/{DEPLOYMENT}")).key(KEY);
-    request.header("origin", "https://evil.org").json(&said("Hi")).send().await.good();
+    let request = app.runner().run(DEPLOYMENT, "Hi");
+    request.header("origin", "https://evil.org").await.good();
 }
 
 /// Starts a conversation on the public deployment, without a key.
 async fn public_conversation(app: &TestApp) -> String {
-    let request = app.request(Method::POST, &format!("/v1/runner/{PUBLIC}/conversation"));
-    let request = request.header("origin", "https://example.com").json(&said("Hi"));
-    request.send().await.good()["conversation_id"].as_str().unwrap().to_owned()
+    let request = app.runner_without_key().start_conversation(PUBLIC, "Hi");
+    request.header("origin", "https://example.com").await.conversation_id()
 }
 
 #[tokio::test]
 async fn use_of_a_public_deployment_is_attributed_to_its_owner() {
     let app = TestApp::start().await;
     let id = public_conversation(&app).await;
-    assert!(app.listed("/v1/runner/conversations").await.contains(&id));
-    let mut body = going_on(&id, "Hi");
+    assert!(app.runner().conversation_ids("").await.contains(&id));
+    let mut body = text_body("Hi");
     body["history_limit"] = json!(1);
-    app.request(Method::POST, &format!("/v1/runner/{PUBLIC}/conversation"))
-        .header("origin", "https://example.com")
-        .json(&body)
-        .send()
-        .await
-        .good();
-    assert_eq!(app.messages(&id).await.len(), 4);
+    let request = app.runner_without_key().continue_conversation(PUBLIC, &id, body);
+    request.header("origin", "https://example.com").await.good();
+    assert_eq!(app.runner().messages(&id).await.len(), 4);
 }
 
 #[tokio::test]
 async fn messages_of_a_public_conversation_need_no_key_but_an_allowed_origin() {
     let app = TestApp::start().await;
     let id = public_conversation(&app).await;
-    let path = format!("/v1/runner/conversation/{id}/messages");
-    let get = || app.request(Method::GET, &path);
-    let list = get().header("origin", "https://example.com").send().await.good();
+    let get = || app.runner_without_key().list_messages(&id, "");
+    let list = get().header("origin", "https://example.com").await.good();
     assert_eq!(list["total"], 2);
-    get().send().await.refused(403, "auth_error", "origin_not_allowed");
-    let evil = get().header("origin", "https://evil.org").send().await;
-    evil.refused(403, "auth_error", "origin_not_allowed");
-    get().key(KEY).send().await.good();
+    get().await.runner_error(403, "auth_error", "origin_not_allowed");
+    let evil = get().header("origin", "https://evil.org").await;
+    evil.runner_error(403, "auth_error", "origin_not_allowed");
+    get().key(KEY).await.good();
 }
 
 #[tokio::test]
 async fn messages_of_other_conversations_need_a_key_whatever_the_origin() {
     let app = TestApp::start().await;
-    let path = format!("/v1/runner/conversation/{CONVERSATION}/messages");
-    let get = app.request(Method::GET, &path).header("origin", "https://example.com");
-    get.send().await.refused(401, "auth_error", "missing_api_key");
-    let nowhere = app.request(Method::GET, "/v1/runner/conversation/nowhere/messages");
-    nowhere.send().await.refused(401, "auth_error", "missing_api_key");
+    let known = app.runner_without_key().list_messages(CONVERSATION, "");
+    let known = known.header("origin", "https://example.com");
+    known.await.runner_error(401, "auth_error", "missing_api_key");
+    let nowhere = app.runner_without_key().list_messages("nowhere", "");
+    nowhere.await.runner_error(401, "auth_error", "missing_api_key");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{CONVERSATION, DEPLOYMENT, ECHO, TestApp, going_on};
+use crate::support::{CONVERSATION, DEPLOYMENT, ECHO, TestApp, continue_body};
 
 const IMAGE: &str = "https://example.com/image.jpg";
 
@@ -73,7 +73,7 @@ async fn a_wrong_content_is_named_by_param_and_code_in_run_and_stream() {
     for (body, code, param) in wrong_contents() {
         for rest in ["", "/stream"] {
             let answer = app.post(&format!("/v1/runner/{DEPLOYMENT}{rest}"), &body).await;
-            let message = answer.invalid(code, param);
+            let message = answer.invalid_request(code, param);
             assert!(message.contains(param), "{message} names {param}");
         }
     }
@@ -84,13 +84,13 @@ async fn a_wrong_content_is_named_by_param_and_code_in_conversations() {
     let app = TestApp::start().await;
     for (mut body, code, param) in wrong_contents() {
         let path = format!("/v1/runner/{DEPLOYMENT}/conversation");
-        app.post(&path, &body).await.invalid(code, param);
+        app.post(&path, &body).await.invalid_request(code, param);
         body["conversation_id"] = json!(CONVERSATION);
-        app.post(&path, &body).await.invalid(code, param);
-        app.post(&format!("{path}/stream"), &body).await.invalid(code, param);
+        app.post(&path, &body).await.invalid_request(code, param);
+        app.post(&format!("{path}/stream"), &body).await.invalid_request(code, param);
     }
-    assert_eq!(app.messages(CONVERSATION).await.len(), 2, "nothing is stored");
-    assert_eq!(app.listed("/v1/runner/conversations").await.len(), 1);
+    assert_eq!(app.runner().messages(CONVERSATION).await.len(), 2, "nothing is stored");
+    assert_eq!(app.runner().conversation_ids("").await.len(), 1);
 }
 
 #[tokio::test]
@@ -103,7 +103,7 @@ async fn every_type_takes_what_the_documents_give_it() {
         ("url", "application/pdf"),
     ] {
         let part = json!({"type": kind, "mime_type": mime_type, "file_uri": IMAGE});
-        let answer = app.post(&format!("/v1/runner/{ECHO}"), &json!({"content": [part]})).await;
+        let answer = app.runner().run(ECHO, json!({"content": [part]})).await;
         assert_eq!(answer.good()["content"], format!("[{kind} {mime_type} {IMAGE}]"));
     }
 }
@@ -114,7 +114,7 @@ async fn text_may_be_empty_beside_another_part() {
     let empty = json!({"type": "text", "text": ""});
     for content in [json!([empty, image()]), json!([image(), empty]), json!([empty, empty])] {
         let body = json!({ "content": content });
-        app.post(&format!("/v1/runner/{DEPLOYMENT}"), &body).await.good();
+        app.runner().run(DEPLOYMENT, &body).await.good();
     }
 }
 
@@ -125,7 +125,7 @@ async fn mime_types_and_file_uris_of_every_allowed_form_are_taken() {
         let mut part = image();
         part["mime_type"] = json!(mime_type);
         let body = json!({ "content": [part] });
-        app.post(&format!("/v1/runner/{DEPLOYMENT}"), &body).await.good();
+        app.runner().run(DEPLOYMENT, &body).await.good();
     }
     for file_uri in [
         "http://example.com/a.jpg",
@@ -138,7 +138,7 @@ async fn mime_types_and_file_uris_of_every_allowed_form_are_taken() {
         let mut part = image();
         part["file_uri"] = json!(file_uri);
         let body = json!({ "content": [part] });
-        app.post(&format!("/v1/runner/{DEPLOYMENT}"), &body).await.good();
+        app.runner().run(DEPLOYMENT, &body).await.good();
     }
 }
 
@@ -150,7 +150,7 @@ async fn files_are_never_fetched() {
         let mut part = image();
         part["file_uri"] = json!(file_uri);
         let body = json!({ "content": [part] });
-        app.post(&format!("/v1/runner/{DEPLOYMENT}"), &body).await.good();
+        app.runner().run(DEPLOYMENT, &body).await.good();
     }
 }
 
@@ -163,8 +163,8 @@ async fn parts_are_kept_in_order_and_to_the_letter() {
         {"type": "text", "text": "and \"this\" \\ that"},
         {"type": "url", "mime_type": "application/pdf", "file_uri": "https://e.org/%C3%A9.pdf?a=b"},
     ]);
-    let mut body = going_on(CONVERSATION, "");
+    let mut body = continue_body(CONVERSATION, "");
     body["content"] = content.clone();
-    app.post(&format!("/v1/runner/{DEPLOYMENT}/conversation"), &body).await.good();
-    assert_eq!(app.messages(CONVERSATION).await[2]["content"], content);
+    app.runner().start_conversation(DEPLOYMENT, &body).await.good();
+    assert_eq!(app.runner().messages(CONVERSATION).await[2]["content"], content);
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{CONVERSATION, DEPLOYMENT, ECHO, NOW, TestApp, going_on, said};
+use crate::support::{
+    CONVERSATION, DEPLOYMENT, ECHO, NOW, TestApp, TestResponse, continue_body, text_body,
+};
 
 /// Rules that show what the model is shown of the past.
 const REMEMBERING: &str = r#"
@@ -25,7 +27,7 @@ fn id_of(answer: &Value) -> &str {
 #[tokio::test]
 async fn a_first_message_starts_a_conversation() {
     let app = TestApp::start().await;
-    let answer = app.post(&path(ECHO), &said("Hi there")).await.good();
+    let answer = app.runner().start_conversation(ECHO, "Hi there").await.good();
     let uuid: uuid::Uuid = id_of(&answer).parse().unwrap();
     assert_eq!(uuid.get_version_num(), 4);
     let request_id = answer["request_id"].as_str().unwrap();
@@ -43,7 +45,7 @@ async fn a_first_message_starts_a_conversation() {
             "updated_at": NOW,
         })
     );
-    let messages = app.messages(id_of(&answer)).await;
+    let messages = app.runner().messages(id_of(&answer)).await;
     let told: Vec<_> = messages.iter().map(|m| (&m["role"], &m["content"])).collect();
     assert_eq!(
         told,
@@ -54,18 +56,18 @@ async fn a_first_message_starts_a_conversation() {
 #[tokio::test]
 async fn a_null_conversation_id_is_none() {
     let app = TestApp::start().await;
-    let mut body = said("Hi");
+    let mut body = text_body("Hi");
     body["conversation_id"] = json!(null);
-    app.post(&path(ECHO), &body).await.good();
-    assert_eq!(app.listed("/v1/runner/conversations").await.len(), 2);
+    app.runner().start_conversation(ECHO, &body).await.good();
+    assert_eq!(app.runner().conversation_ids("").await.len(), 2);
 }
 
 #[tokio::test]
 async fn a_conversation_id_continues_without_streaming() {
     let app = TestApp::start().await;
-    let first = app.post(&path(ECHO), &said("one")).await.good();
+    let first = app.runner().start_conversation(ECHO, "one").await.good();
     app.clock("demo").advance(Duration::from_secs(61));
-    let second = app.go_on(ECHO, id_of(&first), "two").await.good();
+    let second = app.runner().continue_conversation(ECHO, id_of(&first), "two").await.good();
     for field in ["conversation_id", "name", "created_at", "model"] {
         assert_eq!(second[field], first[field], "{field}");
     }
@@ -73,7 +75,7 @@ async fn a_conversation_id_continues_without_streaming() {
         (&second["content"], &second["updated_at"]),
         (&json!("two"), &json!("2026-05-01T12:01:01Z"))
     );
-    let messages = app.messages(id_of(&first)).await;
+    let messages = app.runner().messages(id_of(&first)).await;
     let texts: Vec<&Value> = messages.iter().map(|message| &message["content"]).collect();
     assert_eq!(texts, ["one", "one", "two", "two"]);
     let times: Vec<&Value> = messages.iter().map(|message| &message["created_at"]).collect();
@@ -83,7 +85,7 @@ async fn a_conversation_id_continues_without_streaming() {
 #[tokio::test]
 async fn the_documented_conversation_can_be_continued() {
     let app = TestApp::start().await;
-    let answer = app.go_on(DEPLOYMENT, CONVERSATION, "Hi").await.good();
+    let answer = app.runner().continue_conversation(DEPLOYMENT, CONVERSATION, "Hi").await.good();
     assert_eq!(
         (&answer["conversation_id"], &answer["name"], &answer["created_at"]),
         (&json!(CONVERSATION), &json!("Billing support"), &json!("2026-03-24T09:00:00Z"))
@@ -96,9 +98,9 @@ async fn variables_and_meta_are_not_allowed_on_a_continuation() {
     for field in ["variables", "meta"] {
         for rest in ["", "/stream"] {
             let path = format!("{}{rest}", path(DEPLOYMENT));
-            let mut body = going_on(CONVERSATION, "Hi");
+            let mut body = continue_body(CONVERSATION, "Hi");
             body[field] = json!({});
-            let message = app.post(&path, &body).await.invalid("not_allowed", field);
+            let message = app.post(&path, &body).await.invalid_request("not_allowed", field);
             assert!(message.contains(field), "{message}");
             body[field] = json!(null);
             assert_eq!(app.post(&path, &body).await.status, 200, "null is as good as absent");
@@ -111,14 +113,14 @@ async fn a_stream_without_conversation_id_is_400() {
     let app = TestApp::start().await;
     let path = format!("{}/stream", path(DEPLOYMENT));
     for id in [None, Some(json!(null))] {
-        let mut body = said("Hi");
+        let mut body = text_body("Hi");
         if let Some(id) = id {
             body["conversation_id"] = id;
         }
         let answer = app.post(&path, &body).await;
-        answer.invalid("missing_required_field", "conversation_id");
+        answer.invalid_request("missing_required_field", "conversation_id");
     }
-    assert_eq!(app.listed("/v1/runner/conversations").await.len(), 1, "none is started");
+    assert_eq!(app.runner().conversation_ids("").await.len(), 1, "none is started");
 }
 
 #[tokio::test]
@@ -126,10 +128,10 @@ async fn a_conversation_id_must_be_a_string() {
     let app = TestApp::start().await;
     for rest in ["", "/stream"] {
         for wrong in [json!(5), json!(["x"]), json!({})] {
-            let mut body = said("Hi");
+            let mut body = text_body("Hi");
             body["conversation_id"] = wrong;
             let answer = app.post(&format!("{}{rest}", path(DEPLOYMENT)), &body).await;
-            answer.invalid("invalid_type", "conversation_id");
+            answer.invalid_request("invalid_type", "conversation_id");
         }
     }
 }
@@ -140,8 +142,8 @@ async fn an_unknown_conversation_is_404() {
     for id in ["", "conv_existing_123", "550e8400-e29b-41d4-a716-446655440001", "%00'; --"] {
         for rest in ["", "/stream"] {
             let answer =
-                app.post(&format!("{}{rest}", path(DEPLOYMENT)), &going_on(id, "Hi")).await;
-            let error = answer.refused(404, "invalid_request_error", "conversation_not_found");
+                app.post(&format!("{}{rest}", path(DEPLOYMENT)), &continue_body(id, "Hi")).await;
+            let error = answer.runner_error(404, "invalid_request_error", "conversation_not_found");
             assert_eq!(error["param"], json!(null));
         }
     }
@@ -150,21 +152,21 @@ async fn an_unknown_conversation_is_404() {
 #[tokio::test]
 async fn a_conversation_of_another_deployment_is_409() {
     let app = TestApp::start().await;
-    let id = app.start_conversation(DEPLOYMENT, "Hi").await;
+    let id = app.runner().start_conversation(DEPLOYMENT, "Hi").await.conversation_id();
     for rest in ["", "/stream"] {
-        let answer = app.post(&format!("{}{rest}", path(ECHO)), &going_on(&id, "Hi")).await;
-        answer.refused(409, "invalid_request_error", "deployment_mismatch");
+        let answer = app.post(&format!("{}{rest}", path(ECHO)), &continue_body(&id, "Hi")).await;
+        answer.runner_error(409, "invalid_request_error", "deployment_mismatch");
     }
-    assert_eq!(app.messages(&id).await.len(), 2, "nothing is stored");
+    assert_eq!(app.runner().messages(&id).await.len(), 2, "nothing is stored");
 }
 
 // --- history -------------------------------------------------------------------------------------
 
 /// A conversation of so many turns, which say `1`, `2`, `3` … and what the answers remember.
 async fn of_turns(app: &TestApp, turns: usize) -> String {
-    let id = app.start_conversation(DEPLOYMENT, "1").await;
+    let id = app.runner().start_conversation(DEPLOYMENT, "1").await.conversation_id();
     for turn in 2..=turns {
-        app.go_on(DEPLOYMENT, &id, &turn.to_string()).await.good();
+        app.runner().continue_conversation(DEPLOYMENT, &id, &turn.to_string()).await.good();
     }
     id
 }
@@ -180,10 +182,11 @@ fn last_turns(messages: &[Value], turns: usize) -> String {
 #[tokio::test]
 async fn the_model_is_shown_the_last_five_turns_by_default() {
     let app = TestApp::with_rules(REMEMBERING).await;
-    let id = app.start_conversation(DEPLOYMENT, "1").await;
+    let id = app.runner().start_conversation(DEPLOYMENT, "1").await.conversation_id();
     for turn in 2..9 {
-        let before = app.messages(&id).await;
-        let answer = app.go_on(DEPLOYMENT, &id, &turn.to_string()).await.good();
+        let before = app.runner().messages(&id).await;
+        let answer =
+            app.runner().continue_conversation(DEPLOYMENT, &id, &turn.to_string()).await.good();
         assert_eq!(answer["content"], last_turns(&before, 5));
     }
 }
@@ -194,12 +197,12 @@ async fn history_limit_says_how_many_turns_the_model_is_shown() {
     let id = of_turns(&app, 4).await;
     for limit in [0, 1, 2, 3, 4, 5, 6, 1000] {
         for rest in ["", "/stream"] {
-            let before = app.messages(&id).await;
-            let mut body = going_on(&id, "x");
+            let before = app.runner().messages(&id).await;
+            let mut body = continue_body(&id, "x");
             body["history_limit"] = json!(limit);
             let path = format!("{}{rest}", path(DEPLOYMENT));
             app.post(&path, &body).await;
-            let after = app.messages(&id).await;
+            let after = app.runner().messages(&id).await;
             let shown = last_turns(&before, limit);
             assert_eq!(after.last().unwrap()["content"], shown, "history_limit {limit}");
         }
@@ -221,17 +224,17 @@ async fn history_limit_must_be_a_whole_number_from_0_to_1000() {
         (json!({}), "invalid_type"),
     ] {
         for rest in ["", "/stream"] {
-            let mut body = going_on(CONVERSATION, "Hi");
+            let mut body = continue_body(CONVERSATION, "Hi");
             body["history_limit"] = wrong.clone();
             let answer = app.post(&format!("{}{rest}", path(DEPLOYMENT)), &body).await;
-            let message = answer.invalid(code, "history_limit");
+            let message = answer.invalid_request(code, "history_limit");
             assert!(message.contains("whole number"), "{message}");
         }
     }
     for good in [json!(0), json!(1000), json!(5.0), json!(null)] {
-        let mut body = going_on(CONVERSATION, "Hi");
+        let mut body = continue_body(CONVERSATION, "Hi");
         body["history_limit"] = good;
-        app.post(&path(DEPLOYMENT), &body).await.good();
+        app.runner().start_conversation(DEPLOYMENT, &body).await.good();
     }
 }
 
@@ -239,10 +242,11 @@ async fn history_limit_must_be_a_whole_number_from_0_to_1000() {
 async fn history_limit_is_ignored_on_a_first_message() {
     let app = TestApp::with_rules(REMEMBERING).await;
     for ignored in [json!(0), json!(5000), json!("many")] {
-        let mut body = said("1");
+        let mut body = text_body("1");
         body["history_limit"] = ignored;
-        let answer = app.post(&path(DEPLOYMENT), &body).await.good();
-        let further = app.go_on(DEPLOYMENT, id_of(&answer), "2").await.good();
+        let answer = app.runner().start_conversation(DEPLOYMENT, &body).await.good();
+        let further =
+            app.runner().continue_conversation(DEPLOYMENT, id_of(&answer), "2").await.good();
         assert_eq!(further["content"], "1|", "the first turn is remembered all the same");
     }
 }
@@ -251,7 +255,7 @@ async fn history_limit_is_ignored_on_a_first_message() {
 
 async fn name_of(app: &TestApp, content: Value) -> String {
     let body = json!({ "content": content });
-    let answer = app.post(&path(ECHO), &body).await.good();
+    let answer = app.runner().start_conversation(ECHO, &body).await.good();
     answer["name"].as_str().unwrap().to_owned()
 }
 
@@ -294,9 +298,9 @@ async fn the_matching_rule_may_name_a_conversation() {
         ("Hello! I need help with my order.", "Order support"),
         ("Hi", "Hi"),
     ] {
-        let answer = app.post(&path(DEPLOYMENT), &said(text)).await.good();
+        let answer = app.runner().start_conversation(DEPLOYMENT, text).await.good();
         assert_eq!(answer["name"], name);
-        let listed = &app.get("/v1/runner/conversations").await.good()["items"][0];
+        let listed = &app.runner().list_conversations("").await.good()["items"][0];
         assert_eq!(listed["name"], name);
     }
 }
@@ -304,17 +308,21 @@ async fn the_matching_rule_may_name_a_conversation() {
 #[tokio::test]
 async fn a_continuation_leaves_the_name_as_it_is() {
     let app = TestApp::start().await;
-    let id = app.start_conversation(DEPLOYMENT, "Tell me a story").await;
-    let answer = app.go_on(DEPLOYMENT, &id, "Hi, I need help with billing.").await.good();
+    let id = app.runner().start_conversation(DEPLOYMENT, "Tell me a story").await.conversation_id();
+    let answer = app
+        .runner()
+        .continue_conversation(DEPLOYMENT, &id, "Hi, I need help with billing.")
+        .await
+        .good();
     assert_eq!(answer["name"], "Tell me a story");
 }
 
 // --- meta ----------------------------------------------------------------------------------------
 
-async fn start_with_meta(app: &TestApp, meta: Value) -> crate::support::Answer {
-    let mut body = said("Hi");
+async fn start_with_meta(app: &TestApp, meta: Value) -> TestResponse {
+    let mut body = text_body("Hi");
     body["meta"] = meta;
-    app.post(&path(ECHO), &body).await
+    app.runner().start_conversation(ECHO, &body).await
 }
 
 #[tokio::test]
@@ -322,15 +330,15 @@ async fn meta_is_a_flat_object_of_strings_numbers_and_booleans() {
     let app = TestApp::start().await;
     let good = json!({"s": "x", "empty": "", "n": 7, "f": -1.5, "t": true, "é 世": "\u{0}'\"%_"});
     start_with_meta(&app, good.clone()).await.good();
-    assert_eq!(app.get("/v1/runner/conversations").await.good()["items"][0]["meta"], good);
+    assert_eq!(app.runner().list_conversations("").await.good()["items"][0]["meta"], good);
     for wrong in [json!(null), json!([]), json!(["x"]), json!({}), json!({"a": "b"})] {
         let answer = start_with_meta(&app, json!({"good": 1, "bad": wrong})).await;
-        answer.invalid("invalid_type", "meta.bad");
+        answer.invalid_request("invalid_type", "meta.bad");
     }
     for wrong in [json!([]), json!("x"), json!(5)] {
-        start_with_meta(&app, wrong).await.invalid("invalid_type", "meta");
+        start_with_meta(&app, wrong).await.invalid_request("invalid_type", "meta");
     }
-    assert_eq!(app.listed("/v1/runner/conversations").await.len(), 2, "nothing else is stored");
+    assert_eq!(app.runner().conversation_ids("").await.len(), 2, "nothing else is stored");
 }
 
 fn meta_of(keys: impl IntoIterator<Item = String>) -> Value {
@@ -342,7 +350,7 @@ async fn meta_has_at_most_50_keys() {
     let app = TestApp::start().await;
     start_with_meta(&app, meta_of((0..50).map(|n| n.to_string()))).await.good();
     let answer = start_with_meta(&app, meta_of((0..51).map(|n| n.to_string()))).await;
-    answer.invalid("invalid_value", "meta");
+    answer.invalid_request("invalid_value", "meta");
 }
 
 #[tokio::test]
@@ -353,7 +361,10 @@ async fn a_value_of_meta_has_at_most_4096_characters() {
         "content": [{"type": "text", "text": "Hi"}], "meta": {"label": "é".repeat(4097)},
     });
     let path = format!("/v1/runner/{DEPLOYMENT}/conversation");
-    app.post(&path, &body).deliberately_invalid().await.invalid("invalid_value", "meta.label");
+    app.post(&path, &body)
+        .deliberately_invalid()
+        .await
+        .invalid_request("invalid_value", "meta.label");
 }
 
 #[tokio::test]
@@ -361,11 +372,11 @@ async fn keys_of_meta_have_1_to_64_characters_and_are_not_the_pages() {
     let app = TestApp::start().await;
     start_with_meta(&app, meta_of(["é".repeat(64), "a".to_owned()])).await.good();
     for wrong in [String::new(), "a".repeat(65), "é".repeat(65)] {
-        start_with_meta(&app, meta_of([wrong])).await.invalid("invalid_value", "meta");
+        start_with_meta(&app, meta_of([wrong])).await.invalid_request("invalid_value", "meta");
     }
     for wrong in ["page", "page_size"] {
         let answer = start_with_meta(&app, meta_of([wrong.to_owned()])).await;
-        answer.invalid("not_allowed", &format!("meta.{wrong}"));
+        answer.invalid_request("not_allowed", &format!("meta.{wrong}"));
     }
     start_with_meta(&app, meta_of(["Page".to_owned()])).await.good();
 }

@@ -6,7 +6,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, CONVERSATION, DEPLOYMENT, ECHO, KEY, OTHER, PUBLIC, TestApp, going_on, said,
+    CONVERSATION, DEPLOYMENT, ECHO, KEY, OTHER, PUBLIC, TestApp, TestResponse, continue_body,
+    text_body,
 };
 
 const BREAKING: &str = r#"
@@ -20,14 +21,14 @@ async fn fast_api() -> TestApp {
 }
 
 /// Every refusal that has no field: what to send, and what both envelopes say.
-async fn refusals(app: &TestApp) -> Vec<(Answer, u16, &'static str, &'static str)> {
+async fn refusals(app: &TestApp) -> Vec<(TestResponse, u16, &'static str, &'static str)> {
     let run = format!("/v1/runner/{DEPLOYMENT}");
-    let body = said("Hi");
+    let body = text_body("Hi");
     let post = |path: &str| app.request(Method::POST, path);
     let at = |deployment: &str| format!("/v1/runner/{deployment}");
-    let conversation = app.start_conversation(ECHO, "Hi").await;
+    let conversation = app.runner().start_conversation(ECHO, "Hi").await.conversation_id();
     let nowhere = "/v1/runner/conversation/nowhere/messages";
-    let going = |id: &str| going_on(id, "Hi");
+    let going = |id: &str| continue_body(id, "Hi");
     let further = format!("{run}/conversation");
     vec![
         (post(&run).json(&body).send().await, 401, "auth_error", "missing_api_key"),
@@ -51,7 +52,7 @@ async fn refusals(app: &TestApp) -> Vec<(Answer, u16, &'static str, &'static str
         (app.get("/v1/runner/a/b/c").await, 404, "invalid_request_error", "not_found"),
         (app.get(&run).await, 405, "invalid_request_error", "method_not_allowed"),
         (
-            post(&run).key(KEY).plain_body("x").send().await,
+            post(&run).key(KEY).untyped_body("x").send().await,
             415,
             "invalid_request_error",
             "unsupported_media_type",
@@ -69,7 +70,7 @@ async fn refusals(app: &TestApp) -> Vec<(Answer, u16, &'static str, &'static str
 async fn envelope_1_has_all_four_keys_and_null_where_they_do_not_apply() {
     let app = TestApp::start().await;
     for (answer, status, kind, code) in refusals(&app).await {
-        let error = answer.refused(status, kind, code);
+        let error = answer.runner_error(status, kind, code);
         assert_eq!(error["param"], json!(null), "{error}");
         assert!(!error["message"].as_str().unwrap().is_empty());
     }
@@ -79,7 +80,7 @@ async fn envelope_1_has_all_four_keys_and_null_where_they_do_not_apply() {
 #[tokio::test]
 async fn the_documented_example_of_envelope_1_is_answered() {
     let app = TestApp::start().await;
-    let answer = app.post(&format!("/v1/runner/{DEPLOYMENT}"), &json!({})).await;
+    let answer = app.runner().run(DEPLOYMENT, json!({})).await;
     assert_eq!(answer.status, 400);
     assert_eq!(
         answer.json(),
@@ -109,7 +110,7 @@ async fn envelope_2_says_everything_else_in_one_sentence() {
 #[tokio::test]
 async fn envelope_3_is_422_with_loc_msg_and_type() {
     let app = fast_api().await;
-    let answer = app.post(&format!("/v1/runner/{DEPLOYMENT}"), &json!({})).await;
+    let answer = app.runner().run(DEPLOYMENT, json!({})).await;
     assert_eq!(answer.status, 422);
     assert_eq!(
         answer.json(),
@@ -124,7 +125,7 @@ async fn envelope_3_is_422_with_loc_msg_and_type() {
 async fn envelope_3_locates_every_kind_of_fault() {
     let app = fast_api().await;
     let further = |field: &str, value: Value| {
-        let mut body = going_on(CONVERSATION, "Hi");
+        let mut body = continue_body(CONVERSATION, "Hi");
         body[field] = value;
         body
     };
@@ -140,14 +141,14 @@ async fn envelope_3_locates_every_kind_of_fault() {
         (further("meta", json!({})), json!(["body", "meta"]), "value_error.extra"),
     ];
     for (body, location, kind) in cases {
-        let answer = app.post(&format!("/v1/runner/{DEPLOYMENT}/conversation"), &body).await;
+        let answer = app.runner().start_conversation(DEPLOYMENT, &body).await;
         assert_eq!(answer.status, 422, "{body}");
         let detail = &answer.json()["detail"];
         assert_eq!(detail.as_array().unwrap().len(), 1);
         assert_eq!((&detail[0]["loc"], &detail[0]["type"]), (&location, &json!(kind)));
         assert!(detail[0]["msg"].is_string());
     }
-    let page = app.get("/v1/runner/conversations?page=0").await;
+    let page = app.runner().list_conversations("?page=0").await;
     assert_eq!(page.status, 422);
     assert_eq!(page.json()["detail"][0]["loc"], json!(["query", "page"]));
 }
@@ -156,7 +157,7 @@ async fn envelope_3_locates_every_kind_of_fault() {
 async fn broken_json_is_422_in_envelope_3_and_names_line_and_column() {
     let app = fast_api().await;
     let request = app.request(Method::POST, &format!("/v1/runner/{DEPLOYMENT}")).key(KEY);
-    let answer = request.body("{\n !").send().await;
+    let answer = request.body("{\n !").await;
     assert_eq!(answer.status, 422);
     let detail = &answer.json()["detail"][0];
     assert_eq!(
@@ -169,22 +170,23 @@ async fn broken_json_is_422_in_envelope_3_and_names_line_and_column() {
 #[tokio::test]
 async fn a_servers_fault_is_500_api_error_and_stores_nothing() {
     let app = TestApp::with_rules(BREAKING).await;
-    let conversation = app.start_conversation(DEPLOYMENT, "Hi").await;
-    let going = going_on(&conversation, "break");
+    let conversation = app.runner().start_conversation(DEPLOYMENT, "Hi").await.conversation_id();
+    let going = continue_body(&conversation, "break");
     for (rest, body) in [
-        ("", said("break")),
-        ("/stream", said("break")),
-        ("/conversation", said("break")),
+        ("", text_body("break")),
+        ("/stream", text_body("break")),
+        ("/conversation", text_body("break")),
         ("/conversation", going.clone()),
         ("/conversation/stream", going),
     ] {
         let path = format!("/v1/runner/{DEPLOYMENT}{rest}");
         let request = app.request(Method::POST, &path).key(KEY).json(&body);
-        let error = request.send_expecting_5xx().await.refused(500, "api_error", "internal_error");
+        let error =
+            request.send_expecting_5xx().await.runner_error(500, "api_error", "internal_error");
         assert_eq!((&error["message"], &error["param"]), (&json!("internal error"), &json!(null)));
     }
-    assert_eq!(app.messages(&conversation).await.len(), 2);
-    assert_eq!(app.listed("/v1/runner/conversations").await.len(), 1);
+    assert_eq!(app.runner().messages(&conversation).await.len(), 2);
+    assert_eq!(app.runner().conversation_ids("").await.len(), 1);
 }
 
 #[tokio::test]
@@ -192,7 +194,7 @@ async fn a_servers_fault_is_500_with_a_detail_in_envelope_2() {
     let change = |config: &mut Config| config.runner.errors = ErrorStyle::FastApi;
     let app = TestApp::with_rules_and(BREAKING, change).await;
     let path = format!("/v1/runner/{DEPLOYMENT}");
-    let request = app.request(Method::POST, &path).key(KEY).json(&said("break"));
+    let request = app.request(Method::POST, &path).key(KEY).json(&text_body("break"));
     let answer = request.send_expecting_5xx().await;
     assert_eq!((answer.status.as_u16(), answer.json()), (500, json!({"detail": "internal error"})));
 }

@@ -9,7 +9,10 @@ use proptest::test_runner::TestRunner;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{CONVERSATION, DEPLOYMENT, ECHO, JSON, KEY, PUBLIC, TestApp, going_on, said};
+use crate::support::runner::conversation_ids;
+use crate::support::{
+    CONVERSATION, DEPLOYMENT, ECHO, JSON, KEY, PUBLIC, TestApp, continue_body, text_body,
+};
 
 const ALL: &str = "/v1/runner/conversations";
 
@@ -71,7 +74,7 @@ async fn pages_are_counted_from_1_and_hold_1_to_100_items() {
             ("page_size=99999999999999999999", "page_size"),
         ] {
             let answer = app.get(&format!("{path}?{query}")).await;
-            let message = answer.invalid("invalid_value", param);
+            let message = answer.invalid_request("invalid_value", param);
             assert!(message.contains(param), "{message}");
         }
         for size in [1, 100] {
@@ -117,11 +120,14 @@ async fn read_in_pages(app: &TestApp, path: &str, page_size: u64, total: u64) ->
 async fn the_pages_joined_are_the_whole_list_whatever_their_size() {
     let app = TestApp::start().await;
     for turn in 2..=12 {
-        app.go_on(DEPLOYMENT, CONVERSATION, &turn.to_string()).await.good();
-        app.start_conversation(ECHO, &turn.to_string()).await;
+        app.runner()
+            .continue_conversation(DEPLOYMENT, CONVERSATION, &turn.to_string())
+            .await
+            .good();
+        app.runner().start_conversation(ECHO, &turn.to_string()).await.conversation_id();
     }
     let messages = format!("/v1/runner/conversation/{CONVERSATION}/messages?");
-    let whole_messages = app.messages(CONVERSATION).await;
+    let whole_messages = app.runner().messages(CONVERSATION).await;
     let whole_list = read_in_pages(&app, &format!("{ALL}?"), 100, 12).await;
     for page_size in 1..=25 {
         assert_eq!(read_in_pages(&app, &messages, page_size, 24).await, whole_messages);
@@ -135,9 +141,9 @@ async fn the_pages_joined_are_the_whole_list_whatever_their_size() {
 async fn messages_come_oldest_first_with_id_role_content_and_time() {
     let app = TestApp::start().await;
     for text in ["one", "two", "three"] {
-        app.go_on(DEPLOYMENT, CONVERSATION, text).await.good();
+        app.runner().continue_conversation(DEPLOYMENT, CONVERSATION, text).await.good();
     }
-    let messages = app.messages(CONVERSATION).await;
+    let messages = app.runner().messages(CONVERSATION).await;
     assert_eq!(messages.len(), 8);
     for (index, message) in messages.iter().enumerate() {
         assert_eq!(keys(message), ["id", "role", "content", "created_at"]);
@@ -162,8 +168,8 @@ async fn other_query_parameters_of_messages_change_nothing() {
 async fn messages_of_an_unknown_conversation_are_404() {
     let app = TestApp::start().await;
     for id in ["nowhere", "550e8400-e29b-41d4-a716-446655440001", "%FF", "%27--"] {
-        let answer = app.get(&format!("/v1/runner/conversation/{id}/messages")).await;
-        answer.refused(404, "invalid_request_error", "conversation_not_found");
+        let answer = app.runner().list_messages(id, "").await;
+        answer.runner_error(404, "invalid_request_error", "conversation_not_found");
     }
 }
 
@@ -177,11 +183,11 @@ async fn contents(app: &TestApp) -> Vec<Value> {
     for content in
         [json!([text("one")]), json!([text("two"), text("three")]), json!([text("four"), image()])]
     {
-        let mut body = going_on(CONVERSATION, "");
+        let mut body = continue_body(CONVERSATION, "");
         body["content"] = content;
-        app.post(&format!("/v1/runner/{DEPLOYMENT}/conversation"), &body).await.good();
+        app.runner().start_conversation(DEPLOYMENT, &body).await.good();
     }
-    let messages = app.messages(CONVERSATION).await;
+    let messages = app.runner().messages(CONVERSATION).await;
     messages.iter().map(|message| message["content"].clone()).collect()
 }
 
@@ -212,30 +218,30 @@ async fn content_is_always_parts_with_message_content_parts() {
 
 /// Starts a conversation with these labels.
 async fn labelled(app: &TestApp, deployment: &str, meta: Value) -> String {
-    let mut body = said("Hi");
+    let mut body = text_body("Hi");
     body["meta"] = meta;
-    let answer = app.post(&format!("/v1/runner/{deployment}/conversation"), &body).await.good();
+    let answer = app.runner().start_conversation(deployment, &body).await.good();
     answer["conversation_id"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
 async fn an_item_has_id_name_meta_times_and_message_count() {
     let app = TestApp::start().await;
-    let item = &app.get(ALL).await.good()["items"][0];
+    let item = &app.runner().list_conversations("").await.good()["items"][0];
     assert_eq!(keys(item), ["id", "name", "meta", "created_at", "updated_at", "message_count"]);
     assert_eq!(item["message_count"], 2);
-    app.go_on(DEPLOYMENT, CONVERSATION, "Hi").await.good();
+    app.runner().continue_conversation(DEPLOYMENT, CONVERSATION, "Hi").await.good();
     let path = format!("/v1/runner/{DEPLOYMENT}/conversation/stream");
-    app.stream(&path, &going_on(CONVERSATION, "Hi")).await;
-    assert_eq!(app.get(ALL).await.good()["items"][0]["message_count"], 6);
+    app.stream(&path, &continue_body(CONVERSATION, "Hi")).await;
+    assert_eq!(app.runner().list_conversations("").await.good()["items"][0]["message_count"], 6);
 }
 
 #[tokio::test]
 async fn meta_is_an_empty_object_where_none_was_given() {
     let app = TestApp::start().await;
-    app.start_conversation(DEPLOYMENT, "Hi").await;
+    app.runner().start_conversation(DEPLOYMENT, "Hi").await.conversation_id();
     labelled(&app, DEPLOYMENT, json!(null)).await;
-    let list = app.get(ALL).await.good();
+    let list = app.runner().list_conversations("").await.good();
     assert_eq!((&list["items"][0]["meta"], &list["items"][1]["meta"]), (&json!({}), &json!({})));
 }
 
@@ -244,30 +250,30 @@ async fn the_newest_activity_comes_first_within_one_second_too() {
     let app = TestApp::start().await;
     let mut expected = vec![CONVERSATION.to_owned()];
     for text in ["one", "two", "three", "four"] {
-        expected.insert(0, app.start_conversation(ECHO, text).await);
-        assert_eq!(app.listed(ALL).await, expected);
+        expected.insert(0, app.runner().start_conversation(ECHO, text).await.conversation_id());
+        assert_eq!(app.runner().conversation_ids("").await, expected);
     }
     for index in [2, 3, 0, 3] {
         let id = expected.remove(index);
-        app.go_on(ECHO, &id, "again").await.good();
+        app.runner().continue_conversation(ECHO, &id, "again").await.good();
         expected.insert(0, id);
-        assert_eq!(app.listed(ALL).await, expected);
+        assert_eq!(app.runner().conversation_ids("").await, expected);
     }
     let oldest = expected.pop().unwrap();
     let path = format!("/v1/runner/{DEPLOYMENT}/conversation/stream");
-    app.stream(&path, &going_on(&oldest, "Hi")).await;
+    app.stream(&path, &continue_body(&oldest, "Hi")).await;
     expected.insert(0, oldest);
-    assert_eq!(app.listed(ALL).await, expected);
+    assert_eq!(app.runner().conversation_ids("").await, expected);
 }
 
 #[tokio::test]
 async fn activity_moves_updated_at_and_leaves_created_at() {
     let app = TestApp::start().await;
-    let id = app.start_conversation(ECHO, "Hi").await;
+    let id = app.runner().start_conversation(ECHO, "Hi").await.conversation_id();
     app.clock("demo").advance(Duration::from_mins(5));
-    app.start_conversation(ECHO, "Hi").await;
-    app.go_on(ECHO, &id, "Hi").await.good();
-    let item = &app.get(ALL).await.good()["items"][0];
+    app.runner().start_conversation(ECHO, "Hi").await.conversation_id();
+    app.runner().continue_conversation(ECHO, &id, "Hi").await.good();
+    let item = &app.runner().list_conversations("").await.good()["items"][0];
     assert_eq!(
         (&item["id"], &item["created_at"], &item["updated_at"]),
         (&json!(id), &json!("2026-05-01T12:00:00Z"), &json!("2026-05-01T12:05:00Z"))
@@ -277,15 +283,18 @@ async fn activity_moves_updated_at_and_leaves_created_at() {
 #[tokio::test]
 async fn a_deployments_list_has_its_own_conversations_only() {
     let app = TestApp::start().await;
-    let echo = app.start_conversation(ECHO, "Hi").await;
-    let json = app.start_conversation(JSON, "Hi").await;
-    let list = |deployment: &str| format!("/v1/runner/{deployment}/conversations");
-    assert_eq!(app.listed(&list(ECHO)).await, [echo.as_str()]);
-    assert_eq!(app.listed(&list(JSON)).await, [json.as_str()]);
-    assert_eq!(app.listed(&list(DEPLOYMENT)).await, [CONVERSATION]);
-    assert_eq!(app.listed(ALL).await, [json.as_str(), &echo, CONVERSATION]);
-    let public = app.request(Method::GET, &list(PUBLIC)).header("origin", "https://example.com");
-    assert_eq!(public.send().await.good()["total"], 0);
+    let echo = app.runner().start_conversation(ECHO, "Hi").await.conversation_id();
+    let json = app.runner().start_conversation(JSON, "Hi").await.conversation_id();
+    for (deployment, id) in
+        [(ECHO, echo.as_str()), (JSON, json.as_str()), (DEPLOYMENT, CONVERSATION)]
+    {
+        let list = app.runner().list_deployment_conversations(deployment, "");
+        assert_eq!(conversation_ids(list).await, [id]);
+    }
+    assert_eq!(app.runner().conversation_ids("").await, [json.as_str(), &echo, CONVERSATION]);
+    let public = app.runner_without_key().list_deployment_conversations(PUBLIC, "");
+    let public = public.header("origin", "https://example.com");
+    assert_eq!(public.await.good()["total"], 0);
 }
 
 // --- filters -------------------------------------------------------------------------------------
@@ -310,12 +319,12 @@ async fn other_query_parameters_filter_by_meta_and_all_must_match() {
         ("user=a&nothing=x", Vec::new()),
         ("name=Hi", Vec::new()),
     ] {
-        let listed = app.listed(&format!("{ALL}?{query}")).await;
+        let listed = app.runner().conversation_ids(&format!("?{query}")).await;
         assert_eq!(listed.iter().collect::<Vec<_>>(), expected, "{query}");
     }
-    let of_echo = format!("/v1/runner/{ECHO}/conversations?channel=web");
-    assert_eq!(app.listed(&of_echo).await, [one]);
-    let list = app.get(&format!("{ALL}?user=a&page_size=1&page=2")).await.good();
+    let of_echo = app.runner().list_deployment_conversations(ECHO, "?channel=web");
+    assert_eq!(conversation_ids(of_echo).await, [one]);
+    let list = app.runner().list_conversations("?user=a&page_size=1&page=2").await.good();
     assert_eq!(described(&list), (2, 2, 1, false, 1));
 }
 
@@ -325,14 +334,18 @@ async fn a_number_is_found_by_the_text_that_was_sent() {
     let meta = r#"{"price": 1.10, "exp": 1e2, "big": 18446744073709551616, "zero": -0.0}"#;
     let body = format!(r#"{{"content": [{{"type": "text", "text": "Hi"}}], "meta": {meta}}}"#);
     let start = app.request(Method::POST, &format!("/v1/runner/{ECHO}/conversation")).key(KEY);
-    let id = start.body(body).send().await.good()["conversation_id"].as_str().unwrap().to_owned();
+    let id = start.body(body).await.good()["conversation_id"].as_str().unwrap().to_owned();
     for query in ["price=1.10", "exp=1e2", "big=18446744073709551616", "zero=-0.0"] {
-        assert_eq!(app.listed(&format!("{ALL}?{query}")).await, [id.as_str()], "{query}");
+        assert_eq!(
+            app.runner().conversation_ids(&format!("?{query}")).await,
+            [id.as_str()],
+            "{query}"
+        );
     }
     for query in ["price=1.1", "exp=100", "exp=100.0", "big=1.8446744073709552e19", "zero=0"] {
-        assert!(app.listed(&format!("{ALL}?{query}")).await.is_empty(), "{query}");
+        assert!(app.runner().conversation_ids(&format!("?{query}")).await.is_empty(), "{query}");
     }
-    let list = app.get(&format!("{ALL}?price=1.10")).await;
+    let list = app.runner().list_conversations("?price=1.10").await;
     assert!(list.body.contains("\"price\":1.10") && list.body.contains("18446744073709551616"));
 }
 
@@ -342,10 +355,14 @@ async fn numbers_and_booleans_match_by_their_text() {
     let meta = json!({"n": 7, "f": 1.5, "t": true, "s": "7", "minus": -3});
     let id = labelled(&app, ECHO, meta).await;
     for query in ["n=7", "f=1.5", "t=true", "s=7", "minus=-3", "n=7&t=true&s=7"] {
-        assert_eq!(app.listed(&format!("{ALL}?{query}")).await, [id.as_str()], "{query}");
+        assert_eq!(
+            app.runner().conversation_ids(&format!("?{query}")).await,
+            [id.as_str()],
+            "{query}"
+        );
     }
     for query in ["n=7.0", "n=07", "f=1.50", "t=True", "t=1", "minus=3"] {
-        assert!(app.listed(&format!("{ALL}?{query}")).await.is_empty(), "{query}");
+        assert!(app.runner().conversation_ids(&format!("?{query}")).await.is_empty(), "{query}");
     }
 }
 
@@ -356,9 +373,13 @@ async fn a_plus_in_a_query_is_a_space_and_percents_are_decoded() {
     for query in
         ["full+name=Ann+Lee", "full%20name=Ann%20Lee", "mail=a%2Bb@e.org", "mail=a%2bb%40e.org"]
     {
-        assert_eq!(app.listed(&format!("{ALL}?{query}")).await, [id.as_str()], "{query}");
+        assert_eq!(
+            app.runner().conversation_ids(&format!("?{query}")).await,
+            [id.as_str()],
+            "{query}"
+        );
     }
-    assert!(app.listed(&format!("{ALL}?mail=a+b@e.org")).await.is_empty());
+    assert!(app.runner().conversation_ids("?mail=a+b@e.org").await.is_empty());
 }
 
 #[tokio::test]
@@ -368,9 +389,9 @@ async fn a_filter_is_no_sql() {
     let id = labelled(&app, ECHO, json!({"k": value})).await;
     let encoded: String =
         form_urlencoded::Serializer::new(String::new()).append_pair("k", value).finish();
-    assert_eq!(app.listed(&format!("{ALL}?{encoded}")).await, [id]);
-    assert!(app.listed(&format!("{ALL}?k=%25")).await.is_empty());
-    assert!(app.listed(&format!("{ALL}?k=_")).await.is_empty());
+    assert_eq!(app.runner().conversation_ids(&format!("?{encoded}")).await, [id]);
+    assert!(app.runner().conversation_ids("?k=%25").await.is_empty());
+    assert!(app.runner().conversation_ids("?k=_").await.is_empty());
 }
 
 #[tokio::test]
@@ -378,10 +399,10 @@ async fn more_filters_than_a_conversation_has_labels_are_refused() {
     let app = TestApp::start().await;
     let query = |count: usize| {
         let filters: Vec<String> = (0..count).map(|n| format!("k{n}=x")).collect();
-        format!("{ALL}?{}", filters.join("&"))
+        format!("?{}", filters.join("&"))
     };
-    assert!(app.listed(&query(50)).await.is_empty());
-    app.get(&query(51)).await.invalid("not_allowed", "k50");
+    assert!(app.runner().conversation_ids(&query(50)).await.is_empty());
+    app.runner().list_conversations(&query(51)).await.invalid_request("not_allowed", "k50");
 }
 
 /// Whichever way the store finds them: every list is what reading all of them and picking would

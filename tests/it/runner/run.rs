@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{DEPLOYMENT, ECHO, JSON, TestApp, going_on, said};
+use crate::support::{DEPLOYMENT, ECHO, JSON, TestApp, continue_body, text_body};
 
 fn keys(object: &Value) -> Vec<&str> {
     object.as_object().unwrap().keys().map(String::as_str).collect()
@@ -11,7 +11,7 @@ fn keys(object: &Value) -> Vec<&str> {
 #[tokio::test]
 async fn a_run_answers_with_content_model_tokens_and_request_id() {
     let app = TestApp::start().await;
-    let answer = app.run(DEPLOYMENT, "Tell me a story.").await.good();
+    let answer = app.runner().run(DEPLOYMENT, "Tell me a story.").await.good();
     assert_eq!(keys(&answer), ["content", "model", "output_tokens", "input_tokens", "request_id"]);
     assert_eq!(answer["model"], "deepseek-chat");
     assert!(answer["content"].is_string());
@@ -22,15 +22,15 @@ async fn a_run_answers_with_content_model_tokens_and_request_id() {
 #[tokio::test]
 async fn a_run_stores_nothing() {
     let app = TestApp::start().await;
-    app.run(DEPLOYMENT, "Hi").await.good();
-    app.stream(&format!("/v1/runner/{DEPLOYMENT}/stream"), &said("Hi")).await;
-    assert_eq!(app.listed("/v1/runner/conversations").await.len(), 1);
+    app.runner().run(DEPLOYMENT, "Hi").await.good();
+    app.runner().stream(DEPLOYMENT, "Hi").await;
+    assert_eq!(app.runner().conversation_ids("").await.len(), 1);
 }
 
 #[tokio::test]
 async fn the_echo_deployment_gives_the_last_message_back() {
     let app = TestApp::start().await;
-    let answer = app.run(ECHO, "  to the\nletter ").await.good();
+    let answer = app.runner().run(ECHO, "  to the\nletter ").await.good();
     assert_eq!(
         (&answer["content"], &answer["model"]),
         (&json!("  to the\nletter "), &json!("echo"))
@@ -48,9 +48,9 @@ fn sentiment(text: &str) -> Value {
 async fn structured_output_is_an_object_in_a_run() {
     let app = TestApp::start().await;
     let text = "What is the sentiment of \"great\"?\n";
-    let answer = app.run(JSON, text).await.good();
+    let answer = app.runner().run(JSON, text).await.good();
     assert_eq!(answer["content"], sentiment(text));
-    let made_up = app.run(JSON, "Something else").await.good();
+    let made_up = app.runner().run(JSON, "Something else").await.good();
     assert!(made_up["content"].is_object(), "{made_up}");
 }
 
@@ -58,7 +58,7 @@ async fn structured_output_is_an_object_in_a_run() {
 async fn structured_output_is_streamed_as_the_objects_json_text() {
     let app = TestApp::start().await;
     let text = "The sentiment, please";
-    let chunks = app.stream(&format!("/v1/runner/{JSON}/stream"), &said(text)).await;
+    let chunks = app.runner().stream(JSON, text).await;
     let streamed: Value = serde_json::from_str(&chunks.concat()).unwrap();
     assert_eq!(streamed, sentiment(text));
 }
@@ -67,14 +67,14 @@ async fn structured_output_is_streamed_as_the_objects_json_text() {
 async fn structured_output_is_an_object_in_conversations_and_json_text_once_stored() {
     let app = TestApp::start().await;
     let path = format!("/v1/runner/{JSON}/conversation");
-    let first = app.post(&path, &said("sentiment one")).await.good();
+    let first = app.post(&path, &text_body("sentiment one")).await.good();
     assert_eq!(first["content"], sentiment("sentiment one"));
     let id = first["conversation_id"].as_str().unwrap();
-    let second = app.go_on(JSON, id, "sentiment two").await.good();
+    let second = app.runner().continue_conversation(JSON, id, "sentiment two").await.good();
     assert_eq!(second["content"], sentiment("sentiment two"));
-    let body = going_on(id, "sentiment three");
+    let body = continue_body(id, "sentiment three");
     let streamed = app.stream(&format!("{path}/stream"), &body).await.concat();
-    let messages = app.messages(id).await;
+    let messages = app.runner().messages(id).await;
     for (index, text) in [(1, "sentiment one"), (3, "sentiment two"), (5, "sentiment three")] {
         let stored: Value =
             serde_json::from_str(messages[index]["content"].as_str().unwrap()).unwrap();
@@ -102,10 +102,10 @@ async fn a_text_reply_of_a_structured_deployment_is_wrapped_in_an_object() {
         output = "structured"
     "#;
     let app = TestApp::with_rules(rules).await;
-    let answer = app.run(JSON, "plain").await.good();
+    let answer = app.runner().run(JSON, "plain").await.good();
     assert_eq!(answer["content"], json!({"answer": "just text"}));
-    let answer = app.run(JSON, "object").await.good();
+    let answer = app.runner().run(JSON, "object").await.good();
     assert_eq!(answer["content"], json!({"b": [1, {}], "a": null}));
-    let answer = app.run("JSON_ECHO", "Hi").await.good();
+    let answer = app.runner().run("JSON_ECHO", "Hi").await.good();
     assert_eq!(answer["content"], json!({"echo": "Hi"}));
 }

@@ -6,8 +6,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::raw::{Next, Raw};
-use crate::support::{CONVERSATION, DEPLOYMENT, KEY, TestApp, going_on, without};
+use crate::support::raw::{RawConnection, StreamEvent, chunk};
+use crate::support::{CONVERSATION, DEPLOYMENT, KEY, TestApp, continue_body, without_fields};
 
 /// What a conversation answer has besides what the samples print (notes.md, "Content and
 /// variables").
@@ -30,7 +30,7 @@ async fn overview_standard_api() {
     let app = TestApp::start().await;
     let body =
         "{\n\"content\": [{\n\"type\": \"text\",\n\"text\": \"Your input message here.\"\n}]\n}";
-    let mut raw = Raw::connect(app.address).await;
+    let mut raw = RawConnection::connect(app.address).await;
     let head = format!(
         "POST /v1/runner/YOUR_DEPLOYMENT_ID HTTP/1.1\r\nHost: {}\r\nUser-Agent: curl/8.5.0\r\n\
          Accept: */*\r\nContent-Type: application/json\r\nx-api-key: YOUR_API_KEY\r\n\
@@ -39,11 +39,11 @@ async fn overview_standard_api() {
         body.len()
     );
     raw.send(format!("{head}{body}").as_bytes()).await;
-    let (status, _, body) = raw.answer().await;
+    let (status, _, body) = raw.response().await;
     assert_eq!(status, 200);
     let answer: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(
-        without(answer, &["request_id"]),
+        without_fields(answer, &["request_id"]),
         json!({
             "content": "Your AI-generated response here...",
             "model": "deepseek-chat",
@@ -59,8 +59,8 @@ async fn overview_authentication() {
     let app = TestApp::start().await;
     let path = format!("/v1/runner/{DEPLOYMENT}");
     let request = || app.request(reqwest::Method::POST, &path).json(&hello());
-    request().header("x-api-key", "YOUR_API_KEY").send().await.good();
-    assert_eq!(request().send().await.status, 401);
+    request().header("x-api-key", "YOUR_API_KEY").await.good();
+    assert_eq!(request().await.status, 401);
 }
 
 fn hello() -> Value {
@@ -86,7 +86,7 @@ async fn overview_start_your_conversation() {
         "variables": { "customer_name": "John" }
     });
     let answer = app.post("/v1/runner/YOUR_DEPLOYMENT_ID/conversation", &body).await.good();
-    let mut answer = without(without(answer, &FURTHER), &["name"]);
+    let mut answer = without_fields(without_fields(answer, &FURTHER), &["name"]);
     take_conversation_id(&mut answer);
     assert_eq!(
         answer,
@@ -111,7 +111,7 @@ async fn overview_continue_the_conversation() {
     let chunks = app.stream("/v1/runner/YOUR_DEPLOYMENT_ID/conversation/stream", &body).await;
     assert_eq!(chunks[0], "Your ");
     assert!(chunks.contains(&"days.\n\n".to_owned()), "line breaks are right: {chunks:?}");
-    let messages = app.messages(CONVERSATION).await;
+    let messages = app.runner().messages(CONVERSATION).await;
     assert_eq!(messages[2]["content"], "I want to track order #12345");
     assert_eq!(messages[3]["content"], chunks.concat());
 }
@@ -120,11 +120,15 @@ async fn overview_continue_the_conversation() {
 #[tokio::test]
 async fn overview_how_it_works() {
     let app = TestApp::start().await;
-    let id = app.start_conversation(DEPLOYMENT, "Hello! I need help with my order.").await;
-    let body = going_on(&id, "I want to track order #12345");
+    let id = app
+        .runner()
+        .start_conversation(DEPLOYMENT, "Hello! I need help with my order.")
+        .await
+        .conversation_id();
+    let body = continue_body(&id, "I want to track order #12345");
     let path = "/v1/runner/YOUR_DEPLOYMENT_ID/conversation/stream";
     assert!(!app.stream(path, &body).await.is_empty());
-    assert_eq!(app.messages(&id).await.len(), 4);
+    assert_eq!(app.runner().messages(&id).await.len(), 4);
 }
 
 /// runner-overview.txt, "Multimodal Requests": all three APIs take it.
@@ -169,7 +173,7 @@ async fn taken_everywhere(part: Value) {
     let mut further = body.clone();
     further["conversation_id"] = json!(id);
     app.stream(&format!("{path}/stream"), &further).await;
-    let messages = app.messages(&id).await;
+    let messages = app.runner().messages(&id).await;
     let kept = if part["type"] == "text" { part["text"].clone() } else { json!([part]) };
     assert_eq!((&messages[0]["content"], &messages[2]["content"]), (&kept, &kept));
 }
@@ -234,7 +238,7 @@ async fn rest_start_a_conversation() {
         "content": [{ "type": "text", "text": "Hi, I need help with billing." }]
     });
     let answer = app.post("/v1/runner/YOUR_DEPLOYMENT_ID/conversation", &body).await.good();
-    let mut answer = without(answer, &FURTHER);
+    let mut answer = without_fields(answer, &FURTHER);
     take_conversation_id(&mut answer);
     assert_eq!(
         answer,
@@ -256,15 +260,15 @@ async fn rest_continue_in_a_stream() {
         "content": [{ "type": "text", "text": "Please summarize in 2 bullets." }],
         "history_limit": 5
     });
-    let mut raw = Raw::connect(app.address).await;
+    let mut raw = RawConnection::connect(app.address).await;
     raw.post("/v1/runner/YOUR_DEPLOYMENT_ID/conversation/stream", &body).await;
     let (status, headers) = raw.head().await;
     assert_eq!(status, 200);
     assert!(headers.contains(&"content-type: text/plain; charset=utf-8".to_owned()));
-    assert_eq!(raw.next().await, Next::Chunk("- ".to_owned()));
-    assert_eq!(raw.next().await, Next::Chunk("You ".to_owned()));
+    assert_eq!(raw.next_event().await, chunk("- "));
+    assert_eq!(raw.next_event().await, chunk("You "));
     let mut text = "- You ".to_owned();
-    while let Next::Chunk(chunk) = raw.next().await {
+    while let StreamEvent::Chunk(chunk) = raw.next_event().await {
         text.push_str(&chunk);
     }
     assert_eq!(text.lines().filter(|line| line.starts_with("- ")).count(), 2, "{text}");
@@ -312,7 +316,7 @@ async fn rest_conversations() {
 /// Takes away what only the further documentation has (notes.md, "Conversations").
 fn without_counts(mut list: Value) -> Value {
     for item in list["items"].as_array_mut().unwrap() {
-        *item = without(item.take(), &["message_count"]);
+        *item = without_fields(item.take(), &["message_count"]);
     }
     list
 }
@@ -361,7 +365,7 @@ async fn rest_what_is_meta() {
 /// Sends a GET as the SDK does: `Content-Type` included (notes.md, "Conversations").
 async fn sdk_get(app: &TestApp, path: &str) -> Value {
     let request = app.request(reqwest::Method::GET, path).key(KEY);
-    request.header("content-type", "application/json").send().await.good()
+    request.header("content-type", "application/json").await.good()
 }
 
 /// runner-conversation-sdk.txt, "SDK surface": `conversation.start()`, then `run` and `stream`.
@@ -443,7 +447,11 @@ async fn sdk_resume_an_existing_conversation() {
         updated_at = 2026-03-24T09:00:00Z
     "#;
     let app = TestApp::with_rules(conversation).await;
-    app.go_on(DEPLOYMENT, "conv_existing_123", "Hello").beyond_the_documents().await.good();
+    app.runner()
+        .continue_conversation(DEPLOYMENT, "conv_existing_123", "Hello")
+        .undocumented()
+        .await
+        .good();
     let path = "/v1/runner/conversation/conv_existing_123/messages?page=1&page_size=20";
     assert_eq!(sdk_get(&app, path).await["total"], 2);
 }
@@ -470,8 +478,8 @@ async fn sdk_conversation_list() {
 #[tokio::test]
 async fn sdk_conversation_abort() {
     let app = TestApp::with(|config| config.pace = std::time::Duration::from_hours(1)).await;
-    let mut raw = Raw::connect(app.address).await;
-    let body = going_on(CONVERSATION, "Hello");
+    let mut raw = RawConnection::connect(app.address).await;
+    let body = continue_body(CONVERSATION, "Hello");
     raw.post("/v1/runner/YOUR_DEPLOYMENT_ID/conversation/stream", &body).await;
     assert_eq!(raw.head().await.0, 200);
     drop(raw);
@@ -483,7 +491,8 @@ async fn sdk_conversation_abort() {
 async fn sdk_error_notes_content() {
     let app = TestApp::start().await;
     let path = "/v1/runner/YOUR_DEPLOYMENT_ID/conversation";
-    let said = app.post(path, &json!({ "content": [] })).await.invalid("empty_array", "content");
+    let said =
+        app.post(path, &json!({ "content": [] })).await.invalid_request("empty_array", "content");
     assert_eq!(said, "content must be a non-empty array");
 }
 
@@ -493,11 +502,11 @@ async fn sdk_error_notes_content() {
 async fn sdk_error_notes_continuation() {
     let app = TestApp::start().await;
     for field in ["variables", "meta"] {
-        let mut body = going_on(CONVERSATION, "Hello");
+        let mut body = continue_body(CONVERSATION, "Hello");
         body[field] = json!({ "userId": "user_123" });
         for path in ["conversation", "conversation/stream"] {
             let path = format!("/v1/runner/YOUR_DEPLOYMENT_ID/{path}");
-            app.post(&path, &body).await.invalid("not_allowed", field);
+            app.post(&path, &body).await.invalid_request("not_allowed", field);
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{DEPLOYMENT, TestApp, going_on, said};
+use crate::support::{DEPLOYMENT, TestApp, continue_body, text_body};
 
 const SHOWING: &str = r#"
     [[rule]]
@@ -13,9 +13,9 @@ const SHOWING: &str = r#"
 
 /// What the model is shown as instructions, with these variables.
 async fn instructions(app: &TestApp, deployment: &str, variables: Value) -> String {
-    let mut body = said("Hi");
+    let mut body = text_body("Hi");
     body["variables"] = variables;
-    let answer = app.post(&format!("/v1/runner/{deployment}"), &body).await.good();
+    let answer = app.runner().run(deployment, &body).await.good();
     answer["content"].as_str().unwrap().to_owned()
 }
 
@@ -45,7 +45,7 @@ async fn a_slot_without_a_value_is_left_blank() {
     assert_eq!(instructions(&app, "SLOTS", json!({"A": "1", "B": ""})).await, "[1||]");
     assert_eq!(instructions(&app, "SLOTS", json!({})).await, "[||]");
     assert_eq!(instructions(&app, "SLOTS", json!(null)).await, "[||]");
-    let answer = app.run("SLOTS", "Hi").await.good();
+    let answer = app.runner().run("SLOTS", "Hi").await.good();
     assert_eq!(answer["content"], "[||]");
 }
 
@@ -69,11 +69,11 @@ async fn scalars_are_rendered_as_text_and_nested_values_as_json() {
 async fn variables_must_be_an_object() {
     let app = TestApp::start().await;
     for wrong in [json!([]), json!("x"), json!(5), json!(true)] {
-        let mut body = said("Hi");
+        let mut body = text_body("Hi");
         body["variables"] = wrong;
         for rest in ["", "/stream", "/conversation"] {
             let answer = app.post(&format!("/v1/runner/{DEPLOYMENT}{rest}"), &body).await;
-            answer.invalid("invalid_type", "variables");
+            answer.invalid_request("invalid_type", "variables");
         }
     }
 }
@@ -81,7 +81,7 @@ async fn variables_must_be_an_object() {
 #[tokio::test]
 async fn variables_work_on_run_stream_and_the_first_message() {
     let app = with_slots("Tone: {{TONE}}").await;
-    let mut body = said("Hi");
+    let mut body = text_body("Hi");
     body["variables"] = json!({"TONE": "warm"});
     let run = app.post("/v1/runner/SLOTS", &body).await.good();
     let streamed = app.stream("/v1/runner/SLOTS/stream", &body).await;
@@ -94,13 +94,13 @@ async fn variables_work_on_run_stream_and_the_first_message() {
 #[tokio::test]
 async fn a_conversation_keeps_the_variables_of_its_first_message() {
     let app = with_slots("Tone: {{TONE}}").await;
-    let mut body = said("Hi");
+    let mut body = text_body("Hi");
     body["variables"] = json!({"TONE": "warm"});
     let path = "/v1/runner/SLOTS/conversation";
     let first = app.post(path, &body).await.good();
     let id = first["conversation_id"].as_str().unwrap();
-    let further = app.go_on("SLOTS", id, "Hi").await.good();
+    let further = app.runner().continue_conversation("SLOTS", id, "Hi").await.good();
     assert_eq!(further["content"], "Tone: warm");
-    let streamed = app.stream(&format!("{path}/stream"), &going_on(id, "Hi")).await;
+    let streamed = app.stream(&format!("{path}/stream"), &continue_body(id, "Hi")).await;
     assert_eq!(streamed.concat(), "Tone: warm");
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures::future::join_all;
 use serde_json::Value;
 
-use crate::support::{ECHO, TestApp, going_on, said};
+use crate::support::{ECHO, TestApp};
 
 const CLIENTS: usize = 50;
 const EACH: usize = 3;
@@ -14,8 +14,8 @@ const EACH: usize = 3;
 async fn all_messages(app: &TestApp, id: &str) -> Vec<Value> {
     let mut messages = Vec::new();
     for page in 1.. {
-        let path = format!("/v1/runner/conversation/{id}/messages?page={page}&page_size=100");
-        let list = app.get(&path).await.good();
+        let query = format!("?page={page}&page_size=100");
+        let list = app.runner().list_messages(id, &query).await.good();
         messages.extend(list["items"].as_array().unwrap().clone());
         if list["has_more"] == false {
             return messages;
@@ -30,10 +30,11 @@ async fn take_part(app: &TestApp, id: &str, client: usize) -> Vec<String> {
     for turn in 0..EACH {
         let text = format!("client {client} says {turn}");
         if client.is_multiple_of(2) {
-            let path = format!("/v1/runner/{ECHO}/conversation/stream");
-            assert_eq!(app.stream(&path, &going_on(id, &text)).await.concat(), text);
+            let chunks = app.runner().stream_conversation(ECHO, id, &text).await;
+            assert_eq!(chunks.concat(), text);
         } else {
-            assert_eq!(app.go_on(ECHO, id, &text).await.good()["content"], text);
+            let answer = app.runner().continue_conversation(ECHO, id, &text).await.good();
+            assert_eq!(answer["content"], text);
         }
         said.push(text);
     }
@@ -41,7 +42,7 @@ async fn take_part(app: &TestApp, id: &str, client: usize) -> Vec<String> {
 }
 
 async fn many_clients_in_one_conversation(app: TestApp) {
-    let id = app.start_conversation(ECHO, "Hi").await;
+    let id = app.runner().start_conversation(ECHO, "Hi").await.conversation_id();
     let said = join_all((0..CLIENTS).map(|client| take_part(&app, &id, client))).await;
     let messages = all_messages(&app, &id).await;
     let mut kept = Vec::new();
@@ -61,7 +62,7 @@ async fn many_clients_in_one_conversation(app: TestApp) {
         assert_eq!(own, texts.iter().collect::<Vec<_>>());
     }
     assert_eq!(messages.len(), 2 + 2 * CLIENTS * EACH);
-    let list = app.get("/v1/runner/conversations").await.good();
+    let list = app.runner().list_conversations("").await.good();
     assert_eq!(list["items"][0]["message_count"], messages.len());
     app.stop().await;
 }
@@ -83,17 +84,15 @@ async fn conversations_started_at_once_are_all_there_and_all_different() {
     let app = TestApp::start().await;
     let start = async |client: usize| {
         let text = format!("conversation {client}");
-        let body = said(&text);
-        let answer = app.post(&format!("/v1/runner/{ECHO}/conversation"), &body).await.good();
-        (answer["conversation_id"].as_str().unwrap().to_owned(), text)
+        (app.runner().start_conversation(ECHO, &text).await.conversation_id(), text)
     };
     let started = join_all((0..CLIENTS).map(start)).await;
     let ids: BTreeSet<&String> = started.iter().map(|(id, _)| id).collect();
     assert_eq!(ids.len(), CLIENTS);
-    let listed = app.listed("/v1/runner/conversations?page_size=100").await;
+    let listed = app.runner().conversation_ids("?page_size=100").await;
     assert_eq!(listed.len(), CLIENTS + 1);
     for (id, text) in &started {
-        let messages = app.messages(id).await;
+        let messages = app.runner().messages(id).await;
         assert_eq!((messages.len(), &messages[0]["content"]), (2, &Value::from(text.as_str())));
     }
 }

@@ -9,12 +9,12 @@ use mynah::server::Server;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::binary::{Binary, command, file_url, output, sentence};
+use crate::support::binary::{Binary, command, file_url, output, start_error};
 use crate::support::process::program;
-use crate::support::{ECHO, TestApp, said};
+use crate::support::{ECHO, TestApp, text_body};
 
 async fn refused(file: &Path) -> String {
-    sentence(&output(&["--port", "0", "--database", &file_url(file)]).await)
+    start_error(&output(&["--port", "0", "--database", &file_url(file)]).await)
 }
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn a_second_server_on_a_database_is_refused_with_one_sentence() {
     assert!(!exec.status.success());
     assert!(String::from_utf8(exec.stderr).unwrap().contains(&sentence));
     // The first one is none the worse for it.
-    let first = server.say(None, "Hi").await;
+    let first = server.echo_conversation(None, "Hi").await;
     let lines = server.stop().await;
     assert!(!lines.iter().any(|line| line.contains("ERROR")), "{lines:?}");
     let again = Binary::on_file(&file, &[]).await;
@@ -59,7 +59,7 @@ async fn the_lock_ends_with_the_process_however_it_ends() {
     let file = folder.path().join("x.db");
     let server = Binary::on_file(&file, &[]).await;
     server.signal(rustix::process::Signal::KILL);
-    server.ended().await;
+    server.wait_for_exit().await;
     Binary::on_file(&file, &[]).await.stop().await;
 }
 
@@ -84,9 +84,9 @@ async fn complaints(server: &Binary) -> [String; 3] {
     let health: Value = health.json().await.unwrap();
     assert_eq!(health["status"], "failing");
     let port = server.address.port().to_string();
-    let healthcheck = sentence(&output(&["healthcheck", "--port", &port]).await);
+    let healthcheck = start_error(&output(&["healthcheck", "--port", &port]).await);
     let path = format!("/v1/runner/{ECHO}/conversation");
-    let write = server.post(&path, &said("Hi")).send().await.unwrap();
+    let write = server.post(&path, &text_body("Hi")).send().await.unwrap();
     assert_eq!(write.status(), 500);
     let write: Value = write.json().await.unwrap();
     assert_eq!(write["error"]["type"], "api_error");
@@ -105,7 +105,7 @@ async fn a_database_that_is_deleted_or_replaced_fails_writes_and_health() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.db");
         let server = Binary::on_file(&file, &[]).await;
-        server.say(None, "Hi").await;
+        server.echo_conversation(None, "Hi").await;
         let (there, away) = (folder.path().join(name), folder.path().join("away"));
         std::fs::rename(&there, &away).unwrap();
         if lost == "was replaced" {
@@ -116,10 +116,10 @@ async fn a_database_that_is_deleted_or_replaced_fails_writes_and_health() {
         assert!(healthcheck.ends_with(&reason), "{healthcheck}");
         assert!(!write.contains("x.db"), "clients of the API are not told paths: {write}");
         // What stores nothing goes on, and what is put back is as good as ever.
-        server.echo("Hi").await;
+        server.run_echo("Hi").await;
         std::fs::rename(&away, &there).unwrap();
         server.get("/_mynah/health").await;
-        let id = server.say(None, "Hi").await["conversation_id"].clone();
+        let id = server.echo_conversation(None, "Hi").await["conversation_id"].clone();
         let lines = server.stop().await;
         let told = lines.iter().filter(|line| line.contains("ERROR the database file"));
         assert_eq!(told.count(), 1, "once a minute: {lines:?}");
@@ -132,7 +132,7 @@ async fn a_database_that_is_deleted_or_replaced_fails_writes_and_health() {
 #[tokio::test]
 async fn a_database_in_memory_has_no_file_to_lose() {
     let app = TestApp::start().await;
-    let health = app.request(Method::GET, "/_mynah/health").send().await.good();
+    let health = app.request(Method::GET, "/_mynah/health").await.good();
     assert_eq!(health, json!({"status": "ok", "version": env!("CARGO_PKG_VERSION")}));
 }
 
@@ -147,16 +147,16 @@ async fn a_database_that_cannot_grow_is_an_error_and_no_crash() {
     limited.args(["-c", "trap '' XFSZ; ulimit -f 1024; exec \"$@\"", "sh"]);
     limited.arg(usual.as_std().get_program()).args(usual.as_std().get_args());
     limited.stdin(Stdio::null());
-    let server = Binary::of(limited).await;
+    let server = Binary::spawn(limited).await;
     let text = "word ".repeat(20_000);
     let path = format!("/v1/runner/{ECHO}/conversation");
     let mut refused = false;
     for _ in 0..30 {
-        let status = server.post(&path, &said(&text)).send().await.unwrap().status().as_u16();
+        let status = server.post(&path, &text_body(&text)).send().await.unwrap().status().as_u16();
         refused |= status == 500;
         assert!([200, 500].contains(&status), "{status}");
     }
     assert!(refused, "the file has grown beyond its limit");
-    server.echo("Hi").await;
+    server.run_echo("Hi").await;
     server.stop().await;
 }

@@ -4,7 +4,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{CONVERSATION, DEPLOYMENT, ECHO, JSON, TestApp, going_on, said};
+use crate::support::{CONVERSATION, DEPLOYMENT, ECHO, JSON, TestApp, continue_body, text_body};
 
 async fn seeded(seed: u64) -> TestApp {
     TestApp::with(move |config| config.seed = seed).await
@@ -19,11 +19,15 @@ async fn dialogue(app: &TestApp, key: &str, between: impl AsyncFn()) -> Vec<(Str
     for step in 0..9 {
         between().await;
         let (method, path, body) = match step {
-            0 => (Method::POST, format!("/v1/runner/{DEPLOYMENT}"), Some(said("Tell me"))),
-            1 | 3 => (Method::POST, start.clone(), Some(said("Tell me more"))),
-            2 => (Method::POST, start.clone(), Some(going_on(CONVERSATION, "And now?"))),
-            4 => (Method::POST, start.clone(), Some(going_on(&conversation, "Go on"))),
-            5 => (Method::POST, format!("{start}/stream"), Some(going_on(&conversation, "And on"))),
+            0 => (Method::POST, format!("/v1/runner/{DEPLOYMENT}"), Some(text_body("Tell me"))),
+            1 | 3 => (Method::POST, start.clone(), Some(text_body("Tell me more"))),
+            2 => (Method::POST, start.clone(), Some(continue_body(CONVERSATION, "And now?"))),
+            4 => (Method::POST, start.clone(), Some(continue_body(&conversation, "Go on"))),
+            5 => (
+                Method::POST,
+                format!("{start}/stream"),
+                Some(continue_body(&conversation, "And on")),
+            ),
             6 => (Method::POST, format!("/v1/runner/{JSON}"), Some(json!({}))),
             7 => (Method::GET, format!("/v1/runner/conversation/{conversation}/messages"), None),
             _ => (Method::GET, "/v1/runner/conversations".to_owned(), None),
@@ -32,7 +36,7 @@ async fn dialogue(app: &TestApp, key: &str, between: impl AsyncFn()) -> Vec<(Str
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let answer = request.send().await;
+        let answer = request.await;
         if step == 3 {
             answer.good()["conversation_id"].as_str().unwrap().clone_into(&mut conversation);
         }
@@ -58,11 +62,11 @@ async fn what_other_accounts_do_in_between_changes_nothing() {
     let others = async || {
         for key in ["free_api_key", "broke_api_key"] {
             let request = || busy.request(Method::POST, &path).key(key);
-            request().json(&said("Hello")).send().await.good();
-            request().json(&json!({})).send().await;
+            request().json(&text_body("Hello")).await.good();
+            request().json(&json!({})).await;
         }
         let stranger = busy.request(Method::POST, &path).key("wrong");
-        assert_eq!(stranger.json(&said("Hi")).send().await.status, 401);
+        assert_eq!(stranger.json(&text_body("Hi")).await.status, 401);
     };
     let undisturbed = dialogue(&quiet, "YOUR_API_KEY", nothing).await;
     assert_eq!(dialogue(&busy, "YOUR_API_KEY", others).await, undisturbed);
@@ -72,11 +76,10 @@ async fn what_other_accounts_do_in_between_changes_nothing() {
 async fn another_seed_or_account_gives_other_ids() {
     let ids = async |app: &TestApp, key: &str| {
         let path = format!("/v1/runner/{ECHO}/conversation");
-        let answer =
-            app.request(Method::POST, &path).key(key).json(&said("Hi")).send().await.good();
+        let answer = app.request(Method::POST, &path).key(key).json(&text_body("Hi")).await.good();
         let id = answer["conversation_id"].as_str().unwrap().to_owned();
         let path = format!("/v1/runner/conversation/{id}/messages");
-        let messages = app.request(Method::GET, &path).key(key).send().await.good();
+        let messages = app.request(Method::GET, &path).key(key).await.good();
         let message = messages["items"][0]["id"].as_str().unwrap().to_owned();
         [id, message, answer["request_id"].as_str().unwrap().to_owned()]
     };
@@ -94,13 +97,20 @@ async fn another_seed_or_account_gives_other_ids() {
 #[tokio::test]
 async fn an_id_depends_on_its_own_kind_alone() {
     let (one, two) = (seeded(7).await, seeded(7).await);
-    two.run(ECHO, "only a request id is drawn").await.good();
-    two.go_on(DEPLOYMENT, CONVERSATION, "only message ids are drawn").await.good();
-    let conversations: [String; 2] =
-        [one.start_conversation(ECHO, "Hi").await, two.start_conversation(ECHO, "Hi").await];
+    two.runner().run(ECHO, "only a request id is drawn").await.good();
+    two.runner()
+        .continue_conversation(DEPLOYMENT, CONVERSATION, "only message ids are drawn")
+        .await
+        .good();
+    let conversations: [String; 2] = [
+        one.runner().start_conversation(ECHO, "Hi").await.conversation_id(),
+        two.runner().start_conversation(ECHO, "Hi").await.conversation_id(),
+    ];
     assert_eq!(conversations[0], conversations[1]);
-    let messages: [Vec<Value>; 2] =
-        [one.messages(&conversations[0]).await, two.messages(&conversations[1]).await];
+    let messages: [Vec<Value>; 2] = [
+        one.runner().messages(&conversations[0]).await,
+        two.runner().messages(&conversations[1]).await,
+    ];
     assert_ne!(messages[0][0]["id"], messages[1][0]["id"]);
 }
 
@@ -108,8 +118,8 @@ async fn an_id_depends_on_its_own_kind_alone() {
 async fn a_request_id_of_the_clients_own_is_not_counted() {
     let (one, two) = (seeded(7).await, seeded(7).await);
     let request = two.request(Method::POST, &format!("/v1/runner/{ECHO}")).key("YOUR_API_KEY");
-    request.header("x-request-id", "mine").json(&said("Hi")).send().await.good();
-    let ids = [one.run(ECHO, "Hi").await, two.run(ECHO, "Hi").await]
+    request.header("x-request-id", "mine").json(&text_body("Hi")).await.good();
+    let ids = [one.runner().run(ECHO, "Hi").await, two.runner().run(ECHO, "Hi").await]
         .map(|answer| answer.header("x-request-id").unwrap().to_owned());
     assert_eq!(ids[0], ids[1]);
 }
@@ -120,17 +130,17 @@ async fn ids_go_on_after_a_restart() {
     let url = format!("sqlite://{}", folder.path().join("test.db").display());
     let start = || TestApp::with(|config| config.database.clone_from(&url));
     let app = start().await;
-    let before = app.start_conversation(ECHO, "Hi").await;
-    let first = app.messages(&before).await;
+    let before = app.runner().start_conversation(ECHO, "Hi").await.conversation_id();
+    let first = app.runner().messages(&before).await;
     app.stop().await;
     let app = start().await;
-    let after = app.start_conversation(ECHO, "Hi").await;
+    let after = app.runner().start_conversation(ECHO, "Hi").await.conversation_id();
     assert_ne!(before, after);
-    assert_eq!(app.messages(&before).await, first);
-    let second = app.messages(&after).await;
+    assert_eq!(app.runner().messages(&before).await, first);
+    let second = app.runner().messages(&after).await;
     assert!(first.iter().all(|old| second.iter().all(|new| old["id"] != new["id"])));
     let expected = [after.as_str(), &before, CONVERSATION];
-    assert_eq!(app.listed("/v1/runner/conversations").await, expected);
+    assert_eq!(app.runner().conversation_ids("").await, expected);
 }
 
 #[test]

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::support::binary::Binary;
-use crate::support::limit::within;
-use crate::support::said;
+use crate::support::text_body;
+use crate::support::timeout::within;
 
 const CLIENTS: usize = 6;
 /// Turns that are acknowledged, by all clients together, before the server is killed.
@@ -35,7 +35,7 @@ async fn talk(
     let mut told = Told::default();
     for turn in 0.. {
         let text = format!("client {name} says {turn}");
-        let mut body = said(&text);
+        let mut body = text_body(&text);
         if let Some(id) = &told.conversation {
             body["conversation_id"] = json!(id);
         }
@@ -68,7 +68,7 @@ async fn kill_9_under_write_load_loses_no_acknowledged_turn() {
         .collect();
     within("the turns", enough.notified()).await;
     server.signal(Signal::KILL);
-    let (status, _) = server.ended().await;
+    let (status, _) = server.wait_for_exit().await;
     assert_eq!(status.code(), None, "killed");
 
     let server = Binary::on_file(&file, &[]).await;
@@ -118,9 +118,9 @@ async fn data_survive_a_restart_and_ids_go_on_without_collision() {
         if round > 0 {
             assert_eq!(everything(&server).await, before);
         }
-        let started = server.say(None, "hello").await;
+        let started = server.echo_conversation(None, "hello").await;
         let id = started["conversation_id"].as_str().unwrap().to_owned();
-        server.say(Some(&id), "again").await;
+        server.echo_conversation(Some(&id), "again").await;
         assert!(conversations.insert(id), "a new id");
         before = everything(&server).await;
         let ids: Vec<&Value> = before[1..]
@@ -149,8 +149,8 @@ async fn a_database_in_memory_leaves_nothing_behind() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = crate::support::binary::command(&["--port", "0"]);
     command.env("MYNAH_DATABASE", "sqlite::memory:").current_dir(folder.path());
-    let server = Binary::of(command).await;
-    server.say(None, "hello").await;
+    let server = Binary::spawn(command).await;
+    server.echo_conversation(None, "hello").await;
     server.stop().await;
     assert_eq!(files(folder.path()), Vec::<String>::new());
 }
@@ -160,7 +160,7 @@ async fn without_options_data_are_kept_in_mynah_db_in_the_current_folder() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = crate::support::binary::command(&["--port", "0"]);
     command.current_dir(folder.path());
-    let server = Binary::of(command).await;
+    let server = Binary::spawn(command).await;
     let place =
         format!("sqlite://mynah.db in {}\n", folder.path().canonicalize().unwrap().display());
     assert!(server.banner.contains(&place), "{}", server.banner);

@@ -7,16 +7,16 @@ use mynah::http::apis::control::ControlAccess;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::raw::Raw;
-use crate::support::{KEY, TestApp, said};
+use crate::support::raw::RawConnection;
+use crate::support::{KEY, TestApp, text_body};
 
 const ACCOUNTS: &str = "/_mynah/accounts";
 
 /// The answer to a head as it is, without a body: status, header lines, body.
 async fn asked(app: &TestApp, head: &str) -> (u16, Vec<String>, Value) {
-    let mut raw = Raw::connect(app.address).await;
+    let mut raw = RawConnection::connect(app.address).await;
     raw.send(format!("{head}\r\n").as_bytes()).await;
-    let (status, headers, body) = raw.answer().await;
+    let (status, headers, body) = raw.response().await;
     (status, headers, serde_json::from_str(&body).unwrap_or_default())
 }
 
@@ -80,7 +80,7 @@ async fn a_head_that_is_no_request_or_too_large_is_refused_with_id_and_envelope(
             assert_eq!(body, json!({ "error": error }), "{start}");
         }
     }
-    let metrics = app.request(Method::GET, "/_mynah/metrics").send().await.body;
+    let metrics = app.control().metrics().await.body;
     for status in [400, 414, 431] {
         let counted = format!("method=\"GET\",route=\"-\",status=\"{status}\"");
         assert!(metrics.contains(&counted), "{counted}");
@@ -90,11 +90,11 @@ async fn a_head_that_is_no_request_or_too_large_is_refused_with_id_and_envelope(
 #[tokio::test]
 async fn a_connection_is_usable_after_a_wrong_host() {
     let app = TestApp::start().await;
-    let mut raw = Raw::connect(app.address).await;
+    let mut raw = RawConnection::connect(app.address).await;
     raw.send(b"GET /_mynah/health HTTP/1.1\r\n\r\n").await;
-    assert_eq!(raw.answer().await.0, 400);
-    raw.post("/v1/runner/ECHO_DEPLOYMENT_ID", &said("Hi")).await;
-    assert_eq!(raw.answer().await.0, 200);
+    assert_eq!(raw.response().await.0, 400);
+    raw.post("/v1/runner/ECHO_DEPLOYMENT_ID", &text_body("Hi")).await;
+    assert_eq!(raw.response().await.0, 200);
 }
 
 #[tokio::test]
@@ -172,5 +172,5 @@ async fn with_a_token_the_control_plane_may_be_reached_through_a_proxy() {
     let token = ControlAccess::Token(Arc::from("sesame"));
     let app = TestApp::with(|config| config.control = token).await;
     let ask = app.request(Method::GET, ACCOUNTS).header("x-forwarded-for", "203.0.113.7");
-    assert_eq!(ask.header("authorization", "Bearer sesame").send().await.status, 200);
+    assert_eq!(ask.header("authorization", "Bearer sesame").await.status, 200);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{DEPLOYMENT, ECHO, TestApp, going_on, said};
+use crate::support::{DEPLOYMENT, ECHO, TestApp, continue_body, text_body};
 
 /// Longer than what is read along with others.
 const LONG: usize = 20 * 1024;
@@ -19,7 +19,7 @@ async fn characters(app: &TestApp, method: Method, path: &str, body: Option<&Val
         Some(body) => request.json(body),
         None => request,
     };
-    let answer = request.send().await;
+    let answer = request.await;
     assert!(answer.status.is_success(), "{}", answer.body);
     answer.json()
 }
@@ -98,7 +98,7 @@ async fn a_page_shows_long_texts_where_they_belong() {
     let path = format!("/v1/runner/{ECHO}/conversation");
     let label = "x".repeat(4096);
     for value in ["a", &label, "b"] {
-        let mut body = said("Hi");
+        let mut body = text_body("Hi");
         body["meta"] = json!({"label": value, "a": label, "b": label, "c": label, "d": label});
         app.post(&path, &body).await.good();
     }
@@ -106,9 +106,10 @@ async fn a_page_shows_long_texts_where_they_belong() {
     assert_eq!(page["items"][0]["meta"]["label"], "b");
     assert_eq!(page["items"][1]["meta"]["label"], label);
     assert_eq!((&page["total"], &page["has_more"]), (&json!(3), &json!(true)));
-    let id = app.start_conversation(ECHO, &long).await;
-    app.go_on(ECHO, &id, "short").await.good();
-    let shown: Vec<_> = app.messages(&id).await.iter().map(|it| it["content"].clone()).collect();
+    let id = app.runner().start_conversation(ECHO, &long).await.conversation_id();
+    app.runner().continue_conversation(ECHO, &id, "short").await.good();
+    let shown: Vec<_> =
+        app.runner().messages(&id).await.iter().map(|it| it["content"].clone()).collect();
     assert_eq!(shown, [json!(long), json!(long), json!("short"), json!("short")]);
 }
 
@@ -117,17 +118,17 @@ async fn a_model_is_shown_long_messages_and_variables_and_a_long_history() {
     let app = TestApp::start().await;
     let long = "x".repeat(LONG);
     let path = format!("/v1/runner/{DEPLOYMENT}/conversation");
-    let mut body = said(&long);
+    let mut body = text_body(&long);
     body["variables"] = json!({"customer_name": long});
     let id = app.post(&path, &body).await.good()["conversation_id"].as_str().unwrap().to_owned();
     for nth in 0..70 {
-        app.go_on(DEPLOYMENT, &id, &nth.to_string()).await.good();
+        app.runner().continue_conversation(DEPLOYMENT, &id, &nth.to_string()).await.good();
     }
-    let mut body = going_on(&id, "last");
+    let mut body = continue_body(&id, "last");
     body["history_limit"] = json!(1000);
     app.post(&path, &body).await.good();
     let path = "/_mynah/accounts/demo/requests?limit=1";
-    let journal = app.request(Method::GET, path).send().await.good();
+    let journal = app.request(Method::GET, path).await.good();
     let model = &journal["requests"][0]["model"];
     let history = model["history"].as_array().unwrap();
     assert_eq!(history.len(), 142);

@@ -8,8 +8,8 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 
 use crate::support::binary::Binary;
-use crate::support::raw::{Next, Raw};
-use crate::support::{ECHO, KEY, said};
+use crate::support::raw::{RawConnection, chunk};
+use crate::support::{ECHO, KEY, text_body};
 
 const MIB: usize = 1024 * 1024;
 
@@ -24,10 +24,10 @@ fn peak(server: &Binary) -> u64 {
 async fn a_long_stream_holds_little_more_than_its_text() {
     let server = Binary::start(&["--pace", "1000"]).await;
     let before = peak(&server);
-    let mut raw = Raw::connect(server.address).await;
-    raw.post(&format!("/v1/runner/{ECHO}/stream"), &said(&"a ".repeat(2 * MIB))).await;
+    let mut raw = RawConnection::connect(server.address).await;
+    raw.post(&format!("/v1/runner/{ECHO}/stream"), &text_body(&"a ".repeat(2 * MIB))).await;
     assert_eq!(raw.head().await.0, 200);
-    assert_eq!(raw.next().await, Next::Chunk("a ".to_owned()));
+    assert_eq!(raw.next_event().await, chunk("a "));
     let grown = peak(&server) - before;
     // Cut all at once, its words took 120 MiB.
     assert!(grown < 40, "4 MiB of text took {grown} MiB");
@@ -64,7 +64,7 @@ async fn twelve_hostile_bodies_at_once_take_less_than_half_a_gigabyte() {
 #[tokio::test]
 async fn large_messages_at_once_wait_their_turn() {
     let server = Binary::start(&[]).await;
-    let mut body = said("Hi");
+    let mut body = text_body("Hi");
     body["variables"] = serde_json::json!({"x": "x".repeat(9 * MIB)});
     let body = bytes::Bytes::from(body.to_string());
     let send = |_| {
@@ -84,7 +84,7 @@ async fn a_list_reads_no_variables() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("kept.db");
     let server = Binary::on_file(&file, &[]).await;
-    let mut body = said("Hi");
+    let mut body = text_body("Hi");
     body["variables"] = serde_json::json!({"x": "x".repeat(9 * MIB)});
     for _ in 0..4 {
         let post = server.client.post(server.url("/v1/runner/YOUR_DEPLOYMENT_ID/conversation"));
@@ -92,7 +92,7 @@ async fn a_list_reads_no_variables() {
         assert_eq!(answer.status(), 200);
     }
     server.signal(Signal::KILL);
-    server.ended().await;
+    server.wait_for_exit().await;
 
     let server = Binary::on_file(&file, &[]).await;
     let before = peak(&server);

@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use crate::support::binary::{Binary, command, file_url};
-use crate::support::raw::{Next, Raw};
-use crate::support::said;
+use crate::support::raw::{RawConnection, StreamEvent, chunk};
+use crate::support::text_body;
 
 // The log.
 
 /// Sends what a log must not repeat; gives the requests' lines.
 async fn confidences(server: &mut Binary) -> Vec<String> {
-    let body = said("sesame in the body");
+    let body = text_body("sesame in the body");
     let run = server.post("/v1/runner/ECHO_DEPLOYMENT_ID", &body).send().await.unwrap();
     assert_eq!(run.status(), 200);
     let mut lines = vec![server.request_line().await];
@@ -72,7 +72,7 @@ async fn the_log_in_json_has_the_same_fields() {
 #[tokio::test]
 async fn a_request_whose_client_leaves_before_the_answer_has_its_line() {
     let mut server = Binary::start(&[]).await;
-    let mut raw = Raw::connect(server.address).await;
+    let mut raw = RawConnection::connect(server.address).await;
     // The body never comes to its end.
     raw.send(
         b"POST /v1/runner/ECHO_DEPLOYMENT_ID HTTP/1.1\r\nhost: mynah\r\nx-api-key: YOUR_API_KEY\r\n\
@@ -98,8 +98,8 @@ async fn a_streams_line_is_written_at_its_end_with_how_long_it_took_and_how_it_e
     let stream = "/v1/runner/ECHO_DEPLOYMENT_ID/stream";
     let faults = server.url("/_mynah/accounts/demo/faults");
 
-    let mut raw = Raw::connect(server.address).await;
-    raw.post(stream, &said("one two three")).await;
+    let mut raw = RawConnection::connect(server.address).await;
+    raw.post(stream, &text_body("one two three")).await;
     assert_eq!(raw.stream().await, ["one ", "two ", "three"]);
     let whole: Value = serde_json::from_str(&server.request_line().await).unwrap();
     assert_eq!((field(&whole, "status"), field(&whole, "end")), (&json!(200), &json!("whole")));
@@ -111,7 +111,7 @@ async fn a_streams_line_is_written_at_its_end_with_how_long_it_took_and_how_it_e
     let fault = json!({"times": 1, "effect": {"break_after": 1}});
     server.client.post(&faults).json(&fault).send().await.unwrap();
     server.request_line().await;
-    raw.post(stream, &said("one two three")).await;
+    raw.post(stream, &text_body("one two three")).await;
     assert_eq!(raw.head().await.0, 200);
     let broken: Value = serde_json::from_str(&server.request_line().await).unwrap();
     assert_eq!((field(&broken, "end"), field(&broken, "bytes")), (&json!("broken"), &json!(4)));
@@ -119,15 +119,15 @@ async fn a_streams_line_is_written_at_its_end_with_how_long_it_took_and_how_it_e
     let fault = json!({"times": 1, "effect": {"stall_after": 1}});
     server.client.post(&faults).json(&fault).send().await.unwrap();
     server.request_line().await;
-    let mut raw = Raw::connect(server.address).await;
-    raw.post(stream, &said("one two three")).await;
+    let mut raw = RawConnection::connect(server.address).await;
+    raw.post(stream, &text_body("one two three")).await;
     assert_eq!(raw.head().await.0, 200);
-    assert_eq!(raw.next().await, Next::Chunk("one ".to_owned()));
+    assert_eq!(raw.next_event().await, chunk("one "));
     drop(raw);
     let left: Value = serde_json::from_str(&server.request_line().await).unwrap();
     assert_eq!((field(&left, "end"), field(&left, "chunks")), (&json!("client_left"), &json!(1)));
 
-    server.echo("in one piece").await;
+    server.run_echo("in one piece").await;
     let whole: Value = serde_json::from_str(&server.request_line().await).unwrap();
     assert_eq!(whole.get("end"), None, "only streams have an end: {whole}");
     assert!(server.stop().await.iter().all(|line| !line.contains("request_id")), "a line each");
@@ -147,7 +147,7 @@ async fn what_was_asked_for_and_what_clients_do_wrong_is_no_error_of_the_server(
         server.client.post(&faults).json(&fault).send().await.unwrap();
         let path = "/v1/runner/ECHO_DEPLOYMENT_ID/stream";
         let path = if fault["effect"].get("body").is_some() { &path[..29] } else { path };
-        if let Ok(answer) = server.post(path, &said("one two")).send().await {
+        if let Ok(answer) = server.post(path, &text_body("one two")).send().await {
             let _ = answer.text().await;
         }
     }
@@ -160,7 +160,7 @@ async fn what_was_asked_for_and_what_clients_do_wrong_is_no_error_of_the_server(
     server.client.post(reset).json(&json!({})).send().await.unwrap();
     drop(raw);
     server.post("/v1/runner/ECHO_DEPLOYMENT_ID", &json!({})).send().await.unwrap();
-    server.echo("and then all is well").await;
+    server.run_echo("and then all is well").await;
     let lines = server.stop().await;
     assert!(lines.iter().all(|line| !line.contains("ERROR")), "{lines:?}");
 }
@@ -171,9 +171,9 @@ async fn a_log_that_nobody_reads_any_more_disturbs_nothing() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     command.stderr(writer);
-    let server = Binary::of(command).await;
+    let server = Binary::spawn(command).await;
     for _ in 0..3 {
-        assert_eq!(server.echo("hello").await["content"], "hello");
+        assert_eq!(server.run_echo("hello").await["content"], "hello");
     }
 }
 
@@ -182,19 +182,26 @@ async fn a_log_that_nobody_reads_any_more_disturbs_nothing() {
 const STREAM: &str = "/v1/runner/ECHO_DEPLOYMENT_ID/conversation/stream";
 
 /// A server on `file`, a conversation in it, and a stream that has begun to answer `text`.
-async fn streaming(file: &std::path::Path, pace: &str, text: &str) -> (Binary, String, Raw) {
+async fn streaming(
+    file: &std::path::Path,
+    pace: &str,
+    text: &str,
+) -> (Binary, String, RawConnection) {
     let server = Binary::on_file(file, &["--pace", pace]).await;
     begin_stream(server, text).await
 }
 
-async fn begin_stream(server: Binary, text: &str) -> (Binary, String, Raw) {
-    let id = server.say(None, "hello").await["conversation_id"].as_str().unwrap().to_owned();
-    let mut body = said(text);
+async fn begin_stream(server: Binary, text: &str) -> (Binary, String, RawConnection) {
+    let id = server.echo_conversation(None, "hello").await["conversation_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let mut body = text_body(text);
     body["conversation_id"] = json!(id);
-    let mut raw = Raw::connect(server.address).await;
+    let mut raw = RawConnection::connect(server.address).await;
     raw.post(STREAM, &body).await;
     assert_eq!(raw.head().await.0, 200);
-    assert_eq!(raw.next().await, Next::Chunk("one ".to_owned()));
+    assert_eq!(raw.next_event().await, chunk("one "));
     (server, id, raw)
 }
 
@@ -213,10 +220,10 @@ async fn ends_well_in_the_middle_of_a_stream(signal: Signal) {
     let refused = TcpStream::connect(address).await.unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     for word in ["two ", "three ", "four"] {
-        assert_eq!(raw.next().await, Next::Chunk(word.to_owned()));
+        assert_eq!(raw.next_event().await, StreamEvent::Chunk(word.to_owned()));
     }
-    assert_eq!(raw.next().await, Next::End);
-    let (status, lines) = server.ended().await;
+    assert_eq!(raw.next_event().await, StreamEvent::End);
+    let (status, lines) = server.wait_for_exit().await;
     assert_eq!(status.code(), Some(0), "{lines:?}");
 
     let server = Binary::on_file(&file, &[]).await;
@@ -249,10 +256,11 @@ async fn a_stream_that_takes_longer_than_grace_is_cut_off_and_stored_as_aborted(
         } else {
             command.args(["--grace", "1"]);
         }
-        let (server, id, mut raw) = begin_stream(Binary::of(command).await, "one two three").await;
+        let (server, id, mut raw) =
+            begin_stream(Binary::spawn(command).await, "one two three").await;
         server.signal(Signal::TERM);
-        assert_eq!(raw.next().await, Next::Broken, "no clean end");
-        let (status, lines) = server.ended().await;
+        assert_eq!(raw.next_event().await, StreamEvent::Broken, "no clean end");
+        let (status, lines) = server.wait_for_exit().await;
         assert_eq!(status.code(), Some(0), "{lines:?}");
 
         let server = Binary::on_file(&file, &[]).await;
@@ -267,9 +275,9 @@ async fn a_stream_that_takes_longer_than_grace_is_cut_off_and_stored_as_aborted(
 #[tokio::test]
 async fn idle_connections_do_not_hold_up_the_end() {
     let mut server = Binary::start(&["--grace", "3600"]).await;
-    let silent = Raw::connect(server.address).await;
+    let silent = RawConnection::connect(server.address).await;
     // The client keeps this connection for its next request.
-    server.echo("hello").await;
+    server.run_echo("hello").await;
     server.request_line().await;
     server.stop().await;
     drop(silent);

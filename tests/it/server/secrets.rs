@@ -8,9 +8,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::binary::Binary;
-use crate::support::{ECHO, KEY, TestApp, said};
+use crate::support::{ECHO, KEY, TestApp, text_body};
 
-const JOURNAL: &str = "/_mynah/accounts/demo/requests";
 const TOKEN: &str = "sesame-token";
 /// The key of another account than the one whose journal is read.
 const FREE: &str = "free_api_key";
@@ -19,25 +18,22 @@ async fn app_with_token() -> TestApp {
     TestApp::with(|config| config.control = ControlAccess::Token(Arc::from(TOKEN))).await
 }
 
-/// The demo account's journal, as text and as JSON.
-async fn journal(app: &TestApp) -> (String, Value) {
-    let journal = app.request(Method::GET, JOURNAL).header("authorization", "Bearer sesame-token");
-    let answer = journal.send().await;
+/// The demo account's request log, as text and as JSON.
+async fn request_log(app: &TestApp) -> (String, Value) {
+    let answer = app.demo().requests("").bearer(TOKEN).await;
     (answer.body.clone(), answer.good())
 }
 
 #[tokio::test]
 async fn a_request_id_with_a_key_or_the_token_in_it_is_replaced() {
     let app = app_with_token().await;
-    let run = format!("/v1/runner/{ECHO}");
     for id in [KEY, FREE, TOKEN, "trace/free_api_key", "YOUR%5FAPI_KEY", "id=sesame%2dtoken"] {
-        let request = app.request(Method::POST, &run).key(KEY).header("x-request-id", id);
-        let answer = request.json(&said("Hi")).send().await;
+        let answer = app.runner().run(ECHO, "Hi").header("x-request-id", id).await;
         let given = answer.header("x-request-id").unwrap();
         assert!(given.starts_with("req_"), "{id} became {given}");
     }
-    let own = app.request(Method::POST, &run).key(KEY).header("x-request-id", "your_api_keys");
-    assert_eq!(own.json(&said("Hi")).send().await.header("x-request-id"), Some("your_api_keys"));
+    let own = app.runner().run(ECHO, "Hi").header("x-request-id", "your_api_keys").await;
+    assert_eq!(own.header("x-request-id"), Some("your_api_keys"));
 }
 
 #[tokio::test]
@@ -54,7 +50,7 @@ async fn keys_in_urls_and_headers_are_blanked_in_the_journal() {
         "/v1/runner/free_api_key/conversations".to_owned(),
         "/v1/runner/free%5Fapi_key/nothing".to_owned(),
     ] {
-        app.request(Method::GET, &path).key(KEY).send().await;
+        app.request(Method::GET, &path).key(KEY).await;
     }
     let request = app.request(Method::POST, &format!("/v1/runner/{ECHO}")).key(KEY);
     let request = ["api-key", "x-goog-api-key", "proxy-authorization", "cookie"]
@@ -62,8 +58,8 @@ async fn keys_in_urls_and_headers_are_blanked_in_the_journal() {
         .fold(request, |request, name| request.header(name, "not_known_here"));
     let request = request.header("referer", "https://app.example/?key=free%5Fapi_key");
     let request = request.header("x-forwarded-authorization", format!("Bearer {TOKEN}"));
-    request.json(&said("about free_api_key")).send().await.good();
-    let (text, shown) = journal(&app).await;
+    request.json(&text_body("about free_api_key")).await.good();
+    let (text, shown) = request_log(&app).await;
     for secret in [KEY, "YOUR%5F", "YOUR%255F", "free%5F", TOKEN, "sesame%2D", "not_known_here"] {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
@@ -73,14 +69,14 @@ async fn keys_in_urls_and_headers_are_blanked_in_the_journal() {
     assert_eq!(entries[7]["path"], "/v1/runner/[redacted]/conversations");
     let last = entries.last().unwrap();
     assert_eq!(last["headers"]["referer"], "https://app.example/?key=[redacted]");
-    assert_eq!(last["body"], said("about free_api_key"), "bodies are what was said");
+    assert_eq!(last["body"], text_body("about free_api_key"), "bodies are what was said");
 }
 
 #[tokio::test]
 async fn labels_called_key_or_token_are_shown_where_they_hold_none() {
     let app = TestApp::start().await;
-    app.get("/v1/runner/conversations?key=blue&token=7").await.good();
-    let shown = app.request(Method::GET, JOURNAL).send().await.good();
+    app.runner().list_conversations("?key=blue&token=7").await.good();
+    let shown = app.demo().requests("").await.good();
     assert_eq!(shown["requests"][0]["query"], "key=blue&token=7");
 }
 

@@ -9,9 +9,9 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Command;
 
 use crate::support::binary::{Binary, command};
-use crate::support::limit::within;
 use crate::support::process;
-use crate::support::said;
+use crate::support::text_body;
+use crate::support::timeout::within;
 
 /// The writing end of a pipe that is full and that nobody reads, as long as the reading end is kept.
 fn full_pipe() -> (PipeReader, Stdio) {
@@ -41,9 +41,9 @@ async fn sigterm_ends_a_server_of_which_every_thread_stands_still() {
     let (_reader, log) = full_pipe();
     let mut stalled = command(&IN_MEMORY);
     stalled.stderr(log);
-    let server = Binary::of(stalled).await;
+    let server = Binary::spawn(stalled).await;
     server.signal(Signal::TERM);
-    let (status, _) = server.ended().await;
+    let (status, _) = server.wait_for_exit().await;
     assert_eq!(status.code(), Some(1));
 }
 
@@ -53,7 +53,7 @@ async fn sigterm_ends_a_server_that_has_nobody_to_print_its_banner_to() {
     let mut server = command(&IN_MEMORY);
     let mut server = server.stdout(banner).stderr(Stdio::null()).spawn().unwrap();
     signal(server.id().unwrap(), Signal::TERM);
-    let status = process::ended(&mut server).await;
+    let status = process::wait_for_exit(&mut server).await;
     // It may end before it listens for the signal.
     assert!(status.code() == Some(1) || status.signal() == Some(15), "{status}");
 }
@@ -63,12 +63,12 @@ async fn a_second_signal_ends_the_server_at_once_whatever_the_grace() {
     for (second, code) in [(Signal::TERM, 128 + 15), (Signal::INT, 128 + 2)] {
         let mut server = Binary::start(&["--grace", "3600", "--pace", "3600000"]).await;
         let path = "/v1/runner/ECHO_DEPLOYMENT_ID/stream";
-        let mut stream = server.post(path, &said("one two")).send().await.unwrap();
+        let mut stream = server.post(path, &text_body("one two")).send().await.unwrap();
         assert_eq!(stream.chunk().await.unwrap().unwrap(), "one ");
         server.signal(Signal::TERM);
         while !server.log_line().await.contains("stopping") {}
         server.signal(second);
-        let (status, _) = server.ended().await;
+        let (status, _) = server.wait_for_exit().await;
         assert_eq!(status.code(), Some(code));
     }
 }
@@ -77,7 +77,7 @@ async fn a_second_signal_ends_the_server_at_once_whatever_the_grace() {
 async fn connections_that_are_busy_after_the_grace_are_cut_off_and_the_server_ends_well() {
     let server = Binary::start(&["--grace", "0", "--pace", "3600000"]).await;
     let path = "/v1/runner/ECHO_DEPLOYMENT_ID/stream";
-    let mut stream = server.post(path, &said("one two")).send().await.unwrap();
+    let mut stream = server.post(path, &text_body("one two")).send().await.unwrap();
     assert_eq!(stream.chunk().await.unwrap().unwrap(), "one ");
     let lines = server.stop().await;
     assert!(lines.iter().any(|line| line.contains("are cut off")), "{lines:?}");

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{DEPLOYMENT, ECHO, TestApp, going_on, said};
+use crate::support::{DEPLOYMENT, ECHO, TestApp, continue_body, text_body};
 
 fn tokens(answer: &Value) -> (u64, u64) {
     (answer["input_tokens"].as_u64().unwrap(), answer["output_tokens"].as_u64().unwrap())
@@ -46,16 +46,16 @@ async fn input_and_output_are_counted_by_the_tokenizer() {
         [("hello world", 2), ("antidisestablishmentarianism", 6), ("Привет, мир!", 5)]
     {
         assert_eq!(o200k::count(text), count, "{text}");
-        assert_eq!(tokens(&app.run(ECHO, text).await.good()), (count, count));
+        assert_eq!(tokens(&app.runner().run(ECHO, text).await.good()), (count, count));
     }
 }
 
 #[tokio::test]
 async fn instructions_count_after_substitution() {
     let app = brief().await;
-    let answer = app.post("/v1/runner/BRIEF", &to_the_world(said("a"))).await.good();
+    let answer = app.post("/v1/runner/BRIEF", &to_the_world(text_body("a"))).await.good();
     assert_eq!(tokens(&answer), (2 + 1, 4));
-    let blank = app.run("BRIEF", "a").await.good();
+    let blank = app.runner().run("BRIEF", "a").await.good();
     assert_eq!(tokens(&blank), (o200k::count("hello ") + 1, 4));
 }
 
@@ -67,7 +67,7 @@ async fn input_is_the_plain_sum_of_each_texts_tokens() {
     let body = json!({"content": [text("hel"), text("lo")]});
     let expected = o200k::count("hel") + o200k::count("lo");
     assert_ne!(expected, o200k::count("hello"));
-    let answer = app.post(&format!("/v1/runner/{ECHO}"), &body).await.good();
+    let answer = app.runner().run(ECHO, &body).await.good();
     assert_eq!(tokens(&answer).0, expected);
 }
 
@@ -79,7 +79,7 @@ async fn a_file_part_counts_256() {
         let file = json!({"type": kind, "mime_type": "a/b", "file_uri": uri});
         let mut content = vec![file; count];
         content.push(json!({"type": "text", "text": "hello world"}));
-        let answer = app.post(&format!("/v1/runner/{ECHO}"), &json!({"content": content})).await;
+        let answer = app.runner().run(ECHO, json!({"content": content})).await;
         assert_eq!(tokens(&answer.good()).0, 256 * u64::try_from(count).unwrap() + 2);
     }
 }
@@ -88,16 +88,16 @@ async fn a_file_part_counts_256() {
 async fn the_history_sent_counts_and_no_more_of_it() {
     let app = brief().await;
     let path = "/v1/runner/BRIEF/conversation";
-    let first = app.post(path, &to_the_world(said("a"))).await.good();
+    let first = app.post(path, &to_the_world(text_body("a"))).await.good();
     assert_eq!(tokens(&first), (2 + 1, 4));
     let id = first["conversation_id"].as_str().unwrap();
     // Each turn before adds its message and its answer: 1 + 4.
     for before in 1..=7 {
         let shown = before.min(5);
-        let further = app.go_on("BRIEF", id, "a").await.good();
+        let further = app.runner().continue_conversation("BRIEF", id, "a").await.good();
         assert_eq!(tokens(&further), (2 + 1 + shown * 5, 4));
     }
-    let mut body = going_on(id, "a");
+    let mut body = continue_body(id, "a");
     for (limit, shown) in [(0, 0), (1, 1), (3, 3), (1000, 11)] {
         body["history_limit"] = json!(limit);
         let further = app.post(path, &body).await.good();
@@ -115,14 +115,14 @@ async fn files_in_the_history_count_256_too() {
     let echoed = o200k::count("[url a/b https://e.org/a]");
     assert_eq!(tokens(&first).1, echoed);
     let id = first["conversation_id"].as_str().unwrap();
-    let second = app.go_on(ECHO, id, "hello world").await.good();
+    let second = app.runner().continue_conversation(ECHO, id, "hello world").await.good();
     assert_eq!(tokens(&second), (256 + echoed + 2, 2));
 }
 
 #[tokio::test]
 async fn a_structured_answer_counts_as_its_json_text() {
     let app = TestApp::start().await;
-    let answer = app.run("JSON_DEPLOYMENT_ID", "the sentiment").await.good();
+    let answer = app.runner().run("JSON_DEPLOYMENT_ID", "the sentiment").await.good();
     let text = r#"{"text":"the sentiment","sentiment":"positive","confidence":0.93}"#;
     assert_eq!(answer["content"].to_string(), text);
     assert_eq!(tokens(&answer).1, o200k::count(text));
@@ -131,8 +131,8 @@ async fn a_structured_answer_counts_as_its_json_text() {
 #[tokio::test]
 async fn a_rule_may_set_either_number() {
     let app = brief().await;
-    assert_eq!(tokens(&app.run("BRIEF", "thirteen").await.good()), (13, 4));
-    let zero = app.post("/v1/runner/BRIEF", &to_the_world(said("zero"))).await.good();
+    assert_eq!(tokens(&app.runner().run("BRIEF", "thirteen").await.good()), (13, 4));
+    let zero = app.post("/v1/runner/BRIEF", &to_the_world(text_body("zero"))).await.good();
     assert_eq!(tokens(&zero), (2 + o200k::count("zero"), 0));
 }
 
@@ -141,6 +141,6 @@ async fn the_default_deployments_instructions_are_counted() {
     let app = TestApp::start().await;
     let shown = "You are a friendly support assistant. The customer's name is . The customer's \
                  tier is . Answer in this tone: .";
-    let answer = app.run(DEPLOYMENT, "Hi").await.good();
+    let answer = app.runner().run(DEPLOYMENT, "Hi").await.good();
     assert_eq!(tokens(&answer), (o200k::count(shown) + 1, 7));
 }

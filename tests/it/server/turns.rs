@@ -1,10 +1,9 @@
 //! Turns are numbered: what a rule's `turn` and a request's `history_limit` count, in both APIs.
 
-use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, SqliteConnection};
 
-use crate::support::{CONVERSATION, DEPLOYMENT, TestApp, going_on};
+use crate::support::{CONVERSATION, DEPLOYMENT, TestApp, continue_body};
 
 /// Answers the number of the turn, and which rule was due by it.
 const TURNS: &str = r#"
@@ -27,23 +26,23 @@ async fn say(app: &TestApp, conversation: &str) -> String {
 async fn image(app: &TestApp, conversation: &str) {
     let image =
         json!({"prompt": "A hill", "sd_model_id": "sd_free", "conversation_id": conversation});
-    app.characters().post("/images", &image).await.created();
+    app.characters().create_image(&image).await.created();
 }
 
 async fn snapshot(app: &TestApp) -> Value {
-    app.request(Method::GET, "/_mynah/accounts/demo/snapshot").send().await.good()
+    app.demo().snapshot().await.good()
 }
 
 async fn restore(app: &TestApp, snapshot: &Value) -> reqwest::StatusCode {
-    let put = app.request(Method::PUT, "/_mynah/accounts/demo/snapshot").json(snapshot);
-    put.send().await.status
+    let put = app.demo().restore(snapshot);
+    put.await.status
 }
 
 #[tokio::test]
 async fn images_are_no_turns() {
-    let app = TestApp::studio(TURNS).await;
+    let app = TestApp::with_character_rules(TURNS).await;
     let new = json!({"title": "T", "llm_id": "model_free"});
-    let id = app.characters().make("/conversations", &new).await;
+    let id = app.characters().create_conversation(&new).await.created_id();
     image(&app, &id).await;
     assert_eq!(say(&app, &id).await, "turn 1 after 1");
     image(&app, &id).await;
@@ -55,7 +54,7 @@ async fn images_are_no_turns() {
 
 #[tokio::test]
 async fn messages_that_a_conversation_begins_with_are_no_turns() {
-    let app = TestApp::studio(TURNS).await;
+    let app = TestApp::with_character_rules(TURNS).await;
     for messages in [
         json!([{"role": "user", "content": "a"}]),
         json!([{"role": "agent", "content": "a"}, {"role": "user", "content": "b"}]),
@@ -63,7 +62,7 @@ async fn messages_that_a_conversation_begins_with_are_no_turns() {
                {"role": "user", "content": "c"}, {"role": "agent", "content": "d"}]),
     ] {
         let new = json!({"title": "T", "llm_id": "model_free", "messages": messages});
-        let id = app.characters().make("/conversations", &new).await;
+        let id = app.characters().create_conversation(&new).await.created_id();
         let before = messages.as_array().unwrap().len();
         assert_eq!(say(&app, &id).await, format!("turn 1 after {before}"));
         assert_eq!(say(&app, &id).await, format!("turn 2 after {}", before + 2));
@@ -73,7 +72,7 @@ async fn messages_that_a_conversation_begins_with_are_no_turns() {
 
 #[tokio::test]
 async fn turns_of_the_runner_go_on_after_those_of_the_fixtures() {
-    let app = TestApp::with_built_in_but("replies.toml", TURNS).await;
+    let app = TestApp::with_replaced_fixture("replies.toml", TURNS).await;
     let path = format!("/v1/runner/{DEPLOYMENT}/conversation");
     for (limit, expected) in [
         (0, "turn 2 after 0"),
@@ -81,7 +80,7 @@ async fn turns_of_the_runner_go_on_after_those_of_the_fixtures() {
         (2, "turn 4 after 4"),
         (9, "turn 5 after 8"),
     ] {
-        let mut body = going_on(CONVERSATION, "Hi");
+        let mut body = continue_body(CONVERSATION, "Hi");
         body["history_limit"] = json!(limit);
         assert_eq!(app.post(&path, &body).await.good()["content"], expected);
     }
@@ -89,22 +88,22 @@ async fn turns_of_the_runner_go_on_after_those_of_the_fixtures() {
 
 #[tokio::test]
 async fn turns_are_numbered_one_by_one_however_many_come_at_once() {
-    let app = TestApp::with_built_in_but("replies.toml", TURNS).await;
-    let id = app.start_conversation(DEPLOYMENT, "Hi").await;
-    let answers = (0..20).map(|_| app.go_on(DEPLOYMENT, &id, "Hi").send());
+    let app = TestApp::with_replaced_fixture("replies.toml", TURNS).await;
+    let id = app.runner().start_conversation(DEPLOYMENT, "Hi").await.conversation_id();
+    let answers = (0..20).map(|_| app.runner().continue_conversation(DEPLOYMENT, &id, "Hi").send());
     for answer in futures::future::join_all(answers).await {
         answer.good();
     }
-    let last = app.go_on(DEPLOYMENT, &id, "Hi").await.good();
+    let last = app.runner().continue_conversation(DEPLOYMENT, &id, "Hi").await.good();
     assert_eq!(last["content"], "turn 22 after 10");
 }
 
 #[tokio::test]
 async fn a_snapshot_keeps_the_turns() {
-    let app = TestApp::studio(TURNS).await;
+    let app = TestApp::with_character_rules(TURNS).await;
     let new = json!({"title": "T", "llm_id": "model_free",
                      "messages": [{"role": "user", "content": "a"}]});
-    let id = app.characters().make("/conversations", &new).await;
+    let id = app.characters().create_conversation(&new).await.created_id();
     say(&app, &id).await;
     image(&app, &id).await;
     let taken = snapshot(&app).await;
@@ -127,9 +126,9 @@ async fn a_snapshot_keeps_the_turns() {
 
 #[tokio::test]
 async fn in_a_snapshot_without_turns_each_users_message_begins_one() {
-    let app = TestApp::studio(TURNS).await;
+    let app = TestApp::with_character_rules(TURNS).await;
     let new = json!({"title": "T", "llm_id": "model_free"});
-    let id = app.characters().make("/conversations", &new).await;
+    let id = app.characters().create_conversation(&new).await.created_id();
     say(&app, &id).await;
     image(&app, &id).await;
     say(&app, &id).await;
@@ -151,8 +150,8 @@ async fn turns_of_an_older_database_are_numbered_by_users_messages() {
         TestApp::with(move |config| config.database = database)
     };
     let app = start().await;
-    let id = app.start_conversation(DEPLOYMENT, "Hi").await;
-    app.go_on(DEPLOYMENT, &id, "Hi").await.good();
+    let id = app.runner().start_conversation(DEPLOYMENT, "Hi").await.conversation_id();
+    app.runner().continue_conversation(DEPLOYMENT, &id, "Hi").await.good();
     app.stop().await;
     let mut database = SqliteConnection::connect(&url).await.unwrap();
     for statement in [
@@ -172,8 +171,11 @@ async fn turns_of_an_older_database_are_numbered_by_users_messages() {
     let turns: Vec<&Value> = messages.iter().map(|message| &message["turn"]).collect();
     assert_eq!(turns, [1, 1, 2, 2]);
     let rule = json!({"reply": [{"text": "turn {{ turn }}"}]});
-    let replies = app.request(Method::POST, "/_mynah/accounts/demo/replies").json(&rule);
-    assert_eq!(replies.send().await.status, 201);
-    assert_eq!(app.go_on(DEPLOYMENT, &id, "Hi").await.good()["content"], "turn 3");
+    let replies = app.demo().add_reply_rule(&rule, "");
+    assert_eq!(replies.await.status, 201);
+    assert_eq!(
+        app.runner().continue_conversation(DEPLOYMENT, &id, "Hi").await.good()["content"],
+        "turn 3"
+    );
     app.stop().await;
 }

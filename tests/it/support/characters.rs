@@ -1,20 +1,18 @@
-//! The Characters API as a client with one key sees it: `app.characters().post("/images", …)`.
+//! The Characters API as a client with one key sees it: `app.characters().create_image(…)`.
 
 use bytes::Bytes;
-use mynah::ids::AccountId;
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::held::{Came, Mark, hold};
-use super::{Answer, Request, TestApp};
+use super::{TestApp, TestRequest};
 
 /// The demo account's key, as printed in the document.
 pub const BEARER: &str = "your_api_key_here";
 
-/// A small studio: accounts of the plan `open`, which no test reaches the limit of, models that
-/// cost a round sum or nothing, and one agent. Rules come from the test.
-const STUDIO: &str = r#"
+/// Accounts with a limit that no test reaches, models with simple prices, and one agent. The rules
+/// come from the test.
+const FIXTURES: &str = r#"
 plan = [{ id = "open", requests_per_minute = 1000000 }]
 
 [[account]]
@@ -96,7 +94,7 @@ personality_prompt = "Patient and exact"
 description = "Explains engines"
 "#;
 
-/// One account's way to the API.
+/// A client of the Characters API.
 #[derive(Clone, Copy)]
 pub struct Characters<'a> {
     app: &'a TestApp,
@@ -104,9 +102,9 @@ pub struct Characters<'a> {
 }
 
 impl TestApp {
-    /// The small studio, with these rules.
-    pub async fn studio(rules: &str) -> Self {
-        Self::with_fixtures(&[("rules.toml", rules), ("studio.toml", STUDIO)]).await
+    /// A server with the fixtures above and these rules.
+    pub async fn with_character_rules(rules: &str) -> Self {
+        Self::with_fixtures(&[("rules.toml", rules), ("characters.toml", FIXTURES)]).await
     }
 
     /// The API with the demo account's key.
@@ -119,86 +117,80 @@ impl TestApp {
         Characters { app: self, key }
     }
 
-    /// What an account has left, in millionths of a credit.
-    pub async fn balance(&self, account: &str) -> i64 {
-        let id = AccountId::from(account);
-        let owner = self.worlds.by_id(&id).expect("an account of that name").row;
-        let balance = self.store.balance(owner).await.expect("the balance can be read");
-        balance.expect("the account is there").millionths()
-    }
-
     /// Gets a picture by its path or URL, as a browser does.
-    pub async fn picture(&self, path: &str) -> (StatusCode, HeaderMap, Bytes) {
-        let url = if path.starts_with('/') { self.url(path) } else { path.to_owned() };
-        let request = self.client.get(url).build().unwrap();
-        let sent = super::sent(&request, Mark::Ordinary);
-        let answer = self.client.execute(request).await.unwrap();
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let body = answer.bytes().await.unwrap();
-        let listed = super::listed(&headers);
-        hold(&sent, Came { status: status.as_u16(), headers: &listed, body: Some(&body) });
-        (status, headers, body)
+    pub async fn get_picture(&self, path: &str) -> (StatusCode, HeaderMap, Bytes) {
+        let base = self.url("");
+        let path = path.strip_prefix(&base).unwrap_or(path);
+        self.request(Method::GET, path).send_for_bytes().await
     }
 }
 
 impl<'a> Characters<'a> {
-    /// A request, below `/api/v1`, that can be changed before it is sent.
-    pub fn request(self, method: Method, path: &str) -> Request<'a> {
+    /// A request below `/api/v1`.
+    pub fn request(self, method: Method, path: &str) -> TestRequest<'a> {
         self.app.request(method, &format!("/api/v1{path}")).bearer(self.key)
     }
 
-    pub fn get(self, path: &str) -> Request<'a> {
+    pub fn get(self, path: &str) -> TestRequest<'a> {
         self.request(Method::GET, path)
     }
 
-    pub fn post(self, path: &str, body: &Value) -> Request<'a> {
+    pub fn post(self, path: &str, body: &Value) -> TestRequest<'a> {
         self.request(Method::POST, path).json(body)
     }
 
-    /// Posts a body as it is printed.
-    pub fn post_text(self, path: &str, body: &str) -> Request<'a> {
+    /// Posts a body byte by byte.
+    pub fn post_text(self, path: &str, body: &str) -> TestRequest<'a> {
         self.request(Method::POST, path).body(body.to_owned())
     }
 
-    /// A list, item by item.
-    pub async fn list(self, path: &str) -> Vec<Value> {
-        self.get(path).await.good().as_array().expect("an array").clone()
+    /// `kind` is `llm` or `sd`.
+    pub fn list_models(self, kind: &str) -> TestRequest<'a> {
+        self.get(&format!("/models?type={kind}"))
     }
 
-    /// Makes something and gives its id.
-    pub async fn make(self, path: &str, body: &Value) -> String {
-        self.post(path, body).await.created()["id"].as_str().expect("an id").to_owned()
-    }
-}
-
-impl Request<'_> {
-    pub fn bearer(self, key: &str) -> Self {
-        self.header("authorization", format!("Bearer {key}"))
-    }
-}
-
-impl Answer {
-    /// The body of a 201.
-    #[track_caller]
-    pub fn created(&self) -> Value {
-        assert_eq!(self.status, 201, "{}", self.body);
-        self.json()
+    pub fn create_completion(self, body: &Value) -> TestRequest<'a> {
+        self.post("/completions", body)
     }
 
-    /// A refusal in the Characters API's envelope, `{"error": …}` and nothing else; gives the text.
-    #[track_caller]
-    pub fn wrong(&self, status: u16) -> String {
-        assert_eq!(self.status, status, "{}", self.body);
-        let body = self.json();
-        let envelope = body.as_object().unwrap_or_else(|| panic!("no envelope: {body}"));
-        assert_eq!(envelope.keys().collect::<Vec<_>>(), ["error"], "{body}");
-        body["error"].as_str().expect("a text").to_owned()
+    pub fn list_conversations(self) -> TestRequest<'a> {
+        self.get("/conversations")
     }
 
-    /// A header that is a whole number.
-    #[track_caller]
-    pub fn number(&self, name: &str) -> i64 {
-        let value = self.header(name).unwrap_or_else(|| panic!("no {name}: {:?}", self.headers));
-        value.parse().unwrap_or_else(|_| panic!("{name} is {value}"))
+    pub fn create_conversation(self, body: &Value) -> TestRequest<'a> {
+        self.post("/conversations", body)
+    }
+
+    pub fn get_conversation(self, id: &str) -> TestRequest<'a> {
+        self.get(&format!("/conversations/{id}"))
+    }
+
+    pub fn list_messages(self, conversation: &str) -> TestRequest<'a> {
+        self.get(&format!("/conversations/{conversation}/messages"))
+    }
+
+    pub fn create_message(self, conversation: &str, text: &str) -> TestRequest<'a> {
+        self.post(&format!("/conversations/{conversation}/messages"), &json!({ "content": text }))
+    }
+
+    pub fn list_agents(self) -> TestRequest<'a> {
+        self.get("/agents")
+    }
+
+    pub fn create_agent(self, body: &Value) -> TestRequest<'a> {
+        self.post("/agents", body)
+    }
+
+    pub fn get_agent(self, id: &str) -> TestRequest<'a> {
+        self.get(&format!("/agents/{id}"))
+    }
+
+    /// `query` is empty or begins with `?`.
+    pub fn list_images(self, query: &str) -> TestRequest<'a> {
+        self.get(&format!("/images{query}"))
+    }
+
+    pub fn create_image(self, body: &Value) -> TestRequest<'a> {
+        self.post("/images", body)
     }
 }

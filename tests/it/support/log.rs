@@ -3,11 +3,17 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use tokio::sync::Notify;
 use tracing::subscriber::DefaultGuard;
+
+use super::timeout::within;
 
 /// The log lines of this thread, and so of a server that shares the test's runtime.
 #[derive(Clone, Default)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    written: Arc<Notify>,
+}
 
 impl Log {
     /// Captures the log until the guard is dropped.
@@ -20,13 +26,25 @@ impl Log {
 
     /// What was logged so far.
     pub fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        String::from_utf8(self.bytes.lock().unwrap().clone()).unwrap()
+    }
+
+    /// Waits until the log contains `text`.
+    pub async fn wait_for(&self, text: &str) {
+        let logged = async {
+            while !self.text().contains(text) {
+                self.written.notified().await;
+            }
+        };
+        within(text, logged).await;
     }
 }
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        let count = self.bytes.lock().unwrap().write(bytes)?;
+        self.written.notify_one();
+        Ok(count)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {

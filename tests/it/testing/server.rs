@@ -13,8 +13,8 @@ use mynah::testing::{
 };
 use serde_json::{Value, json};
 
-use crate::support::limit::{LIMIT, within};
-use crate::support::{client, client_without_limit};
+use crate::support::timeout::{TIMEOUT, within};
+use crate::support::{client, client_without_timeout};
 
 /// The client of the README's test.
 mod support_desk {
@@ -57,7 +57,7 @@ async fn answer_to(account: &Account, text: &str) -> Value {
 /// Asks as a client does that blocks its thread.
 fn ask_and_block(address: SocketAddr, path: &str) -> String {
     let mut socket = TcpStream::connect(address).unwrap();
-    socket.set_read_timeout(Some(LIMIT)).unwrap();
+    socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
     socket.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();
@@ -249,7 +249,7 @@ async fn requests_of_the_background_are_waited_for_in_real_time() {
     let account = mynah.account().await.unwrap();
     let of_background = account.clone();
     // Where time is paused, a client's limit is over at once. The wait below has a real one.
-    let client = client_without_limit();
+    let client = client_without_timeout();
     let background = tokio::spawn(async move { say_by(&client, &of_background, "Order 17").await });
     let came = account.wait_for_like(1, PATIENCE, |request| request.body("Order 17")).await;
     assert_eq!(came.unwrap()[0].number(), 1);

@@ -4,11 +4,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    HOUR, MESSAGES, RUN, SAY_STREAMED, STREAM, balance, bearer, chunk, clear, effect, fault,
-    fault_of, get, get_spoilt, hi, post, post_spoilt, runner_stream, sent,
+    CONVERSATION_STREAM, HOUR, MESSAGES, RUN, STREAM, add_effect, add_fault, balance, bearer,
+    delete_faults, get, get_undocumented, hi, post, post_undocumented, post_with_client,
 };
-use crate::support::raw::{Next, Raw};
-use crate::support::{ECHO, KEY, TestApp, going_on, said};
+use crate::support::raw::{RawConnection, StreamEvent, chunk};
+use crate::support::{ECHO, KEY, TestApp, continue_body, text_body};
 
 #[tokio::test]
 async fn a_status_comes_in_the_runner_apis_envelope() {
@@ -25,13 +25,13 @@ async fn a_status_comes_in_the_runner_apis_envelope() {
         (418, "invalid_request_error", "invalid_request"),
         (599, "api_error", "internal_error"),
     ] {
-        effect(&app, json!({ "status": status })).await;
-        for path in [RUN, STREAM, SAY_STREAMED] {
-            let refused = post_spoilt(&app, path, &said("Hi")).await;
-            assert_eq!(refused.refused(status, kind, code)["param"], Value::Null);
+        add_effect(&app, json!({ "status": status })).await;
+        for path in [RUN, STREAM, CONVERSATION_STREAM] {
+            let refused = post_undocumented(&app, path, &text_body("Hi")).await;
+            assert_eq!(refused.runner_error(status, kind, code)["param"], Value::Null);
         }
-        get_spoilt(&app, "/v1/runner/conversations").await.refused(status, kind, code);
-        clear(&app).await;
+        get_undocumented(&app, "/v1/runner/conversations").await.runner_error(status, kind, code);
+        delete_faults(&app).await;
     }
 }
 
@@ -41,8 +41,8 @@ async fn a_status_comes_in_the_runner_apis_other_envelope_where_that_is_asked_fo
         config.runner.errors = mynah::http::apis::runner::ErrorStyle::FastApi;
     })
     .await;
-    effect(&app, json!({ "status": 503 })).await;
-    let refused = post(&app, RUN, &said("Hi")).await;
+    add_effect(&app, json!({ "status": 503 })).await;
+    let refused = post(&app, RUN, &text_body("Hi")).await;
     assert_eq!(refused.status, 503);
     assert_eq!(refused.json(), json!({"detail": "the service is temporarily unavailable"}));
 }
@@ -60,15 +60,15 @@ async fn a_status_comes_in_the_characters_apis_envelope() {
         (503, "the service is temporarily unavailable"),
         (504, "gateway timeout"),
     ] {
-        effect(&app, json!({ "status": status })).await;
+        add_effect(&app, json!({ "status": status })).await;
         for refused in [
-            get_spoilt(&app, "/api/v1/models?type=llm").await,
-            post_spoilt(&app, MESSAGES, &hi()).await,
+            get_undocumented(&app, "/api/v1/models?type=llm").await,
+            post_undocumented(&app, MESSAGES, &hi()).await,
         ] {
             assert_eq!(refused.status, status);
             assert_eq!(refused.json(), json!({ "error": error }));
         }
-        clear(&app).await;
+        delete_faults(&app).await;
     }
 }
 
@@ -81,13 +81,13 @@ async fn a_status_tells_when_to_retry() {
         (json!({"status": 429}), Some("1")),
         (json!({"status": 503}), None),
     ] {
-        effect(&app, asked).await;
+        add_effect(&app, asked).await;
         for refused in
             [get(&app, "/v1/runner/conversations").await, get(&app, "/api/v1/agents").await]
         {
             assert_eq!(refused.header("retry-after"), told);
         }
-        clear(&app).await;
+        delete_faults(&app).await;
     }
 }
 
@@ -115,12 +115,12 @@ async fn a_fault_chooses_the_envelope_of_the_runner_api() {
             }}),
         ),
     ] {
-        effect(&app, json!({"status": 503, "envelope": envelope})).await;
-        let refused = get_spoilt(&app, "/v1/runner/conversations").await;
+        add_effect(&app, json!({"status": 503, "envelope": envelope})).await;
+        let refused = get_undocumented(&app, "/v1/runner/conversations").await;
         assert_eq!((refused.status.as_u16(), refused.json()), (503, body));
         let refused = get(&app, "/api/v1/agents").await;
         assert_eq!(refused.json(), json!({ "error": message }));
-        clear(&app).await;
+        delete_faults(&app).await;
     }
 }
 
@@ -128,10 +128,10 @@ async fn a_fault_chooses_the_envelope_of_the_runner_api() {
 async fn what_a_fault_refuses_is_not_stored_or_charged_but_counts_against_the_limit() {
     let app = TestApp::start().await;
     let before = (balance(&app).await, get(&app, MESSAGES).await.json());
-    let id = app.start_conversation(ECHO, "Hi").await;
-    effect(&app, json!({ "status": 503 })).await;
-    for path in ["/v1/runner/ECHO_DEPLOYMENT_ID/conversation", SAY_STREAMED] {
-        assert_eq!(post(&app, path, &going_on(&id, "again")).await.status, 503);
+    let id = app.runner().start_conversation(ECHO, "Hi").await.conversation_id();
+    add_effect(&app, json!({ "status": 503 })).await;
+    for path in ["/v1/runner/ECHO_DEPLOYMENT_ID/conversation", CONVERSATION_STREAM] {
+        assert_eq!(post(&app, path, &continue_body(&id, "again")).await.status, 503);
     }
     for (path, body) in [
         (MESSAGES, hi()),
@@ -147,37 +147,37 @@ async fn what_a_fault_refuses_is_not_stored_or_charged_but_counts_against_the_li
     let counted = get(&app, "/api/v1/agents").await;
     assert_eq!(counted.status, 503);
     assert_eq!(counted.header("x-ratelimit-remaining"), Some("95"));
-    clear(&app).await;
-    assert_eq!(app.messages(&id).await.len(), 2);
+    delete_faults(&app).await;
+    assert_eq!(app.runner().messages(&id).await.len(), 2);
     assert_eq!((balance(&app).await, get(&app, MESSAGES).await.json()), before);
 }
 
 #[tokio::test]
 async fn faults_come_after_authentication_and_limits() {
     let app = TestApp::start().await;
-    effect(&app, json!({ "status": 503 })).await;
+    add_effect(&app, json!({ "status": 503 })).await;
     let stranger = app.request(Method::GET, "/api/v1/agents").header("authorization", "Bearer x");
-    assert_eq!(stranger.send().await.status, 401);
-    let forbidden = post(&app, "/v1/runner/OTHER_DEPLOYMENT_ID", &said("Hi")).await;
-    forbidden.refused(403, "auth_error", "deployment_forbidden");
+    assert_eq!(stranger.await.status, 401);
+    let forbidden = post(&app, "/v1/runner/OTHER_DEPLOYMENT_ID", &text_body("Hi")).await;
+    forbidden.runner_error(403, "auth_error", "deployment_forbidden");
     let free = json!({ "effect": { "status": 503 } });
-    let id = fault_of(&app, "demo-free", &free).await;
+    let id = app.control().account("demo-free").add_fault(&free).await.created_id();
     let ask = || {
         app.request(Method::GET, "/api/v1/agents").header("authorization", bearer("free_api_key"))
     };
     for _ in 0..5 {
         assert_eq!(ask().send_expecting_5xx().await.status, 503);
     }
-    assert_eq!(ask().send().await.status, 429);
-    let all = app.request(Method::GET, "/_mynah/accounts/demo-free/faults").send().await.good();
+    assert_eq!(ask().await.status, 429);
+    let all = app.control().account("demo-free").faults().await.good();
     assert_eq!((&all[0]["id"], &all[0]["matched"]), (&json!(id), &json!(5)));
 }
 
 #[tokio::test]
 async fn a_delay_comes_before_the_answer() {
     let app = TestApp::start().await;
-    effect(&app, json!({ "delay_ms": 3_600_000 })).await;
-    let run = said("Hi");
+    add_effect(&app, json!({ "delay_ms": 3_600_000 })).await;
+    let run = text_body("Hi");
     for (path, body) in [(RUN, &run), (STREAM, &run), (MESSAGES, &hi())] {
         let mut waiting = Box::pin(post(&app, path, body));
         for _ in 0..5 {
@@ -195,8 +195,8 @@ async fn a_delay_comes_before_the_answer() {
 #[tokio::test]
 async fn a_delay_goes_together_with_another_effect() {
     let app = TestApp::start().await;
-    effect(&app, json!({ "delay_ms": 3_600_000, "status": 504 })).await;
-    let run = said("Hi");
+    add_effect(&app, json!({ "delay_ms": 3_600_000, "status": 504 })).await;
+    let run = text_body("Hi");
     let mut waiting = Box::pin(post(&app, RUN, &run));
     for _ in 0..5 {
         assert!(futures::poll!(&mut waiting).is_pending());
@@ -210,24 +210,27 @@ async fn a_delay_goes_together_with_another_effect() {
 async fn a_connection_dropped_before_the_answer_is_reset_and_nothing_is_stored() {
     let app = TestApp::start().await;
     let before = (balance(&app).await, get(&app, MESSAGES).await.json());
-    let id = app.start_conversation(ECHO, "Hi").await;
-    effect(&app, json!({ "drop": "before_answer" })).await;
-    let again = going_on(&id, "again");
+    let id = app.runner().start_conversation(ECHO, "Hi").await.conversation_id();
+    add_effect(&app, json!({ "drop": "before_answer" })).await;
+    let again = continue_body(&id, "again");
     for (path, body) in [
         ("/v1/runner/ECHO_DEPLOYMENT_ID/conversation", &again),
-        (SAY_STREAMED, &again),
+        (CONVERSATION_STREAM, &again),
         (MESSAGES, &hi()),
     ] {
-        assert!(sent(&app, path, body).await.unwrap_err().is_request(), "{path}");
-        let mut raw = Raw::connect(app.address).await;
+        assert!(post_with_client(&app, path, body).await.unwrap_err().is_request(), "{path}");
+        let mut raw = RawConnection::connect(app.address).await;
         let headers = format!(
             "x-api-key: {KEY}\r\nauthorization: Bearer {KEY}\r\ncontent-type: application/json\r\n"
         );
         raw.request("POST", path, &headers, &body.to_string()).await;
-        assert_eq!(raw.rest().await.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+        assert_eq!(
+            raw.read_to_end().await.unwrap_err().kind(),
+            std::io::ErrorKind::ConnectionReset
+        );
     }
-    clear(&app).await;
-    assert_eq!(app.messages(&id).await.len(), 2);
+    delete_faults(&app).await;
+    assert_eq!(app.runner().messages(&id).await.len(), 2);
     assert_eq!((balance(&app).await, get(&app, MESSAGES).await.json()), before);
 }
 
@@ -236,34 +239,35 @@ async fn a_connection_dropped_before_the_answer_is_reset_and_nothing_is_stored()
 async fn an_answer_lost_after_the_commit_is_stored_and_charged() {
     let app = TestApp::start().await;
     let before = (balance(&app).await, get(&app, MESSAGES).await.json());
-    let id = app.start_conversation(ECHO, "Hi").await;
-    fault(&app, json!({ "times": 2, "effect": { "drop": "after_commit" } })).await;
-    let again = going_on(&id, "again");
+    let id = app.runner().start_conversation(ECHO, "Hi").await.conversation_id();
+    add_fault(&app, json!({ "times": 2, "effect": { "drop": "after_commit" } })).await;
+    let again = continue_body(&id, "again");
     let path = "/v1/runner/ECHO_DEPLOYMENT_ID/conversation";
-    assert!(sent(&app, path, &again).await.unwrap_err().is_request());
-    assert!(sent(&app, MESSAGES, &hi()).await.unwrap_err().is_request());
-    assert_eq!(app.messages(&id).await.len(), 4);
+    assert!(post_with_client(&app, path, &again).await.unwrap_err().is_request());
+    assert!(post_with_client(&app, MESSAGES, &hi()).await.unwrap_err().is_request());
+    assert_eq!(app.runner().messages(&id).await.len(), 4);
     let after = (balance(&app).await, get(&app, MESSAGES).await.json());
     assert_eq!(after.1.as_array().unwrap().len(), before.1.as_array().unwrap().len() + 2);
     assert_ne!(after.0, before.0);
     // The client tries again, and has said it twice.
-    sent(&app, path, &again).await.unwrap();
-    assert_eq!(app.messages(&id).await.len(), 6);
+    post_with_client(&app, path, &again).await.unwrap();
+    assert_eq!(app.runner().messages(&id).await.len(), 6);
 }
 
 #[tokio::test]
 async fn a_stream_lost_after_the_commit_has_all_words_but_no_end() {
     let app = TestApp::start().await;
-    let id = app.start_conversation(ECHO, "Hi").await;
-    effect(&app, json!({ "drop": "after_commit" })).await;
-    let mut raw = runner_stream(&app, SAY_STREAMED, &going_on(&id, "one two")).await;
-    assert_eq!(raw.next().await, chunk("one "));
-    assert_eq!(raw.next().await, chunk("two"));
-    assert_eq!(raw.next().await, Next::Broken);
-    let broken = sent(&app, SAY_STREAMED, &going_on(&id, "one two")).await.unwrap();
+    let id = app.runner().start_conversation(ECHO, "Hi").await.conversation_id();
+    add_effect(&app, json!({ "drop": "after_commit" })).await;
+    let mut raw = app.runner().open_conversation_stream(ECHO, &id, "one two").await;
+    assert_eq!(raw.next_event().await, chunk("one "));
+    assert_eq!(raw.next_event().await, chunk("two"));
+    assert_eq!(raw.next_event().await, StreamEvent::Broken);
+    let broken =
+        post_with_client(&app, CONVERSATION_STREAM, &continue_body(&id, "one two")).await.unwrap();
     assert!(broken.bytes().await.is_err());
-    clear(&app).await;
-    let messages = app.messages(&id).await;
+    delete_faults(&app).await;
+    let messages = app.runner().messages(&id).await;
     assert_eq!(messages.len(), 6);
     assert_eq!((&messages[3]["content"], messages[3].get("metadata")), (&json!("one two"), None));
 }
@@ -271,8 +275,8 @@ async fn a_stream_lost_after_the_commit_has_all_words_but_no_end() {
 #[tokio::test]
 async fn what_was_refused_anyway_is_told_though_answers_are_lost() {
     let app = TestApp::start().await;
-    effect(&app, json!({ "drop": "after_commit" })).await;
-    post(&app, RUN, &json!({})).await.invalid("missing_required_field", "content");
+    add_effect(&app, json!({ "drop": "after_commit" })).await;
+    post(&app, RUN, &json!({})).await.invalid_request("missing_required_field", "content");
 }
 
 #[tokio::test]
@@ -282,9 +286,9 @@ async fn a_body_can_be_empty_truncated_or_malformed() {
     for path in ["/v1/runner/conversations", models, "/api/v1/conversations/conv_123abc"] {
         let good = get(&app, path).await.body;
         for how in ["empty", "truncated", "malformed"] {
-            effect(&app, json!({ "body": how })).await;
-            let spoilt = get_spoilt(&app, path).await;
-            clear(&app).await;
+            add_effect(&app, json!({ "body": how })).await;
+            let spoilt = get_undocumented(&app, path).await;
+            delete_faults(&app).await;
             assert_eq!(spoilt.status, 200);
             assert_eq!(spoilt.header("content-type"), Some("application/json"));
             let length = spoilt.body.len().to_string();
@@ -304,20 +308,20 @@ async fn a_body_can_be_empty_truncated_or_malformed() {
 #[tokio::test]
 async fn a_spoilt_answer_is_stored_all_the_same() {
     let app = TestApp::start().await;
-    let before = app.listed("/v1/runner/conversations").await.len();
-    effect(&app, json!({ "body": "truncated" })).await;
-    post_spoilt(&app, "/v1/runner/ECHO_DEPLOYMENT_ID/conversation", &said("Hi")).await;
-    clear(&app).await;
-    assert_eq!(app.listed("/v1/runner/conversations").await.len(), before + 1);
+    let before = app.runner().conversation_ids("").await.len();
+    add_effect(&app, json!({ "body": "truncated" })).await;
+    post_undocumented(&app, "/v1/runner/ECHO_DEPLOYMENT_ID/conversation", &text_body("Hi")).await;
+    delete_faults(&app).await;
+    assert_eq!(app.runner().conversation_ids("").await.len(), before + 1);
 }
 
 #[tokio::test]
 async fn an_answer_can_be_said_to_be_of_another_type() {
     let app = TestApp::start().await;
-    effect(&app, json!({ "content_type": "text/html; charset=utf-8" })).await;
-    let run = said("Hi");
+    add_effect(&app, json!({ "content_type": "text/html; charset=utf-8" })).await;
+    let run = text_body("Hi");
     for (path, body) in [(RUN, &run), (STREAM, &run), (MESSAGES, &hi())] {
-        let answer = post_spoilt(&app, path, body).await;
+        let answer = post_undocumented(&app, path, body).await;
         assert!(answer.status.is_success());
         assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"));
         assert!(!answer.body.is_empty());

@@ -5,13 +5,15 @@ use mynah::http::{FaultHeader, route_table};
 use reqwest::Method;
 use serde_json::json;
 
-use super::{MESSAGES, RUN, STREAM, balance, bearer, hi, post, post_spoilt, sent, statuses};
-use crate::support::{ACCOUNTS, Answer, DEPLOYMENTS, ECHO, KEY, PUBLIC, TestApp, said};
+use super::{
+    MESSAGES, RUN, STREAM, balance, hi, post, post_undocumented, post_with_client, statuses,
+};
+use crate::support::{ACCOUNTS, DEPLOYMENTS, ECHO, KEY, PUBLIC, TestApp, TestResponse, text_body};
 
-async fn demanding(app: &TestApp, path: &str, fault: &str) -> Answer {
-    let body = if path == MESSAGES { hi() } else { said("one two") };
-    let request = app.request(Method::POST, path).key(KEY).header("authorization", bearer(KEY));
-    let request = request.header("x-mynah-fault", fault).json(&body).beyond_the_documents();
+async fn demanding(app: &TestApp, path: &str, fault: &str) -> TestResponse {
+    let body = if path == MESSAGES { hi() } else { text_body("one two") };
+    let request = app.request(Method::POST, path).key(KEY).bearer(KEY);
+    let request = request.header("x-mynah-fault", fault).json(&body).undocumented();
     request.send_expecting_5xx().await
 }
 
@@ -42,7 +44,8 @@ async fn what_a_request_asks_for_in_the_wrong_way_is_refused_in_its_apis_envelop
         (STREAM, "body=empty", "body is for answers in one piece"),
         (RUN, "status=503, status=504", "status is given more than once"),
     ] {
-        let said = demanding(&app, path, asked).await.invalid("invalid_value", "x-mynah-fault");
+        let said =
+            demanding(&app, path, asked).await.invalid_request("invalid_value", "x-mynah-fault");
         assert!(said.starts_with(&format!("x-mynah-fault: {message}")), "{said}");
     }
     let refused = demanding(&app, MESSAGES, "status=200").await;
@@ -75,7 +78,7 @@ async fn a_deployment_can_carry_faults_for_clients_that_set_neither_header_nor_k
     let app = with_deployment_faults(PUBLIC, faults).await;
     let ask = |path: &str| {
         let request = app.request(Method::POST, path).header("origin", "https://example.com");
-        request.json(&said("Hello there")).send_expecting_5xx()
+        request.json(&text_body("Hello there")).send_expecting_5xx()
     };
     let run = format!("/v1/runner/{PUBLIC}");
     for status in [503, 503, 200] {
@@ -83,24 +86,24 @@ async fn a_deployment_can_carry_faults_for_clients_that_set_neither_header_nor_k
     }
     let streamed = ask(&format!("{run}/stream")).await.body;
     assert_eq!(streamed.split_whitespace().count(), 1, "{streamed}");
-    assert_eq!(post(&app, RUN, &said("Hi")).await.status, 200, "another deployment");
+    assert_eq!(post(&app, RUN, &text_body("Hi")).await.status, 200, "another deployment");
 }
 
 #[tokio::test]
 async fn every_account_meets_a_deployments_faults_on_its_own_count() {
     let app = with_deployment_faults(ECHO, "[{ times = 1, effect = { status = 503 } }]").await;
-    let made = app.request(Method::POST, "/_mynah/accounts").json(&json!({})).send().await;
+    let made = app.control().create_account(&json!({})).await;
     let own = made.json()["key"].as_str().unwrap().to_owned();
     let path = format!("/v1/runner/{ECHO}");
     for key in [KEY, &own] {
         for status in [503, 200] {
-            let request = app.request(Method::POST, &path).key(key).json(&said("Hi"));
+            let request = app.request(Method::POST, &path).key(key).json(&text_body("Hi"));
             assert_eq!(request.send_expecting_5xx().await.status, status);
         }
     }
-    let reset = app.request(Method::POST, "/_mynah/accounts/demo/reset").json(&json!({}));
-    reset.send().await.good();
-    assert_eq!(post(&app, &path, &said("Hi")).await.status, 503);
+    let reset = app.demo().reset();
+    reset.await.good();
+    assert_eq!(post(&app, &path, &text_body("Hi")).await.status, 503);
 }
 
 #[tokio::test]
@@ -135,9 +138,9 @@ async fn a_model_can_carry_faults() {
     let path = "/api/v1/completions";
     let refused = post(&app, path, &with("model_bad")).await;
     assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, Some("7")));
-    assert!(sent(&app, path, &with("model_bad")).await.unwrap_err().is_request());
+    assert!(post_with_client(&app, path, &with("model_bad")).await.unwrap_err().is_request());
     assert_eq!(balance(&app).await, before);
-    assert_eq!(post_spoilt(&app, path, &with("model_bad")).await.body, "");
+    assert_eq!(post_undocumented(&app, path, &with("model_bad")).await.body, "");
     assert_ne!(balance(&app).await, before);
     post(&app, path, &with("model_bad")).await.good();
     post(&app, path, &with("model_good")).await.good();

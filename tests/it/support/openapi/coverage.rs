@@ -1,7 +1,7 @@
-//! What the tests have seen of the documents, for `tests/openapi_coverage`.
+//! Records which documented operations and statuses the tests meet, for `tests/openapi_coverage`.
 //!
-//! Each process of the suite appends to a file of its own in a folder of this very build, one line
-//! an operation and status: `runner run 200`. The folder of the newest build is the one that counts.
+//! Each process of the suite appends to a file of its own in a folder of this build, one line for an
+//! operation and status: `runner run 200`. The reader takes the folder of the newest build.
 
 use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions, create_dir_all};
@@ -12,22 +12,22 @@ use std::time::UNIX_EPOCH;
 
 use mynah::domain::Api;
 
-/// Writes down that an answer was as its document says.
-pub(super) fn seen(room: Api, operation: &str, status: u16) {
-    static BOOK: LazyLock<Mutex<Book>> = LazyLock::new(|| Mutex::new(Book::open()));
-    let line = format!("{} {operation} {status}\n", room.name());
-    let mut book = BOOK.lock().unwrap();
-    if book.lines.insert(line.clone()) {
-        book.file.write_all(line.as_bytes()).unwrap();
+/// Records that a response was as documented.
+pub(super) fn record(api: Api, operation: &str, status: u16) {
+    static COVERAGE: LazyLock<Mutex<Coverage>> = LazyLock::new(|| Mutex::new(Coverage::open()));
+    let line = format!("{} {operation} {status}\n", api.name());
+    let mut coverage = COVERAGE.lock().unwrap();
+    if coverage.lines.insert(line.clone()) {
+        coverage.file.write_all(line.as_bytes()).unwrap();
     }
 }
 
-struct Book {
+struct Coverage {
     lines: BTreeSet<String>,
     file: File,
 }
 
-impl Book {
+impl Coverage {
     fn open() -> Self {
         let folder = folder();
         create_dir_all(&folder).unwrap();
