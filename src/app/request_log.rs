@@ -25,6 +25,7 @@ pub use self::entry::{
 pub use self::filter::{EntryFilter, Since, StatusFilter, is_path};
 pub use self::notes::{RequestTrace, ShownPrompt};
 pub use self::watch::{TooManyWatchers, WatcherPermit, Watchers};
+pub(crate) use crate::models::rules::{BoundedRegex, RegexError};
 
 /// The most bytes in the request log of an account.
 pub const MOST_BYTES: usize = 8 * 1024 * 1024;

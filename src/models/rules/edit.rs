@@ -122,7 +122,7 @@ pub(super) fn too_many_rules() -> RuleError {
 }
 
 fn too_many_patterns(path: &[&str]) -> RuleError {
-    RuleError::new(path, pattern::PatternError::TooManyTogether.to_string())
+    RuleError::new(path, pattern::RegexError::TooManyTogether.to_string())
 }
 
 /// Checks the bounds and the id of a rule that is added to `own`; `load` is that of all together.

@@ -70,6 +70,6 @@ fn written(steps: &[String]) -> String {
 }
 
 /// The message of a library's error without line breaks.
-pub(crate) fn one_line(error: &impl Display) -> String {
+pub(super) fn one_line(error: &impl Display) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -28,10 +28,9 @@ use std::sync::Arc;
 use futures::future::{BoxFuture, FutureExt as _};
 
 pub use self::account_rules::AccountRules;
-pub(crate) use self::error::one_line;
 pub use self::error::{RuleError, UnknownRule};
 pub use self::near_misses::{NearMiss, TriedRules};
-pub(crate) use self::pattern::{Pattern, PatternError};
+pub(crate) use self::pattern::{BoundedRegex, RegexError};
 pub use self::progress::ReplyLease;
 use self::progress::SelectedReply;
 use self::prompt_view::{PromptView, SMALL};

@@ -3,6 +3,8 @@
 use regex::{Regex, RegexBuilder};
 use thiserror::Error;
 
+use super::error::one_line;
+
 /// The longest source in bytes.
 pub(super) const SOURCE: usize = 4 << 10;
 
@@ -26,19 +28,19 @@ const NESTING: u32 = 100;
 
 /// A regular expression.
 #[derive(Debug, Clone)]
-pub(crate) struct Pattern {
+pub(crate) struct BoundedRegex {
     regex: Regex,
     size: usize,
 }
 
 /// Why a pattern is refused.
 #[derive(Debug, Error)]
-pub(crate) enum PatternError {
+pub(crate) enum RegexError {
     /// Its source is too long.
     #[error("a pattern is {} KiB long at most", SOURCE >> 10)]
     TooLong,
     /// It is not a regular expression, or its compiled size is too large.
-    #[error("{0}")]
+    #[error("{}", one_line(.0))]
     Regex(#[from] regex::Error),
     /// Its compiled size is too large.
     #[error(
@@ -52,10 +54,10 @@ pub(crate) enum PatternError {
     TooManyTogether,
 }
 
-impl Pattern {
-    pub(crate) fn new(source: &str) -> Result<Self, PatternError> {
+impl BoundedRegex {
+    pub(crate) fn new(source: &str) -> Result<Self, RegexError> {
         if source.len() > SOURCE {
-            return Err(PatternError::TooLong);
+            return Err(RegexError::TooLong);
         }
         for size in SIZES {
             let regex = RegexBuilder::new(source)
@@ -69,24 +71,24 @@ impl Pattern {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(PatternError::TooLarge)
+        Err(RegexError::TooLarge)
     }
 
     /// Compiles a pattern and subtracts its size from `left`. A refused pattern counts as the largest
     /// allowed one, which bounds the work for a list of them.
-    pub(crate) fn within(source: &str, left: &mut usize) -> Result<Self, PatternError> {
+    pub(crate) fn within(source: &str, left: &mut usize) -> Result<Self, RegexError> {
         if *left == 0 {
-            return Err(PatternError::TooManyTogether);
+            return Err(RegexError::TooManyTogether);
         }
         let pattern = Self::new(source);
         let size = match &pattern {
             Ok(pattern) => pattern.size,
-            Err(PatternError::TooLarge) => COMPILED,
+            Err(RegexError::TooLarge) => COMPILED,
             Err(_) => 0,
         };
         let enough = *left >= size;
         *left = left.saturating_sub(size);
-        if enough { pattern } else { Err(PatternError::TooManyTogether) }
+        if enough { pattern } else { Err(RegexError::TooManyTogether) }
     }
 
     /// The source.

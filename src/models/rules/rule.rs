@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::error::{RuleError, one_line};
-use super::pattern::Pattern;
+use super::error::RuleError;
+use super::pattern::BoundedRegex;
 use super::prompt_view::PromptView;
 use super::reply::CompiledReply;
 use crate::domain::catalog::as_text;
@@ -21,7 +21,7 @@ pub(super) struct CompiledRule {
     pub(super) source: ReplyRule,
     /// `when.contains` in lower case.
     pub(super) contains: Option<String>,
-    pub(super) regex: Option<Pattern>,
+    pub(super) regex: Option<BoundedRegex>,
 }
 
 impl CompiledRule {
@@ -29,8 +29,8 @@ impl CompiledRule {
     pub(super) fn compile(rule: &ReplyRule, left: &mut usize) -> Result<Self, Vec<RuleError>> {
         let mut errors = Vec::new();
         let regex = rule.when.regex.as_ref().and_then(|source| {
-            Pattern::within(source, left)
-                .map_err(|error| errors.push(RuleError::new(&["when", "regex"], one_line(&error))))
+            BoundedRegex::within(source, left)
+                .map_err(|error| errors.push(RuleError::new(&["when", "regex"], error.to_string())))
                 .ok()
         });
         if rule.reply.is_empty() {
@@ -62,7 +62,7 @@ impl CompiledRule {
 
     /// The size of the compiled pattern in bytes.
     pub(super) fn pattern_size(&self) -> usize {
-        self.regex.as_ref().map_or(0, Pattern::size)
+        self.regex.as_ref().map_or(0, BoundedRegex::size)
     }
 
     /// The same rule, named `name` if it has no id.

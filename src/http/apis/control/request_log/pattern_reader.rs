@@ -5,9 +5,9 @@ use serde_json::{Map, Value};
 use super::criterion::Criterion;
 use super::differences::Place;
 use super::value_pattern::ValuePattern;
+use crate::app::request_log::{BoundedRegex, RegexError};
 use crate::domain::Api;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
-use crate::models::rules::{self, PatternError, one_line};
 
 /// The largest compiled size of all regular expressions of a pattern in bytes: the time to search an
 /// entry grows with it.
@@ -158,14 +158,14 @@ impl PatternReader {
     }
 
     fn regex(&mut self, source: &str, place: Place<'_>) -> Result<ValuePattern, FieldError> {
-        let regex = rules::Pattern::within(source, &mut self.compiled_left);
+        let regex = BoundedRegex::within(source, &mut self.compiled_left);
         regex.map(ValuePattern::Regex).map_err(|error| {
             let reason = match error {
-                PatternError::TooManyTogether => {
+                RegexError::TooManyTogether => {
                     let most = MOST_COMPILED >> 10;
                     format!("the regular expressions compile to more than {most} KiB together")
                 }
-                error => one_line(&error),
+                error => error.to_string(),
             };
             field_error(FieldErrorKind::BadValue, place, |field| format!("{field}: {reason}"))
         })

@@ -3,8 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::differences::{Differences, Place, shown, shown_at};
-use crate::app::request_log::is_path;
-use crate::models::rules;
+use crate::app::request_log::{BoundedRegex, is_path};
 
 /// What a value of an entry must be like.
 #[derive(Debug)]
@@ -18,7 +17,7 @@ pub(super) enum ValuePattern {
     /// A value with this text in one of its texts.
     Contains(String),
     /// A value in one of whose texts this is found.
-    Regex(rules::Pattern),
+    Regex(BoundedRegex),
     /// This text, in any case.
     IgnoringCase(String),
     /// This path, in any encoding; with a `*` at the end, a prefix of it.
