@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
+use crate::http::apis::control::{headline, number, text};
+
 /// A request with its response and trace (docs/control.md, "Request log"). Keys are blanked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoggedExchange(Value);
@@ -19,10 +21,6 @@ impl LoggedExchange {
         self.0.get(name).unwrap_or(NOTHING)
     }
 
-    fn text(&self, name: &str) -> Option<&str> {
-        self.field(name).as_str()
-    }
-
     /// The entry as JSON.
     pub fn entry(&self) -> &Value {
         &self.0
@@ -30,27 +28,27 @@ impl LoggedExchange {
 
     /// The number, from 1.
     pub fn number(&self) -> u64 {
-        self.field("number").as_u64().unwrap_or_default()
+        number(&self.0)
     }
 
     /// `GET`, `POST` …
     pub fn method(&self) -> &str {
-        self.text("method").unwrap_or_default()
+        text(&self.0, "method")
     }
 
     /// The path without the query.
     pub fn path(&self) -> &str {
-        self.text("path").unwrap_or_default()
+        text(&self.0, "path")
     }
 
     /// The route: `/v1/runner/{deployment_id}`.
     pub fn route(&self) -> Option<&str> {
-        self.text("route")
+        self.field("route").as_str()
     }
 
     /// The query without the `?`, as it was sent.
     pub fn query(&self) -> Option<&str> {
-        self.text("query")
+        self.field("query").as_str()
     }
 
     /// The header of this name, in any case.
@@ -76,7 +74,7 @@ impl LoggedExchange {
 
     /// How the response ended: `complete`, `broken` by the server, or `hung_up` by the client.
     pub fn end(&self) -> &str {
-        self.text("end").unwrap_or_default()
+        text(&self.0, "end")
     }
 
     /// The prompt and the rule that answered; `None` if no model was asked.
@@ -96,16 +94,8 @@ impl LoggedExchange {
 }
 
 impl fmt::Display for LoggedExchange {
-    /// One line: `#3 POST /v1/runner/X -> 503 (fault: status)`.
+    /// One line: `3 POST /v1/runner/X → 503 (fault: status)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let query = self.query().map(|query| format!("?{query}")).unwrap_or_default();
-        let status = self.status().map_or_else(|| "no answer".to_owned(), |it| it.to_string());
-        let fault = self.fault().map(|effect| format!("fault: {effect}"));
-        let end = Some(self.end()).filter(|end| *end != "complete").map(str::to_owned);
-        let notes: Vec<String> = [fault, end].into_iter().flatten().collect();
-        let notes =
-            if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
-        let (number, method, path) = (self.number(), self.method(), self.path());
-        write!(f, "#{number} {method} {path}{query} -> {status}{notes}")
+        f.write_str(&headline(&self.0))
     }
 }

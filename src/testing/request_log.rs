@@ -3,23 +3,24 @@
 //! A request is in the log before its client has the end of the response, so a test that has it can
 //! assert at once. For requests in the background there are waits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::report::failure;
-use super::report::journal;
+use super::pattern::CompiledPattern;
 use super::{Account, ExpectationTimeout, LoggedExchange, RequestPattern};
 use crate::app::AccountState;
-use crate::http::apis::control::documents;
+use crate::app::request_log::Entry;
+use crate::http::apis::control::{Differences, Report, documents};
 
-/// The request log as a whole: [`Account::journal`].
+/// The request log as a whole: [`Account::request_log`].
 #[derive(Debug, Clone, Copy)]
-pub struct Requests<'a>(&'a AccountState);
+pub struct AccountRequestLog<'a>(&'a AccountState);
 
-impl Requests<'_> {
+impl AccountRequestLog<'_> {
     /// The number of the latest request, for [`RequestPattern::since`](super::RequestPattern::since); 0
     /// if there was none.
     pub fn last(&self) -> u64 {
-        self.0.request_log.snapshot().last
+        self.0.request_log.last()
     }
 
     /// How many requests were dropped for newer ones.
@@ -33,32 +34,55 @@ impl Requests<'_> {
     }
 }
 
+/// The requests in the log, and how many were dropped from it.
+struct Received {
+    requests: Vec<LoggedExchange>,
+    dropped: u64,
+}
+
+impl Received {
+    fn matching(&self, pattern: &CompiledPattern) -> Vec<LoggedExchange> {
+        self.requests.iter().filter(|request| pattern.matches(request)).cloned().collect()
+    }
+
+    /// `head`, the conditions, the requests, and where the nearest one differs.
+    fn failure(&self, head: &str, pattern: &CompiledPattern) -> String {
+        let mut report = Report::default();
+        for request in self.requests.iter().filter(|request| pattern.is_in_range(request)) {
+            report.add(request.entry(), &pattern.differences(request));
+        }
+        format!("{head}\n{}", report.text(&pattern.described(), self.dropped))
+    }
+}
+
 impl Account {
     /// The request log.
-    pub fn journal(&self) -> Requests<'_> {
-        Requests(&self.state)
+    pub fn request_log(&self) -> AccountRequestLog<'_> {
+        AccountRequestLog(&self.state)
     }
 
     /// All requests, oldest first.
     pub fn requests(&self) -> Vec<LoggedExchange> {
-        self.came().0
+        self.received().requests
     }
 
     /// The requests that match, oldest first.
+    #[track_caller]
     pub fn requests_like(
         &self,
         like: impl FnOnce(RequestPattern) -> RequestPattern,
     ) -> Vec<LoggedExchange> {
-        let like = like(RequestPattern::default());
-        let (mut came, _) = self.came();
-        came.retain(|request| like.takes(request));
-        came
+        self.received().matching(&compiled(like))
     }
 
     /// All requests as text.
     pub fn report(&self) -> String {
-        let (came, dropped) = self.came();
-        journal(&came, dropped)
+        let Received { requests, dropped } = self.received();
+        let mut report = Report::default();
+        for request in &requests {
+            report.add(request.entry(), &Differences::at_most(0));
+        }
+        report.received(dropped)
     }
 
     /// Waits until the log has `count` requests, including present ones, and returns them. The timeout
@@ -78,11 +102,12 @@ impl Account {
         timeout: Duration,
         like: impl FnOnce(RequestPattern) -> RequestPattern,
     ) -> Result<Vec<LoggedExchange>, ExpectationTimeout> {
-        let like = like(RequestPattern::default());
+        let pattern = like(RequestPattern::default()).compile();
+        let pattern = pattern.map_err(|error| ExpectationTimeout(error.to_string()))?;
         let account = self.clone();
         let waiting = async move {
             let mut found = Vec::new();
-            let enough = account.collect(count, &like, &mut found);
+            let enough = account.collect(count, &pattern, &mut found);
             let late = tokio::time::timeout(timeout, enough).await.is_err();
             if found.len() >= count {
                 return Ok(found);
@@ -90,8 +115,7 @@ impl Account {
             let until = if late { format!("within {timeout:?}") } else { "in time".to_owned() };
             let head =
                 format!("{} of {count} requests came {until}, of {}", found.len(), account.id());
-            let (came, dropped) = account.came();
-            Err(ExpectationTimeout(failure(&head, &like, &came, dropped)))
+            Err(ExpectationTimeout(account.received().failure(&head, &pattern)))
         };
         self.core
             .wait(waiting)
@@ -100,16 +124,21 @@ impl Account {
     }
 
     /// Collects matching requests until there are `count` or no more will come.
-    async fn collect(&self, count: usize, like: &RequestPattern, found: &mut Vec<LoggedExchange>) {
+    async fn collect(
+        &self,
+        count: usize,
+        pattern: &CompiledPattern,
+        found: &mut Vec<LoggedExchange>,
+    ) {
         let mut follower = self.state.request_log.follow(Some(0));
         while found.len() < count
-            && let Some(news) = follower.next().await
+            && let Some(update) = follower.next().await
         {
-            if news.cleared {
+            if update.cleared {
                 found.clear();
             }
-            let came = requests(&self.state, news.entry.as_slice());
-            found.extend(came.into_iter().filter(|request| like.takes(request)));
+            let added = requests(&self.state, update.entry.as_slice());
+            found.extend(added.into_iter().filter(|request| pattern.matches(request)));
         }
     }
 
@@ -121,17 +150,12 @@ impl Account {
         &self,
         like: impl FnOnce(RequestPattern) -> RequestPattern,
     ) -> LoggedExchange {
-        let like = like(RequestPattern::default());
-        let (came, dropped) = self.came();
-        match came.iter().find(|request| like.takes(request)) {
-            Some(request) => request.clone(),
-            None => fail(&failure(
-                &format!("no request was like this, of {}", self.id()),
-                &like,
-                &came,
-                dropped,
-            )),
+        let (pattern, received) = (compiled(like), self.received());
+        if let Some(request) = received.requests.iter().find(|request| pattern.matches(request)) {
+            return request.clone();
         }
+        let head = format!("no request was like this, of {}", self.id());
+        fail(&received.failure(&head, &pattern))
     }
 
     /// Panics unless exactly `count` matching requests came; returns them.
@@ -143,19 +167,17 @@ impl Account {
         count: usize,
         like: impl FnOnce(RequestPattern) -> RequestPattern,
     ) -> Vec<LoggedExchange> {
-        let like = like(RequestPattern::default());
-        let (came, dropped) = self.came();
-        let found: Vec<LoggedExchange> =
-            came.iter().filter(|request| like.takes(request)).cloned().collect();
+        let (pattern, received) = (compiled(like), self.received());
+        let (found, dropped) = (received.matching(&pattern), received.dropped);
         if found.len() == count && dropped == 0 {
             return found;
         }
         let were = if found.len() == count {
-            format!("{count} requests were like this, but {dropped} are no longer in the journal")
+            format!("{count} requests were like this, but {dropped} are no longer in the log")
         } else {
             format!("{} requests were like this, {count} were wanted", found.len())
         };
-        fail(&failure(&format!("{were}, of {}", self.id()), &like, &came, dropped))
+        fail(&received.failure(&format!("{were}, of {}", self.id()), &pattern))
     }
 
     /// Panics if a matching request came; with `|any| any`, if any request came.
@@ -164,18 +186,22 @@ impl Account {
         self.expect_request_count(0, like);
     }
 
-    /// The requests, and how many were dropped.
-    fn came(&self) -> (Vec<LoggedExchange>, u64) {
-        let look = self.state.request_log.snapshot();
-        (requests(&self.state, &look.entries), look.dropped)
+    fn received(&self) -> Received {
+        let log = self.state.request_log.snapshot();
+        Received { requests: requests(&self.state, &log.entries), dropped: log.dropped }
     }
 }
 
-fn requests(
-    account: &AccountState,
-    entries: &[std::sync::Arc<crate::app::request_log::Entry>],
-) -> Vec<LoggedExchange> {
+fn requests(account: &AccountState, entries: &[Arc<Entry>]) -> Vec<LoggedExchange> {
     documents(account, entries).into_iter().map(LoggedExchange::new).collect()
+}
+
+#[track_caller]
+fn compiled(like: impl FnOnce(RequestPattern) -> RequestPattern) -> CompiledPattern {
+    match like(RequestPattern::default()).compile() {
+        Ok(pattern) => pattern,
+        Err(error) => fail(&error.to_string()),
+    }
 }
 
 #[track_caller]

@@ -173,7 +173,10 @@ async fn an_assertion_that_fails_says_what_came_instead() {
     let none = failure(|| account.expect_request(|any| any));
     assert_eq!(
         none,
-        format!("no request was like this, of {id}:\n    any request\nreceived no requests")
+        format!(
+            "no request was like this, of {id}\nconditions:\n    none: any request\n\
+             received no requests"
+        )
     );
     say(&account, "Is billing open?").await;
     say(&account, "And on Sundays?").await;
@@ -182,15 +185,16 @@ async fn an_assertion_that_fails_says_what_came_instead() {
     let said =
         failure(|| account.expect_request(|request| request.method("post").body(wanted.clone())));
     let expected = format!(
-        r#"no request was like this, of {id}:
-    method: POST
+        r#"no request was like this, of {id}
+conditions:
+    method: post
     body: {{"content":[{{"text":"And on Mondays?"}}]}}
 received 2 requests:
-    #1 POST /v1/runner/YOUR_DEPLOYMENT_ID -> 200
+    1 POST /v1/runner/YOUR_DEPLOYMENT_ID → 200
         {{"content":[{{"type":"text","text":"Is billing open?"}}]}}
-    #2 POST /v1/runner/YOUR_DEPLOYMENT_ID -> 200
+    2 POST /v1/runner/YOUR_DEPLOYMENT_ID → 200
         {{"content":[{{"type":"text","text":"And on Sundays?"}}]}}
-nearest miss: #2 POST /v1/runner/YOUR_DEPLOYMENT_ID -> 200
+nearest miss: 2 POST /v1/runner/YOUR_DEPLOYMENT_ID → 200
     body.content[0].text: wanted "And on Mondays?", found "And on Sundays?""#
     );
     assert_eq!(said, expected);
@@ -206,18 +210,19 @@ nearest miss: #2 POST /v1/runner/YOUR_DEPLOYMENT_ID -> 200
 }
 
 #[tokio::test]
-async fn requests_are_picked_by_everything_that_the_journal_knows() {
+async fn requests_are_picked_by_everything_that_the_log_knows() {
     let mynah = Mynah::start().await.unwrap();
     let account = mynah.account().seed(5).await.unwrap();
     let list = format!("{}/conversations?page=1", account.runner_url());
     let list = client().get(list).header("x-api-key", account.key()).header("x-trace", "t 1");
     list.send().await.unwrap().error_for_status().unwrap();
-    assert_eq!(account.journal().last(), 1);
+    assert_eq!(account.request_log().last(), 1);
     account.replies().queue("Yes.").unwrap();
     say(&account, "Order 17, please").await;
 
     account.expect_request(|request| {
         request
+            .api(Api::Runner)
             .method("get")
             .route("/v1/runner/conversations")
             .query("page", "1")
@@ -236,11 +241,68 @@ async fn requests_are_picked_by_everything_that_the_journal_knows() {
     });
     assert_eq!((asked.number(), asked.rule(), asked.status()), (2, Some("queue"), Some(200)));
     assert_eq!(asked.header("X-Api-Key"), Some("[redacted]"));
-    assert_eq!(asked.to_string(), "#2 POST /v1/runner/YOUR_DEPLOYMENT_ID -> 200");
-    assert!(account.report().contains("#1 GET /v1/runner/conversations?page=1 -> 200"));
+    assert_eq!(asked.to_string(), "2 POST /v1/runner/YOUR_DEPLOYMENT_ID → 200");
+    assert!(account.report().contains("1 GET /v1/runner/conversations?page=1 → 200"));
     assert_eq!(account.requests_like(|request| request.query("page", "2")), []);
-    account.journal().clear();
+    account.request_log().clear();
     account.expect_no_request(|any| any);
+}
+
+#[tokio::test]
+async fn conditions_are_compared_as_by_the_control_plane_and_predicates_where_they_hold() {
+    let mynah = Mynah::start().await.unwrap();
+    let account = mynah.account().await.unwrap();
+    say(&account, "Order 17").await;
+    say(&account, "Order 18, please").await;
+
+    let text = |text: Value| json!({"content": [{"text": text}]});
+    let please =
+        account.expect_request(|request| request.body(text(json!({"regex": r"^Order \d+, p"}))));
+    assert_eq!(please.number(), 2);
+    account.expect_request_count(1, |request| request.body("Order").body("please"));
+    account.expect_no_request(|request| request.body("Order 17").body("please"));
+    let before = account.expect_request_count(1, |request| {
+        request.body("Order 17").which("is of the first", |request| {
+            assert_eq!(request.number(), 1, "the body of the other does not match");
+            true
+        })
+    });
+    assert_eq!(before[0].number(), 1);
+
+    let id = account.id().to_owned();
+    let said = failure(|| {
+        account.expect_request(|request| {
+            request.since(1).body("Order").which("names a third", |request| request.number() == 3)
+        })
+    });
+    assert_eq!(
+        said,
+        format!(
+            r#"no request was like this, of {id}
+conditions:
+    since: 1
+    body: "Order"
+    which: names a third
+received 1 request:
+    2 POST /v1/runner/YOUR_DEPLOYMENT_ID → 200
+        {{"content":[{{"type":"text","text":"Order 18, please"}}]}}
+nearest miss: 2 POST /v1/runner/YOUR_DEPLOYMENT_ID → 200
+    which: wanted names a third, found that it is not so"#
+        )
+    );
+}
+
+#[tokio::test]
+async fn conditions_that_can_never_hold_fail_by_name() {
+    let mynah = Mynah::start().await.unwrap();
+    let account = mynah.account().await.unwrap();
+    let wrong = "match.status must be a status, or 2xx, 4xx and so on";
+    assert_eq!(failure(|| account.expect_no_request(|request| request.status("ok"))), wrong);
+    assert_eq!(failure(|| account.requests_like(|request| request.status("ok"))), wrong);
+    let waited = account.wait_for_like(1, PATIENCE, |request| request.status("ok")).await;
+    assert_eq!(waited.unwrap_err().to_string(), wrong);
+    let regex = failure(|| account.expect_request(|request| request.body(json!({"regex": "("}))));
+    assert!(regex.starts_with("match.body.regex: regex parse error"), "{regex}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -259,7 +321,7 @@ async fn requests_of_the_background_are_waited_for_in_real_time() {
     let in_vain = account.wait_for(2, Duration::from_millis(10)).await.unwrap_err();
     let said = format!("{in_vain:?}");
     assert!(said.starts_with("1 of 2 requests came within 10ms, of acct_"), "{said}");
-    assert!(said.contains("    #1 POST /v1/runner/YOUR_DEPLOYMENT_ID -> 200"), "{said}");
+    assert!(said.contains("    1 POST /v1/runner/YOUR_DEPLOYMENT_ID → 200"), "{said}");
 }
 
 #[tokio::test]

@@ -14,7 +14,9 @@ mod snapshots;
 pub use self::auth::ControlAccess;
 pub(crate) use self::auth::guard;
 pub(crate) use self::error::rendered;
-pub(crate) use self::request_log::documents;
+pub(crate) use self::request_log::{
+    Differences, EntryPattern, MOST_DIFFERENCES, Place, Report, documents, headline, number, text,
+};
 use crate::http::Shared;
 use crate::http::routes::{Routes, delete, get, post};
 

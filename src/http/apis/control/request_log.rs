@@ -27,9 +27,12 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 
+pub(crate) use self::differences::{Differences, Place};
 use self::keys::BlankedKeys;
+pub(crate) use self::pattern::EntryPattern;
 use self::query::{ListingQuery, StreamQuery, WaitQuery};
 use self::report::NearestEntry;
+pub(crate) use self::report::{MOST_DIFFERENCES, Report, headline, number, text};
 use self::selection::Selection;
 use self::shapes::EntryAnswer;
 use self::waiting::{ExaminedEntries, WaitEnd};

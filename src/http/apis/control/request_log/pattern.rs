@@ -61,6 +61,17 @@ impl EntryPattern {
         Ok(pattern)
     }
 
+    /// Reads several patterns, all of which must match.
+    pub(crate) fn all(values: &[Value]) -> Result<Self, FieldError> {
+        let mut all = Self::default();
+        for value in values {
+            let Self { conditions, described } = Self::from_json(value)?;
+            all.conditions.extend(conditions);
+            all.described.extend(described);
+        }
+        Ok(all)
+    }
+
     /// Whether it has no condition, so that every entry matches.
     pub(crate) fn is_empty(&self) -> bool {
         self.conditions.is_empty()

@@ -120,14 +120,15 @@ pub(crate) fn headline(document: &Value) -> String {
     format!("{} {method} {path}{query} → {status}{notes}", number(document))
 }
 
+/// The number of an entry.
 #[expect(clippy::expect_used, reason = "`shapes` gives every entry a number")]
 pub(crate) fn number(document: &Value) -> u64 {
     document.get("number").and_then(Value::as_u64).expect("an entry has a number")
 }
 
-/// A field that is always there.
+/// A text that every entry has: `method`, `path`, `end`; or every near miss: `rule`, `condition`.
 #[expect(clippy::expect_used, reason = "`shapes` writes these fields always")]
-fn text<'d>(document: &'d Value, name: &str) -> &'d str {
+pub(crate) fn text<'d>(document: &'d Value, name: &str) -> &'d str {
     document.get(name).and_then(Value::as_str).expect("an entry and a near miss have these texts")
 }
 
