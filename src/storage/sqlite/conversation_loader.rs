@@ -16,7 +16,7 @@ use super::queries::agents::{self, TEXTS};
 use super::queries::conversations::{self, ConversationRow};
 use super::queries::messages;
 use super::queries::rows::{SHORT, length};
-use super::values::{from_sql, inconsistent, parse, to_sql};
+use super::values::{inconsistent, parse, to_sql};
 use crate::domain::catalog::Agent;
 use crate::domain::conversation::{Part, Role};
 use crate::ids::ImageId;
@@ -51,7 +51,7 @@ pub(super) struct LoadedRow {
 
 /// Position, role, parts (null where they are to be read by themselves) and their length in bytes,
 /// and image of a message.
-type RawMessage = (i64, Role, Option<Vec<Part>>, u64, Option<ImageId>);
+type RawMessage = (u64, Role, Option<Vec<Part>>, u64, Option<ImageId>);
 
 /// A conversation as it was read, from which long texts may be missing.
 pub(super) struct Parsed {
@@ -128,9 +128,9 @@ impl Parsed {
         let cut = kept < self.latest.len();
         self.latest.drain(..self.latest.len() - kept);
         let missing = self.latest.iter().filter(|(_, _, parts, ..)| parts.is_none());
-        let missing: Vec<i64> = missing.map(|(position, ..)| *position).collect();
-        let parts = messages::parts_at(db, owner, from_sql(ordinal), &missing).await?;
-        let mut parts: HashMap<i64, Vec<Part>> = parts.into_iter().collect();
+        let missing: Vec<u64> = missing.map(|(position, ..)| *position).collect();
+        let parts = messages::parts_at(db, owner, ordinal, &missing).await?;
+        let mut parts: HashMap<u64, Vec<Part>> = parts.into_iter().collect();
         for (position, _, missing, ..) in &mut self.latest {
             if let Some(found) = parts.remove(position) {
                 *missing = Some(found);

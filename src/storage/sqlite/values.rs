@@ -5,20 +5,15 @@ use serde::de::DeserializeOwned;
 
 use crate::storage::StoreError;
 
-/// A count or an ordinal as SQLite keeps it.
+/// A count or an ordinal as SQLite keeps it. A bound beyond its integers is beyond all rows.
 pub(super) fn to_sql(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// A count or an ordinal from a column that never holds negative numbers.
-pub(super) fn from_sql(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or_default()
-}
-
 /// `value` as JSON text.
+#[expect(clippy::expect_used, reason = "what is stored is texts, numbers, lists and maps of texts")]
 pub(super) fn json(value: &impl serde::Serialize) -> String {
-    // Strings, numbers, arrays and string-keyed maps: nothing here can fail to be written.
-    serde_json::to_string(value).unwrap_or_else(|_| serde_json::Value::Null.to_string())
+    serde_json::to_string(value).expect("every stored value can be written as JSON")
 }
 
 /// `text` from JSON.

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta};
 use sqlx::AssertSqlSafe;
 
-use crate::storage::sqlite::values::from_sql;
 use crate::storage::sqlite::values::inconsistent;
 use crate::storage::sqlite::values::to_sql;
 use crate::storage::sqlite::Connection;
@@ -24,12 +23,12 @@ struct AccountRow {
     made_from: Option<String>,
     api_key: Option<String>,
     seed: Option<i64>,
-    ttl: Option<i64>,
+    ttl: Option<u64>,
     profile: Option<String>,
     plan: Option<String>,
     first_plan: Option<String>,
-    requests_per_minute: Option<i64>,
-    runner_requests_per_minute: Option<i64>,
+    requests_per_minute: Option<u32>,
+    runner_requests_per_minute: Option<u32>,
     first_balance: i64,
     first_clock: Option<i64>,
     first_clock_ahead: Option<i64>,
@@ -39,7 +38,6 @@ struct AccountRow {
 
 impl AccountRow {
     fn into_record(self) -> Result<AccountRecord, StoreError> {
-        let limit = |sql: Option<i64>| sql.and_then(|limit| u32::try_from(limit).ok());
         let profile = self.profile.as_deref().map(|name| {
             Profile::named(name).ok_or_else(|| inconsistent("accounts", "profile", &self.id))
         });
@@ -50,11 +48,11 @@ impl AccountRow {
             made_from: self.made_from.map(AccountId::from),
             api_key: self.api_key.as_deref().map(ApiKey::new),
             seed: self.seed.map(i64::cast_unsigned),
-            ttl: self.ttl.map(from_sql),
+            ttl: self.ttl,
             plan: self.plan,
             first_plan: self.first_plan,
-            requests_per_minute: limit(self.requests_per_minute),
-            runner_requests_per_minute: limit(self.runner_requests_per_minute),
+            requests_per_minute: self.requests_per_minute,
+            runner_requests_per_minute: self.runner_requests_per_minute,
             first_balance: Credits::from_millionths(self.first_balance),
             first_clock: clock_mode(self.first_clock, self.first_clock_ahead),
             clock: clock_mode(self.clock_frozen_at, self.clock_ahead),
@@ -72,7 +70,7 @@ pub async fn all(
 ) -> Result<Vec<(AccountRecord, Vec<(IdKind, u64)>)>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM accounts ORDER BY account");
     let rows: Vec<AccountRow> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut *db).await?;
-    let counters: Vec<(i64, String, i64)> =
+    let counters: Vec<(i64, String, u64)> =
         sqlx::query_as("SELECT account, kind, made FROM counters").fetch_all(db).await?;
     let mut made: HashMap<AccountKey, Vec<(IdKind, u64)>> = HashMap::new();
     for (account, kind, number) in counters {
@@ -287,7 +285,7 @@ pub async fn counters(
     db: &mut Connection,
     owner: AccountKey,
 ) -> Result<Vec<(IdKind, u64)>, StoreError> {
-    let rows: Vec<(String, i64)> =
+    let rows: Vec<(String, u64)> =
         sqlx::query_as("SELECT kind, made FROM counters WHERE account = $1")
             .bind(owner.0)
             .fetch_all(db)
@@ -296,9 +294,9 @@ pub async fn counters(
 }
 
 /// A counter of a kind that this version knows.
-fn counter(kind: &str, made: i64) -> Option<(IdKind, u64)> {
+fn counter(kind: &str, made: u64) -> Option<(IdKind, u64)> {
     let kind = IdKind::ALL.into_iter().find(|known| known.name() == kind)?;
-    Some((kind, from_sql(made)))
+    Some((kind, made))
 }
 
 /// The account's balance; `None` if the account is removed.

@@ -2,7 +2,6 @@
 
 use sqlx::AssertSqlSafe;
 
-use crate::storage::sqlite::values::from_sql;
 use crate::storage::sqlite::values::parse;
 use super::rows::{listed, texts};
 use crate::storage::sqlite::values::to_sql;
@@ -60,7 +59,7 @@ pub async fn all(db: &mut Connection, owner: AccountKey) -> Result<Vec<(u64, Age
         format!("SELECT {} FROM agents a WHERE a.account = $1 ORDER BY a.ordinal", columns(false));
     let rows: Vec<AgentRow> =
         sqlx::query_as(AssertSqlSafe(sql)).bind(owner.0).fetch_all(db).await?;
-    Ok(rows.into_iter().map(|row| (from_sql(row.ordinal), row.into_domain())).collect())
+    Ok(rows.into_iter().map(|row| (row.ordinal, row.into_domain())).collect())
 }
 
 /// The account's agent `id`.
@@ -104,7 +103,7 @@ pub(in crate::storage::sqlite) fn from_json(row: &str) -> Option<Agent> {
 /// A row of `agents`.
 #[derive(sqlx::FromRow)]
 struct AgentRow {
-    ordinal: i64,
+    ordinal: u64,
     /// 1 if the texts are left out.
     long: i64,
     id: String,

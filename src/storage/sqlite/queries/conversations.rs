@@ -2,11 +2,10 @@
 
 use sqlx::AssertSqlSafe;
 
-use crate::storage::sqlite::values::from_sql;
 use crate::storage::sqlite::values::from_micros;
 use crate::storage::sqlite::values::inconsistent;
 use crate::storage::sqlite::values::json;
-use crate::storage::sqlite::values::parse;
+use crate::storage::sqlite::values::{parse, to_sql};
 use super::rows::{listed, texts};
 use crate::storage::sqlite::Connection;
 use crate::storage::{AccountKey, ConversationExtent, Listed, StoreError};
@@ -52,7 +51,7 @@ pub async fn extent(
     api: Api,
     id: &ConversationId,
 ) -> Result<Option<ConversationExtent>, StoreError> {
-    let row: Option<(i64, String, i64, i64)> = sqlx::query_as(
+    let row: Option<(u64, String, u64, u64)> = sqlx::query_as(
         "SELECT ordinal, target, message_count, turn_count FROM conversations
          WHERE account = $1 AND id = $2 AND api = $3",
     )
@@ -62,10 +61,10 @@ pub async fn extent(
     .fetch_optional(db)
     .await?;
     Ok(row.map(|(ordinal, target, message_count, turn_count)| ConversationExtent {
-        ordinal: from_sql(ordinal),
+        ordinal,
         target,
-        message_count: from_sql(message_count),
-        turn_count: from_sql(turn_count),
+        message_count,
+        turn_count,
     }))
 }
 
@@ -75,7 +74,7 @@ pub async fn ordinals(
     owner: AccountKey,
     api: Api,
 ) -> Result<Vec<u64>, StoreError> {
-    let ordinals: Vec<i64> = sqlx::query_scalar(
+    let ordinals: Vec<u64> = sqlx::query_scalar(
         "SELECT ordinal FROM conversations WHERE account = $1 AND api = $2
          ORDER BY updated_at DESC, activity DESC",
     )
@@ -83,7 +82,7 @@ pub async fn ordinals(
     .bind(api.name())
     .fetch_all(db)
     .await?;
-    Ok(ordinals.into_iter().map(from_sql).collect())
+    Ok(ordinals.into_iter().collect())
 }
 
 /// The account's conversations of these `ordinals`, in their order, as the Characters API lists them:
@@ -130,13 +129,13 @@ async fn characters(
 pub(in crate::storage::sqlite) async fn row(
     db: &mut Connection,
     owner: AccountKey,
-    ordinal: i64,
+    ordinal: u64,
 ) -> Result<ConversationRow, StoreError> {
     let sql = format!(
         "SELECT {} FROM conversations c WHERE c.account = $1 AND c.ordinal = $2",
         columns(false)
     );
-    let query = sqlx::query_as(AssertSqlSafe(sql)).bind(owner.0).bind(ordinal);
+    let query = sqlx::query_as(AssertSqlSafe(sql)).bind(owner.0).bind(to_sql(ordinal));
     Ok(query.fetch_one(db).await?)
 }
 
@@ -152,7 +151,7 @@ pub async fn all(
     let rows: Vec<ConversationRow> =
         sqlx::query_as(AssertSqlSafe(sql)).bind(owner.0).fetch_all(db).await?;
     let with_activity = |row: ConversationRow| {
-        let activity = from_sql(row.activity);
+        let activity = row.activity;
         Ok((row.into_domain()?, activity))
     };
     rows.into_iter().map(with_activity).collect()
@@ -162,7 +161,7 @@ pub async fn all(
 #[derive(sqlx::FromRow)]
 pub(in crate::storage::sqlite) struct ConversationRow {
     id: String,
-    ordinal: i64,
+    ordinal: u64,
     api: String,
     target: String,
     name: String,
@@ -172,11 +171,11 @@ pub(in crate::storage::sqlite) struct ConversationRow {
     agent: Option<String>,
     created_at: i64,
     updated_at: i64,
-    message_count: i64,
-    turn_count: i64,
+    message_count: u64,
+    turn_count: u64,
     /// Read for snapshots only.
     #[sqlx(default)]
-    activity: i64,
+    activity: u64,
     /// 1 if the texts are left out.
     long: i64,
 }
@@ -187,7 +186,7 @@ impl ConversationRow {
         self.long != 0
     }
 
-    pub(in crate::storage::sqlite) fn ordinal(&self) -> i64 {
+    pub(in crate::storage::sqlite) fn ordinal(&self) -> u64 {
         self.ordinal
     }
 
@@ -206,7 +205,7 @@ impl ConversationRow {
         let object =
             |text: &str| if left_out { Some(Variables::new()) } else { parse::<Variables>(text) };
         Ok(Conversation {
-            ordinal: from_sql(self.ordinal),
+            ordinal: self.ordinal,
             target: match Api::named(&self.api) {
                 Some(api) => Target::of(api, self.target),
                 None => return Err(wrong("api")),
@@ -215,8 +214,8 @@ impl ConversationRow {
             variables: object(&self.variables).ok_or_else(|| wrong("variables"))?,
             created_at: from_micros(self.created_at).ok_or_else(|| wrong("created_at"))?,
             updated_at: from_micros(self.updated_at).ok_or_else(|| wrong("updated_at"))?,
-            message_count: from_sql(self.message_count),
-            turn_count: from_sql(self.turn_count),
+            message_count: self.message_count,
+            turn_count: self.turn_count,
             id: ConversationId::from(self.id),
             name: self.name,
             system_prompt: self.system_prompt,

@@ -2,7 +2,6 @@
 
 use sqlx::AssertSqlSafe;
 
-use crate::storage::sqlite::values::from_sql;
 use super::rows::{listed, texts};
 use crate::storage::sqlite::values::{from_micros, inconsistent, to_sql};
 use crate::storage::sqlite::Connection;
@@ -20,7 +19,7 @@ pub async fn list(
     owner: AccountKey,
     window: PageWindow,
 ) -> Result<(Vec<Listed<Image>>, u64), StoreError> {
-    let total: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM images WHERE account = $1")
+    let total: u64 = sqlx::query_scalar("SELECT COUNT(*) FROM images WHERE account = $1")
         .bind(owner.0)
         .fetch_one(&mut *db)
         .await?;
@@ -37,7 +36,7 @@ pub async fn list(
         .await?;
     let listed = |row: ImageRow| Ok(listed(row.ordinal, row.long, row.into_domain()?));
     let images = rows.into_iter().map(listed).collect::<Result<_, StoreError>>()?;
-    Ok((images, from_sql(total)))
+    Ok((images, total))
 }
 
 /// The image of ordinal `ordinal`.
@@ -58,7 +57,7 @@ pub async fn all(db: &mut Connection, owner: AccountKey) -> Result<Vec<(u64, Ima
         format!("SELECT {} FROM images i WHERE i.account = $1 ORDER BY i.ordinal", columns(false));
     let rows: Vec<ImageRow> =
         sqlx::query_as(AssertSqlSafe(sql)).bind(owner.0).fetch_all(db).await?;
-    rows.into_iter().map(|row| Ok((from_sql(row.ordinal), row.into_domain()?))).collect()
+    rows.into_iter().map(|row| Ok((row.ordinal, row.into_domain()?))).collect()
 }
 
 /// The image `id` of any account: pictures are shown without a key.
@@ -74,7 +73,7 @@ pub async fn find_anywhere(db: &mut Connection, id: &str) -> Result<Option<Image
 /// A row of `images`.
 #[derive(sqlx::FromRow)]
 struct ImageRow {
-    ordinal: i64,
+    ordinal: u64,
     /// 1 if the prompt is left out.
     long: i64,
     id: String,

@@ -6,7 +6,6 @@ use sqlx::AssertSqlSafe;
 
 use serde_json::value::RawValue;
 
-use crate::storage::sqlite::values::from_sql;
 use crate::storage::sqlite::values::from_micros;
 use crate::storage::sqlite::values::inconsistent;
 use super::rows::{listed, texts};
@@ -17,13 +16,13 @@ use crate::ids::DeploymentId;
 
 #[derive(sqlx::FromRow)]
 struct SummaryRow {
-    ordinal: i64,
+    ordinal: u64,
     id: String,
     name: String,
     meta: String,
     created_at: i64,
     updated_at: i64,
-    message_count: i64,
+    message_count: u64,
     long: i64,
 }
 
@@ -35,7 +34,7 @@ impl SummaryRow {
             meta: RawValue::from_string(meta).map_err(|_| wrong("meta"))?,
             created_at: from_micros(self.created_at).ok_or_else(|| wrong("created_at"))?,
             updated_at: from_micros(self.updated_at).ok_or_else(|| wrong("updated_at"))?,
-            message_count: from_sql(self.message_count),
+            message_count: self.message_count,
             id: self.id.into(),
             name: self.name,
         };
@@ -154,7 +153,7 @@ impl ListPlan {
         for text in filter_texts(filter) {
             query = query.bind(text);
         }
-        Ok(from_sql(query.fetch_one(db).await?))
+        Ok(query.fetch_one(db).await?)
     }
 
     /// The `FROM … WHERE …` of the list. Only parameters come from outside: `$1` is the owner,
@@ -208,7 +207,7 @@ async fn tallied(
     name: &str,
     value: &str,
 ) -> Result<u64, StoreError> {
-    let total: Option<i64> = sqlx::query_scalar(
+    let total: Option<u64> = sqlx::query_scalar(
         "SELECT total FROM conversation_tallies
          WHERE account = $1 AND scope = $2 AND name = $3 AND value = $4",
     )
@@ -218,5 +217,5 @@ async fn tallied(
     .bind(value)
     .fetch_optional(db)
     .await?;
-    Ok(total.map_or(0, from_sql))
+    Ok(total.unwrap_or(0))
 }

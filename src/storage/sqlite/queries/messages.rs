@@ -2,7 +2,6 @@
 
 use sqlx::AssertSqlSafe;
 
-use crate::storage::sqlite::values::from_sql;
 use crate::storage::sqlite::values::from_micros;
 use crate::storage::sqlite::values::inconsistent;
 use crate::storage::sqlite::values::json;
@@ -85,7 +84,7 @@ pub async fn latest_within(
     max_bytes: u64,
 ) -> Result<(Vec<Message>, u64), StoreError> {
     let end = window.skip.saturating_add(window.take);
-    let lengths: Vec<i64> = sqlx::query_scalar(
+    let lengths: Vec<u64> = sqlx::query_scalar(
         "SELECT octet_length(parts) FROM messages
          WHERE account = $1 AND conversation = $2 AND position >= $3 AND position < $4
          ORDER BY position DESC",
@@ -97,7 +96,7 @@ pub async fn latest_within(
     .fetch_all(&mut *db)
     .await?;
     let (mut take, mut bytes) = (0, 0);
-    for length in lengths.into_iter().map(from_sql) {
+    for length in lengths {
         if bytes + length > max_bytes {
             break;
         }
@@ -113,9 +112,9 @@ pub(in crate::storage::sqlite) async fn parts_at(
     db: &mut Connection,
     owner: AccountKey,
     ordinal: u64,
-    positions: &[i64],
-) -> Result<Vec<(i64, Vec<Part>)>, StoreError> {
-    let rows: Vec<(i64, String)> = sqlx::query_as(
+    positions: &[u64],
+) -> Result<Vec<(u64, Vec<Part>)>, StoreError> {
+    let rows: Vec<(u64, String)> = sqlx::query_as(
         "SELECT m.position, m.parts FROM json_each($3) p CROSS JOIN messages m
          ON m.account = $1 AND m.conversation = $2 AND m.position = p.value",
     )
@@ -124,7 +123,7 @@ pub(in crate::storage::sqlite) async fn parts_at(
     .bind(json(&positions))
     .fetch_all(db)
     .await?;
-    let parsed = |(position, parts): (i64, String)| {
+    let parsed = |(position, parts): (u64, String)| {
         let parts = parse(&parts).ok_or_else(|| inconsistent("messages", "parts", &position))?;
         Ok((position, parts))
     };
@@ -134,7 +133,7 @@ pub(in crate::storage::sqlite) async fn parts_at(
 /// A row of `messages`.
 #[derive(sqlx::FromRow)]
 struct MessageRow {
-    position: i64,
+    position: u64,
     /// 1 if the parts are left out.
     long: i64,
     id: String,
@@ -143,7 +142,7 @@ struct MessageRow {
     image: Option<String>,
     created_at: i64,
     aborted: bool,
-    turn: i64,
+    turn: u64,
 }
 
 impl MessageRow {
@@ -158,7 +157,7 @@ impl MessageRow {
             created_at: from_micros(self.created_at).ok_or_else(|| wrong("created_at"))?,
             image: self.image.map(ImageId::from),
             aborted: self.aborted,
-            turn: from_sql(self.turn),
+            turn: self.turn,
             id: MessageId::from(self.id),
         })
     }

@@ -1,6 +1,5 @@
 //! Columns of lists that leave out long texts (see [`Listed`]).
 
-use crate::storage::sqlite::values::from_sql;
 use crate::storage::{BATCH, Listed};
 
 /// [`BATCH`] as the length of a slice.
@@ -10,8 +9,8 @@ const _: () = assert!(BATCH == 100, "the two are the same");
 pub(in crate::storage::sqlite) const SHORT: usize = 16 * 1024;
 
 /// The item of the row `key`; `long` tells whether its texts were left out.
-pub(super) fn listed<T>(key: i64, long: i64, item: T) -> Listed<T> {
-    Listed { key: from_sql(key), item: (long == 0).then_some(item) }
+pub(super) fn listed<T>(key: u64, long: i64, item: T) -> Listed<T> {
+    Listed { key, item: (long == 0).then_some(item) }
 }
 
 /// The length of the `columns` together, in bytes. SQLite knows it without reading them.
