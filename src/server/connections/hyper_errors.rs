@@ -7,7 +7,9 @@
 use std::fmt::Write as _;
 use std::task::{Poll, ready};
 
+use axum::body::Bytes;
 use axum::http::StatusCode;
+use bytes::Buf as _;
 
 use crate::http::{ConnectionAbort, Pipeline};
 
@@ -23,14 +25,8 @@ pub(super) struct Refusals {
     /// The beginning of the last read that looks like a head.
     head: [u8; BEGINNING],
     head_length: usize,
-    replacing: Option<Replacing>,
-}
-
-/// A response of hyper that is being replaced.
-struct Replacing {
-    /// The replacement.
-    bytes: Vec<u8>,
-    written: usize,
+    /// What is left to write of a replacement.
+    replacing: Option<Bytes>,
 }
 
 impl Refusals {
@@ -53,12 +49,11 @@ impl Refusals {
     /// Whether the bytes that hyper writes are a response to be replaced.
     pub(super) fn concern(&mut self, answer: &[u8]) -> bool {
         if self.replacing.is_none() && !self.line.is_reset_on_close() {
-            let beginning = self.head.get(..self.head_length).unwrap_or_default();
+            let beginning = self.head.split_at(self.head_length).0;
             self.replacing = status_of(answer).map(|status| {
                 let (pipeline, line) = (&self.pipeline, &self.line);
                 let better = pipeline.answer_bad_head(line, status, beginning);
-                let bytes = replaced(answer, &better.headers, &better.body);
-                Replacing { bytes, written: 0 }
+                replaced(answer, &better.headers, &better.body).into()
             });
         }
         self.replacing.is_some()
@@ -71,15 +66,14 @@ impl Refusals {
         length: usize,
         mut write: impl FnMut(&[u8]) -> Poll<std::io::Result<usize>>,
     ) -> Poll<std::io::Result<usize>> {
-        while let Some(replacing) = &mut self.replacing {
-            let rest = replacing.bytes.get(replacing.written..).unwrap_or_default();
+        while let Some(rest) = &mut self.replacing {
             if rest.is_empty() {
                 self.replacing = None;
                 break;
             }
             match ready!(write(rest))? {
                 0 => return Poll::Ready(Ok(0)),
-                written => replacing.written += written,
+                written => rest.advance(written),
             }
         }
         Poll::Ready(Ok(length))
@@ -98,8 +92,8 @@ fn status_of(answer: &[u8]) -> Option<StatusCode> {
 /// The response with these headers and body; its `content-length` is corrected.
 fn replaced(answer: &[u8], headers: &str, body: &[u8]) -> Vec<u8> {
     let head = String::from_utf8_lossy(answer);
-    let mut lines = head.split("\r\n").filter(|line| !line.is_empty());
-    let mut replaced = format!("{}\r\n", lines.next().unwrap_or_default());
+    let lines = head.split("\r\n").filter(|line| !line.is_empty());
+    let mut replaced = String::new();
     for line in lines.filter(|line| !line.to_ascii_lowercase().starts_with("content-length:")) {
         replaced.push_str(line);
         replaced.push_str("\r\n");
