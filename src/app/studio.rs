@@ -18,7 +18,7 @@ use super::accounts::{AccountSession, AccountState, stored};
 use super::conversations::{Page, PageRequest};
 use super::faults::AttachedFaults;
 use super::item_list::Items;
-use crate::domain::catalog::{Agent, Image};
+use crate::domain::catalog::{Agent, Image, avatar_prompt};
 use crate::domain::conversation::Message;
 use crate::domain::error::InternalError;
 use crate::domain::{Api, Role};
@@ -103,16 +103,15 @@ impl AgentsAndImages {
         let cost = model.cost_per_image;
         let mut ids = session.epoch().ids.allocation();
         let ordinal = ids.next(IdKind::Agent);
-        let mut agent = Agent {
-            id: "".into(),
+        let avatar = avatar_prompt(&new.name, &new.appearance_prompt);
+        let agent = Agent {
+            id: session.epoch().ids.agent(ordinal, &format!("{} {avatar}", model.id)),
             name: new.name,
             appearance_prompt: new.appearance_prompt,
             personality_prompt: new.personality_prompt,
             description: new.description,
             sd_model: Some(new.sd_model),
         };
-        let avatar = format!("{} {}", model.id, agent.avatar_prompt());
-        agent.id = session.epoch().ids.agent(ordinal, &avatar);
         let scope = session.write_scope(&ids);
         let outcome = self.store.create_agent(scope, cost, (ordinal, agent.clone())).await;
         if !stored(outcome, ids)? {

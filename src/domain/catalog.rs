@@ -69,7 +69,7 @@ impl Instructions {
             } else {
                 // One brace is plain text; the next may open a slot (`{{{NAME}}`).
                 before.push('{');
-                rest = rest.get(passed.len() + 1..).unwrap_or_default();
+                rest = rest.split_at(passed.len() + 1).1;
             }
         }
         pieces.push(InstructionPart::Text(before + rest));
@@ -93,7 +93,9 @@ fn filled(pieces: &[InstructionPart], variables: &Variables) -> String {
         match piece {
             InstructionPart::Text(text) => filled.push_str(text),
             InstructionPart::Slot(name) => {
-                filled.push_str(&variables.get(name).map(as_text).unwrap_or_default());
+                if let Some(value) = variables.get(name) {
+                    filled.push_str(&as_text(value));
+                }
             }
         }
     }
@@ -173,10 +175,15 @@ pub struct Agent {
 impl Agent {
     /// The prompt of its avatar.
     pub fn avatar_prompt(&self) -> String {
-        match self.appearance_prompt.as_str() {
-            "" => format!("Portrait of {}", self.name),
-            appearance => format!("Portrait of {}: {appearance}", self.name),
-        }
+        avatar_prompt(&self.name, &self.appearance_prompt)
+    }
+}
+
+/// The prompt of the avatar of an agent with this name and appearance.
+pub fn avatar_prompt(name: &str, appearance: &str) -> String {
+    match appearance {
+        "" => format!("Portrait of {name}"),
+        appearance => format!("Portrait of {name}: {appearance}"),
     }
 }
 

@@ -31,8 +31,10 @@ const HISTORY_STEP: u64 = 50;
 /// Messages to be completed.
 #[derive(Debug, Clone)]
 pub struct CompletionRequest {
-    /// The messages, at least one; the last is answered.
-    pub messages: Vec<Turn>,
+    /// The messages before it.
+    pub history: Vec<Turn>,
+    /// The message to answer.
+    pub message: Vec<Part>,
     /// The model.
     pub llm: LlmId,
     /// The agent that answers, if any.
@@ -89,9 +91,7 @@ impl Generation {
     ) -> Result<Completion, CompletionError> {
         let llm = self.fixtures.current().llm(&unfinished.llm, "llm_id")?;
         let agent = self.agent(session, unfinished.agent).await?;
-        let mut history = unfinished.messages;
-        let message = history.pop().map(|turn| turn.parts).unwrap_or_default();
-        let message = Arc::new(message);
+        let (history, message) = (unfinished.history, Arc::new(unfinished.message));
         let instructions = instructions(agent.as_ref(), "");
         let turn = history.iter().filter(|turn| turn.role == Role::User).count();
         let turn = u64::try_from(turn).unwrap_or(u64::MAX).saturating_add(1);

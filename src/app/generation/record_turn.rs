@@ -4,7 +4,7 @@ use super::{CompletionError, NewTurn};
 use crate::app::accounts::{AccountSession, SessionWriteError, stored};
 use crate::domain::conversation::Conversation;
 use crate::domain::Credits;
-use crate::ids::{IdAllocation, IdKind, MessageId};
+use crate::ids::{ConversationId, IdAllocation, IdKind, MessageId};
 use crate::storage::{NewMessages, Store};
 
 /// Charges for a completion; returns the id of the answer, which is not stored.
@@ -49,18 +49,18 @@ pub(super) async fn record_free_turn(
     Ok(())
 }
 
-/// Stores a conversation of the Runner API, which lacks only its ordinal and id, with its first
-/// turn; returns it as it was before the turn.
+/// Stores a conversation of the Runner API with its first turn; `conversation` makes it of its ordinal
+/// and id. Returns it as it was before the turn.
 pub(super) async fn start_conversation(
     store: &Store,
     session: &AccountSession,
     turn: NewTurn,
-    mut conversation: Conversation,
+    conversation: impl FnOnce(u64, ConversationId) -> Conversation,
 ) -> Result<Conversation, SessionWriteError> {
     let mut ids = session.epoch().ids.allocation();
-    conversation.ordinal = ids.next(IdKind::Conversation);
-    conversation.id = session.epoch().ids.runner_conversation(conversation.ordinal);
-    let (turn, _) = turn.allocate(&mut ids, conversation.ordinal);
+    let ordinal = ids.next(IdKind::Conversation);
+    let conversation = conversation(ordinal, session.epoch().ids.runner_conversation(ordinal));
+    let (turn, _) = turn.allocate(&mut ids, ordinal);
     let scope = session.write_scope(&ids);
     let outcome = store.start_conversation(scope, conversation.clone(), turn).await;
     stored(outcome, ids)?;

@@ -62,24 +62,24 @@ impl Generation {
         let asked = asked_first(caller, said, meta.clone());
         let WholeReply { completed, name, lease } = self.complete(&caller.session, &asked).await?;
         let turn = NewTurn::answered(&caller.session, &asked, completed.text.clone());
-        let mut conversation = Conversation {
-            id: "".into(),
-            ordinal: 0,
+        let (asked_at, answered_at) = (turn.asked_at, turn.answered_at);
+        let conversation = |ordinal, id| Conversation {
+            id,
+            ordinal,
             target: Target::Deployment(caller.deployment.id.clone()),
             name: name.unwrap_or_else(|| name_from(&asked.prompt.message)),
             meta,
             variables,
             system_prompt: String::new(),
             agent: None,
-            created_at: turn.asked_at,
-            updated_at: turn.asked_at,
+            created_at: asked_at,
+            updated_at: asked_at,
             message_count: 0,
             turn_count: 0,
         };
-        let answered_at = turn.answered_at;
         let stored =
             record_turn::start_conversation(&self.store, &caller.session, turn, conversation).await;
-        conversation = release_reply(&caller.session, lease, stored)?;
+        let mut conversation = release_reply(&caller.session, lease, stored)?;
         conversation.updated_at = answered_at;
         Ok(ConversationReply { conversation, answer: completed })
     }

@@ -89,12 +89,12 @@ pub(super) fn messages(bodies: Vec<Object<MessageBody>>) -> Result<Vec<Turn>, Fi
 
 impl CompletionBody {
     fn checked(self) -> Result<CompletionRequest, FieldError> {
-        if self.messages.is_empty() {
+        let mut history = messages(self.messages)?;
+        let Some(Turn { parts: message, .. }) = history.pop() else {
             let message = "messages must be a non-empty array";
             return Err(FieldError::new("messages", FieldErrorKind::EmptyArray, message));
-        }
-        let messages = messages(self.messages)?;
-        Ok(CompletionRequest { messages, llm: self.llm_id, agent: self.agent_id })
+        };
+        Ok(CompletionRequest { history, message, llm: self.llm_id, agent: self.agent_id })
     }
 }
 
