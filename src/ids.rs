@@ -328,9 +328,10 @@ impl SeededRandom {
     }
 
     /// Draw `ordinal` for `what`, uniform in `0..=most`.
+    #[expect(clippy::expect_used, reason = "the remainder is at most `most`")]
     pub fn up_to(&self, most: u64, what: &str, ordinal: u64) -> u64 {
         let range = u128::from(most) + 1;
-        u64::try_from(self.number(what, ordinal) % range).unwrap_or(most)
+        u64::try_from(self.number(what, ordinal) % range).expect("it is at most `most`")
     }
 }
 
@@ -342,6 +343,7 @@ pub fn random_seed() -> u64 {
 }
 
 /// `prefix` and 20 base-62 characters: 119 of the 128 bits of `number`.
+#[expect(clippy::expect_used, reason = "remainders of 62 to the 10 and of 62 are small enough")]
 fn in_base62(prefix: &str, number: u128) -> String {
     const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     const HALF: usize = 10;
@@ -350,11 +352,11 @@ fn in_base62(prefix: &str, number: u128) -> String {
     let mut text = String::with_capacity(prefix.len() + 2 * HALF);
     text.push_str(prefix);
     for half in [number % HALF_RANGE, number / HALF_RANGE % HALF_RANGE] {
-        let mut rest = u64::try_from(half).unwrap_or_default();
+        let mut rest = u64::try_from(half).expect("62 to the 10 fits into 64 bits");
         for _ in 0..HALF {
-            let digit = usize::try_from(rest % 62).unwrap_or_default();
+            let digit = usize::try_from(rest % 62).expect("62 fits into usize");
             rest /= 62;
-            text.push(char::from(DIGITS.get(digit).copied().unwrap_or(b'0')));
+            text.push(char::from(*DIGITS.get(digit).expect("there are 62 digits")));
         }
     }
     text

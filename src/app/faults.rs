@@ -174,9 +174,10 @@ fn keep_up(counted: &mut Counted, rules: &[CompiledFault]) {
 }
 
 /// A draw from 0 to just below 1.
+#[expect(clippy::expect_used, reason = "no more than u32::MAX is drawn")]
 fn chance(draw: SeededRandom, rule: &str, number: u64) -> f64 {
     let drawn = draw.up_to(u64::from(u32::MAX), &format!("fault {rule}"), number);
-    f64::from(u32::try_from(drawn).unwrap_or(u32::MAX)) / (f64::from(u32::MAX) + 1.0)
+    f64::from(u32::try_from(drawn).expect("at most u32::MAX was drawn")) / (f64::from(u32::MAX) + 1.0)
 }
 
 /// The account has no such rule among those made at run time.

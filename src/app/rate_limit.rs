@@ -130,7 +130,7 @@ impl Limiter {
             limit: self.limit.get(),
             remaining: outcome.map_or(0, |state| state.remaining_burst_capacity()),
             window_ends,
-            seconds_left: u64::try_from(window_ends - now).unwrap_or(1),
+            seconds_left: (window_ends - now).unsigned_abs(),
         }
     }
 

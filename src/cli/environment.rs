@@ -89,8 +89,8 @@ fn value(argument: &Arg) -> Option<OsString> {
 }
 
 fn is_service_link(value: Option<OsString>) -> bool {
-    let value = value.and_then(|value| value.into_string().ok()).unwrap_or_default();
-    ["tcp://", "udp://"].iter().any(|scheme| value.starts_with(scheme))
+    let value = value.and_then(|value| value.into_string().ok());
+    value.is_some_and(|value| value.starts_with("tcp://") || value.starts_with("udp://"))
 }
 
 /// The error, naming the variable where the value that is wrong comes from one.

@@ -133,7 +133,7 @@ fn variables(base: &str, admin_token: Option<&str>, fixtures: &Fixtures) -> Vec<
         .account("demo")
         .or_else(|| fixtures.accounts.iter().find(|account| !account.keys.is_empty()));
     let key = |nth: usize| {
-        let keys = account.map(|account| account.keys.as_slice()).unwrap_or_default();
+        let keys = &account?.keys;
         keys.get(nth).or(keys.first()).map(|key: &ApiKey| key.reveal().to_owned())
     };
     let is_its = |owner| account.is_some_and(|FixtureAccount { id, .. }| id == owner);

@@ -63,12 +63,15 @@ fn is_host(text: &str) -> bool {
 /// The host in a URL, an origin or a bare `host:port/path`.
 fn host_of(url: &str) -> &str {
     let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = after_scheme.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    let end_of_authority = ['/', '?', '#', '\\'];
+    let authority =
+        after_scheme.split_once(end_of_authority).map_or(after_scheme, |(authority, _)| authority);
     let host_and_port = authority.rsplit_once('@').map_or(authority, |(_, rest)| rest);
     if host_and_port.starts_with('[') {
-        return host_and_port.split_inclusive(']').next().unwrap_or_default();
+        let end = host_and_port.find(']').map_or(host_and_port.len(), |bracket| bracket + 1);
+        return host_and_port.split_at(end).0;
     }
-    let host = host_and_port.split(':').next().unwrap_or_default();
+    let host = host_and_port.split_once(':').map_or(host_and_port, |(host, _)| host);
     host.trim_end_matches('.')
 }
 

@@ -240,7 +240,9 @@ pub fn name_from(parts: &[Part]) -> String {
     const LONGEST: usize = 60;
     const UNNAMED: &str = "New conversation";
     let mut texts = parts.iter().filter_map(Part::as_text);
-    let text = texts.find(|text| !text.trim().is_empty()).unwrap_or_default();
+    let Some(text) = texts.find(|text| !text.trim().is_empty()) else {
+        return UNNAMED.to_owned();
+    };
     let mut name = String::new();
     let mut length = 0;
     for word in text.split_whitespace() {
@@ -256,7 +258,7 @@ pub fn name_from(parts: &[Part]) -> String {
     }
     if name.is_empty() {
         // One word longer than a name may be: there is no place to cut but inside it.
-        name = text.split_whitespace().next().unwrap_or_default().chars().take(LONGEST).collect();
+        name = text.trim_start().chars().take(LONGEST).collect();
     }
     let name =
         name.trim_end_matches(|c: char| !c.is_alphanumeric() && !matches!(c, ')' | ']' | '"'));

@@ -103,6 +103,12 @@ impl RequestContext {
         extensions.get().expect("the pipeline inserts the context")
     }
 
+    /// The route of a request that a handler answers.
+    #[expect(clippy::expect_used, reason = "handlers belong to routes")]
+    pub(crate) fn taken_route(&self) -> &'static str {
+        self.route.expect("the request has a handler")
+    }
+
     /// The id that the client sent.
     pub(crate) fn set_id(&self, id: RequestId) {
         // Called first: there is no other id yet.

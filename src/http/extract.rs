@@ -197,20 +197,19 @@ pub(crate) fn from_json<T: DeserializeOwned>(value: &Value) -> Result<T, FieldEr
 fn wrong_field(path: String, error: &serde_json::Error) -> FieldError {
     let path = if path == "." { String::new() } else { path };
     let text = without_place(error);
-    let quoted = |rest: &str| rest.split('`').nth(1).unwrap_or_default().to_owned();
-    if let Some(rest) = text.strip_prefix("missing field") {
-        return FieldError::missing(joined(&path, &quoted(rest)));
+    // serde's messages: "missing field `id`", "unknown field `idd`, expected `id` or `name`".
+    if let Some((field, _)) = quoted_after("missing field `", &text) {
+        return FieldError::missing(joined(&path, field));
     }
-    if let Some(rest) = text.strip_prefix("unknown field") {
-        let field = quoted(rest);
+    if let Some((field, rest)) = quoted_after("unknown field `", &text) {
         let named = path == field || path.ends_with(&format!(".{field}"));
-        let field = if named { path } else { joined(&path, &field) };
+        let field = if named { path } else { joined(&path, field) };
         let known = rest.split_once(", ").map_or("", |(_, expected)| expected);
         let message = format!("{field} is not a known field, {known}");
         return FieldError::new(field, FieldErrorKind::NotAllowed, message);
     }
-    if let Some(rest) = text.strip_prefix("duplicate field") {
-        let field = joined(&path, &quoted(rest));
+    if let Some((field, _)) = quoted_after("duplicate field `", &text) {
+        let field = joined(&path, field);
         let message = format!("{field} is given more than once");
         return FieldError::new(field, FieldErrorKind::BadValue, message);
     }
@@ -227,6 +226,11 @@ fn wrong_field(path: String, error: &serde_json::Error) -> FieldError {
         None => format!("{subject}: {text}"),
     };
     FieldError::new(path, kind, message)
+}
+
+/// The name that ends at the next backtick after `beginning`, and the rest of `text`.
+fn quoted_after<'t>(beginning: &str, text: &'t str) -> Option<(&'t str, &'t str)> {
+    text.strip_prefix(beginning)?.split_once('`')
 }
 
 fn joined(path: &str, field: &str) -> String {
@@ -331,13 +335,14 @@ pub(super) fn segment(parts: &Parts, name: &str) -> String {
 
 /// The first segment of the path whose name in the route is `wanted`. Every parameter of a route is a
 /// whole segment. A segment that is not UTF-8 once decoded is read as empty: it names nothing.
+#[expect(clippy::expect_used, reason = "handlers ask for parameters of their routes")]
 fn first_segment(parts: &Parts, wanted: impl Fn(&str) -> bool) -> String {
-    let route = RequestContext::of(&parts.extensions).route.unwrap_or_default();
+    let route = RequestContext::of(&parts.extensions).taken_route();
     let parameter = |part: &str| part.strip_prefix('{')?.strip_suffix('}').map(&wanted);
     let mut segments = route.split('/').zip(parts.uri.path().split('/'));
     let segment = segments.find(|(part, _)| parameter(part) == Some(true));
-    let decoded = segment.and_then(|(_, sent)| percent_decode_str(sent).decode_utf8().ok());
-    decoded.map(Cow::into_owned).unwrap_or_default()
+    let (_, sent) = segment.expect("the route has this parameter");
+    percent_decode_str(sent).decode_utf8().map_or_else(|_| String::new(), Cow::into_owned)
 }
 
 /// The first parameter of the route, which is the only one of most routes.

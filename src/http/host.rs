@@ -95,9 +95,9 @@ fn elements<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item
 /// Whether `text`, a host or an address with a port or without, is this machine's loopback.
 fn is_loopback(text: &str) -> bool {
     let name = match text.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        Some(rest) => rest.split_once(']').map_or(rest, |(address, _)| address),
         None if text.parse::<IpAddr>().is_ok() => text,
-        None => text.split(':').next().unwrap_or_default(),
+        None => text.split_once(':').map_or(text, |(host, _)| host),
     };
     name.eq_ignore_ascii_case("localhost")
         || name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())

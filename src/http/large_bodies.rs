@@ -10,11 +10,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The largest body that needs no permit, in bytes.
 pub(super) const SMALL: usize = 64 * 1024;
-/// The most bytes of all bodies beyond [`SMALL`] together.
-const TOGETHER: usize = 32 * 1024 * 1024;
 /// The bytes of one unit of a permit.
 const UNIT: usize = 1024;
-const UNITS: usize = TOGETHER / UNIT;
+/// The units of all permits together: 32 MiB beyond [`SMALL`].
+const UNITS: u16 = 32 * 1024;
 
 /// The permits for large bodies.
 #[derive(Debug, Clone)]
@@ -26,7 +25,7 @@ pub(crate) struct LargeBodyPermit(OwnedSemaphorePermit);
 
 impl Default for LargeBodies {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(UNITS)))
+        Self(Arc::new(Semaphore::new(UNITS.into())))
     }
 }
 
@@ -39,7 +38,7 @@ impl LargeBodies {
             return None;
         }
         // The semaphore is never closed.
-        let permit = Arc::clone(&self.0).acquire_many_owned(units).await;
+        let permit = Arc::clone(&self.0).acquire_many_owned(units.into()).await;
         permit.ok().map(LargeBodyPermit)
     }
 }
@@ -47,14 +46,14 @@ impl LargeBodies {
 impl LargeBodyPermit {
     /// Frees the units that a body of `length` bytes does not need.
     pub(super) fn shrink_to(&mut self, length: usize) {
-        let needed = usize::try_from(units(length)).unwrap_or(usize::MAX);
+        let needed = usize::from(units(length));
         drop(self.0.split(self.0.num_permits().saturating_sub(needed)));
     }
 }
 
-fn units(length: usize) -> u32 {
-    let units = length.saturating_sub(SMALL).div_ceil(UNIT).min(UNITS);
-    u32::try_from(units).unwrap_or(u32::MAX)
+fn units(length: usize) -> u16 {
+    let units = length.saturating_sub(SMALL).div_ceil(UNIT);
+    u16::try_from(units).map_or(UNITS, |units| units.min(UNITS))
 }
 
 #[cfg(test)]
@@ -62,6 +61,8 @@ mod tests {
     use futures::FutureExt as _;
 
     use super::*;
+
+    const TOGETHER: usize = 32 * 1024 * 1024;
 
     #[tokio::test]
     async fn large_bodies_wait_for_each_other_and_small_ones_do_not() {

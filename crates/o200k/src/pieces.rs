@@ -127,7 +127,7 @@ fn upper_word(text: &str, begin: usize) -> Option<usize> {
 
 /// End of the English contraction at `begin`, or `begin` if there is none.
 fn contraction(text: &str, begin: usize) -> usize {
-    let mut chars = text.get(begin..).unwrap_or_default().chars();
+    let mut chars = text.split_at(begin).1.chars();
     if chars.next() != Some('\'') {
         return begin;
     }
@@ -145,7 +145,7 @@ fn contraction(text: &str, begin: usize) -> usize {
 fn punctuation(text: &str, begin: usize) -> Option<usize> {
     let end = run(text, begin, |class| matches!(class, Class::Other | Class::Mark));
     (end > begin).then(|| {
-        let rest = text.get(end..).unwrap_or_default();
+        let rest = text.split_at(end).1;
         end + rest.len() - rest.trim_start_matches(['\r', '\n', '/']).len()
     })
 }
@@ -153,7 +153,7 @@ fn punctuation(text: &str, begin: usize) -> Option<usize> {
 /// Length in bytes of the first piece of a text that begins with white space.
 fn white_space(text: &str) -> usize {
     let end = run(text, 0, |class| matches!(class, Class::Space | Class::Newline));
-    let white = text.get(..end).unwrap_or_default();
+    let white = text.split_at(end).0;
     if let Some(newline) = white.rfind(['\r', '\n']) {
         return newline + 1;
     }
@@ -166,7 +166,7 @@ fn white_space(text: &str) -> usize {
 
 /// End of the run of matching characters that begins at `begin`.
 fn run(text: &str, begin: usize, belongs: impl Fn(Class) -> bool) -> usize {
-    let rest = text.get(begin..).unwrap_or_default();
+    let rest = text.split_at(begin).1;
     begin + rest.find(|char| !belongs(Class::of(char))).unwrap_or(rest.len())
 }
 

@@ -206,9 +206,9 @@ impl HeaderLines {
     pub fn iter(&self) -> impl Iterator<Item = (String, String)> {
         self.0.split(|byte| *byte == b'\n').filter_map(|line| {
             let colon = line.iter().position(|byte| *byte == b':')?;
-            let (name, value) = line.split_at(colon);
+            let (name, value) = (line.split_at(colon).0, line.split_at(colon + 1).1);
             let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-            Some((text(name), text(value.get(1..).unwrap_or_default())))
+            Some((text(name), text(value)))
         })
     }
 }

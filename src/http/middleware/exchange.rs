@@ -215,7 +215,7 @@ impl HttpBody for LoggedBody {
     }
 
     fn size_hint(&self) -> http_body::SizeHint {
-        self.body.as_ref().map(HttpBody::size_hint).unwrap_or_default()
+        self.body.as_ref().map_or_else(|| http_body::SizeHint::with_exact(0), HttpBody::size_hint)
     }
 }
 

@@ -33,7 +33,7 @@ where
     E: From<FieldError> + From<InjectedError>,
 {
     let context = RequestContext::of(&parts.extensions);
-    let route = context.route.unwrap_or_default();
+    let route = context.taken_route();
     let (path, method) = (parts.uri.path(), parts.method.as_str());
     let request = FaultContext { api, route, path, method };
     let epoch = session.epoch();

@@ -26,6 +26,7 @@ pub struct BadHeadAnswer {
 impl Pipeline {
     /// Answers a head with `status`. Its `beginning` tells method and path. It is counted and logged like
     /// every request.
+    #[expect(clippy::expect_used, reason = "the server sets only headers that are text")]
     pub fn answer_bad_head(
         &self,
         connection: &ConnectionAbort,
@@ -48,7 +49,7 @@ impl Pipeline {
         let (parts, body) = response.into_parts();
         let mut headers = String::new();
         for (name, value) in &parts.headers {
-            let _ = write!(headers, "{name}: {}\r\n", value.to_str().unwrap_or_default());
+            let _ = write!(headers, "{name}: {}\r\n", value.to_str().expect("the value is text"));
         }
         // The body is in memory, so this does not wait.
         let body = body.collect().now_or_never().and_then(Result::ok);
@@ -66,7 +67,7 @@ fn parse_beginning(head: &[u8]) -> Request {
     if let Some(Ok(method)) = words.next().map(|word| Method::from_bytes(word.as_bytes())) {
         *request.method_mut() = method;
     }
-    let target = words.next().unwrap_or_default();
+    let Some(target) = words.next() else { return request };
     let path = target.split_once(['?', '\r', '\n']).map_or(target, |(path, _)| path);
     // Without the slash it would be read as an authority.
     if path.starts_with('/')

@@ -45,21 +45,22 @@ const CLOSINGS: [&str; 6] = [
 /// The longest part of the question that is repeated, in characters.
 const SUBJECT: usize = 80;
 
+#[expect(clippy::expect_used, reason = "a remainder of 6 is the index of one of 6 texts")]
 pub(super) fn answer(prompt: &Prompt) -> String {
     let mut choice = fingerprint(prompt);
     let mut pick = |from: &[&'static str; 6]| {
-        let picked = from.iter().cycle().nth(usize::try_from(choice % 6).unwrap_or_default());
+        let index = usize::try_from(choice % 6).expect("6 fits into usize");
         choice /= 6;
-        picked.copied().unwrap_or_default()
+        *from.get(index).expect("there are 6 texts")
     };
     let subject = subject(&prompt.message);
     let (opening, body, closing) = (pick(&OPENINGS), pick(&BODIES), pick(&CLOSINGS));
     match prompt.output {
         OutputMode::Text => {
-            let earlier = earlier(prompt).map(|text| {
+            let earlier = earlier(prompt).map_or_else(String::new, |text| {
                 format!(" Earlier you mentioned \u{201c}{text}\u{201d}; I have kept that in mind.")
             });
-            format!("{opening} {subject}.{} {body}\n\n{closing}", earlier.unwrap_or_default())
+            format!("{opening} {subject}.{earlier} {body}\n\n{closing}")
         }
         OutputMode::Structured => {
             json!({ "subject": subject, "answer": body, "follow_up": closing }).to_string()

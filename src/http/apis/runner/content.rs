@@ -83,8 +83,8 @@ fn is_mime_type(text: &str) -> bool {
         !part.is_empty()
             && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
     };
-    let essence = text.split(';').next().unwrap_or_default().trim_end();
-    essence.split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype))
+    let essence = text.split_once(';').map_or(text, |(essence, _)| essence);
+    essence.trim_end().split_once('/').is_some_and(|(kind, subtype)| token(kind) && token(subtype))
 }
 
 /// Whether `text` is absolute and clean: the parser alone would repair `https:host` and trim white space.

@@ -43,9 +43,10 @@ static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     environment
 });
 
+#[expect(clippy::expect_used, reason = "only wrong delimiters are refused")]
 static SYNTAX: LazyLock<SyntaxConfig> = LazyLock::new(|| {
-    // It fails for delimiters that are no good; these are the default ones.
-    SyntaxConfig::builder().keep_trailing_newline(true).build().unwrap_or_default()
+    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).build();
+    syntax.expect("the default delimiters are valid")
 });
 
 /// A template that is ready to render.

@@ -70,7 +70,10 @@ impl Blocks {
                 }
             }
             Some(name) if name.starts_with("end") => {
-                self.total -= self.open.pop().unwrap_or_default();
+                // The parser refuses a block that ends without having begun.
+                if let Some(levels) = self.open.pop() {
+                    self.total -= levels;
+                }
             }
             _ => {}
         }

@@ -78,6 +78,7 @@ pub(in crate::models::rules) fn object(fields: &Map<String, Json>) -> Value {
     Value::from_pairs(fields.iter().map(|(name, value)| (name.as_str(), json(value))))
 }
 
+#[expect(clippy::expect_used, reason = "every JSON number can be read as a float")]
 fn number(number: &Number) -> Value {
     // The parser adds a plus to an exponent without a sign.
     let text = &*number.as_str().replace("e+", "e").replace("E+", "E");
@@ -89,7 +90,7 @@ fn number(number: &Number) -> Value {
             return Value::from(value);
         }
     }
-    let value = text.parse::<f64>().unwrap_or(f64::NAN);
+    let value = text.parse::<f64>().expect("a JSON number is a number");
     let plain = Value::from(value);
     if plain.to_string() == text {
         return plain;

@@ -18,6 +18,16 @@ fn subject(arguments: &[Value]) -> &Value {
     arguments.first().unwrap_or(&NONE)
 }
 
+/// The subject if it is a text. The filter itself refuses other values or writes them as short texts.
+fn text_of(arguments: &[Value]) -> &str {
+    subject(arguments).as_str().unwrap_or_default()
+}
+
+/// The length of the subject. The filter itself refuses a value without one.
+fn length_of(arguments: &[Value]) -> usize {
+    subject(arguments).len().unwrap_or_default()
+}
+
 /// An argument by its place, or by its name.
 fn argument(arguments: &[Value], place: usize, name: &str) -> Option<Value> {
     let named = arguments.last().filter(|last| last.is_kwargs());
@@ -39,31 +49,31 @@ fn repeated(length: usize, times: usize) -> usize {
 /// `batch(count)` fills its last batch up, `slice(count)` makes so many.
 pub(super) fn batch(arguments: &[Value]) -> Result<(), Error> {
     made_values(count(arguments, 1, "count"))?;
-    made_values(subject(arguments).len().unwrap_or_default())
+    made_values(length_of(arguments))
 }
 
 /// `list` takes a text apart.
 pub(super) fn list(arguments: &[Value]) -> Result<(), Error> {
-    made_values(subject(arguments).len().unwrap_or_default())
+    made_values(length_of(arguments))
 }
 
 /// A filter or a test is called for each item.
 pub(super) fn each(arguments: &[Value]) -> Result<(), Error> {
-    let items = subject(arguments).len().unwrap_or_default();
+    let items = length_of(arguments);
     steps(wide(items).saturating_mul(4))?;
     made_values(items)
 }
 
 /// Each character that is escaped becomes six.
 pub(super) fn escape(arguments: &[Value]) -> Result<(), Error> {
-    let text = subject(arguments).as_str().unwrap_or_default();
+    let text = text_of(arguments);
     let escaped = text.bytes().filter(|byte| b"<>&\"'/".contains(byte)).count();
     made(repeated(escaped, 5))
 }
 
 /// Every line is indented.
 pub(super) fn indent(arguments: &[Value]) -> Result<(), Error> {
-    let text = subject(arguments).as_str().unwrap_or_default();
+    let text = text_of(arguments);
     let lines = text.bytes().filter(|byte| *byte == b'\n').count() + 2;
     made(repeated(count(arguments, 1, "width"), lines))
 }
@@ -80,7 +90,7 @@ pub(super) fn replace(arguments: &[Value]) -> Result<(), Error> {
 pub(super) fn join(arguments: &[Value]) -> Result<(), Error> {
     let separator = argument(arguments, 1, "d").unwrap_or_default();
     let length = plain_text(&separator, "join puts a text between items")?.len();
-    let items = subject(arguments).len().unwrap_or_default();
+    let items = length_of(arguments);
     made(repeated(length, items).saturating_mul(6))?;
     let size = measure(subject(arguments))?;
     let plain = size.nodes == items + 1;
@@ -97,12 +107,12 @@ fn plain_text<'v>(value: &'v Value, expected: &'static str) -> Result<&'v str, E
 
 /// A piece takes more than its text.
 pub(super) fn lines(arguments: &[Value]) -> Result<(), Error> {
-    let text = subject(arguments).as_str().unwrap_or_default();
+    let text = text_of(arguments);
     pieces(text.bytes().filter(|byte| *byte == b'\n').count() + 1, text.len())
 }
 
 pub(super) fn split(arguments: &[Value]) -> Result<(), Error> {
-    let text = subject(arguments).as_str().unwrap_or_default();
+    let text = text_of(arguments);
     let count = match arguments.get(1).and_then(Value::as_str) {
         Some(separator) => text.matches(separator).count(),
         None => text.split_whitespace().count(),

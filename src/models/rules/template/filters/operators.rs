@@ -233,12 +233,12 @@ fn range(lower: i64, upper: Option<i64>, step: Option<i64>) -> Result<Value, Err
         i128::from(start) - i128::from(end)
     };
     let count = distance.max(0).unsigned_abs().div_ceil(u128::from(step.unsigned_abs()));
-    if count > 100_000 {
+    let Some(count) = usize::try_from(count).ok().filter(|count| *count <= 100_000) else {
         return Err(Error::new(ErrorKind::InvalidOperation, "range has too many elements"));
-    }
+    };
     let mut items = Vec::new();
     let mut next = start;
-    while items.len() < usize::try_from(count).unwrap_or_default() {
+    while items.len() < count {
         made_values(1)?;
         items.push(Value::from(next));
         next = next.saturating_add(step);
@@ -273,8 +273,9 @@ fn debug(state: &mut State<'_, '_>, values: Rest<Value>) -> Result<String, Error
     match values {
         [] => {
             for name in state.known_variables() {
-                let value = state.lookup(&name).unwrap_or_default();
-                measure(&value)?;
+                if let Some(value) = state.lookup(&name) {
+                    measure(&value)?;
+                }
             }
             std::fmt::Write::write_fmt(&mut out, format_args!("{state:#?}"))
         }

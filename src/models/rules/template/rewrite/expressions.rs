@@ -150,10 +150,12 @@ impl<'s> Rewriter<'s> {
     }
 
     /// A constant, as it is written in the source.
+    #[expect(clippy::expect_used, reason = "the parser's spans are parts of the source")]
     fn constant(&mut self, constant: &Expr<'s>) {
         let span = constant.span();
         let at = |offset: u32| usize::try_from(offset).unwrap_or(usize::MAX);
-        let text = self.source.get(at(span.start_offset)..at(span.end_offset)).unwrap_or_default();
+        let text = self.source.get(at(span.start_offset)..at(span.end_offset));
+        let text = text.expect("the constant is in the source");
         let lines = text.bytes().filter(|byte| *byte == b'\n').count();
         self.line = self.line.saturating_add(u16::try_from(lines).unwrap_or(u16::MAX));
         self.push(text);
