@@ -4,10 +4,10 @@
 //! connections for reading. In memory there is only the writer's connection, so reads are queued too.
 //! Conversations that a turn continues are loaded many at a time ([`conversation_loader`]).
 
+mod account_write;
 mod batch;
 mod conversation_loader;
 mod file;
-mod job;
 mod open;
 mod queries;
 mod reads;

@@ -2,25 +2,27 @@
 //!
 //! With many clients that costs one transaction for many writes, and with one client nothing.
 //! Entries are stored in the order of the queue. Writes of requests that are next to each other are
-//! one batch ([`super::batch`]); other jobs have a savepoint each ([`super::job`]), so that one that
-//! fails does not undo the others. A job can come with something to publish: the writer calls it
-//! after the commit and before the next entry, so that state in memory changes together with what is
-//! stored. Reads come first: they write nothing, and what is still queued has not happened yet.
-//! Callers are answered after the commit.
+//! one batch ([`super::batch`]); writes about accounts have a savepoint each ([`super::account_write`]),
+//! so that one that fails does not undo the others. They can come with something to publish: the
+//! writer calls it after the commit and before the next entry, so that state in memory changes
+//! together with what is stored. Reads come first: they write nothing, and what is still queued has
+//! not happened yet. Callers are answered after the commit.
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use sqlx::Connection as _;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Connection;
+use super::account_write::{AccountWrite, Allocated, Caller, QueuedAccountWrite, Transaction};
 use super::batch::{self, QueuedWrite, Write};
 use super::conversation_loader::{self, LoadRequest};
 use super::file::{Lock, Watched};
-use super::job::{Job, PendingJob, Transaction, run_caught};
 use crate::storage::{FileLost, Publish, StoreError, WriteOutcome, Written};
 
 /// The most entries that are taken from the queue at a time, and so the most in one transaction:
@@ -36,13 +38,16 @@ const QUEUE: usize = 1024;
 )]
 enum QueueEntry {
     Write(QueuedWrite),
-    /// Runs in a transaction.
-    Job(Box<dyn Job>),
+    AccountWrite(QueuedAccountWrite),
     /// Writes nothing, so it needs no transaction.
-    Read(Box<dyn Job>),
+    Read(Read),
     Load(LoadRequest),
     Close(oneshot::Sender<()>),
 }
+
+/// A query that answers its caller. A function, since the reads of a database in memory are as many as
+/// the operations that read, each with a result of its own.
+type Read = Box<dyn for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, ()> + Send>;
 
 /// The sending end of the writer's queue.
 #[derive(Debug, Clone)]
@@ -88,42 +93,34 @@ impl Writer {
         self.enqueue(QueueEntry::Write(QueuedWrite { write, answer }), outcome).await
     }
 
-    /// Runs `function` in a transaction.
-    pub(super) async fn run<T, F>(&self, function: F) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
-    {
-        self.run_then(function, None).await
-    }
-
-    /// Runs `function` in a transaction and calls `publish` before anything else is written.
-    pub(super) async fn run_then<T, F>(
+    /// Stores `write` in a transaction and calls `publish` before anything else is written.
+    pub(super) async fn write_accounts(
         &self,
-        function: F,
+        write: AccountWrite,
         publish: Option<Publish>,
-    ) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
-    {
+    ) -> Result<Allocated, StoreError> {
         let (answer, outcome) = oneshot::channel();
-        let job = Box::new(PendingJob::new(function, publish, answer));
-        self.enqueue(QueueEntry::Job(job), outcome).await
+        let queued = QueuedAccountWrite { write, caller: Caller { publish, answer } };
+        self.enqueue(QueueEntry::AccountWrite(queued), outcome).await
     }
 
-    /// Runs `function`, which writes nothing, between two transactions.
-    pub(super) async fn read<T, F>(&self, function: F) -> Result<T, StoreError>
+    /// Runs `query`, which writes nothing, between two transactions.
+    pub(super) async fn read<T, F>(&self, query: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Send + 'static,
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
     {
         let (answer, outcome) = oneshot::channel();
-        let job = Box::new(PendingJob::new(function, None, answer));
-        self.enqueue(QueueEntry::Read(job), outcome).await
+        let read: Read = Box::new(move |db| {
+            async move {
+                let result = AssertUnwindSafe(async { query(db).await }).catch_unwind().await;
+                // The caller may be gone.
+                let _ = answer.send(result.unwrap_or(Err(StoreError::Panicked)));
+            }
+            .boxed()
+        });
+        self.enqueue(QueueEntry::Read(read), outcome).await
     }
 
     /// Loads the conversation of `request` between two transactions.
@@ -192,7 +189,9 @@ impl WriterTask {
                         return Some(closed);
                     }
                     QueueEntry::Write(first) => self.store(first, &mut entries).await,
-                    QueueEntry::Job(first) => self.run_jobs(first, &mut entries).await,
+                    QueueEntry::AccountWrite(first) => {
+                        self.store_accounts(first, &mut entries).await;
+                    }
                     // These ran already.
                     QueueEntry::Read(_) | QueueEntry::Load(_) => {}
                 }
@@ -208,10 +207,7 @@ impl WriterTask {
         let mut loads = Vec::new();
         for entry in taken.drain(..) {
             match entry {
-                QueueEntry::Read(mut read) => {
-                    run_caught(&mut *read, &mut self.connection).await;
-                    read.answer(Ok(()));
-                }
+                QueueEntry::Read(read) => read(&mut self.connection).await,
                 QueueEntry::Load(request) => loads.push(request),
                 other => others.push_back(other),
             }
@@ -238,32 +234,37 @@ impl WriterTask {
         batch::store(&mut self.connection, writes, committed).await;
     }
 
-    /// Runs `first` and the jobs right behind it in one transaction; leaves in the queue those that
-    /// it has no transaction for.
-    async fn run_jobs(&mut self, first: Box<dyn Job>, behind: &mut VecDeque<QueueEntry>) {
+    /// Stores `first` and the writes about accounts right behind it in one transaction; leaves in the
+    /// queue those that it has no transaction for.
+    async fn store_accounts(
+        &mut self,
+        first: QueuedAccountWrite,
+        behind: &mut VecDeque<QueueEntry>,
+    ) {
         let mut transaction = Transaction::new(&mut self.connection);
         let mut finished = Vec::new();
         let mut next = Some(first);
-        while let Some(mut job) = next.take() {
-            // If the transaction is lost, the jobs behind get another one.
-            if !transaction.begin_job().await && !finished.is_empty() {
-                behind.push_front(QueueEntry::Job(job));
+        while let Some(queued) = next.take() {
+            // If the transaction is lost, the writes behind get another one.
+            if !transaction.begin_write().await && !finished.is_empty() {
+                behind.push_front(QueueEntry::AccountWrite(queued));
                 break;
             }
-            transaction.run(&mut *job).await;
-            let is_last = job.ends_transaction();
-            finished.push(job);
+            let QueuedAccountWrite { write, caller } = queued;
+            let result = transaction.run(write).await;
+            let is_last = caller.publish.is_some();
+            finished.push((caller, result));
             if transaction.is_open() && !is_last {
-                next = next_job(behind);
+                next = next_account_write(behind);
             }
         }
-        let jobs = transaction.jobs();
+        let writes = transaction.writes();
         let outcome = transaction.end().await.map_err(|error| error.to_string());
-        if outcome.is_ok() && jobs > 0 {
-            self.committed.add_transaction(jobs);
+        if outcome.is_ok() && writes > 0 {
+            self.committed.add_transaction(writes);
         }
-        for job in finished {
-            job.answer(outcome.clone().map_err(StoreError::NotCommitted));
+        for (caller, result) in finished {
+            caller.answer(result, outcome.clone().map_err(StoreError::NotCommitted));
         }
     }
 }
@@ -274,7 +275,7 @@ fn refuse(entries: VecDeque<QueueEntry>, lost: &FileLost) -> VecDeque<QueueEntry
     let mut others = VecDeque::new();
     for entry in entries {
         match entry {
-            QueueEntry::Job(job) => job.answer(Err(refusal())),
+            QueueEntry::AccountWrite(queued) => queued.caller.answer(Err(refusal()), Ok(())),
             QueueEntry::Write(write) => write.answer(Err(refusal())),
             other => others.push_back(other),
         }
@@ -282,10 +283,10 @@ fn refuse(entries: VecDeque<QueueEntry>, lost: &FileLost) -> VecDeque<QueueEntry
     others
 }
 
-/// Takes the next entry if it is a job.
-fn next_job(entries: &mut VecDeque<QueueEntry>) -> Option<Box<dyn Job>> {
+/// Takes the next entry if it is a write about accounts.
+fn next_account_write(entries: &mut VecDeque<QueueEntry>) -> Option<QueuedAccountWrite> {
     match entries.pop_front()? {
-        QueueEntry::Job(job) => Some(job),
+        QueueEntry::AccountWrite(queued) => Some(queued),
         other => {
             entries.push_front(other);
             None

@@ -1,10 +1,8 @@
 //! The operations that write.
 
-use futures::FutureExt as _;
-
+use super::Store;
+use super::account_write::AccountWrite;
 use super::batch::Write;
-use super::queries::{accounts, snapshots};
-use super::{Store, act};
 use crate::domain::Credits;
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::Conversation;
@@ -82,7 +80,7 @@ impl Store {
 impl Store {
     /// Allocates the numbers of `count` new accounts.
     pub async fn allocate_accounts(&self, count: u64) -> Result<Vec<AccountKey>, StoreError> {
-        self.writer.run(act(move |db| accounts::allocate(db, count).boxed())).await
+        self.writer.write_accounts(AccountWrite::Allocate(count), None).await
     }
 
     /// Allocates the number of a new account.
@@ -97,23 +95,7 @@ impl Store {
         new: Vec<NewAccountData>,
         publish: Publish,
     ) -> Result<(), StoreError> {
-        let create = act(move |db| {
-            async move {
-                for NewAccountData { key, record, data, terms, origin } in new {
-                    accounts::insert(db, key, &record).await?;
-                    snapshots::fill(db, key, &data).await?;
-                    if let Some(terms) = terms {
-                        accounts::set_terms(db, key, &terms).await?;
-                    }
-                    if let Some(origin) = origin {
-                        accounts::save_origin(db, key, &origin).await?;
-                    }
-                }
-                Ok(())
-            }
-            .boxed()
-        });
-        self.writer.run_then(create, Some(publish)).await
+        self.write_accounts(AccountWrite::Create(new), publish).await
     }
 
     /// Removes an account with everything it holds.
@@ -122,8 +104,7 @@ impl Store {
         owner: AccountKey,
         publish: Publish,
     ) -> Result<(), StoreError> {
-        let remove = act(move |db| accounts::remove(db, owner).boxed());
-        self.writer.run_then(remove, Some(publish)).await
+        self.write_accounts(AccountWrite::Remove(owner), publish).await
     }
 
     /// Replaces everything that an account holds.
@@ -133,20 +114,7 @@ impl Store {
         replacement: AccountReplacement,
         publish: Publish,
     ) -> Result<(), StoreError> {
-        let AccountReplacement { data, reset_terms, terms, clock } = replacement;
-        let replace = act(move |db| {
-            async move {
-                if reset_terms {
-                    accounts::reset_terms(db, owner).await?;
-                }
-                accounts::clear(db, owner).await?;
-                snapshots::fill(db, owner, &data).await?;
-                let update = AccountUpdate { balance: None, terms, clock };
-                accounts::update(db, owner, update).await
-            }
-            .boxed()
-        });
-        self.writer.run_then(replace, Some(publish)).await
+        self.write_accounts(AccountWrite::Replace(owner, replacement), publish).await
     }
 
     /// Changes balance, plan, limits or clock of an account.
@@ -156,7 +124,14 @@ impl Store {
         update: AccountUpdate,
         publish: Publish,
     ) -> Result<(), StoreError> {
-        let update = act(move |db| accounts::update(db, owner, update).boxed());
-        self.writer.run_then(update, Some(publish)).await
+        self.write_accounts(AccountWrite::Update(owner, update), publish).await
+    }
+
+    async fn write_accounts(
+        &self,
+        write: AccountWrite,
+        publish: Publish,
+    ) -> Result<(), StoreError> {
+        self.writer.write_accounts(write, Some(publish)).await.map(drop)
     }
 }
