@@ -44,20 +44,20 @@ impl Write {
 
     fn add_to<'r>(&'r self, rows: &mut Rows<'r>) {
         let owner = self.scope.owner;
-        rows.charge(owner, self.cost);
+        rows.accounts.charge(owner, self.cost);
         if let Some((conversation, activity)) = &self.conversation {
-            rows.conversation(owner, conversation, *activity);
+            rows.conversations.add(owner, conversation, *activity);
         }
         if let Some(NewMessages { conversation, activity, at, messages }) = &self.messages {
-            rows.messages(owner, *conversation, messages, (*at, *activity));
+            rows.messages.add(owner, *conversation, messages, (*at, *activity));
         }
         if let Some((ordinal, agent)) = &self.agent {
-            rows.agent(owner, *ordinal, agent);
+            rows.agents.add(owner, *ordinal, agent);
         }
         if let Some((ordinal, image)) = &self.image {
-            rows.image(owner, *ordinal, image);
+            rows.images.add(owner, *ordinal, image);
         }
-        rows.counters(owner, &self.scope.made);
+        rows.accounts.count(owner, &self.scope.made);
     }
 }
 

@@ -36,18 +36,18 @@ pub async fn fill(
     let mut rows = Rows::default();
     for (conversation, activity, messages) in &data.conversations {
         let last_change = (conversation.updated_at, *activity);
-        rows.conversation(owner, conversation, *activity);
-        rows.messages(owner, conversation.ordinal, messages, last_change);
+        rows.conversations.add(owner, conversation, *activity);
+        rows.messages.add(owner, conversation.ordinal, messages, last_change);
         if rows.is_full() {
             std::mem::take(&mut rows).insert(db).await?;
         }
     }
     for (ordinal, agent) in &data.agents {
-        rows.agent(owner, *ordinal, agent);
+        rows.agents.add(owner, *ordinal, agent);
     }
     for (ordinal, image) in &data.images {
-        rows.image(owner, *ordinal, image);
+        rows.images.add(owner, *ordinal, image);
     }
-    rows.counters(owner, &data.made);
+    rows.accounts.count(owner, &data.made);
     Ok(rows.insert(db).await?)
 }

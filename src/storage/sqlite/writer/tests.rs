@@ -45,6 +45,7 @@ fn create(ids: &[&str]) -> AccountWrite {
             api_key: None,
             seed: None,
             ttl: None,
+            profile: None,
             plan: None,
             clock: None,
         };
