@@ -25,7 +25,7 @@ use crate::http::route_table;
 use crate::http::{
     ExchangeLog, Metrics, Pipeline, PublicUrl, Secrets, Services,
 };
-use crate::storage::{Store, StoreError};
+use crate::storage::{self, Storage, StorageError};
 
 /// How long a stop may take beyond the time that running answers get.
 pub const STOP_MARGIN: Duration = Duration::from_millis(1300);
@@ -54,14 +54,14 @@ pub enum ServerError {
     Fixtures(#[from] FixturesError),
     /// The database cannot be opened.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Storage(#[from] StorageError),
 }
 
 /// A server that is ready to serve.
 pub struct Server {
     pipeline: Pipeline,
     generation: Generation,
-    store: Store,
+    storage: Arc<dyn Storage>,
     registry: Arc<AccountRegistry>,
     fixtures: FixtureHandle,
     /// The fixtures' folder, where they are not the built-in ones.
@@ -87,26 +87,27 @@ impl Server {
     ) -> Result<Self, ServerError> {
         checked.log();
         let fixtures = FixtureHandle::new(checked.fixtures);
-        let store = Store::open(&config.database).await?;
+        let storage = storage::open(&config.database).await?;
         let settings = accounts::RegistryOptions {
             seed: config.seed,
             clock: config.clock,
             journal_max: config.journal_max,
             routes: route_table(),
         };
-        let registry = Arc::new(AccountRegistry::open(&fixtures, &store, settings).await?);
+        let registry =
+            Arc::new(AccountRegistry::open(&fixtures, Arc::clone(&storage), settings).await?);
         let settings = GenerationOptions { backend: config.backend, pace: config.pace };
-        let turns = Generation::new(store.clone(), fixtures.clone(), settings);
+        let turns = Generation::new(Arc::clone(&storage), fixtures.clone(), settings);
         let metrics = Metrics::default();
         let secrets = Secrets::new(Arc::clone(&registry), config.control.token());
         let pipeline = pipeline(Services {
             authenticator: Authenticator::new(Arc::clone(&registry), fixtures.clone()),
             generation: turns.clone(),
-            conversations: ConversationQueries::new(store.clone()),
-            agents_and_images: AgentsAndImages::new(store.clone(), fixtures.clone()),
+            conversations: ConversationQueries::new(Arc::clone(&storage)),
+            agents_and_images: AgentsAndImages::new(Arc::clone(&storage), fixtures.clone()),
             model_catalog: ModelCatalog::new(fixtures.clone()),
             registry: Arc::clone(&registry),
-            snapshots: Snapshots::new(store.clone(), Arc::clone(&registry)),
+            snapshots: Snapshots::new(Arc::clone(&storage), Arc::clone(&registry)),
             control: config.control.clone(),
             secrets: secrets.clone(),
             fault_header: config.fault_header,
@@ -114,12 +115,12 @@ impl Server {
             large_bodies: LargeBodies::default(),
             runner: config.runner,
             metrics: metrics.clone(),
-            health: Health::new(store.clone()),
+            health: Health::new(Arc::clone(&storage)),
             exchange_log: ExchangeLog::new(config.reset, metrics),
             seed: config.seed,
             public_url: PublicUrl::new(config.public_url.as_ref()),
         });
-        Ok(Self { pipeline, generation: turns, store, registry, fixtures, watch: None })
+        Ok(Self { pipeline, generation: turns, storage, registry, fixtures, watch: None })
     }
 
     /// The accounts, with their clocks.
@@ -128,8 +129,8 @@ impl Server {
     }
 
     /// The database.
-    pub fn store(&self) -> &Store {
-        &self.store
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
     }
 
     /// Answers requests to models, and stores the turns of streams.
@@ -186,7 +187,7 @@ impl Server {
         }
         settle(busy, &self.generation).await;
         let limit = grace.saturating_add(STOP_MARGIN);
-        close(&self.store, limit.saturating_sub(since.elapsed())).await
+        close(&*self.storage, limit.saturating_sub(since.elapsed())).await
     }
 }
 
@@ -207,8 +208,8 @@ async fn settle(mut connections: JoinSet<()>, turns: &Generation) {
 }
 
 /// Commits the queued writes and closes the database, within `limit`.
-async fn close(store: &Store, limit: Duration) -> Shutdown {
-    if tokio::time::timeout(limit, store.close()).await.is_ok() {
+async fn close(storage: &dyn Storage, limit: Duration) -> Shutdown {
+    if tokio::time::timeout(limit, storage.close()).await.is_ok() {
         return Shutdown::Complete;
     }
     tracing::error!("abandoned: the database, which could not be closed in time; {KEPT}");

@@ -16,7 +16,7 @@ use mynah::fixtures;
 use mynah::http::apis::control;
 use mynah::ids::{AccountId, ConversationId, IdAllocation, IdKind};
 use mynah::server::Server;
-use mynah::storage::{NewMessages, Store, WriteOutcome, WriteScope};
+use mynah::storage::{NewMessages, Storage, WriteOutcome, WriteScope};
 use tempfile::TempDir;
 
 use crate::workloads::Rules;
@@ -84,7 +84,7 @@ impl WorkFolder {
     async fn fill(&self, url: &str, count: u64) -> anyhow::Result<()> {
         let opened = OpenDatabase::new(url, &self.fixtures(Rules::BuiltIn)?).await?;
         opened.add_conversations(count).await?;
-        opened.store.close().await;
+        opened.storage.close().await;
         Ok(())
     }
 }
@@ -119,7 +119,7 @@ fn text_of(rules: Rules) -> Result<String, std::fmt::Error> {
 /// A database opened as the server does, and the account that sends the requests.
 pub(crate) struct OpenDatabase {
     /// The database.
-    pub(crate) store: Store,
+    pub(crate) storage: Arc<dyn Storage>,
     /// The account.
     pub(crate) world: Arc<AccountState>,
 }
@@ -129,7 +129,7 @@ impl OpenDatabase {
     pub(crate) async fn new(url: &str, fixtures: &Path) -> anyhow::Result<Self> {
         let app = Server::build(&config(url, fixtures)).await?;
         let world = app.registry().by_id(&AccountId::from(ACCOUNT)).context("no account")?;
-        Ok(Self { store: app.store().clone(), world })
+        Ok(Self { storage: Arc::clone(app.storage()), world })
     }
 
     /// Adds `count` conversations with one turn each.
@@ -169,7 +169,7 @@ impl OpenDatabase {
         let turns = if n == 0 { 50 } else { 1 };
         let messages = new_messages(&self.world, &mut ids, conversation.ordinal, turns);
         let outcome =
-            self.store.start_conversation(self.scope(&ids), conversation, messages).await?;
+            self.storage.start_conversation(self.scope(&ids), conversation, messages).await?;
         ensure!(outcome == WriteOutcome::Stored, "{outcome:?}");
         Ok(())
     }

@@ -124,12 +124,12 @@ impl OpenDatabase {
         let (owner, id) = (self.world.row, conversation_id(n));
         let key =
             ConversationKey { owner, api: Api::Runner, id, latest: History::Turns(HISTORY_TURNS) };
-        let found = self.store.load_conversation(key).await?.context("no such conversation")?;
+        let found = self.storage.load_conversation(key).await?.context("no such conversation")?;
         let ordinal = found.conversation.ordinal;
         let epoch = self.world.epoch();
         let mut ids = epoch.ids.allocation();
         let turn = new_messages(&self.world, &mut ids, ordinal, 1);
-        let outcome = self.store.record_turn(self.scope(&ids), Credits::default(), turn).await?;
+        let outcome = self.storage.record_turn(self.scope(&ids), Credits::default(), turn).await?;
         ensure!(outcome == WriteOutcome::Stored, "{outcome:?}");
         Ok(())
     }
@@ -139,7 +139,7 @@ impl OpenDatabase {
         let epoch = self.world.epoch();
         let mut ids = epoch.ids.allocation();
         ids.message();
-        let outcome = self.store.charge(self.scope(&ids), Credits::from_millionths(1200)).await?;
+        let outcome = self.storage.charge(self.scope(&ids), Credits::from_millionths(1200)).await?;
         ensure!(outcome == WriteOutcome::Stored, "the balance is used up");
         Ok(())
     }
@@ -150,14 +150,14 @@ impl OpenDatabase {
             meta: vec![(name.to_owned(), value.to_owned())],
         };
         let owner = self.world.row;
-        let (items, _) = self.store.list_runner_conversations(owner, filter, PAGE).await?;
+        let (items, _) = self.storage.list_runner_conversations(owner, filter, PAGE).await?;
         ensure!(!items.is_empty(), "no conversation has the label");
         Ok(())
     }
 
     async fn page_of_messages(&self) -> anyhow::Result<()> {
         let (owner, id) = (self.world.row, conversation_id(0));
-        let page = self.store.list_messages(owner, Api::Runner, id, PAGE).await?;
+        let page = self.storage.list_messages(owner, Api::Runner, id, PAGE).await?;
         page.context("no such conversation").map(drop)
     }
 }

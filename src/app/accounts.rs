@@ -33,7 +33,7 @@ use crate::domain::fault_rule::{FaultContext, RouteTable};
 use crate::domain::{Api, ApiKey, Plan, Profile};
 use crate::fixtures::FixtureHandle;
 use crate::ids::{AccountId, IdAllocation, ProjectId};
-use crate::storage::{AccountKey, Store, StoreError, WriteOutcome, WriteScope};
+use crate::storage::{AccountKey, Storage, StorageError, WriteOutcome, WriteScope};
 
 /// The state of an account in memory.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ impl AccountSession {
 /// Whether a write with these ids was stored; `false` if the balance does not cover its cost, as every
 /// balance does where there is none.
 pub(in crate::app) fn stored(
-    outcome: Result<WriteOutcome, StoreError>,
+    outcome: Result<WriteOutcome, StorageError>,
     ids: IdAllocation<'_>,
 ) -> Result<bool, SessionWriteError> {
     match outcome.map_err(InternalError::new)? {
@@ -194,7 +194,7 @@ impl AccountState {
 #[derive(Debug)]
 pub struct AccountRegistry {
     fixtures: FixtureHandle,
-    store: Store,
+    storage: Arc<dyn Storage>,
     settings: RegistryOptions,
     /// Shared with callbacks of the writer, which add and remove accounts.
     index: Arc<RwLock<AccountIndex>>,

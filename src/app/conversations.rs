@@ -12,12 +12,12 @@ use crate::domain::conversation::{Conversation, Message};
 use crate::domain::Api;
 use crate::ids::ConversationId;
 pub use crate::storage::{ConversationFilter, Summary};
-use crate::storage::{AccountKey, ConversationExtent, ConversationList, PageWindow, Store};
+use crate::storage::{AccountKey, ConversationExtent, ConversationList, PageWindow, Storage};
 
 /// The use cases that read conversations.
 #[derive(Debug, Clone)]
 pub struct ConversationQueries {
-    store: Store,
+    storage: Arc<dyn Storage>,
 }
 
 /// The page of a list that is asked for. Both numbers count from 1.
@@ -75,9 +75,9 @@ impl PageRequest {
 }
 
 impl ConversationQueries {
-    /// Reads from `store`.
-    pub fn new(store: Store) -> Self {
-        Self { store }
+    /// Reads from `storage`.
+    pub fn new(storage: Arc<dyn Storage>) -> Self {
+        Self { storage }
     }
 
     /// A page of the account's conversations, newest activity first.
@@ -88,10 +88,10 @@ impl ConversationQueries {
         page: PageRequest,
     ) -> Result<Page<Summary>, InternalError> {
         let owner = account.row;
-        let listed = self.store.list_runner_conversations(owner, filter, page.window()).await;
+        let listed = self.storage.list_runner_conversations(owner, filter, page.window()).await;
         let (batch, total) = listed.map_err(InternalError::new)?;
-        let items = Items::new(&self.store, batch, move |store, ordinal| async move {
-            store.summary(owner, ordinal).await
+        let items = Items::new(&self.storage, batch, move |storage, ordinal| async move {
+            storage.summary(owner, ordinal).await
         });
         Ok(Page { items, total })
     }
@@ -131,16 +131,16 @@ impl ConversationQueries {
         account: &AccountState,
     ) -> Result<Items<Conversation>, InternalError> {
         let owner = account.row;
-        let listed = self.store.list_characters_conversations(owner).await;
+        let listed = self.storage.list_characters_conversations(owner).await;
         let ConversationList { ordinals, first } = listed.map_err(InternalError::new)?;
         // In this order, so that a conversation that changes while the list is read is in it once.
         let ordinals: Arc<[u64]> = ordinals.into();
-        let items = Items::new(&self.store, first, move |store, ordinal| async move {
-            store.characters_conversation(owner, ordinal).await
+        let items = Items::new(&self.storage, first, move |storage, ordinal| async move {
+            storage.characters_conversation(owner, ordinal).await
         });
-        Ok(items.with_more(move |store, after| {
+        Ok(items.with_more(move |storage, after| {
             let ordinals = Arc::clone(&ordinals);
-            async move { store.more_characters_conversations(owner, &ordinals, after).await }
+            async move { storage.more_characters_conversations(owner, &ordinals, after).await }
         }))
     }
 
@@ -151,7 +151,7 @@ impl ConversationQueries {
         id: ConversationId,
     ) -> Result<Conversation, ConversationError> {
         let api = Api::Characters;
-        let found = self.store.find_conversation(account.row, api, id.clone()).await;
+        let found = self.storage.find_conversation(account.row, api, id.clone()).await;
         let found = found.map_err(InternalError::new)?;
         found.ok_or(ConversationError::UnknownConversation(id))
     }
@@ -188,17 +188,17 @@ impl ConversationQueries {
         id: ConversationId,
         window: PageWindow,
     ) -> Result<Option<(ConversationExtent, Items<Message>)>, InternalError> {
-        let found = self.store.list_messages(owner, api, id, window).await;
+        let found = self.storage.list_messages(owner, api, id, window).await;
         let Some((extent, batch)) = found.map_err(InternalError::new)? else { return Ok(None) };
         let end = window.skip.saturating_add(window.take).min(extent.message_count);
         let ordinal = extent.ordinal;
-        let items = Items::new(&self.store, batch, move |store, position| async move {
-            store.message(owner, ordinal, position).await
+        let items = Items::new(&self.storage, batch, move |storage, position| async move {
+            storage.message(owner, ordinal, position).await
         });
-        let items = items.with_more(move |store, after| async move {
+        let items = items.with_more(move |storage, after| async move {
             let skip = after + 1;
             let window = PageWindow { skip, take: end.saturating_sub(skip) };
-            store.more_messages(owner, ordinal, window).await
+            storage.more_messages(owner, ordinal, window).await
         });
         Ok(Some((extent, items)))
     }

@@ -33,12 +33,12 @@ use crate::fixtures::FixtureHandle;
 use crate::ids::IdAllocation;
 use crate::models::rules::{self, ReplyLease};
 use crate::models::{Echo, ModelProvider, ModelReply, ModelRequest, ReplyRules};
-use crate::storage::{LargeReadPermit, Store};
+use crate::storage::{LargeReadPermit, Storage};
 
 /// Makes turns.
 #[derive(Clone)]
 pub struct Generation {
-    store: Store,
+    storage: Arc<dyn Storage>,
     fixtures: FixtureHandle,
     settings: GenerationOptions,
     canned: Arc<dyn ModelProvider>,
@@ -96,10 +96,14 @@ struct WholeReply {
 }
 
 impl Generation {
-    /// Turns with what is in `fixtures`, stored in `store`.
-    pub fn new(store: Store, fixtures: FixtureHandle, settings: GenerationOptions) -> Self {
+    /// Turns with what is in `fixtures`, stored in `storage`.
+    pub fn new(
+        storage: Arc<dyn Storage>,
+        fixtures: FixtureHandle,
+        settings: GenerationOptions,
+    ) -> Self {
         Self {
-            store,
+            storage,
             fixtures,
             settings,
             canned: Arc::new(ReplyRules),
@@ -212,7 +216,7 @@ fn release_reply<T, E>(
     outcome
 }
 
-/// A turn on its way into the store.
+/// A turn to be stored.
 struct NewTurn {
     said: Arc<Vec<Part>>,
     asked_at: DateTime<Utc>,

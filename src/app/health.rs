@@ -1,21 +1,23 @@
 //! The health of the server.
 
-use crate::storage::Store;
+use std::sync::Arc;
+
+use crate::storage::Storage;
 pub use crate::storage::Written;
 
 /// Checks whether the server can store data.
 #[derive(Debug, Clone)]
-pub struct Health(Store);
+pub struct Health(Arc<dyn Storage>);
 
 impl Health {
-    /// The health of a server that stores in `store`.
-    pub fn new(store: Store) -> Self {
-        Self(store)
+    /// The health of a server that stores in `storage`.
+    pub fn new(storage: Arc<dyn Storage>) -> Self {
+        Self(storage)
     }
 
     /// Why writes fail; `None` if they do not.
-    pub fn complaint(&self) -> Option<String> {
-        self.0.check_file().err().map(|lost| lost.to_string())
+    pub async fn complaint(&self) -> Option<String> {
+        self.0.check().await.err().map(|error| error.to_string())
     }
 
     /// What was committed since the database was opened.

@@ -8,10 +8,10 @@ use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt as _};
 
 use crate::domain::error::InternalError;
-use crate::storage::{BATCH, Listed, Store, StoreError};
+use crate::storage::{BATCH, Listed, Storage, StorageError};
 
 /// Reads an item, or the batch after an item, by the key of the item.
-type ReadByKey<T> = Arc<dyn Fn(u64) -> BoxFuture<'static, Result<T, StoreError>> + Send + Sync>;
+type ReadByKey<T> = Arc<dyn Fn(u64) -> BoxFuture<'static, Result<T, StorageError>> + Send + Sync>;
 
 /// The items of a list.
 pub struct Items<T> {
@@ -20,30 +20,30 @@ pub struct Items<T> {
     more: Option<ReadByKey<Vec<Listed<T>>>>,
     /// Reads the item with a key.
     one: ReadByKey<T>,
-    store: Store,
+    storage: Arc<dyn Storage>,
 }
 
 impl<T: Send + 'static> Items<T> {
     /// A list of which `batch` is everything; `one` reads the items that it leaves out.
-    pub(super) fn new<O, R>(store: &Store, batch: Vec<Listed<T>>, one: O) -> Self
+    pub(super) fn new<O, R>(storage: &Arc<dyn Storage>, batch: Vec<Listed<T>>, one: O) -> Self
     where
-        O: Fn(Store, u64) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<T, StoreError>> + Send + 'static,
+        O: Fn(Arc<dyn Storage>, u64) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<T, StorageError>> + Send + 'static,
     {
-        let shared = store.clone();
+        let shared = Arc::clone(storage);
         let one = move |key| one(shared.clone(), key).boxed();
-        Self { first: batch, more: None, one: Arc::new(one), store: store.clone() }
+        Self { first: batch, more: None, one: Arc::new(one), storage: Arc::clone(storage) }
     }
 
     /// Has `more` read the batches after the first, if the first is full.
     pub(super) fn with_more<M, R>(mut self, more: M) -> Self
     where
-        M: Fn(Store, u64) -> R + Send + Sync + 'static,
-        R: Future<Output = Result<Vec<Listed<T>>, StoreError>> + Send + 'static,
+        M: Fn(Arc<dyn Storage>, u64) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Vec<Listed<T>>, StorageError>> + Send + 'static,
     {
         let full = u64::try_from(self.first.len()).is_ok_and(|length| length >= BATCH);
         if full {
-            let shared = self.store.clone();
+            let shared = Arc::clone(&self.storage);
             self.more = Some(Arc::new(move |after| more(shared.clone(), after).boxed()));
         }
         self
@@ -63,7 +63,7 @@ impl<T: Send + 'static> Items<T> {
     where
         R: FnMut(T, &mut Vec<u8>) + Send + 'static,
     {
-        let Self { mut first, more, one, store } = self;
+        let Self { mut first, more, one, storage } = self;
         try_stream! {
             loop {
                 let last = first.last().map(|listed| listed.key);
@@ -77,7 +77,7 @@ impl<T: Send + 'static> Items<T> {
                         yield std::mem::take(&mut text);
                     }
                     {
-                        let _permit = store.large_read().await;
+                        let _permit = storage.large_read().await;
                         let item = one(key).await.map_err(InternalError::new)?;
                         render(item, &mut text);
                     }

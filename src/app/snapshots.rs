@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use thiserror::Error;
+use tokio::sync::oneshot;
 
 use super::accounts::snapshot::{Captured, checked};
 pub use super::accounts::snapshot::{Section, Snapshot};
@@ -10,7 +11,7 @@ use super::accounts::{AccountError, AccountRegistry, AccountState, NewAccount};
 use crate::clock::ClockMode;
 use crate::domain::error::{FieldError, InternalError};
 use crate::ids::AccountId;
-use crate::storage::{AccountData, Store};
+use crate::storage::{AccountData, Storage};
 
 /// Why a snapshot was not taken, restored or copied.
 #[derive(Debug, Error)]
@@ -29,14 +30,14 @@ pub enum SnapshotError {
 /// Takes and restores snapshots.
 #[derive(Debug, Clone)]
 pub struct Snapshots {
-    store: Store,
+    storage: Arc<dyn Storage>,
     registry: Arc<AccountRegistry>,
 }
 
 impl Snapshots {
-    /// Snapshots of the accounts in `registry`, whose data is in `store`.
-    pub fn new(store: Store, registry: Arc<AccountRegistry>) -> Self {
-        Self { store, registry }
+    /// Snapshots of the accounts in `registry`, whose data is in `storage`.
+    pub fn new(storage: Arc<dyn Storage>, registry: Arc<AccountRegistry>) -> Self {
+        Self { storage, registry }
     }
 
     /// All state of the account `id`, with these sections.
@@ -50,11 +51,15 @@ impl Snapshots {
     async fn capture(&self, account: &Arc<AccountState>) -> Result<(Captured, AccountData), SnapshotError> {
         let owner = account.row;
         let captured_account = Arc::clone(account);
-        let capture = move || Captured::of(&captured_account);
-        let taken = self.store.account_data(owner, capture).await;
-        let (captured, holdings) = taken.map_err(InternalError::new)?;
+        let (send, captured) = oneshot::channel();
+        let capture = Box::new(move || {
+            // The request may be gone.
+            let _ = send.send(Captured::of(&captured_account));
+        });
+        let holdings = self.storage.account_data(owner, capture).await;
+        let holdings = holdings.map_err(InternalError::new)?;
         let holdings = holdings.ok_or_else(|| AccountError::UnknownAccount(account.id.clone()))?;
-        Ok((captured, holdings))
+        Ok((captured.await.map_err(InternalError::new)?, holdings))
     }
 
     /// Replaces the state of the account `id` by `snapshot`, except sections that it does not have.

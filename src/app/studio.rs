@@ -24,7 +24,7 @@ use crate::domain::error::InternalError;
 use crate::domain::{Api, Role};
 use crate::fixtures::FixtureHandle;
 use crate::ids::{AgentId, ConversationId, IdAllocation, IdKind, SdModelId};
-use crate::storage::{NewMessages, Store};
+use crate::storage::{NewMessages, Storage};
 
 /// Pictures drawn at once: drawing is processor time, and requests need some too.
 const DRAWING_AT_ONCE: usize = 2;
@@ -34,7 +34,7 @@ const KEPT: usize = 32;
 /// Makes agents, images and their pictures.
 #[derive(Debug, Clone)]
 pub struct AgentsAndImages {
-    store: Store,
+    storage: Arc<dyn Storage>,
     fixtures: FixtureHandle,
     drawing: Arc<Semaphore>,
     kept: Arc<Mutex<VecDeque<(String, Bytes)>>>,
@@ -67,27 +67,27 @@ pub struct NewImage {
 }
 
 impl AgentsAndImages {
-    /// A studio with the models of `fixtures`, whose work is kept in `store`.
-    pub fn new(store: Store, fixtures: FixtureHandle) -> Self {
+    /// A studio with the models of `fixtures`, whose work is kept in `storage`.
+    pub fn new(storage: Arc<dyn Storage>, fixtures: FixtureHandle) -> Self {
         let drawing = Arc::new(Semaphore::new(DRAWING_AT_ONCE));
-        Self { store, fixtures, drawing, kept: Arc::default() }
+        Self { storage, fixtures, drawing, kept: Arc::default() }
     }
 
     /// The account's agents, in the order of their making.
     pub async fn agents(&self, account: &AccountState) -> Result<Items<Agent>, AgentsAndImagesError> {
         let owner = account.row;
-        let batch = self.store.list_agents(owner, 0).await.map_err(InternalError::new)?;
-        let items = Items::new(&self.store, batch, move |store, ordinal| async move {
-            store.agent(owner, ordinal).await
+        let batch = self.storage.list_agents(owner, 0).await.map_err(InternalError::new)?;
+        let items = Items::new(&self.storage, batch, move |storage, ordinal| async move {
+            storage.agent(owner, ordinal).await
         });
-        Ok(items.with_more(move |store, after| async move {
-            store.list_agents(owner, after).await
+        Ok(items.with_more(move |storage, after| async move {
+            storage.list_agents(owner, after).await
         }))
     }
 
     /// One of the account's agents.
     pub async fn agent(&self, account: &AccountState, id: AgentId) -> Result<Agent, AgentsAndImagesError> {
-        let found = self.store.find_agent(account.row, id.clone()).await;
+        let found = self.storage.find_agent(account.row, id.clone()).await;
         let found = found.map_err(InternalError::new)?;
         found.ok_or(AgentsAndImagesError::UnknownAgent(id))
     }
@@ -113,7 +113,7 @@ impl AgentsAndImages {
             sd_model: Some(new.sd_model),
         };
         let scope = session.write_scope(&ids);
-        let outcome = self.store.create_agent(scope, cost, (ordinal, agent.clone())).await;
+        let outcome = self.storage.create_agent(scope, cost, (ordinal, agent.clone())).await;
         if !stored(outcome, ids)? {
             return Err(AgentsAndImagesError::InsufficientBalance { cost });
         }
@@ -128,10 +128,10 @@ impl AgentsAndImages {
         page: PageRequest,
     ) -> Result<Page<Image>, AgentsAndImagesError> {
         let owner = account.row;
-        let listed = self.store.list_images(owner, page.window()).await;
+        let listed = self.storage.list_images(owner, page.window()).await;
         let (batch, total) = listed.map_err(InternalError::new)?;
-        let items = Items::new(&self.store, batch, move |store, ordinal| async move {
-            store.image(owner, ordinal).await
+        let items = Items::new(&self.storage, batch, move |storage, ordinal| async move {
+            storage.image(owner, ordinal).await
         });
         Ok(Page { items, total })
     }
@@ -166,7 +166,7 @@ impl AgentsAndImages {
         });
         let scope = session.write_scope(&ids);
         let copy = (ordinal, image.clone());
-        let outcome = self.store.create_image(scope, cost, copy, message).await;
+        let outcome = self.storage.create_image(scope, cost, copy, message).await;
         if !stored(outcome, ids)? {
             return Err(AgentsAndImagesError::InsufficientBalance { cost });
         }
@@ -182,7 +182,7 @@ impl AgentsAndImages {
         id: ConversationId,
     ) -> Result<u64, AgentsAndImagesError> {
         let api = Api::Characters;
-        let extent = self.store.conversation_extent(account.row, api, id.clone()).await;
+        let extent = self.storage.conversation_extent(account.row, api, id.clone()).await;
         let extent = extent.map_err(InternalError::new)?;
         extent.map(|extent| extent.ordinal).ok_or(AgentsAndImagesError::UnknownConversation(id))
     }
@@ -192,7 +192,7 @@ impl AgentsAndImages {
         if let Some(png) = self.kept(&id) {
             return Ok(png);
         }
-        let found = self.store.find_picture(id.clone()).await.map_err(InternalError::new)?;
+        let found = self.storage.find_picture(id.clone()).await.map_err(InternalError::new)?;
         let Some((prompt, model)) = found else { return Err(AgentsAndImagesError::UnknownImage(id)) };
         let png = self.draw(prompt, model).await?;
         self.keep(id, &png);

@@ -1,11 +1,21 @@
 //! Accounts as storage keeps them.
 
-use super::AccountKey;
 use crate::clock::ClockMode;
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::{Conversation, Message};
 use crate::domain::{ApiKey, Credits, Profile};
 use crate::ids::{AccountId, IdKind};
+
+/// The number of an account, which no other account ever had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountKey(pub(super) i64);
+
+impl AccountKey {
+    /// The number itself, from 1.
+    pub fn number(self) -> u64 {
+        self.0.unsigned_abs()
+    }
+}
 
 /// A stored account.
 #[derive(Debug, Clone)]

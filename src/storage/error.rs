@@ -5,7 +5,7 @@ use thiserror::Error;
 /// Why the database could not be opened, read or written.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum StoreError {
+pub enum StorageError {
     /// Not a database URL that Mynah knows.
     #[error("`{url}` is no SQLite address; write sqlite://FILE or sqlite::memory:")]
     Address {
@@ -55,6 +55,9 @@ pub enum StoreError {
         /// The id of the row.
         id: String,
     },
+    /// What was found before is not stored any more.
+    #[error("what was found before is not stored any more")]
+    NotFound,
     /// A conversation could not be read.
     #[error("the database could not be read: {0}")]
     NotRead(String),
@@ -67,6 +70,9 @@ pub enum StoreError {
     /// The database is being closed.
     #[error("the database is being closed")]
     Closed,
+    /// What is written would be lost.
+    #[error(transparent)]
+    FileLost(#[from] FileLost),
 }
 
 /// An error of the database driver.

@@ -1,67 +1,305 @@
 //! What is stored: accounts and everything they hold.
 //!
-//! Storage is spoken to in use cases, with domain types in and out. [`sqlite`] is the implementation;
-//! `sqlx` and SQL stand there and nowhere else. Operations that write return after the commit.
+//! [`Storage`] is the interface: use cases, with domain types in and out. [`sqlite`] implements it; `sqlx`
+//! and SQL stand there and nowhere else.
 
 mod account_types;
 mod conversation_types;
 mod error;
+mod large_reads;
+mod list_types;
 mod sqlite;
 mod write_types;
 
-pub use self::account_types::{AccountData, AccountRecord, NewAccountRecord};
+use std::collections::HashMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub use self::account_types::{AccountData, AccountKey, AccountRecord, NewAccountRecord};
 pub use self::conversation_types::{
     ConversationContext, ConversationExtent, ConversationFilter, ConversationKey, ConversationList,
     History, LONGEST_HISTORY, RecentMessage, Summary,
 };
-pub use self::error::{FileLost, StoreError};
-pub use self::sqlite::{Store, is_in_memory};
+pub use self::error::{FileLost, StorageError};
+pub use self::large_reads::LargeReadPermit;
+pub use self::list_types::{BATCH, Listed, PageWindow};
 pub use self::write_types::{
-    AccountReplacement, AccountUpdate, NewAccountData, NewMessages, PlanTerms, Publish,
-    WriteOutcome, WriteScope,
+    AccountReplacement, AccountUpdate, Capture, NewAccountData, NewMessages, PlanTerms, Publish,
+    WriteOutcome, WriteScope, Written,
 };
+use crate::domain::catalog::{Agent, Image};
+use crate::domain::conversation::{Conversation, Message};
+use crate::domain::{Api, Credits};
+use crate::ids::{AgentId, ConversationId, IdKind, SdModelId};
 
-/// The number of an account, which no other account ever had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AccountKey(i64);
-
-impl AccountKey {
-    /// The number itself, from 1.
-    pub fn number(self) -> u64 {
-        self.0.unsigned_abs()
-    }
+/// Opens the database at `url`, creates it if it does not exist, and brings its schema up to date.
+pub async fn open(url: &str) -> Result<Arc<dyn Storage>, StorageError> {
+    Ok(Arc::new(sqlite::SqliteStorage::open(url).await?))
 }
 
-/// A permit to hold long texts in memory, of which there are few.
-pub type LargeReadPermit = tokio::sync::OwnedSemaphorePermit;
-
-/// A page of a list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PageWindow {
-    /// Items before the page.
-    pub skip: u64,
-    /// Items on the page.
-    pub take: u64,
+/// Whether the data at `url` is lost when the server ends.
+pub fn is_in_memory(url: &str) -> bool {
+    sqlite::is_in_memory(url)
 }
 
-/// The most items of a list that are read at a time.
-pub const BATCH: u64 = 100;
+/// The operations of the database.
+///
+/// An implementation guarantees:
+///
+/// - **All or nothing.** A write returns after its commit; if it fails, nothing of it is stored. If its
+///   caller drops the future, the write takes place as a whole, publication included, or not at all.
+/// - **Reads see what was written.** A read sees every write that returned before the read was called.
+/// - **Publication.** State of an account in memory changes together with its data. To that end, a write
+///   checks [`WriteScope::epoch_ended`] and commits in one step; an operation with a [`Publish`] commits
+///   and calls it in one step; and [`Storage::account_data`] calls its [`Capture`] in a step at the moment
+///   of the data that it returns. Steps of one account never overlap. If the commit fails, the `Publish`
+///   is dropped without a call.
+///
+/// Every operation fails if the database fails, and with [`StorageError::Closed`] once it is being closed.
+/// Look-ups of what a client names return an `Option`; reads by an [`AccountKey`], ordinal or position,
+/// which come from earlier reads, fail with [`StorageError::NotFound`].
+#[async_trait]
+pub trait Storage: Debug + Send + Sync {
+    // What requests write. Each of these also counts `scope.made`; none stores anything after the epoch
+    // of the scope has ended, or if the account's balance does not cover the cost.
 
-/// An item of a list that was read in a batch. A text can be megabytes long and a list can have any
-/// number of them, so a batch leaves out items with long texts; each of them is read by itself.
-#[derive(Debug, Clone)]
-pub struct Listed<T> {
-    /// The ordinal or the position of the item.
-    pub key: u64,
-    /// `None` if its texts are too long for a batch.
-    pub item: Option<T>,
-}
+    /// Takes `cost` off the balance.
+    async fn charge(&self, scope: WriteScope, cost: Credits) -> Result<WriteOutcome, StorageError>;
 
-/// What was committed since the database was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Written {
-    /// Transactions.
-    pub transactions: u64,
-    /// Writes in them.
-    pub writes: u64,
+    /// Adds `turn` to a conversation, for `cost`. Fails if there is no such conversation.
+    async fn record_turn(
+        &self,
+        scope: WriteScope,
+        cost: Credits,
+        turn: NewMessages,
+    ) -> Result<WriteOutcome, StorageError>;
+
+    /// Creates `conversation` with its `first` messages, of which there may be none.
+    async fn start_conversation(
+        &self,
+        scope: WriteScope,
+        conversation: Conversation,
+        first: NewMessages,
+    ) -> Result<WriteOutcome, StorageError>;
+
+    /// Creates an agent, given with its ordinal, for `cost`.
+    async fn create_agent(
+        &self,
+        scope: WriteScope,
+        cost: Credits,
+        agent: (u64, Agent),
+    ) -> Result<WriteOutcome, StorageError>;
+
+    /// Creates an image, given with its ordinal, for `cost`, and the message that shows it in a
+    /// conversation.
+    async fn create_image(
+        &self,
+        scope: WriteScope,
+        cost: Credits,
+        image: (u64, Image),
+        message: Option<NewMessages>,
+    ) -> Result<WriteOutcome, StorageError>;
+
+    // Accounts.
+
+    /// Allocates the numbers of `count` new accounts, in ascending order. A number is never given again.
+    async fn allocate_accounts(&self, count: u64) -> Result<Vec<AccountKey>, StorageError>;
+
+    /// Creates `new` accounts, all or none. Fails if one of them exists.
+    async fn create_accounts(
+        &self,
+        new: Vec<NewAccountData>,
+        publish: Publish,
+    ) -> Result<(), StorageError>;
+
+    /// Removes an account with everything it holds.
+    async fn remove_account(
+        &self,
+        owner: AccountKey,
+        publish: Publish,
+    ) -> Result<(), StorageError>;
+
+    /// Replaces everything that an account holds. The account must exist.
+    async fn replace_account(
+        &self,
+        owner: AccountKey,
+        replacement: AccountReplacement,
+        publish: Publish,
+    ) -> Result<(), StorageError>;
+
+    /// Changes balance, plan, limits or clock of an account.
+    async fn update_account(
+        &self,
+        owner: AccountKey,
+        update: AccountUpdate,
+        publish: Publish,
+    ) -> Result<(), StorageError>;
+
+    /// Every account with what it has created of each kind, in the order of their creation.
+    async fn accounts(&self) -> Result<Vec<(AccountRecord, Vec<(IdKind, u64)>)>, StorageError>;
+
+    /// The account `owner`.
+    async fn account(&self, owner: AccountKey) -> Result<AccountRecord, StorageError>;
+
+    /// The snapshot that the account was copied from, if it was.
+    async fn account_origin(&self, owner: AccountKey) -> Result<Option<String>, StorageError>;
+
+    /// The balance of the account; `None` if the account is removed.
+    async fn balance(&self, owner: AccountKey) -> Result<Option<Credits>, StorageError>;
+
+    /// The balances of all accounts.
+    async fn balances(&self) -> Result<HashMap<AccountKey, Credits>, StorageError>;
+
+    /// Everything that the account holds at one moment, at which `capture` is called; `None` if the
+    /// account is removed.
+    async fn account_data(
+        &self,
+        owner: AccountKey,
+        capture: Capture,
+    ) -> Result<Option<AccountData>, StorageError>;
+
+    // Conversations. Lists begin with the latest activity.
+
+    /// A page of the Runner conversations that meet `filter`, and how many there are on all pages.
+    async fn list_runner_conversations(
+        &self,
+        owner: AccountKey,
+        filter: ConversationFilter,
+        window: PageWindow,
+    ) -> Result<(Vec<Listed<Summary>>, u64), StorageError>;
+
+    /// The Runner conversation `ordinal` as lists show it.
+    async fn summary(&self, owner: AccountKey, ordinal: u64) -> Result<Summary, StorageError>;
+
+    /// The Characters conversations. They have no meta or variables.
+    async fn list_characters_conversations(
+        &self,
+        owner: AccountKey,
+    ) -> Result<ConversationList, StorageError>;
+
+    /// The next batch of the Characters conversations in the order of `ordinals`, from the one after
+    /// `after` on.
+    async fn more_characters_conversations(
+        &self,
+        owner: AccountKey,
+        ordinals: &[u64],
+        after: u64,
+    ) -> Result<Vec<Listed<Conversation>>, StorageError>;
+
+    /// The Characters conversation `ordinal`, without meta and variables.
+    async fn characters_conversation(
+        &self,
+        owner: AccountKey,
+        ordinal: u64,
+    ) -> Result<Conversation, StorageError>;
+
+    /// The conversation `id` of `api`.
+    async fn find_conversation(
+        &self,
+        owner: AccountKey,
+        api: Api,
+        id: ConversationId,
+    ) -> Result<Option<Conversation>, StorageError>;
+
+    /// The size of the conversation `id` of `api`.
+    async fn conversation_extent(
+        &self,
+        owner: AccountKey,
+        api: Api,
+        id: ConversationId,
+    ) -> Result<Option<ConversationExtent>, StorageError>;
+
+    /// The conversation of `key` with its latest messages. If its texts are long, the context holds a
+    /// permit.
+    async fn load_conversation(
+        &self,
+        key: ConversationKey,
+    ) -> Result<Option<ConversationContext>, StorageError>;
+
+    // Messages, oldest first.
+
+    /// The messages of the conversation `id` of `api` in `window`, at most a batch, with the size of the
+    /// conversation.
+    async fn list_messages(
+        &self,
+        owner: AccountKey,
+        api: Api,
+        id: ConversationId,
+        window: PageWindow,
+    ) -> Result<Option<(ConversationExtent, Vec<Listed<Message>>)>, StorageError>;
+
+    /// The messages of conversation `ordinal` in `window`, at most a batch.
+    async fn more_messages(
+        &self,
+        owner: AccountKey,
+        ordinal: u64,
+        window: PageWindow,
+    ) -> Result<Vec<Listed<Message>>, StorageError>;
+
+    /// The message at `position` of conversation `ordinal`.
+    async fn message(
+        &self,
+        owner: AccountKey,
+        ordinal: u64,
+        position: u64,
+    ) -> Result<Message, StorageError>;
+
+    /// The latest messages of conversation `ordinal` in `window` that are no longer than `max_bytes`
+    /// together, with their length in bytes.
+    async fn latest_messages(
+        &self,
+        owner: AccountKey,
+        ordinal: u64,
+        window: PageWindow,
+        max_bytes: u64,
+    ) -> Result<(Vec<Message>, u64), StorageError>;
+
+    // Agents and images.
+
+    /// The account's agents after the one of ordinal `after`, in the order of their creation, at most a
+    /// batch.
+    async fn list_agents(
+        &self,
+        owner: AccountKey,
+        after: u64,
+    ) -> Result<Vec<Listed<Agent>>, StorageError>;
+
+    /// The agent of ordinal `ordinal`.
+    async fn agent(&self, owner: AccountKey, ordinal: u64) -> Result<Agent, StorageError>;
+
+    /// The account's agent `id`.
+    async fn find_agent(
+        &self,
+        owner: AccountKey,
+        id: AgentId,
+    ) -> Result<Option<Agent>, StorageError>;
+
+    /// A page of the account's images, newest first, and how many there are.
+    async fn list_images(
+        &self,
+        owner: AccountKey,
+        window: PageWindow,
+    ) -> Result<(Vec<Listed<Image>>, u64), StorageError>;
+
+    /// The image of ordinal `ordinal`.
+    async fn image(&self, owner: AccountKey, ordinal: u64) -> Result<Image, StorageError>;
+
+    /// The prompt and the model of the picture `id`, an image or an agent's avatar, of any account.
+    async fn find_picture(&self, id: String) -> Result<Option<(String, SdModelId)>, StorageError>;
+
+    // The database itself.
+
+    /// Waits for a permit to hold long texts. Its holder must not wait for another one.
+    async fn large_read(&self) -> LargeReadPermit;
+
+    /// Fails if writes would fail or be lost.
+    async fn check(&self) -> Result<(), StorageError>;
+
+    /// What was committed since the database was opened.
+    fn written(&self) -> Written;
+
+    /// Completes the writes that were called before, and closes the database.
+    async fn close(&self);
 }

@@ -95,6 +95,17 @@ pub struct AccountUpdate {
     pub clock: Option<ClockMode>,
 }
 
-/// Called after the commit of a write, before anything else is written, so that state in memory
-/// changes together with what is stored. Dropped without a call if the write fails.
+/// Changes state in memory together with what is stored (see [`super::Storage`]).
 pub type Publish = Box<dyn FnOnce() + Send>;
+
+/// Reads state in memory at the moment at which data is read (see [`super::Storage`]).
+pub type Capture = Box<dyn FnOnce() + Send>;
+
+/// What was committed since the database was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written {
+    /// Transactions.
+    pub transactions: u64,
+    /// Writes in them.
+    pub writes: u64,
+}

@@ -194,7 +194,7 @@ async fn prepare(order: StartRequest) -> Result<(Server, TcpListener, ServerHand
     let address = listener.local_addr().map_err(listen)?;
     let app = Server::build_from(&config, fixtures).await?;
     let registry = Arc::clone(app.registry());
-    let snapshots = Snapshots::new(app.store().clone(), Arc::clone(&registry));
+    let snapshots = Snapshots::new(Arc::clone(app.storage()), Arc::clone(&registry));
     Ok((app, listener, ServerHandle { address, registry, snapshots, runtime: Handle::current() }))
 }
 

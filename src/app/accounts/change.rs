@@ -68,7 +68,7 @@ impl AccountRegistry {
     pub async fn reset(&self, id: &AccountId) -> Result<Arc<AccountState>, AccountError> {
         let account = self.require(id)?;
         let guard = self.begin_change(&account).await?;
-        let origin = self.store.account_origin(account.row).await.map_err(InternalError::new)?;
+        let origin = self.storage.account_origin(account.row).await.map_err(InternalError::new)?;
         let target = Arc::clone(&account);
         let clear_log = move || target.request_log.clear();
         if let Some(origin) = origin {
@@ -91,7 +91,7 @@ impl AccountRegistry {
         guard: ChangeGuard,
         clear_log: impl FnOnce() + Send + 'static,
     ) -> Result<(), AccountError> {
-        let saved = self.store.account(account.row).await.map_err(InternalError::new)?;
+        let saved = self.storage.account(account.row).await.map_err(InternalError::new)?;
         let saved = AccountRecord {
             plan: saved.first_plan.clone(),
             requests_per_minute: None,
@@ -121,7 +121,7 @@ impl AccountRegistry {
             clear_log();
             drop(guard);
         });
-        let replaced = self.store.replace_account(account.row, replacement, publish).await;
+        let replaced = self.storage.replace_account(account.row, replacement, publish).await;
         Ok(replaced.map_err(InternalError::new)?)
     }
 
@@ -161,7 +161,7 @@ impl AccountRegistry {
             after();
             drop(guard);
         });
-        let replaced = self.store.replace_account(account.row, replacement, publish).await;
+        let replaced = self.storage.replace_account(account.row, replacement, publish).await;
         Ok(replaced.map_err(InternalError::new)?)
     }
 
@@ -187,7 +187,7 @@ impl AccountRegistry {
             }
             drop(guard);
         });
-        let updated = self.store.update_account(account.row, update, publish).await;
+        let updated = self.storage.update_account(account.row, update, publish).await;
         updated.map_err(InternalError::new)?;
         Ok(account)
     }
@@ -198,7 +198,7 @@ impl AccountRegistry {
         // Read under the lock: what is stored last is what the clock was set to last.
         let clock = Some(account.clock.mode());
         let update = AccountUpdate { clock, ..AccountUpdate::default() };
-        let updated = self.store.update_account(account.row, update, Box::new(|| drop(guard)));
+        let updated = self.storage.update_account(account.row, update, Box::new(|| drop(guard)));
         Ok(updated.await.map_err(InternalError::new)?)
     }
 
@@ -209,13 +209,13 @@ impl AccountRegistry {
 
     /// The account's balance.
     pub async fn balance(&self, account: &AccountState) -> Result<Credits, AccountError> {
-        let balance = self.store.balance(account.row).await.map_err(InternalError::new)?;
+        let balance = self.storage.balance(account.row).await.map_err(InternalError::new)?;
         balance.ok_or_else(|| AccountError::UnknownAccount(account.id.clone()))
     }
 
     /// All accounts with their balances, in the order of their creation.
     pub async fn balances(&self) -> Result<Vec<(Arc<AccountState>, Credits)>, AccountError> {
-        let balances = self.store.balances().await.map_err(InternalError::new)?;
+        let balances = self.storage.balances().await.map_err(InternalError::new)?;
         // An account that is being removed has no balance any more.
         let all = self.all().into_iter();
         Ok(all.filter_map(|account| balances.get(&account.row).map(|it| (account, *it))).collect())

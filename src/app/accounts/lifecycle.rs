@@ -23,7 +23,7 @@ use crate::fixtures;
 use crate::fixtures::{FixtureHandle, Fixtures};
 use crate::ids::{self, AccountId, IdKind};
 use crate::models::rules::AccountRules;
-use crate::storage::{AccountRecord, NewAccountData, NewAccountRecord, Store, StoreError};
+use crate::storage::{AccountRecord, NewAccountData, NewAccountRecord, Storage, StorageError};
 
 /// An account to be created at run time. What is `None` is as in the account it is copied from.
 #[derive(Debug, Clone, Default)]
@@ -48,19 +48,19 @@ impl AccountRegistry {
     /// All stored accounts and those of the fixtures, which are created if they are not stored yet.
     pub async fn open(
         fixtures: &FixtureHandle,
-        store: &Store,
+        storage: Arc<dyn Storage>,
         settings: RegistryOptions,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, StorageError> {
         let original = fixtures.current();
         let mut index = AccountIndex::default();
-        for (record, made) in accounts_with_fixtures(store, &original, settings.seed).await? {
+        for (record, made) in accounts_with_fixtures(&*storage, &original, settings.seed).await? {
             if let Some(account) = AccountState::of(&record, &made, &original, settings) {
                 index.add(&account);
             }
         }
         Ok(Self {
             fixtures: fixtures.clone(),
-            store: store.clone(),
+            storage,
             settings,
             index: Arc::new(RwLock::new(index)),
             reload: Arc::default(),
@@ -72,9 +72,9 @@ impl AccountRegistry {
     #[cfg(test)]
     pub async fn of_built_in_fixtures(routes: &'static RouteTable) -> Self {
         let fixtures = FixtureHandle::new(fixtures::built_in(routes).unwrap().fixtures);
-        let store = Store::open("sqlite::memory:").await.unwrap();
+        let storage = crate::storage::open("sqlite::memory:").await.unwrap();
         let settings = RegistryOptions { seed: 1, clock: None, journal_max: 1000, routes };
-        Self::open(&fixtures, &store, settings).await.unwrap()
+        Self::open(&fixtures, storage, settings).await.unwrap()
     }
 
     /// Creates an account with its own key and a copy of the fixtures.
@@ -104,7 +104,9 @@ impl AccountRegistry {
         let (state, origin) = copied.unzip();
         let record = new.record(&fixtures)?;
         let plan = state.as_ref().map(|state| state.memory.plan(&fixtures)).transpose()?;
-        let key = self.store.allocate_account().await.map_err(InternalError::new)?;
+        let allocated = self.storage.allocate_accounts(1).await.map_err(InternalError::new)?;
+        #[expect(clippy::expect_used, reason = "storage allocates as many as are asked for")]
+        let key = *allocated.first().expect("one number");
         let (id, api_key) = ids::account_and_key(settings.seed, key.number());
         let clock = state.as_ref().map(|state| state.memory.clock).or(record.clock);
         let record =
@@ -129,7 +131,7 @@ impl AccountRegistry {
             drop(guard);
         });
         let new = NewAccountData { key, record, data, terms, origin };
-        let created = self.store.create_accounts(vec![new], publish).await;
+        let created = self.storage.create_accounts(vec![new], publish).await;
         created.map_err(InternalError::new)?;
         Ok(account)
     }
@@ -148,7 +150,7 @@ impl AccountRegistry {
             account.request_log.close();
             drop(guard);
         });
-        Ok(self.store.remove_account(owner, publish).await.map_err(InternalError::new)?)
+        Ok(self.storage.remove_account(owner, publish).await.map_err(InternalError::new)?)
     }
 
     /// Removes the accounts that were not used for longer than their time to live.
@@ -232,18 +234,18 @@ impl AccountState {
 }
 
 /// The error of a record whose plan the fixtures do not have, though it was looked up there.
-fn no_such_plan(saved: &AccountRecord) -> StoreError {
-    StoreError::Inconsistent { table: "accounts", column: "plan", id: saved.id.to_string() }
+fn no_such_plan(saved: &AccountRecord) -> StorageError {
+    StorageError::Inconsistent { table: "accounts", column: "plan", id: saved.id.to_string() }
 }
 
 /// All stored accounts with what they have created, after those of the fixtures that are not stored
 /// yet were created with their copy of the fixtures.
 pub(super) async fn accounts_with_fixtures(
-    store: &Store,
+    storage: &dyn Storage,
     fixtures: &Fixtures,
     server_seed: u64,
-) -> Result<Vec<(AccountRecord, Vec<(IdKind, u64)>)>, StoreError> {
-    let mut accounts = store.accounts().await?;
+) -> Result<Vec<(AccountRecord, Vec<(IdKind, u64)>)>, StorageError> {
+    let mut accounts = storage.accounts().await?;
     let missing: Vec<_> = fixtures
         .accounts
         .iter()
@@ -254,7 +256,7 @@ pub(super) async fn accounts_with_fixtures(
         return Ok(accounts);
     }
     let mut new = Vec::with_capacity(missing.len());
-    for (account, key) in missing.into_iter().zip(store.allocate_accounts(count).await?) {
+    for (account, key) in missing.into_iter().zip(storage.allocate_accounts(count).await?) {
         let record = record::of_fixtures(account);
         let stored = record.stored(key);
         let data = fixtures
@@ -262,6 +264,6 @@ pub(super) async fn accounts_with_fixtures(
         accounts.push((stored, data.made.clone()));
         new.push(NewAccountData { key, record, data, terms: None, origin: None });
     }
-    store.create_accounts(new, Box::new(|| ())).await?;
+    storage.create_accounts(new, Box::new(|| ())).await?;
     Ok(accounts)
 }

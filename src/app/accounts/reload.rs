@@ -7,14 +7,14 @@ use super::record;
 use super::{AccountIndex, AccountRegistry, AccountState, Credentials, RegistryOptions};
 use crate::fixtures::Fixtures;
 use crate::ids::IdKind;
-use crate::storage::{AccountRecord, StoreError};
+use crate::storage::{AccountRecord, StorageError};
 
 impl AccountRegistry {
     /// Replaces the fixtures. Rules, deployments, models, plans and keys are the new ones from now on.
     /// New accounts get a copy of the rest; the others keep what they hold until they are reset.
     /// Accounts that the fixtures no longer have are closed, and keep what they hold in case they
     /// return. Accounts created at run time stay.
-    pub async fn adopt(&self, mut fixtures: Fixtures) -> Result<(), StoreError> {
+    pub async fn adopt(&self, mut fixtures: Fixtures) -> Result<(), StorageError> {
         // No account is created, changed or removed meanwhile.
         let _guard = self.reload.write().await;
         let before = self.fixtures.current();
@@ -23,7 +23,7 @@ impl AccountRegistry {
             fixtures.rules = Arc::clone(&before.rules);
         }
         let fixtures = Arc::new(fixtures);
-        let stored = accounts_with_fixtures(&self.store, &fixtures, self.settings.seed).await?;
+        let stored = accounts_with_fixtures(&*self.storage, &fixtures, self.settings.seed).await?;
         self.fixtures.replace(Arc::clone(&fixtures));
         self.index.write().adopt(&fixtures, &stored, self.settings);
         Ok(())

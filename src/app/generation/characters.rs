@@ -105,7 +105,7 @@ impl Generation {
         let WholeReply { completed, lease, .. } = self.complete(session, &asked).await?;
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
         let created_at = session.clock.now();
-        let paid = charge_completion(&self.store, session, cost).await;
+        let paid = charge_completion(&*self.storage, session, cost).await;
         let id = release_reply(session, lease, paid)?;
         session.trace().charged(cost);
         Ok(Completion { id, content: completed.text, created_at, thoughts: None })
@@ -146,7 +146,7 @@ impl Generation {
         let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
         let turn = NewTurn::answered(session, &asked, completed.text.clone());
         let created_at = turn.answered_at;
-        let stored = record_turn(&self.store, session, cost, turn, conversation.ordinal).await;
+        let stored = record_turn(&*self.storage, session, cost, turn, conversation.ordinal).await;
         let id = release_reply(session, lease, stored)?;
         session.trace().charged(cost);
         Ok(Completion { id, content: completed.text, created_at, thoughts: completed.thoughts })
@@ -184,7 +184,7 @@ impl Generation {
             .collect();
         let first = NewMessages { conversation: ordinal, activity, at: now, messages };
         let scope = session.write_scope(&ids);
-        let outcome = self.store.start_conversation(scope, conversation.clone(), first).await;
+        let outcome = self.storage.start_conversation(scope, conversation.clone(), first).await;
         stored(outcome, ids)?;
         Ok(conversation)
     }
@@ -198,7 +198,7 @@ impl Generation {
         let (owner, api) = (account.row, Api::Characters);
         let latest = History::Messages(HISTORY_STEP);
         let key = ConversationKey { owner, api, id: id.clone(), latest };
-        let found = self.store.load_conversation(key).await.map_err(InternalError::new)?;
+        let found = self.storage.load_conversation(key).await.map_err(InternalError::new)?;
         found.ok_or(CompletionError::UnknownConversation(id))
     }
 
@@ -208,7 +208,7 @@ impl Generation {
         id: Option<AgentId>,
     ) -> Result<Option<Agent>, CompletionError> {
         let Some(id) = id else { return Ok(None) };
-        let found = self.store.find_agent(account.row, id.clone()).await;
+        let found = self.storage.find_agent(account.row, id.clone()).await;
         let found = found.map_err(InternalError::new)?;
         found.map(Some).ok_or(CompletionError::UnknownAgent(id))
     }
@@ -260,7 +260,7 @@ impl Generation {
         window: PageWindow,
         max_bytes: u64,
     ) -> Result<(Vec<RecentMessage>, u64), CompletionError> {
-        let older = self.store.latest_messages(owner, ordinal, window, max_bytes).await;
+        let older = self.storage.latest_messages(owner, ordinal, window, max_bytes).await;
         let (older, bytes) = older.map_err(InternalError::new)?;
         let latest = |Message { role, parts, image, .. }| RecentMessage { role, parts, image };
         Ok((older.into_iter().map(latest).collect(), bytes))

@@ -5,24 +5,24 @@ use crate::app::accounts::{AccountSession, SessionWriteError, stored};
 use crate::domain::conversation::Conversation;
 use crate::domain::Credits;
 use crate::ids::{ConversationId, IdAllocation, IdKind, MessageId};
-use crate::storage::{NewMessages, Store};
+use crate::storage::{NewMessages, Storage};
 
 /// Charges for a completion; returns the id of the answer, which is not stored.
 pub(super) async fn charge_completion(
-    store: &Store,
+    storage: &dyn Storage,
     session: &AccountSession,
     cost: Credits,
 ) -> Result<MessageId, CompletionError> {
     let mut ids = session.epoch().ids.allocation();
     let answer = ids.message();
-    let outcome = store.charge(session.write_scope(&ids), cost).await;
+    let outcome = storage.charge(session.write_scope(&ids), cost).await;
     covered(stored(outcome, ids)?, cost)?;
     Ok(answer)
 }
 
 /// Adds `turn` to conversation `ordinal` and charges `cost` for it; returns the id of the answer.
 pub(super) async fn record_turn(
-    store: &Store,
+    storage: &dyn Storage,
     session: &AccountSession,
     cost: Credits,
     turn: NewTurn,
@@ -30,14 +30,14 @@ pub(super) async fn record_turn(
 ) -> Result<MessageId, CompletionError> {
     let mut ids = session.epoch().ids.allocation();
     let (turn, answer) = turn.allocate(&mut ids, ordinal);
-    let outcome = store.record_turn(session.write_scope(&ids), cost, turn).await;
+    let outcome = storage.record_turn(session.write_scope(&ids), cost, turn).await;
     covered(stored(outcome, ids)?, cost)?;
     Ok(answer)
 }
 
 /// Adds `turn`, which costs nothing, to conversation `ordinal`.
 pub(super) async fn record_free_turn(
-    store: &Store,
+    storage: &dyn Storage,
     session: &AccountSession,
     turn: NewTurn,
     ordinal: u64,
@@ -45,14 +45,14 @@ pub(super) async fn record_free_turn(
     let mut ids = session.epoch().ids.allocation();
     let (turn, _) = turn.allocate(&mut ids, ordinal);
     let scope = session.write_scope(&ids);
-    stored(store.record_turn(scope, Credits::default(), turn).await, ids)?;
+    stored(storage.record_turn(scope, Credits::default(), turn).await, ids)?;
     Ok(())
 }
 
 /// Stores a conversation of the Runner API with its first turn; `conversation` makes it of its ordinal
 /// and id. Returns it as it was before the turn.
 pub(super) async fn start_conversation(
-    store: &Store,
+    storage: &dyn Storage,
     session: &AccountSession,
     turn: NewTurn,
     conversation: impl FnOnce(u64, ConversationId) -> Conversation,
@@ -62,7 +62,7 @@ pub(super) async fn start_conversation(
     let conversation = conversation(ordinal, session.epoch().ids.runner_conversation(ordinal));
     let (turn, _) = turn.allocate(&mut ids, ordinal);
     let scope = session.write_scope(&ids);
-    let outcome = store.start_conversation(scope, conversation.clone(), turn).await;
+    let outcome = storage.start_conversation(scope, conversation.clone(), turn).await;
     stored(outcome, ids)?;
     Ok(conversation)
 }

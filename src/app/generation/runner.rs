@@ -78,7 +78,7 @@ impl Generation {
             turn_count: 0,
         };
         let stored =
-            record_turn::start_conversation(&self.store, &caller.session, turn, conversation).await;
+            record_turn::start_conversation(&*self.storage, &caller.session, turn, conversation).await;
         let mut conversation = release_reply(&caller.session, lease, stored)?;
         conversation.updated_at = answered_at;
         Ok(ConversationReply { conversation, answer: completed })
@@ -97,7 +97,7 @@ impl Generation {
         let turn = NewTurn::answered(&caller.session, &asked, completed.text.clone());
         conversation.updated_at = turn.answered_at;
         let (session, ordinal) = (&caller.session, conversation.ordinal);
-        let stored = record_free_turn(&self.store, session, turn, ordinal).await;
+        let stored = record_free_turn(&*self.storage, session, turn, ordinal).await;
         release_reply(session, lease, stored).map_err(ReplyError::from)?;
         Ok(ConversationReply { conversation, answer: completed })
     }
@@ -114,14 +114,14 @@ impl Generation {
         let answer = self.ask(&caller.session, &asked).await?;
         let lease = answer.lease.clone();
         let words = self.words(&caller.session, answer).await?;
-        let (database, session) = (self.store.clone(), caller.session.clone());
+        let (storage, session) = (Arc::clone(&self.storage), caller.session.clone());
         // No more than what is stored is kept for as long as the stream lasts.
         let (said, asked_at) = (Arc::clone(&asked.prompt.message), asked.at);
         let ordinal = conversation.ordinal;
         Ok(streaming::recorded(words, &self.tasks, move |text, aborted| async move {
             let answered_at = session.clock.now();
             let turn = NewTurn { said, asked_at, text, answered_at, aborted };
-            let stored = record_free_turn(&database, &session, turn, ordinal).await;
+            let stored = record_free_turn(&*storage, &session, turn, ordinal).await;
             Ok(release_reply(&session, lease, stored)?)
         }))
     }
@@ -141,7 +141,7 @@ impl Generation {
             id: id.clone(),
             latest: History::Turns(history_limit),
         };
-        let found = self.store.load_conversation(key).await.map_err(InternalError::new)?;
+        let found = self.storage.load_conversation(key).await.map_err(InternalError::new)?;
         let Some(ConversationContext { conversation, mut latest, cut, held, .. }) = found else {
             return Err(ContinueError::UnknownConversation(id));
         };

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::Connection;
 use super::queries::{accounts, snapshots};
 use crate::storage::{
-    AccountKey, AccountReplacement, AccountUpdate, NewAccountData, Publish, StoreError,
+    AccountKey, AccountReplacement, AccountUpdate, NewAccountData, Publish, StorageError,
 };
 
 /// What is written about accounts.
@@ -31,7 +31,7 @@ pub(super) enum AccountWrite {
 pub(super) type Allocated = Vec<AccountKey>;
 
 impl AccountWrite {
-    async fn run(self, db: &mut Connection) -> Result<Allocated, StoreError> {
+    async fn run(self, db: &mut Connection) -> Result<Allocated, StorageError> {
         match self {
             Self::Allocate(count) => return accounts::allocate(db, count).await,
             Self::Create(new) => {
@@ -47,7 +47,7 @@ impl AccountWrite {
     }
 }
 
-async fn create(db: &mut Connection, account: &NewAccountData) -> Result<(), StoreError> {
+async fn create(db: &mut Connection, account: &NewAccountData) -> Result<(), StorageError> {
     let NewAccountData { key, record, data, terms, origin } = account;
     accounts::insert(db, *key, record).await?;
     snapshots::fill(db, *key, data).await?;
@@ -64,7 +64,7 @@ async fn replace(
     db: &mut Connection,
     owner: AccountKey,
     replacement: AccountReplacement,
-) -> Result<(), StoreError> {
+) -> Result<(), StorageError> {
     let AccountReplacement { data, reset_terms, terms, clock } = replacement;
     if reset_terms {
         accounts::reset_terms(db, owner).await?;
@@ -84,15 +84,15 @@ pub(super) struct QueuedAccountWrite {
 pub(super) struct Caller {
     /// Called right after the commit, so the write is the last of its transaction.
     pub(super) publish: Option<Publish>,
-    pub(super) answer: oneshot::Sender<Result<Allocated, StoreError>>,
+    pub(super) answer: oneshot::Sender<Result<Allocated, StorageError>>,
 }
 
 impl Caller {
     /// Publishes and answers, given the result of the write and how its transaction ended.
     pub(super) fn answer(
         self,
-        result: Result<Allocated, StoreError>,
-        committed: Result<(), StoreError>,
+        result: Result<Allocated, StorageError>,
+        committed: Result<(), StorageError>,
     ) {
         let Self { publish, answer } = self;
         let result = result.and_then(|allocated| {
@@ -100,7 +100,7 @@ impl Caller {
             if let Some(publish) = publish {
                 // A panic in it fails this write only.
                 std::panic::catch_unwind(AssertUnwindSafe(publish))
-                    .map_err(|_| StoreError::Panicked)?;
+                    .map_err(|_| StorageError::Panicked)?;
             }
             Ok(allocated)
         });
@@ -150,12 +150,12 @@ impl<'c> Transaction<'c> {
     }
 
     /// Runs the write whose savepoint was set last. Undoes it if it fails or panics.
-    pub(super) async fn run(&mut self, write: AccountWrite) -> Result<Allocated, StoreError> {
+    pub(super) async fn run(&mut self, write: AccountWrite) -> Result<Allocated, StorageError> {
         if let Err(error) = &self.state {
-            return Err(StoreError::NotCommitted(error.to_string()));
+            return Err(StorageError::NotCommitted(error.to_string()));
         }
         let ran = AssertUnwindSafe(write.run(self.connection)).catch_unwind().await;
-        let result = ran.unwrap_or(Err(StoreError::Panicked));
+        let result = ran.unwrap_or(Err(StorageError::Panicked));
         if result.is_err() {
             self.execute("ROLLBACK TO account_write").await;
         }

@@ -19,7 +19,7 @@ use super::rows::Rows;
 use crate::domain::Credits;
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::Conversation;
-use crate::storage::{AccountKey, NewMessages, StoreError, WriteOutcome, WriteScope};
+use crate::storage::{AccountKey, NewMessages, StorageError, WriteOutcome, WriteScope};
 
 /// What a request writes: all of it is stored, or nothing.
 #[derive(Debug)]
@@ -65,11 +65,11 @@ impl Write {
 #[derive(Debug)]
 pub(super) struct QueuedWrite {
     pub(super) write: Write,
-    pub(super) answer: oneshot::Sender<Result<WriteOutcome, StoreError>>,
+    pub(super) answer: oneshot::Sender<Result<WriteOutcome, StorageError>>,
 }
 
 impl QueuedWrite {
-    pub(super) fn answer(self, outcome: Result<WriteOutcome, StoreError>) {
+    pub(super) fn answer(self, outcome: Result<WriteOutcome, StorageError>) {
         // The caller may be gone; what is stored stays stored.
         let _ = self.answer.send(outcome);
     }
@@ -144,7 +144,7 @@ async fn store_one_by_one(
             }
             Err(BatchError::NotCovered) => Ok(WriteOutcome::NotCovered),
             Err(BatchError::Undone(error)) => Err(error.into()),
-            Err(BatchError::Lost(error)) => Err(StoreError::NotCommitted(error.to_string())),
+            Err(BatchError::Lost(error)) => Err(StorageError::NotCommitted(error.to_string())),
         };
         queued.answer(outcome);
     }
@@ -173,7 +173,7 @@ async fn commit<'w>(
 async fn refuse_uncovered(
     db: &mut Connection,
     writes: Vec<QueuedWrite>,
-) -> Result<Vec<QueuedWrite>, (Vec<QueuedWrite>, StoreError)> {
+) -> Result<Vec<QueuedWrite>, (Vec<QueuedWrite>, StorageError)> {
     let mut balances: HashMap<AccountKey, i64> = HashMap::new();
     for queued in &writes {
         let owner = queued.write.scope.owner;
@@ -215,7 +215,7 @@ fn refuse(
 
 fn answer_not_committed(writes: Vec<QueuedWrite>, error: &impl std::fmt::Display) {
     for queued in writes {
-        queued.answer(Err(StoreError::NotCommitted(error.to_string())));
+        queued.answer(Err(StorageError::NotCommitted(error.to_string())));
     }
 }
 

@@ -22,7 +22,7 @@ use crate::domain::conversation::{Part, Role};
 use crate::ids::ImageId;
 use crate::storage::{
     AccountKey, ConversationContext, ConversationKey, History, LONGEST_HISTORY, RecentMessage,
-    StoreError,
+    StorageError,
 };
 
 /// The most conversations that are loaded by one query.
@@ -37,7 +37,7 @@ const AT_ONCE: usize = 100;
 /// A conversation to be loaded, in the queue.
 pub(super) struct LoadRequest {
     pub(super) key: ConversationKey,
-    pub(super) answer: oneshot::Sender<Result<Option<LoadedRow>, StoreError>>,
+    pub(super) answer: oneshot::Sender<Result<Option<LoadedRow>, StorageError>>,
 }
 
 /// A conversation as it was read.
@@ -62,7 +62,7 @@ pub(super) struct Parsed {
 }
 
 impl LoadedRow {
-    pub(super) fn parsed(self) -> Result<Parsed, StoreError> {
+    pub(super) fn parsed(self) -> Result<Parsed, StorageError> {
         let Self { conversation, agent, latest } = self;
         let wrong = |table, column| inconsistent(table, column, &conversation.id());
         let agent = agent
@@ -90,7 +90,7 @@ impl Parsed {
         !(self.conversation.is_long() || agent_missing || message_missing)
     }
 
-    pub(super) fn into_domain(self) -> Result<ConversationContext, StoreError> {
+    pub(super) fn into_domain(self) -> Result<ConversationContext, StorageError> {
         let latest = self.latest.into_iter();
         let message = |(_, role, parts, _, image): RawMessage| RecentMessage {
             role,
@@ -111,13 +111,13 @@ impl Parsed {
         mut self,
         db: &mut Connection,
         owner: AccountKey,
-    ) -> Result<ConversationContext, StoreError> {
+    ) -> Result<ConversationContext, StorageError> {
         let ordinal = self.conversation.ordinal();
         if self.conversation.is_long() {
             self.conversation = conversations::row(db, owner, ordinal).await?;
         }
         if let (None, Some(agent)) = (&self.agent, self.conversation.agent()) {
-            self.agent = agents::find(db, owner, &agent).await?;
+            self.agent = agents::find(db, owner, agent).await?;
         }
         let mut bytes = 0;
         let fits = |(.., length, _): &&RawMessage| {
@@ -199,7 +199,7 @@ fn answer_all(requests: &mut Vec<LoadRequest>, mut rows: HashMap<i64, LoadedRow>
 
 fn answer_all_with(requests: &mut Vec<LoadRequest>, error: &sqlx::Error) {
     for request in requests.drain(..) {
-        let _ = request.answer.send(Err(StoreError::NotRead(error.to_string())));
+        let _ = request.answer.send(Err(StorageError::NotRead(error.to_string())));
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::storage::{FileLost, StoreError};
+use crate::storage::{FileLost, StorageError};
 use crate::clock::Stopwatch;
 
 /// How often the log says that the file is lost.
@@ -50,8 +50,8 @@ pub(super) struct Lock {
 impl Lock {
     /// Locks the database `path`, which is made if need be. Gives none where the file cannot be
     /// opened (SQLite says why) or where its file system knows no locks.
-    pub(super) fn on(path: &Path) -> Result<Option<Self>, StoreError> {
-        let in_use = || StoreError::InUse { path: path.display().to_string() };
+    pub(super) fn on(path: &Path) -> Result<Option<Self>, StorageError> {
+        let in_use = || StorageError::InUse { path: path.display().to_string() };
         let mut locked = LOCKED.lock();
         match std::fs::metadata(path) {
             Ok(there) if locked.contains(&Identity::of(&there)) => return Err(in_use()),

@@ -9,7 +9,7 @@ use sqlx::sqlite::{
 };
 
 use super::Connection;
-use crate::storage::StoreError;
+use crate::storage::StorageError;
 
 /// How long a statement waits for another process that holds the database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -27,15 +27,15 @@ pub fn is_in_memory(url: &str) -> bool {
     path.is_empty() || path.starts_with(":memory:") || path.contains("mode=memory")
 }
 
-pub(super) fn options(url: &str) -> Result<SqliteConnectOptions, StoreError> {
+pub(super) fn options(url: &str) -> Result<SqliteConnectOptions, StorageError> {
     if !url.starts_with("sqlite:") {
-        return Err(StoreError::Address { url: url.to_owned() });
+        return Err(StorageError::Address { url: url.to_owned() });
     }
     let options = if is_in_memory(url) {
         SqliteConnectOptions::new().in_memory(true)
     } else {
         SqliteConnectOptions::from_str(url)
-            .map_err(|_| StoreError::Address { url: url.to_owned() })?
+            .map_err(|_| StorageError::Address { url: url.to_owned() })?
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
     };
@@ -70,13 +70,13 @@ pub(super) async fn readers(options: SqliteConnectOptions) -> Result<SqlitePool,
     Ok(pool)
 }
 
-pub(super) async fn migrate(connection: &mut Connection, url: &str) -> Result<(), StoreError> {
+pub(super) async fn migrate(connection: &mut Connection, url: &str) -> Result<(), StorageError> {
     use sqlx::migrate::MigrateError;
     MIGRATIONS.run_direct(None, connection, false).await.map_err(|error| match error {
-        MigrateError::VersionMissing(step) => StoreError::Newer { url: url.to_owned(), step },
+        MigrateError::VersionMissing(step) => StorageError::Newer { url: url.to_owned(), step },
         MigrateError::Execute(source) => {
-            StoreError::Open { url: url.to_owned(), source: Box::new(source) }
+            StorageError::Open { url: url.to_owned(), source: Box::new(source) }
         }
-        other => StoreError::Migrate { url: url.to_owned(), source: Box::new(other) },
+        other => StorageError::Migrate { url: url.to_owned(), source: Box::new(other) },
     })
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 
-use crate::storage::StoreError;
+use crate::storage::StorageError;
 
 /// A count or an ordinal as SQLite keeps it. A bound beyond its integers is beyond all rows.
 pub(super) fn to_sql(number: u64) -> i64 {
@@ -31,12 +31,16 @@ pub(super) fn inconsistent(
     table: &'static str,
     column: &'static str,
     id: &impl std::fmt::Display,
-) -> StoreError {
-    StoreError::Inconsistent { table, column, id: id.to_string() }
+) -> StorageError {
+    StorageError::Inconsistent { table, column, id: id.to_string() }
 }
 
-impl From<sqlx::Error> for StoreError {
+impl From<sqlx::Error> for StorageError {
     fn from(source: sqlx::Error) -> Self {
-        Self::Statement(Box::new(source))
+        match source {
+            sqlx::Error::RowNotFound => Self::NotFound,
+            sqlx::Error::PoolClosed => Self::Closed,
+            source => Self::Statement(Box::new(source)),
+        }
     }
 }

@@ -23,7 +23,7 @@ use super::account_write::{AccountWrite, Allocated, Caller, QueuedAccountWrite, 
 use super::batch::{self, QueuedWrite, Write};
 use super::conversation_loader::{self, LoadRequest};
 use super::file::{Lock, Watched};
-use crate::storage::{FileLost, Publish, StoreError, WriteOutcome, Written};
+use crate::storage::{FileLost, Publish, StorageError, WriteOutcome, Written};
 
 /// The most entries that are taken from the queue at a time, and so the most in one transaction:
 /// bounds how long the first of them waits for the last.
@@ -88,7 +88,7 @@ impl Writer {
     }
 
     /// Stores `write` in a transaction.
-    pub(super) async fn write(&self, write: Write) -> Result<WriteOutcome, StoreError> {
+    pub(super) async fn write(&self, write: Write) -> Result<WriteOutcome, StorageError> {
         let (answer, outcome) = oneshot::channel();
         self.enqueue(QueueEntry::Write(QueuedWrite { write, answer }), outcome).await
     }
@@ -98,25 +98,25 @@ impl Writer {
         &self,
         write: AccountWrite,
         publish: Option<Publish>,
-    ) -> Result<Allocated, StoreError> {
+    ) -> Result<Allocated, StorageError> {
         let (answer, outcome) = oneshot::channel();
         let queued = QueuedAccountWrite { write, caller: Caller { publish, answer } };
         self.enqueue(QueueEntry::AccountWrite(queued), outcome).await
     }
 
     /// Runs `query`, which writes nothing, between two transactions.
-    pub(super) async fn read<T, F>(&self, query: F) -> Result<T, StoreError>
+    pub(super) async fn read<T, F>(&self, query: F) -> Result<T, StorageError>
     where
         T: Send + 'static,
         F: Send + 'static,
-        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StoreError>>,
+        F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StorageError>>,
     {
         let (answer, outcome) = oneshot::channel();
         let read: Read = Box::new(move |db| {
             async move {
                 let result = AssertUnwindSafe(async { query(db).await }).catch_unwind().await;
                 // The caller may be gone.
-                let _ = answer.send(result.unwrap_or(Err(StoreError::Panicked)));
+                let _ = answer.send(result.unwrap_or(Err(StorageError::Panicked)));
             }
             .boxed()
         });
@@ -124,17 +124,17 @@ impl Writer {
     }
 
     /// Loads the conversation of `request` between two transactions.
-    pub(super) async fn load(&self, request: LoadRequest) -> Result<(), StoreError> {
-        self.queue.send(QueueEntry::Load(request)).await.map_err(|_| StoreError::Closed)
+    pub(super) async fn load(&self, request: LoadRequest) -> Result<(), StorageError> {
+        self.queue.send(QueueEntry::Load(request)).await.map_err(|_| StorageError::Closed)
     }
 
     async fn enqueue<T>(
         &self,
         entry: QueueEntry,
-        outcome: oneshot::Receiver<Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        self.queue.send(entry).await.map_err(|_| StoreError::Closed)?;
-        outcome.await.map_err(|_| StoreError::Closed)?
+        outcome: oneshot::Receiver<Result<T, StorageError>>,
+    ) -> Result<T, StorageError> {
+        self.queue.send(entry).await.map_err(|_| StorageError::Closed)?;
+        outcome.await.map_err(|_| StorageError::Closed)?
     }
 
     pub(super) fn written(&self) -> Written {
@@ -264,14 +264,14 @@ impl WriterTask {
             self.committed.add_transaction(writes);
         }
         for (caller, result) in finished {
-            caller.answer(result, outcome.clone().map_err(StoreError::NotCommitted));
+            caller.answer(result, outcome.clone().map_err(StorageError::NotCommitted));
         }
     }
 }
 
 /// Answers all that write that the file is lost; gives the other entries.
 fn refuse(entries: VecDeque<QueueEntry>, lost: &FileLost) -> VecDeque<QueueEntry> {
-    let refusal = || StoreError::NotCommitted(lost.to_string());
+    let refusal = || StorageError::NotCommitted(lost.to_string());
     let mut others = VecDeque::new();
     for entry in entries {
         match entry {

@@ -24,7 +24,7 @@ const LAYERS: [&[&str]; 10] = [
 struct Source {
     /// `["http", "apis", "runner", "run"]`
     module: Vec<String>,
-    /// Paths in full: `["storage", "StoreError"]`, or `["sqlx", "Row"]` for another crate.
+    /// Paths in full: `["storage", "StorageError"]`, or `["sqlx", "Row"]` for another crate.
     paths: BTreeSet<Vec<String>>,
 }
 

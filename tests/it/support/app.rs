@@ -13,7 +13,7 @@ use mynah::clock::Clock;
 use mynah::config::Config;
 use mynah::ids::AccountId;
 use mynah::server::{Server, Shutdown};
-use mynah::storage::Store;
+use mynah::storage::Storage;
 use reqwest::Method;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -30,7 +30,7 @@ pub struct TestApp {
     pub address: SocketAddr,
     client: reqwest::Client,
     registry: Arc<AccountRegistry>,
-    store: Store,
+    storage: Arc<dyn Storage>,
     generation: Generation,
     stop: Option<oneshot::Sender<()>>,
     server: Option<JoinHandle<Shutdown>>,
@@ -115,7 +115,7 @@ impl TestApp {
     async fn serve(config: &Config) -> Self {
         let server = Server::build(config).await.expect("the server can be built");
         let registry = Arc::clone(server.registry());
-        let store = server.store().clone();
+        let storage = server.store().clone();
         let generation = server.generation().clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -128,7 +128,7 @@ impl TestApp {
             address,
             client: client(),
             registry,
-            store,
+            storage,
             generation,
             stop: Some(stop),
             server: Some(server),
@@ -150,7 +150,7 @@ impl TestApp {
     pub async fn balance(&self, account: &str) -> i64 {
         let id = AccountId::from(account);
         let owner = self.registry.by_id(&id).expect("the account exists").row;
-        let balance = self.store.balance(owner).await.expect("the balance can be read");
+        let balance = self.storage.balance(owner).await.expect("the balance can be read");
         balance.expect("the account is stored").millionths()
     }
 

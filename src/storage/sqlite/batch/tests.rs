@@ -11,9 +11,10 @@ use super::*;
 use crate::domain::conversation::{Message, Meta, Target, Variables};
 use crate::domain::{Part, Role};
 use crate::ids::{AccountId, IdKind, MessageId};
+use crate::storage::sqlite::SqliteStorage;
 use crate::storage::sqlite::writer::Writer;
 use crate::storage::{
-    AccountData, AccountUpdate, NewAccountData, NewAccountRecord, PageWindow, Store, Written,
+    AccountData, AccountUpdate, NewAccountData, NewAccountRecord, PageWindow, Storage as _, Written,
 };
 
 /// Conversations that the account has.
@@ -22,7 +23,7 @@ const ALL: PageWindow = PageWindow { skip: 0, take: 100 };
 
 /// A database with one account.
 struct Bench {
-    store: Store,
+    storage: SqliteStorage,
     owner: AccountKey,
     /// Ids that were allocated.
     allocated: AtomicU64,
@@ -45,9 +46,9 @@ impl Bench {
     }
 
     async fn at(url: &str, balance: i64) -> Self {
-        let store = Store::open(url).await.unwrap();
-        let owner = account(&store, balance).await;
-        Self { store, owner, allocated: AtomicU64::new(0), epoch_ended: CancellationToken::new() }
+        let storage = SqliteStorage::open(url).await.unwrap();
+        let owner = account(&storage, balance).await;
+        Self { storage, owner, allocated: AtomicU64::new(0), epoch_ended: CancellationToken::new() }
     }
 
     fn draft(&self) -> Draft {
@@ -87,28 +88,28 @@ impl Bench {
     /// Enqueues all of `drafts` before any is stored; gives the result of each: `stored` with its
     /// number, or why not.
     async fn post(&self, drafts: impl IntoIterator<Item = Draft>) -> Vec<String> {
-        join_all(drafts.into_iter().map(|draft| post(&self.store.writer, draft))).await
+        join_all(drafts.into_iter().map(|draft| post(&self.storage.writer, draft))).await
     }
 
     async fn balance(&self) -> i64 {
-        self.store.balance(self.owner).await.unwrap().unwrap().millionths()
+        self.storage.balance(self.owner).await.unwrap().unwrap().millionths()
     }
 
     async fn set_balance(&self, balance: i64) {
         let balance = Some(Credits::from_millionths(balance));
         let update = AccountUpdate { balance, ..AccountUpdate::default() };
-        self.store.update_account(self.owner, update, Box::new(|| ())).await.unwrap();
+        self.storage.update_account(self.owner, update, Box::new(|| ())).await.unwrap();
     }
 
     /// The ids of the messages of `conversation`, in their order.
     async fn messages(&self, conversation: u64) -> Vec<String> {
-        let found = self.store.more_messages(self.owner, conversation, ALL).await.unwrap();
+        let found = self.storage.more_messages(self.owner, conversation, ALL).await.unwrap();
         found.into_iter().map(|message| message.item.unwrap().id.to_string()).collect()
     }
 
     /// What was committed since `before`.
     fn written_since(&self, before: Written) -> (u64, u64) {
-        let now = self.store.written();
+        let now = self.storage.written();
         (now.transactions - before.transactions, now.writes - before.writes)
     }
 }
@@ -118,14 +119,14 @@ async fn post(writer: &Writer, Draft(number, write): Draft) -> String {
         Ok(WriteOutcome::Stored) => format!("stored {number}"),
         Ok(WriteOutcome::NotCovered) => "not covered".to_owned(),
         Ok(WriteOutcome::EpochEnded) => "epoch ended".to_owned(),
-        Err(StoreError::Statement(_)) => "failed".to_owned(),
-        Err(StoreError::NotCommitted(_)) => "not committed".to_owned(),
+        Err(StorageError::Statement(_)) => "failed".to_owned(),
+        Err(StorageError::NotCommitted(_)) => "not committed".to_owned(),
         Err(error) => panic!("{error:?}"),
     }
 }
 
-async fn account(store: &Store, balance: i64) -> AccountKey {
-    let key = store.allocate_account().await.unwrap();
+async fn account(storage: &SqliteStorage, balance: i64) -> AccountKey {
+    let key = *storage.allocate_accounts(1).await.unwrap().first().unwrap();
     let balance = Credits::from_millionths(balance);
     let record = NewAccountRecord {
         id: AccountId::from("ours"),
@@ -160,14 +161,14 @@ async fn account(store: &Store, balance: i64) -> AccountKey {
         images: Vec::new(),
     };
     let new = NewAccountData { key, record, data, terms: None, origin: None };
-    store.create_accounts(vec![new], Box::new(|| ())).await.unwrap();
+    storage.create_accounts(vec![new], Box::new(|| ())).await.unwrap();
     key
 }
 
 #[tokio::test]
 async fn what_is_queued_together_is_one_transaction() {
     let bench = Bench::new(1000).await;
-    let before = bench.store.written();
+    let before = bench.storage.written();
     let drafts = (1..=CONVERSATIONS).flat_map(|nth| {
         [bench.charge(10), bench.turn(nth), bench.turn(nth).paid(1)]
     });
@@ -240,7 +241,7 @@ async fn after_a_reset_in_the_queue_nothing_is_stored_of_what_came_before() {
     let bench = Bench::new(10).await;
     let (ended, balance) = (bench.epoch_ended.clone(), Some(Credits::from_millionths(5)));
     let update = AccountUpdate { balance, ..AccountUpdate::default() };
-    let reset = bench.store.update_account(bench.owner, update, Box::new(move || ended.cancel()));
+    let reset = bench.storage.update_account(bench.owner, update, Box::new(move || ended.cancel()));
     let (before, reset, after) = futures::join!(
         bench.post([bench.charge(1), bench.turn(1)]),
         reset,
@@ -267,7 +268,7 @@ async fn a_balance_that_another_process_changed_counts() {
     other.execute("UPDATE accounts SET balance = 500").await.unwrap();
     assert_eq!(bench.post([bench.charge(400)]).await, ["stored 4"]);
     assert_eq!(bench.balance().await, 100);
-    bench.store.close().await;
+    bench.storage.close().await;
 }
 
 #[tokio::test]
@@ -289,5 +290,5 @@ async fn without_a_transaction_nothing_is_stored_and_all_fail() {
     assert_eq!(post(&writer, bench.charge(10)).await, "stored 3");
     assert_eq!((bench.balance().await, bench.messages(1).await.len()), (90, 0));
     writer.close().await;
-    bench.store.close().await;
+    bench.storage.close().await;
 }

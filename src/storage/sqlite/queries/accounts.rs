@@ -9,7 +9,7 @@ use crate::storage::sqlite::values::inconsistent;
 use crate::storage::sqlite::values::to_sql;
 use crate::storage::sqlite::Connection;
 use crate::storage::{
-    AccountKey, AccountRecord, AccountUpdate, NewAccountRecord, PlanTerms, StoreError,
+    AccountKey, AccountRecord, AccountUpdate, NewAccountRecord, PlanTerms, StorageError,
 };
 use crate::clock::ClockMode;
 use crate::domain::{ApiKey, Credits, Profile};
@@ -37,7 +37,7 @@ struct AccountRow {
 }
 
 impl AccountRow {
-    fn into_record(self) -> Result<AccountRecord, StoreError> {
+    fn into_record(self) -> Result<AccountRecord, StorageError> {
         let profile = self.profile.as_deref().map(|name| {
             Profile::named(name).ok_or_else(|| inconsistent("accounts", "profile", &self.id))
         });
@@ -67,7 +67,7 @@ const COLUMNS: &str = "account, id, made_from, api_key, seed, ttl, profile, plan
 /// Every account with what it has created of each kind, in the order of their creation.
 pub async fn all(
     db: &mut Connection,
-) -> Result<Vec<(AccountRecord, Vec<(IdKind, u64)>)>, StoreError> {
+) -> Result<Vec<(AccountRecord, Vec<(IdKind, u64)>)>, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM accounts ORDER BY account");
     let rows: Vec<AccountRow> = sqlx::query_as(AssertSqlSafe(sql)).fetch_all(&mut *db).await?;
     let counters: Vec<(i64, String, u64)> =
@@ -86,14 +86,14 @@ pub async fn all(
 }
 
 /// The account `owner`.
-pub async fn find(db: &mut Connection, owner: AccountKey) -> Result<AccountRecord, StoreError> {
+pub async fn find(db: &mut Connection, owner: AccountKey) -> Result<AccountRecord, StorageError> {
     let sql = format!("SELECT {COLUMNS} FROM accounts WHERE account = $1");
     let query = sqlx::query_as(AssertSqlSafe(sql)).bind(owner.0);
     AccountRow::into_record(query.fetch_one(db).await?)
 }
 
 /// Allocates the numbers of `count` accounts, which no other account ever had.
-pub async fn allocate(db: &mut Connection, count: u64) -> Result<Vec<AccountKey>, StoreError> {
+pub async fn allocate(db: &mut Connection, count: u64) -> Result<Vec<AccountKey>, StorageError> {
     let count = to_sql(count);
     let latest: i64 = sqlx::query_scalar(
         "UPDATE account_numbers SET latest = latest + $1 WHERE only_row = 1 RETURNING latest",
@@ -109,7 +109,7 @@ pub async fn insert(
     db: &mut Connection,
     owner: AccountKey,
     new: &NewAccountRecord,
-) -> Result<(), StoreError> {
+) -> Result<(), StorageError> {
     let (frozen_at, ahead) = clock_columns(new.clock);
     sqlx::query(
         "INSERT INTO accounts (account, id, balance, first_balance, made_from, api_key, seed, ttl,
@@ -137,7 +137,7 @@ pub async fn save_origin(
     db: &mut Connection,
     owner: AccountKey,
     snapshot: &str,
-) -> Result<(), StoreError> {
+) -> Result<(), StorageError> {
     sqlx::query("INSERT INTO account_origins (account, snapshot) VALUES ($1, $2)")
         .bind(owner.0)
         .bind(snapshot)
@@ -147,20 +147,20 @@ pub async fn save_origin(
 }
 
 /// The snapshot that the account was copied from, if it was.
-pub async fn origin(db: &mut Connection, owner: AccountKey) -> Result<Option<String>, StoreError> {
+pub async fn origin(db: &mut Connection, owner: AccountKey) -> Result<Option<String>, StorageError> {
     let origin = sqlx::query_scalar("SELECT snapshot FROM account_origins WHERE account = $1");
     Ok(origin.bind(owner.0).fetch_optional(db).await?)
 }
 
 /// Removes an account with all it holds.
-pub async fn remove(db: &mut Connection, owner: AccountKey) -> Result<(), StoreError> {
+pub async fn remove(db: &mut Connection, owner: AccountKey) -> Result<(), StorageError> {
     clear(db, owner).await?;
     sqlx::query("DELETE FROM accounts WHERE account = $1").bind(owner.0).execute(db).await?;
     Ok(())
 }
 
 /// Removes all that an account holds.
-pub async fn clear(db: &mut Connection, owner: AccountKey) -> Result<(), StoreError> {
+pub async fn clear(db: &mut Connection, owner: AccountKey) -> Result<(), StorageError> {
     for statement in [
         "DELETE FROM messages WHERE account = $1",
         "DELETE FROM conversation_meta WHERE account = $1",
@@ -180,7 +180,7 @@ pub async fn set_balance(
     db: &mut Connection,
     owner: AccountKey,
     balance: Credits,
-) -> Result<(), StoreError> {
+) -> Result<(), StorageError> {
     sqlx::query("UPDATE accounts SET balance = $2 WHERE account = $1")
         .bind(owner.0)
         .bind(balance.millionths())
@@ -194,7 +194,7 @@ async fn set_clock(
     db: &mut Connection,
     owner: AccountKey,
     clock: ClockMode,
-) -> Result<(), StoreError> {
+) -> Result<(), StorageError> {
     let (frozen_at, ahead) = clock_columns(Some(clock));
     sqlx::query("UPDATE accounts SET clock_frozen_at = $2, clock_ahead = $3 WHERE account = $1")
         .bind(owner.0)
@@ -229,7 +229,7 @@ fn clock_mode(frozen_at: Option<i64>, ahead: Option<i64>) -> Option<ClockMode> {
 }
 
 /// Sets plan, limits and clock of the account to those of its creation.
-pub async fn reset_terms(db: &mut Connection, owner: AccountKey) -> Result<(), StoreError> {
+pub async fn reset_terms(db: &mut Connection, owner: AccountKey) -> Result<(), StorageError> {
     sqlx::query(
         "UPDATE accounts
          SET plan = first_plan, requests_per_minute = NULL, runner_requests_per_minute = NULL,
@@ -247,7 +247,7 @@ pub async fn set_terms(
     db: &mut Connection,
     owner: AccountKey,
     terms: &PlanTerms,
-) -> Result<(), StoreError> {
+) -> Result<(), StorageError> {
     sqlx::query(
         "UPDATE accounts
          SET plan = $2, requests_per_minute = $3, runner_requests_per_minute = $4
@@ -267,7 +267,7 @@ pub async fn update(
     db: &mut Connection,
     owner: AccountKey,
     update: AccountUpdate,
-) -> Result<(), StoreError> {
+) -> Result<(), StorageError> {
     if let Some(balance) = update.balance {
         set_balance(db, owner, balance).await?;
     }
@@ -284,7 +284,7 @@ pub async fn update(
 pub async fn counters(
     db: &mut Connection,
     owner: AccountKey,
-) -> Result<Vec<(IdKind, u64)>, StoreError> {
+) -> Result<Vec<(IdKind, u64)>, StorageError> {
     let rows: Vec<(String, u64)> =
         sqlx::query_as("SELECT kind, made FROM counters WHERE account = $1")
             .bind(owner.0)
@@ -303,14 +303,14 @@ fn counter(kind: &str, made: u64) -> Option<(IdKind, u64)> {
 pub async fn balance(
     db: &mut Connection,
     owner: AccountKey,
-) -> Result<Option<Credits>, StoreError> {
+) -> Result<Option<Credits>, StorageError> {
     let balance = sqlx::query_scalar("SELECT balance FROM accounts WHERE account = $1");
     let millionths: Option<i64> = balance.bind(owner.0).fetch_optional(db).await?;
     Ok(millionths.map(Credits::from_millionths))
 }
 
 /// The balances of all accounts.
-pub async fn balances(db: &mut Connection) -> Result<HashMap<AccountKey, Credits>, StoreError> {
+pub async fn balances(db: &mut Connection) -> Result<HashMap<AccountKey, Credits>, StorageError> {
     let rows: Vec<(i64, i64)> =
         sqlx::query_as("SELECT account, balance FROM accounts").fetch_all(db).await?;
     let balance = |(owner, millionths)| (AccountKey(owner), Credits::from_millionths(millionths));

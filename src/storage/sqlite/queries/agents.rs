@@ -6,7 +6,7 @@ use crate::storage::sqlite::values::parse;
 use super::rows::{listed, texts};
 use crate::storage::sqlite::values::to_sql;
 use crate::storage::sqlite::Connection;
-use crate::storage::{AccountKey, BATCH, Listed, StoreError};
+use crate::storage::{AccountKey, BATCH, Listed, StorageError};
 use crate::domain::catalog::Agent;
 use crate::ids::{AgentId, SdModelId};
 
@@ -25,7 +25,7 @@ pub async fn batch(
     db: &mut Connection,
     owner: AccountKey,
     after: u64,
-) -> Result<Vec<Listed<Agent>>, StoreError> {
+) -> Result<Vec<Listed<Agent>>, StorageError> {
     let sql = format!(
         "SELECT {} FROM agents a WHERE a.account = $1 AND a.ordinal > $2
          ORDER BY a.ordinal LIMIT $3",
@@ -46,7 +46,7 @@ pub async fn one(
     db: &mut Connection,
     owner: AccountKey,
     ordinal: u64,
-) -> Result<Agent, StoreError> {
+) -> Result<Agent, StorageError> {
     let sql =
         format!("SELECT {} FROM agents a WHERE a.account = $1 AND a.ordinal = $2", columns(false));
     let query = sqlx::query_as(AssertSqlSafe(sql)).bind(owner.0).bind(to_sql(ordinal));
@@ -54,7 +54,7 @@ pub async fn one(
 }
 
 /// All of the account's agents with their ordinals, in the order of their creation.
-pub async fn all(db: &mut Connection, owner: AccountKey) -> Result<Vec<(u64, Agent)>, StoreError> {
+pub async fn all(db: &mut Connection, owner: AccountKey) -> Result<Vec<(u64, Agent)>, StorageError> {
     let sql =
         format!("SELECT {} FROM agents a WHERE a.account = $1 ORDER BY a.ordinal", columns(false));
     let rows: Vec<AgentRow> =
@@ -66,15 +66,15 @@ pub async fn all(db: &mut Connection, owner: AccountKey) -> Result<Vec<(u64, Age
 pub async fn find(
     db: &mut Connection,
     owner: AccountKey,
-    id: &AgentId,
-) -> Result<Option<Agent>, StoreError> {
+    id: AgentId,
+) -> Result<Option<Agent>, StorageError> {
     let sql = format!("SELECT {} FROM agents a WHERE a.account = $1 AND a.id = $2", columns(false));
     let query = sqlx::query_as(AssertSqlSafe(sql)).bind(owner.0).bind(id.as_str());
     Ok(query.fetch_optional(db).await?.map(AgentRow::into_domain))
 }
 
 /// The agent `id` of any account: avatars are shown without a key.
-pub async fn find_anywhere(db: &mut Connection, id: &str) -> Result<Option<Agent>, StoreError> {
+pub async fn find_anywhere(db: &mut Connection, id: &str) -> Result<Option<Agent>, StorageError> {
     let sql = format!(
         "SELECT {} FROM agents a WHERE a.id = $1 ORDER BY a.account LIMIT 1",
         columns(false)

@@ -6,9 +6,9 @@ use crate::storage::sqlite::values::from_micros;
 use crate::storage::sqlite::values::inconsistent;
 use crate::storage::sqlite::values::json;
 use crate::storage::sqlite::values::{parse, to_sql};
-use super::rows::{listed, texts};
+use super::rows::{BATCH_LENGTH, listed, texts};
 use crate::storage::sqlite::Connection;
-use crate::storage::{AccountKey, ConversationExtent, Listed, StoreError};
+use crate::storage::{AccountKey, ConversationExtent, ConversationList, Listed, StorageError};
 use crate::domain::Api;
 use crate::domain::conversation::{Conversation, Target, Variables};
 use crate::ids::{AgentId, ConversationId};
@@ -34,8 +34,8 @@ pub async fn find(
     db: &mut Connection,
     owner: AccountKey,
     api: Api,
-    id: &ConversationId,
-) -> Result<Option<Conversation>, StoreError> {
+    id: ConversationId,
+) -> Result<Option<Conversation>, StorageError> {
     let sql = format!(
         "SELECT {} FROM conversations c WHERE c.account = $1 AND c.id = $2 AND c.api = $3",
         columns(false)
@@ -49,8 +49,8 @@ pub async fn extent(
     db: &mut Connection,
     owner: AccountKey,
     api: Api,
-    id: &ConversationId,
-) -> Result<Option<ConversationExtent>, StoreError> {
+    id: ConversationId,
+) -> Result<Option<ConversationExtent>, StorageError> {
     let row: Option<(u64, String, u64, u64)> = sqlx::query_as(
         "SELECT ordinal, target, message_count, turn_count FROM conversations
          WHERE account = $1 AND id = $2 AND api = $3",
@@ -68,12 +68,34 @@ pub async fn extent(
     }))
 }
 
-/// The ordinals of the account's conversations of `api`, the latest activity first.
-pub async fn ordinals(
+/// The account's conversations of `api`, the latest activity first.
+pub async fn list(
     db: &mut Connection,
     owner: AccountKey,
     api: Api,
-) -> Result<Vec<u64>, StoreError> {
+) -> Result<ConversationList, StorageError> {
+    let ordinals = ordinals(db, owner, api).await?;
+    let first = characters(db, owner, next_batch(&ordinals, None), true).await?;
+    Ok(ConversationList { ordinals, first })
+}
+
+/// The batch of `ordinals` after `after`, or the first.
+pub fn next_batch(ordinals: &[u64], after: Option<u64>) -> &[u64] {
+    let mut rest = ordinals.iter().copied();
+    if let Some(after) = after {
+        rest.find(|ordinal| *ordinal == after);
+    }
+    let rest = ordinals.len() - rest.len();
+    let rest = ordinals.split_at(rest).1;
+    rest.chunks(BATCH_LENGTH).next().unwrap_or(rest)
+}
+
+/// The ordinals of the account's conversations of `api`, the latest activity first.
+async fn ordinals(
+    db: &mut Connection,
+    owner: AccountKey,
+    api: Api,
+) -> Result<Vec<u64>, StorageError> {
     let ordinals: Vec<u64> = sqlx::query_scalar(
         "SELECT ordinal FROM conversations WHERE account = $1 AND api = $2
          ORDER BY updated_at DESC, activity DESC",
@@ -90,9 +112,9 @@ pub async fn ordinals(
 pub async fn batch(
     db: &mut Connection,
     owner: AccountKey,
-    ordinals: &[u64],
-) -> Result<Vec<Listed<Conversation>>, StoreError> {
-    characters(db, owner, ordinals, true).await
+    ordinals: Vec<u64>,
+) -> Result<Vec<Listed<Conversation>>, StorageError> {
+    characters(db, owner, &ordinals, true).await
 }
 
 /// The same of one, with long texts.
@@ -100,9 +122,9 @@ pub async fn one(
     db: &mut Connection,
     owner: AccountKey,
     ordinal: u64,
-) -> Result<Conversation, StoreError> {
+) -> Result<Conversation, StorageError> {
     let found = characters(db, owner, &[ordinal], false).await?.pop();
-    found.and_then(|listed| listed.item).ok_or_else(|| sqlx::Error::RowNotFound.into())
+    found.and_then(|listed| listed.item).ok_or(StorageError::NotFound)
 }
 
 async fn characters(
@@ -110,7 +132,7 @@ async fn characters(
     owner: AccountKey,
     ordinals: &[u64],
     batch: bool,
-) -> Result<Vec<Listed<Conversation>>, StoreError> {
+) -> Result<Vec<Listed<Conversation>>, StorageError> {
     let sql = format!(
         "SELECT {} FROM json_each($2) o CROSS JOIN conversations c
          ON c.account = $1 AND c.ordinal = o.value ORDER BY o.key",
@@ -130,7 +152,7 @@ pub(in crate::storage::sqlite) async fn row(
     db: &mut Connection,
     owner: AccountKey,
     ordinal: u64,
-) -> Result<ConversationRow, StoreError> {
+) -> Result<ConversationRow, StorageError> {
     let sql = format!(
         "SELECT {} FROM conversations c WHERE c.account = $1 AND c.ordinal = $2",
         columns(false)
@@ -143,7 +165,7 @@ pub(in crate::storage::sqlite) async fn row(
 pub async fn all(
     db: &mut Connection,
     owner: AccountKey,
-) -> Result<Vec<(Conversation, u64)>, StoreError> {
+) -> Result<Vec<(Conversation, u64)>, StorageError> {
     let sql = format!(
         "SELECT {}, c.activity FROM conversations c WHERE c.account = $1 ORDER BY c.ordinal",
         columns(false)
@@ -198,7 +220,7 @@ impl ConversationRow {
         self.agent.as_deref().map(AgentId::from)
     }
 
-    pub(in crate::storage::sqlite) fn into_domain(self) -> Result<Conversation, StoreError> {
+    pub(in crate::storage::sqlite) fn into_domain(self) -> Result<Conversation, StorageError> {
         let id = self.id.clone();
         let wrong = |column| inconsistent("conversations", column, &id);
         let left_out = self.is_long();

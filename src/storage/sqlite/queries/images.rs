@@ -5,7 +5,7 @@ use sqlx::AssertSqlSafe;
 use super::rows::{listed, texts};
 use crate::storage::sqlite::values::{from_micros, inconsistent, to_sql};
 use crate::storage::sqlite::Connection;
-use crate::storage::{AccountKey, Listed, PageWindow, StoreError};
+use crate::storage::{AccountKey, Listed, PageWindow, StorageError};
 use crate::domain::catalog::Image;
 
 /// The columns of an image; a `batch` leaves long prompts out.
@@ -18,7 +18,7 @@ pub async fn list(
     db: &mut Connection,
     owner: AccountKey,
     window: PageWindow,
-) -> Result<(Vec<Listed<Image>>, u64), StoreError> {
+) -> Result<(Vec<Listed<Image>>, u64), StorageError> {
     let total: u64 = sqlx::query_scalar("SELECT COUNT(*) FROM images WHERE account = $1")
         .bind(owner.0)
         .fetch_one(&mut *db)
@@ -35,7 +35,7 @@ pub async fn list(
         .fetch_all(db)
         .await?;
     let listed = |row: ImageRow| Ok(listed(row.ordinal, row.long, row.into_domain()?));
-    let images = rows.into_iter().map(listed).collect::<Result<_, StoreError>>()?;
+    let images = rows.into_iter().map(listed).collect::<Result<_, StorageError>>()?;
     Ok((images, total))
 }
 
@@ -44,7 +44,7 @@ pub async fn one(
     db: &mut Connection,
     owner: AccountKey,
     ordinal: u64,
-) -> Result<Image, StoreError> {
+) -> Result<Image, StorageError> {
     let sql =
         format!("SELECT {} FROM images i WHERE i.account = $1 AND i.ordinal = $2", columns(false));
     let query = sqlx::query_as(AssertSqlSafe(sql)).bind(owner.0).bind(to_sql(ordinal));
@@ -52,7 +52,7 @@ pub async fn one(
 }
 
 /// All of the account's images with their ordinals, in the order of their creation.
-pub async fn all(db: &mut Connection, owner: AccountKey) -> Result<Vec<(u64, Image)>, StoreError> {
+pub async fn all(db: &mut Connection, owner: AccountKey) -> Result<Vec<(u64, Image)>, StorageError> {
     let sql =
         format!("SELECT {} FROM images i WHERE i.account = $1 ORDER BY i.ordinal", columns(false));
     let rows: Vec<ImageRow> =
@@ -61,7 +61,7 @@ pub async fn all(db: &mut Connection, owner: AccountKey) -> Result<Vec<(u64, Ima
 }
 
 /// The image `id` of any account: pictures are shown without a key.
-pub async fn find_anywhere(db: &mut Connection, id: &str) -> Result<Option<Image>, StoreError> {
+pub async fn find_anywhere(db: &mut Connection, id: &str) -> Result<Option<Image>, StorageError> {
     let sql = format!(
         "SELECT {} FROM images i WHERE i.id = $1 ORDER BY i.account LIMIT 1",
         columns(false)
@@ -83,7 +83,7 @@ struct ImageRow {
 }
 
 impl ImageRow {
-    fn into_domain(self) -> Result<Image, StoreError> {
+    fn into_domain(self) -> Result<Image, StorageError> {
         let wrong = || inconsistent("images", "created_at", &self.id);
         let created_at = from_micros(self.created_at).ok_or_else(wrong)?;
         Ok(Image {

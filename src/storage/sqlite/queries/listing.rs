@@ -11,7 +11,7 @@ use crate::storage::sqlite::values::inconsistent;
 use super::rows::{listed, texts};
 use crate::storage::sqlite::values::to_sql;
 use crate::storage::sqlite::Connection;
-use crate::storage::{AccountKey, ConversationFilter, Listed, PageWindow, StoreError, Summary};
+use crate::storage::{AccountKey, ConversationFilter, Listed, PageWindow, StorageError, Summary};
 use crate::ids::DeploymentId;
 
 #[derive(sqlx::FromRow)]
@@ -27,7 +27,7 @@ struct SummaryRow {
 }
 
 impl SummaryRow {
-    fn into_listed(self) -> Result<Listed<Summary>, StoreError> {
+    fn into_listed(self) -> Result<Listed<Summary>, StorageError> {
         let wrong = |column| inconsistent("conversations", column, &self.id);
         let meta = if self.long == 0 { self.meta } else { "{}".to_owned() };
         let summary = Summary {
@@ -53,7 +53,7 @@ pub async fn one(
     db: &mut Connection,
     owner: AccountKey,
     ordinal: u64,
-) -> Result<Summary, StoreError> {
+) -> Result<Summary, StorageError> {
     let columns = columns(false);
     let sql =
         format!("SELECT {columns} FROM conversations c WHERE c.account = $1 AND c.ordinal = $2");
@@ -62,7 +62,7 @@ pub async fn one(
         .bind(to_sql(ordinal))
         .fetch_one(db)
         .await?;
-    row.into_listed()?.item.ok_or_else(|| sqlx::Error::RowNotFound.into())
+    row.into_listed()?.item.ok_or(StorageError::NotFound)
 }
 
 /// One page of the owner's Runner conversations, the newest activity first and without long texts, and
@@ -70,9 +70,10 @@ pub async fn one(
 pub async fn conversations(
     db: &mut Connection,
     owner: AccountKey,
-    filter: &ConversationFilter,
+    filter: ConversationFilter,
     window: PageWindow,
-) -> Result<(Vec<Listed<Summary>>, u64), StoreError> {
+) -> Result<(Vec<Listed<Summary>>, u64), StorageError> {
+    let filter = &filter;
     let plan = ListPlan::choose(db, owner, filter, window).await?;
     let total = plan.total(db, owner, filter).await?;
     if window.skip >= total {
@@ -111,7 +112,7 @@ impl ListPlan {
         owner: AccountKey,
         filter: &ConversationFilter,
         window: PageWindow,
-    ) -> Result<Self, StoreError> {
+    ) -> Result<Self, StorageError> {
         let all = match &filter.deployment {
             Some(id) => tallied(db, owner, "deployment", id.as_str(), "").await?,
             None => tallied(db, owner, "all", "", "").await?,
@@ -143,7 +144,7 @@ impl ListPlan {
         db: &mut Connection,
         owner: AccountKey,
         filter: &ConversationFilter,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<u64, StorageError> {
         let (Self::Walk { total_if_known } | Self::Gather { total_if_known, .. }) = self;
         if let Some(total) = total_if_known {
             return Ok(*total);
@@ -206,7 +207,7 @@ async fn tallied(
     scope: &str,
     name: &str,
     value: &str,
-) -> Result<u64, StoreError> {
+) -> Result<u64, StorageError> {
     let total: Option<u64> = sqlx::query_scalar(
         "SELECT total FROM conversation_tallies
          WHERE account = $1 AND scope = $2 AND name = $3 AND value = $4",

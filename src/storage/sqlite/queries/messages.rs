@@ -6,12 +6,14 @@ use crate::storage::sqlite::values::from_micros;
 use crate::storage::sqlite::values::inconsistent;
 use crate::storage::sqlite::values::json;
 use crate::storage::sqlite::values::parse;
+use super::conversations;
 use super::rows::{listed, texts};
 use crate::storage::sqlite::values::to_sql;
 use crate::storage::sqlite::Connection;
-use crate::storage::{AccountKey, Listed, PageWindow, StoreError};
+use crate::storage::{AccountKey, BATCH, ConversationExtent, Listed, PageWindow, StorageError};
+use crate::domain::Api;
 use crate::domain::conversation::{Message, Part, Role};
-use crate::ids::{ImageId, MessageId};
+use crate::ids::{ConversationId, ImageId, MessageId};
 
 /// The columns of a message; a `batch` leaves long texts out.
 fn columns(batch: bool) -> String {
@@ -25,7 +27,7 @@ async fn rows(
     ordinal: u64,
     window: PageWindow,
     batch: bool,
-) -> Result<Vec<MessageRow>, StoreError> {
+) -> Result<Vec<MessageRow>, StorageError> {
     let sql = format!(
         "SELECT {} FROM messages m
          WHERE m.account = $1 AND m.conversation = $2 AND m.position >= $3 AND m.position < $4
@@ -46,9 +48,24 @@ pub async fn read(
     owner: AccountKey,
     ordinal: u64,
     window: PageWindow,
-) -> Result<Vec<Message>, StoreError> {
+) -> Result<Vec<Message>, StorageError> {
     let rows = rows(db, owner, ordinal, window, false).await?;
     rows.into_iter().map(MessageRow::into_domain).collect()
+}
+
+/// The messages of the account's conversation `id` of `api` in `window`, oldest first, at most a batch
+/// and without long texts, with the size of the conversation.
+pub async fn list(
+    db: &mut Connection,
+    owner: AccountKey,
+    api: Api,
+    id: ConversationId,
+    window: PageWindow,
+) -> Result<Option<(ConversationExtent, Vec<Listed<Message>>)>, StorageError> {
+    let Some(extent) = conversations::extent(db, owner, api, id).await? else { return Ok(None) };
+    let window = PageWindow { take: window.take.min(BATCH), ..window };
+    let batch = batch(db, owner, extent.ordinal, window).await?;
+    Ok(Some((extent, batch)))
 }
 
 /// The messages of conversation `ordinal` in `window`, oldest first, without long texts.
@@ -57,7 +74,7 @@ pub async fn batch(
     owner: AccountKey,
     ordinal: u64,
     window: PageWindow,
-) -> Result<Vec<Listed<Message>>, StoreError> {
+) -> Result<Vec<Listed<Message>>, StorageError> {
     let rows = rows(db, owner, ordinal, window, true).await?;
     let listed = |row: MessageRow| Ok(listed(row.position, row.long, row.into_domain()?));
     rows.into_iter().map(listed).collect()
@@ -69,9 +86,9 @@ pub async fn one(
     owner: AccountKey,
     ordinal: u64,
     position: u64,
-) -> Result<Message, StoreError> {
+) -> Result<Message, StorageError> {
     let found = read(db, owner, ordinal, PageWindow { skip: position, take: 1 }).await?;
-    found.into_iter().next().ok_or_else(|| sqlx::Error::RowNotFound.into())
+    found.into_iter().next().ok_or(StorageError::NotFound)
 }
 
 /// The latest messages of conversation `ordinal` in `window`, as many as take at most
@@ -82,7 +99,7 @@ pub async fn latest_within(
     ordinal: u64,
     window: PageWindow,
     max_bytes: u64,
-) -> Result<(Vec<Message>, u64), StoreError> {
+) -> Result<(Vec<Message>, u64), StorageError> {
     let end = window.skip.saturating_add(window.take);
     let lengths: Vec<u64> = sqlx::query_scalar(
         "SELECT octet_length(parts) FROM messages
@@ -113,7 +130,7 @@ pub(in crate::storage::sqlite) async fn parts_at(
     owner: AccountKey,
     ordinal: u64,
     positions: &[u64],
-) -> Result<Vec<(u64, Vec<Part>)>, StoreError> {
+) -> Result<Vec<(u64, Vec<Part>)>, StorageError> {
     let rows: Vec<(u64, String)> = sqlx::query_as(
         "SELECT m.position, m.parts FROM json_each($3) p CROSS JOIN messages m
          ON m.account = $1 AND m.conversation = $2 AND m.position = p.value",
@@ -146,7 +163,7 @@ struct MessageRow {
 }
 
 impl MessageRow {
-    fn into_domain(self) -> Result<Message, StoreError> {
+    fn into_domain(self) -> Result<Message, StorageError> {
         let wrong = |column| inconsistent("messages", column, &self.id);
         Ok(Message {
             role: role_named(&self.role).ok_or_else(|| wrong("role"))?,

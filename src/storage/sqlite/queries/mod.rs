@@ -6,5 +6,6 @@ pub mod conversations;
 pub mod images;
 pub mod listing;
 pub mod messages;
+pub mod pictures;
 pub(super) mod rows;
 pub mod snapshots;

@@ -3,13 +3,13 @@
 use super::{accounts, agents, conversations, images, messages};
 use crate::storage::sqlite::Connection;
 use crate::storage::sqlite::rows::Rows;
-use crate::storage::{AccountData, AccountKey, PageWindow, StoreError};
+use crate::storage::{AccountData, AccountKey, PageWindow, StorageError};
 
 /// Everything that the account holds; `None` if the account is removed.
 pub async fn read(
     db: &mut Connection,
     owner: AccountKey,
-) -> Result<Option<AccountData>, StoreError> {
+) -> Result<Option<AccountData>, StorageError> {
     let Some(balance) = accounts::balance(db, owner).await? else { return Ok(None) };
     let mut conversations = Vec::new();
     for (conversation, activity) in conversations::all(db, owner).await? {
@@ -31,7 +31,7 @@ pub async fn fill(
     db: &mut Connection,
     owner: AccountKey,
     data: &AccountData,
-) -> Result<(), StoreError> {
+) -> Result<(), StorageError> {
     accounts::set_balance(db, owner, data.balance).await?;
     let mut rows = Rows::default();
     for (conversation, activity, messages) in &data.conversations {

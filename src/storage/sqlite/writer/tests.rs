@@ -61,7 +61,7 @@ fn create(ids: &[&str]) -> AccountWrite {
 /// Allocates so many numbers that the list of them panics, after it has stored the latest.
 const PANICS: AccountWrite = AccountWrite::Allocate(u64::MAX);
 
-async fn write(writer: &Writer, write: AccountWrite) -> Result<Allocated, StoreError> {
+async fn write(writer: &Writer, write: AccountWrite) -> Result<Allocated, StorageError> {
     writer.write_accounts(write, None).await
 }
 
@@ -82,7 +82,7 @@ async fn a_write_that_fails_undoes_itself_and_no_other() {
         write(&writer, create(&["three"])),
     );
     assert!(one.is_ok() && three.is_ok());
-    assert!(matches!(two, Err(StoreError::Statement(_))), "{two:?}");
+    assert!(matches!(two, Err(StorageError::Statement(_))), "{two:?}");
     assert_eq!(ids(&writer).await, ["one", "three"]);
     assert_eq!(writer.written().transactions, 1);
 }
@@ -96,7 +96,7 @@ async fn a_write_that_panics_undoes_itself_and_the_writer_continues() {
         write(&writer, create(&["three"])),
     );
     assert!(one.is_ok() && three.is_ok());
-    assert!(matches!(two, Err(StoreError::Panicked)), "{two:?}");
+    assert!(matches!(two, Err(StorageError::Panicked)), "{two:?}");
     assert_eq!(ids(&writer).await, ["one", "three"]);
     let allocated = write(&writer, AccountWrite::Allocate(2)).await.unwrap();
     assert_eq!(allocated, [AccountKey(1), AccountKey(2)]);
@@ -110,8 +110,8 @@ async fn when_the_transaction_is_lost_its_writes_fail_and_nothing_is_stored() {
         write(&writer, create(&[LOST])),
         write(&writer, create(&["three"])),
     );
-    assert!(matches!(one, Err(StoreError::NotCommitted(_))), "{one:?}");
-    assert!(matches!(two, Err(StoreError::Statement(_))), "{two:?}");
+    assert!(matches!(one, Err(StorageError::NotCommitted(_))), "{one:?}");
+    assert!(matches!(two, Err(StorageError::Statement(_))), "{two:?}");
     assert!(three.is_ok(), "{three:?}");
     assert_eq!(ids(&writer).await, ["three"]);
 }
@@ -123,7 +123,7 @@ async fn without_a_transaction_nothing_runs() {
     let mut other = file(folder.path()).connect().await.unwrap();
     other.execute("BEGIN IMMEDIATE").await.unwrap();
     let refused = write(&writer, create(&["one"])).await;
-    assert!(matches!(refused, Err(StoreError::NotCommitted(_))), "{refused:?}");
+    assert!(matches!(refused, Err(StorageError::NotCommitted(_))), "{refused:?}");
     other.execute("ROLLBACK").await.unwrap();
     write(&writer, create(&["two"])).await.unwrap();
     assert_eq!(ids(&writer).await, ["two"]);
@@ -143,8 +143,8 @@ async fn a_write_is_stored_although_its_caller_is_gone() {
 #[tokio::test]
 async fn a_read_that_panics_fails_and_the_writer_continues() {
     let writer = writer().await;
-    let read = writer.read(|_| -> BoxFuture<'_, Result<(), StoreError>> { panic!("on purpose") });
-    assert!(matches!(read.await, Err(StoreError::Panicked)));
+    let read = writer.read(|_| -> BoxFuture<'_, Result<(), StorageError>> { panic!("on purpose") });
+    assert!(matches!(read.await, Err(StorageError::Panicked)));
     assert_eq!(ids(&writer).await, [""; 0]);
 }
 
@@ -192,7 +192,7 @@ async fn a_publication_that_panics_fails_its_write_only() {
     let writer = writer().await;
     let publish: Publish = Box::new(|| panic!("on purpose"));
     let published = writer.write_accounts(create(&["one"]), Some(publish)).await;
-    assert!(matches!(published, Err(StoreError::Panicked)), "{published:?}");
+    assert!(matches!(published, Err(StorageError::Panicked)), "{published:?}");
     write(&writer, create(&["two"])).await.unwrap();
     assert_eq!(ids(&writer).await, ["one", "two"]);
 }
