@@ -9,6 +9,8 @@ mod error;
 mod large_reads;
 mod list_types;
 mod sqlite;
+#[cfg(test)]
+mod tests;
 mod write_types;
 
 use std::collections::HashMap;
@@ -247,7 +249,7 @@ pub trait Storage: Debug + Send + Sync {
     ) -> Result<Message, StorageError>;
 
     /// The latest messages of conversation `ordinal` in `window` that are no longer than `max_bytes`
-    /// together, with their length in bytes.
+    /// together, with their length in bytes. The conversation must have all messages of the window.
     async fn latest_messages(
         &self,
         owner: AccountKey,

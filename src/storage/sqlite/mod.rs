@@ -12,6 +12,8 @@ mod open;
 mod operations;
 mod queries;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod values;
 mod writer;
 
