@@ -115,7 +115,7 @@ impl TestApp {
     async fn serve(config: &Config) -> Self {
         let server = Server::build(config).await.expect("the server can be built");
         let registry = Arc::clone(server.registry());
-        let storage = server.store().clone();
+        let storage = Arc::clone(server.storage());
         let generation = server.generation().clone();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
