@@ -4,7 +4,7 @@
 //! [`filter`] selects entries. An entry becomes visible and gets its number when its response has
 //! ended, so that a client that has seen number 7 has seen all before it.
 //!
-//! Every request writes and few are read: bytes are stored as they came, and costly work (rendering,
+//! Every request writes and few are read: bytes are stored as they arrived, and costly work (rendering,
 //! blanking keys, near misses) is done by readers.
 
 mod entry;

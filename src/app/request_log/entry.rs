@@ -1,4 +1,4 @@
-//! The record of one request: bytes as they came, copied so that no larger buffer is kept alive, and
+//! The record of one request: bytes as they arrived, copied so that no larger buffer is kept alive, and
 //! bounded, so that the size of a log is known.
 
 use std::borrow::Cow;
@@ -21,8 +21,8 @@ const LONGEST_TEXT: usize = 64 * 1024;
 pub struct Entry {
     /// The number, from 1, given by the log.
     pub(super) number: u64,
-    /// When the request came, on the account's clock.
-    pub came: DateTime<Utc>,
+    /// When the request arrived, on the account's clock.
+    pub arrived_at: DateTime<Utc>,
     /// Its id.
     pub id: RequestId,
     /// The request.
@@ -49,7 +49,7 @@ pub struct Entry {
     weight: usize,
 }
 
-/// A request as it came.
+/// A request as it arrived.
 #[derive(Debug)]
 pub struct LoggedRequest {
     /// `POST`.
@@ -82,7 +82,7 @@ pub struct LoggedResponse {
 pub struct Word {
     /// Its end in the kept body, in bytes.
     pub end: usize,
-    /// The time since the request came.
+    /// The time since the request arrived.
     pub at: Duration,
 }
 
@@ -121,13 +121,13 @@ impl Entry {
     /// An entry without the facts of the use cases, which `trace` adds.
     pub fn new(
         request: LoggedRequest,
-        came: DateTime<Utc>,
+        arrived_at: DateTime<Utc>,
         id: RequestId,
         notes: &RequestTrace,
     ) -> Self {
         Self {
             number: 0,
-            came,
+            arrived_at,
             id,
             request,
             answer: None,

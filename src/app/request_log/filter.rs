@@ -18,7 +18,7 @@ pub struct EntryFilter {
     pub status: Option<StatusFilter>,
     /// A text that the body contains, exactly.
     pub body: Option<String>,
-    /// After which entry or time it came.
+    /// The entry or time after which it was added.
     pub since: Option<Since>,
 }
 
@@ -103,7 +103,7 @@ impl Since {
     fn before(self, entry: &Entry) -> bool {
         match self {
             Self::Number(number) => entry.number() > number,
-            Self::Time(time) => entry.came >= time,
+            Self::Time(time) => entry.arrived_at >= time,
         }
     }
 }

@@ -114,7 +114,7 @@ pub(super) fn shown(entry: &Entry, keys: &BlankedKeys) -> EntryAnswer {
     let request = &entry.request;
     EntryAnswer {
         number: entry.number(),
-        time: rfc3339(entry.came),
+        time: rfc3339(entry.arrived_at),
         request_id: keys.blanked_target(entry.id.as_str()),
         method: keys.blanked_target(&request.method),
         path: keys.blanked_target(entry.path()),
