@@ -1,5 +1,6 @@
 //! The documentation and the layout of the sources.
 
+mod client_generators;
 mod container;
 mod contract;
 mod documented_statuses;
