@@ -77,17 +77,17 @@ async fn replace(
 /// A write about accounts in the queue.
 pub(super) struct QueuedAccountWrite {
     pub(super) write: AccountWrite,
-    pub(super) caller: Caller,
+    pub(super) caller: AccountWriteCaller,
 }
 
 /// Who waits for a write about accounts.
-pub(super) struct Caller {
+pub(super) struct AccountWriteCaller {
     /// Called right after the commit, so the write is the last of its transaction.
     pub(super) publish: Option<Publish>,
     pub(super) answer: oneshot::Sender<Result<Allocated, StorageError>>,
 }
 
-impl Caller {
+impl AccountWriteCaller {
     /// Publishes and answers, given the result of the write and how its transaction ended.
     pub(super) fn answer(
         self,

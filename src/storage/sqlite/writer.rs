@@ -19,7 +19,7 @@ use sqlx::Connection as _;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Connection;
-use super::account_write::{AccountWrite, Allocated, Caller, QueuedAccountWrite, Transaction};
+use super::account_write::{AccountWrite, Allocated, AccountWriteCaller, QueuedAccountWrite, Transaction};
 use super::batch::{self, QueuedWrite, Write};
 use super::conversation_loader::{self, LoadRequest};
 use super::file::{Lock, Watched};
@@ -40,14 +40,14 @@ enum QueueEntry {
     Write(QueuedWrite),
     AccountWrite(QueuedAccountWrite),
     /// Writes nothing, so it needs no transaction.
-    Read(Read),
+    Read(QueuedRead),
     Load(LoadRequest),
     Close(oneshot::Sender<()>),
 }
 
 /// A query that answers its caller. A function, since the reads of a database in memory are as many as
 /// the operations that read, each with a result of its own.
-type Read = Box<dyn for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, ()> + Send>;
+type QueuedRead = Box<dyn for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, ()> + Send>;
 
 /// The sending end of the writer's queue.
 #[derive(Debug, Clone)]
@@ -100,7 +100,7 @@ impl Writer {
         publish: Option<Publish>,
     ) -> Result<Allocated, StorageError> {
         let (answer, outcome) = oneshot::channel();
-        let queued = QueuedAccountWrite { write, caller: Caller { publish, answer } };
+        let queued = QueuedAccountWrite { write, caller: AccountWriteCaller { publish, answer } };
         self.enqueue(QueueEntry::AccountWrite(queued), outcome).await
     }
 
@@ -112,7 +112,7 @@ impl Writer {
         F: for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, Result<T, StorageError>>,
     {
         let (answer, outcome) = oneshot::channel();
-        let read: Read = Box::new(move |db| {
+        let read: QueuedRead = Box::new(move |db| {
             async move {
                 let result = AssertUnwindSafe(async { query(db).await }).catch_unwind().await;
                 // The caller may be gone.
