@@ -186,7 +186,7 @@ pub(in crate::storage) async fn a_long_conversation_is_loaded_whole_and_holds_a_
         next = storage.large_read();
     }
     drop(permits);
-    next.await;
+    drop(next.await);
 }
 
 pub(in crate::storage) async fn messages_are_read_by_window_and_by_position(

@@ -20,7 +20,10 @@ fn replacement(millionths: i64) -> AccountReplacement {
 fn counted() -> (Arc<AtomicI64>, Publish) {
     let count = Arc::new(AtomicI64::new(0));
     let counter = Arc::clone(&count);
-    (count, Box::new(move || drop(counter.fetch_add(1, Ordering::Relaxed))))
+    let publish = move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+    };
+    (count, Box::new(publish))
 }
 
 pub(in crate::storage) async fn a_change_is_published_before_it_returns(
