@@ -134,6 +134,7 @@ impl Server {
     }
 
     /// Answers requests to models, and stores the turns of streams.
+    #[cfg(any(test, feature = "internals"))]
     pub fn generation(&self) -> &Generation {
         &self.generation
     }
