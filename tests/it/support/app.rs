@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::http::{TestRequest, client};
+use super::log::accept_subscribers_of_other_threads;
 use super::raw::RawConnection;
 use super::timeout::within;
 use super::{ACCOUNTS, DEPLOYMENTS, KEY, NOW};
@@ -46,6 +47,7 @@ impl TestApp {
 
     /// A server with a changed configuration: `TestApp::with(|config| config.pace = …)`.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        accept_subscribers_of_other_threads();
         let mut config = Config { clock: Some(NOW.parse().unwrap()), ..Config::default() };
         change(&mut config);
         Self::serve(&config).await
