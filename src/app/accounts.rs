@@ -81,15 +81,18 @@ impl AccountSession {
         &self.trace
     }
 
-    /// Applies a fault attached to a model, unless the request has a fault already.
-    pub async fn meet(&self, carried: AttachedFaults<'_>) -> Result<(), InjectedError> {
-        if carried.rules.is_empty() || self.trace.fault().is_some() {
+    /// Applies the fault that one of `attached` injects, unless the request has a fault already.
+    pub async fn apply_attached_fault(
+        &self,
+        attached: AttachedFaults<'_>,
+    ) -> Result<(), InjectedError> {
+        if attached.rules.is_empty() || self.trace.fault().is_some() {
             return Ok(());
         }
         // Faults attached to models have no conditions on the request.
-        let asked = FaultContext { api: Api::Characters, route: "", path: "", method: "POST" };
+        let context = FaultContext { api: Api::Characters, route: "", path: "", method: "POST" };
         let AccountEpoch { faults, ids, .. } = &*self.epoch;
-        let fault = faults.met(&asked, carried, &self.account.clock, ids.draw());
+        let fault = faults.met(&context, attached, &self.account.clock, ids.draw());
         let Some(fault) = fault else { return Ok(()) };
         faults::begin(fault, &self.account.clock, self.epoch.ended(), &self.trace).await
     }

@@ -228,7 +228,7 @@ pub async fn begin(
     ended: &CancellationToken,
     trace: &RequestTrace,
 ) -> Result<(), InjectedError> {
-    let fault = trace.faulted(fault);
+    let fault = trace.set_fault(fault);
     if !fault.delay.is_zero() {
         tokio::select! {
             () = trace.delay(clock, fault.delay) => {}

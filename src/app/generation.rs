@@ -1,10 +1,8 @@
-//! Turns: a message goes in, a model is shown what it may see, an answer comes out and is stored.
+//! Asking a model, and recording the turn: a user's message and its answer.
 //!
-//! A turn is a user's message and what is answered to it. It is stored whole or not at all. What both APIs
-//! share is here: asking a backend, waiting for or streaming its answer, counting tokens. What
-//! each of them does with it is in [`runner`] and [`characters`]. A streamed turn is stored when
-//! its last word has been taken and before the stream ends, by a task of its own, so that it is
-//! stored too when the client goes away in the middle ([`streaming`]).
+//! This file has what both APIs share; the use cases are in [`runner`] and [`characters`]. A turn is
+//! stored as a whole or not at all. A streamed turn is stored by a task of its own before its stream
+//! ends, also if the client leaves early ([`streaming`]).
 
 pub mod characters;
 mod counting;
@@ -35,84 +33,83 @@ use crate::models::rules::{self, ReplyLease};
 use crate::models::{Echo, ModelProvider, ModelReply, ModelRequest, ReplyRules};
 use crate::storage::{LargeReadPermit, Storage};
 
-/// Makes turns.
+/// The use cases that need a model's reply.
 #[derive(Clone)]
 pub struct Generation {
     storage: Arc<dyn Storage>,
     fixtures: FixtureHandle,
-    settings: GenerationOptions,
+    options: GenerationOptions,
     canned: Arc<dyn ModelProvider>,
     echo: Arc<dyn ModelProvider>,
-    /// The tasks that store streamed turns; shutting down waits for them.
+    /// The tasks that store streamed turns; shutdown waits for them.
     tasks: TaskTracker,
 }
 
-/// What the server was started with that turns need.
+/// Options of the server that affect replies.
 #[derive(Debug, Clone, Copy)]
 pub struct GenerationOptions {
     /// Overrides the backend of every deployment and model.
     pub backend: Option<BackendName>,
-    /// How fast words are streamed where a rule does not say.
+    /// The pause before each word of a stream whose rule sets no pace.
     pub pace: Duration,
 }
 
-/// An answer that is complete.
+/// A complete answer.
 #[derive(Debug, Clone)]
 pub struct CompleteReply {
-    /// Its text; for structured output the JSON text of an object.
+    /// The text; for structured output the JSON text of an object.
     pub text: String,
-    /// Which of the two it is.
+    /// The kind of `text`.
     pub output: OutputMode,
-    /// The model it is said to come from.
+    /// The name or id of the model.
     pub model: Arc<str>,
-    /// Tokens the model was shown.
+    /// Tokens of the prompt.
     pub input_tokens: u64,
     /// Tokens of the answer.
     pub output_tokens: u64,
-    /// How the model came to it, where that was asked for.
+    /// The model's thoughts, if they were requested.
     pub thoughts: Option<String>,
 }
 
-/// A message on its way to a model.
+/// A user's message with the prompt that a model is shown for it.
 struct PendingMessage {
     prompt: Arc<Prompt>,
     backend: BackendName,
-    /// Whether the model is to say how it comes to its answer.
+    /// Whether the model's thoughts are requested.
     thoughts: bool,
-    /// The tokens of the prompt, where they are counted already.
-    tokens: Option<u64>,
-    at: DateTime<Utc>,
-    /// The place among those who hold long texts, until the answer is there.
-    held: Option<LargeReadPermit>,
+    /// The tokens of the prompt, if they are counted already.
+    input_tokens: Option<u64>,
+    sent_at: DateTime<Utc>,
+    /// The permit to hold long texts in memory, kept until the answer is complete.
+    permit: Option<LargeReadPermit>,
 }
 
-/// An answer that is all there.
+/// A complete answer, and what is stored or released with it.
 struct WholeReply {
-    completed: CompleteReply,
-    /// The name it suggests for a conversation.
+    reply: CompleteReply,
+    /// The name that the reply suggests for its conversation.
     name: Option<String>,
-    /// The reply of a rule or the queue that it is.
     lease: Option<ReplyLease>,
 }
 
 impl Generation {
-    /// Turns with what is in `fixtures`, stored in `storage`.
+    /// Uses the deployments and models of `fixtures`; stores turns in `storage`.
     pub fn new(
         storage: Arc<dyn Storage>,
         fixtures: FixtureHandle,
-        settings: GenerationOptions,
+        options: GenerationOptions,
     ) -> Self {
         Self {
             storage,
             fixtures,
-            settings,
+            options,
             canned: Arc::new(ReplyRules),
             echo: Arc::new(Echo),
             tasks: TaskTracker::new(),
         }
     }
 
-    /// Waits until every streamed turn is stored. No further ones may begin.
+    /// Waits until every streamed turn is stored. No further streams may start.
     pub async fn finish(&self) {
         self.tasks.close();
         self.tasks.wait().await;
@@ -123,83 +120,84 @@ impl Generation {
         self.tasks.len()
     }
 
+    /// Asks the model, and records prompt, rule and failure in the trace of the request.
     async fn ask(
         &self,
         session: &AccountSession,
-        asked: &PendingMessage,
+        pending: &PendingMessage,
     ) -> Result<ModelReply, ReplyError> {
-        let name = self.settings.backend.unwrap_or(asked.backend);
-        session.trace().show(ShownPrompt::new(&asked.prompt, name, session.epoch().rules.rules()));
-        let answer = self.answer(session, asked, name).await.map_err(|failure| {
-            session.trace().failed(failure.to_string());
-            ReplyError::from(failure)
+        let backend = self.options.backend.unwrap_or(pending.backend);
+        let rules = session.epoch().rules.rules();
+        session.trace().set_prompt(ShownPrompt::new(&pending.prompt, backend, rules));
+        let reply = self.model_reply(session, pending, backend).await.map_err(|error| {
+            session.trace().set_failure(error.to_string());
+            ReplyError::from(error)
         })?;
-        if let Some(rule) = &answer.rule {
-            session.trace().answered_by(Arc::clone(rule));
+        if let Some(rule) = &reply.rule {
+            session.trace().set_rule(Arc::clone(rule));
         }
-        Ok(answer)
+        Ok(reply)
     }
 
-    async fn answer(
+    async fn model_reply(
         &self,
         session: &AccountSession,
-        asked: &PendingMessage,
+        pending: &PendingMessage,
         backend: BackendName,
     ) -> Result<ModelReply, ModelError> {
-        let ask = ModelRequest {
-            prompt: Arc::clone(&asked.prompt),
+        let request = ModelRequest {
+            prompt: Arc::clone(&pending.prompt),
             rules: Arc::clone(&session.epoch().rules),
-            thoughts: asked.thoughts,
+            thoughts: pending.thoughts,
         };
-        // Whoever prepares a reply for a request wants it given, whatever the backend is.
-        if let Some(answer) = rules::scripted_reply(&ask).await? {
-            return Ok(answer);
+        // Scripted replies take precedence over every backend.
+        if let Some(reply) = rules::scripted_reply(&request).await? {
+            return Ok(reply);
         }
-        let backend = match backend {
+        let provider = match backend {
             BackendName::Canned => &self.canned,
             BackendName::Echo => &self.echo,
         };
-        backend.answer(ask).await
+        provider.answer(request).await
     }
 
-    /// Asks, and waits for the whole answer.
+    /// Asks the model and waits for the whole answer.
     async fn complete(
         &self,
         session: &AccountSession,
-        asked: &PendingMessage,
+        pending: &PendingMessage,
     ) -> Result<WholeReply, ReplyError> {
-        let answer = self.ask(session, asked).await?;
-        let (text, usage) = answer.pieces.whole().await?;
-        let input_tokens = match usage.input_tokens.or(asked.tokens) {
+        let ModelReply { pieces, name, lease, thoughts, .. } = self.ask(session, pending).await?;
+        let (text, usage) = pieces.whole().await?;
+        let input_tokens = match usage.input_tokens.or(pending.input_tokens) {
             Some(known) => known,
-            None => counting::shown(&asked.prompt).await?,
+            None => counting::prompt_tokens(&pending.prompt).await?,
         };
         let (output_tokens, text) = match usage.output_tokens {
             Some(known) => (known, text),
-            None => counting::of_text(text).await?,
+            None => counting::text_tokens(text).await?,
         };
-        let completed = CompleteReply {
+        let reply = CompleteReply {
+            text,
+            output: pending.prompt.output,
+            model: pending.prompt.scene.model.clone(),
             input_tokens,
             output_tokens,
-            output: asked.prompt.output,
-            model: asked.prompt.scene.model.clone(),
-            thoughts: answer.thoughts,
-            text,
+            thoughts,
         };
-        Ok(WholeReply { completed, name: answer.name, lease: answer.lease })
+        Ok(WholeReply { reply, name, lease })
     }
 
-    /// The answer as words in time. Waits for its beginning, so that a backend that fails before
-    /// it says anything is an ordinary failure.
-    async fn words(
+    /// The reply as a stream of words. Waits for its first chunk, so that a model that fails before
+    /// it returns text is an ordinary error.
+    async fn paced(
         &self,
         session: &AccountSession,
-        answer: ModelReply,
+        reply: ModelReply,
     ) -> Result<PacedReply, ReplyError> {
-        let source = streaming::begun(answer.pieces).await?;
-        let word_ms = u64::try_from(self.settings.pace.as_millis()).unwrap_or(u64::MAX);
-        let default = Pace { first_ms: 0, word_ms, jitter_ms: 0 };
-        let pace = answer.pace.unwrap_or(default);
+        let source = streaming::await_first_chunk(reply.pieces).await?;
+        let word_ms = u64::try_from(self.options.pace.as_millis()).unwrap_or(u64::MAX);
+        let pace = reply.pace.unwrap_or(Pace { first_ms: 0, word_ms, jitter_ms: 0 });
         Ok(streaming::paced(source, pace, session))
     }
 }
@@ -218,38 +216,39 @@ fn release_reply<T, E>(
 
 /// A turn to be stored.
 struct NewTurn {
-    said: Arc<Vec<Part>>,
-    asked_at: DateTime<Utc>,
+    /// The user's message.
+    parts: Arc<Vec<Part>>,
+    sent_at: DateTime<Utc>,
+    /// The answer.
     text: String,
     answered_at: DateTime<Utc>,
     aborted: bool,
 }
 
 impl NewTurn {
-    /// What was asked, answered with `text` just now.
-    fn answered(session: &AccountSession, asked: &PendingMessage, text: String) -> Self {
+    /// The turn of `pending` and an answer that is complete now.
+    fn answered(session: &AccountSession, pending: &PendingMessage, text: String) -> Self {
         Self {
-            said: Arc::clone(&asked.prompt.message),
-            asked_at: asked.at,
+            parts: Arc::clone(&pending.prompt.message),
+            sent_at: pending.sent_at,
             text,
             answered_at: session.clock.now(),
             aborted: false,
         }
     }
 
-    /// The user's message and the answer.
+    /// The user's message and the answer, in the turn after the conversation's latest.
     fn messages(self, ids: &mut IdAllocation<'_>) -> [Message; 2] {
-        let parts = Arc::unwrap_or_clone(self.said);
-        let asked = message(ids, Role::User, parts, self.asked_at);
-        let answer = vec![Part::text(self.text)];
-        let answered = message(ids, Role::Assistant, answer, self.answered_at);
+        let parts = Arc::unwrap_or_clone(self.parts);
+        let question = message(ids, Role::User, parts, self.sent_at);
+        let parts = vec![Part::text(self.text)];
+        let answer = message(ids, Role::Assistant, parts, self.answered_at);
         let aborted = self.aborted;
-        // Both belong to the turn after the latest.
-        [Message { turn: 1, ..asked }, Message { turn: 1, aborted, ..answered }]
+        [Message { turn: 1, ..question }, Message { turn: 1, aborted, ..answer }]
     }
 }
 
-/// A new message of `role` in the conversation's latest turn.
+/// A new message in the conversation's latest turn.
 fn message(
     ids: &mut IdAllocation<'_>,
     role: Role,

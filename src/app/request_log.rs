@@ -1,6 +1,6 @@
 //! The request log of an account: its latest requests with their responses, and why they were so.
 //!
-//! [`entry`] is the record of one request, [`notes`] collects facts that only use cases know, and
+//! [`entry`] is the record of one request, [`trace`] collects facts that only use cases know, and
 //! [`filter`] selects entries. An entry becomes visible and gets its number when its response has
 //! ended, so that a client that has seen number 7 has seen all before it.
 //!
@@ -9,7 +9,7 @@
 
 mod entry;
 mod filter;
-mod notes;
+mod trace;
 mod watch;
 
 use std::collections::VecDeque;
@@ -23,7 +23,7 @@ pub use self::entry::{
     BodyExcerpt, Entry, HeaderLines, LoggedRequest, LoggedResponse, ResponseEnd, Timing, Word,
 };
 pub use self::filter::{EntryFilter, Since, StatusFilter, is_path};
-pub use self::notes::{RequestTrace, ShownPrompt};
+pub use self::trace::{RequestTrace, ShownPrompt};
 pub use self::watch::{TooManyWatchers, WatcherPermit, Watchers};
 pub(crate) use crate::models::rules::{BoundedRegex, RegexError};
 

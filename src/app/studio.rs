@@ -99,7 +99,7 @@ impl AgentsAndImages {
         new: NewAgent,
     ) -> Result<Agent, AgentsAndImagesError> {
         let model = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?;
-        session.meet(AttachedFaults { by: model.id.as_str(), rules: &model.faults }).await?;
+        session.apply_attached_fault(AttachedFaults { by: model.id.as_str(), rules: &model.faults }).await?;
         let cost = model.cost_per_image;
         let mut ids = session.epoch().ids.allocation();
         let ordinal = ids.next(IdKind::Agent);
@@ -117,7 +117,7 @@ impl AgentsAndImages {
         if !stored(outcome, ids)? {
             return Err(AgentsAndImagesError::InsufficientBalance { cost });
         }
-        session.trace().charged(cost);
+        session.trace().set_charge(cost);
         Ok(agent)
     }
 
@@ -143,7 +143,7 @@ impl AgentsAndImages {
         new: NewImage,
     ) -> Result<Image, AgentsAndImagesError> {
         let model = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?;
-        session.meet(AttachedFaults { by: model.id.as_str(), rules: &model.faults }).await?;
+        session.apply_attached_fault(AttachedFaults { by: model.id.as_str(), rules: &model.faults }).await?;
         let cost = model.cost_per_image;
         let conversation = match new.conversation {
             Some(id) => Some(self.conversation(session, id).await?),
@@ -170,7 +170,7 @@ impl AgentsAndImages {
         if !stored(outcome, ids)? {
             return Err(AgentsAndImagesError::InsufficientBalance { cost });
         }
-        session.trace().charged(cost);
+        session.trace().set_charge(cost);
         Ok(image)
     }
 

@@ -43,11 +43,11 @@ pub struct ConversationContext {
     pub agent: Option<Agent>,
     /// Its latest messages, oldest first.
     pub latest: Vec<RecentMessage>,
-    /// Whether older messages that were asked for are left out, since all together would be longer
-    /// than [`LONGEST_HISTORY`].
-    pub cut: bool,
-    /// Kept until the answer is complete; `None` where there are no long texts.
-    pub held: Option<LargeReadPermit>,
+    /// Whether older messages are missing because all requested ones are longer than
+    /// [`LONGEST_HISTORY`].
+    pub truncated: bool,
+    /// Kept until the answer is complete; `None` if there are no long texts.
+    pub permit: Option<LargeReadPermit>,
 }
 
 /// What a model is shown of a message.

@@ -1,58 +1,55 @@
-//! The turns of the Characters API: completions, and messages in a conversation.
+//! The use cases of the Characters API: completions, and messages in a conversation.
 //!
-//! Both are paid for: the charge and what is stored commit together or not at all.
+//! Both cost credits: the charge and the messages are committed together or not at all.
+
+mod history;
+mod prompt;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use o200k::Counted;
 
+use self::history::HISTORY_STEP;
+use self::prompt::{check_context, instructions, pending_message, scene};
 use super::counting;
 use super::message;
 use super::record_turn::{charge_completion, record_turn};
 use super::release_reply;
-use super::{CompletionError, Generation, NewTurn, PendingMessage, WholeReply};
+use super::{CompletionError, Generation, NewTurn, WholeReply};
 use crate::app::accounts::{AccountSession, AccountState, stored};
 use crate::app::faults::AttachedFaults;
-use crate::domain::api::IMAGES;
 use crate::domain::catalog::{Agent, LlmModel};
-use crate::domain::conversation::{Conversation, FileRef, Message, Meta, Target, Turn, Variables};
-use crate::domain::error::{FieldError, FieldErrorKind, InternalError};
-use crate::domain::{Api, OutputMode, Part, Prompt, Role, Scene};
+use crate::domain::conversation::{Conversation, Meta, Target, Turn, Variables};
+use crate::domain::error::InternalError;
+use crate::domain::{Api, OutputMode, Part, Prompt, Role};
 use crate::ids::{AgentId, ConversationId, IdKind, LlmId, MessageId};
-use crate::storage::{
-    AccountKey, ConversationContext, ConversationKey, History, LONGEST_HISTORY, NewMessages,
-    PageWindow, RecentMessage,
-};
-
-/// How many messages are fetched at a time while the history is filled, newest first.
-const HISTORY_STEP: u64 = 50;
+use crate::storage::{ConversationContext, ConversationKey, History, NewMessages};
 
 /// Messages to be completed.
 #[derive(Debug, Clone)]
 pub struct CompletionRequest {
-    /// The messages before it.
+    /// The messages before `message`.
     pub history: Vec<Turn>,
     /// The message to answer.
     pub message: Vec<Part>,
     /// The model.
     pub llm: LlmId,
-    /// The agent that answers, if any.
+    /// The agent that answers.
     pub agent: Option<AgentId>,
 }
 
-/// A conversation to be begun.
+/// A conversation to be created.
 #[derive(Debug, Clone)]
 pub struct NewConversation {
     /// Its title.
     pub title: String,
-    /// Its own instructions.
+    /// Its instructions, in addition to those of the agent.
     pub system_prompt: String,
     /// The model that answers in it.
     pub llm: LlmId,
-    /// The agent that speaks in it.
+    /// The agent that answers in it.
     pub agent: Option<AgentId>,
-    /// What was said before, stored as it comes.
+    /// Its first messages, stored without change.
     pub messages: Vec<Turn>,
 }
 
@@ -61,105 +58,107 @@ pub struct NewConversation {
 pub struct NewMessage {
     /// The conversation.
     pub conversation: ConversationId,
-    /// The message.
+    /// The text.
     pub content: String,
-    /// The model that answers this message only, instead of the conversation's.
+    /// The model that answers this message, instead of the conversation's.
     pub llm: Option<LlmId>,
-    /// Whether the model is to say how it comes to its answer.
+    /// Whether the model's thoughts are requested.
     pub verbose: bool,
 }
 
-/// An agent's answer.
+/// An answer.
 #[derive(Debug, Clone)]
 pub struct Completion {
-    /// Its id.
+    /// The id of the answer.
     pub id: MessageId,
-    /// Its text.
+    /// The text.
     pub content: String,
-    /// When it was given.
+    /// When it was complete.
     pub created_at: DateTime<Utc>,
-    /// How the model came to it, if that was asked for.
+    /// The model's thoughts, if they were requested.
     pub thoughts: Option<String>,
 }
 
 impl Generation {
-    /// Completes messages; charges for it and stores nothing else.
+    /// Answers a message without a conversation; stores only the charge.
     pub async fn complete_messages(
         &self,
         session: &AccountSession,
-        unfinished: CompletionRequest,
+        request: CompletionRequest,
     ) -> Result<Completion, CompletionError> {
-        let llm = self.fixtures.current().llm(&unfinished.llm, "llm_id")?;
-        let agent = self.agent(session, unfinished.agent).await?;
-        let (history, message) = (unfinished.history, Arc::new(unfinished.message));
+        let llm = self.fixtures.current().llm(&request.llm, "llm_id")?;
+        let agent = self.agent(session, request.agent).await?;
+        let (history, message) = (request.history, Arc::new(request.message));
         let instructions = instructions(agent.as_ref(), "");
         let turn = history.iter().filter(|turn| turn.role == Role::User).count();
         let turn = u64::try_from(turn).unwrap_or(u64::MAX).saturating_add(1);
         let scene = scene(session, &llm, agent.as_ref(), turn);
         let output = OutputMode::Text;
         let prompt = Arc::new(Prompt { instructions, history, message, output, scene });
-        let tokens = counting::shown(&prompt).await?;
-        fits(&llm, tokens, "messages")?;
-        session.meet(carried(&llm)).await?;
-        let asked = asked(session, &llm, prompt, tokens);
-        let WholeReply { completed, lease, .. } = self.complete(session, &asked).await?;
-        let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
+        let tokens = counting::prompt_tokens(&prompt).await?;
+        check_context(&llm, tokens, "messages")?;
+        session.apply_attached_fault(attached_faults(&llm)).await?;
+        let pending = pending_message(session, &llm, prompt, tokens);
+        let WholeReply { reply, lease, .. } = self.complete(session, &pending).await?;
+        let cost = llm.cost(reply.input_tokens.saturating_add(reply.output_tokens));
         let created_at = session.clock.now();
-        let paid = charge_completion(&*self.storage, session, cost).await;
-        let id = release_reply(session, lease, paid)?;
-        session.trace().charged(cost);
-        Ok(Completion { id, content: completed.text, created_at, thoughts: None })
+        let charged = charge_completion(&*self.storage, session, cost).await;
+        let id = release_reply(session, lease, charged)?;
+        session.trace().set_charge(cost);
+        Ok(Completion { id, content: reply.text, created_at, thoughts: None })
     }
 
-    /// Answers a message in a conversation, charges for it and stores both.
+    /// Answers a message in a conversation; stores both and the charge.
     pub async fn send_message(
         &self,
         session: &AccountSession,
-        addressed: NewMessage,
+        request: NewMessage,
     ) -> Result<Completion, CompletionError> {
-        let ConversationContext { conversation, agent, latest, cut, held } =
-            self.conversation(session, addressed.conversation).await?;
-        let llm = match &addressed.llm {
+        let ConversationContext { conversation, agent, latest, truncated, permit } =
+            self.conversation(session, request.conversation).await?;
+        let llm = match &request.llm {
             Some(id) => self.fixtures.current().llm(id, "llm_id")?,
             None => {
                 self.fixtures.current().llm(&LlmId::from(conversation.target.id()), "llm_id")?
             }
         };
-        if let (None, Some(gone)) = (&agent, &conversation.agent) {
-            return Err(CompletionError::UnknownAgent(gone.clone()));
+        if let (None, Some(missing)) = (&agent, &conversation.agent) {
+            return Err(CompletionError::UnknownAgent(missing.clone()));
         }
         let instructions = instructions(agent.as_ref(), &conversation.system_prompt);
-        let message = Arc::new(vec![Part::text(addressed.content)]);
+        let message = Arc::new(vec![Part::text(request.content)]);
         let scene = scene(session, &llm, agent.as_ref(), conversation.turn_count + 1);
         let (output, history) = (OutputMode::Text, Vec::new());
         let mut prompt = Arc::new(Prompt { instructions, history, message, output, scene });
-        let needed = counting::shown(&prompt).await?;
-        fits(&llm, needed, "content")?;
-        session.meet(carried(&llm)).await?;
-        let budget = llm.max_context - needed;
-        let (history, filled) = self.newest(session, &conversation, (latest, cut), budget).await?;
+        let tokens = counting::prompt_tokens(&prompt).await?;
+        check_context(&llm, tokens, "content")?;
+        session.apply_attached_fault(attached_faults(&llm)).await?;
+        let budget = llm.max_context - tokens;
+        let latest = (latest, truncated);
+        let (history, history_tokens) =
+            self.newest_messages(session, &conversation, latest, budget).await?;
         Arc::make_mut(&mut prompt).history = history;
-        let mut asked = asked(session, &llm, prompt, needed + filled);
-        asked.thoughts = addressed.verbose;
-        asked.held = held;
-        let WholeReply { completed, lease, .. } = self.complete(session, &asked).await?;
-        let cost = llm.cost(completed.input_tokens.saturating_add(completed.output_tokens));
-        let turn = NewTurn::answered(session, &asked, completed.text.clone());
+        let mut pending = pending_message(session, &llm, prompt, tokens + history_tokens);
+        pending.thoughts = request.verbose;
+        pending.permit = permit;
+        let WholeReply { reply, lease, .. } = self.complete(session, &pending).await?;
+        let cost = llm.cost(reply.input_tokens.saturating_add(reply.output_tokens));
+        let turn = NewTurn::answered(session, &pending, reply.text.clone());
         let created_at = turn.answered_at;
         let stored = record_turn(&*self.storage, session, cost, turn, conversation.ordinal).await;
         let id = release_reply(session, lease, stored)?;
-        session.trace().charged(cost);
-        Ok(Completion { id, content: completed.text, created_at, thoughts: completed.thoughts })
+        session.trace().set_charge(cost);
+        Ok(Completion { id, content: reply.text, created_at, thoughts: reply.thoughts })
     }
 
-    /// Begins a conversation, which costs nothing; gives it as stored.
+    /// Creates a conversation, which costs nothing; returns it as it was before its first messages.
     pub async fn create_conversation(
         &self,
         session: &AccountSession,
-        begun: NewConversation,
+        new: NewConversation,
     ) -> Result<Conversation, CompletionError> {
-        let llm = self.fixtures.current().llm(&begun.llm, "llm_id")?;
-        self.agent(session, begun.agent.clone()).await?;
+        let llm = self.fixtures.current().llm(&new.llm, "llm_id")?;
+        self.agent(session, new.agent.clone()).await?;
         let now = session.clock.now();
         let mut ids = session.epoch().ids.allocation();
         let ordinal = ids.next(IdKind::Conversation);
@@ -168,20 +167,19 @@ impl Generation {
             id: session.epoch().ids.characters_conversation(ordinal),
             ordinal,
             target: Target::Llm(llm.id.clone()),
-            name: begun.title,
+            name: new.title,
             meta: Meta::new(),
             variables: Variables::new(),
-            system_prompt: begun.system_prompt,
-            agent: begun.agent,
+            system_prompt: new.system_prompt,
+            agent: new.agent,
             created_at: now,
             updated_at: now,
             message_count: 0,
             turn_count: 0,
         };
-        let messages = begun.messages.into_iter();
-        let messages = messages
-            .map(|turn| message(&mut ids, turn.role, turn.parts, now))
-            .collect();
+        let messages = new.messages.into_iter();
+        let messages =
+            messages.map(|turn| message(&mut ids, turn.role, turn.parts, now)).collect();
         let first = NewMessages { conversation: ordinal, activity, at: now, messages };
         let scope = session.write_scope(&ids);
         let outcome = self.storage.start_conversation(scope, conversation.clone(), first).await;
@@ -189,7 +187,7 @@ impl Generation {
         Ok(conversation)
     }
 
-    /// The conversation, and as much of it as is fetched at a time.
+    /// The conversation with its latest messages, at most [`HISTORY_STEP`].
     async fn conversation(
         &self,
         account: &AccountState,
@@ -198,8 +196,8 @@ impl Generation {
         let (owner, api) = (account.row, Api::Characters);
         let latest = History::Messages(HISTORY_STEP);
         let key = ConversationKey { owner, api, id: id.clone(), latest };
-        let found = self.storage.load_conversation(key).await.map_err(InternalError::new)?;
-        found.ok_or(CompletionError::UnknownConversation(id))
+        let context = self.storage.load_conversation(key).await.map_err(InternalError::new)?;
+        context.ok_or(CompletionError::UnknownConversation(id))
     }
 
     async fn agent(
@@ -212,132 +210,9 @@ impl Generation {
         let found = found.map_err(InternalError::new)?;
         found.map(Some).ok_or(CompletionError::UnknownAgent(id))
     }
-
-    /// The newest messages that fit into `budget` tokens, oldest first, and the tokens they come
-    /// to. The `latest` are there already, at most [`HISTORY_STEP`], and fewer than there are where they
-    /// were cut. No more than [`LONGEST_HISTORY`] bytes are read besides.
-    async fn newest(
-        &self,
-        account: &AccountState,
-        conversation: &Conversation,
-        (mut latest, mut cut): (Vec<RecentMessage>, bool),
-        budget: u64,
-    ) -> Result<(Vec<Turn>, u64), CompletionError> {
-        let mut history = Vec::new();
-        let (mut left, mut end) = (budget, conversation.message_count);
-        let mut bytes_left = LONGEST_HISTORY;
-        'filling: while end > 0 {
-            let skip = end.saturating_sub(HISTORY_STEP);
-            if latest.is_empty() {
-                let window = PageWindow { skip, take: end - skip };
-                let (older, bytes) =
-                    self.older(account.row, conversation.ordinal, window, bytes_left).await?;
-                cut = older.len() < usize::try_from(window.take).unwrap_or(usize::MAX);
-                (latest, bytes_left) = (older, bytes_left - bytes);
-            }
-            while let Some(message) = latest.pop() {
-                let turn = shown(message);
-                let (tokens, parts) = counting::of_message(turn.parts).await?;
-                if tokens > left {
-                    break 'filling;
-                }
-                left -= tokens;
-                history.push(Turn { parts, ..turn });
-            }
-            if cut {
-                break;
-            }
-            end = skip;
-        }
-        history.reverse();
-        Ok((history, budget - left))
-    }
-
-    async fn older(
-        &self,
-        owner: AccountKey,
-        ordinal: u64,
-        window: PageWindow,
-        max_bytes: u64,
-    ) -> Result<(Vec<RecentMessage>, u64), CompletionError> {
-        let older = self.storage.latest_messages(owner, ordinal, window, max_bytes).await;
-        let (older, bytes) = older.map_err(InternalError::new)?;
-        let latest = |Message { role, parts, image, .. }| RecentMessage { role, parts, image };
-        Ok((older.into_iter().map(latest).collect(), bytes))
-    }
 }
 
-/// A stored message as the model is shown it: an image is a file part.
-fn shown(message: RecentMessage) -> Turn {
-    let mut parts = message.parts;
-    if let Some(image) = message.image {
-        let file_uri = format!("{IMAGES}/{image}.png");
-        parts.push(Part::Image(FileRef { mime_type: "image/png".to_owned(), file_uri }));
-    }
-    Turn { role: message.role, parts }
-}
-
-/// The agent's name, personality and description, then the conversation's own instructions.
-fn instructions(agent: Option<&Agent>, system_prompt: &str) -> Arc<Counted> {
-    let mut lines = Vec::new();
-    if let Some(agent) = agent {
-        lines.push(format!("You are {}.", agent.name));
-        if !agent.personality_prompt.is_empty() {
-            lines.push(format!("Personality: {}", agent.personality_prompt));
-        }
-        if !agent.description.is_empty() {
-            lines.push(format!("Description: {}", agent.description));
-        }
-    }
-    if !system_prompt.is_empty() {
-        lines.push(system_prompt.to_owned());
-    }
-    Arc::new(lines.join("\n").into())
-}
-
-fn scene(account: &AccountState, llm: &LlmModel, agent: Option<&Agent>, turn: u64) -> Scene {
-    Scene {
-        api: Api::Characters,
-        deployment: None,
-        model: llm.id.shared(),
-        account: account.id.clone(),
-        turn,
-        variables: Arc::new(Variables::new()),
-        meta: Arc::new(Meta::new()),
-        agent: agent.map(|agent| agent.name.clone()),
-    }
-}
-
-fn asked(
-    account: &AccountState,
-    llm: &LlmModel,
-    prompt: Arc<Prompt>,
-    tokens: u64,
-) -> PendingMessage {
-    let at = account.clock.now();
-    PendingMessage {
-        prompt,
-        backend: llm.backend,
-        thoughts: false,
-        tokens: Some(tokens),
-        at,
-        held: None,
-    }
-}
-
-/// The faults that come with a model.
-fn carried(llm: &LlmModel) -> AttachedFaults<'_> {
+/// The faults attached to a model.
+fn attached_faults(llm: &LlmModel) -> AttachedFaults<'_> {
     AttachedFaults { by: llm.id.as_str(), rules: &llm.faults }
-}
-
-/// Whether `tokens` fit into what the model can be shown.
-fn fits(llm: &LlmModel, tokens: u64, field: &str) -> Result<(), FieldError> {
-    if tokens <= llm.max_context {
-        return Ok(());
-    }
-    let message = format!(
-        "{field} must fit into the {} tokens that {} can be shown, not come to {tokens}",
-        llm.max_context, llm.name
-    );
-    Err(FieldError::new(field, FieldErrorKind::BadValue, message))
 }

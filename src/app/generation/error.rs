@@ -27,7 +27,7 @@ pub enum ReplyError {
 }
 
 impl ReplyError {
-    /// Whether the cause belongs into the log: the server or the model failed.
+    /// Whether the server or the model failed, so that the cause is logged.
     pub fn is_server_failure(&self) -> bool {
         match self {
             Self::Model(_) | Self::Internal(_) | Self::Write(SessionWriteError::Internal(_)) => true,

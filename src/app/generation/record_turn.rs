@@ -1,4 +1,4 @@
-//! Storing what was generated: a charge, a turn, or both.
+//! Stores a charge, a turn, or both.
 
 use super::{CompletionError, NewTurn};
 use crate::app::accounts::{AccountSession, SessionWriteError, stored};
@@ -16,7 +16,7 @@ pub(super) async fn charge_completion(
     let mut ids = session.epoch().ids.allocation();
     let answer = ids.message();
     let outcome = storage.charge(session.write_scope(&ids), cost).await;
-    covered(stored(outcome, ids)?, cost)?;
+    check_covered(stored(outcome, ids)?, cost)?;
     Ok(answer)
 }
 
@@ -31,7 +31,7 @@ pub(super) async fn record_turn(
     let mut ids = session.epoch().ids.allocation();
     let (turn, answer) = turn.allocate(&mut ids, ordinal);
     let outcome = storage.record_turn(session.write_scope(&ids), cost, turn).await;
-    covered(stored(outcome, ids)?, cost)?;
+    check_covered(stored(outcome, ids)?, cost)?;
     Ok(answer)
 }
 
@@ -49,8 +49,8 @@ pub(super) async fn record_free_turn(
     Ok(())
 }
 
-/// Stores a conversation of the Runner API with its first turn; `conversation` makes it of its ordinal
-/// and id. Returns it as it was before the turn.
+/// Stores a conversation of the Runner API with its first turn; `conversation` gets its ordinal and
+/// id. Returns the conversation as it was before the turn.
 pub(super) async fn start_conversation(
     storage: &dyn Storage,
     session: &AccountSession,
@@ -67,7 +67,7 @@ pub(super) async fn start_conversation(
     Ok(conversation)
 }
 
-fn covered(is_covered: bool, cost: Credits) -> Result<(), CompletionError> {
+fn check_covered(is_covered: bool, cost: Credits) -> Result<(), CompletionError> {
     if is_covered { Ok(()) } else { Err(CompletionError::InsufficientBalance { cost }) }
 }
 

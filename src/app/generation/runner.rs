@@ -1,4 +1,4 @@
-//! The turns of the Runner API: run, stream, start a conversation, go on with it.
+//! The use cases of the Runner API: run, stream, start a conversation, continue it.
 
 use std::sync::{Arc, LazyLock};
 
@@ -19,19 +19,19 @@ use crate::domain::{Api, Part, Prompt, Role, Scene};
 use crate::ids::ConversationId;
 use crate::storage::{ConversationContext, ConversationKey, History, RecentMessage};
 
-/// What a client said.
+/// A message to a deployment.
 #[derive(Debug, Clone)]
 pub struct RunRequest {
-    /// The message.
+    /// The content of the message.
     pub parts: Vec<Part>,
     /// Values for the slots of the instructions.
     pub variables: Variables,
 }
 
-/// A turn that is complete and stored, and its conversation after it.
+/// A stored turn.
 #[derive(Debug, Clone)]
 pub struct ConversationReply {
-    /// The conversation.
+    /// The conversation after the turn.
     pub conversation: Conversation,
     /// The answer.
     pub answer: CompleteReply,
@@ -39,52 +39,60 @@ pub struct ConversationReply {
 
 impl Generation {
     /// Answers, and stores nothing.
-    pub async fn run(&self, caller: &Caller, said: RunRequest) -> Result<CompleteReply, ReplyError> {
-        let asked = asked_first(caller, said, Meta::new());
-        Ok(self.complete(&caller.session, &asked).await?.completed)
+    pub async fn run(
+        &self,
+        caller: &Caller,
+        request: RunRequest,
+    ) -> Result<CompleteReply, ReplyError> {
+        let pending = first_message(caller, request, Meta::new());
+        Ok(self.complete(&caller.session, &pending).await?.reply)
     }
 
     /// Streams an answer, and stores nothing.
-    pub async fn stream(&self, caller: &Caller, said: RunRequest) -> Result<WordStream, ReplyError> {
-        let asked = asked_first(caller, said, Meta::new());
-        let answer = self.ask(&caller.session, &asked).await?;
-        Ok(self.words(&caller.session, answer).await?.words)
+    pub async fn stream(
+        &self,
+        caller: &Caller,
+        request: RunRequest,
+    ) -> Result<WordStream, ReplyError> {
+        let pending = first_message(caller, request, Meta::new());
+        let reply = self.ask(&caller.session, &pending).await?;
+        Ok(self.paced(&caller.session, reply).await?.words)
     }
 
     /// Starts a conversation with its first turn.
     pub async fn start_conversation(
         &self,
         caller: &Caller,
-        said: RunRequest,
+        request: RunRequest,
         meta: Meta,
     ) -> Result<ConversationReply, ReplyError> {
-        let variables = said.variables.clone();
-        let asked = asked_first(caller, said, meta.clone());
-        let WholeReply { completed, name, lease } = self.complete(&caller.session, &asked).await?;
-        let turn = NewTurn::answered(&caller.session, &asked, completed.text.clone());
-        let (asked_at, answered_at) = (turn.asked_at, turn.answered_at);
+        let variables = request.variables.clone();
+        let pending = first_message(caller, request, meta.clone());
+        let WholeReply { reply, name, lease } = self.complete(&caller.session, &pending).await?;
+        let turn = NewTurn::answered(&caller.session, &pending, reply.text.clone());
+        let (sent_at, answered_at) = (turn.sent_at, turn.answered_at);
         let conversation = |ordinal, id| Conversation {
             id,
             ordinal,
             target: Target::Deployment(caller.deployment.id.clone()),
-            name: name.unwrap_or_else(|| name_from(&asked.prompt.message)),
+            name: name.unwrap_or_else(|| name_from(&pending.prompt.message)),
             meta,
             variables,
             system_prompt: String::new(),
             agent: None,
-            created_at: asked_at,
-            updated_at: asked_at,
+            created_at: sent_at,
+            updated_at: sent_at,
             message_count: 0,
             turn_count: 0,
         };
-        let stored =
-            record_turn::start_conversation(&*self.storage, &caller.session, turn, conversation).await;
-        let mut conversation = release_reply(&caller.session, lease, stored)?;
+        let (storage, session) = (&*self.storage, &caller.session);
+        let stored = record_turn::start_conversation(storage, session, turn, conversation).await;
+        let mut conversation = release_reply(session, lease, stored)?;
         conversation.updated_at = answered_at;
-        Ok(ConversationReply { conversation, answer: completed })
+        Ok(ConversationReply { conversation, answer: reply })
     }
 
-    /// Goes on with a conversation, showing the model its last `history_limit` turns.
+    /// Continues a conversation; the model is shown its last `history_limit` turns.
     pub async fn continue_conversation(
         &self,
         caller: &Caller,
@@ -92,17 +100,18 @@ impl Generation {
         parts: Vec<Part>,
         history_limit: u64,
     ) -> Result<ConversationReply, ContinueError> {
-        let (mut conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
-        let WholeReply { completed, lease, .. } = self.complete(&caller.session, &asked).await?;
-        let turn = NewTurn::answered(&caller.session, &asked, completed.text.clone());
+        let (mut conversation, pending) =
+            self.next_message(caller, id, parts, history_limit).await?;
+        let WholeReply { reply, lease, .. } = self.complete(&caller.session, &pending).await?;
+        let turn = NewTurn::answered(&caller.session, &pending, reply.text.clone());
         conversation.updated_at = turn.answered_at;
         let (session, ordinal) = (&caller.session, conversation.ordinal);
         let stored = record_free_turn(&*self.storage, session, turn, ordinal).await;
         release_reply(session, lease, stored).map_err(ReplyError::from)?;
-        Ok(ConversationReply { conversation, answer: completed })
+        Ok(ConversationReply { conversation, answer: reply })
     }
 
-    /// Goes on with a conversation in a stream, which ends when the turn is stored.
+    /// Continues a conversation with a stream, which ends after the turn is stored.
     pub async fn stream_continuation(
         &self,
         caller: &Caller,
@@ -110,39 +119,38 @@ impl Generation {
         parts: Vec<Part>,
         history_limit: u64,
     ) -> Result<WordStream, ContinueError> {
-        let (conversation, asked) = self.asked_again(caller, id, parts, history_limit).await?;
-        let answer = self.ask(&caller.session, &asked).await?;
-        let lease = answer.lease.clone();
-        let words = self.words(&caller.session, answer).await?;
+        let (conversation, pending) = self.next_message(caller, id, parts, history_limit).await?;
+        let reply = self.ask(&caller.session, &pending).await?;
+        let lease = reply.lease.clone();
+        let words = self.paced(&caller.session, reply).await?;
         let (storage, session) = (Arc::clone(&self.storage), caller.session.clone());
-        // No more than what is stored is kept for as long as the stream lasts.
-        let (said, asked_at) = (Arc::clone(&asked.prompt.message), asked.at);
+        // The rest of the prompt is freed now: a stream may last long.
+        let (parts, sent_at) = (Arc::clone(&pending.prompt.message), pending.sent_at);
         let ordinal = conversation.ordinal;
         Ok(streaming::recorded(words, &self.tasks, move |text, aborted| async move {
             let answered_at = session.clock.now();
-            let turn = NewTurn { said, asked_at, text, answered_at, aborted };
+            let turn = NewTurn { parts, sent_at, text, answered_at, aborted };
             let stored = record_free_turn(&*storage, &session, turn, ordinal).await;
             Ok(release_reply(&session, lease, stored)?)
         }))
     }
 
-    /// Finds the conversation and puts together what the model is shown of it.
-    async fn asked_again(
+    /// Loads the conversation and builds the prompt of its next turn.
+    async fn next_message(
         &self,
         caller: &Caller,
         id: ConversationId,
         parts: Vec<Part>,
         history_limit: u64,
     ) -> Result<(Conversation, PendingMessage), ContinueError> {
-        // What is left out of a history that would be too long are whole turns, the oldest.
         let key = ConversationKey {
             owner: caller.session.row,
             api: Api::Runner,
             id: id.clone(),
             latest: History::Turns(history_limit),
         };
-        let found = self.storage.load_conversation(key).await.map_err(InternalError::new)?;
-        let Some(ConversationContext { conversation, mut latest, cut, held, .. }) = found else {
+        let loaded = self.storage.load_conversation(key).await.map_err(InternalError::new)?;
+        let Some(ConversationContext { conversation, mut latest, truncated, permit, .. }) = loaded else {
             return Err(ContinueError::UnknownConversation(id));
         };
         if conversation.target.id() != caller.deployment.id.as_str() {
@@ -151,34 +159,36 @@ impl Generation {
         }
         let turn = conversation.turn_count + 1;
         let (variables, meta) = (conversation.variables.clone(), conversation.meta.clone());
-        if cut {
-            let begins = latest.iter().position(|message| message.role == Role::User);
-            latest.drain(..begins.unwrap_or(latest.len()));
+        if truncated {
+            // Turns are left out as a whole, so the history starts with a user's message.
+            let start = latest.iter().position(|message| message.role == Role::User);
+            latest.drain(..start.unwrap_or(latest.len()));
         }
         let turn_of = |message: RecentMessage| Turn { role: message.role, parts: message.parts };
         let history = latest.into_iter().map(turn_of).collect();
-        let said = RunRequest { parts, variables };
-        Ok((conversation, PendingMessage { held, ..asked(caller, said, meta, history, turn) }))
+        let request = RunRequest { parts, variables };
+        let pending = pending_message(caller, request, meta, history, turn);
+        Ok((conversation, PendingMessage { permit, ..pending }))
     }
 }
 
-/// A first message: nothing came before it.
-fn asked_first(caller: &Caller, said: RunRequest, meta: Meta) -> PendingMessage {
-    asked(caller, said, meta, Vec::new(), 1)
+/// A message without history.
+fn first_message(caller: &Caller, request: RunRequest, meta: Meta) -> PendingMessage {
+    pending_message(caller, request, meta, Vec::new(), 1)
 }
 
-fn asked(
+fn pending_message(
     caller: &Caller,
-    said: RunRequest,
+    request: RunRequest,
     meta: Meta,
     history: Vec<Turn>,
     turn: u64,
 ) -> PendingMessage {
     let Caller { session, deployment } = caller;
     let prompt = Prompt {
-        instructions: deployment.instructions.with(&said.variables),
+        instructions: deployment.instructions.with(&request.variables),
         history,
-        message: Arc::new(said.parts),
+        message: Arc::new(request.parts),
         output: deployment.output,
         scene: Scene {
             api: Api::Runner,
@@ -186,7 +196,7 @@ fn asked(
             model: deployment.model.clone(),
             account: session.id.clone(),
             turn,
-            variables: shared(said.variables),
+            variables: shared(request.variables),
             meta: shared(meta),
             agent: None,
         },
@@ -195,13 +205,13 @@ fn asked(
         prompt: Arc::new(prompt),
         backend: deployment.backend,
         thoughts: false,
-        tokens: None,
-        held: None,
-        at: session.clock.now(),
+        input_tokens: None,
+        sent_at: session.clock.now(),
+        permit: None,
     }
 }
 
-/// `map`, to be held on to. Most are empty, and all of these are one.
+/// `map` behind an [`Arc`]. Most maps are empty; these share one allocation.
 fn shared(map: Map<String, Value>) -> Arc<Map<String, Value>> {
     static EMPTY: LazyLock<Arc<Map<String, Value>>> = LazyLock::new(Arc::default);
     if map.is_empty() { Arc::clone(&EMPTY) } else { Arc::new(map) }

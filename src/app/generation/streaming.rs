@@ -1,4 +1,4 @@
-//! An answer as words in time, and the turn that is stored when the last one is taken.
+//! Streams an answer word by word, and has its turn stored when the last word was taken.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,19 +21,19 @@ use crate::ids::SeededRandom;
 use crate::models::{ModelError, ReplyChunk, ReplyChunks};
 
 /// An answer word by word. Each item is one word with the white space that follows it; an error
-/// ends it early. Dropping it stops the making of the answer.
+/// ends the stream. Dropping it stops the generation.
 pub type WordStream = BoxStream<'static, Result<String, ReplyError>>;
 
-/// The text of an answer on its way to being cut.
+/// The text of an answer before it is split into words.
 pub(super) enum TextSource {
-    /// All of it is there. It is shared with what records the stream.
+    /// The whole text, shared with the stream that records it.
     Whole(Arc<String>),
-    /// It comes in pieces.
+    /// Chunks as they come.
     Pieces(BoxStream<'static, Result<ReplyChunk, ModelError>>),
 }
 
-/// The text of `pieces`, once the first has come, or the failure that came instead.
-pub(super) async fn begun(pieces: ReplyChunks) -> Result<TextSource, ReplyError> {
+/// Waits for the first chunk, or returns the error that comes instead.
+pub(super) async fn await_first_chunk(pieces: ReplyChunks) -> Result<TextSource, ReplyError> {
     let mut pieces = match pieces {
         ReplyChunks::Whole(text, _) => return Ok(TextSource::Whole(Arc::new(text))),
         ReplyChunks::Stream(pieces) => pieces,
@@ -47,23 +47,23 @@ pub(super) async fn begun(pieces: ReplyChunks) -> Result<TextSource, ReplyError>
     }
 }
 
-/// Cuts `source` into words and waits before each as `pace` says.
+/// Splits `source` into words, with a pause before each as `pace` says.
 pub(super) fn paced(source: TextSource, pace: Pace, session: &AccountSession) -> PacedReply {
     let whole = match &source {
         TextSource::Whole(text) => Some(Arc::clone(text)),
         TextSource::Pieces(_) => None,
     };
     let (clock, draw) = (Arc::clone(&session.clock), session.epoch().ids.draw());
-    let notes = Arc::clone(session.trace());
-    // Before the first word: whoever has it may advance the clock.
-    notes.start_pacing(&clock);
+    let trace = Arc::clone(session.trace());
+    // Before the first word is sent: a client that has it may advance the clock.
+    trace.start_pacing(&clock);
     let words = try_stream! {
         let mut nth = 0;
-        for await word in cut(source) {
+        for await word in split_words(source) {
             let word = word?;
             let wait = wait_before(nth, pace, draw);
             if !wait.is_zero() {
-                notes.delay(&clock, wait).await;
+                trace.delay(&clock, wait).await;
             }
             nth += 1;
             yield word;
@@ -72,15 +72,15 @@ pub(super) fn paced(source: TextSource, pace: Pace, session: &AccountSession) ->
     PacedReply { words: words.boxed(), whole }
 }
 
-/// An answer as words in time.
+/// A paced stream of words.
 pub(super) struct PacedReply {
     pub(super) words: WordStream,
-    /// The whole text, where it is known: what was sent of it is a beginning of it.
+    /// The whole text, if it is known; the words sent are its beginning.
     whole: Option<Arc<String>>,
 }
 
-/// The words of `source`, each as soon as it is complete and wanted.
-fn cut(source: TextSource) -> impl Stream<Item = Result<String, ReplyError>> {
+/// The words of `source`, each as soon as it is complete.
+fn split_words(source: TextSource) -> impl Stream<Item = Result<String, ReplyError>> {
     try_stream! {
         let mut words = match &source {
             TextSource::Whole(text) => Words::of(Arc::clone(text)),
@@ -109,23 +109,23 @@ fn wait_before(nth: u64, pace: Pace, draw: SeededRandom) -> Duration {
     let fixed = if nth == 0 { pace.first_ms } else { pace.word_ms };
     let jitter = match pace.jitter_ms {
         0 => 0,
-        most => draw.up_to(most, "pace", nth),
+        max => draw.up_to(max, "pace", nth),
     };
     Duration::from_millis(fixed.saturating_add(jitter))
 }
 
-/// Lets `words` through and has `store` called once with what was taken of them: when the last
-/// word was (then the stream ends only after `store` has succeeded), or when the stream is
-/// dropped or fails before (then as aborted). `store` runs in a task of `tasks`.
-pub(super) fn recorded<F, S>(answer: PacedReply, tasks: &TaskTracker, store: F) -> WordStream
+/// Passes the words of `reply` on and calls `store` once, in a task of `tasks`, with the words taken and
+/// whether they were aborted: after the last word (then the stream ends when `store` has succeeded),
+/// or when the stream fails or is dropped before (aborted).
+pub(super) fn recorded<F, S>(reply: PacedReply, tasks: &TaskTracker, store: F) -> WordStream
 where
     F: FnOnce(String, bool) -> S + Send + 'static,
     S: Future<Output = Result<(), ReplyError>> + Send,
 {
-    let (hand_over, end) = oneshot::channel::<SentText>();
+    let (sender, receiver) = oneshot::channel::<SentText>();
     tasks.spawn(async move {
-        // The sender is handed over at the end or in the drop: it cannot be lost.
-        let Ok(SentText { text, stored }) = end.await else {
+        // `RecordedStream` sends in every case, at the latest when it is dropped.
+        let Ok(SentText { text, stored }) = receiver.await else {
             return;
         };
         let outcome = store(text, stored.is_none()).await;
@@ -134,42 +134,42 @@ where
         } else if let Err(error) = outcome
             && error.is_server_failure()
         {
-            tracing::error!(error = with_sources(&error), "an aborted turn is lost");
+            tracing::error!(error = with_sources(&error), "an aborted turn was not stored");
         }
     });
-    let PacedReply { words, whole } = answer;
+    let PacedReply { words, whole } = reply;
     let text = match whole {
-        Some(whole) => SentTextBuffer::Beginning { whole, length: 0 },
+        Some(whole) => SentTextBuffer::Prefix { whole, length: 0 },
         None => SentTextBuffer::Copied(String::new()),
     };
-    RecordedStream { words, text, state: RecordingState::Open(hand_over) }.boxed()
+    RecordedStream { words, text, state: RecordingState::Open(sender) }.boxed()
 }
 
-/// What was taken of an answer, and who waits for it to be stored: nobody when it was aborted.
+/// The words that were taken, and the receiver of the result; `None` if they were aborted.
 struct SentText {
     text: String,
     stored: Option<oneshot::Sender<Result<(), ReplyError>>>,
 }
 
-/// The text that was taken so far.
+/// The words that were taken so far.
 enum SentTextBuffer {
-    /// So many bytes of the whole, which is not copied: it may be long, and streams are slow.
-    Beginning { whole: Arc<String>, length: usize },
-    /// A copy, where the whole is not known.
+    /// The first `length` bytes of the whole text, which is not copied: it may be long, and streams last.
+    Prefix { whole: Arc<String>, length: usize },
+    /// A copy, if the whole text is not known.
     Copied(String),
 }
 
 impl SentTextBuffer {
     fn push(&mut self, word: &str) {
         match self {
-            Self::Beginning { length, .. } => *length += word.len(),
+            Self::Prefix { length, .. } => *length += word.len(),
             Self::Copied(text) => text.push_str(word),
         }
     }
 
     fn into_string(self) -> String {
         match self {
-            Self::Beginning { whole, length } => {
+            Self::Prefix { whole, length } => {
                 let mut text = Arc::unwrap_or_clone(whole);
                 text.truncate(length);
                 text
@@ -192,24 +192,24 @@ enum RecordingState {
 }
 
 impl RecordedStream {
-    /// Hands over what was taken so far; tells whether there is something to wait for.
-    fn hand_over(&mut self, complete: bool) {
-        let RecordingState::Open(hand_over) =
+    /// Sends the words taken so far to the task that stores them.
+    fn finish(&mut self, complete: bool) {
+        let RecordingState::Open(sender) =
             std::mem::replace(&mut self.state, RecordingState::Over)
         else {
             return;
         };
-        // With the words goes their share in the text, which then need not be copied.
+        // Dropping the stream drops its reference to the text, which then need not be copied.
         self.words = stream::empty().boxed();
         let taken = std::mem::replace(&mut self.text, SentTextBuffer::Copied(String::new()));
         let text = taken.into_string();
         let mut stored = None;
         if complete {
-            let (tell, wait) = oneshot::channel();
-            stored = Some(tell);
-            self.state = RecordingState::Storing(wait);
+            let (sender, receiver) = oneshot::channel();
+            stored = Some(sender);
+            self.state = RecordingState::Storing(receiver);
         }
-        let _ = hand_over.send(SentText { text, stored });
+        let _ = sender.send(SentText { text, stored });
     }
 }
 
@@ -226,10 +226,10 @@ impl Stream for RecordedStream {
                             return Poll::Ready(Some(Ok(word)));
                         }
                         Some(Err(error)) => {
-                            self.hand_over(false);
+                            self.finish(false);
                             return Poll::Ready(Some(Err(error)));
                         }
-                        None => self.hand_over(true),
+                        None => self.finish(true),
                     }
                 }
                 RecordingState::Storing(stored) => {
@@ -249,6 +249,6 @@ impl Stream for RecordedStream {
 
 impl Drop for RecordedStream {
     fn drop(&mut self) {
-        self.hand_over(false);
+        self.finish(false);
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::notes::{RequestTrace, ShownPrompt};
+use super::trace::{RequestTrace, ShownPrompt};
 use crate::app::rate_limit::RateLimitVerdict;
 use crate::domain::fault_rule::Fault;
 use crate::domain::Credits;
@@ -123,7 +123,7 @@ impl Entry {
         request: LoggedRequest,
         arrived_at: DateTime<Utc>,
         id: RequestId,
-        notes: &RequestTrace,
+        trace: &RequestTrace,
     ) -> Self {
         Self {
             number: 0,
@@ -132,13 +132,13 @@ impl Entry {
             request,
             answer: None,
             end: ResponseEnd::HungUp,
-            shown: notes.shown().cloned(),
-            rule: notes.rule().cloned(),
-            failure: notes.failure().map(str::to_owned),
-            charge: notes.charge(),
-            fault: notes.fault().cloned(),
+            shown: trace.shown().cloned(),
+            rule: trace.rule().cloned(),
+            failure: trace.failure().map(str::to_owned),
+            charge: trace.charge(),
+            fault: trace.fault().cloned(),
             verdict: None,
-            took: Timing { delayed: notes.delayed(), ..Timing::default() },
+            took: Timing { delayed: trace.delayed(), ..Timing::default() },
             weight: 0,
         }
     }

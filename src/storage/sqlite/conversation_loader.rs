@@ -101,8 +101,8 @@ impl Parsed {
             conversation: self.conversation.into_domain()?,
             agent: self.agent,
             latest: latest.map(message).collect(),
-            cut: false,
-            held: None,
+            truncated: false,
+            permit: None,
         })
     }
 
@@ -125,7 +125,7 @@ impl Parsed {
             bytes <= LONGEST_HISTORY
         };
         let kept = self.latest.iter().rev().take_while(fits).count();
-        let cut = kept < self.latest.len();
+        let truncated = kept < self.latest.len();
         self.latest.drain(..self.latest.len() - kept);
         let missing = self.latest.iter().filter(|(_, _, parts, ..)| parts.is_none());
         let missing: Vec<u64> = missing.map(|(position, ..)| *position).collect();
@@ -136,7 +136,7 @@ impl Parsed {
                 *missing = Some(found);
             }
         }
-        Ok(ConversationContext { cut, ..self.into_domain()? })
+        Ok(ConversationContext { truncated, ..self.into_domain()? })
     }
 }
 

@@ -218,9 +218,9 @@ impl Storage for SqliteStorage {
         if loaded.is_whole() {
             return loaded.into_domain().map(Some);
         }
-        let held = Some(self.large_reads.permit().await);
+        let permit = Some(self.large_reads.permit().await);
         let context = self.read(move |db| loaded.completed(db, owner).boxed()).await?;
-        Ok(Some(ConversationContext { held, ..context }))
+        Ok(Some(ConversationContext { permit, ..context }))
     }
 
     async fn list_messages(

@@ -152,7 +152,7 @@ pub(in crate::storage) async fn a_conversation_is_loaded_with_its_latest_turns_o
         assert_eq!(context.agent.as_ref().unwrap().name, "name of agent");
         assert_eq!(context.conversation.system_prompt, "Be brief.");
         assert_eq!((context.conversation.turn_count, context.conversation.message_count), (3, 6));
-        assert!(!context.cut && context.held.is_none());
+        assert!(!context.truncated && context.permit.is_none());
     }
     let roles: Vec<Role> =
         load(&account, History::Turns(1)).await.latest.iter().map(|message| message.role).collect();
@@ -176,9 +176,9 @@ pub(in crate::storage) async fn a_long_conversation_is_loaded_whole_and_holds_a_
     let lengths: Vec<usize> = texts(&context).iter().map(|text| text.len()).collect();
     assert_eq!(lengths, ["question 2".len(), "answer 2".len(), LONG]);
     assert_eq!(context.conversation.system_prompt.len(), LONG);
-    assert!(context.held.is_some() && !context.cut);
+    assert!(context.permit.is_some() && !context.truncated);
     // Permits are few: further readers wait until one is dropped.
-    let mut permits = vec![context.held.unwrap()];
+    let mut permits = vec![context.permit.unwrap()];
     let mut next = storage.large_read();
     while let Poll::Ready(permit) = futures::poll!(&mut next) {
         permits.push(permit);

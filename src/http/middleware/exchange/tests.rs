@@ -68,7 +68,7 @@ async fn pass(
     let prompt = prompt(nth);
     if log.is_some() {
         context.record_body(sent);
-        context.trace.show(ShownPrompt::new(
+        context.trace.set_prompt(ShownPrompt::new(
             &prompt,
             BackendName::Echo,
             account.epoch().rules.rules(),

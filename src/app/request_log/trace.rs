@@ -69,17 +69,17 @@ impl ShownPrompt {
 
 impl RequestTrace {
     /// Sets the prompt.
-    pub fn show(&self, shown: ShownPrompt) {
+    pub fn set_prompt(&self, shown: ShownPrompt) {
         let _ = self.shown.set(shown);
     }
 
     /// Sets the rule that answered.
-    pub fn answered_by(&self, rule: Arc<str>) {
+    pub fn set_rule(&self, rule: Arc<str>) {
         let _ = self.rule.set(rule);
     }
 
     /// Sets the reason of a failure.
-    pub fn failed(&self, reason: String) {
+    pub fn set_failure(&self, reason: String) {
         let _ = self.failure.set(reason);
     }
 
@@ -89,12 +89,12 @@ impl RequestTrace {
     }
 
     /// Sets the charge.
-    pub fn charged(&self, cost: Credits) {
+    pub fn set_charge(&self, cost: Credits) {
         let _ = self.charge.set(cost);
     }
 
     /// Sets the fault of the request, unless it has one; returns the fault that it has.
-    pub fn faulted(&self, fault: Arc<Fault>) -> &Arc<Fault> {
+    pub fn set_fault(&self, fault: Arc<Fault>) -> &Arc<Fault> {
         self.fault.get_or_init(|| fault)
     }
 
@@ -106,7 +106,7 @@ impl RequestTrace {
     /// Delays the response by `wait` on the account's clock. The delay is recorded even if the client
     /// leaves meanwhile.
     pub async fn delay(&self, clock: &Arc<Clock>, wait: Duration) {
-        let _held_back = DelayGuard { notes: self, since: Stopwatch::start() };
+        let _guard = DelayGuard { trace: self, since: Stopwatch::start() };
         self.start_pacing(clock).next(wait).await;
     }
 
@@ -137,15 +137,15 @@ impl RequestTrace {
 
 /// Records a delay when it is dropped.
 #[derive(Debug)]
-struct DelayGuard<'n> {
-    notes: &'n RequestTrace,
+struct DelayGuard<'t> {
+    trace: &'t RequestTrace,
     since: Stopwatch,
 }
 
 impl Drop for DelayGuard<'_> {
     fn drop(&mut self) {
         let nanos = u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        self.notes.delayed.fetch_add(nanos, Ordering::Relaxed);
+        self.trace.delayed.fetch_add(nanos, Ordering::Relaxed);
     }
 }
 
