@@ -42,13 +42,13 @@ pub struct ModelRequest {
 pub struct ModelReply {
     /// The name of the rule that gave it.
     pub rule: Option<Arc<str>>,
-    /// A name for the conversation that it starts.
+    /// The name of a conversation that this reply starts.
     pub name: Option<String>,
     /// The model's thoughts, if they were requested.
     pub thoughts: Option<String>,
     /// The pace of its stream; the server's if `None`.
     pub pace: Option<Pace>,
-    /// The scripted reply or rule reply that it used; released if the turn is not stored.
+    /// Released if the turn is not stored.
     pub lease: Option<rules::ReplyLease>,
     /// Text and usage.
     pub pieces: ReplyChunks,
@@ -58,7 +58,7 @@ pub struct ModelReply {
 pub enum ReplyChunks {
     /// The whole text.
     Whole(String, Usage),
-    /// Chunks as they come.
+    /// Chunks as they arrive.
     #[cfg_attr(
         not(any(test, feature = "internals")),
         expect(dead_code, reason = "both providers of this crate answer in one piece")
@@ -79,7 +79,7 @@ pub enum ReplyChunk {
     Usage(Usage),
 }
 
-/// Tokens used, as far as they are known.
+/// Tokens used, where known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Tokens of the prompt.
@@ -88,17 +88,17 @@ pub struct Usage {
     pub output_tokens: Option<u64>,
 }
 
-/// Why a model gave no reply, or broke off in the middle of one.
+/// Why a model gave no reply, or only a part of one.
 #[cfg_attr(
     not(any(test, feature = "internals")),
     expect(dead_code, reason = "the models of this crate do not fail like one behind a network")
 )]
 #[derive(Debug, Error)]
 pub enum ModelError {
-    /// The model takes no more requests for now.
+    /// The model accepts no more requests for now.
     #[error("the model's rate limit is reached")]
     RateLimited {
-        /// How long to wait, where the model says so.
+        /// How long to wait, if the model says so.
         retry_after: Option<Duration>,
     },
     /// The model did not reply in time.
@@ -110,15 +110,14 @@ pub enum ModelError {
         /// The reason that the model gives.
         reason: String,
     },
-    /// The model cannot be reached, or what it sends cannot be understood.
+    /// The model cannot be reached, or its response is invalid.
     #[error("the model failed")]
     Broken(#[source] Box<dyn StdError + Send + Sync>),
-    /// The template of a rule failed.
     #[error("rule `{rule}`: {source}")]
     Template {
-        /// The rule.
+        /// The id or name of the rule.
         rule: String,
-        /// What went wrong.
+        /// Why it failed.
         source: rules::template::RenderError,
     },
     /// The task that computed the reply failed.
@@ -127,7 +126,7 @@ pub enum ModelError {
 }
 
 impl ModelError {
-    /// The message for a client: what fails inside the server stays there.
+    /// The message for a client. Errors inside the server are not disclosed.
     pub fn client_message(&self) -> String {
         match self {
             Self::Template { .. } | Self::Lost(_) => "internal error".to_owned(),
@@ -170,7 +169,7 @@ impl ReplyChunks {
             match piece? {
                 ReplyChunk::Text(more) if text.is_empty() => text = more,
                 ReplyChunk::Text(more) => text.push_str(&more),
-                ReplyChunk::Usage(said) => usage = said,
+                ReplyChunk::Usage(reported) => usage = reported,
             }
         }
         Ok((text, usage))
@@ -197,7 +196,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn an_answer_in_pieces_comes_to_the_same_as_one_that_is_whole() {
+    async fn a_reply_in_chunks_equals_a_whole_one() {
         let usage = Usage { input_tokens: Some(3), output_tokens: Some(2) };
         let whole = || ReplyChunks::Whole("Hello, you.".to_owned(), usage);
         let pieces = ["Hel", "lo, ", "you."].map(|text| Ok(ReplyChunk::Text(text.to_owned())));

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use super::error::RuleError;
+use super::error::{RuleError, compile_each};
 use super::near_misses::TriedRules;
 use super::pattern;
 use super::progress::{LeasedReply, ReplyLease, RuleProgress, SelectedReply};
@@ -30,14 +30,14 @@ pub(super) struct RulesState {
     pub(super) own: Arc<RuleProgress>,
     pub(super) fixtures: Arc<RuleProgress>,
     pub(super) queue: ReplyQueue,
-    /// The number in the last name that was given to a rule without an id.
+    /// The number in the last generated name of a rule.
     pub(super) last_name: u64,
 }
 
 /// A rule that was added at run time, as lists show it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RuleListItem {
-    /// The id of the rule, or the one that was given to it.
+    /// The id of the rule, or its generated name.
     pub id: String,
     /// How often it has answered.
     pub answered: u64,
@@ -63,16 +63,16 @@ impl AccountRules {
         Self { state: Mutex::new(state) }
     }
 
-    /// The rules at present.
+    /// The current rules.
     pub fn rules(&self) -> TriedRules {
         let state = self.state.lock();
         TriedRules { own: Arc::clone(&state.own.set), fixtures: Arc::clone(&state.fixtures.set) }
     }
 
-    /// The cost of matching for each byte of a text, in patterns of the smallest size.
+    /// The cost of matching one byte of a text: the size of all patterns, in units of `MIN_SIZE`.
     pub(super) fn matching_cost(&self) -> usize {
         let state = self.state.lock();
-        (state.own.set.pattern_size() + state.fixtures.set.pattern_size()) / pattern::SMALLEST
+        (state.own.set.pattern_size() + state.fixtures.set.pattern_size()) / pattern::MIN_SIZE
     }
 
     /// Takes the next reply of the queue, else that of the first own rule that matches.
@@ -93,12 +93,12 @@ impl AccountRules {
         fixtures.select(view)
     }
 
-    /// Makes a reply count as not used. One of the queue is the next again. A sequence goes back to
-    /// the reply, unless another was taken since.
+    /// Makes a reply count as not used. A reply of the queue returns to its place. A sequence goes
+    /// back by one reply, unless another reply was taken since.
     pub fn release(&self, lease: ReplyLease) {
         match lease.0 {
             LeasedReply::OfRule { answered, count_before, is_sequence: true } => {
-                // If another reply was taken since, the count stays.
+                // Fails, with no effect, if another reply was taken since.
                 let _ = answered.compare_exchange(
                     count_before + 1,
                     count_before,
@@ -139,22 +139,12 @@ impl AccountRules {
         replies: &[Reply],
         api: Option<Api>,
     ) -> Result<(), Vec<(usize, RuleError)>> {
-        let mut compiled = Vec::with_capacity(replies.len());
-        let mut errors = Vec::new();
-        for (index, reply) in replies.iter().enumerate() {
-            match ScriptedReply::compile(reply, api) {
-                Ok(reply) => compiled.push(reply),
-                Err(found) => errors.extend(found.into_iter().map(|error| (index, error))),
-            }
-        }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
+        let compiled = compile_each(replies, |reply| ScriptedReply::compile(reply, api))?;
         let mut state = self.state.lock();
-        let mut load = state.queue.load();
+        let mut size = state.queue.size();
         for (index, reply) in compiled.iter().enumerate() {
-            load = load.plus(reply.load());
-            load.within_bounds("queued replies").map_err(|error| vec![(index, error)])?;
+            size = size.plus(reply.size());
+            size.within_bounds("queued replies").map_err(|error| vec![(index, error)])?;
         }
         for reply in compiled {
             state.queue.push(reply);

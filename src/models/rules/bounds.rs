@@ -1,4 +1,4 @@
-//! The bounds of the rules and of the queue of an account.
+//! Bounds on the rules and on the queue of an account.
 
 use std::io::{self, Write};
 
@@ -6,26 +6,25 @@ use serde::Serialize;
 
 use super::error::RuleError;
 
-/// The most rules that an account has of its own.
-pub const RULES: usize = 1000;
-/// The most replies in the queue of an account.
-const MOST: usize = 10_000;
-/// The most bytes of its rules, and of the replies in its queue, each counted as the JSON that they
-/// are shown as.
-const MOST_BYTES: usize = 16 * 1024 * 1024;
+/// The number of rules that an account can have of its own.
+pub const MAX_RULES: usize = 1000;
+/// The number of replies that the queue of an account can hold.
+const MAX_ITEMS: usize = 10_000;
+/// The bytes that the rules of an account can take as JSON; its queue can take as many.
+const MAX_BYTES: usize = 16 * 1024 * 1024;
 
 /// The number and size of rules or queued replies.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Load {
+pub(super) struct ListSize {
     pub(super) count: usize,
     pub(super) bytes: usize,
 }
 
-impl Load {
+impl ListSize {
     /// One rule or reply.
     pub(super) fn of(item: &impl Serialize) -> Self {
-        let mut counter = Counter(0);
-        // Strings, numbers, arrays and string-keyed maps: nothing here can fail to be written.
+        let mut counter = ByteCounter(0);
+        // Strings, numbers, arrays and maps with string keys can always be serialized.
         let _ = serde_json::to_writer(&mut counter, item);
         Self { count: 1, bytes: counter.0 }
     }
@@ -41,29 +40,28 @@ impl Load {
         }
     }
 
-    /// Refuses more than an account may have; `what` names the items in the error.
+    /// An error if the bounds are exceeded; `what` names the items in its message.
     pub(super) fn within_bounds(self, what: &str) -> Result<(), RuleError> {
-        if self.count > MOST {
-            return Err(RuleError::new(&[], format!("an account has at most {MOST} {what}")));
+        if self.count > MAX_ITEMS {
+            return Err(RuleError::new(&[], format!("an account has at most {MAX_ITEMS} {what}")));
         }
-        if self.bytes > MOST_BYTES {
-            let mib = MOST_BYTES / (1024 * 1024);
+        if self.bytes > MAX_BYTES {
+            let mib = MAX_BYTES / (1024 * 1024);
             return Err(RuleError::new(&[], format!("an account has at most {mib} MiB of {what}")));
         }
         Ok(())
     }
 }
 
-impl FromIterator<Load> for Load {
+impl FromIterator<ListSize> for ListSize {
     fn from_iter<I: IntoIterator<Item = Self>>(loads: I) -> Self {
         loads.into_iter().fold(Self::default(), Self::plus)
     }
 }
 
-/// Counts the bytes that are written.
-struct Counter(usize);
+struct ByteCounter(usize);
 
-impl Write for Counter {
+impl Write for ByteCounter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0 += bytes.len();
         Ok(bytes.len())

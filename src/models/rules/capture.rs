@@ -1,4 +1,4 @@
-//! The rules of an account as a snapshot has them: captured at one moment, and restored.
+//! The rules of an account in a snapshot: captured and restored.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::account_rules::{AccountRules, RuleListItem, RulesState};
-use super::bounds::{Load, RULES};
+use super::bounds::{ListSize, MAX_RULES};
 use super::edit::{compile, too_many_rules};
-use super::error::RuleError;
+use super::error::{RuleError, compile_each};
 use super::pattern;
 use super::progress::RuleProgress;
 use super::queue::{QueuedReply, ReplyQueue, ScriptedReply};
@@ -47,7 +47,7 @@ impl CapturedRules {
         all.map(|(rule, answered)| RuleListItem::new(rule, *answered)).collect()
     }
 
-    /// The number in the last name that was given to a rule without an id.
+    /// The number in the last generated name of a rule.
     pub fn last_name(&self) -> u64 {
         self.last_name
     }
@@ -67,18 +67,17 @@ impl CapturedRules {
 }
 
 impl RestoredRules {
-    /// Restores these rules. `last_name` is the number in the last name that was given to a rule.
+    /// Restores these rules. `last_name` is the number in the last generated name of a rule.
     /// The path of an error begins with the index of its rule.
     pub fn set_rules(&mut self, rules: &[RuleListItem], last_name: u64) -> Result<(), Vec<RuleError>> {
-        if rules.len() > RULES {
+        if rules.len() > MAX_RULES {
             return Err(vec![too_many_rules()]);
         }
-        let load: Load = rules.iter().map(|own| Load::of(&own.rule)).collect();
-        load.within_bounds("rules").map_err(|error| vec![error])?;
-        let mut kept = Vec::with_capacity(rules.len());
-        let mut left = pattern::TOGETHER;
-        let (mut errors, mut ids) = (Vec::new(), HashSet::new());
-        for (index, RuleListItem { id, answered, rule }) in rules.iter().enumerate() {
+        let size: ListSize = rules.iter().map(|own| ListSize::of(&own.rule)).collect();
+        size.within_bounds("rules").map_err(|error| vec![error])?;
+        let mut left = pattern::MAX_TOTAL_SIZE;
+        let mut ids = HashSet::new();
+        let compiled = compile_each(rules, |RuleListItem { id, answered, rule }| {
             let is_id_of_another = !ids.insert(id);
             let wrong_id = match &rule.id {
                 _ if is_id_of_another => Some(format!("there are two rules called `{id}`")),
@@ -86,37 +85,29 @@ impl RestoredRules {
                 Some(_) => None,
                 None => Some("a rule needs its id".to_owned()),
             };
-            errors.extend(wrong_id.map(|message| RuleError::new(&["id"], message).below_index(index)));
+            let mut errors: Vec<_> =
+                wrong_id.map(|message| RuleError::new(&["id"], message)).into_iter().collect();
             match compile(rule, &mut left) {
-                Ok(rule) => kept.push((Arc::new(rule), *answered)),
-                Err(found) => errors
-                    .extend(found.into_iter().map(|error| error.below("rule").below_index(index))),
+                Ok(rule) if errors.is_empty() => return Ok((Arc::new(rule), *answered)),
+                Ok(_) => {}
+                Err(found) => errors.extend(RuleError::all_below(found, "rule")),
             }
-        }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        self.rules = Some(RestoredRuleList { rules: kept, last_name });
+            Err(errors)
+        });
+        let rules = compiled.map_err(RuleError::of_list)?;
+        self.rules = Some(RestoredRuleList { rules, last_name });
         Ok(())
     }
 
     /// Restores this queue. The path of an error begins with the index of its reply.
     pub fn set_queue(&mut self, queue: &[QueuedReply]) -> Result<(), Vec<RuleError>> {
-        let mut kept = Vec::with_capacity(queue.len());
-        let mut errors = Vec::new();
-        for (index, QueuedReply { api, reply }) in queue.iter().enumerate() {
-            match ScriptedReply::compile(reply, *api) {
-                Ok(compiled) => kept.push(compiled),
-                Err(found) => errors
-                    .extend(found.into_iter().map(|error| error.below("reply").below_index(index))),
-            }
-        }
-        if !errors.is_empty() {
-            return Err(errors);
-        }
-        let load: Load = kept.iter().map(ScriptedReply::load).collect();
-        load.within_bounds("queued replies").map_err(|error| vec![error])?;
-        self.queue = Some(kept);
+        let compiled = compile_each(queue, |QueuedReply { api, reply }| {
+            ScriptedReply::compile(reply, *api).map_err(|errors| RuleError::all_below(errors, "reply"))
+        });
+        let replies = compiled.map_err(RuleError::of_list)?;
+        let size: ListSize = replies.iter().map(ScriptedReply::size).collect();
+        size.within_bounds("queued replies").map_err(|error| vec![error])?;
+        self.queue = Some(replies);
         Ok(())
     }
 
@@ -127,7 +118,7 @@ impl RestoredRules {
 }
 
 impl AccountRules {
-    /// Captures the present state. It is cheap, because other requests wait meanwhile.
+    /// Captures the current state. Copies little, because other requests wait for the lock.
     pub fn capture(&self) -> CapturedRules {
         let state = self.state.lock();
         CapturedRules {
@@ -140,19 +131,19 @@ impl AccountRules {
         }
     }
 
-    /// The rules of the fixtures with the parts of a snapshot; parts that it leaves out are as in
-    /// `before`. Counts of rules that the fixtures do not have are dropped.
+    /// The rules of the fixtures with the parts of a snapshot. Parts that the snapshot lacks are as in
+    /// `before`; counts of rules that the fixtures lack are dropped.
     pub fn restored(fixtures: &Arc<RuleSet>, parts: &RestoredRules, before: &Self) -> Self {
         let before = before.capture();
         let (own, last_name) = if let Some(RestoredRuleList { rules, last_name }) = &parts.rules {
             let set = RuleSet::of(rules.iter().map(|(rule, _)| Arc::clone(rule)).collect());
             let counts = rules.iter().map(|(_, answered)| *answered);
-            let load = rules.iter().map(|(rule, _)| Load::of(&rule.source)).collect();
-            (RuleProgress::with_counts(Arc::new(set), counts, load), *last_name)
+            let size = rules.iter().map(|(rule, _)| ListSize::of(&rule.source)).collect();
+            (RuleProgress::with_counts(Arc::new(set), counts, size), *last_name)
         } else {
             let counts = before.own_answered.iter().copied();
-            let load = before.own.load;
-            let own = RuleProgress::with_counts(Arc::clone(&before.own.set), counts, load);
+            let size = before.own.size;
+            let own = RuleProgress::with_counts(Arc::clone(&before.own.set), counts, size);
             (own, before.last_name)
         };
         let counts_before = || before.answered().into_iter().collect();
@@ -160,7 +151,7 @@ impl AccountRules {
         let count = |rule: &Arc<CompiledRule>| answered.get(&*rule.name).copied().unwrap_or(0);
         let counts = fixtures.rules().iter().map(count);
         let fixtures =
-            RuleProgress::with_counts(Arc::clone(fixtures), counts, Load::default());
+            RuleProgress::with_counts(Arc::clone(fixtures), counts, ListSize::default());
         let queue = parts.queue.clone().unwrap_or(before.queue);
         let state = RulesState {
             own: Arc::new(own),

@@ -1,12 +1,12 @@
-//! Changes of the rules that an account has of its own.
+//! Edits of the rules that an account has of its own.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::account_rules::{AccountRules, RuleListItem};
-use super::bounds::{Load, RULES};
-use super::error::{RuleError, UnknownRule};
+use super::bounds::{ListSize, MAX_RULES};
+use super::error::{RuleError, UnknownRule, compile_each};
 use super::pattern;
 use super::progress::RuleProgress;
 use super::queue::QUEUE;
@@ -41,13 +41,12 @@ impl AccountRules {
         rule: &ReplyRule,
         position: &Position,
     ) -> Result<RuleListItem, Vec<RuleError>> {
-        let load = Load::of(rule);
-        let mut left = pattern::TOGETHER;
+        let mut left = pattern::MAX_TOTAL_SIZE;
         let rule = compile(rule, &mut left)?;
         let mut state = self.state.lock();
         let own = Arc::clone(&state.own);
-        let load = own.load.plus(load);
-        check_addition(&own, &rule, load).map_err(|error| vec![error])?;
+        let size = own.size.plus(ListSize::of(&rule.source));
+        check_addition(&own, &rule, size).map_err(|error| vec![error])?;
         let index = index_at(&own, position).map_err(|error| vec![error])?;
         let (mut rules, mut answered) = (own.set.rules().to_vec(), own.answered.clone());
         let taken = rules.iter().map(|rule| &*rule.name).collect();
@@ -55,22 +54,29 @@ impl AccountRules {
         let added = RuleListItem::new(&rule, 0);
         rules.insert(index, rule);
         answered.insert(index, Arc::default());
-        state.own = Arc::new(RuleProgress { set: Arc::new(RuleSet::of(rules)), answered, load });
+        state.own = Arc::new(RuleProgress { set: Arc::new(RuleSet::of(rules)), answered, size });
         Ok(added)
     }
 
     /// Replaces the rules by this list. A rule that is in both keeps its count.
     pub fn replace(&self, definitions: &[RuleDefinition]) -> Result<(), Vec<RuleError>> {
-        if definitions.len() > RULES {
+        if definitions.len() > MAX_RULES {
             return Err(vec![too_many_rules()]);
         }
-        let mut errors = Vec::new();
-        let compiled = compile_all(definitions, &mut errors);
+        let mut left = pattern::MAX_TOTAL_SIZE;
+        let compiled = compile_each(definitions, |definition| match definition {
+            RuleDefinition::Kept(_) => Ok(None),
+            RuleDefinition::New(rule) => compile(rule, &mut left).map(Some),
+        });
+        let (compiled, mut errors) = match compiled {
+            Ok(compiled) => (compiled, Vec::new()),
+            Err(errors) => (Vec::new(), errors),
+        };
         let mut state = self.state.lock();
         let own = Arc::clone(&state.own);
         let ids = check_ids(definitions, &own, &mut errors);
         if !errors.is_empty() {
-            return Err(errors);
+            return Err(RuleError::of_list(errors));
         }
         let (mut rules, mut answered) = (Vec::new(), Vec::new());
         for (definition, new) in definitions.iter().zip(compiled) {
@@ -85,13 +91,13 @@ impl AccountRules {
             rules.push(rule);
             answered.push(count);
         }
-        let load: Load = rules.iter().map(|rule| Load::of(&rule.source)).collect();
-        load.within_bounds("rules").map_err(|error| vec![error])?;
+        let size: ListSize = rules.iter().map(|rule| ListSize::of(&rule.source)).collect();
+        size.within_bounds("rules").map_err(|error| vec![error])?;
         let set = RuleSet::of(rules);
-        if set.pattern_size() > pattern::TOGETHER {
+        if set.pattern_size() > pattern::MAX_TOTAL_SIZE {
             return Err(vec![too_many_patterns(&[])]);
         }
-        state.own = Arc::new(RuleProgress { set: Arc::new(set), answered, load });
+        state.own = Arc::new(RuleProgress { set: Arc::new(set), answered, size });
         Ok(())
     }
 
@@ -101,14 +107,14 @@ impl AccountRules {
         let index = state.own.index_of(id).ok_or_else(|| UnknownRule(id.to_owned()))?;
         let (mut rules, mut answered) =
             (state.own.set.rules().to_vec(), state.own.answered.clone());
-        let load = state.own.load.minus(Load::of(&rules.remove(index).source));
+        let size = state.own.size.minus(ListSize::of(&rules.remove(index).source));
         answered.remove(index);
-        state.own = Arc::new(RuleProgress { set: Arc::new(RuleSet::of(rules)), answered, load });
+        state.own = Arc::new(RuleProgress { set: Arc::new(RuleSet::of(rules)), answered, size });
         Ok(())
     }
 }
 
-/// Compiles a rule of an account. `left` is the size that patterns may still take, in bytes.
+/// Compiles a rule of an account. `left`: the bytes that patterns may still take.
 pub(super) fn compile(rule: &ReplyRule, left: &mut usize) -> Result<CompiledRule, Vec<RuleError>> {
     // `DELETE …/replies/queue` clears the queue.
     if let Some("" | QUEUE) = rule.id.as_deref() {
@@ -118,20 +124,20 @@ pub(super) fn compile(rule: &ReplyRule, left: &mut usize) -> Result<CompiledRule
 }
 
 pub(super) fn too_many_rules() -> RuleError {
-    RuleError::new(&[], format!("an account has at most {RULES} rules of its own"))
+    RuleError::new(&[], format!("an account has at most {MAX_RULES} rules of its own"))
 }
 
 fn too_many_patterns(path: &[&str]) -> RuleError {
     RuleError::new(path, pattern::RegexError::TooManyTogether.to_string())
 }
 
-/// Checks the bounds and the id of a rule that is added to `own`; `load` is that of all together.
-fn check_addition(own: &RuleProgress, rule: &CompiledRule, load: Load) -> Result<(), RuleError> {
-    load.within_bounds("rules")?;
-    if own.set.rules().len() >= RULES {
+/// Checks the bounds and the id of a rule that is added to `own`; `size` is the size with it.
+fn check_addition(own: &RuleProgress, rule: &CompiledRule, size: ListSize) -> Result<(), RuleError> {
+    size.within_bounds("rules")?;
+    if own.set.rules().len() >= MAX_RULES {
         return Err(too_many_rules());
     }
-    if own.set.pattern_size() + rule.pattern_size() > pattern::TOGETHER {
+    if own.set.pattern_size() + rule.pattern_size() > pattern::MAX_TOTAL_SIZE {
         return Err(too_many_patterns(&["when", "regex"]));
     }
     if own.index_of(&rule.name).is_some() {
@@ -153,46 +159,26 @@ fn index_at(own: &RuleProgress, position: &Position) -> Result<usize, RuleError>
     }
 }
 
-/// Compiles the new rules of a list; `None` for the others and for those with errors.
-fn compile_all(
-    definitions: &[RuleDefinition],
-    errors: &mut Vec<RuleError>,
-) -> Vec<Option<CompiledRule>> {
-    let mut left = pattern::TOGETHER;
-    let mut compiled = Vec::with_capacity(definitions.len());
-    for (index, definition) in definitions.iter().enumerate() {
-        compiled.push(match definition {
-            RuleDefinition::Kept(_) => None,
-            RuleDefinition::New(rule) => compile(rule, &mut left)
-                .map_err(|found| {
-                    errors.extend(found.into_iter().map(|error| error.below_index(index)));
-                })
-                .ok(),
-        });
-    }
-    compiled
-}
-
 /// Checks that kept rules exist and that no id is used twice; returns the ids.
 fn check_ids<'d>(
     definitions: &'d [RuleDefinition],
     own: &RuleProgress,
-    errors: &mut Vec<RuleError>,
+    errors: &mut Vec<(usize, RuleError)>,
 ) -> HashSet<&'d str> {
     let mut ids = HashSet::new();
     for (index, definition) in definitions.iter().enumerate() {
         let id = match definition {
             RuleDefinition::Kept(id) if own.index_of(id).is_none() => {
-                let error = RuleError::new(&[], format!("there is no rule called `{id}`"));
-                errors.push(error.below_index(index));
+                let message = format!("there is no rule called `{id}`");
+                errors.push((index, RuleError::new(&[], message)));
                 continue;
             }
             RuleDefinition::Kept(id) => Some(id.as_str()),
             RuleDefinition::New(rule) => rule.id.as_deref(),
         };
         if let Some(id) = id.filter(|id| !ids.insert(*id)) {
-            let error = RuleError::new(&[], format!("there are two rules called `{id}`"));
-            errors.push(error.below_index(index));
+            let message = format!("there are two rules called `{id}`");
+            errors.push((index, RuleError::new(&[], message)));
         }
     }
     ids

@@ -36,26 +36,47 @@ impl RuleError {
         self
     }
 
-    pub(super) fn below_index(self, index: usize) -> Self {
-        self.below(&index.to_string())
+    /// The same errors of a larger document that has the rule at `step`.
+    pub(super) fn all_below(errors: Vec<Self>, step: &str) -> Vec<Self> {
+        errors.into_iter().map(|error| error.below(step)).collect()
+    }
+
+    /// Errors of items, each with the index of its item, as errors of the list.
+    pub(super) fn of_list(errors: Vec<(usize, Self)>) -> Vec<Self> {
+        errors.into_iter().map(|(index, error)| error.below(&index.to_string())).collect()
     }
 
     /// One error that names every field. Its own field is that of the first error.
     pub fn refusal(errors: &[Self]) -> FieldError {
         let messages: Vec<String> = errors
             .iter()
-            .map(|error| match written(&error.path) {
+            .map(|error| match path_text(&error.path) {
                 path if path.is_empty() => error.message.clone(),
                 path => format!("{path}: {}", error.message),
             })
             .collect();
-        let first = errors.first().map_or_else(String::new, |error| written(&error.path));
+        let first = errors.first().map_or_else(String::new, |error| path_text(&error.path));
         FieldError::new(first, FieldErrorKind::BadValue, messages.join("; "))
     }
 }
 
+/// Applies `compile` to each item. Each error comes with the index of its item.
+pub(super) fn compile_each<I, T>(
+    items: impl IntoIterator<Item = I>,
+    mut compile: impl FnMut(I) -> Result<T, Vec<RuleError>>,
+) -> Result<Vec<T>, Vec<(usize, RuleError)>> {
+    let (mut compiled, mut errors) = (Vec::new(), Vec::new());
+    for (index, item) in items.into_iter().enumerate() {
+        match compile(item) {
+            Ok(item) => compiled.push(item),
+            Err(found) => errors.extend(found.into_iter().map(|error| (index, error))),
+        }
+    }
+    if errors.is_empty() { Ok(compiled) } else { Err(errors) }
+}
+
 /// A path as errors show it: `reply[0].text`.
-fn written(steps: &[String]) -> String {
+fn path_text(steps: &[String]) -> String {
     let mut path = String::new();
     for step in steps {
         if step.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -1,5 +1,5 @@
-//! The generated text for prompts that no rule matches: plausible, about the question, and a pure
-//! function of the prompt, so that it is the same in every run.
+//! The generated text for prompts that no rule matches. It is a pure function of the prompt, so it is
+//! the same in every run.
 
 use std::hash::Hasher as _;
 
@@ -42,8 +42,8 @@ const CLOSINGS: [&str; 6] = [
     "Is there anything about it you would like me to explain first?",
 ];
 
-/// The longest part of the question that is repeated, in characters.
-const SUBJECT: usize = 80;
+/// The characters of the question that an excerpt holds.
+const MAX_EXCERPT: usize = 80;
 
 #[expect(clippy::expect_used, reason = "a remainder of 6 is the index of one of 6 texts")]
 pub(super) fn answer(prompt: &Prompt) -> String {
@@ -68,7 +68,6 @@ pub(super) fn answer(prompt: &Prompt) -> String {
     }
 }
 
-/// The thoughts for the generated text.
 pub(super) fn thoughts(prompt: &Prompt) -> String {
     let subject = subject(&prompt.message);
     let context = match prompt.history.len() {
@@ -99,10 +98,10 @@ fn file_word(kind: &str) -> &str {
     if kind == "url" { "document" } else { kind }
 }
 
-/// The user's latest message before the present one.
+/// An excerpt of the user's previous message.
 fn earlier(prompt: &Prompt) -> Option<String> {
-    let said = prompt.history.iter().rev().find(|turn| turn.role == Role::User)?;
-    excerpt(&text_of(&said.parts))
+    let turn = prompt.history.iter().rev().find(|turn| turn.role == Role::User)?;
+    excerpt(&text_of(&turn.parts))
 }
 
 /// The first words of `text` without trailing punctuation; `None` if there are none.
@@ -111,14 +110,14 @@ fn excerpt(text: &str) -> Option<String> {
     let mut cut = false;
     for word in text.split_whitespace() {
         let length = excerpt.chars().count() + word.chars().count() + 1;
-        if length > SUBJECT && !excerpt.is_empty() {
+        if length > MAX_EXCERPT && !excerpt.is_empty() {
             cut = true;
             break;
         }
         if !excerpt.is_empty() {
             excerpt.push(' ');
         }
-        excerpt.extend(word.chars().take(SUBJECT));
+        excerpt.extend(word.chars().take(MAX_EXCERPT));
     }
     let mut excerpt = excerpt.trim_end_matches(['.', ',', ';', ':', '!', '?']).to_owned();
     if excerpt.is_empty() {
@@ -130,7 +129,6 @@ fn excerpt(text: &str) -> Option<String> {
     Some(excerpt)
 }
 
-/// A hash of the whole prompt.
 fn fingerprint(prompt: &Prompt) -> u64 {
     let mut hasher = SipHasher24::new_with_keys(0, 0);
     let mut add = |text: &str| {

@@ -1,4 +1,4 @@
-//! The model provider that answers by reply rules, and by a generated text where no rule matches.
+//! The model provider that answers by reply rules, or by a generated text if no rule matches.
 //!
 //! Rules come from the fixtures ([`RuleSet`], compiled once for all accounts) and from the control
 //! plane ([`AccountRules`], which also counts how often each rule has answered an account).
@@ -33,14 +33,14 @@ pub use self::near_misses::{NearMiss, TriedRules};
 pub(crate) use self::pattern::{BoundedRegex, RegexError};
 pub use self::progress::ReplyLease;
 use self::progress::SelectedReply;
-use self::prompt_view::{PromptView, SMALL};
+use self::prompt_view::{MAX_INLINE, PromptView};
 use self::reply::Rendered;
 pub use self::rule_set::RuleSet;
 use super::in_output_mode;
 use super::{ModelError, ModelProvider, ModelReply, ModelRequest, Usage};
 use crate::domain::{OutputMode, Prompt};
 
-/// Answers by the first rule of the fixtures that matches, else by a generated text.
+/// Answers by the first rule of the fixtures that matches, or else by a generated text.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReplyRules;
 
@@ -50,7 +50,7 @@ impl ModelProvider for ReplyRules {
     }
 }
 
-/// The reply of the queue or of the account's own rules, which come before any model provider.
+/// The reply of the queue or of the account's own rules. These precede every model provider.
 pub async fn scripted_reply(request: &ModelRequest) -> Result<Option<ModelReply>, ModelError> {
     match select(request, AccountRules::take_scripted).await? {
         Some(taken) => render(request, taken).await.map(Some),
@@ -67,7 +67,8 @@ async fn answer(request: ModelRequest) -> Result<ModelReply, ModelError> {
     Ok(ModelReply { thoughts, ..ModelReply::whole(text, Usage::default()) })
 }
 
-/// Takes the reply that `take` selects, on another thread if the text is long or patterns are many.
+/// Takes the reply that `take` selects, on another thread if the text is long or there are many
+/// patterns.
 async fn select(
     request: &ModelRequest,
     take: fn(&AccountRules, &PromptView<'_>) -> Option<SelectedReply>,
@@ -77,7 +78,7 @@ async fn select(
     };
     let (rules, view) = (Arc::clone(&request.rules), PromptView::new(&request.prompt));
     let bytes = view.text.len();
-    if bytes <= SMALL && bytes.saturating_mul(rules.matching_cost()) <= 4 * SMALL {
+    if bytes <= MAX_INLINE && bytes.saturating_mul(rules.matching_cost()) <= 4 * MAX_INLINE {
         let selected = take(&rules, &view);
         return Ok(taken(rules, selected));
     }
@@ -88,7 +89,7 @@ async fn select(
         let selected = take(&rules, &PromptView::new(&prompt));
         taken(rules, selected)
     };
-    pool::find(select).await.map_err(ModelError::Lost)
+    pool::search(select).await.map_err(ModelError::Lost)
 }
 
 /// A reply that was taken. Dropping it releases the reply, unless it was used.
@@ -108,7 +109,7 @@ impl Drop for TakenReply {
 
 async fn render(request: &ModelRequest, mut taken: TakenReply) -> Result<ModelReply, ModelError> {
     let rendered = render_texts(&request.prompt, request.thoughts, &taken.selected).await;
-    // A reply whose template fails counts as used: it would fail for every request to come.
+    // A reply whose template fails counts as used: it would fail for later requests as well.
     taken.is_used = !matches!(rendered, Err(ModelError::Lost(_)));
     let rendered = rendered?;
     let SelectedReply { rule, reply, lease } = &taken.selected;

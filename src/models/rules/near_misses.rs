@@ -1,16 +1,17 @@
-//! Rules that would have answered but for one condition. They are looked for when the request log
-//! is read, not while a request is answered.
+//! Rules that would have answered but for one condition. They are searched when the request log is
+//! read, not while a request is answered.
 
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::pattern::BoundedRegex;
 use super::prompt_view::PromptView;
 use super::queue::QUEUE;
-use super::rule::{CompiledRule, holds};
+use super::rule::{CompiledRule, has_value};
 use super::rule_set::RuleSet;
-use crate::domain::Prompt;
-use crate::domain::reply_rule::ReplyConditions;
+use crate::domain::reply_rule::{PartKind, ReplyConditions};
+use crate::domain::{Api, Part, Prompt};
 
 /// A rule that would have answered but for one condition.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,9 +20,9 @@ pub struct NearMiss {
     pub rule: Arc<str>,
     /// The condition that failed: `contains`, `variables.TONE`.
     pub condition: String,
-    /// The value that the condition wants.
+    /// The value in the condition.
     pub wanted: Value,
-    /// The value of the request; `None` if that is the message itself.
+    /// The value of the request; `None` if that is the text of the message.
     pub found: Option<Value>,
 }
 
@@ -33,10 +34,10 @@ pub struct TriedRules {
 }
 
 impl TriedRules {
-    /// The rules before `answering` (all if `None`) of which all conditions but one held.
+    /// The rules before the rule `answering` (all if `None`) of which all conditions but one held.
     ///
-    /// A rule of the fixtures counts only if another condition than that on the API held: they are
-    /// many, and most are of no interest. `fixtures` is whether they were tried at all.
+    /// The fixtures have many rules, so a rule of theirs counts only if a condition other than `api`
+    /// held. `fixtures` is whether they were tried at all.
     pub fn near_misses(
         &self,
         prompt: &Prompt,
@@ -60,8 +61,8 @@ impl TriedRules {
 }
 
 /// A condition of a rule, and whether it held.
-struct TriedCondition {
-    condition: String,
+struct CheckedCondition {
+    name: String,
     wanted: Value,
     found: Option<Value>,
     held: bool,
@@ -69,28 +70,28 @@ struct TriedCondition {
 
 impl CompiledRule {
     fn near_miss(&self, view: &PromptView<'_>, needs_other: bool) -> Option<NearMiss> {
-        let tried = self.tried(view);
-        let other_held = tried.iter().any(|tried| tried.held && tried.condition != "api");
-        let mut failed = tried.into_iter().filter(|tried| !tried.held);
+        let checked = self.check_each(view);
+        let other_held = checked.iter().any(|condition| condition.held && condition.name != "api");
+        let mut failed = checked.into_iter().filter(|condition| !condition.held);
         let rule = Arc::clone(&self.name);
         let Some(only) = failed.next() else {
             // All conditions held: it has answered `times` times.
             let wanted = self.source.times.map(Value::from)?;
             return Some(NearMiss { rule, condition: "times".to_owned(), wanted, found: None });
         };
-        let TriedCondition { condition, wanted, found, .. } = only;
+        let CheckedCondition { name: condition, wanted, found, .. } = only;
         let is_only = failed.next().is_none() && (other_held || !needs_other);
         is_only.then_some(NearMiss { rule, condition, wanted, found })
     }
 
-    /// Whether all conditions hold, by the same code that reports near misses.
+    /// Whether all conditions hold, by the code that finds near misses.
     #[cfg(test)]
-    pub(super) fn misses_nothing(&self, view: &PromptView<'_>) -> bool {
-        self.tried(view).iter().all(|tried| tried.held)
+    pub(super) fn all_conditions_hold(&self, view: &PromptView<'_>) -> bool {
+        self.check_each(view).iter().all(|condition| condition.held)
     }
 
-    /// All conditions of the rule.
-    fn tried(&self, view: &PromptView<'_>) -> Vec<TriedCondition> {
+    /// Checks each condition of the rule.
+    fn check_each(&self, view: &PromptView<'_>) -> Vec<CheckedCondition> {
         let ReplyConditions {
             api,
             deployment,
@@ -104,45 +105,68 @@ impl CompiledRule {
             parts,
         } = &self.source.when;
         let scene = &view.prompt.scene;
-        let mut tried = Vec::new();
-        let mut about = |name: &str, wanted: Option<Value>, found: Option<Value>, held: bool| {
-            if let Some(wanted) = wanted {
-                tried.push(TriedCondition { condition: name.to_owned(), wanted, found, held });
-            }
-        };
-        let text = |text: &Option<String>| text.as_deref().map(Value::from);
-        let api = api.map(|api| Value::from(api.name()));
-        let came_to = Value::from(scene.api.name());
-        let right = api.as_ref() == Some(&came_to);
-        about("api", api, Some(came_to), right);
-        let right = *turn == Some(scene.turn);
-        about("turn", turn.map(Value::from), Some(scene.turn.into()), right);
-        let there = scene.deployment.as_ref().map(|id| Value::from(id.as_str()));
-        let right = text(deployment) == there;
-        about("deployment", text(deployment), there, right);
-        let right = model.as_deref() == Some(&scene.model);
-        about("model", text(model), Some(Value::from(&*scene.model)), right);
-        about("equals", text(equals), None, equals.as_deref() == Some(&*view.text));
-        let right = self.contains.as_ref().is_some_and(|it| view.lower_case().contains(it));
-        about("contains", text(contains), None, right);
-        let right = self.regex.as_ref().is_some_and(|regex| regex.is_match(&view.text));
-        about("regex", text(regex), None, right);
-        let there: Vec<&str> = view.prompt.message.iter().map(crate::domain::Part::kind).collect();
-        for kind in parts.iter().map(|kind| kind.name()) {
-            let found = Some(Value::from(there.clone()));
-            about("parts", Some(kind.into()), found, there.contains(&kind));
-        }
-        let mut labels = |prefix: &str, labels: &Map<String, Value>, name: &str, wanted: &Value| {
-            let found = labels.get(name).cloned();
-            let held = holds(labels, name, wanted);
-            about(&format!("{prefix}.{name}"), Some(wanted.clone()), found, held);
-        };
-        for (name, value) in variables {
-            labels("variables", &scene.variables, name, value);
-        }
-        for (name, value) in meta {
-            labels("meta", &scene.meta, name, value);
-        }
-        tried
+        let of_scene = [
+            equality("api", api.map(Api::name), Some(scene.api.name())),
+            equality("turn", *turn, Some(scene.turn)),
+            equality("deployment", deployment.as_deref(), view.deployment()),
+            equality("model", model.as_deref(), Some(view.model())),
+        ];
+        let contains_text = |text: &String| view.lower_case().contains(text);
+        let regex_matches = |regex: &BoundedRegex| regex.is_match(&view.text);
+        let of_text = [
+            on_text("equals", equals.as_deref(), equals.as_deref() == Some(&*view.text)),
+            on_text("contains", contains.as_deref(), self.contains.as_ref().is_some_and(contains_text)),
+            on_text("regex", regex.as_deref(), self.regex.as_ref().is_some_and(regex_matches)),
+        ];
+        let of_variables = variables
+            .iter()
+            .map(|(name, wanted)| on_member("variables", &scene.variables, name, wanted));
+        let of_meta = meta.iter().map(|(name, wanted)| on_member("meta", &scene.meta, name, wanted));
+        let optional = of_scene.into_iter().chain(of_text).flatten();
+        optional.chain(on_parts(parts, view)).chain(of_variables).chain(of_meta).collect()
+    }
+}
+
+/// A condition that the value of the request is `wanted`; `None` if the rule has no such condition.
+fn equality<T: PartialEq + Into<Value>>(
+    name: &str,
+    wanted: Option<T>,
+    found: Option<T>,
+) -> Option<CheckedCondition> {
+    let held = wanted == found;
+    let (wanted, found) = (wanted?.into(), found.map(Into::into));
+    Some(CheckedCondition { name: name.to_owned(), wanted, found, held })
+}
+
+/// A condition on the text of the message.
+fn on_text(name: &str, wanted: Option<&str>, held: bool) -> Option<CheckedCondition> {
+    let wanted = wanted?.into();
+    Some(CheckedCondition { name: name.to_owned(), wanted, found: None, held })
+}
+
+/// The conditions that the message has parts of these kinds.
+fn on_parts(wanted: &[PartKind], view: &PromptView<'_>) -> Vec<CheckedCondition> {
+    let found: Vec<&str> = view.prompt.message.iter().map(Part::kind).collect();
+    let condition = |kind: &PartKind| CheckedCondition {
+        name: "parts".to_owned(),
+        wanted: kind.name().into(),
+        found: Some(found.clone().into()),
+        held: found.contains(&kind.name()),
+    };
+    wanted.iter().map(condition).collect()
+}
+
+/// A condition on a member of `variables` or `meta`.
+fn on_member(
+    object_name: &str,
+    object: &Map<String, Value>,
+    name: &str,
+    wanted: &Value,
+) -> CheckedCondition {
+    CheckedCondition {
+        name: format!("{object_name}.{name}"),
+        wanted: wanted.clone(),
+        found: object.get(name).cloned(),
+        held: has_value(object, name, wanted),
     }
 }

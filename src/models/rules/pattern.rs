@@ -1,32 +1,31 @@
-//! Regular expressions with bounds on their source, their compiled size and their nesting.
+//! Regular expressions with bounds on source, compiled size and nesting.
 
 use regex::{Regex, RegexBuilder};
 use thiserror::Error;
 
 use super::error::one_line;
 
-/// The longest source in bytes.
-pub(super) const SOURCE: usize = 4 << 10;
+/// Bytes of a pattern's source.
+pub(super) const MAX_SOURCE: usize = 4 << 10;
 
-/// The largest compiled size in bytes.
-pub(super) const COMPILED: usize = 1 << 20;
+/// Bytes of a compiled pattern.
+pub(super) const MAX_SIZE: usize = 1 << 20;
 
-/// The largest compiled size of all patterns of a list of rules, in bytes.
-pub(super) const TOGETHER: usize = 16 << 20;
+/// Bytes of all compiled patterns of a list of rules.
+pub(super) const MAX_TOTAL_SIZE: usize = 16 << 20;
 
-/// The size that the smallest patterns count as.
-pub(super) const SMALLEST: usize = 4 << 10;
+/// The size that small patterns count as, in bytes.
+pub(super) const MIN_SIZE: usize = 4 << 10;
 
 /// Size limits that are tried in order: a pattern counts as the first that suffices.
-const SIZES: [usize; 5] = [SMALLEST, 16 << 10, 64 << 10, 256 << 10, COMPILED];
+const SIZES: [usize; 5] = [MIN_SIZE, 16 << 10, 64 << 10, 256 << 10, MAX_SIZE];
 
-/// The bytes of a pattern's matching cache on one thread.
-const CACHE: usize = 128 << 10;
+/// Bytes of a pattern's matching cache on one thread.
+const MAX_CACHE: usize = 128 << 10;
 
-/// The deepest nesting; parser and compiler recurse for every level.
-const NESTING: u32 = 100;
+/// Levels of nesting; parser and compiler recurse for each.
+const MAX_NESTING: u32 = 100;
 
-/// A regular expression.
 #[derive(Debug, Clone)]
 pub(crate) struct BoundedRegex {
     regex: Regex,
@@ -36,34 +35,34 @@ pub(crate) struct BoundedRegex {
 /// Why a pattern is refused.
 #[derive(Debug, Error)]
 pub(crate) enum RegexError {
-    /// Its source is too long.
-    #[error("a pattern is {} KiB long at most", SOURCE >> 10)]
+    /// Its source is longer than `MAX_SOURCE`.
+    #[error("a pattern is {} KiB long at most", MAX_SOURCE >> 10)]
     TooLong,
     /// It is not a regular expression, or its compiled size is too large.
     #[error("{}", one_line(.0))]
     Regex(#[from] regex::Error),
-    /// Its compiled size is too large.
+    /// Its compiled size exceeds `MAX_SIZE`.
     #[error(
         "the pattern compiles to more than {} KiB; counted repetitions of large classes such as \
          \\pL{{60}} do",
-        COMPILED >> 10
+        MAX_SIZE >> 10
     )]
     TooLarge,
-    /// Its compiled size is too large together with those before it.
-    #[error("the patterns of the rules compile to more than {} MiB together", TOGETHER >> 20)]
+    /// With the patterns before it, the compiled size exceeds `MAX_TOTAL_SIZE`.
+    #[error("the patterns of the rules compile to more than {} MiB together", MAX_TOTAL_SIZE >> 20)]
     TooManyTogether,
 }
 
 impl BoundedRegex {
     pub(crate) fn new(source: &str) -> Result<Self, RegexError> {
-        if source.len() > SOURCE {
+        if source.len() > MAX_SOURCE {
             return Err(RegexError::TooLong);
         }
         for size in SIZES {
             let regex = RegexBuilder::new(source)
                 .size_limit(size)
-                .dfa_size_limit(CACHE)
-                .nest_limit(NESTING)
+                .dfa_size_limit(MAX_CACHE)
+                .nest_limit(MAX_NESTING)
                 .build();
             match regex {
                 Ok(regex) => return Ok(Self { regex, size }),
@@ -83,7 +82,7 @@ impl BoundedRegex {
         let pattern = Self::new(source);
         let size = match &pattern {
             Ok(pattern) => pattern.size,
-            Err(RegexError::TooLarge) => COMPILED,
+            Err(RegexError::TooLarge) => MAX_SIZE,
             Err(_) => 0,
         };
         let enough = *left >= size;
@@ -91,7 +90,6 @@ impl BoundedRegex {
         if enough { pattern } else { Err(RegexError::TooManyTogether) }
     }
 
-    /// The source.
     pub(crate) fn source(&self) -> &str {
         self.regex.as_str()
     }

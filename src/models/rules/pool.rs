@@ -1,32 +1,32 @@
-//! Long work on blocking threads, a few pieces at a time.
+//! Long computations on blocking threads, a few at a time.
 
 use std::sync::{Arc, LazyLock};
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinError;
 
-/// The most pieces of work of one kind at a time, for all servers of the process.
-const PLACES: usize = 2;
+/// Concurrent computations of one kind, for all servers of the process.
+const PERMITS: usize = 2;
 
-static MATCHES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(PLACES)));
-static RENDERS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(PLACES)));
-static COMPILES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(PLACES)));
+static SEARCHES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(PERMITS)));
+static RENDERS: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(PERMITS)));
+static COMPILES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| Arc::new(Semaphore::new(PERMITS)));
 
-/// Runs the search for a matching rule.
-pub(super) async fn find<T: Send + 'static>(
+/// Searches for a matching rule.
+pub(super) async fn search<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, JoinError> {
-    run(&MATCHES, work).await
+    run(&SEARCHES, work).await
 }
 
-/// Runs the rendering of a reply. If it is dropped while it waits, it does not start.
+/// Renders a reply. Dropping the future before the work starts cancels it.
 pub(super) async fn render<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, JoinError> {
     run(&RENDERS, work).await
 }
 
-/// Runs the compilation of rules or replies.
+/// Compiles rules or replies.
 pub async fn compile<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, JoinError> {
@@ -34,16 +34,16 @@ pub async fn compile<T: Send + 'static>(
 }
 
 async fn run<T: Send + 'static>(
-    places: &Arc<Semaphore>,
+    semaphore: &Arc<Semaphore>,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, JoinError> {
     // The semaphore is never closed. If the caller stops waiting, the permit is held until the work
     // is done.
-    let place = Arc::clone(places).acquire_owned().await.ok();
+    let permit = Arc::clone(semaphore).acquire_owned().await.ok();
     let work = move || {
-        let done = work();
-        drop(place);
-        done
+        let result = work();
+        drop(permit);
+        result
     };
     tokio::task::spawn_blocking(work).await
 }

@@ -1,9 +1,9 @@
-//! How often each of the rules of an account has answered, and the reply that is next.
+//! How often each rule has answered an account, and which of its replies is next.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::bounds::Load;
+use super::bounds::ListSize;
 use super::prompt_view::PromptView;
 use super::queue::ScriptedReply;
 use super::reply::CompiledReply;
@@ -17,8 +17,8 @@ pub(super) struct RuleProgress {
     pub(super) set: Arc<RuleSet>,
     /// Shared, so that a rule keeps its count when the list changes.
     pub(super) answered: Vec<Arc<AtomicU64>>,
-    /// The size of the account's own rules; nothing for those of the fixtures.
-    pub(super) load: Load,
+    /// The size of the account's own rules; zero for the rules of the fixtures.
+    pub(super) size: ListSize,
 }
 
 /// The reply that answers a request.
@@ -49,17 +49,17 @@ impl RuleProgress {
     /// Rules that have not answered yet.
     pub(super) fn new(set: Arc<RuleSet>) -> Self {
         let answered = set.rules().iter().map(|_| Arc::default()).collect();
-        Self { set, answered, load: Load::default() }
+        Self { set, answered, size: ListSize::default() }
     }
 
     /// Rules that have answered as often as `counts` say.
     pub(super) fn with_counts(
         set: Arc<RuleSet>,
         counts: impl Iterator<Item = u64>,
-        load: Load,
+        size: ListSize,
     ) -> Self {
         let answered = counts.map(|count| Arc::new(AtomicU64::new(count))).collect();
-        Self { set, answered, load }
+        Self { set, answered, size }
     }
 
     pub(super) fn counts(&self) -> Vec<u64> {

@@ -13,7 +13,7 @@ use crate::domain::conversation::text_of;
 use crate::domain::{Api, Part, Prompt};
 use crate::ids::DeploymentId;
 
-/// A prompt as rules see it. Costly derived values are computed once, on first use.
+/// A prompt with the values that rules derive from it, each computed once, on first use.
 pub(super) struct PromptView<'p> {
     pub(super) prompt: &'p Prompt,
     pub(super) text: Cow<'p, str>,
@@ -52,25 +52,24 @@ impl<'p> PromptView<'p> {
         self.lower_case.get_or_init(|| self.text.to_lowercase())
     }
 
-    /// Whether the values that a template with these `uses` reads are small enough to be rendered on
-    /// the thread that answers the request.
+    /// Whether a template with these `uses` reads at most `MAX_INLINE` bytes.
     pub(super) fn is_small(&self, uses: Uses) -> bool {
         let scene = &self.prompt.scene;
-        let mut left = SMALL.checked_sub(self.text.len());
+        let mut left = MAX_INLINE.checked_sub(self.text.len());
         if uses.history {
             let parts = self.prompt.history.iter().flat_map(|turn| &turn.parts);
             let mut texts = parts.filter_map(Part::as_text);
             left = texts
-                .try_fold(left, |left, text| Some(left?.checked_sub(text.len() + NODE)))
+                .try_fold(left, |left, text| Some(left?.checked_sub(text.len() + VALUE)))
                 .flatten();
         }
         if uses.parts {
-            left = left.and_then(|left| left.checked_sub(self.prompt.message.len() * NODE));
+            left = left.and_then(|left| left.checked_sub(self.prompt.message.len() * VALUE));
         }
         for (used, map) in [(uses.variables, &scene.variables), (uses.meta, &scene.meta)] {
             if used {
                 left =
-                    map.values().try_fold(left, |left, value| Some(weigh(value, left?))).flatten();
+                    map.values().try_fold(left, |left, value| Some(subtract_size(value, left?))).flatten();
             }
         }
         left.is_some()
@@ -103,20 +102,20 @@ impl<'p> PromptView<'p> {
     }
 }
 
-/// The most bytes that are matched or rendered on the thread that answers the request.
-pub(super) const SMALL: usize = 64 << 10;
+/// The bytes that may be matched or rendered on the thread that answers the request.
+pub(super) const MAX_INLINE: usize = 64 << 10;
 
 /// The bytes that each value counts for in addition to its text.
-const NODE: usize = 64;
+const VALUE: usize = 64;
 
 /// Subtracts the size of `value` from `left` bytes; `None` if it is larger.
-fn weigh(value: &Value, left: usize) -> Option<usize> {
-    let left = left.checked_sub(NODE)?;
+fn subtract_size(value: &Value, left: usize) -> Option<usize> {
+    let left = left.checked_sub(VALUE)?;
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => Some(left),
         Value::String(text) => left.checked_sub(text.len()),
-        Value::Array(items) => items.iter().try_fold(left, |left, item| weigh(item, left)),
-        Value::Object(fields) => fields.values().try_fold(left, |left, field| weigh(field, left)),
+        Value::Array(items) => items.iter().try_fold(left, |left, item| subtract_size(item, left)),
+        Value::Object(fields) => fields.values().try_fold(left, |left, field| subtract_size(field, left)),
     }
 }
 

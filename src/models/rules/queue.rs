@@ -1,23 +1,22 @@
-//! Replies that are enqueued at run time, each for one request.
+//! The queue of scripted replies: each is enqueued at run time and answers one request.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::bounds::Load;
+use super::bounds::ListSize;
 use super::error::RuleError;
 use super::reply::CompiledReply;
 use crate::domain::Api;
 use crate::domain::reply_rule::Reply;
 
-/// The name under which replies of the queue answer, in place of a rule's.
+/// The rule name of replies from the queue.
 pub(super) const QUEUE: &str = "queue";
 
-/// The queue of an account.
 #[derive(Debug, Default)]
 pub(super) struct ReplyQueue {
     /// In the order of their numbers.
     replies: VecDeque<ScriptedReply>,
-    load: Load,
+    size: ListSize,
     /// The number of the reply that was enqueued last.
     last_number: u64,
     /// `last_number` when the queue was cleared last.
@@ -32,7 +31,7 @@ pub(super) struct ScriptedReply {
     api: Option<Api>,
     source: Arc<Reply>,
     pub(super) reply: Arc<CompiledReply>,
-    load: Load,
+    size: ListSize,
 }
 
 /// A reply in the queue, as it was sent.
@@ -52,12 +51,12 @@ impl ScriptedReply {
             api,
             source: Arc::new(reply.clone()),
             reply: Arc::new(compiled),
-            load: Load::of(reply),
+            size: ListSize::of(reply),
         })
     }
 
-    pub(super) fn load(&self) -> Load {
-        self.load
+    pub(super) fn size(&self) -> ListSize {
+        self.size
     }
 
     pub(super) fn as_sent(&self) -> QueuedReply {
@@ -66,7 +65,6 @@ impl ScriptedReply {
 }
 
 impl ReplyQueue {
-    /// A queue of these replies.
     pub(super) fn of(replies: impl IntoIterator<Item = ScriptedReply>) -> Self {
         let mut queue = Self::default();
         for reply in replies {
@@ -75,8 +73,8 @@ impl ReplyQueue {
         queue
     }
 
-    pub(super) fn load(&self) -> Load {
-        self.load
+    pub(super) fn size(&self) -> ListSize {
+        self.size
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &ScriptedReply> {
@@ -85,7 +83,7 @@ impl ReplyQueue {
 
     pub(super) fn push(&mut self, reply: ScriptedReply) {
         self.last_number += 1;
-        self.load = self.load.plus(reply.load);
+        self.size = self.size.plus(reply.size);
         self.replies.push_back(ScriptedReply { number: self.last_number, ..reply });
     }
 
@@ -94,7 +92,7 @@ impl ReplyQueue {
         let is_for_api = |reply: &ScriptedReply| reply.api.is_none_or(|wanted| wanted == api);
         let index = self.replies.iter().position(is_for_api)?;
         let reply = self.replies.remove(index)?;
-        self.load = self.load.minus(reply.load);
+        self.size = self.size.minus(reply.size);
         Some(reply)
     }
 
@@ -102,14 +100,14 @@ impl ReplyQueue {
     pub(super) fn put_back(&mut self, reply: ScriptedReply) {
         if reply.number > self.cleared_at {
             let index = self.replies.partition_point(|other| other.number < reply.number);
-            self.load = self.load.plus(reply.load);
+            self.size = self.size.plus(reply.size);
             self.replies.insert(index, reply);
         }
     }
 
     pub(super) fn clear(&mut self) {
         self.replies.clear();
-        self.load = Load::default();
+        self.size = ListSize::default();
         self.cleared_at = self.last_number;
     }
 }

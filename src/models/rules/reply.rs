@@ -1,4 +1,4 @@
-//! Compiled replies: their templates are compiled once and rendered within one budget a reply.
+//! Compiled replies: their templates are compiled once; those of one reply share one budget.
 
 use o200k::{Counted, SHORT_TEXT_BYTES};
 use serde_json::Value;
@@ -14,7 +14,7 @@ use crate::domain::reply_rule::{Pace, Reply};
 pub(super) struct CompiledReply {
     body: Template,
     thoughts: Option<Template>,
-    /// Whether the time of rendering grows no faster than the size of the values.
+    /// Whether rendering time is linear in the size of the values.
     cheap: bool,
     uses: Uses,
     pub(super) name: Option<String>,
@@ -27,22 +27,19 @@ pub(super) struct CompiledReply {
 #[derive(Debug)]
 pub(super) struct Rendered {
     pub(super) text: String,
-    /// `None` if the rule has none or the request did not want them.
+    /// `None` if the rule has none or the request does not ask for them.
     pub(super) thoughts: Option<String>,
 }
 
-/// The text of a reply before the prompt is known.
+/// A text of a reply, to be rendered for a prompt.
 #[derive(Debug)]
 enum Template {
     /// Text without a template.
     Plain(Counted),
-    /// Text to be rendered.
     Rendered(Compiled),
     /// A JSON string whose content is a template.
     JsonString(Box<Template>),
-    /// A JSON array.
     JsonArray(Vec<Template>),
-    /// A JSON object.
     JsonObject(Vec<(String, Template)>),
 }
 
@@ -136,12 +133,12 @@ impl CompiledReply {
         }
     }
 
-    /// Whether it may be rendered on the thread that answers the request.
+    /// Whether it can be rendered on the thread that answers the request.
     pub(super) fn is_quick(&self, view: &PromptView<'_>) -> bool {
         self.cheap && view.is_small(self.uses)
     }
 
-    /// The number of tokens of a short text without templates; otherwise they are counted later.
+    /// The number of tokens of a short text without templates; others are counted after rendering.
     pub(super) fn tokens(&self) -> Option<u64> {
         match &self.body {
             Template::Plain(text) if text.len() <= SHORT_TEXT_BYTES => Some(text.tokens()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::error::RuleError;
+use super::error::{RuleError, compile_each};
 use super::pattern::BoundedRegex;
 use super::prompt_view::PromptView;
 use super::reply::CompiledReply;
@@ -14,7 +14,7 @@ use crate::domain::reply_rule::{ReplyConditions, ReplyRule};
 /// A rule with its pattern and its replies compiled.
 #[derive(Debug)]
 pub(super) struct CompiledRule {
-    /// The name in the log and in answers: the id, or one that was given to it.
+    /// The name in the log and in responses: the id, or a generated name.
     pub(super) name: Arc<str>,
     pub(super) replies: Vec<Arc<CompiledReply>>,
     /// The rule as it was written.
@@ -25,7 +25,8 @@ pub(super) struct CompiledRule {
 }
 
 impl CompiledRule {
-    /// Compiles `rule`. Its pattern takes its size from `left`, the bytes that patterns may still take.
+    /// Compiles `rule`. Subtracts the size of its pattern from `left`, the bytes that patterns may
+    /// still take.
     pub(super) fn compile(rule: &ReplyRule, left: &mut usize) -> Result<Self, Vec<RuleError>> {
         let mut errors = Vec::new();
         let regex = rule.when.regex.as_ref().and_then(|source| {
@@ -39,15 +40,11 @@ impl CompiledRule {
         if rule.times == Some(0) {
             errors.push(RuleError::new(&["times"], "a rule answers 1 time or more"));
         }
-        let mut replies = Vec::new();
-        for (index, reply) in rule.reply.iter().enumerate() {
-            match CompiledReply::compile(reply) {
-                Ok(reply) => replies.push(Arc::new(reply)),
-                Err(found) => errors.extend(
-                    found.into_iter().map(|error| error.below_index(index).below("reply")),
-                ),
-            }
-        }
+        let replies = compile_each(&rule.reply, |reply| CompiledReply::compile(reply).map(Arc::new))
+            .unwrap_or_else(|found| {
+                errors.extend(RuleError::all_below(RuleError::of_list(found), "reply"));
+                Vec::new()
+            });
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -86,22 +83,20 @@ impl CompiledRule {
         let scene = &view.prompt.scene;
         api.is_none_or(|api| api == scene.api)
             && turn.is_none_or(|turn| turn == scene.turn)
-            && deployment.as_deref().is_none_or(|id| {
-                scene.deployment.as_ref().is_some_and(|deployment| deployment.as_str() == id)
-            })
+            && deployment.as_deref().is_none_or(|id| view.deployment() == Some(id))
             && model.as_deref().is_none_or(|model| *model == *scene.model)
             && equals.as_deref().is_none_or(|text| text == view.text)
             && parts
                 .iter()
                 .all(|kind| view.prompt.message.iter().any(|part| part.kind() == kind.name()))
-            && variables.iter().all(|(name, value)| holds(&scene.variables, name, value))
-            && meta.iter().all(|(name, value)| holds(&scene.meta, name, value))
+            && variables.iter().all(|(name, value)| has_value(&scene.variables, name, value))
+            && meta.iter().all(|(name, value)| has_value(&scene.meta, name, value))
             && self.contains.as_deref().is_none_or(|text| view.lower_case().contains(text))
             && self.regex.as_ref().is_none_or(|regex| regex.is_match(&view.text))
     }
 }
 
 /// Whether `object` has `name` with this value. Values are equal if their texts are equal.
-pub(super) fn holds(object: &serde_json::Map<String, Value>, name: &str, value: &Value) -> bool {
+pub(super) fn has_value(object: &serde_json::Map<String, Value>, name: &str, value: &Value) -> bool {
     object.get(name).is_some_and(|found| found == value || as_text(found) == as_text(value))
 }

@@ -1,10 +1,10 @@
-//! Rules in order, with indices. Exact conditions on deployment, model and text are looked up, so that
-//! only rules that agree in these are tried: a thousand such rules cost what ten do.
+//! Rules in order, with indices. Exact conditions on deployment, model and text are looked up; the
+//! other conditions are checked only for the rules found. A thousand such rules cost what ten do.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::error::RuleError;
+use super::error::{RuleError, compile_each};
 use super::pattern;
 use super::prompt_view::{PromptView, hash_of};
 use super::rule::CompiledRule;
@@ -33,18 +33,14 @@ struct LookupKeys {
 }
 
 impl RuleSet {
-    /// Compiles `rules`. Each error comes with the position of its rule.
+    /// Compiles `rules`. Each error comes with the index of its rule.
     pub fn compile(rules: &[ReplyRule]) -> Result<Self, Vec<(usize, RuleError)>> {
-        let mut compiled = Vec::with_capacity(rules.len());
-        let mut errors = Vec::new();
-        let mut left = pattern::TOGETHER;
-        for (index, rule) in rules.iter().enumerate() {
-            match CompiledRule::compile(rule, &mut left) {
-                Ok(rule) => compiled.push(Arc::new(rule.or_named(&format!("rule {}", index + 1)))),
-                Err(found) => errors.extend(found.into_iter().map(|error| (index, error))),
-            }
-        }
-        if errors.is_empty() { Ok(Self::of(compiled)) } else { Err(errors) }
+        let mut left = pattern::MAX_TOTAL_SIZE;
+        let compiled = compile_each(rules.iter().zip(1..), |(rule, number)| {
+            let rule = CompiledRule::compile(rule, &mut left)?;
+            Ok(Arc::new(rule.or_named(&format!("rule {number}"))))
+        });
+        compiled.map(Self::of)
     }
 
     /// These rules in this order.

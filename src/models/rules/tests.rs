@@ -1,4 +1,4 @@
-//! Finding rules fast finds what a plain scan finds, however many there are.
+//! Rule sets find the same rules as a linear scan. Releasing replies, near misses.
 
 use std::sync::Arc;
 
@@ -80,7 +80,7 @@ fn prompt_of(deployment: Option<&str>, model: &str, text: &str) -> Prompt {
     }
 }
 
-/// Whether a rule's conditions hold, said as plainly as can be.
+/// Whether a rule's conditions hold: a simple implementation to compare with.
 fn holds(when: &ReplyConditions, prompt: &Prompt) -> bool {
     let (scene, text) = (&prompt.scene, text_of(&prompt.message));
     let regex = |pattern: &str| match pattern {
@@ -89,9 +89,9 @@ fn holds(when: &ReplyConditions, prompt: &Prompt) -> bool {
         _ => true,
     };
     when.api.is_none_or(|api| api == scene.api)
-        && when.deployment.is_none_or_eq(scene.deployment.as_ref().map(DeploymentId::as_str))
-        && when.model.is_none_or_eq(Some(&scene.model))
-        && when.equals.is_none_or_eq(Some(&text))
+        && is_none_or_eq(when.deployment.as_deref(), scene.deployment.as_ref().map(DeploymentId::as_str))
+        && is_none_or_eq(when.model.as_deref(), Some(&scene.model))
+        && is_none_or_eq(when.equals.as_deref(), Some(&text))
         && when.turn.is_none_or(|turn| turn == scene.turn)
         && when.contains.as_ref().is_none_or(|wanted| text.contains(wanted.as_str()))
         && when.regex.as_deref().is_none_or(regex)
@@ -99,18 +99,12 @@ fn holds(when: &ReplyConditions, prompt: &Prompt) -> bool {
         && when.parts.iter().all(|kind| *kind == PartKind::Text)
 }
 
-trait Asked {
-    fn is_none_or_eq(&self, found: Option<&str>) -> bool;
-}
-
-impl Asked for Option<String> {
-    fn is_none_or_eq(&self, found: Option<&str>) -> bool {
-        self.is_none() || self.as_deref() == found
-    }
+fn is_none_or_eq(wanted: Option<&str>, found: Option<&str>) -> bool {
+    wanted.is_none() || wanted == found
 }
 
 proptest! {
-    /// A plain scan with a count for each rule, beside the rules_of_account.
+    /// Compares with a linear scan that counts the answers of each rule.
     #[test]
     fn the_first_rule_that_matches_and_is_not_used_up_answers(
         rules in rules(),
@@ -119,71 +113,70 @@ proptest! {
         let rules_of_account = AccountRules::new(Arc::new(RuleSet::compile(&rules).unwrap()));
         let mut answered = vec![0; rules.len()];
         for prompt in prompts {
-            let plain = rules.iter().zip(&answered).position(|(rule, answered)| {
+            let expected = rules.iter().zip(&answered).position(|(rule, answered)| {
                 rule.times.is_none_or(|times| *answered < times) && holds(&rule.when, &prompt)
             });
-            if let Some(place) = plain {
+            if let Some(place) = expected {
                 answered[place] += 1;
             }
-            let due = rules_of_account.take_from_fixtures(&PromptView::new(&prompt));
-            let name = due.map(|due| due.rule.to_string());
-            prop_assert_eq!(name, plain.map(|place| format!("rule {}", place + 1)));
+            let selected = rules_of_account.take_from_fixtures(&PromptView::new(&prompt));
+            let name = selected.map(|selected| selected.rule.to_string());
+            prop_assert_eq!(name, expected.map(|place| format!("rule {}", place + 1)));
         }
     }
 
-    /// What is told of a rule that missed agrees with why it did.
     #[test]
-    fn a_rule_that_misses_nothing_matches_and_no_other(rules in rules(), prompts in prompts()) {
+    fn a_rule_matches_if_and_only_if_all_its_conditions_hold(rules in rules(), prompts in prompts()) {
         let set = RuleSet::compile(&rules).unwrap();
         for prompt in prompts {
-            let shown = PromptView::new(&prompt);
+            let view = PromptView::new(&prompt);
             for rule in set.rules() {
-                prop_assert_eq!(rule.misses_nothing(&shown), rule.matches(&shown));
+                prop_assert_eq!(rule.all_conditions_hold(&view), rule.matches(&view));
             }
         }
     }
 }
 
 #[test]
-fn a_reply_of_the_queue_that_is_given_back_is_in_its_place_again() {
+fn a_released_reply_of_the_queue_returns_to_its_place() {
     let rules_of_account = AccountRules::new(Arc::default());
     let replies = ["one", "two", "three"].map(reply);
     rules_of_account.enqueue(&replies, None).unwrap();
     let prompt = prompt_of(None, "m", "x");
-    let shown = PromptView::new(&prompt);
-    let serve = || rules_of_account.take_scripted(&shown).unwrap().lease;
-    let (one, two) = (serve(), serve());
+    let view = PromptView::new(&prompt);
+    let take = || rules_of_account.take_scripted(&view).unwrap().lease;
+    let (one, two) = (take(), take());
     rules_of_account.release(two);
     rules_of_account.release(one);
     let queue: Vec<Reply> = rules_of_account.queue().into_iter().map(|queued| queued.reply).collect();
     assert_eq!(queue, replies);
-    // What was served before the queue was emptied is gone with it.
-    let one = serve();
+    // A reply that was taken before the queue was cleared does not return.
+    let one = take();
     rules_of_account.clear_queue();
     rules_of_account.release(one);
     assert_eq!(rules_of_account.queue(), []);
 }
 
 #[test]
-fn a_turn_that_is_given_back_is_taken_again_unless_another_was_since() {
+fn a_released_reply_of_a_sequence_is_next_again_unless_another_was_taken() {
     let replies = ["one", "two", "three"].map(reply).to_vec();
     let rule = ReplyRule { reply: replies, times: Some(3), ..ReplyRule::default() };
     let rules_of_account = AccountRules::new(Arc::default());
     rules_of_account.add(&rule, &edit::Position::End).unwrap();
     let prompt = prompt_of(None, "m", "x");
-    let shown = PromptView::new(&prompt);
-    let serve = || rules_of_account.take_scripted(&shown).map(|due| due.lease).unwrap();
+    let view = PromptView::new(&prompt);
+    let take = || rules_of_account.take_scripted(&view).map(|selected| selected.lease).unwrap();
     let answered = || rules_of_account.own_rules()[0].answered;
-    rules_of_account.release(serve());
+    rules_of_account.release(take());
     assert_eq!(answered(), 0);
-    let (one, two) = (serve(), serve());
+    let (one, two) = (take(), take());
     rules_of_account.release(one);
     assert_eq!(answered(), 2);
     rules_of_account.release(two);
     assert_eq!(answered(), 1);
-    serve();
-    serve();
-    assert!(rules_of_account.take_scripted(&shown).is_none());
+    take();
+    take();
+    assert!(rules_of_account.take_scripted(&view).is_none());
 }
 
 fn reply(text: &str) -> Reply {
@@ -191,7 +184,7 @@ fn reply(text: &str) -> Reply {
 }
 
 #[test]
-fn a_rule_that_just_missed_is_looked_for_where_rules_were_asked() {
+fn near_misses_are_found_among_the_rules_that_were_tried() {
     let fixture = ReplyRule {
         when: ReplyConditions {
             turn: Some(1),
@@ -224,13 +217,13 @@ fn a_rule_that_just_missed_is_looked_for_where_rules_were_asked() {
     assert_eq!(missed(true, Some("queue")), [""; 0]);
 }
 
-/// `count` rules that each ask for one thing, by turns for a deployment, a model and a text.
-fn keyed(count: usize) -> RuleSet {
-    let rules: Vec<ReplyRule> = (0..count).map(keyed_rule).collect();
+/// `count` rules with one exact condition each: on the deployment, the model or the text.
+fn exact_rules(count: usize) -> RuleSet {
+    let rules: Vec<ReplyRule> = (0..count).map(exact_rule).collect();
     RuleSet::compile(&rules).unwrap()
 }
 
-fn keyed_rule(nth: usize) -> ReplyRule {
+fn exact_rule(nth: usize) -> ReplyRule {
     let name = Some(format!("name {nth}"));
     let regex = Some("^[a-z ]+[0-9]+$".to_owned());
     let when = match nth % 3 {
@@ -242,8 +235,8 @@ fn keyed_rule(nth: usize) -> ReplyRule {
 }
 
 #[test]
-fn among_a_thousand_keyed_rules_only_those_that_agree_are_tried() {
-    let set = keyed(999);
+fn of_a_thousand_rules_with_exact_conditions_only_one_is_a_candidate() {
+    let set = exact_rules(999);
     for nth in 0..999 {
         let name = format!("name {nth}");
         let prompt = match nth % 3 {
@@ -251,18 +244,18 @@ fn among_a_thousand_keyed_rules_only_those_that_agree_are_tried() {
             1 => prompt_of(Some("d"), &name, "name x 1"),
             _ => prompt_of(Some("d"), "m", &name),
         };
-        let shown = PromptView::new(&prompt);
-        assert_eq!(set.candidates(&shown).collect::<Vec<_>>(), [nth]);
-        assert_eq!(set.matching(&shown).next().map(|(place, _)| place), Some(nth));
+        let view = PromptView::new(&prompt);
+        assert_eq!(set.candidates(&view).collect::<Vec<_>>(), [nth]);
+        assert_eq!(set.matching(&view).next().map(|(place, _)| place), Some(nth));
     }
 }
 
-/// `cargo test --release --lib -- --ignored --nocapture ten_rules`
+/// `cargo test --release --lib -- --ignored --nocapture time_of_a_match`
 #[test]
 #[ignore = "a measurement: prints nanoseconds a match with 10 and with 1000 rules"]
-fn ten_rules_and_a_thousand() {
+fn time_of_a_match_with_ten_rules_and_with_a_thousand() {
     for count in [10, 1000, 10, 1000] {
-        let rules_of_account = AccountRules::new(Arc::new(keyed(count)));
+        let rules_of_account = AccountRules::new(Arc::new(exact_rules(count)));
         let prompts: Vec<Prompt> = (0..9)
             .map(|nth| {
                 let name = format!("name {}", nth * count / 10);
@@ -272,8 +265,8 @@ fn ten_rules_and_a_thousand() {
         let rounds = 20_000;
         let watch = Stopwatch::start();
         for prompt in prompts.iter().cycle().take(rounds) {
-            let due = rules_of_account.take_from_fixtures(&PromptView::new(prompt));
-            std::hint::black_box(due.map(|due| due.rule));
+            let selected = rules_of_account.take_from_fixtures(&PromptView::new(prompt));
+            std::hint::black_box(selected.map(|selected| selected.rule));
         }
         println!("{count} rules: {} ns", watch.elapsed().as_nanos() / 20_000);
     }
