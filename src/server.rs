@@ -14,7 +14,7 @@ use crate::app::accounts;
 use crate::app::fixture_watch::FixtureWatch;
 use crate::app::generation::GenerationOptions;
 use crate::app::{
-    AccountRegistry, AgentsAndImages, Authenticator, ConversationQueries, Generation, Health,
+    AccountRegistry, Agents, Authenticator, ConversationQueries, Generation, Health, Images,
     ModelCatalog, Snapshots,
 };
 use crate::config::Config;
@@ -104,7 +104,8 @@ impl Server {
             authenticator: Authenticator::new(Arc::clone(&registry), fixtures.clone()),
             generation: turns.clone(),
             conversations: ConversationQueries::new(Arc::clone(&storage)),
-            agents_and_images: AgentsAndImages::new(Arc::clone(&storage), fixtures.clone()),
+            agents: Agents::new(Arc::clone(&storage), fixtures.clone()),
+            images: Images::new(Arc::clone(&storage), fixtures.clone()),
             model_catalog: ModelCatalog::new(fixtures.clone()),
             registry: Arc::clone(&registry),
             snapshots: Snapshots::new(Arc::clone(&storage), Arc::clone(&registry)),

@@ -32,7 +32,7 @@ pub(crate) use self::response::account_end::Ended;
 use self::routes::Routes;
 pub use self::secrets::Secrets;
 use crate::app::{
-    AccountRegistry, AgentsAndImages, Authenticator, ConversationQueries, Generation, Health,
+    AccountRegistry, Agents, Authenticator, ConversationQueries, Generation, Health, Images,
     ModelCatalog, Snapshots,
 };
 use crate::domain::Api;
@@ -46,8 +46,10 @@ pub struct Services {
     pub generation: Generation,
     /// Reads conversations.
     pub conversations: ConversationQueries,
-    /// Agents and images.
-    pub agents_and_images: AgentsAndImages,
+    /// Agents.
+    pub agents: Agents,
+    /// Images and pictures.
+    pub images: Images,
     /// The models of the Characters API.
     pub model_catalog: ModelCatalog,
     /// Whether unknown fields are refused.
@@ -97,7 +99,8 @@ impl_from_ref! {
     authenticator: Authenticator,
     generation: Generation,
     conversations: ConversationQueries,
-    agents_and_images: AgentsAndImages,
+    agents: Agents,
+    images: Images,
     model_catalog: ModelCatalog,
     strictness: extract::Strictness,
     large_bodies: LargeBodies,

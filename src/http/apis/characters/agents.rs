@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::auth::CharactersAccount;
 use super::error::CharactersError;
-use crate::app::AgentsAndImages;
-use crate::app::studio::NewAgent;
+use crate::app::Agents;
+use crate::app::agents::NewAgent;
 use crate::domain::catalog::Agent;
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::http::base_url::BaseUrl;
@@ -91,21 +91,21 @@ impl AgentItem {
 /// `GET /api/v1/agents`.
 pub(super) async fn list_agents(
     CharactersAccount(session): CharactersAccount,
-    State(service): State<AgentsAndImages>,
+    State(agents): State<Agents>,
     base: BaseUrl,
 ) -> Result<Response, CharactersError> {
-    let agents = service.agents(&session).await?;
+    let agents = agents.list(&session).await?;
     Ok(listed(agents, move |agent| AgentItem::new(agent, &base), |items| items))
 }
 
 /// `POST /api/v1/agents`.
 pub(super) async fn create_agent(
     CharactersAccount(session): CharactersAccount,
-    State(service): State<AgentsAndImages>,
+    State(agents): State<Agents>,
     base: BaseUrl,
     Body(body): Body<AgentBody>,
 ) -> Result<(StatusCode, Json<AgentItem>), CharactersError> {
-    let agent = service.make_agent(&session, body.checked()?).await?;
+    let agent = agents.create(&session, body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(AgentItem::new(agent, &base))))
 }
 
@@ -113,8 +113,8 @@ pub(super) async fn create_agent(
 pub(super) async fn get_agent(
     CharactersAccount(session): CharactersAccount,
     InPath(id): InPath<AgentId>,
-    State(service): State<AgentsAndImages>,
+    State(agents): State<Agents>,
     base: BaseUrl,
 ) -> Result<Json<AgentItem>, CharactersError> {
-    Ok(Json(AgentItem::new(service.agent(&session, id).await?, &base)))
+    Ok(Json(AgentItem::new(agents.get(&session, id).await?, &base)))
 }

@@ -5,11 +5,12 @@ use axum::response::{IntoResponse, Response};
 use thiserror::Error;
 
 use crate::app::accounts::SessionWriteError;
+use crate::app::agents::AgentError;
 use crate::app::auth::KeyError;
 use crate::app::conversations::ConversationError;
 use crate::app::faults::InjectedError;
 use crate::app::generation::{CompletionError, ModelError, ReplyError};
-use crate::app::studio::AgentsAndImagesError;
+use crate::app::images::ImageError;
 use crate::domain::catalog::ModelLookupError;
 use crate::domain::error::{FieldError, InternalError};
 use crate::http::response::error::{self, ErrorStatus, HttpError, carrying};
@@ -27,7 +28,9 @@ pub(crate) enum CharactersError {
     #[error(transparent)]
     Completion(#[from] CompletionError),
     #[error(transparent)]
-    AgentsAndImages(#[from] AgentsAndImagesError),
+    Agent(#[from] AgentError),
+    #[error(transparent)]
+    Image(#[from] ImageError),
     #[error(transparent)]
     Injected(#[from] InjectedError),
     #[error(transparent)]
@@ -47,7 +50,8 @@ impl CharactersError {
             Self::Key(KeyError::Missing | KeyError::Unknown) => StatusCode::UNAUTHORIZED.into(),
             Self::Conversation(error) => conversation_status(error),
             Self::Completion(error) => completion_status(error),
-            Self::AgentsAndImages(error) => agents_and_images_status(error),
+            Self::Agent(error) => agent_status(error),
+            Self::Image(error) => image_status(error),
             Self::Injected(error) => injected_status(error),
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR.into(),
         }
@@ -76,16 +80,27 @@ fn completion_status(error: &CompletionError) -> ErrorStatus {
     }
 }
 
-fn agents_and_images_status(error: &AgentsAndImagesError) -> ErrorStatus {
+fn agent_status(error: &AgentError) -> ErrorStatus {
     match error {
-        AgentsAndImagesError::ModelLookup(error) => model_lookup_status(error),
-        AgentsAndImagesError::UnknownAgent(_)
-        | AgentsAndImagesError::UnknownConversation(_)
-        | AgentsAndImagesError::UnknownImage(_) => StatusCode::NOT_FOUND.into(),
-        AgentsAndImagesError::InsufficientBalance { .. } => StatusCode::PAYMENT_REQUIRED.into(),
-        AgentsAndImagesError::Injected(error) => injected_status(error),
-        AgentsAndImagesError::Write(error) => write_status(error),
-        AgentsAndImagesError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR.into(),
+        AgentError::ModelLookup(error) => model_lookup_status(error),
+        AgentError::UnknownAgent(_) => StatusCode::NOT_FOUND.into(),
+        AgentError::InsufficientBalance { .. } => StatusCode::PAYMENT_REQUIRED.into(),
+        AgentError::Injected(error) => injected_status(error),
+        AgentError::Write(error) => write_status(error),
+        AgentError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR.into(),
+    }
+}
+
+fn image_status(error: &ImageError) -> ErrorStatus {
+    match error {
+        ImageError::ModelLookup(error) => model_lookup_status(error),
+        ImageError::UnknownConversation(_) | ImageError::UnknownPicture(_) => {
+            StatusCode::NOT_FOUND.into()
+        }
+        ImageError::InsufficientBalance { .. } => StatusCode::PAYMENT_REQUIRED.into(),
+        ImageError::Injected(error) => injected_status(error),
+        ImageError::Write(error) => write_status(error),
+        ImageError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR.into(),
     }
 }
 

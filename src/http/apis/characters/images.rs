@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::auth::CharactersAccount;
 use super::error::CharactersError;
-use crate::app::AgentsAndImages;
-use crate::app::conversations::PageRequest;
-use crate::app::studio::NewImage;
+use crate::app::Images;
+use crate::app::conversations::{Page, PageRequest};
+use crate::app::images::NewImage;
 use crate::clock::rfc3339;
 use crate::domain::catalog::Image;
 use crate::domain::error::{FieldError, FieldErrorKind};
@@ -107,25 +107,25 @@ impl Pagination {
 /// `GET /api/v1/images`: newest first.
 pub(super) async fn list_images(
     CharactersAccount(session): CharactersAccount,
-    State(service): State<AgentsAndImages>,
+    State(images): State<Images>,
     base: BaseUrl,
     query: ListQuery,
 ) -> Result<Response, CharactersError> {
     let (page, _) = query.page(PAGE_SIZE)?;
-    let found = service.images(&session, page).await?;
-    let pagination = Pagination::new(page, found.total);
+    let Page { items, total } = images.list(&session, page).await?;
+    let pagination = Pagination::new(page, total);
     let item = move |image| ImageItem::new(image, &base);
-    Ok(listed(found.items, item, |data| ImagesAnswer { data, pagination }))
+    Ok(listed(items, item, |data| ImagesAnswer { data, pagination }))
 }
 
 /// `POST /api/v1/images`.
 pub(super) async fn create_image(
     CharactersAccount(session): CharactersAccount,
-    State(service): State<AgentsAndImages>,
+    State(images): State<Images>,
     base: BaseUrl,
     Body(body): Body<ImageBody>,
 ) -> Result<(StatusCode, Json<ImageItem>), CharactersError> {
-    let image = service.make_image(&session, body.checked()?).await?;
+    let image = images.create(&session, body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(ImageItem::new(image, &base))))
 }
 
@@ -145,8 +145,8 @@ impl IntoResponse for Png {
 /// `GET /images/{id}.png`: the file of an image or of an agent's avatar. Needs no key.
 pub(super) async fn get_picture(
     InPath(file): InPath<String>,
-    State(service): State<AgentsAndImages>,
+    State(images): State<Images>,
 ) -> Result<Png, CharactersError> {
     let id = file.strip_suffix(".png").ok_or(HttpError::UnknownPath)?;
-    Ok(Png(service.picture(id.to_owned()).await?))
+    Ok(Png(images.picture(id.to_owned()).await?))
 }
