@@ -174,6 +174,6 @@ impl Fixtures {
         let images = self.images.iter().rev();
         let images = images.map(|image| (ids.next(IdKind::Image), image.clone())).collect();
         let kinds = [IdKind::Conversation, IdKind::Activity, IdKind::Agent, IdKind::Image];
-        AccountData { balance, made: ids.made_each(&kinds), conversations, agents, images }
+        AccountData { balance, made: ids.counts(&kinds), conversations, agents, images }
     }
 }

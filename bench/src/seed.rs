@@ -177,7 +177,7 @@ impl OpenDatabase {
     /// The scope of a write with these ids.
     pub(crate) fn scope(&self, ids: &IdAllocation<'_>) -> WriteScope {
         let epoch_ended = self.world.epoch().ended().clone();
-        WriteScope { owner: self.world.row, epoch_ended, made: ids.made() }
+        WriteScope { owner: self.world.row, epoch_ended, made: ids.highest() }
     }
 }
 

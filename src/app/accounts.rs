@@ -92,7 +92,7 @@ impl AccountSession {
         // Faults attached to models have no conditions on the request.
         let context = FaultContext { api: Api::Characters, route: "", path: "", method: "POST" };
         let AccountEpoch { faults, ids, .. } = &*self.epoch;
-        let fault = faults.met(&context, attached, &self.account.clock, ids.draw());
+        let fault = faults.met(&context, attached, &self.account.clock, ids.random());
         let Some(fault) = fault else { return Ok(()) };
         faults::begin(fault, &self.account.clock, self.epoch.ended(), &self.trace).await
     }
@@ -115,7 +115,7 @@ impl AccountSession {
     /// The scope of a write with these ids, which is refused once the session's epoch has ended.
     pub(in crate::app) fn write_scope(&self, ids: &IdAllocation<'_>) -> WriteScope {
         let epoch_ended = self.epoch.ended().clone();
-        WriteScope { owner: self.account.row, epoch_ended, made: ids.made() }
+        WriteScope { owner: self.account.row, epoch_ended, made: ids.highest() }
     }
 }
 

@@ -215,7 +215,7 @@ impl AccountState {
         if let Some(mode) = saved.clock {
             clock.set_mode(mode);
         }
-        let ids = record::id_generator(saved, settings.seed).having_made(made);
+        let ids = record::id_generator(saved, settings.seed).with_counts(made);
         let rules = AccountRules::new(Arc::clone(&fixtures.rules));
         Some(Arc::new(Self {
             id: saved.id.clone(),

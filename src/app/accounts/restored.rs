@@ -64,7 +64,7 @@ impl RestoredMemory {
         fixtures: &Fixtures,
         before: &AccountEpoch,
     ) -> NextEpoch {
-        let ids = before.ids.having_made(made);
+        let ids = before.ids.with_counts(made);
         let rules = AccountRules::restored(&fixtures.rules, &self.book, &before.rules);
         let faults = AccountFaults::restored(self.faults, self.carried, &before.faults);
         NextEpoch {

@@ -51,7 +51,7 @@ impl Captured {
             plan: epoch.plan(),
             now: account.clock.now(),
             mode: account.clock.mode(),
-            requests: epoch.ids.made(IdKind::Request),
+            requests: epoch.ids.count(IdKind::Request),
             book: epoch.rules.capture(),
             faults: epoch.faults.capture(),
             windows: epoch.windows(),

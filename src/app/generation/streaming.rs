@@ -53,7 +53,7 @@ pub(super) fn paced(source: TextSource, pace: Pace, session: &AccountSession) ->
         TextSource::Whole(text) => Some(Arc::clone(text)),
         TextSource::Pieces(_) => None,
     };
-    let (clock, draw) = (Arc::clone(&session.clock), session.epoch().ids.draw());
+    let (clock, draw) = (Arc::clone(&session.clock), session.epoch().ids.random());
     let trace = Arc::clone(session.trace());
     // Before the first word is sent: a client that has it may advance the clock.
     trace.start_pacing(&clock);

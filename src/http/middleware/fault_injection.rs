@@ -43,7 +43,7 @@ where
         let attached = deployment.map_or(AttachedFaults { by: "", rules: &[] }, |deployment| {
             AttachedFaults { by: deployment.id.as_str(), rules: &deployment.faults }
         });
-        epoch.faults.met(&request, attached, &session.clock, epoch.ids.draw())
+        epoch.faults.met(&request, attached, &session.clock, epoch.ids.random())
     };
     let Some(fault) = fault else { return Ok(()) };
     Ok(faults::begin(fault, &session.clock, session.epoch().ended(), &context.trace).await?)
