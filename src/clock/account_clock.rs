@@ -11,7 +11,7 @@ use super::mode::ClockMode;
 /// A clock that runs or is frozen, and can be set and advanced.
 #[derive(Debug)]
 pub struct Clock {
-    state: Mutex<ClockState>,
+    state: Mutex<ClockSetting>,
     /// The mode that [`Clock::restart`] restores.
     first: ClockMode,
     /// The sum of all advances; a wait compares it with the value at its start.
@@ -19,7 +19,7 @@ pub struct Clock {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct ClockState {
+struct ClockSetting {
     mode: ClockMode,
     /// How often the clock was set to an earlier time.
     set_back: u64,
@@ -46,7 +46,7 @@ impl Clock {
     }
 
     pub fn in_mode(mode: ClockMode) -> Self {
-        let state = Mutex::new(ClockState { mode, set_back: 0 });
+        let state = Mutex::new(ClockSetting { mode, set_back: 0 });
         Self { state, first: mode, advanced: watch::Sender::new(Duration::ZERO) }
     }
 
