@@ -42,6 +42,7 @@ fn prompt(text: &str) -> Prompt {
         history: Vec::new(),
         message: Arc::new(vec![Part::text(text)]),
         output: OutputMode::Text,
+        tools: None,
         scene: Scene {
             api: Api::Runner,
             deployment: Some("YOUR_DEPLOYMENT_ID".into()),

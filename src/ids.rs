@@ -15,6 +15,6 @@ pub use self::generator::{IdAllocation, IdGenerator, account_and_key};
 pub use self::kind::IdKind;
 pub use self::newtypes::{
     AccountId, AgentId, ConversationId, DeploymentId, FaultId, ImageId, LlmId, MessageId, ProjectId,
-    RequestId, SdModelId,
+    RequestId, RunId, SdModelId, ToolCallId,
 };
 pub use self::random::{SeededRandom, random_seed};

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use o200k::Counted;
 
+use super::agent_run::ToolContext;
 use super::api::Api;
 use super::catalog::OutputMode;
 use super::conversation::{Meta, Part, Turn, Variables};
@@ -20,6 +21,8 @@ pub struct Prompt {
     pub message: Arc<Vec<Part>>,
     /// Text or an object.
     pub output: OutputMode,
+    /// The client's tools and their results, in an agent run.
+    pub tools: Option<Arc<ToolContext>>,
     /// Where the request came in; never part of what the model sees.
     pub scene: Scene,
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::kind::{Counters, IdKind};
-use super::newtypes::{AccountId, AgentId, ConversationId, ImageId, MessageId, RequestId};
+use super::newtypes::{AccountId, AgentId, ConversationId, ImageId, MessageId, RequestId, RunId, ToolCallId};
 use super::random::{SeededRandom, in_base62};
 
 /// Generates the ids of one account.
@@ -116,6 +116,18 @@ impl IdAllocation<'_> {
     pub fn message(&mut self) -> MessageId {
         let ordinal = self.next(IdKind::Message);
         self.ids.id("msg_", IdKind::Message.name(), ordinal).into()
+    }
+
+    /// Allocates the id of an agent run: `run_` and 20 base-62 characters.
+    pub fn run(&mut self) -> RunId {
+        let ordinal = self.next(IdKind::Run);
+        self.ids.id("run_", IdKind::Run.name(), ordinal).into()
+    }
+
+    /// Allocates the id of a tool call: `call_` and 20 base-62 characters.
+    pub fn tool_call(&mut self) -> ToolCallId {
+        let ordinal = self.next(IdKind::ToolCall);
+        self.ids.id("call_", IdKind::ToolCall.name(), ordinal).into()
     }
 
     /// The highest ordinal of each kind.

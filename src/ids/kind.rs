@@ -18,17 +18,23 @@ pub enum IdKind {
     Agent,
     /// An image.
     Image,
+    /// An agent run.
+    Run,
+    /// A call of a client's tool.
+    ToolCall,
 }
 
 impl IdKind {
     /// Every kind, in the order of [`Counters`].
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Request,
         Self::Conversation,
         Self::Message,
         Self::Activity,
         Self::Agent,
         Self::Image,
+        Self::Run,
+        Self::ToolCall,
     ];
 
     /// The name in the database and in the hash of every id.
@@ -40,11 +46,13 @@ impl IdKind {
             Self::Activity => "activity",
             Self::Agent => "agent",
             Self::Image => "image",
+            Self::Run => "run",
+            Self::ToolCall => "tool_call",
         }
     }
 
     pub(super) fn counter(self, counters: &Counters) -> &AtomicU64 {
-        let [request, conversation, message, activity, agent, image] = &counters.0;
+        let [request, conversation, message, activity, agent, image, run, tool_call] = &counters.0;
         match self {
             Self::Request => request,
             Self::Conversation => conversation,
@@ -52,6 +60,8 @@ impl IdKind {
             Self::Activity => activity,
             Self::Agent => agent,
             Self::Image => image,
+            Self::Run => run,
+            Self::ToolCall => tool_call,
         }
     }
 }

@@ -85,6 +85,14 @@ id!(
     FaultId
 );
 id!(
+    /// An agent run of the Runner API: `run_…`.
+    RunId
+);
+id!(
+    /// A call of a client's tool: `call_…`.
+    ToolCallId
+);
+id!(
     /// One request and its answer: `req_…`, or what the client sent as `x-request-id`.
     RequestId
 );

@@ -18,6 +18,7 @@ use thiserror::Error;
 
 pub use self::echo::Echo;
 pub use self::rules::ReplyRules;
+use crate::domain::agent_run::{RequestedCall, RunEnd};
 use crate::domain::reply_rule::Pace;
 use crate::domain::{OutputMode, Prompt};
 
@@ -50,8 +51,27 @@ pub struct ModelReply {
     pub pace: Option<Pace>,
     /// Released if the turn is not stored.
     pub lease: Option<rules::ReplyLease>,
+    #[cfg_attr(
+        not(any(test, feature = "internals")),
+        expect(dead_code, reason = "its use cases are being added")
+    )]
+    /// What it does in an agent run.
+    pub run: RunReply,
     /// Text and usage.
     pub pieces: ReplyChunks,
+}
+
+/// What a reply does in an agent run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RunReply {
+    /// The client's tools that it calls.
+    pub tool_calls: Vec<RequestedCall>,
+    /// How it ends the run, if it calls no tools.
+    pub end: RunEnd,
+    /// The time after which a run in the background ends.
+    pub after: Duration,
+    /// Whether it completes the conversation.
+    pub completes: bool,
 }
 
 /// The chunks of a reply.
@@ -142,7 +162,15 @@ impl ModelReply {
     /// A reply with the whole text.
     pub fn whole(text: String, usage: Usage) -> Self {
         let pieces = ReplyChunks::Whole(text, usage);
-        Self { rule: None, name: None, thoughts: None, pace: None, lease: None, pieces }
+        Self {
+            rule: None,
+            name: None,
+            thoughts: None,
+            pace: None,
+            lease: None,
+            run: RunReply::default(),
+            pieces,
+        }
     }
 }
 

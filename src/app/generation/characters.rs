@@ -94,7 +94,7 @@ impl Generation {
         let turn = u64::try_from(turn).unwrap_or(u64::MAX).saturating_add(1);
         let scene = scene(session, &llm, agent.as_ref(), turn);
         let output = OutputMode::Text;
-        let prompt = Arc::new(Prompt { instructions, history, message, output, scene });
+        let prompt = Arc::new(Prompt { instructions, history, message, output, tools: None, scene });
         let tokens = counting::prompt_tokens(&prompt).await?;
         check_context(&llm, tokens, "messages")?;
         session.apply_attached_fault(attached_faults(&llm)).await?;
@@ -129,7 +129,7 @@ impl Generation {
         let message = Arc::new(vec![Part::text(request.content)]);
         let scene = scene(session, &llm, agent.as_ref(), conversation.turn_count + 1);
         let (output, history) = (OutputMode::Text, Vec::new());
-        let mut prompt = Arc::new(Prompt { instructions, history, message, output, scene });
+        let mut prompt = Arc::new(Prompt { instructions, history, message, output, tools: None, scene });
         let tokens = counting::prompt_tokens(&prompt).await?;
         check_context(&llm, tokens, "content")?;
         session.apply_attached_fault(attached_faults(&llm)).await?;

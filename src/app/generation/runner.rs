@@ -190,6 +190,7 @@ fn pending_message(
         history,
         message: Arc::new(request.parts),
         output: deployment.output,
+        tools: None,
         scene: Scene {
             api: Api::Runner,
             deployment: Some(deployment.id.clone()),

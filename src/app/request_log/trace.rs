@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::clock::{Clock, Pacer, Stopwatch};
+use crate::domain::agent_run::{ResolvedCall, ToolContext};
 use crate::domain::fault_rule::Fault;
 use crate::domain::{BackendName, Credits, Part, Prompt};
 use crate::models::rules::{NearMiss, TriedRules};
@@ -153,12 +154,22 @@ impl Drop for DelayGuard<'_> {
 fn weight_of(prompt: &Prompt) -> usize {
     let history = prompt.history.iter().map(|turn| 32 + weight_of_parts(&turn.parts));
     let scene = [&prompt.scene.variables, &prompt.scene.meta];
-    let scene = scene.iter().flat_map(|object| object.iter());
     size_of::<Prompt>()
         + prompt.instructions.len()
         + history.sum::<usize>()
         + weight_of_parts(&prompt.message)
-        + scene.map(|(name, value)| name.len() + weight_of_json(value)).sum::<usize>()
+        + prompt.tools.as_deref().map_or(0, weight_of_tools)
+        + scene.iter().map(|object| weight_of_object(object)).sum::<usize>()
+}
+
+fn weight_of_tools(tools: &ToolContext) -> usize {
+    let capabilities = tools.capabilities.iter().map(|capability| {
+        capability.name.len() + capability.input_schema.as_ref().map_or(0, weight_of_object)
+    });
+    let resolved = tools.resolved.iter().map(|ResolvedCall { call, output }| {
+        call.name.len() + weight_of_object(&call.arguments) + weight_of_object(output)
+    });
+    size_of::<ToolContext>() + capabilities.chain(resolved).map(|weight| weight + 64).sum::<usize>()
 }
 
 fn weight_of_parts(parts: &[Part]) -> usize {
@@ -169,14 +180,16 @@ fn weight_of_parts(parts: &[Part]) -> usize {
     parts.iter().map(weight).sum()
 }
 
+fn weight_of_object(object: &Map<String, Value>) -> usize {
+    object.iter().map(|(name, field)| 48 + name.len() + weight_of_json(field)).sum()
+}
+
 fn weight_of_json(value: &Value) -> usize {
     let inside = match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
         Value::String(text) => text.len(),
         Value::Array(items) => items.iter().map(weight_of_json).sum(),
-        Value::Object(fields) => {
-            fields.iter().map(|(name, field)| 48 + name.len() + weight_of_json(field)).sum()
-        }
+        Value::Object(fields) => weight_of_object(fields),
     };
     size_of::<Value>() + inside
 }

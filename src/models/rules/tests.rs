@@ -67,6 +67,7 @@ fn prompt_of(deployment: Option<&str>, model: &str, text: &str) -> Prompt {
         history: Vec::new(),
         message: Arc::new(vec![Part::text(text)]),
         output: OutputMode::Text,
+        tools: None,
         scene: Scene {
             api: Api::Runner,
             deployment: deployment.map(Into::into),

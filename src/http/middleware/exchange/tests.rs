@@ -33,6 +33,7 @@ fn prompt(turn: u64) -> Arc<Prompt> {
         history: Vec::new(),
         message: Arc::new(vec![Part::text("Hi, I need help with billing.")]),
         output: OutputMode::Text,
+        tools: None,
         scene,
     })
 }

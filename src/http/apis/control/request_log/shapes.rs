@@ -12,6 +12,7 @@ use crate::app::request_log::{
 };
 use crate::clock::rfc3339;
 use crate::domain::conversation::Turn;
+use crate::domain::agent_run::{ResolvedCall, ToolContext};
 use crate::domain::{BackendName, OutputMode, Part, Prompt};
 
 /// A request, its response, and why the response is as it is.
@@ -198,11 +199,11 @@ fn model(shown: &ShownPrompt, rule: Option<&str>, keys: &BlankedKeys) -> ModelAn
 }
 
 fn prompt_shown(prompt: &Prompt, keys: &BlankedKeys) -> Value {
-    let Prompt { instructions, history, message, output, scene } = prompt;
+    let Prompt { instructions, history, message, output, tools, scene } = prompt;
     let turns = history.iter().map(
         |Turn { role, parts }| json!({ "role": role.name(), "content": parts_shown(parts, keys) }),
     );
-    json!({
+    let mut shown = json!({
         "name": &scene.model,
         "deployment": &scene.deployment,
         "agent": &scene.agent,
@@ -216,7 +217,27 @@ fn prompt_shown(prompt: &Prompt, keys: &BlankedKeys) -> Value {
         "instructions": keys.blanked(instructions.to_string()),
         "history": turns.collect::<Vec<_>>(),
         "message": parts_shown(message, keys),
-    })
+    });
+    if let (Some(tools), Some(shown)) = (tools, shown.as_object_mut()) {
+        shown.insert("tools".to_owned(), tools_shown(tools, keys));
+    }
+    shown
+}
+
+/// The tools that the client offered, and the calls that it resolved.
+fn tools_shown(tools: &ToolContext, keys: &BlankedKeys) -> Value {
+    let resolved = tools.resolved.iter().map(|ResolvedCall { call, output }| {
+        json!({
+            "call_id": call.call_id,
+            "name": call.name,
+            "arguments": call.arguments,
+            "output": output,
+        })
+    });
+    keys.blanked_json(json!({
+        "capabilities": tools.capabilities,
+        "resolved": resolved.collect::<Vec<_>>(),
+    }))
 }
 
 fn parts_shown(parts: &[Part], keys: &BlankedKeys) -> Value {
