@@ -86,15 +86,15 @@ impl AccountSession {
         &self,
         attached: AttachedFaults<'_>,
     ) -> Result<(), InjectedError> {
-        if attached.rules.is_empty() || self.trace.fault().is_some() {
+        if attached.faults.is_empty() || self.trace.fault().is_some() {
             return Ok(());
         }
         // Faults attached to models have no conditions on the request.
-        let context = FaultContext { api: Api::Characters, route: "", path: "", method: "POST" };
+        let request = FaultContext { api: Api::Characters, route: "", path: "", method: "POST" };
         let AccountEpoch { faults, ids, .. } = &*self.epoch;
-        let fault = faults.met(&context, attached, &self.account.clock, ids.random());
+        let fault = faults.choose(&request, attached, &self.account.clock, ids.random());
         let Some(fault) = fault else { return Ok(()) };
-        faults::begin(fault, &self.account.clock, self.epoch.ended(), &self.trace).await
+        faults::delay_or_refuse(fault, &self.account.clock, self.epoch.ended(), &self.trace).await
     }
 
     /// The account.

@@ -93,7 +93,7 @@ impl Agents {
         new: NewAgent,
     ) -> Result<Agent, AgentError> {
         let model = self.fixtures.current().sd_model(&new.sd_model, "sd_model_id")?;
-        let attached = AttachedFaults { by: model.id.as_str(), rules: &model.faults };
+        let attached = AttachedFaults { owner: model.id.as_str(), faults: &model.faults };
         session.apply_attached_fault(attached).await?;
         let cost = model.cost_per_image;
         let mut ids = session.epoch().ids.allocation();

@@ -1,8 +1,8 @@
-//! The faults of an account: rules added at run time, and those attached to deployments and models.
-//! Each account counts the hits of every rule.
+//! The faults of an account: those added at run time, and those attached to deployments and models. Each
+//! account counts the hits of every fault.
 //!
 //! The fault of a request is chosen under a lock, and delays happen outside of it.
-//! `domain::fault_rule` decides when a rule applies; `http::middleware::fault_injection` applies the
+//! `domain::fault_rule` decides when a fault applies; `http::middleware::fault_injection` applies the
 //! fault to the response.
 
 use std::collections::HashMap;
@@ -25,162 +25,158 @@ use crate::ids::{FaultId, SeededRandom};
 /// One account's faults.
 #[derive(Debug, Default)]
 pub struct AccountFaults {
-    /// Whether there is any rule. Most accounts have none and need no lock.
-    some: AtomicBool,
+    /// Whether any fault was added. Most accounts have none and need no lock.
+    has_own: AtomicBool,
     own: Mutex<RunTimeFaults>,
-    /// The attached rules and their counts, by the API and the id of the deployment or model.
-    carried: Mutex<AttachedFaultCounts>,
+    attached: Mutex<AttachedFaultCounts>,
 }
 
-/// Rules of the fixtures, each with its count.
-pub type Counted = Vec<(FaultRule, HitCount)>;
+/// The attached faults of a deployment or model, with their counts.
+pub type CountedFaults = Vec<(FaultRule, HitCount)>;
 
-/// The counts of rules of the fixtures, by the API and the id of the deployment or model.
-pub type AttachedFaultCounts = HashMap<(Api, String), Counted>;
+/// The counts of attached faults, by the API and the id of the deployment or model.
+pub type AttachedFaultCounts = HashMap<(Api, String), CountedFaults>;
 
-/// Rules made at run time.
+/// Faults added at run time.
 #[derive(Debug, Clone, Default)]
 pub struct RunTimeFaults {
-    /// The number of the rule made last.
-    pub made: u64,
-    /// The rules that there are, in the order in which they are looked at.
-    pub rules: Vec<ActiveFault>,
+    /// How many faults were ever added, which is the number of the latest.
+    pub added: u64,
+    /// The present faults, in the order of their addition.
+    pub faults: Vec<ActiveFault>,
 }
 
-/// A rule made at run time, and how often it was met.
+/// A fault added at run time.
 #[derive(Debug, Clone)]
 pub struct ActiveFault {
-    /// Its id.
+    /// Its id, `fault_1` for the first.
     pub id: FaultId,
-    /// The rule.
-    pub armed: CompiledFault,
+    /// The fault.
+    pub compiled: CompiledFault,
     /// Its count.
-    pub tally: HitCount,
+    pub hits: HitCount,
 }
 
-/// Rules of the fixtures, and what carries them.
+/// The faults attached to a deployment or model.
 #[derive(Debug, Clone, Copy)]
 pub struct AttachedFaults<'a> {
     /// The id of the deployment or model.
-    pub by: &'a str,
-    /// Its rules.
-    pub rules: &'a [CompiledFault],
+    pub owner: &'a str,
+    /// Its faults.
+    pub faults: &'a [CompiledFault],
 }
 
 impl AccountFaults {
-    /// Adds a rule, behind those there are.
-    pub fn add(&self, armed: CompiledFault, now: DateTime<Utc>) -> ActiveFault {
+    /// Adds a fault after the present ones.
+    pub fn add(&self, compiled: CompiledFault, now: DateTime<Utc>) -> ActiveFault {
         let mut own = self.own.lock();
-        own.made += 1;
-        let id = FaultId::from(format!("fault_{}", own.made));
-        let standing =
-            ActiveFault { id, armed, tally: HitCount { since: Some(now), ..HitCount::default() } };
-        own.rules.push(standing.clone());
-        self.some.store(true, Ordering::Relaxed);
-        standing
+        own.added += 1;
+        let id = FaultId::from(format!("fault_{}", own.added));
+        let hits = HitCount { since: Some(now), ..HitCount::default() };
+        let fault = ActiveFault { id, compiled, hits };
+        own.faults.push(fault.clone());
+        self.has_own.store(true, Ordering::Relaxed);
+        fault
     }
 
-    /// All rules made at run time, in the order in which they are looked at.
+    /// The faults added at run time, in the order of their addition.
     pub fn all(&self) -> Vec<ActiveFault> {
-        self.own.lock().rules.clone()
+        self.own.lock().faults.clone()
     }
 
-    /// Takes a rule away.
+    /// Removes a fault added at run time.
     pub fn remove(&self, id: &FaultId) -> Result<(), UnknownFault> {
         let mut own = self.own.lock();
-        let place = own.rules.iter().position(|standing| standing.id == *id);
-        let place = place.ok_or_else(|| UnknownFault(id.clone()))?;
-        own.rules.remove(place);
-        self.some.store(!own.rules.is_empty(), Ordering::Relaxed);
+        let index = own.faults.iter().position(|fault| fault.id == *id);
+        own.faults.remove(index.ok_or_else(|| UnknownFault(id.clone()))?);
+        self.has_own.store(!own.faults.is_empty(), Ordering::Relaxed);
         Ok(())
     }
 
-    /// Takes all rules away that were made at run time.
+    /// Removes all faults added at run time.
     pub fn clear(&self) {
         let mut own = self.own.lock();
-        own.rules.clear();
-        self.some.store(false, Ordering::Relaxed);
+        own.faults.clear();
+        self.has_own.store(false, Ordering::Relaxed);
     }
 
-    /// The rules made at run time, and the counts of those of the fixtures, at one moment.
+    /// The faults added at run time, and the counts of the attached ones, at one moment.
     pub fn capture(&self) -> (RunTimeFaults, AttachedFaultCounts) {
         let own = self.own.lock().clone();
-        (own, self.carried.lock().clone())
+        (own, self.attached.lock().clone())
     }
 
-    /// Faults as they were captured; what is left out is as in `before`.
+    /// Restores captured faults; `None` keeps those of `before`.
     pub fn restored(
         own: Option<RunTimeFaults>,
-        carried: Option<AttachedFaultCounts>,
+        attached: Option<AttachedFaultCounts>,
         before: &Self,
     ) -> Self {
         let own = own.unwrap_or_else(|| before.own.lock().clone());
-        let carried = carried.unwrap_or_else(|| before.carried.lock().clone());
-        let some = AtomicBool::new(!own.rules.is_empty());
-        Self { some, own: Mutex::new(own), carried: Mutex::new(carried) }
+        let attached = attached.unwrap_or_else(|| before.attached.lock().clone());
+        let has_own = AtomicBool::new(!own.faults.is_empty());
+        Self { has_own, own: Mutex::new(own), attached: Mutex::new(attached) }
     }
 
-    /// The fault that a request meets: of the rules that fire for it, the first. Every rule counts
-    /// it, whichever comes first.
-    pub fn met(
+    /// Counts a request against every fault, and returns the first that fires for it.
+    pub fn choose(
         &self,
-        asked: &FaultContext<'_>,
-        carried: AttachedFaults<'_>,
+        request: &FaultContext<'_>,
+        attached: AttachedFaults<'_>,
         clock: &Clock,
-        draw: SeededRandom,
+        random: SeededRandom,
     ) -> Option<Arc<Fault>> {
-        let some = self.some.load(Ordering::Relaxed);
-        if !some && carried.rules.is_empty() {
+        let has_own = self.has_own.load(Ordering::Relaxed);
+        if !has_own && attached.faults.is_empty() {
             return None;
         }
         let now = clock.now();
-        let mut met = None;
-        if some {
-            for standing in &mut self.own.lock().rules {
-                let chance = |number| chance(draw, standing.id.as_str(), number);
-                if standing.armed.count(&mut standing.tally, asked, now, chance) && met.is_none() {
-                    standing.tally.fired += 1;
-                    met = Some(Arc::clone(&standing.armed.fault));
-                }
+        let mut chosen = None;
+        let mut count = |fault: &CompiledFault, hits: &mut HitCount, name: &str| {
+            let draw = |number| fraction(random, name, number);
+            if fault.count(hits, request, now, draw) && chosen.is_none() {
+                hits.fired += 1;
+                chosen = Some(Arc::clone(&fault.fault));
+            }
+        };
+        if has_own {
+            for ActiveFault { id, compiled, hits } in &mut self.own.lock().faults {
+                count(compiled, hits, id.as_str());
             }
         }
-        if !carried.rules.is_empty() {
-            let mut all = self.carried.lock();
-            let counted = all.entry((asked.api, carried.by.to_owned())).or_default();
-            keep_up(counted, carried.rules);
-            let counted = counted.iter_mut().map(|(_, tally)| tally);
-            for (place, (armed, tally)) in carried.rules.iter().zip(counted).enumerate() {
-                let chance = |number| chance(draw, &format!("{}[{place}]", carried.by), number);
-                if armed.count(tally, asked, now, chance) && met.is_none() {
-                    tally.fired += 1;
-                    met = Some(Arc::clone(&armed.fault));
-                }
+        if !attached.faults.is_empty() {
+            let mut all = self.attached.lock();
+            let counted = all.entry((request.api, attached.owner.to_owned())).or_default();
+            match_counts(counted, attached.faults);
+            for (index, (fault, (_, hits))) in attached.faults.iter().zip(counted).enumerate() {
+                count(fault, hits, &format!("{}[{index}]", attached.owner));
             }
         }
-        met
+        chosen
     }
 }
 
-/// Fixtures may change under way: a rule that is as it was keeps its count, any other begins one.
-fn keep_up(counted: &mut Counted, rules: &[CompiledFault]) {
-    if counted.iter().map(|(rule, _)| rule).eq(rules.iter().map(|armed| &armed.rule)) {
+/// Makes `counted` the counts of `faults`, which a reload of the fixtures may have changed: an unchanged
+/// fault keeps its count.
+fn match_counts(counted: &mut CountedFaults, faults: &[CompiledFault]) {
+    if counted.iter().map(|(rule, _)| rule).eq(faults.iter().map(|fault| &fault.rule)) {
         return;
     }
-    let known = std::mem::take(counted);
-    counted.extend(rules.iter().map(|CompiledFault { rule, .. }| {
-        let same = known.iter().find(|(known, _)| known == rule);
-        (rule.clone(), same.map_or_else(HitCount::default, |(_, tally)| *tally))
+    let before = std::mem::take(counted);
+    counted.extend(faults.iter().map(|CompiledFault { rule, .. }| {
+        let same = before.iter().find(|(known, _)| known == rule);
+        (rule.clone(), same.map_or_else(HitCount::default, |(_, hits)| *hits))
     }));
 }
 
-/// A draw from 0 to just below 1.
+/// A random number from 0 to just below 1.
 #[expect(clippy::expect_used, reason = "no more than u32::MAX is drawn")]
-fn chance(draw: SeededRandom, rule: &str, number: u64) -> f64 {
-    let drawn = draw.up_to(u64::from(u32::MAX), &format!("fault {rule}"), number);
+fn fraction(random: SeededRandom, fault: &str, number: u64) -> f64 {
+    let drawn = random.up_to(u64::from(u32::MAX), &format!("fault {fault}"), number);
     f64::from(u32::try_from(drawn).expect("at most u32::MAX was drawn")) / (f64::from(u32::MAX) + 1.0)
 }
 
-/// The account has no such rule among those made at run time.
+/// The account has no such fault among those added at run time.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("there is no fault `{0}`")]
 pub struct UnknownFault(pub FaultId);
@@ -189,11 +185,11 @@ pub struct UnknownFault(pub FaultId);
 #[derive(Debug, Error)]
 pub enum InjectedError {
     /// The fault refuses the request.
-    #[error("{}", reported_by(*status))]
+    #[error("{}", refusal_message(*status))]
     Refused {
-        /// The HTTP status that the rule asks for.
+        /// The HTTP status.
         status: u16,
-        /// The envelope that the rule asks for.
+        /// The envelope, if the fault sets one.
         envelope: Option<ErrorEnvelope>,
     },
     /// The account was reset or removed during the fault's delay.
@@ -201,8 +197,7 @@ pub enum InjectedError {
     AccountEnded,
 }
 
-/// The message of an answer with `status`.
-fn reported_by(status: u16) -> String {
+fn refusal_message(status: u16) -> String {
     match status {
         401 => "the API key is not known".to_owned(),
         402 => "insufficient account balance".to_owned(),
@@ -219,10 +214,9 @@ fn reported_by(status: u16) -> String {
     }
 }
 
-/// Applies the part of `fault` that precedes the response: its delay, and its refusal if it is one.
-/// The rest is applied to the response. A delay ends with a refusal when the account is reset or
-/// removed (`ended`).
-pub async fn begin(
+/// Applies the part of `fault` that precedes the response: its delay, and its refusal if it is one. A
+/// delay ends with an error when the account is reset or removed (`ended`).
+pub async fn delay_or_refuse(
     fault: Arc<Fault>,
     clock: &Arc<Clock>,
     ended: &CancellationToken,
@@ -235,18 +229,18 @@ pub async fn begin(
             () = ended.cancelled() => return Err(InjectedError::AccountEnded),
         }
     }
-    match fault.act {
+    match fault.action {
         FaultAction::Refuse { status, envelope, .. } => {
             Err(InjectedError::Refused { status, envelope })
         }
-        // The status is not sent: the connection is aborted before the response.
+        // The status is not sent: the connection is aborted first.
         FaultAction::Drop(ConnectionDrop::BeforeAnswer) => {
             Err(InjectedError::Refused { status: 500, envelope: None })
         }
-        FaultAction::Wait
+        FaultAction::DelayOnly
         | FaultAction::Drop(ConnectionDrop::AfterCommit)
-        | FaultAction::Spoil(_)
-        | FaultAction::Mistype(_)
+        | FaultAction::CorruptBody(_)
+        | FaultAction::SetContentType(_)
         | FaultAction::Stream(_) => Ok(()),
     }
 }
@@ -256,35 +250,35 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::domain::fault_rule::{Carrier, FaultRule, RouteTable};
+    use crate::domain::fault_rule::{FaultRule, FaultScope, RouteTable};
 
-    fn armed(rule: Value) -> CompiledFault {
+    fn compiled(rule: Value) -> CompiledFault {
         let rule: FaultRule = serde_json::from_value(rule).unwrap();
-        rule.compile(Carrier::Account, &RouteTable::sample()).unwrap()
+        rule.compile(FaultScope::Account, &RouteTable::sample()).unwrap()
     }
 
     #[test]
-    fn a_rule_of_the_fixtures_keeps_its_count_as_long_as_it_is_the_same() {
+    fn an_attached_fault_keeps_its_count_while_it_is_unchanged() {
         let faults = AccountFaults::default();
         let clock = Clock::frozen(DateTime::UNIX_EPOCH);
-        let asked =
+        let request =
             FaultContext { api: Api::Runner, route: "/v1/runner/{id}", path: "", method: "POST" };
-        let first = armed(json!({"times": 1, "effect": {"status": 500}}));
-        let second = armed(json!({"times": 1, "effect": {"status": 502}}));
-        let met = |rules: &[CompiledFault]| {
-            let met = faults.met(
-                &asked,
-                AttachedFaults { by: "D", rules },
+        let first = compiled(json!({"times": 1, "effect": {"status": 500}}));
+        let second = compiled(json!({"times": 1, "effect": {"status": 502}}));
+        let action = |attached: &[CompiledFault]| {
+            let chosen = faults.choose(
+                &request,
+                AttachedFaults { owner: "D", faults: attached },
                 &clock,
                 SeededRandom::new(1, "demo"),
             );
-            met.map(|fault| fault.act.clone())
+            chosen.map(|fault| fault.action.clone())
         };
         let refused = |status| Some(FaultAction::Refuse { status, retry_after: None, envelope: None });
-        assert_eq!(met(std::slice::from_ref(&first)), refused(500));
-        assert_eq!(met(&[second.clone(), first.clone()]), refused(502));
-        assert_eq!(met(&[second.clone(), first.clone()]), None);
-        let changed = armed(json!({"times": 2, "effect": {"status": 500}}));
-        assert_eq!(met(&[changed, second]), refused(500));
+        assert_eq!(action(std::slice::from_ref(&first)), refused(500));
+        assert_eq!(action(&[second.clone(), first.clone()]), refused(502));
+        assert_eq!(action(&[second.clone(), first.clone()]), None);
+        let changed = compiled(json!({"times": 2, "effect": {"status": 500}}));
+        assert_eq!(action(&[changed, second]), refused(500));
     }
 }

@@ -34,11 +34,11 @@ impl RequestedFault {
     /// The fault, unless it is for the other kind of answers, streamed or not.
     pub(crate) fn fault(&self, streamed: bool) -> Result<Arc<Fault>, FieldError> {
         let fault = self.0.clone()?;
-        if fault.act.befalls(streamed) {
+        if fault.action.applies_to(streamed) {
             return Ok(fault);
         }
         let others = if streamed { "answers in one piece" } else { "streams" };
-        Err(wrong(&format!("{} is for {others}", fault.act.name())))
+        Err(wrong(&format!("{} is for {others}", fault.action.name())))
     }
 }
 

@@ -4,7 +4,7 @@ use super::{Error, Fault, FaultId, Form};
 use crate::app::AccountState;
 use crate::app::faults;
 use crate::domain::error::FieldError;
-use crate::domain::fault_rule::Carrier;
+use crate::domain::fault_rule::FaultScope;
 use crate::http::route_table;
 
 /// The faults of an account: [`Account::faults`](super::Account::faults).
@@ -25,17 +25,17 @@ pub struct AddedFault {
 }
 
 impl From<faults::ActiveFault> for AddedFault {
-    fn from(faults::ActiveFault { id, armed, tally }: faults::ActiveFault) -> Self {
-        Self { id, fault: armed.rule, matched: tally.matched, fired: tally.fired }
+    fn from(faults::ActiveFault { id, compiled, hits }: faults::ActiveFault) -> Self {
+        Self { id, fault: compiled.rule, matched: hits.matched, fired: hits.fired }
     }
 }
 
 impl Faults<'_> {
     /// Adds a fault after the others: a [`Fault`] or its JSON.
     pub fn add(&self, fault: impl Form<Fault>) -> Result<AddedFault, Error> {
-        let armed =
-            fault.form()?.compile(Carrier::Account, route_table()).map_err(FieldError::from)?;
-        Ok(self.0.epoch().faults.add(armed, self.0.clock.now()).into())
+        let compiled =
+            fault.form()?.compile(FaultScope::Account, route_table()).map_err(FieldError::from)?;
+        Ok(self.0.epoch().faults.add(compiled, self.0.clock.now()).into())
     }
 
     /// All faults, in the order in which they are tried.
@@ -46,7 +46,7 @@ impl Faults<'_> {
     /// How many requests have met the effect of a fault.
     pub fn fired(&self, id: &FaultId) -> u64 {
         let all = self.0.epoch().faults.all();
-        all.iter().find(|standing| standing.id == *id).map_or(0, |found| found.tally.fired)
+        all.iter().find(|fault| fault.id == *id).map_or(0, |found| found.hits.fired)
     }
 
     /// Removes a fault.

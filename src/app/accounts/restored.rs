@@ -33,8 +33,8 @@ pub(in crate::app) struct RestoredMemory {
     pub(in crate::app) book: RestoredRules,
     /// Its faults; `None` keeps those that it has.
     pub(in crate::app) faults: Option<RunTimeFaults>,
-    /// How often the faults of the fixtures were met; `None` keeps the counts.
-    pub(in crate::app) carried: Option<AttachedFaultCounts>,
+    /// The counts of attached faults; `None` keeps them.
+    pub(in crate::app) attached_faults: Option<AttachedFaultCounts>,
     /// What counts against its limits; `None` keeps that.
     pub(in crate::app) windows: Option<LimitWindows>,
 }
@@ -66,7 +66,7 @@ impl RestoredMemory {
     ) -> NextEpoch {
         let ids = before.ids.with_counts(made);
         let rules = AccountRules::restored(&fixtures.rules, &self.book, &before.rules);
-        let faults = AccountFaults::restored(self.faults, self.carried, &before.faults);
+        let faults = AccountFaults::restored(self.faults, self.attached_faults, &before.faults);
         NextEpoch {
             epoch: AccountEpoch::new(ids, rules, faults, plan),
             windows: self.windows.unwrap_or_else(|| before.windows()),

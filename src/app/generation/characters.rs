@@ -214,5 +214,5 @@ impl Generation {
 
 /// The faults attached to a model.
 fn attached_faults(llm: &LlmModel) -> AttachedFaults<'_> {
-    AttachedFaults { by: llm.id.as_str(), rules: &llm.faults }
+    AttachedFaults { owner: llm.id.as_str(), faults: &llm.faults }
 }

@@ -1,24 +1,24 @@
-//! What a rule must be before it can be met.
+//! Checks a rule and compiles it.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Carrier, CompiledFault, Effect, Fault, FaultAction, FaultConditions, FaultRule, Route,
+    CompiledFault, Effect, Fault, FaultAction, FaultConditions, FaultRule, FaultScope, Route,
     RouteTable, StreamFault,
 };
 use crate::domain::Api;
 use crate::domain::error::{self, FieldError};
 
-/// The longest waits, in milliseconds and seconds: a day.
+/// The longest delay and period, in milliseconds and in seconds: a day.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 const DAY: u64 = 24 * 60 * 60;
-/// More words than any answer has.
+/// The most words that an effect may name, more than any answer has.
 const MOST_WORDS: u64 = 1_000_000;
-/// The statuses that refuse.
+/// The statuses of a refusal.
 const REFUSING: RangeInclusive<u64> = 400..=599;
-/// What `Retry-After` tells with a 429 that does not say.
+/// The default of `Retry-After` for a 429, in seconds.
 const USUAL_RETRY_AFTER: u64 = 1;
 
 /// What is wrong with a rule.
@@ -26,7 +26,7 @@ const USUAL_RETRY_AFTER: u64 = 1;
 pub struct FaultRuleError {
     /// The field, by its path in the rule: `effect.status`.
     pub field: &'static str,
-    /// What it must be instead: `must be …`.
+    /// What is wrong, continuing the name of the field: `must be …`.
     pub message: String,
 }
 
@@ -51,37 +51,37 @@ fn within(
         Some(number) if !range.contains(&number) => {
             let which = match *range.end() {
                 u64::MAX => format!("of {} or more", range.start()),
-                most => format!("from {} to {most}", range.start()),
+                max => format!("from {} to {max}", range.start()),
             };
             Err(FaultRuleError::new(field, format!("must be a whole number {which}")))
         }
-        found => Ok(found),
+        number => Ok(number),
     }
 }
 
 impl FaultRule {
-    /// The rule, ready to be met by requests to what carries it; or why none can meet it.
+    /// Checks the rule; fails if no request in `scope` can ever get its effect.
     pub fn compile(
         self,
-        carrier: Carrier<'_>,
+        scope: FaultScope<'_>,
         routes: &RouteTable,
     ) -> Result<CompiledFault, FaultRuleError> {
         self.when.check()?;
         within(self.times, 1..=u64::MAX, "times")?;
-        let concerned = self.when.concerned(carrier, routes)?;
+        let matching = self.when.matching_routes(scope, routes)?;
         let fault = self.effect.fault()?;
         let is_runner = |route: &&Route| route.api == Api::Runner;
-        if self.effect.envelope.is_some() && !concerned.iter().any(is_runner) {
+        if self.effect.envelope.is_some() && !matching.iter().any(is_runner) {
             let message = "is for the Runner API, and `when` lets none of its requests through";
             return Err(FaultRuleError::new("effect.envelope", message));
         }
-        if !concerned.iter().any(|route| route.suffers(&fault.act)) {
-            let message = if fault.act.befalls(true) {
+        if !matching.iter().any(|route| route.allows(&fault.action)) {
+            let message = if fault.action.applies_to(true) {
                 "is for streams, and `when` lets none through"
             } else {
                 "is for answers in one piece, and `when` lets none through"
             };
-            return Err(FaultRuleError::new(fault.act.field(), message));
+            return Err(FaultRuleError::new(fault.action.field(), message));
         }
         Ok(CompiledFault { rule: self, fault: Arc::new(fault) })
     }
@@ -91,7 +91,7 @@ impl FaultConditions {
     fn check(&self) -> Result<(), FaultRuleError> {
         within(self.nth, 1..=u64::MAX, "when.nth")?;
         within(self.every, 1..=u64::MAX, "when.every")?;
-        if self.probability.is_some_and(|likely| !(0.0..=1.0).contains(&likely)) {
+        if self.probability.is_some_and(|probability| !(0.0..=1.0).contains(&probability)) {
             return Err(FaultRuleError::new("when.probability", "must be a number from 0 to 1"));
         }
         let burst = self.burst.unwrap_or(super::Burst { every: DAY, r#for: DAY });
@@ -100,10 +100,10 @@ impl FaultConditions {
         Ok(())
     }
 
-    /// The routes whose requests it can hold for: at least one.
-    fn concerned<'r>(
+    /// The routes for whose requests the conditions can hold: at least one.
+    fn matching_routes<'r>(
         &self,
-        carrier: Carrier<'_>,
+        scope: FaultScope<'_>,
         routes: &'r RouteTable,
     ) -> Result<Vec<&'r Route>, FaultRuleError> {
         let wrong_route = |message| Err(FaultRuleError::new("when.route", message));
@@ -117,11 +117,11 @@ impl FaultConditions {
                 return wrong_route(format!("is a route of the {is} API, not of the {wanted} API"));
             }
         }
-        let mut concerned = routes.concerned(self, carrier);
-        if concerned.is_empty() {
+        let mut matching = routes.matching(self, scope);
+        if matching.is_empty() {
             return wrong_route("is not a route of the deployment that has this fault".to_owned());
         }
-        let Some(method) = self.method.as_deref() else { return Ok(concerned) };
+        let Some(method) = self.method.as_deref() else { return Ok(matching) };
         let methods = routes.methods();
         if !methods.contains(&method) {
             return Err(FaultRuleError::new(
@@ -129,9 +129,9 @@ impl FaultConditions {
                 format!("must be {}", methods.join(" or ")),
             ));
         }
-        concerned.retain(|route| route.methods.contains(&method));
-        match (concerned.is_empty(), &self.route) {
-            (false, _) => Ok(concerned),
+        matching.retain(|route| route.methods.contains(&method));
+        match (matching.is_empty(), &self.route) {
+            (false, _) => Ok(matching),
             (true, Some(route)) => {
                 let message = format!("is {method}, which the route {route} does not answer to");
                 Err(FaultRuleError::new("when.method", message))
@@ -145,14 +145,14 @@ impl FaultConditions {
 }
 
 impl FaultAction {
-    /// The field that asks for it, by its path in a rule.
+    /// The field that sets it, by its path in a rule.
     fn field(&self) -> &'static str {
         match self {
-            Self::Wait => "effect.delay_ms",
+            Self::DelayOnly => "effect.delay_ms",
             Self::Refuse { .. } => "effect.status",
             Self::Drop(_) => "effect.drop",
-            Self::Spoil(_) => "effect.body",
-            Self::Mistype(_) => "effect.content_type",
+            Self::CorruptBody(_) => "effect.body",
+            Self::SetContentType(_) => "effect.content_type",
             Self::Stream(StreamFault::Pace(_)) => "effect.pace_ms",
             Self::Stream(StreamFault::BreakAfter(_)) => "effect.break_after",
             Self::Stream(StreamFault::EndAfter(_)) => "effect.end_after",
@@ -162,45 +162,45 @@ impl FaultAction {
         }
     }
 
-    /// What it is called in logs and in the request header: the field that asks for it.
+    /// The name in logs and in the request header: that of the field that sets it.
     pub fn name(&self) -> &'static str {
         self.field().trim_start_matches("effect.")
     }
 }
 
 impl Effect {
-    /// What it comes to.
+    /// The fault that it describes.
     pub fn fault(&self) -> Result<Fault, FaultRuleError> {
         let delay = within(self.delay_ms, 1..=DAY_MS, "effect.delay_ms")?;
-        let mut acts = self.acts()?.into_iter().flatten();
-        let act = acts.next();
-        if let (Some(one), Some(other)) = (&act, acts.next()) {
+        let mut actions = self.actions()?.into_iter().flatten();
+        let action = actions.next();
+        if let (Some(one), Some(other)) = (&action, actions.next()) {
             let message = format!("cannot go together with {}", one.name());
             return Err(FaultRuleError::new(other.field(), message));
         }
-        if self.retry_after.is_some() && !matches!(act, Some(FaultAction::Refuse { .. })) {
+        if self.retry_after.is_some() && !matches!(action, Some(FaultAction::Refuse { .. })) {
             return Err(FaultRuleError::new(
                 "effect.retry_after",
                 "goes together with status only",
             ));
         }
-        if self.envelope.is_some() && !matches!(act, Some(FaultAction::Refuse { .. })) {
+        if self.envelope.is_some() && !matches!(action, Some(FaultAction::Refuse { .. })) {
             return Err(FaultRuleError::new("effect.envelope", "goes together with status only"));
         }
-        match (act, delay) {
+        match (action, delay) {
             (None, None) => Err(FaultRuleError::new(
                 "effect",
                 "must have one of delay_ms, status, drop, body, content_type, pace_ms, \
                  break_after, end_after, stall_after, repeat_chunk, split_character",
             )),
-            (act, delay) => Ok(Fault {
+            (action, delay) => Ok(Fault {
                 delay: Duration::from_millis(delay.unwrap_or_default()),
-                act: act.unwrap_or(FaultAction::Wait),
+                action: action.unwrap_or(FaultAction::DelayOnly),
             }),
         }
     }
 
-    fn acts(&self) -> Result<[Option<FaultAction>; 10], FaultRuleError> {
+    fn actions(&self) -> Result<[Option<FaultAction>; 10], FaultRuleError> {
         let words = |number, field| within(number, 0..=MOST_WORDS, field);
         let pace = within(self.pace_ms, 1..=DAY_MS, "effect.pace_ms")?;
         let break_after = words(self.break_after, "effect.break_after")?;
@@ -213,8 +213,8 @@ impl Effect {
         Ok([
             self.refusal()?,
             self.drop.map(FaultAction::Drop),
-            self.body.map(FaultAction::Spoil),
-            self.mistyped()?,
+            self.body.map(FaultAction::CorruptBody),
+            self.content_type()?,
             pace.map(|ms| FaultAction::Stream(StreamFault::Pace(Duration::from_millis(ms)))),
             break_after.map(|words| FaultAction::Stream(StreamFault::BreakAfter(words))),
             end_after.map(|words| FaultAction::Stream(StreamFault::EndAfter(words))),
@@ -235,14 +235,14 @@ impl Effect {
         Ok(Some(FaultAction::Refuse { status, retry_after, envelope: self.envelope }))
     }
 
-    fn mistyped(&self) -> Result<Option<FaultAction>, FaultRuleError> {
-        let Some(sent) = &self.content_type else { return Ok(None) };
-        let printable = sent.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-        if sent.is_empty() || !printable {
+    fn content_type(&self) -> Result<Option<FaultAction>, FaultRuleError> {
+        let Some(content_type) = &self.content_type else { return Ok(None) };
+        let printable = content_type.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        if content_type.is_empty() || !printable {
             let message = "must be printable ASCII characters, at least one";
             return Err(FaultRuleError::new("effect.content_type", message));
         }
-        Ok(Some(FaultAction::Mistype(sent.clone())))
+        Ok(Some(FaultAction::SetContentType(content_type.clone())))
     }
 }
 
@@ -255,7 +255,7 @@ mod tests {
 
     fn wrong(rule: Value) -> (&'static str, String) {
         let rule: FaultRule = serde_json::from_value(rule).unwrap();
-        let wrong = rule.compile(Carrier::Account, &RouteTable::sample()).unwrap_err();
+        let wrong = rule.compile(FaultScope::Account, &RouteTable::sample()).unwrap_err();
         (wrong.field, wrong.message)
     }
 
@@ -320,7 +320,7 @@ mod tests {
         let check = |method| {
             let rule = json!({"when": {"method": method}, "effect": {"status": 503}});
             let rule: FaultRule = serde_json::from_value(rule).unwrap();
-            rule.compile(Carrier::Account, &routes).map(|_| ()).map_err(|wrong| wrong.message)
+            rule.compile(FaultScope::Account, &routes).map(|_| ()).map_err(|wrong| wrong.message)
         };
         assert_eq!(check("PATCH"), Ok(()));
         assert_eq!(check("POST"), Err("must be GET or PATCH".to_owned()));
@@ -333,7 +333,7 @@ mod tests {
             ..FaultConditions::default()
         };
         let effect = Effect { status: Some(503), ..Effect::default() };
-        for (route, taken) in [
+        for (route, accepted) in [
             ("/v1/runner/{deployment_id}", true),
             ("/v1/runner/MINE/stream", true),
             ("/v1/runner/M%49NE", true),
@@ -341,13 +341,13 @@ mod tests {
             ("/v1/runner/conversations", false),
         ] {
             let rule = FaultRule { when: when(route), effect: effect.clone(), times: None };
-            let armed = rule.compile(Carrier::Deployment("MINE"), &RouteTable::sample());
-            assert_eq!(armed.err().map(|wrong| wrong.field), (!taken).then_some("when.route"));
+            let compiled = rule.compile(FaultScope::Deployment("MINE"), &RouteTable::sample());
+            assert_eq!(compiled.err().map(|wrong| wrong.field), (!accepted).then_some("when.route"));
         }
     }
 
     #[test]
-    fn an_effect_that_no_request_could_meet_is_refused() {
+    fn an_effect_that_no_request_can_get_is_refused() {
         let route = "/v1/runner/{deployment_id}";
         for (rule, field) in [
             (json!({"when": {"route": route}, "effect": {"break_after": 1}}), "effect.break_after"),

@@ -1,9 +1,6 @@
-//! The routes that conditions of faults are checked against.
-//!
-//! The table is made by `http` from the routes that it answers, and handed in as a value.
+//! The routes that conditions of faults can name. `http` creates the table from its own routes.
 
-use super::is_open;
-use super::is_streamed;
+use super::conditions::{is_parameter, is_streamed};
 use super::{FaultAction, FaultConditions};
 use crate::domain::api::Api;
 use crate::domain::path::decoded;
@@ -28,12 +25,12 @@ pub struct Route {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RouteTable(Vec<Route>);
 
-/// What carries a fault: it narrows the requests that can meet it.
+/// What a fault is attached to, which limits its requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Carrier<'a> {
-    /// An account, or a model: any route of the API.
+pub enum FaultScope<'a> {
+    /// An account or a model: all routes.
     Account,
-    /// The deployment of this id: the routes with it in their path.
+    /// The deployment with this id: the routes that have it in their path.
     Deployment(&'a str),
 }
 
@@ -43,24 +40,24 @@ impl RouteTable {
         Self(routes.into_iter().collect())
     }
 
-    /// The route that requests to `wanted` take. An open part of a route may be written as such or
-    /// filled; where several routes fit, it is the one that a router prefers: the first part in
-    /// which they differ is not open.
+    /// The route of requests to `wanted`. A parameter of a route may be written as such or as a value.
+    /// Of several routes it is the one that a router prefers: where they first differ, it has no
+    /// parameter.
     pub fn resolve(&self, wanted: &str) -> Option<&Route> {
         let fitting = self.0.iter().filter(|route| fits(route.path, wanted));
-        fitting.min_by_key(|route| route.path.split('/').map(is_open).collect::<Vec<_>>())
+        fitting.min_by_key(|route| route.path.split('/').map(is_parameter).collect::<Vec<_>>())
     }
 
-    /// The route called `name`, its open parts under whatever names.
+    /// The route `name`, with any names of its parameters.
     pub fn named(&self, name: &str) -> Option<&Route> {
         let is_named = |route: &&Route| {
             let parts = route.path.split('/').zip(name.split('/'));
-            parts.into_iter().all(|(part, wanted)| is_open(part) == is_open(wanted))
+            parts.into_iter().all(|(part, wanted)| is_parameter(part) == is_parameter(wanted))
         };
         self.resolve(name).filter(is_named)
     }
 
-    /// The paths that are most like `wanted`, separated by commas.
+    /// The paths that are closest to `wanted`, separated by commas.
     pub fn closest_to(&self, wanted: &str) -> String {
         let wanted: String = wanted.chars().take(COMPARED).collect();
         let mut all: Vec<_> =
@@ -79,34 +76,34 @@ impl RouteTable {
         methods(self.0.iter().filter(|route| route.api == api))
     }
 
-    /// The routes whose requests `when` can hold for, its method aside.
-    pub(super) fn concerned(&self, when: &FaultConditions, carrier: Carrier<'_>) -> Vec<&Route> {
+    /// The routes for whose requests `when` can hold, except for its method.
+    pub(super) fn matching(&self, when: &FaultConditions, scope: FaultScope<'_>) -> Vec<&Route> {
         let named = when.route.as_deref();
         let resolved = named.map(|wanted| self.resolve(wanted));
-        let is_concerned = |route: &&Route| {
+        let matches = |route: &&Route| {
             when.api.is_none_or(|api| api == route.api)
                 && resolved.is_none_or(|resolved| resolved == Some(*route))
-                && carrier.is_asked_at(route, named)
+                && scope.includes(route, named)
         };
-        self.0.iter().filter(is_concerned).collect()
+        self.0.iter().filter(matches).collect()
     }
 }
 
 impl Route {
-    /// Whether `act` can befall an answer of this route.
-    pub(super) fn suffers(&self, act: &FaultAction) -> bool {
-        act.befalls(is_streamed(self.path))
+    /// Whether `action` can change an answer of this route.
+    pub(super) fn allows(&self, action: &FaultAction) -> bool {
+        action.applies_to(is_streamed(self.path))
     }
 }
 
-impl Carrier<'_> {
-    /// Whether requests to `route`, its open parts as in `named`, can be for this.
-    fn is_asked_at(self, route: &Route, named: Option<&str>) -> bool {
+impl FaultScope<'_> {
+    /// Whether requests to `route`, with the parameters' values in `named`, can be in this scope.
+    fn includes(self, route: &Route, named: Option<&str>) -> bool {
         let Self::Deployment(id) = self else { return true };
         let place = route.path.split('/').position(|part| part == "{deployment_id}");
         place.is_some_and(|place| {
             let filled = named.and_then(|named| named.split('/').nth(place));
-            filled.is_none_or(|part| is_open(part) || decoded(part) == id)
+            filled.is_none_or(|part| is_parameter(part) || decoded(part) == id)
         })
     }
 }
@@ -120,27 +117,27 @@ fn methods<'r>(routes: impl IntoIterator<Item = &'r Route>) -> Vec<&'static str>
     methods
 }
 
-/// Whether `wanted` is `path`, its open parts written as such or filled.
+/// Whether `wanted` is `path`, with its parameters or with values for them.
 fn fits(path: &str, wanted: &str) -> bool {
     path.split('/').count() == wanted.split('/').count()
         && path.split('/').zip(wanted.split('/')).all(|(part, wanted)| {
-            part == wanted || is_open(part) && (is_open(wanted) || is_segment(wanted))
+            part == wanted || is_parameter(part) && (is_parameter(wanted) || is_segment(wanted))
         })
 }
 
-/// Whether `text` can stand between two slashes of a request's path.
+/// Whether `text` can be a segment of a request's path.
 fn is_segment(text: &str) -> bool {
-    let ends_it = |c: char| matches!(c, '{' | '}' | '?' | '#') || c.is_whitespace();
-    !text.is_empty() && !text.contains(ends_it)
+    let is_invalid = |c: char| matches!(c, '{' | '}' | '?' | '#') || c.is_whitespace();
+    !text.is_empty() && !text.contains(is_invalid)
 }
 
-/// How much `wanted` differs from `path`: edits in the parts that are not open, and some for each
-/// part too many or too few.
+/// How much `wanted` differs from `path`: edits of segments other than parameters, and some for each
+/// segment too many or too few.
 fn distance(path: &str, wanted: &str) -> usize {
     const PART: usize = 3;
     let (path, wanted) = (path.trim_start_matches('/'), wanted.trim_start_matches('/'));
     let parts = path.split('/').zip(wanted.split('/')).map(|(part, wanted)| {
-        if is_open(part) && !wanted.is_empty() { 0 } else { strsim::levenshtein(part, wanted) }
+        if is_parameter(part) && !wanted.is_empty() { 0 } else { strsim::levenshtein(part, wanted) }
     });
     let count = |text: &str| text.split('/').count();
     parts.sum::<usize>() + PART * count(path).abs_diff(count(wanted))
@@ -148,7 +145,7 @@ fn distance(path: &str, wanted: &str) -> usize {
 
 #[cfg(test)]
 impl RouteTable {
-    /// A few routes, for tests that know of no server.
+    /// A few routes, for tests without a server.
     pub(crate) fn sample() -> Self {
         let route = |path, methods: &[&'static str]| Route {
             api: if path < "/v1" { Api::Characters } else { Api::Runner },

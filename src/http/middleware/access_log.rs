@@ -45,7 +45,7 @@ pub(super) fn write_line(context: &RequestContext, line: &AccessLogLine<'_>, end
         chunks = line.stream.map(|(stream, _)| stream.chunks),
         bytes = line.stream.map(|(stream, _)| stream.bytes),
         end = line.stream.map(|_| end),
-        fault = context.trace.fault().map_or("-", |fault| fault.act.name()),
+        fault = context.trace.fault().map_or("-", |fault| fault.action.name()),
         account = context.account().map_or("-", |account| account.id.as_str()),
         request_id = context.id().as_str(),
     );

@@ -40,13 +40,13 @@ where
     let fault = if let Some(requested) = &context.requested_fault {
         Some(requested.fault(request.streamed())?)
     } else {
-        let attached = deployment.map_or(AttachedFaults { by: "", rules: &[] }, |deployment| {
-            AttachedFaults { by: deployment.id.as_str(), rules: &deployment.faults }
+        let attached = deployment.map_or(AttachedFaults { owner: "", faults: &[] }, |deployment| {
+            AttachedFaults { owner: deployment.id.as_str(), faults: &deployment.faults }
         });
-        epoch.faults.met(&request, attached, &session.clock, epoch.ids.random())
+        epoch.faults.choose(&request, attached, &session.clock, epoch.ids.random())
     };
     let Some(fault) = fault else { return Ok(()) };
-    Ok(faults::begin(fault, &session.clock, session.epoch().ended(), &context.trace).await?)
+    Ok(faults::delay_or_refuse(fault, &session.clock, session.epoch().ended(), &context.trace).await?)
 }
 
 /// Applies the request's fault to its response. A stream, with a fault or without, breaks off when its
@@ -63,8 +63,8 @@ async fn with_fault(mut response: Response, fault: &Fault, context: &RequestCont
     let streamed = response.body().size_hint().exact().is_none();
     // Only answers are changed, not refusals for another reason.
     let answered = response.status().is_success();
-    match &fault.act {
-        FaultAction::Wait => {}
+    match &fault.action {
+        FaultAction::DelayOnly => {}
         FaultAction::Refuse { status, retry_after, .. } => {
             let refused = response.status().as_u16() == *status;
             if let Some(seconds) = retry_after.filter(|_| refused) {
@@ -76,19 +76,19 @@ async fn with_fault(mut response: Response, fault: &Fault, context: &RequestCont
             return response.map(body::without_end);
         }
         FaultAction::Drop(_) => context.connection.cut(),
-        FaultAction::Spoil(_) if streamed || !answered => {}
-        FaultAction::Spoil(how) => return body::corrupted(response, *how).await,
-        FaultAction::Mistype(sent) => {
-            if let (true, Ok(sent)) = (answered, HeaderValue::from_str(sent)) {
-                response.headers_mut().insert(header::CONTENT_TYPE, sent);
+        FaultAction::CorruptBody(_) if streamed || !answered => {}
+        FaultAction::CorruptBody(how) => return body::corrupted(response, *how).await,
+        FaultAction::SetContentType(value) => {
+            if let (true, Ok(value)) = (answered, HeaderValue::from_str(value)) {
+                response.headers_mut().insert(header::CONTENT_TYPE, value);
             }
         }
-        FaultAction::Stream(act) => {
+        FaultAction::Stream(action) => {
             if let (true, Some(account)) = (streamed && answered, context.account()) {
                 let clock = Arc::clone(&account.clock);
                 let trace = Arc::clone(&context.trace);
                 return response
-                    .map(|stream| body::with_stream_fault(stream, *act, clock, trace));
+                    .map(|stream| body::with_stream_fault(stream, *action, clock, trace));
             }
         }
     }

@@ -79,7 +79,7 @@ pub(super) fn add_entry(
     let id = context.id().clone();
     let mut entry = Entry::new(request, binding.received_at, id, &context.trace);
     (entry.answer, entry.end) = (response, end);
-    if let Some(FaultAction::Drop(when)) = entry.fault.as_ref().map(|fault| &fault.act) {
+    if let Some(FaultAction::Drop(when)) = entry.fault.as_ref().map(|fault| &fault.action) {
         let is_refused = entry.answer.as_ref().is_some_and(|answer| answer.status >= 400);
         match when {
             // Nobody got the answer.

@@ -76,7 +76,7 @@ struct Made {
 impl Snapshot {
     pub(in crate::app) fn of(captured: Captured, holdings: AccountData, with: &[Section]) -> Self {
         let Captured { plan, now, mode, requests, book, faults, windows } = captured;
-        let (own_faults, carried) = faults;
+        let (own_faults, attached_faults) = faults;
         let counted = |kind| holdings.made.iter().find(|(of, _)| *of == kind);
         let made = |kind| counted(kind).map_or(0, |(_, made)| *made);
         let wanted = |section| with.contains(&section);
@@ -98,12 +98,12 @@ impl Snapshot {
                 agent: made(IdKind::Agent),
                 image: made(IdKind::Image),
                 rule: if wanted(Section::Rules) { book.last_name() } else { 0 },
-                fault: if wanted(Section::Faults) { own_faults.made } else { 0 },
+                fault: if wanted(Section::Faults) { own_faults.added } else { 0 },
             },
             rules: wanted(Section::Rules).then(|| RuleState::all(&book)),
             queue: wanted(Section::Queue).then(|| QueuedState::all(&book)),
             faults: wanted(Section::Faults).then(|| FaultState::all(own_faults)),
-            progress: wanted(Section::Progress).then(|| ProgressState::of(&book, carried)),
+            progress: wanted(Section::Progress).then(|| ProgressState::of(&book, attached_faults)),
             limits: wanted(Section::Limits).then(|| LimitsState::of(windows)),
             conversations: holdings.conversations.into_iter().map(Into::into).collect(),
             agents: holdings.agents.into_iter().map(Into::into).collect(),
@@ -189,7 +189,7 @@ impl Snapshot {
             limits: (self.requests_per_minute, self.runner_requests_per_minute),
             clock: ClockMode::at(now, self.clock.frozen),
             faults: faults.map(|it| FaultState::check_all(it, made, routes)).transpose()?,
-            carried: progress.map(|it| it.checked(&mut book)).transpose()?,
+            attached_faults: progress.map(|it| it.checked(&mut book)).transpose()?,
             windows: self.limits.take().map(LimitsState::checked).transpose()?,
             book,
         };

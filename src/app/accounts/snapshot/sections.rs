@@ -11,7 +11,7 @@ use crate::app::rate_limit::UsedWindow;
 use crate::clock::exact_rfc3339;
 use crate::domain::Api;
 use crate::domain::error::{self, FieldError};
-use crate::domain::fault_rule::{self, Carrier, HitCount, RouteTable};
+use crate::domain::fault_rule::{self, FaultScope, HitCount, RouteTable};
 use crate::domain::reply_rule::{Reply, ReplyRule};
 use crate::ids::FaultId;
 use crate::models::rules::RuleError;
@@ -129,15 +129,15 @@ impl QueuedState {
 /// How often requests have met a fault.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TallyState {
+struct HitState {
     since: Option<String>,
     matched: u64,
     fired: u64,
 }
 
-impl TallyState {
-    fn of(tally: HitCount) -> Self {
-        let HitCount { since, matched, fired } = tally;
+impl HitState {
+    fn of(hits: HitCount) -> Self {
+        let HitCount { since, matched, fired } = hits;
         Self { since: since.map(exact_rfc3339), matched, fired }
     }
 
@@ -151,18 +151,18 @@ impl TallyState {
 #[serde(deny_unknown_fields)]
 pub(super) struct FaultState {
     id: String,
-    count: TallyState,
+    count: HitState,
     fault: fault_rule::FaultRule,
 }
 
 impl FaultState {
     pub(super) fn all(own: RunTimeFaults) -> Vec<Self> {
-        let state = |ActiveFault { id, armed, tally }: ActiveFault| Self {
+        let state = |ActiveFault { id, compiled, hits }: ActiveFault| Self {
             id: id.to_string(),
-            count: TallyState::of(tally),
-            fault: armed.rule,
+            count: HitState::of(hits),
+            fault: compiled.rule,
         };
-        own.rules.into_iter().map(state).collect()
+        own.faults.into_iter().map(state).collect()
     }
 
     /// These faults, where `made` were made in all.
@@ -171,7 +171,7 @@ impl FaultState {
         made: u64,
         routes: &RouteTable,
     ) -> Result<RunTimeFaults, FieldError> {
-        let (mut rules, mut ids) = (Vec::with_capacity(faults.len()), HashSet::new());
+        let (mut active, mut ids) = (Vec::with_capacity(faults.len()), HashSet::new());
         for (index, Self { id, count, fault }) in faults.into_iter().enumerate() {
             let at = format!("faults[{index}]");
             let number = id.strip_prefix("fault_").and_then(|number| number.parse::<u64>().ok());
@@ -185,15 +185,15 @@ impl FaultState {
                     format!("{at}.id is that of an earlier one"),
                 ));
             }
-            let armed = fault.compile(Carrier::Account, routes).map_err(|found| {
+            let compiled = fault.compile(FaultScope::Account, routes).map_err(|found| {
                 let field = format!("{at}.fault.{}", found.field);
                 let message = format!("{field} {}", found.message);
                 wrong(field, message)
             })?;
-            let tally = count.checked(&format!("{at}.count"))?;
-            rules.push(ActiveFault { id: FaultId::from(id), armed, tally });
+            let hits = count.checked(&format!("{at}.count"))?;
+            active.push(ActiveFault { id: FaultId::from(id), compiled, hits });
         }
-        Ok(RunTimeFaults { made, rules })
+        Ok(RunTimeFaults { added: made, faults: active })
     }
 }
 
@@ -202,7 +202,7 @@ impl FaultState {
 #[serde(deny_unknown_fields)]
 pub(super) struct ProgressState {
     rules: Vec<AnsweredState>,
-    faults: Vec<CarriedState>,
+    faults: Vec<AttachedFaultState>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -215,22 +215,22 @@ struct AnsweredState {
 /// A fault of a deployment or a model.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CarriedState {
+struct AttachedFaultState {
     api: Api,
     by: String,
-    count: TallyState,
+    count: HitState,
     fault: fault_rule::FaultRule,
 }
 
 impl ProgressState {
-    pub(super) fn of(book: &CapturedRules, carried: AttachedFaultCounts) -> Self {
+    pub(super) fn of(book: &CapturedRules, attached: AttachedFaultCounts) -> Self {
         let answered = |(id, answered)| AnsweredState { id, answered };
         let mut faults = Vec::new();
-        for ((api, by), counted) in carried {
-            faults.extend(counted.into_iter().map(|(fault, tally)| CarriedState {
+        for ((api, by), counted) in attached {
+            faults.extend(counted.into_iter().map(|(fault, hits)| AttachedFaultState {
                 api,
                 by: by.clone(),
-                count: TallyState::of(tally),
+                count: HitState::of(hits),
                 fault,
             }));
         }
@@ -246,12 +246,12 @@ impl ProgressState {
     ) -> Result<AttachedFaultCounts, FieldError> {
         let answered = self.rules.into_iter();
         book.set_answered(answered.map(|AnsweredState { id, answered }| (id, answered)).collect());
-        let mut carried = AttachedFaultCounts::new();
-        for (index, CarriedState { api, by, count, fault }) in self.faults.into_iter().enumerate() {
-            let tally = count.checked(&format!("progress.faults[{index}].count"))?;
-            carried.entry((api, by)).or_default().push((fault, tally));
+        let mut attached = AttachedFaultCounts::new();
+        for (index, AttachedFaultState { api, by, count, fault }) in self.faults.into_iter().enumerate() {
+            let hits = count.checked(&format!("progress.faults[{index}].count"))?;
+            attached.entry((api, by)).or_default().push((fault, hits));
         }
-        Ok(carried)
+        Ok(attached)
     }
 }
 

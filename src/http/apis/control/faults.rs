@@ -13,7 +13,7 @@ use super::error::ControlError;
 use crate::app::AccountRegistry;
 use crate::app::faults::ActiveFault;
 use crate::domain::error::FieldError;
-use crate::domain::fault_rule::{Carrier, FaultRule};
+use crate::domain::fault_rule::{FaultRule, FaultScope};
 use crate::http::extract::segment;
 use crate::http::extract::InPath;
 use crate::http::response::json::Json;
@@ -33,8 +33,8 @@ pub(super) struct FaultAnswer {
 
 impl From<ActiveFault> for FaultAnswer {
     fn from(fault: ActiveFault) -> Self {
-        let ActiveFault { id, armed, tally } = fault;
-        Self { id, rule: armed.rule, matched: tally.matched, fired: tally.fired }
+        let ActiveFault { id, compiled, hits } = fault;
+        Self { id, rule: compiled.rule, matched: hits.matched, fired: hits.fired }
     }
 }
 
@@ -69,8 +69,8 @@ pub(super) async fn add_fault(
     ControlBody(rule): ControlBody<FaultRule>,
 ) -> Result<(StatusCode, Json<FaultAnswer>), ControlError> {
     let account = registry.require(&id)?;
-    let armed = rule.compile(Carrier::Account, registry.routes()).map_err(FieldError::from)?;
-    let fault = account.epoch().faults.add(armed, account.clock.now());
+    let compiled = rule.compile(FaultScope::Account, registry.routes()).map_err(FieldError::from)?;
+    let fault = account.epoch().faults.add(compiled, account.clock.now());
     Ok((StatusCode::CREATED, Json(fault.into())))
 }
 

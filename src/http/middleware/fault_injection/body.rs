@@ -20,7 +20,7 @@ const STALL: Duration = Duration::from_hours(1);
 
 /// Ends a stream so that the client sees it broken.
 #[derive(Debug, Error)]
-#[error("a fault that was asked for broke the stream off")]
+#[error("an injected fault broke the stream off")]
 struct StreamAborted;
 
 /// `response` with a corrupt body, whose length is that of the corrupt body.
@@ -58,11 +58,11 @@ pub(crate) fn without_end(body: Body) -> Body {
     Body::from_stream(chunks)
 }
 
-/// The stream with `act` applied. Where it ends early, the source of the words is dropped, which stores
-/// what was sent as it does when a client leaves.
+/// The stream with `action` applied. If it ends early, the source of the words is dropped, which stores
+/// the sent words as when a client leaves.
 pub(crate) fn with_stream_fault(
     body: Body,
-    act: StreamFault,
+    action: StreamFault,
     clock: Arc<Clock>,
     trace: Arc<RequestTrace>,
 ) -> Body {
@@ -72,7 +72,7 @@ pub(crate) fn with_stream_fault(
     let chunks = try_stream! {
         let mut sent = 0;
         loop {
-            match act {
+            match action {
                 StreamFault::Pace(more) if sent > 0 => {
                     trace.delay(&clock, more).await;
                 }
@@ -88,7 +88,7 @@ pub(crate) fn with_stream_fault(
             let Some(frame) = frames.next().await else { break };
             let frame: Bytes = frame.map_err(axum::Error::into_inner)?;
             sent += 1;
-            match act {
+            match action {
                 StreamFault::Repeat(chunk) if sent == chunk => {
                     yield frame.clone();
                     flushed().await;

@@ -136,7 +136,7 @@ pub(super) fn shown(entry: &Entry, keys: &BlankedKeys) -> EntryAnswer {
         limit: entry.verdict.map(limit),
         charge: entry.charge.map(|charge| charge.to_string()),
         fault: entry.fault.as_ref().map(|fault| FaultAnswer {
-            effect: fault.act.name(),
+            effect: fault.action.name(),
             delay_ms: millis(fault.delay),
         }),
         timing: timing(&entry.took),
