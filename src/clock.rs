@@ -16,7 +16,7 @@ mod tests;
 mod text;
 
 pub use self::account_clock::{Clock, ClockReading};
-pub use self::mode::ClockMode;
+pub use self::mode::{ClockMode, LAST};
 pub use self::pacer::Pacer;
 pub use self::stopwatch::Stopwatch;
 pub use self::text::{exact_rfc3339, parse_rfc3339, rfc3339};

@@ -1,5 +1,5 @@
-//! What accounts start with: plans, accounts, deployments, models, reply rules, conversations, agents
-//! and images.
+//! What accounts start with: plans, accounts, deployments, models, reply rules, conversations, agents,
+//! images and triggers.
 //!
 //! Fixtures are TOML files, built in or in a folder. [`files`] reads a folder and [`sections`] the
 //! tables of its files ([`tables`]). [`validate`] turns these into domain types and reports every
@@ -34,7 +34,7 @@ use crate::domain::catalog::{Agent, Image, LlmModel, ModelLookupError, SdModel};
 use crate::domain::conversation::{Conversation, Message};
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::fault_rule::RouteTable;
-use crate::domain::{Credits, Deployment, FixtureAccount, Plan};
+use crate::domain::{Credits, Deployment, FixtureAccount, Plan, Trigger};
 use crate::ids::{DeploymentId, IdGenerator, IdKind, LlmId, SdModelId};
 use crate::models::rules::RuleSet;
 use crate::storage::AccountData;
@@ -60,6 +60,8 @@ pub struct Fixtures {
     pub agents: Vec<Agent>,
     /// The images that each account gets a copy of, newest first.
     pub images: Vec<Image>,
+    /// The triggers that each account gets a copy of.
+    pub triggers: Vec<Trigger>,
 }
 
 /// Fixtures without errors.
@@ -159,8 +161,8 @@ impl Fixtures {
         Err(ModelLookupError::UnknownSdModel(id.clone()))
     }
 
-    /// What a new account holds: `balance` and a copy of the conversations, agents and images, whose
-    /// ordinals come from `ids`.
+    /// What a new account holds: `balance` and a copy of the conversations, agents, images and
+    /// triggers, whose ordinals come from `ids`.
     pub fn account_data(&self, balance: Credits, ids: &IdGenerator) -> AccountData {
         let conversations = self.conversations.iter().map(|(conversation, messages)| {
             let ordinal = ids.next(IdKind::Conversation);
@@ -173,7 +175,18 @@ impl Fixtures {
         // Newest first in the files, as in lists; the newest gets the highest ordinal.
         let images = self.images.iter().rev();
         let images = images.map(|image| (ids.next(IdKind::Image), image.clone())).collect();
-        let kinds = [IdKind::Conversation, IdKind::Activity, IdKind::Agent, IdKind::Image];
-        AccountData { balance, made: ids.counts(&kinds), conversations, agents, images }
+        let triggers = self.triggers.iter();
+        let triggers = triggers
+            .map(|trigger| Trigger { ordinal: ids.next(IdKind::Trigger), ..trigger.clone() })
+            .collect();
+        let kinds = [
+            IdKind::Conversation,
+            IdKind::Activity,
+            IdKind::Agent,
+            IdKind::Image,
+            IdKind::Trigger,
+        ];
+        let made = ids.counts(&kinds);
+        AccountData { balance, made, conversations, agents, images, triggers }
     }
 }

@@ -11,10 +11,10 @@ mod random;
 #[cfg(test)]
 mod tests;
 
-pub use self::generator::{IdAllocation, IdGenerator, account_and_key};
+pub use self::generator::{IdAllocation, IdGenerator, account_and_key, assistant_number};
 pub use self::kind::IdKind;
 pub use self::newtypes::{
     AccountId, AgentId, ConversationId, DeploymentId, FaultId, ImageId, LlmId, MessageId, ProjectId,
-    RequestId, RunId, SdModelId, ToolCallId,
+    RequestId, RunId, SdModelId, ToolCallId, TriggerId,
 };
 pub use self::random::{SeededRandom, random_seed};

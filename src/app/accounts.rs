@@ -120,14 +120,14 @@ impl AccountSession {
 }
 
 /// Whether a write with these ids was stored; `false` if the balance does not cover its cost, as every
-/// balance does where there is none.
+/// balance does where there is none, or if the account cannot have the trigger that it creates.
 pub(in crate::app) fn stored(
     outcome: Result<WriteOutcome, StorageError>,
     ids: IdAllocation<'_>,
 ) -> Result<bool, SessionWriteError> {
     match outcome.map_err(InternalError::new)? {
         WriteOutcome::Stored => Ok(true),
-        WriteOutcome::NotCovered => {
+        WriteOutcome::NotCovered | WriteOutcome::TooManyTriggers => {
             ids.release();
             Ok(false)
         }

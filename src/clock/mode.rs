@@ -48,7 +48,7 @@ impl ClockMode {
 }
 
 /// The last second of the year 9999, the latest that RFC 3339 can express. Clocks stop there.
-const LAST: DateTime<Utc> = match DateTime::from_timestamp(253_402_300_799, 0) {
+pub const LAST: DateTime<Utc> = match DateTime::from_timestamp(253_402_300_799, 0) {
     Some(last) => last,
     None => DateTime::<Utc>::MAX_UTC,
 };

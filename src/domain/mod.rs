@@ -16,6 +16,7 @@ pub mod path;
 pub mod profile;
 pub mod prompt;
 pub mod reply_rule;
+pub mod trigger;
 pub mod words;
 
 pub use account::{ApiKey, Credits, FixtureAccount, Plan};
@@ -25,3 +26,4 @@ pub use catalog::{BackendName, Deployment, OutputMode};
 pub use conversation::{Part, Role};
 pub use profile::Profile;
 pub use prompt::{Prompt, Scene};
+pub use trigger::Trigger;

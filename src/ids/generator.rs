@@ -3,7 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use super::kind::{Counters, IdKind};
-use super::newtypes::{AccountId, AgentId, ConversationId, ImageId, MessageId, RequestId, RunId, ToolCallId};
+use super::newtypes::{
+    AccountId, AgentId, ConversationId, DeploymentId, ImageId, MessageId, RequestId, RunId, ToolCallId,
+    TriggerId,
+};
 use super::random::{SeededRandom, in_base62};
 
 /// Generates the ids of one account.
@@ -76,6 +79,11 @@ impl IdGenerator {
     /// may share a seed.
     pub fn image(&self, ordinal: u64, picture: &str) -> ImageId {
         self.id("img_", &format!("{} {picture}", IdKind::Image.name()), ordinal).into()
+    }
+
+    /// The id of the account's trigger number `ordinal`: `trg_` and 20 base-62 characters.
+    pub fn trigger(&self, ordinal: u64) -> TriggerId {
+        self.id("trg_", IdKind::Trigger.name(), ordinal).into()
     }
 
     /// The id of the account's conversation number `ordinal` in the Characters API: `conv_` and 20
@@ -161,4 +169,11 @@ pub fn account_and_key(seed: u64, number: u64) -> (AccountId, String) {
     let random = SeededRandom::new(seed, "");
     let id = in_base62("acct_", random.number("account", number));
     (AccountId::from(id), in_base62("mynah_", random.number("key", number)))
+}
+
+/// The number of the assistant behind a deployment (`workflow_id`): from 1 to 2³¹ − 1, the same on every
+/// server.
+pub fn assistant_number(deployment: &DeploymentId) -> u64 {
+    const HIGHEST: u64 = 0x7FFF_FFFF;
+    SeededRandom::new(0, "").up_to(HIGHEST - 1, deployment.as_str(), 0) + 1
 }

@@ -22,11 +22,15 @@ pub enum IdKind {
     Run,
     /// A call of a client's tool.
     ToolCall,
+    /// A trigger of the Runner API.
+    Trigger,
+    /// A run, a stream or a message of the Runner API. It has a number and no id.
+    WorkflowLog,
 }
 
 impl IdKind {
     /// Every kind, in the order of [`Counters`].
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Request,
         Self::Conversation,
         Self::Message,
@@ -35,6 +39,8 @@ impl IdKind {
         Self::Image,
         Self::Run,
         Self::ToolCall,
+        Self::Trigger,
+        Self::WorkflowLog,
     ];
 
     /// The name in the database and in the hash of every id.
@@ -48,11 +54,14 @@ impl IdKind {
             Self::Image => "image",
             Self::Run => "run",
             Self::ToolCall => "tool_call",
+            Self::Trigger => "trigger",
+            Self::WorkflowLog => "workflow_log",
         }
     }
 
     pub(super) fn counter(self, counters: &Counters) -> &AtomicU64 {
-        let [request, conversation, message, activity, agent, image, run, tool_call] = &counters.0;
+        let [request, conversation, message, activity, agent, image, run, tool_call, trigger, log] =
+            &counters.0;
         match self {
             Self::Request => request,
             Self::Conversation => conversation,
@@ -62,6 +71,8 @@ impl IdKind {
             Self::Image => image,
             Self::Run => run,
             Self::ToolCall => tool_call,
+            Self::Trigger => trigger,
+            Self::WorkflowLog => log,
         }
     }
 }

@@ -81,6 +81,10 @@ id!(
     MessageId
 );
 id!(
+    /// A trigger of the Runner API: `trg_…`.
+    TriggerId
+);
+id!(
     /// A fault of an account: `fault_1`.
     FaultId
 );

@@ -3,7 +3,7 @@
 use crate::clock::ClockMode;
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::{Conversation, Message};
-use crate::domain::{ApiKey, Credits, Profile};
+use crate::domain::{ApiKey, Credits, Profile, Trigger};
 use crate::ids::{AccountId, IdKind};
 
 /// The number of an account, which no other account ever had.
@@ -110,4 +110,6 @@ pub struct AccountData {
     pub agents: Vec<(u64, Agent)>,
     /// Images, in the order of their ordinals.
     pub images: Vec<(u64, Image)>,
+    /// Triggers, in the order of their ordinals.
+    pub triggers: Vec<Trigger>,
 }

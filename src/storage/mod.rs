@@ -29,12 +29,12 @@ pub use self::large_reads::LargeReadPermit;
 pub use self::list_types::{BATCH, Listed, PageWindow};
 pub use self::write_types::{
     AccountReplacement, AccountUpdate, Capture, NewAccountData, NewMessages, PlanTerms, Publish,
-    WriteOutcome, WriteScope, Written,
+    TriggerUpdate, WriteOutcome, WriteScope, Written,
 };
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::{Conversation, Message};
-use crate::domain::{Api, Credits};
-use crate::ids::{AgentId, ConversationId, IdKind, SdModelId};
+use crate::domain::{Api, Credits, Trigger};
+use crate::ids::{AgentId, ConversationId, IdKind, SdModelId, TriggerId};
 
 /// Opens the database at `url`, creates it if it does not exist, and brings its schema up to date.
 pub async fn open(url: &str) -> Result<Arc<dyn Storage>, StorageError> {
@@ -102,6 +102,24 @@ pub trait Storage: Debug + Send + Sync {
         cost: Credits,
         image: (u64, Image),
         message: Option<NewMessages>,
+    ) -> Result<WriteOutcome, StorageError>;
+
+    /// Creates a trigger, unless the account would have more than [`MOST_TRIGGERS`] or
+    /// [`MOST_TRIGGER_BYTES`].
+    ///
+    /// [`MOST_TRIGGERS`]: crate::domain::trigger::MOST_TRIGGERS
+    /// [`MOST_TRIGGER_BYTES`]: crate::domain::trigger::MOST_TRIGGER_BYTES
+    async fn create_trigger(
+        &self,
+        scope: WriteScope,
+        trigger: Trigger,
+    ) -> Result<WriteOutcome, StorageError>;
+
+    /// Changes a trigger, if it exists.
+    async fn update_trigger(
+        &self,
+        scope: WriteScope,
+        update: TriggerUpdate,
     ) -> Result<WriteOutcome, StorageError>;
 
     // Accounts.
@@ -290,6 +308,26 @@ pub trait Storage: Debug + Send + Sync {
 
     /// The prompt and the model of the picture `id`, an image or an agent's avatar, of any account.
     async fn find_picture(&self, id: String) -> Result<Option<(String, SdModelId)>, StorageError>;
+
+    // Triggers.
+
+    /// The account's triggers after the one of ordinal `after`, in the order of their creation, at most
+    /// a batch.
+    async fn list_triggers(
+        &self,
+        owner: AccountKey,
+        after: u64,
+    ) -> Result<Vec<Listed<Trigger>>, StorageError>;
+
+    /// The trigger of ordinal `ordinal`.
+    async fn trigger(&self, owner: AccountKey, ordinal: u64) -> Result<Trigger, StorageError>;
+
+    /// The account's trigger `id`.
+    async fn find_trigger(
+        &self,
+        owner: AccountKey,
+        id: TriggerId,
+    ) -> Result<Option<Trigger>, StorageError>;
 
     // The database itself.
 

@@ -7,7 +7,7 @@ use super::{AccountData, AccountKey, NewAccountRecord};
 use crate::clock::ClockMode;
 use crate::domain::Credits;
 use crate::domain::conversation::Message;
-use crate::ids::IdKind;
+use crate::ids::{ConversationId, IdKind};
 
 /// For which account a request writes, and under which conditions.
 #[derive(Debug)]
@@ -43,6 +43,21 @@ pub enum WriteOutcome {
     NotCovered,
     /// The account was reset, restored or removed before; nothing is stored.
     EpochEnded,
+    /// The account has as many triggers as it can have, or as many bytes of them; nothing is stored.
+    TooManyTriggers,
+}
+
+/// What changes about a trigger; `None` keeps what it has.
+#[derive(Debug, Clone)]
+pub struct TriggerUpdate {
+    /// The trigger's ordinal.
+    pub ordinal: u64,
+    /// The number of the workflow log that was started from it.
+    pub workflow_log: Option<u64>,
+    /// The conversation that was started from it.
+    pub conversation: Option<ConversationId>,
+    /// When it expires.
+    pub expires_at: Option<DateTime<Utc>>,
 }
 
 /// An account to be created with what it holds.

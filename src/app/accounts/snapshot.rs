@@ -37,8 +37,9 @@ pub(in crate::app) struct Captured {
     plan: Plan,
     now: DateTime<Utc>,
     pub(in crate::app) mode: ClockMode,
-    /// Requests made: the only kind that is counted in memory alone.
+    /// Requests and workflow logs: the database does not know of all of them.
     requests: u64,
+    workflow_logs: u64,
     book: CapturedRules,
     faults: (RunTimeFaults, AttachedFaultCounts),
     windows: LimitWindows,
@@ -52,6 +53,7 @@ impl Captured {
             now: account.clock.now(),
             mode: account.clock.mode(),
             requests: epoch.ids.count(IdKind::Request),
+            workflow_logs: epoch.ids.count(IdKind::WorkflowLog),
             book: epoch.rules.capture(),
             faults: epoch.faults.capture(),
             windows: epoch.windows(),

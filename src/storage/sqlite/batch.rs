@@ -4,6 +4,8 @@
 //! they need no savepoint each; all of them are one text ([`super::rows`]). Only if that fails is each
 //! stored by itself, so that one that fails does not undo the others.
 //!
+//! The bound of an account's triggers is a CHECK, too: where it fails, each write is stored by itself.
+//!
 //! Balances are not read first. A balance that would fall below zero fails the batch; then the writes
 //! that are not covered are refused, in the order of the queue.
 
@@ -18,8 +20,11 @@ use super::queries::accounts;
 use super::rows::Rows;
 use crate::domain::Credits;
 use crate::domain::catalog::{Agent, Image};
+use crate::domain::Trigger;
 use crate::domain::conversation::Conversation;
-use crate::storage::{AccountKey, NewMessages, StorageError, WriteOutcome, WriteScope};
+use crate::storage::{
+    AccountKey, NewMessages, StorageError, TriggerUpdate, WriteOutcome, WriteScope,
+};
 
 /// What a request writes: all of it is stored, or nothing.
 #[derive(Debug)]
@@ -34,12 +39,23 @@ pub(super) struct Write {
     pub(super) agent: Option<(u64, Agent)>,
     /// An image with its ordinal.
     pub(super) image: Option<(u64, Image)>,
+    pub(super) trigger: Option<Trigger>,
+    pub(super) trigger_update: Option<TriggerUpdate>,
 }
 
 impl Write {
     /// Takes `cost` off the balance.
     pub(super) fn charge(scope: WriteScope, cost: Credits) -> Self {
-        Self { scope, cost, conversation: None, messages: None, agent: None, image: None }
+        Self {
+            scope,
+            cost,
+            conversation: None,
+            messages: None,
+            agent: None,
+            image: None,
+            trigger: None,
+            trigger_update: None,
+        }
     }
 
     fn add_to<'r>(&'r self, rows: &mut Rows<'r>) {
@@ -56,6 +72,12 @@ impl Write {
         }
         if let Some((ordinal, image)) = &self.image {
             rows.images.add(owner, *ordinal, image);
+        }
+        if let Some(trigger) = &self.trigger {
+            rows.triggers.add(owner, trigger);
+        }
+        if let Some(update) = &self.trigger_update {
+            rows.triggers.update(owner, update);
         }
         rows.accounts.count(owner, &self.scope.made);
     }
@@ -79,6 +101,8 @@ impl QueuedWrite {
 enum BatchError {
     /// A balance would fall below zero; everything is undone.
     NotCovered,
+    /// An account would have too many triggers, in a batch without costs; everything is undone.
+    TooManyTriggers,
     /// A statement failed; everything is undone.
     Undone(sqlx::Error),
     /// There is no transaction: it did not begin, or SQLite rolled it back.
@@ -101,7 +125,7 @@ pub(super) async fn store(
             Ok(writes) => writes,
             Err((writes, error)) => return answer_not_committed(writes, &error),
         },
-        BatchError::Undone(_) => return store_one_by_one(db, writes, committed).await,
+        BatchError::TooManyTriggers | BatchError::Undone(_) => return store_one_by_one(db, writes, committed).await,
         BatchError::Lost(error) => return answer_not_committed(writes, &error),
     };
     match store_together(db, writes, &committed).await {
@@ -143,6 +167,7 @@ async fn store_one_by_one(
                 Ok(WriteOutcome::Stored)
             }
             Err(BatchError::NotCovered) => Ok(WriteOutcome::NotCovered),
+            Err(BatchError::TooManyTriggers) => Ok(WriteOutcome::TooManyTriggers),
             Err(BatchError::Undone(error)) => Err(error.into()),
             Err(BatchError::Lost(error)) => Err(StorageError::NotCommitted(error.to_string())),
         };
@@ -155,9 +180,10 @@ async fn commit<'w>(
     writes: impl IntoIterator<Item = &'w Write>,
 ) -> Result<(), BatchError> {
     let mut rows = Rows::default();
-    let mut costs = false;
+    let (mut costs, mut triggers) = (false, false);
     for write in writes {
         costs |= write.cost > Credits::default();
+        triggers |= write.trigger.is_some();
         write.add_to(&mut rows);
     }
     let Err(error) = rows.commit(db).await else { return Ok(()) };
@@ -165,7 +191,11 @@ async fn commit<'w>(
         return Err(BatchError::Lost(error));
     }
     let check = error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_check_violation);
-    Err(if costs && check { BatchError::NotCovered } else { BatchError::Undone(error) })
+    Err(match (check, costs, triggers) {
+        (true, true, _) => BatchError::NotCovered,
+        (true, false, true) => BatchError::TooManyTriggers,
+        (true, false, false) | (false, _, _) => BatchError::Undone(error),
+    })
 }
 
 /// Refuses those of `writes` that the balances do not cover, in the order of the queue; gives the

@@ -10,17 +10,17 @@ use super::account_write::AccountWrite;
 use super::batch::Write;
 use super::conversation_loader::{LoadRequest, LoadedRow};
 use super::file::Watched;
-use super::queries::{accounts, agents, conversations, images, listing, messages, pictures, snapshots};
+use super::queries::{accounts, agents, conversations, images, listing, messages, pictures, snapshots, triggers};
 use super::{Readers, SqliteStorage};
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::{Conversation, Message};
-use crate::domain::{Api, Credits};
-use crate::ids::{AgentId, ConversationId, IdKind, SdModelId};
+use crate::domain::{Api, Credits, Trigger};
+use crate::ids::{AgentId, ConversationId, IdKind, SdModelId, TriggerId};
 use crate::storage::{
     AccountData, AccountKey, AccountRecord, AccountReplacement, AccountUpdate, BATCH, Capture,
     ConversationContext, ConversationExtent, ConversationFilter, ConversationKey, ConversationList,
     LargeReadPermit, Listed, NewAccountData, NewMessages, PageWindow, Publish, Storage,
-    StorageError, Summary, WriteOutcome, WriteScope, Written,
+    StorageError, Summary, TriggerUpdate, WriteOutcome, WriteScope, Written,
 };
 
 #[async_trait]
@@ -73,6 +73,25 @@ impl Storage for SqliteStorage {
     ) -> Result<WriteOutcome, StorageError> {
         let write =
             Write { image: Some(image), messages: message, ..Write::charge(scope, cost) };
+        self.writer.write(write).await
+    }
+
+    async fn create_trigger(
+        &self,
+        scope: WriteScope,
+        trigger: Trigger,
+    ) -> Result<WriteOutcome, StorageError> {
+        let write = Write { trigger: Some(trigger), ..Write::charge(scope, Credits::default()) };
+        self.writer.write(write).await
+    }
+
+    async fn update_trigger(
+        &self,
+        scope: WriteScope,
+        update: TriggerUpdate,
+    ) -> Result<WriteOutcome, StorageError> {
+        let write =
+            Write { trigger_update: Some(update), ..Write::charge(scope, Credits::default()) };
         self.writer.write(write).await
     }
 
@@ -297,6 +316,26 @@ impl Storage for SqliteStorage {
 
     async fn find_picture(&self, id: String) -> Result<Option<(String, SdModelId)>, StorageError> {
         self.read(move |db| pictures::find(db, id).boxed()).await
+    }
+
+    async fn list_triggers(
+        &self,
+        owner: AccountKey,
+        after: u64,
+    ) -> Result<Vec<Listed<Trigger>>, StorageError> {
+        self.read(move |db| triggers::batch(db, owner, after).boxed()).await
+    }
+
+    async fn trigger(&self, owner: AccountKey, ordinal: u64) -> Result<Trigger, StorageError> {
+        self.read(move |db| triggers::one(db, owner, ordinal).boxed()).await
+    }
+
+    async fn find_trigger(
+        &self,
+        owner: AccountKey,
+        id: TriggerId,
+    ) -> Result<Option<Trigger>, StorageError> {
+        self.read(move |db| triggers::find(db, owner, id).boxed()).await
     }
 
     async fn large_read(&self) -> LargeReadPermit {

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 
 use super::sample::{
     SampleAccount, agent, characters_conversation, credits, data, image, message, new_account,
-    runner_conversation, time,
+    runner_conversation, time, trigger,
 };
 use crate::clock::ClockMode;
 use crate::domain::{Api, ApiKey, Part, Profile, Role};
@@ -35,11 +35,16 @@ fn full_data() -> AccountData {
     let mut characters = characters_conversation(2, 9);
     characters.system_prompt = "Be brief.".to_owned();
     characters.agent = Some("agent".into());
+    let mut used = trigger(1, None);
+    used.variables = Some(runner.variables.clone());
+    used.ui_surface = Some("inbox".to_owned());
+    (used.conversation, used.workflow_log) = (Some("conversation 1".into()), Some(3));
     AccountData {
         made: vec![(IdKind::Conversation, 2), (IdKind::Message, 8)],
         conversations: vec![(runner, 3, vec![asked, answered, shown]), (characters, 4, Vec::new())],
         agents: vec![(1, agent("agent")), (3, agent("another"))],
         images: vec![(2, image("image", 6))],
+        triggers: vec![used, trigger(4, Some(9))],
         ..data(12)
     }
 }

@@ -6,6 +6,7 @@ pub(super) mod conversations;
 pub(super) mod pictures;
 pub(super) mod publication;
 mod sample;
+pub(super) mod triggers;
 pub(super) mod writes;
 
 /// Declares a test for each function of these modules. `$open` opens an empty database and returns it
@@ -37,6 +38,9 @@ macro_rules! storage_tests {
             publication::what_is_written_after_an_epoch_is_refused
             publication::what_is_written_during_a_replacement_is_replaced_or_refused
             publication::data_and_capture_are_of_one_moment
+            triggers::a_trigger_is_found_and_listed_as_it_was_created
+            triggers::an_update_of_a_trigger_keeps_what_it_does_not_name
+            triggers::an_account_has_no_more_triggers_than_its_bounds
             writes::a_turn_is_stored_with_its_cost_and_its_counter
             writes::a_write_that_fails_stores_nothing
             writes::turns_at_the_same_time_do_not_mix

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::{Conversation, Message, Meta, Target, Variables};
-use crate::domain::{Credits, Part, Role};
+use crate::domain::{Credits, Part, Role, Trigger};
 use crate::ids::{AccountId, IdKind, MessageId};
 use crate::storage::{
     AccountData, AccountKey, NewAccountData, NewAccountRecord, NewMessages, PageWindow, Storage,
@@ -128,6 +128,7 @@ pub(super) fn data(balance: i64) -> AccountData {
         conversations: Vec::new(),
         agents: Vec::new(),
         images: Vec::new(),
+        triggers: Vec::new(),
     }
 }
 
@@ -187,5 +188,21 @@ pub(super) fn image(id: &str, at: i64) -> Image {
         prompt: format!("prompt of {id}"),
         sd_model: "painter".into(),
         created_at: time(at),
+    }
+}
+
+/// A trigger that expires at second `expires_at`.
+pub(super) fn trigger(ordinal: u64, expires_at: Option<i64>) -> Trigger {
+    Trigger {
+        id: format!("trigger {ordinal}").into(),
+        ordinal,
+        deployment: "deployment".into(),
+        content: vec![Part::text(format!("content {ordinal}"))],
+        variables: None,
+        ui_surface: None,
+        created_at: time(1),
+        expires_at: expires_at.map(time),
+        conversation: None,
+        workflow_log: None,
     }
 }

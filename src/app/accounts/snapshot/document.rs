@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::Captured;
-use super::rows::{AgentState, ConversationState, ImageState};
+use super::rows::{AgentState, ConversationState, ImageState, TriggerState};
 use super::values::{MOST_MADE, time};
 use super::sections::{FaultState, LimitsState, ProgressState, QueuedState, RuleState, Section};
 use crate::app::accounts::restored::{RestoredMemory, RestoredState};
@@ -47,6 +47,9 @@ pub struct Snapshot {
     conversations: Vec<ConversationState>,
     agents: Vec<AgentState>,
     images: Vec<ImageState>,
+    /// Not in snapshots of servers that had no triggers.
+    #[serde(default)]
+    triggers: Vec<TriggerState>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -66,6 +69,10 @@ struct Made {
     activity: u64,
     agent: u64,
     image: u64,
+    #[serde(default)]
+    trigger: u64,
+    #[serde(default)]
+    workflow_log: u64,
     /// Ids given to rules that came without one.
     #[serde(default)]
     rule: u64,
@@ -75,7 +82,7 @@ struct Made {
 
 impl Snapshot {
     pub(in crate::app) fn of(captured: Captured, holdings: AccountData, with: &[Section]) -> Self {
-        let Captured { plan, now, mode, requests, book, faults, windows } = captured;
+        let Captured { plan, now, mode, requests, workflow_logs, book, faults, windows } = captured;
         let (own_faults, attached_faults) = faults;
         let counted = |kind| holdings.made.iter().find(|(of, _)| *of == kind);
         let made = |kind| counted(kind).map_or(0, |(_, made)| *made);
@@ -97,6 +104,8 @@ impl Snapshot {
                 activity: made(IdKind::Activity),
                 agent: made(IdKind::Agent),
                 image: made(IdKind::Image),
+                trigger: made(IdKind::Trigger),
+                workflow_log: workflow_logs,
                 rule: if wanted(Section::Rules) { book.last_name() } else { 0 },
                 fault: if wanted(Section::Faults) { own_faults.added } else { 0 },
             },
@@ -108,6 +117,7 @@ impl Snapshot {
             conversations: holdings.conversations.into_iter().map(Into::into).collect(),
             agents: holdings.agents.into_iter().map(Into::into).collect(),
             images: holdings.images.into_iter().map(Into::into).collect(),
+            triggers: holdings.triggers.into_iter().map(Into::into).collect(),
         }
     }
 
@@ -211,13 +221,19 @@ impl Snapshot {
             }
         }
         let Made { request, conversation, message, activity, agent, image, .. } = self.made;
+        let Made { trigger, workflow_log, .. } = self.made;
         let conversations = self.conversations.iter().map(|it| (it.ordinal, it.id.as_str()));
         in_order("conversations", conversations, conversation)?;
         in_order("agents", self.agents.iter().map(|it| (it.ordinal, it.id.as_str())), agent)?;
         in_order("images", self.images.iter().map(|it| (it.ordinal, it.id.as_str())), image)?;
-        for (field, made) in
-            [("made.request", request), ("made.message", message), ("made.activity", activity)]
-        {
+        let triggers = self.triggers.iter().map(|it| (it.ordinal, it.id.as_str()));
+        in_order("triggers", triggers, trigger)?;
+        for (field, made) in [
+            ("made.request", request),
+            ("made.message", message),
+            ("made.activity", activity),
+            ("made.workflow_log", workflow_log),
+        ] {
             if made > MOST_MADE {
                 let message = format!("{field} must be a whole number from 0 to {MOST_MADE}");
                 return Err(FieldError::new(field, FieldErrorKind::BadValue, message));
@@ -234,6 +250,8 @@ impl Snapshot {
                 (IdKind::Activity, activity),
                 (IdKind::Agent, agent),
                 (IdKind::Image, image),
+                (IdKind::Trigger, trigger),
+                (IdKind::WorkflowLog, workflow_log),
             ],
             conversations: conversations
                 .map(|(index, it)| it.checked(&format!("conversations[{index}]")))
@@ -242,6 +260,7 @@ impl Snapshot {
             images: images
                 .map(|(index, it)| it.checked(&format!("images[{index}]")))
                 .collect::<Result<_, _>>()?,
+            triggers: TriggerState::check_all(self.triggers)?,
         })
     }
 }

@@ -1,14 +1,15 @@
-//! Conversations, agents and images as a snapshot writes them.
+//! Conversations, agents, images and triggers as a snapshot writes them.
 
 use serde::{Deserialize, Serialize};
 
-use super::values::time;
+use super::values::{MOST_MADE, time};
 use crate::clock::exact_rfc3339;
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::number_turns;
 use crate::domain::conversation::{Conversation, Message, Meta, Target, Variables};
 use crate::domain::error::{FieldError, FieldErrorKind};
-use crate::domain::{Api, Part, Role};
+use crate::domain::trigger::{MOST_TRIGGER_BYTES, MOST_TRIGGERS};
+use crate::domain::{Api, Part, Role, Trigger};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -210,5 +211,78 @@ impl ImageState {
             created_at: time(&self.created_at, &format!("{at}.created_at"))?,
         };
         Ok((self.ordinal, image))
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TriggerState {
+    pub(super) ordinal: u64,
+    pub(super) id: String,
+    deployment: String,
+    content: Vec<Part>,
+    variables: Option<Variables>,
+    ui_surface: Option<String>,
+    created_at: String,
+    expires_at: Option<String>,
+    conversation: Option<String>,
+    workflow_log: Option<u64>,
+}
+
+impl From<Trigger> for TriggerState {
+    fn from(trigger: Trigger) -> Self {
+        Self {
+            ordinal: trigger.ordinal,
+            id: trigger.id.to_string(),
+            deployment: trigger.deployment.to_string(),
+            content: trigger.content,
+            variables: trigger.variables,
+            ui_surface: trigger.ui_surface,
+            created_at: exact_rfc3339(trigger.created_at),
+            expires_at: trigger.expires_at.map(exact_rfc3339),
+            conversation: trigger.conversation.map(|id| id.to_string()),
+            workflow_log: trigger.workflow_log,
+        }
+    }
+}
+
+impl TriggerState {
+    /// The triggers, which must be no more than an account can have.
+    pub(super) fn check_all(triggers: Vec<Self>) -> Result<Vec<Trigger>, FieldError> {
+        let triggers = triggers.into_iter().enumerate();
+        let triggers = triggers
+            .map(|(index, it)| it.checked(&format!("triggers[{index}]")))
+            .collect::<Result<Vec<Trigger>, _>>()?;
+        let count = u64::try_from(triggers.len()).unwrap_or(u64::MAX);
+        let bytes = triggers.iter().map(Trigger::bytes).fold(0, u64::saturating_add);
+        if count > MOST_TRIGGERS || bytes > MOST_TRIGGER_BYTES {
+            let message = format!(
+                "triggers must be at most {MOST_TRIGGERS} with {MOST_TRIGGER_BYTES} bytes"
+            );
+            return Err(FieldError::new("triggers", FieldErrorKind::BadValue, message));
+        }
+        Ok(triggers)
+    }
+
+    fn checked(self, at: &str) -> Result<Trigger, FieldError> {
+        let expires_at =
+            self.expires_at.map(|end| time(&end, &format!("{at}.expires_at"))).transpose()?;
+        if self.workflow_log.is_some_and(|run| run > MOST_MADE) {
+            let field = format!("{at}.workflow_log");
+            let message = format!("{field} must be a whole number from 0 to {MOST_MADE}");
+            return Err(FieldError::new(field, FieldErrorKind::BadValue, message));
+        }
+        Ok(Trigger {
+            id: self.id.into(),
+            ordinal: self.ordinal,
+            deployment: self.deployment.into(),
+            content: self.content,
+            variables: self.variables,
+            ui_surface: self.ui_surface,
+            created_at: time(&self.created_at, &format!("{at}.created_at"))?,
+            expires_at,
+            conversation: self.conversation.map(Into::into),
+            workflow_log: self.workflow_log,
+        })
     }
 }

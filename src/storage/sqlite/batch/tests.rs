@@ -121,6 +121,7 @@ async fn post(writer: &Writer, Draft(number, write): Draft) -> String {
         Ok(WriteOutcome::EpochEnded) => "epoch ended".to_owned(),
         Err(StorageError::Statement(_)) => "failed".to_owned(),
         Err(StorageError::NotCommitted(_)) => "not committed".to_owned(),
+        Ok(WriteOutcome::TooManyTriggers) => panic!("no trigger is created"),
         Err(error) => panic!("{error:?}"),
     }
 }
@@ -159,6 +160,7 @@ async fn account(storage: &SqliteStorage, balance: i64) -> AccountKey {
         conversations: (1..=CONVERSATIONS).map(|nth| (conversation(nth), 0, Vec::new())).collect(),
         agents: Vec::new(),
         images: Vec::new(),
+        triggers: Vec::new(),
     };
     let new = NewAccountData { key, record, data, terms: None, origin: None };
     storage.create_accounts(vec![new], Box::new(|| ())).await.unwrap();

@@ -168,6 +168,8 @@ pub async fn clear(db: &mut Connection, owner: AccountKey) -> Result<(), Storage
         "DELETE FROM conversation_tallies WHERE account = $1",
         "DELETE FROM agents WHERE account = $1",
         "DELETE FROM images WHERE account = $1",
+        "DELETE FROM triggers WHERE account = $1",
+        "DELETE FROM trigger_tallies WHERE account = $1",
         "DELETE FROM counters WHERE account = $1",
     ] {
         sqlx::query(statement).bind(owner.0).execute(&mut *db).await?;

@@ -9,3 +9,4 @@ pub mod messages;
 pub mod pictures;
 pub(super) mod rows;
 pub mod snapshots;
+pub mod triggers;

@@ -1,6 +1,6 @@
 //! Everything an account holds, read and written as a whole.
 
-use super::{accounts, agents, conversations, images, messages};
+use super::{accounts, agents, conversations, images, messages, triggers};
 use crate::storage::sqlite::Connection;
 use crate::storage::sqlite::rows::Rows;
 use crate::storage::{AccountData, AccountKey, PageWindow, StorageError};
@@ -23,6 +23,7 @@ pub async fn read(
         conversations,
         agents: agents::all(db, owner).await?,
         images: images::all(db, owner).await?,
+        triggers: triggers::all(db, owner).await?,
     }))
 }
 
@@ -47,6 +48,9 @@ pub async fn fill(
     }
     for (ordinal, image) in &data.images {
         rows.images.add(owner, *ordinal, image);
+    }
+    for trigger in &data.triggers {
+        rows.triggers.add(owner, trigger);
     }
     rows.accounts.count(owner, &data.made);
     Ok(rows.insert(db).await?)

@@ -3,7 +3,7 @@
 //! Everything is stored by these statements, whether it is a turn or a whole account. A batch of
 //! writes is one text from BEGIN to COMMIT, so it costs one trip to the connection's thread. Nothing
 //! is read between its statements: what must not happen makes one of them fail. A balance below zero
-//! violates a CHECK; messages of a conversation that does not exist have no position.
+//! violates a CHECK, and so do more triggers than an account can have; messages of a conversation that does not exist have no position.
 //!
 //! Each number of rows needs a text of its own, so the number is rounded up to a power of two, which
 //! keeps the texts that are prepared few. The remaining rows are NULL and dropped.
@@ -14,6 +14,7 @@ mod conversations;
 mod images;
 mod messages;
 mod statement;
+mod triggers;
 
 use self::accounts::AccountRows;
 use self::agents::AgentRows;
@@ -22,6 +23,7 @@ use self::images::ImageRows;
 use self::messages::MessageRows;
 pub(super) use self::statement::values;
 use self::statement::{MOST_PARAMETERS, Text};
+use self::triggers::TriggerRows;
 use super::Connection;
 
 /// Rows to be inserted.
@@ -32,12 +34,14 @@ pub(super) struct Rows<'r> {
     pub(super) agents: AgentRows<'r>,
     pub(super) images: ImageRows<'r>,
     pub(super) messages: MessageRows<'r>,
+    pub(super) triggers: TriggerRows<'r>,
 }
 
 impl Rows<'_> {
     /// Whether there are so many rows that they should be inserted before further ones are added.
     pub(super) fn is_full(&self) -> bool {
-        self.messages.len() + self.images.len() + self.agents.len() > MOST_PARAMETERS / 4
+        self.messages.len() + self.images.len() + self.agents.len() + self.triggers.len()
+            > MOST_PARAMETERS / 4
     }
 
     /// Inserts everything, inside a transaction.
@@ -55,13 +59,14 @@ impl Rows<'_> {
 
     /// The statements in the order in which they must run: messages need their conversations.
     fn into_texts(self) -> Result<Vec<Text>, sqlx::Error> {
-        let Self { accounts, conversations, agents, images, messages } = self;
+        let Self { accounts, conversations, agents, images, messages, triggers } = self;
         let statements = accounts
             .filled()
             .into_iter()
             .chain(conversations.filled())
             .chain([agents.filled(), images.filled()])
-            .chain(messages.filled());
+            .chain(messages.filled())
+            .chain(triggers.filled());
         Text::of(statements)
     }
 }
