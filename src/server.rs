@@ -15,7 +15,7 @@ use crate::app::fixture_watch::FixtureWatch;
 use crate::app::generation::GenerationOptions;
 use crate::app::{
     AccountRegistry, Agents, Authenticator, ConversationQueries, Generation, Health, Images,
-    ModelCatalog, Snapshots,
+    ModelCatalog, Snapshots, Triggers,
 };
 use crate::config::Config;
 use crate::fixtures::{self, CheckedFixtures, FixtureHandle, Fixtures, FixturesError};
@@ -106,6 +106,7 @@ impl Server {
             conversations: ConversationQueries::new(Arc::clone(&storage)),
             agents: Agents::new(Arc::clone(&storage), fixtures.clone()),
             images: Images::new(Arc::clone(&storage), fixtures.clone()),
+            triggers: Triggers::new(Arc::clone(&storage)),
             model_catalog: ModelCatalog::new(fixtures.clone()),
             registry: Arc::clone(&registry),
             snapshots: Snapshots::new(Arc::clone(&storage), Arc::clone(&registry)),

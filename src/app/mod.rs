@@ -2,9 +2,9 @@
 //!
 //! [`auth`] finds the account of a key and checks what it may use, [`rate_limit`] counts requests,
 //! [`generation`] asks models and records turns, [`agents`] and [`images`] create and read these,
-//! [`conversations`] reads conversations, [`item_list`] is the items of any list, [`accounts`] holds the
-//! state of accounts, [`request_log`] records requests, [`faults`] chooses faults, [`replies`] changes scripted replies, [`snapshots`] copies and
-//! restores state.
+//! [`conversations`] reads conversations, [`triggers`] creates and finds triggers, [`item_list`] is the
+//! items of any list, [`accounts`] holds the state of accounts, [`request_log`] records requests,
+//! [`faults`] chooses faults, [`replies`] changes scripted replies, [`snapshots`] copies and restores state.
 
 pub mod accounts;
 pub mod agents;
@@ -21,6 +21,7 @@ pub mod rate_limit;
 pub mod replies;
 pub mod request_log;
 pub mod snapshots;
+pub mod triggers;
 
 pub use self::accounts::{AccountRegistry, AccountState};
 pub use self::agents::Agents;
@@ -32,3 +33,4 @@ pub use self::images::Images;
 pub use self::model_catalog::ModelCatalog;
 pub use self::request_log::WatcherPermit;
 pub use self::snapshots::Snapshots;
+pub use self::triggers::Triggers;

@@ -33,7 +33,7 @@ use self::routes::Routes;
 pub use self::secrets::Secrets;
 use crate::app::{
     AccountRegistry, Agents, Authenticator, ConversationQueries, Generation, Health, Images,
-    ModelCatalog, Snapshots,
+    ModelCatalog, Snapshots, Triggers,
 };
 use crate::domain::Api;
 use crate::domain::fault_rule::{Route, RouteTable};
@@ -50,6 +50,8 @@ pub struct Services {
     pub agents: Agents,
     /// Images and pictures.
     pub images: Images,
+    /// Triggers of the Runner API.
+    pub triggers: Triggers,
     /// The models of the Characters API.
     pub model_catalog: ModelCatalog,
     /// Whether unknown fields are refused.
@@ -101,6 +103,7 @@ impl_from_ref! {
     conversations: ConversationQueries,
     agents: Agents,
     images: Images,
+    triggers: Triggers,
     model_catalog: ModelCatalog,
     strictness: extract::Strictness,
     large_bodies: LargeBodies,

@@ -18,10 +18,11 @@ const LARGEST_BODY: usize = 10 * 1024 * 1024;
 /// How long a server waits for a body.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
-const LOOKS: [&str; 10] = [
+const LOOKS: [&str; 11] = [
     "/v1/runner/conversations",
     "/v1/runner/YOUR_DEPLOYMENT_ID/conversations",
     "/v1/runner/conversation/550e8400-e29b-41d4-a716-446655440000/messages",
+    "/v1/runner/YOUR_DEPLOYMENT_ID/trigger/trg_123abc",
     "/api/v1/models?type=llm",
     "/api/v1/conversations",
     "/api/v1/conversations/conv_123abc",
@@ -31,14 +32,17 @@ const LOOKS: [&str; 10] = [
     "/api/v1/images",
 ];
 
+const TRIGGER: &str = "/v1/runner/YOUR_DEPLOYMENT_ID/trigger";
+
 /// Every operation that takes a body, with one that it takes.
-fn acts() -> [(&'static str, Value); 9] {
+fn acts() -> [(&'static str, Value); 10] {
     let message = json!({"role": "user", "content": "Hi"});
     [
         ("/v1/runner/YOUR_DEPLOYMENT_ID", text_body("Hi")),
         ("/v1/runner/YOUR_DEPLOYMENT_ID/stream", text_body("Hi")),
         ("/v1/runner/YOUR_DEPLOYMENT_ID/conversation", text_body("Hi")),
         ("/v1/runner/YOUR_DEPLOYMENT_ID/conversation/stream", continue_body(CONVERSATION, "Hi")),
+        (TRIGGER, text_body("Hi")),
         ("/api/v1/completions", json!({"messages": [message], "llm_id": "model_abc123"})),
         ("/api/v1/conversations", json!({"title": "T", "llm_id": "model_abc123"})),
         ("/api/v1/conversations/conv_123abc/messages", json!({"content": "Hi"})),
@@ -104,7 +108,8 @@ async fn every_body_has_to_come_in_time() {
 #[tokio::test]
 async fn every_act_in_an_account_that_ends_meanwhile_is_409() {
     let app = TestApp::start().await;
-    for (path, body) in acts().into_iter().filter(|(path, _)| path.starts_with("/api")) {
+    let stores = |path: &str| path.starts_with("/api") || path == TRIGGER;
+    for (path, body) in acts().into_iter().filter(|(path, _)| stores(path)) {
         let body = body.to_string();
         let mut raw = RawConnection::connect(app.address).await;
         raw.send_request_in_parts("POST", path, &head(path, BEARER, body.len()), "").await;

@@ -9,12 +9,13 @@ use crate::support::{
 };
 
 /// Every way to ask something of a deployment.
-const AT_A_DEPLOYMENT: [(&str, &str); 5] = [
+const AT_A_DEPLOYMENT: [(&str, &str); 6] = [
     ("POST", ""),
     ("POST", "/stream"),
     ("POST", "/conversation"),
     ("POST", "/conversation/stream"),
     ("GET", "/conversations"),
+    ("POST", "/trigger"),
 ];
 
 /// Sends a good request for each of these, with a key or none.

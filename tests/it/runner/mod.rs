@@ -10,4 +10,5 @@ mod profiles;
 mod run;
 mod samples;
 mod stream;
+mod triggers;
 mod variables;

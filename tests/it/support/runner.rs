@@ -102,6 +102,14 @@ impl<'a> Runner<'a> {
         self.post(&format!("/{deployment}/conversation"), &body)
     }
 
+    pub fn create_trigger(self, deployment: &str, body: impl Into<RunnerBody>) -> TestRequest<'a> {
+        self.post(&format!("/{deployment}/trigger"), &body.into().0)
+    }
+
+    pub fn trigger(self, deployment: &str, id: &str) -> TestRequest<'a> {
+        self.request(Method::GET, &format!("/{deployment}/trigger/{id}"))
+    }
+
     /// A page of the messages of a conversation; `query` is empty or begins with `?`.
     pub fn list_messages(self, conversation: &str, query: &str) -> TestRequest<'a> {
         self.request(Method::GET, &format!("/conversation/{conversation}/messages{query}"))

@@ -12,6 +12,7 @@ use crate::app::auth::{AuthError, KeyError};
 use crate::app::conversations::ReaderError;
 use crate::app::faults::InjectedError;
 use crate::app::generation::{ContinueError, ModelError, ReplyError};
+use crate::app::triggers::{CreateTriggerError, TriggerLookupError};
 use crate::domain::fault_rule::ErrorEnvelope;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation, InternalError};
 use crate::http::response::error::{self, ErrorStatus, HttpError, carrying};
@@ -35,6 +36,10 @@ pub(crate) enum RunnerError {
     Reply(#[from] ReplyError),
     #[error(transparent)]
     Continue(#[from] ContinueError),
+    #[error(transparent)]
+    CreateTrigger(#[from] CreateTriggerError),
+    #[error(transparent)]
+    TriggerLookup(#[from] TriggerLookupError),
     #[error(transparent)]
     Injected(#[from] InjectedError),
     #[error(transparent)]
@@ -80,6 +85,8 @@ impl RunnerError {
             Self::Reader(error) => reader_details(error),
             Self::Reply(error) => reply_details(error),
             Self::Continue(error) => continue_details(error),
+            Self::CreateTrigger(error) => create_trigger_details(error),
+            Self::TriggerLookup(error) => trigger_lookup_details(error),
             Self::Injected(error) => injected_details(error),
             Self::Internal(_) => internal_details(),
         }
@@ -149,12 +156,33 @@ fn continue_details(error: &ContinueError) -> ErrorDetails {
 fn reply_details(error: &ReplyError) -> ErrorDetails {
     match error {
         ReplyError::Model(error) => model_details(error),
-        ReplyError::Write(SessionWriteError::AccountEnded) => {
-            details(StatusCode::CONFLICT, INVALID, "account_reset")
+        ReplyError::Write(error) => write_details(error),
+        ReplyError::Internal(_) => internal_details(),
+    }
+}
+
+fn write_details(error: &SessionWriteError) -> ErrorDetails {
+    match error {
+        SessionWriteError::AccountEnded => details(StatusCode::CONFLICT, INVALID, "account_reset"),
+        SessionWriteError::Internal(_) => internal_details(),
+    }
+}
+
+fn create_trigger_details(error: &CreateTriggerError) -> ErrorDetails {
+    match error {
+        CreateTriggerError::TooMany => {
+            details(StatusCode::BAD_REQUEST, INVALID, "too_many_triggers")
         }
-        ReplyError::Write(SessionWriteError::Internal(_)) | ReplyError::Internal(_) => {
-            internal_details()
+        CreateTriggerError::Write(error) => write_details(error),
+    }
+}
+
+fn trigger_lookup_details(error: &TriggerLookupError) -> ErrorDetails {
+    match error {
+        TriggerLookupError::Unknown(_) => {
+            details(StatusCode::NOT_FOUND, INVALID, "trigger_not_found")
         }
+        TriggerLookupError::Internal(_) => internal_details(),
     }
 }
 

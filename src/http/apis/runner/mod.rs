@@ -1,5 +1,5 @@
 //! The Runner API (runner-overview.txt, runner-conversation-rest.txt, runner-conversation-sdk.txt;
-//! what they leave open: notes.md): run, stream, conversations.
+//! what they leave open: notes.md): run, stream, conversations, triggers.
 
 mod auth;
 mod content;
@@ -7,6 +7,7 @@ mod conversations;
 mod error;
 mod run;
 mod style;
+mod triggers;
 
 pub(crate) use self::auth::key;
 pub(crate) use self::error::rendered;
@@ -15,5 +16,8 @@ use crate::http::Shared;
 use crate::http::routes::Routes;
 
 pub(crate) fn routes() -> Routes<Shared> {
-    Routes::new().merge(run::routes()).merge(conversations::routes())
+    Routes::new()
+        .merge(run::routes())
+        .merge(conversations::routes())
+        .merge(triggers::routes())
 }

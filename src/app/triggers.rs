@@ -1,0 +1,85 @@
+//! Triggers of the Runner API: what an assistant is to start from.
+
+mod error;
+
+use std::sync::Arc;
+
+pub use self::error::{CreateTriggerError, TriggerLookupError};
+use super::accounts::{AccountSession, stored};
+use super::auth::Caller;
+use crate::domain::conversation::Variables;
+use crate::domain::error::InternalError;
+use crate::domain::trigger::expiry;
+use crate::domain::{Part, Trigger};
+use crate::ids::{IdKind, TriggerId};
+use crate::storage::Storage;
+
+/// Creates and finds triggers.
+#[derive(Debug, Clone)]
+pub struct Triggers {
+    storage: Arc<dyn Storage>,
+}
+
+/// A trigger to be created.
+#[derive(Debug, Clone)]
+pub struct NewTrigger {
+    /// What a model is shown before the message of the request.
+    pub content: Vec<Part>,
+    /// Values for slots of the instructions.
+    pub variables: Option<Variables>,
+    /// The place in the client's user interface.
+    pub ui_surface: Option<String>,
+    /// Its life in hours, more than 0; `None` for a trigger that never expires.
+    pub ttl_hours: Option<f64>,
+}
+
+impl Triggers {
+    /// The triggers in `storage`.
+    pub fn new(storage: Arc<dyn Storage>) -> Self {
+        Self { storage }
+    }
+
+    /// Creates a trigger of the caller's deployment.
+    pub async fn create(
+        &self,
+        caller: &Caller,
+        new: NewTrigger,
+    ) -> Result<Trigger, CreateTriggerError> {
+        let session = &caller.session;
+        let mut ids = session.epoch().ids.allocation();
+        let ordinal = ids.next(IdKind::Trigger);
+        let created_at = session.clock.now();
+        let trigger = Trigger {
+            id: session.epoch().ids.trigger(ordinal),
+            ordinal,
+            deployment: caller.deployment.id.clone(),
+            content: new.content,
+            variables: new.variables,
+            ui_surface: new.ui_surface,
+            created_at,
+            expires_at: new.ttl_hours.map(|hours| expiry(created_at, hours)),
+            conversation: None,
+            latest_run: None,
+        };
+        let scope = session.write_scope(&ids);
+        let outcome = self.storage.create_trigger(scope, trigger.clone()).await;
+        if stored(outcome, ids)? { Ok(trigger) } else { Err(CreateTriggerError::TooMany) }
+    }
+
+    /// The trigger `id` of the caller's deployment.
+    pub async fn get(&self, caller: &Caller, id: TriggerId) -> Result<Trigger, TriggerLookupError> {
+        find(&*self.storage, caller, &id).await?.ok_or(TriggerLookupError::Unknown(id))
+    }
+}
+
+/// The trigger `id`, if the caller's account has it for the caller's deployment.
+pub(in crate::app) async fn find(
+    storage: &dyn Storage,
+    caller: &Caller,
+    id: &TriggerId,
+) -> Result<Option<Trigger>, InternalError> {
+    let session: &AccountSession = &caller.session;
+    let found = storage.find_trigger(session.row, id.clone()).await;
+    let found = found.map_err(InternalError::new)?;
+    Ok(found.filter(|trigger| trigger.deployment == caller.deployment.id))
+}

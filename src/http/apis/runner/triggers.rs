@@ -1,0 +1,163 @@
+//! Triggers: `POST /v1/runner/{deployment_id}/trigger` and `GET …/trigger/{trigger_id}`. The API's
+//! documents do not know them; docs/contract.md names the source.
+
+use std::convert::Infallible;
+
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+use super::Style;
+use super::auth::DeploymentAccess;
+use super::content::{ContentBody, content};
+use super::error::RunnerError;
+use crate::app::Triggers;
+use crate::app::triggers::NewTrigger;
+use crate::domain::conversation::Variables;
+use crate::domain::error::{FieldError, FieldErrorKind};
+use crate::domain::{Part, Trigger};
+use crate::http::Shared;
+use crate::http::extract::{Body, segment};
+use crate::http::response::json::Json;
+use crate::http::routes::{Routes, get, post};
+use crate::ids::{ConversationId, DeploymentId, TriggerId, assistant_number};
+
+pub(super) fn routes() -> Routes<Shared> {
+    Routes::new()
+        .route("/v1/runner/{deployment_id}/trigger", post(create_trigger))
+        .route("/v1/runner/{deployment_id}/trigger/{trigger_id}", get(get_trigger))
+}
+
+/// The life of a trigger without `ttl_hours`.
+const DEFAULT_HOURS: f64 = 24.0;
+/// The longest life: a hundred years.
+const MOST_HOURS: f64 = 876_000.0;
+/// The longest `ui_surface` in characters.
+const LONGEST_SURFACE: usize = 200;
+
+/// The body of a new trigger.
+#[derive(Debug, Deserialize)]
+pub(super) struct TriggerBody {
+    content: ContentBody,
+    variables: Option<Variables>,
+    ui_surface: Option<String>,
+    #[serde(default)]
+    ttl_hours: TtlBody,
+}
+
+/// `ttl_hours`, not checked yet. Its absence is not `null`.
+#[derive(Debug, Default)]
+enum TtlBody {
+    #[default]
+    Absent,
+    Given(Value),
+}
+
+impl<'de> Deserialize<'de> for TtlBody {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::deserialize(deserializer).map(Self::Given)
+    }
+}
+
+impl TriggerBody {
+    fn checked(self) -> Result<NewTrigger, FieldError> {
+        let content = content(self.content)?;
+        if self.ui_surface.as_ref().is_some_and(|text| text.chars().count() > LONGEST_SURFACE) {
+            let message = format!("ui_surface must have at most {LONGEST_SURFACE} characters");
+            return Err(FieldError::new("ui_surface", FieldErrorKind::BadValue, message));
+        }
+        let (variables, ui_surface) = (self.variables, self.ui_surface);
+        Ok(NewTrigger { content, variables, ui_surface, ttl_hours: self.ttl_hours.checked()? })
+    }
+}
+
+impl TtlBody {
+    /// The hours; `None` for a trigger that never expires.
+    fn checked(self) -> Result<Option<f64>, FieldError> {
+        let value = match self {
+            Self::Absent => return Ok(Some(DEFAULT_HOURS)),
+            Self::Given(Value::Null) => return Ok(None),
+            Self::Given(value) => value,
+        };
+        let hours = value.as_f64().filter(|hours| *hours > 0.0 && *hours <= MOST_HOURS);
+        hours.map(Some).ok_or_else(|| {
+            let kind = if value.is_number() {
+                FieldErrorKind::BadValue
+            } else {
+                FieldErrorKind::WrongType
+            };
+            let message =
+                format!("ttl_hours must be a number above 0, at most {MOST_HOURS}, or null");
+            FieldError::new("ttl_hours", kind, message)
+        })
+    }
+}
+
+/// A trigger.
+#[derive(Serialize)]
+pub(super) struct TriggerAnswer {
+    id: TriggerId,
+    deployment_id: DeploymentId,
+    workflow_id: u64,
+    ui_surface: Option<String>,
+    content: Vec<Part>,
+    variables: Option<Variables>,
+    conversation_id: Option<ConversationId>,
+    workflow_log_id: Option<u64>,
+    created_at: String,
+    expires_at: Option<String>,
+    expired: bool,
+}
+
+impl TriggerAnswer {
+    fn new(trigger: Trigger, now: DateTime<Utc>, style: Style) -> Self {
+        Self {
+            expired: trigger.has_expired(now),
+            workflow_id: assistant_number(&trigger.deployment),
+            id: trigger.id,
+            deployment_id: trigger.deployment,
+            ui_surface: trigger.ui_surface,
+            content: trigger.content,
+            variables: trigger.variables,
+            conversation_id: trigger.conversation,
+            workflow_log_id: trigger.latest_run,
+            created_at: style.time(trigger.created_at),
+            expires_at: trigger.expires_at.map(|at| style.time(at)),
+        }
+    }
+}
+
+/// The trigger that a path names.
+pub(crate) struct TriggerInPath(TriggerId);
+
+impl<S: Send + Sync> FromRequestParts<S> for TriggerInPath {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(TriggerId::from(segment(parts, "trigger_id"))))
+    }
+}
+
+/// `POST /v1/runner/{deployment_id}/trigger`: stores what an assistant is to start from.
+pub(super) async fn create_trigger(
+    DeploymentAccess(caller): DeploymentAccess,
+    style: Style,
+    State(triggers): State<Triggers>,
+    Body(body): Body<TriggerBody>,
+) -> Result<Json<TriggerAnswer>, RunnerError> {
+    let trigger = triggers.create(&caller, body.checked()?).await?;
+    Ok(Json(TriggerAnswer::new(trigger, caller.session.clock.now(), style)))
+}
+
+/// `GET /v1/runner/{deployment_id}/trigger/{trigger_id}`: a trigger of the deployment.
+pub(super) async fn get_trigger(
+    DeploymentAccess(caller): DeploymentAccess,
+    TriggerInPath(id): TriggerInPath,
+    style: Style,
+    State(triggers): State<Triggers>,
+) -> Result<Json<TriggerAnswer>, RunnerError> {
+    let trigger = triggers.get(&caller, id).await?;
+    Ok(Json(TriggerAnswer::new(trigger, caller.session.clock.now(), style)))
+}
