@@ -59,7 +59,7 @@ impl Triggers {
             created_at,
             expires_at: new.ttl_hours.map(|hours| expiry(created_at, hours)),
             conversation: None,
-            latest_run: None,
+            workflow_log: None,
         };
         let scope = session.write_scope(&ids);
         let outcome = self.storage.create_trigger(scope, trigger.clone()).await;

@@ -122,7 +122,7 @@ impl TriggerAnswer {
             content: trigger.content,
             variables: trigger.variables,
             conversation_id: trigger.conversation,
-            workflow_log_id: trigger.latest_run,
+            workflow_log_id: trigger.workflow_log,
             created_at: style.time(trigger.created_at),
             expires_at: trigger.expires_at.map(|at| style.time(at)),
         }
