@@ -1,8 +1,8 @@
 //! Reads the command line and the environment variables of the chosen command.
 //!
-//! clap reads the variables of all options, also those of `serve` when another command is given: an
-//! invalid `MYNAH_PORT` would make every command fail. So variables that do not apply are removed from
-//! the options before the command line is parsed.
+//! clap reads the variables of the options of `serve` even if another command is given: an invalid
+//! `MYNAH_PORT` would make every command fail. So variables that do not apply are removed from the
+//! options before the command line is parsed.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write as _;
@@ -13,16 +13,16 @@ use clap::{Arg, ArgAction, Command, CommandFactory as _, Error, FromArgMatches a
 
 use super::Cli;
 
-/// Kubernetes sets this one, to a URL, in every pod of a namespace with a service named `mynah`.
+/// Kubernetes sets this variable to a URL in every pod of a namespace with a service named `mynah`.
 const SERVICE_LINK: &str = "MYNAH_PORT";
 const SERVICE_LINK_HINT: &str = "Kubernetes sets MYNAH_PORT for a service named mynah; set it to a \
     port in the container, or `enableServiceLinks: false` in the pod";
 
-/// The commands that only connect to a server; they work if its port was set by option.
-const CONNECTING: [&str; 2] = ["healthcheck", "snapshot"];
+/// The commands that connect to a server; they ignore a `MYNAH_PORT` that Kubernetes has set.
+const CLIENT_COMMANDS: [&str; 2] = ["healthcheck", "snapshot"];
 
 /// The false values of clap's `BoolishValueParser`.
-const NO: [&str; 6] = ["n", "no", "f", "false", "off", "0"];
+const FALSE_VALUES: [&str; 6] = ["n", "no", "f", "false", "off", "0"];
 
 impl Cli {
     /// Reads the command line and environment of this process; exits if they are invalid.
@@ -33,7 +33,7 @@ impl Cli {
 }
 
 fn read(arguments: &[OsString]) -> Result<Cli, Error> {
-    let mut command = with_its_variables_only(Cli::command(), arguments);
+    let mut command = with_applicable_variables(Cli::command(), arguments);
     match command.try_get_matches_from_mut(arguments) {
         Ok(mut matches) => {
             Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
@@ -42,19 +42,18 @@ fn read(arguments: &[OsString]) -> Result<Cli, Error> {
         Err(error) if error.kind() == ErrorKind::DisplayHelp => {
             Err(Cli::command().try_get_matches_from(arguments).err().unwrap_or(error))
         }
-        Err(error) => Err(naming_the_variable(error, &command, arguments)),
+        Err(error) => Err(name_variable(error, &command, arguments)),
     }
 }
 
-/// Removes variables that count as not set, and those of options that the chosen command does not
-/// have.
-fn with_its_variables_only(command: Command, arguments: &[OsString]) -> Command {
-    let given = arguments.get(1).and_then(|name| command.find_subcommand(name));
-    let Some(given) = given.map(|given| given.get_name().to_owned()) else {
+/// Removes variables that count as not set, and those of options that the given command does not have.
+fn with_applicable_variables(command: Command, arguments: &[OsString]) -> Command {
+    let subcommand = arguments.get(1).and_then(|name| command.find_subcommand(name));
+    let Some(subcommand) = subcommand.map(|subcommand| subcommand.get_name().to_owned()) else {
         return without_variables(command, &is_unset);
     };
     let command = command.mut_args(without_variable);
-    if CONNECTING.contains(&given.as_str()) && is_service_link(std::env::var_os(SERVICE_LINK)) {
+    if CLIENT_COMMANDS.contains(&subcommand.as_str()) && is_service_link(std::env::var_os(SERVICE_LINK)) {
         let _ = writeln!(std::io::stderr(), "mynah: MYNAH_PORT is ignored: {SERVICE_LINK_HINT}");
         return without_variables(command, &|argument| {
             is_unset(argument) || argument.get_env() == Some(OsStr::new(SERVICE_LINK))
@@ -63,28 +62,28 @@ fn with_its_variables_only(command: Command, arguments: &[OsString]) -> Command 
     without_variables(command, &is_unset)
 }
 
-/// Takes away the variables of the options that are `taken`, those of subcommands, too.
-fn without_variables(command: Command, taken: &dyn Fn(&Arg) -> bool) -> Command {
+/// Removes the variables of the options that `is_removed` selects, including those of subcommands.
+fn without_variables(command: Command, is_removed: &dyn Fn(&Arg) -> bool) -> Command {
     let of_option = |argument: Arg| {
-        if taken(&argument) { without_variable(argument) } else { argument }
+        if is_removed(&argument) { without_variable(argument) } else { argument }
     };
-    command.mut_args(of_option).mut_subcommands(|command| without_variables(command, taken))
+    command.mut_args(of_option).mut_subcommands(|command| without_variables(command, is_removed))
 }
 
 fn without_variable(argument: Arg) -> Arg {
     argument.env(Resettable::Reset)
 }
 
-/// Whether the variable counts as not set: it is empty, or says no to a switch. clap would have such
-/// a switch conflict with others.
+/// Whether the variable counts as not set: it is empty, or sets a switch to false. clap would count such
+/// a switch as given when it looks for conflicts.
 fn is_unset(argument: &Arg) -> bool {
     let is_switch = matches!(argument.get_action(), ArgAction::SetTrue);
-    value(argument).and_then(|value| value.into_string().ok()).is_some_and(|value| {
-        value.is_empty() || (is_switch && NO.contains(&value.to_ascii_lowercase().as_str()))
+    variable_value(argument).and_then(|value| value.into_string().ok()).is_some_and(|value| {
+        value.is_empty() || (is_switch && FALSE_VALUES.contains(&value.to_ascii_lowercase().as_str()))
     })
 }
 
-fn value(argument: &Arg) -> Option<OsString> {
+fn variable_value(argument: &Arg) -> Option<OsString> {
     argument.get_env().and_then(std::env::var_os)
 }
 
@@ -93,21 +92,20 @@ fn is_service_link(value: Option<OsString>) -> bool {
     value.is_some_and(|value| value.starts_with("tcp://") || value.starts_with("udp://"))
 }
 
-/// The error, naming the variable where the value that is wrong comes from one.
-fn naming_the_variable(mut error: Error, command: &Command, arguments: &[OsString]) -> Error {
+/// The error; it names the variable if the wrong value comes from one.
+fn name_variable(mut error: Error, command: &Command, arguments: &[OsString]) -> Error {
     let Some(option) = option_of(&error) else { return error };
     let without = without_variables(command.clone(), &|_| true);
-    let by_arguments = without.try_get_matches_from(arguments).err();
-    if by_arguments.and_then(|error| option_of(&error)).as_ref() == Some(&option) {
+    let error_without = without.try_get_matches_from(arguments).err();
+    if error_without.and_then(|error| option_of(&error)).as_ref() == Some(&option) {
         return error;
     }
-    let given = given(command, arguments);
-    let argument = given.get_arguments().find(|argument| argument.to_string() == option);
-    let Some((variable, value)) = argument.and_then(|found| Some((found.get_env()?, value(found))))
-    else {
+    let mut options = given_command(command, arguments).get_arguments();
+    let argument = options.find(|argument| argument.to_string() == option);
+    let Some((argument, variable)) = argument.and_then(|found| Some((found, found.get_env()?))) else {
         return error;
     };
-    if variable == SERVICE_LINK && is_service_link(value) {
+    if variable == SERVICE_LINK && is_service_link(variable_value(argument)) {
         let hint = ContextValue::StyledStrs(vec![StyledStr::from(SERVICE_LINK_HINT)]);
         error.insert(ContextKind::Suggested, hint);
     }
@@ -128,7 +126,7 @@ fn option_of(error: &Error) -> Option<String> {
 }
 
 /// The command that the arguments name.
-fn given<'a>(mut command: &'a Command, arguments: &[OsString]) -> &'a Command {
+fn given_command<'a>(mut command: &'a Command, arguments: &[OsString]) -> &'a Command {
     for name in arguments.iter().skip(1) {
         match command.find_subcommand(name) {
             Some(subcommand) => command = subcommand,

@@ -1,14 +1,46 @@
 //! `mynah fixtures check`, `mynah fixtures export` and `mynah fixtures schema`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use clap::Subcommand;
 
 use super::output;
 use crate::fixtures::{self, Diagnostic, FixturesError};
 use crate::http::route_table;
 
-/// Prints all errors and warnings in the folder's files.
-pub(super) fn check(folder: &Path) -> anyhow::Result<ExitCode> {
+#[derive(Debug, Subcommand)]
+pub(super) enum FixturesCommand {
+    /// Reports every error in a folder's fixture files, with file, line and what was expected.
+    ///
+    /// Also warns of rules that can never answer. Exit code 0 without errors, with or without
+    /// warnings; 1 with errors. A `.toml` entry that is not a regular file of at most 4 MiB (a named
+    /// pipe, a device, a folder, a broken link) is an error here; the server skips it.
+    Check {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// Writes the built-in fixtures into a folder, as a starting point for your own.
+    Export {
+        /// The folder, created if it does not exist; no file in it is overwritten.
+        dir: PathBuf,
+    },
+    /// Prints the JSON Schema of fixture files, for completion and checks in editors.
+    ///
+    /// Save it as mynah.schema.json beside the files, and begin each with the line
+    /// #:schema ./mynah.schema.json (for Taplo and Even Better TOML).
+    Schema,
+}
+
+pub(super) fn run(command: &FixturesCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        FixturesCommand::Check { dir } => check(dir),
+        FixturesCommand::Export { dir } => export(dir),
+        FixturesCommand::Schema => schema(),
+    }
+}
+
+fn check(folder: &Path) -> anyhow::Result<ExitCode> {
     let (errors, warnings) = match fixtures::read(folder, route_table()) {
         Ok(checked) => (checked.skipped, checked.warnings),
         Err(FixturesError::Invalid { errors, warnings }) => (errors, warnings),
@@ -32,16 +64,14 @@ fn count(diagnostics: &[Diagnostic], noun: &str) -> String {
     }
 }
 
-/// Writes the built-in fixtures into the folder.
-pub(super) fn export(folder: &Path) -> anyhow::Result<ExitCode> {
+fn export(folder: &Path) -> anyhow::Result<ExitCode> {
     let paths = fixtures::export(folder)?;
     let lines: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     output::print((lines.join("\n") + "\n").as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints the JSON Schema of fixture files.
-pub(super) fn schema() -> anyhow::Result<ExitCode> {
+fn schema() -> anyhow::Result<ExitCode> {
     output::print(format!("{:#}\n", fixtures::schema::schema(route_table())).as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

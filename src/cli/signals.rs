@@ -1,6 +1,6 @@
 //! The signals that stop `mynah serve`.
 //!
-//! They are handled on a thread of their own, because the threads of the runtime may all be busy.
+//! They are handled on a separate thread, because the threads of the runtime may all be busy.
 
 use std::process::exit;
 use std::sync::mpsc;
@@ -13,8 +13,8 @@ use tokio::sync::oneshot;
 
 use crate::server::KEPT;
 
-/// Shells add it to the number of the signal that ended a command.
-pub(super) const BY_SIGNAL: i32 = 128;
+/// The exit code of a process that a signal ended is this plus the signal's number, as in shells.
+pub(super) const SIGNAL_EXIT_CODE: i32 = 128;
 
 /// The exit code of a process that could not stop gracefully.
 const FORCED: i32 = 1;
@@ -22,8 +22,8 @@ const FORCED: i32 = 1;
 /// How long the last log line may take.
 const LAST_LINE_LIMIT: Duration = Duration::from_millis(100);
 
-/// Completes at the first SIGINT or SIGTERM. The second one ends the process at once with 128 + its
-/// number. If `limit` passes after the first one, the process ends with 1.
+/// Completes at the first SIGINT or SIGTERM. The second one ends the process at once, with exit code 128
+/// + its number. When `limit` has passed after the first one, the process ends with exit code 1.
 pub(super) fn stop_signal(limit: Duration) -> std::io::Result<impl Future<Output = ()>> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     let (stop, stopped) = oneshot::channel();
@@ -45,7 +45,7 @@ pub(super) fn stop_signal(limit: Duration) -> std::io::Result<impl Future<Output
             let _ = start.send(());
         }
         if let Some(second) = signals.next() {
-            exit(BY_SIGNAL + second);
+            exit(SIGNAL_EXIT_CODE + second);
         }
     })?;
     Ok(async move {
@@ -53,7 +53,7 @@ pub(super) fn stop_signal(limit: Duration) -> std::io::Result<impl Future<Output
     })
 }
 
-/// Logs a line; returns soon even if the log is a full pipe.
+/// Logs a line; returns after 100 ms even if the log is a full pipe.
 pub(super) fn log_briefly(log: impl FnOnce() + Send + 'static) {
     write_within(LAST_LINE_LIMIT, log);
 }

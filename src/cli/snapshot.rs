@@ -1,39 +1,63 @@
 //! `mynah snapshot save` and `mynah snapshot load`.
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::HealthcheckTarget;
 use super::client;
 use super::output;
+use super::serve_options::ListenAddress;
 
-/// The time limit of the server for a large snapshot.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long the server may take for a large snapshot.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Writes all state of `account` to `file`.
-pub(super) fn save(
-    running: &HealthcheckTarget,
-    account: &str,
-    file: &Path,
-) -> anyhow::Result<ExitCode> {
-    let snapshot = ask(running, "GET", account, None)?;
-    output::write(file, &snapshot)?;
-    Ok(ExitCode::SUCCESS)
+#[derive(Debug, Subcommand)]
+pub(super) enum SnapshotCommand {
+    /// Writes all state of an account to a file, a pipe or standard output.
+    Save {
+        /// The account's id: `demo`.
+        account: String,
+        /// The file; - is standard output.
+        file: PathBuf,
+        #[command(flatten)]
+        server: SnapshotServer,
+    },
+    /// Replaces all state of an account by that in a file.
+    Load {
+        /// The account's id.
+        account: String,
+        /// The file; - is standard input.
+        file: PathBuf,
+        #[command(flatten)]
+        server: SnapshotServer,
+    },
 }
 
-/// Replaces all state of `account` by that in `file`.
-pub(super) fn load(
-    running: &HealthcheckTarget,
-    account: &str,
-    file: &Path,
-) -> anyhow::Result<ExitCode> {
-    let snapshot = read(file)?;
-    ask(running, "PUT", account, Some(&snapshot))?;
+#[derive(Debug, Clone, Args)]
+pub(super) struct SnapshotServer {
+    #[command(flatten)]
+    address: ListenAddress,
+    /// The token of its control plane, if it has one.
+    #[arg(long, env = "MYNAH_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
+    admin_token: Option<String>,
+}
+
+pub(super) fn run(command: &SnapshotCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        SnapshotCommand::Save { account, file, server } => {
+            output::write(file, &server.request("GET", account, None)?)?;
+        }
+        SnapshotCommand::Load { account, file, server } => {
+            server.request("PUT", account, Some(&read(file)?))?;
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -47,24 +71,27 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
-fn ask(
-    running: &HealthcheckTarget,
-    method: &str,
-    account: &str,
-    body: Option<&[u8]>,
-) -> anyhow::Result<Vec<u8>> {
-    let server = client::server(&running.address);
-    let account: String = form_urlencoded::byte_serialize(account.as_bytes()).collect();
-    let path = format!("/_mynah/accounts/{account}/snapshot");
-    let token = running.admin_token.as_deref();
-    let answer = client::ask(server, method, &path, token, body, PATIENCE)
-        .with_context(|| format!("cannot reach {server}"))?;
-    if answer.status == 200 {
-        return Ok(answer.body);
-    }
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    match body.get("error").and_then(Value::as_str) {
-        Some(why) => bail!("{why}"),
-        None => bail!("{server} answers with status {}", answer.status),
+impl SnapshotServer {
+    /// Sends a request to the snapshot of `account`; returns the body of the response.
+    fn request(
+        &self,
+        method: &str,
+        account: &str,
+        body: Option<&[u8]>,
+    ) -> anyhow::Result<Vec<u8>> {
+        let server = client::reachable(self.address.socket());
+        let account: String = form_urlencoded::byte_serialize(account.as_bytes()).collect();
+        let path = format!("/_mynah/accounts/{account}/snapshot");
+        let token = self.admin_token.as_deref();
+        let response = client::send(server, method, &path, token, body, TIMEOUT)
+            .with_context(|| format!("cannot reach {server}"))?;
+        if response.status == 200 {
+            return Ok(response.body);
+        }
+        let error: Option<Value> = serde_json::from_slice(&response.body).ok();
+        match error.as_ref().and_then(|error| error.get("error")?.as_str()) {
+            Some(reason) => bail!("{reason}"),
+            None => bail!("{server} answers with status {}", response.status),
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::builder::BoolishValueParser;
 use clap::Args;
 use url::Url;
@@ -16,15 +16,14 @@ use crate::domain::Api;
 use crate::domain::error::with_sources;
 use crate::ids::random_seed;
 use mynah_verify::{
-    Check, Key, Keys, Limits, Pattern, Report, RunOptions, Selection, Target, VerifyError,
-    checks, is_loopback, verify,
+    Check, Key, Keys, Limits, Pattern, Report, RunOptions, Selection, Target, checks, is_loopback,
 };
 
-/// The exit code if nothing was run: no target or no matching check.
+/// The exit code if no check was run.
 const COULD_NOT_RUN: u8 = 2;
 
 /// The longest wait for a target's rate limit, whose window is a minute.
-const PATIENCE: Duration = Duration::from_secs(65);
+const MAX_WAIT: Duration = Duration::from_secs(65);
 
 /// Values of the built-in fixtures, the defaults for a target on this machine.
 const DEMO_KEY: &str = "YOUR_API_KEY";
@@ -39,7 +38,7 @@ const DEMO_SD_MODEL: &str = "sd_model_456abc";
 #[derive(Debug, Clone, Args)]
 #[expect(clippy::doc_markdown, reason = "this is the text of --help")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
-pub(super) struct Verify {
+pub(super) struct VerifyOptions {
     /// The URL before /v1/runner and /api/v1.
     #[arg(long, env = "MYNAH_VERIFY_TARGET", value_name = "URL", value_parser = base_url)]
     target: Option<Url>,
@@ -121,47 +120,37 @@ fn pattern(text: &str) -> Result<Pattern, String> {
 }
 
 /// Runs the suite. Exit code 0 if every check passed, 1 if one failed, 2 if none could be run.
-pub(super) fn run(options: &Verify) -> anyhow::Result<ExitCode> {
+pub(super) fn verify(options: &VerifyOptions) -> ExitCode {
+    run(options).unwrap_or_else(|error| {
+        let _ = writeln!(std::io::stderr(), "mynah: {}", with_sources(error.as_ref()));
+        ExitCode::from(COULD_NOT_RUN)
+    })
+}
+
+fn run(options: &VerifyOptions) -> anyhow::Result<ExitCode> {
     let selection = options.selection();
     if options.list {
-        let listed: Vec<&Check> = checks().filter(|check| selection.includes(check)).collect();
-        let lines: String = listed.iter().map(|check| line(check)).collect();
-        return Ok(output::print(lines.as_bytes()).map_or_else(
-            |error| could_not_run(&with_sources(error.as_ref())),
-            |()| ExitCode::SUCCESS,
-        ));
+        let line = |check: &Check| format!("{}  {}  [{}]\n", check.id, check.title, check.source);
+        let lines: String = checks().filter(|check| selection.includes(check)).map(line).collect();
+        output::print(lines.as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
     }
     let target = options.target();
     if target.runner.is_none() && target.characters.is_none() {
-        return Ok(could_not_run("there is no target (--target, --runner-url, --characters-url)"));
+        bail!("there is no target (--target, --runner-url, --characters-url)");
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    let tell = |finding: &_| {
-        let _ = write!(std::io::stdout(), "{finding}");
+    let print_result = |result: &_| {
+        let _ = write!(std::io::stdout(), "{result}");
     };
-    match runtime.block_on(verify(target, &selection, options.run_options(), tell)) {
-        Ok(report) => Ok(options
-            .conclude(&report)
-            .unwrap_or_else(|error| could_not_run(&with_sources(error.as_ref())))),
-        Err(error @ VerifyError::NothingSelected) => Ok(could_not_run(&error.to_string())),
-        Err(error) => Ok(could_not_run(&with_sources(&error))),
-    }
+    let suite = mynah_verify::verify(target, &selection, options.run_options(), print_result);
+    options.write_reports(&runtime.block_on(suite)?)
 }
 
-/// A check in the list.
-fn line(check: &Check) -> String {
-    format!("{}  {}  [{}]\n", check.id, check.title, check.source)
-}
-
-fn could_not_run(why: &str) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "mynah: {why}");
-    ExitCode::from(COULD_NOT_RUN)
-}
-
-impl Verify {
+impl VerifyOptions {
     fn selection(&self) -> Selection {
         Selection {
             api: self.api.map(|api| match api {
@@ -180,7 +169,7 @@ impl Verify {
                 max_requests: self.max_requests,
                 pause: Duration::from_millis(self.pause),
                 timeout: Duration::from_secs(self.timeout),
-                patience: PATIENCE,
+                max_wait: MAX_WAIT,
             },
         }
     }
@@ -188,38 +177,39 @@ impl Verify {
     fn target(&self) -> Target {
         let runner = self.runner_url.clone().or_else(|| self.target.clone());
         let characters = self.characters_url.clone().or_else(|| self.target.clone());
-        let here = |url: Option<&Url>| !self.no_defaults && url.is_some_and(is_loopback);
-        let (runner_here, characters_here) = (here(runner.as_ref()), here(characters.as_ref()));
+        let is_local = |url: Option<&Url>| !self.no_defaults && url.is_some_and(is_loopback);
+        let runner_is_local = is_local(runner.as_ref());
+        let characters_is_local = is_local(characters.as_ref());
         let characters_key = self.characters_key.as_ref().or(self.key.as_ref());
         let characters_second = self.characters_second_key.as_ref().or(self.second_key.as_ref());
         Target {
             runner_keys: Keys {
-                own: key(self.key.as_ref(), runner_here, DEMO_KEY),
-                second: key(self.second_key.as_ref(), runner_here, DEMO_SECOND_KEY),
+                own: key(self.key.as_ref(), runner_is_local, DEMO_KEY),
+                second: key(self.second_key.as_ref(), runner_is_local, DEMO_SECOND_KEY),
                 ..Keys::default()
             },
             characters_keys: Keys {
-                own: key(characters_key, characters_here, DEMO_KEY),
-                second: key(characters_second, characters_here, DEMO_SECOND_KEY),
-                broke: key(self.broke_key.as_ref(), characters_here, DEMO_BROKE_KEY),
-                limited: key(self.limited_key.as_ref(), characters_here, DEMO_LIMITED_KEY),
+                own: key(characters_key, characters_is_local, DEMO_KEY),
+                second: key(characters_second, characters_is_local, DEMO_SECOND_KEY),
+                broke: key(self.broke_key.as_ref(), characters_is_local, DEMO_BROKE_KEY),
+                limited: key(self.limited_key.as_ref(), characters_is_local, DEMO_LIMITED_KEY),
             },
-            deployment: or_demo(self.deployment.as_ref(), runner_here, DEMO_DEPLOYMENT),
+            deployment: or_demo(self.deployment.as_ref(), runner_is_local, DEMO_DEPLOYMENT),
             json_deployment: or_demo(
                 self.json_deployment.as_ref(),
-                runner_here,
+                runner_is_local,
                 DEMO_JSON_DEPLOYMENT,
             ),
-            model: or_demo(self.model.as_ref(), characters_here, DEMO_MODEL),
-            sd_model: or_demo(self.sd_model.as_ref(), characters_here, DEMO_SD_MODEL),
+            model: or_demo(self.model.as_ref(), characters_is_local, DEMO_MODEL),
+            sd_model: or_demo(self.sd_model.as_ref(), characters_is_local, DEMO_SD_MODEL),
             may_spend: !self.no_spend,
             runner,
             characters,
         }
     }
 
-    /// Prints the summary, writes the files, and returns the exit code.
-    fn conclude(&self, report: &Report) -> anyhow::Result<ExitCode> {
+    /// Prints the summary and writes the report files; returns the exit code.
+    fn write_reports(&self, report: &Report) -> anyhow::Result<ExitCode> {
         output::print(report.to_string().as_bytes())?;
         let code = ExitCode::from(report.exit_code());
         if let Some(file) = &self.junit {
@@ -232,12 +222,12 @@ impl Verify {
     }
 }
 
-fn or_demo(given: Option<&String>, here: bool, demo: &str) -> Option<String> {
-    given.cloned().or_else(|| here.then(|| demo.to_owned())).filter(|value| !value.is_empty())
+fn or_demo(given: Option<&String>, is_local: bool, demo: &str) -> Option<String> {
+    given.cloned().or_else(|| is_local.then(|| demo.to_owned())).filter(|value| !value.is_empty())
 }
 
-fn key(given: Option<&String>, here: bool, demo: &str) -> Option<Key> {
-    or_demo(given, here, demo).map(Key::new)
+fn key(given: Option<&String>, is_local: bool, demo: &str) -> Option<Key> {
+    or_demo(given, is_local, demo).map(Key::new)
 }
 
 #[cfg(test)]

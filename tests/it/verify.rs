@@ -48,7 +48,7 @@ fn run_options() -> RunOptions {
             max_requests: 500,
             pause: Duration::ZERO,
             timeout: Duration::from_secs(30),
-            patience: Duration::ZERO,
+            max_wait: Duration::ZERO,
         },
     }
 }

@@ -30,7 +30,7 @@ pub struct Limits {
     /// Timeout of one response.
     pub timeout: Duration,
     /// The longest `Retry-After` that is waited for.
-    pub patience: Duration,
+    pub max_wait: Duration,
 }
 
 /// The HTTP client could not be set up.
@@ -132,7 +132,7 @@ impl Client {
             let wait = seen.header("retry-after").parse().map(Duration::from_secs);
             match wait {
                 Ok(wait) if seen.status == 429 && !ask.accept_rate_limit => {
-                    if repeats == MAX_REPEATS || wait > self.limits.patience {
+                    if repeats == MAX_REPEATS || wait > self.limits.max_wait {
                         let reason = format!("the target's rate limit is reached ({name})");
                         return Err(CheckFailure::Blocked(reason));
                     }
