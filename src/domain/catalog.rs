@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use o200k::Counted;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -35,6 +35,8 @@ pub struct Deployment {
     pub backend: BackendName,
     /// `Some` when no key is needed, with the origins that may call.
     pub public: Option<Allowlist>,
+    /// How long an agent run waits for the client; positive.
+    pub client_action_ttl: TimeDelta,
     /// Attached faults; each account has its own counts.
     pub faults: Vec<CompiledFault>,
 }
