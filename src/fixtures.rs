@@ -187,6 +187,6 @@ impl Fixtures {
             IdKind::Trigger,
         ];
         let made = ids.counts(&kinds);
-        AccountData { balance, made, conversations, agents, images, triggers }
+        AccountData { balance, made, conversations, agents, images, triggers, run_steps: Vec::new() }
     }
 }

@@ -119,15 +119,18 @@ impl AccountSession {
     }
 }
 
-/// Whether a write with these ids was stored; `false` if the balance does not cover its cost, as every
-/// balance does where there is none, or if the account cannot have the trigger that it creates.
+/// Whether a write with these ids was stored; `false` if the balance does not cover its cost, if the
+/// account cannot have the trigger that it creates, or if another step of a run took its place. None of
+/// this can be for a write that has no cost and is neither a trigger nor a step.
 pub(in crate::app) fn stored(
     outcome: Result<WriteOutcome, StorageError>,
     ids: IdAllocation<'_>,
 ) -> Result<bool, SessionWriteError> {
     match outcome.map_err(InternalError::new)? {
         WriteOutcome::Stored => Ok(true),
-        WriteOutcome::NotCovered | WriteOutcome::TooManyTriggers => {
+        WriteOutcome::NotCovered
+        | WriteOutcome::TooManyTriggers
+        | WriteOutcome::Superseded => {
             ids.release();
             Ok(false)
         }

@@ -35,6 +35,8 @@ pub struct ClientCapability {
 pub struct ToolCall {
     /// Unique in the account, and so in the conversation.
     pub call_id: ToolCallId,
+    /// How many calls the account had made, this one included.
+    pub ordinal: u64,
     /// The tool.
     pub name: String,
     /// Its arguments.
@@ -273,6 +275,11 @@ impl RunStep {
         let surplus = self.progress.len().saturating_sub(MAX_PROGRESS);
         self.progress.drain(..surplus);
         self
+    }
+
+    /// When the step completed the conversation, if it did.
+    pub fn completed_conversation(&self) -> Option<DateTime<Utc>> {
+        (self.completes && self.status == RunStatus::Completed).then_some(self.at)
     }
 
     /// Whether `results` are those that this step answered, in any order.

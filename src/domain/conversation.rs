@@ -168,6 +168,10 @@ pub struct Conversation {
     /// to the next one: the answer, and images that are made after it. What a conversation begins
     /// with (initial messages of the Characters API) and images before the first message are turn 0.
     pub turn_count: u64,
+    /// The number of its latest agent run, 0 before the first.
+    pub run_count: u64,
+    /// When a run completed it: after that it cannot be continued.
+    pub completed_at: Option<DateTime<Utc>>,
 }
 
 /// Who answers in a conversation: this also tells which API it belongs to.

@@ -132,10 +132,10 @@ impl IdAllocation<'_> {
         self.ids.id("run_", IdKind::Run.name(), ordinal).into()
     }
 
-    /// Allocates the id of a tool call: `call_` and 20 base-62 characters.
-    pub fn tool_call(&mut self) -> ToolCallId {
+    /// Allocates a tool call: its ordinal, and its id: `call_` and 20 base-62 characters.
+    pub fn tool_call(&mut self) -> (u64, ToolCallId) {
         let ordinal = self.next(IdKind::ToolCall);
-        self.ids.id("call_", IdKind::ToolCall.name(), ordinal).into()
+        (ordinal, self.ids.id("call_", IdKind::ToolCall.name(), ordinal).into())
     }
 
     /// The highest ordinal of each kind.

@@ -1,6 +1,7 @@
 //! Accounts as storage keeps them.
 
 use crate::clock::ClockMode;
+use crate::domain::agent_run::RunStep;
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::{Conversation, Message};
 use crate::domain::{ApiKey, Credits, Profile, Trigger};
@@ -112,4 +113,6 @@ pub struct AccountData {
     pub images: Vec<(u64, Image)>,
     /// Triggers, in the order of their ordinals.
     pub triggers: Vec<Trigger>,
+    /// The steps of agent runs with the ordinals of their conversations, oldest first.
+    pub run_steps: Vec<(u64, RunStep)>,
 }

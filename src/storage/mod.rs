@@ -8,6 +8,7 @@ mod conversation_types;
 mod error;
 mod large_reads;
 mod list_types;
+mod run_types;
 mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -27,14 +28,18 @@ pub use self::conversation_types::{
 pub use self::error::{FileLost, StorageError};
 pub use self::large_reads::LargeReadPermit;
 pub use self::list_types::{BATCH, Listed, PageWindow};
+pub use self::run_types::{
+    FoundCall, HistoryCall, HistoryItem, HistoryPage, HistoryPosition, NewRunStep, StoredRun,
+};
 pub use self::write_types::{
     AccountReplacement, AccountUpdate, Capture, NewAccountData, NewMessages, PlanTerms, Publish,
     TriggerUpdate, WriteOutcome, WriteScope, Written,
 };
+use crate::domain::agent_run::RunStep;
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::{Conversation, Message};
 use crate::domain::{Api, Credits, Trigger};
-use crate::ids::{AgentId, ConversationId, IdKind, SdModelId, TriggerId};
+use crate::ids::{AgentId, ConversationId, IdKind, RunId, SdModelId, ToolCallId, TriggerId};
 
 /// Opens the database at `url`, creates it if it does not exist, and brings its schema up to date.
 pub async fn open(url: &str) -> Result<Arc<dyn Storage>, StorageError> {
@@ -120,6 +125,13 @@ pub trait Storage: Debug + Send + Sync {
         &self,
         scope: WriteScope,
         update: TriggerUpdate,
+    ) -> Result<WriteOutcome, StorageError>;
+
+    /// Stores the step of a run. Nothing is stored if the run has a step of this number.
+    async fn record_run_step(
+        &self,
+        scope: WriteScope,
+        new: NewRunStep,
     ) -> Result<WriteOutcome, StorageError>;
 
     // Accounts.
@@ -275,6 +287,46 @@ pub trait Storage: Debug + Send + Sync {
         window: PageWindow,
         max_bytes: u64,
     ) -> Result<(Vec<Message>, u64), StorageError>;
+
+    // Agent runs.
+
+    /// The latest step of the latest run in conversation `ordinal`.
+    async fn latest_run_step(
+        &self,
+        owner: AccountKey,
+        ordinal: u64,
+    ) -> Result<Option<RunStep>, StorageError>;
+
+    /// The call `id` of a client's tool in conversation `ordinal`.
+    async fn find_tool_call(
+        &self,
+        owner: AccountKey,
+        ordinal: u64,
+        id: ToolCallId,
+    ) -> Result<Option<FoundCall>, StorageError>;
+
+    /// The latest `limit` items of conversation `ordinal` before `before`, fewer if their texts are long.
+    async fn history(
+        &self,
+        owner: AccountKey,
+        ordinal: u64,
+        before: HistoryPosition,
+        limit: u64,
+    ) -> Result<HistoryPage, StorageError>;
+
+    /// The account's runs in `window`, those of the latest activity first, and how many there are.
+    async fn list_runs(
+        &self,
+        owner: AccountKey,
+        window: PageWindow,
+    ) -> Result<(Vec<StoredRun>, u64), StorageError>;
+
+    /// The account's run `id`.
+    async fn find_run(
+        &self,
+        owner: AccountKey,
+        id: RunId,
+    ) -> Result<Option<StoredRun>, StorageError>;
 
     // Agents and images.
 

@@ -45,6 +45,8 @@ pub enum WriteOutcome {
     EpochEnded,
     /// The account has as many triggers as it can have, or as many bytes of them; nothing is stored.
     TooManyTriggers,
+    /// The run has a step of this number already; nothing is stored.
+    Superseded,
 }
 
 /// What changes about a trigger; `None` keeps what it has.

@@ -6,6 +6,7 @@
 
 mod document;
 mod rows;
+mod runs;
 mod sections;
 mod values;
 

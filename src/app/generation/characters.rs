@@ -176,6 +176,8 @@ impl Generation {
             updated_at: now,
             message_count: 0,
             turn_count: 0,
+            run_count: 0,
+            completed_at: None,
         };
         let messages = new.messages.into_iter();
         let messages =

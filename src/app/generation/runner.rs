@@ -84,6 +84,8 @@ impl Generation {
             updated_at: sent_at,
             message_count: 0,
             turn_count: 0,
+            run_count: 0,
+            completed_at: None,
         };
         let (storage, session) = (&*self.storage, &caller.session);
         let stored = record_turn::start_conversation(storage, session, turn, conversation).await;

@@ -3,7 +3,7 @@ use serde_json::json;
 use super::*;
 
 fn call(id: &str) -> ToolCall {
-    ToolCall { call_id: id.into(), name: "get_weather".into(), arguments: Map::new() }
+    ToolCall { call_id: id.into(), ordinal: 1, name: "get_weather".into(), arguments: Map::new() }
 }
 
 fn result(id: &str, value: u64) -> ToolResult {

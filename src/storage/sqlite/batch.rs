@@ -23,7 +23,7 @@ use crate::domain::catalog::{Agent, Image};
 use crate::domain::Trigger;
 use crate::domain::conversation::Conversation;
 use crate::storage::{
-    AccountKey, NewMessages, StorageError, TriggerUpdate, WriteOutcome, WriteScope,
+    AccountKey, NewMessages, NewRunStep, StorageError, TriggerUpdate, WriteOutcome, WriteScope,
 };
 
 /// What a request writes: all of it is stored, or nothing.
@@ -41,6 +41,8 @@ pub(super) struct Write {
     pub(super) image: Option<(u64, Image)>,
     pub(super) trigger: Option<Trigger>,
     pub(super) trigger_update: Option<TriggerUpdate>,
+    /// A step of a run.
+    pub(super) run_step: Option<NewRunStep>,
 }
 
 impl Write {
@@ -55,6 +57,7 @@ impl Write {
             image: None,
             trigger: None,
             trigger_update: None,
+            run_step: None,
         }
     }
 
@@ -78,6 +81,13 @@ impl Write {
         }
         if let Some(update) = &self.trigger_update {
             rows.triggers.update(owner, update);
+        }
+        if let Some(NewRunStep { conversation, created, messages, activity, step }) = &self.run_step {
+            if let Some(created) = created {
+                rows.conversations.add(owner, created, *activity);
+            }
+            rows.messages.add(owner, *conversation, messages, (step.at, *activity));
+            rows.runs.add(owner, *conversation, step, *activity);
         }
         rows.accounts.count(owner, &self.scope.made);
     }
@@ -168,6 +178,9 @@ async fn store_one_by_one(
             }
             Err(BatchError::NotCovered) => Ok(WriteOutcome::NotCovered),
             Err(BatchError::TooManyTriggers) => Ok(WriteOutcome::TooManyTriggers),
+            Err(BatchError::Undone(error)) if queued.write.run_step.is_some() && is_unique(&error) => {
+                Ok(WriteOutcome::Superseded)
+            }
             Err(BatchError::Undone(error)) => Err(error.into()),
             Err(BatchError::Lost(error)) => Err(StorageError::NotCommitted(error.to_string())),
         };
@@ -196,6 +209,10 @@ async fn commit<'w>(
         (true, false, true) => BatchError::TooManyTriggers,
         (true, false, false) | (false, _, _) => BatchError::Undone(error),
     })
+}
+
+fn is_unique(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
 /// Refuses those of `writes` that the balances do not cover, in the order of the queue; gives the

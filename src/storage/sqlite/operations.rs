@@ -10,17 +10,18 @@ use super::account_write::AccountWrite;
 use super::batch::Write;
 use super::conversation_loader::{LoadRequest, LoadedRow};
 use super::file::Watched;
-use super::queries::{accounts, agents, conversations, images, listing, messages, pictures, snapshots, triggers};
+use super::queries::{accounts, agents, conversations, images, listing, messages, pictures, runs, snapshots, triggers};
 use super::{Readers, SqliteStorage};
+use crate::domain::agent_run::RunStep;
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::{Conversation, Message};
 use crate::domain::{Api, Credits, Trigger};
-use crate::ids::{AgentId, ConversationId, IdKind, SdModelId, TriggerId};
+use crate::ids::{AgentId, ConversationId, IdKind, RunId, SdModelId, ToolCallId, TriggerId};
 use crate::storage::{
     AccountData, AccountKey, AccountRecord, AccountReplacement, AccountUpdate, BATCH, Capture,
     ConversationContext, ConversationExtent, ConversationFilter, ConversationKey, ConversationList,
-    LargeReadPermit, Listed, NewAccountData, NewMessages, PageWindow, Publish, Storage,
-    StorageError, Summary, TriggerUpdate, WriteOutcome, WriteScope, Written,
+    FoundCall, HistoryPage, HistoryPosition, LargeReadPermit, Listed, NewAccountData, NewMessages, NewRunStep, PageWindow, Publish, Storage,
+    StorageError, StoredRun, Summary, TriggerUpdate, WriteOutcome, WriteScope, Written,
 };
 
 #[async_trait]
@@ -92,6 +93,15 @@ impl Storage for SqliteStorage {
     ) -> Result<WriteOutcome, StorageError> {
         let write =
             Write { trigger_update: Some(update), ..Write::charge(scope, Credits::default()) };
+        self.writer.write(write).await
+    }
+
+    async fn record_run_step(
+        &self,
+        scope: WriteScope,
+        new: NewRunStep,
+    ) -> Result<WriteOutcome, StorageError> {
+        let write = Write { run_step: Some(new), ..Write::charge(scope, Credits::default()) };
         self.writer.write(write).await
     }
 
@@ -280,6 +290,49 @@ impl Storage for SqliteStorage {
     ) -> Result<(Vec<Message>, u64), StorageError> {
         self.read(move |db| messages::latest_within(db, owner, ordinal, window, max_bytes).boxed())
             .await
+    }
+
+    async fn latest_run_step(
+        &self,
+        owner: AccountKey,
+        ordinal: u64,
+    ) -> Result<Option<RunStep>, StorageError> {
+        self.read(move |db| runs::latest_step(db, owner, ordinal).boxed()).await
+    }
+
+    async fn find_tool_call(
+        &self,
+        owner: AccountKey,
+        ordinal: u64,
+        id: ToolCallId,
+    ) -> Result<Option<FoundCall>, StorageError> {
+        self.read(move |db| runs::find_call(db, owner, ordinal, id).boxed()).await
+    }
+
+    async fn history(
+        &self,
+        owner: AccountKey,
+        ordinal: u64,
+        before: HistoryPosition,
+        limit: u64,
+    ) -> Result<HistoryPage, StorageError> {
+        self.read(move |db| runs::history(db, owner, ordinal, before, limit).boxed()).await
+    }
+
+    async fn list_runs(
+        &self,
+        owner: AccountKey,
+        window: PageWindow,
+    ) -> Result<(Vec<StoredRun>, u64), StorageError> {
+        self.read(move |db| runs::list(db, owner, window).boxed()).await
+    }
+
+    async fn find_run(
+        &self,
+        owner: AccountKey,
+        id: RunId,
+    ) -> Result<Option<StoredRun>, StorageError> {
+        self.read(move |db| runs::find(db, owner, id).boxed()).await
     }
 
     async fn list_agents(

@@ -5,6 +5,7 @@ pub(super) mod accounts;
 pub(super) mod conversations;
 pub(super) mod pictures;
 pub(super) mod publication;
+pub(super) mod runs;
 mod sample;
 pub(super) mod triggers;
 pub(super) mod writes;
@@ -41,6 +42,12 @@ macro_rules! storage_tests {
             triggers::a_trigger_is_found_and_listed_as_it_was_created
             triggers::an_update_of_a_trigger_keeps_what_it_does_not_name
             triggers::an_account_has_no_more_triggers_than_its_bounds
+            runs::steps_are_stored_with_messages_and_the_state_of_the_conversation
+            runs::a_step_takes_place_once
+            runs::a_call_is_found_with_the_step_that_followed
+            runs::a_history_has_messages_and_calls_in_the_order_of_time
+            runs::runs_are_listed_and_found_with_their_latest_steps
+            runs::the_data_of_an_account_has_its_runs
             writes::a_turn_is_stored_with_its_cost_and_its_counter
             writes::a_write_that_fails_stores_nothing
             writes::turns_at_the_same_time_do_not_mix

@@ -129,6 +129,7 @@ pub(super) fn data(balance: i64) -> AccountData {
         agents: Vec::new(),
         images: Vec::new(),
         triggers: Vec::new(),
+        run_steps: Vec::new(),
     }
 }
 
@@ -155,6 +156,8 @@ pub(super) fn characters_conversation(ordinal: u64, updated_at: i64) -> Conversa
         updated_at: time(updated_at),
         message_count: 0,
         turn_count: 0,
+        run_count: 0,
+        completed_at: None,
     }
 }
 

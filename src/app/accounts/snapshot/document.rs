@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::Captured;
+use super::runs::check_runs;
 use super::rows::{AgentState, ConversationState, ImageState, TriggerState};
 use super::values::{MOST_MADE, time};
 use super::sections::{FaultState, LimitsState, ProgressState, QueuedState, RuleState, Section};
@@ -73,6 +74,9 @@ struct Made {
     trigger: u64,
     #[serde(default)]
     workflow_log: u64,
+    run: u64,
+    #[serde(default)]
+    tool_call: u64,
     /// Ids given to rules that came without one.
     #[serde(default)]
     rule: u64,
@@ -106,6 +110,8 @@ impl Snapshot {
                 image: made(IdKind::Image),
                 trigger: made(IdKind::Trigger),
                 workflow_log: workflow_logs,
+                run: made(IdKind::Run),
+                tool_call: made(IdKind::ToolCall),
                 rule: if wanted(Section::Rules) { book.last_name() } else { 0 },
                 fault: if wanted(Section::Faults) { own_faults.added } else { 0 },
             },
@@ -114,7 +120,7 @@ impl Snapshot {
             faults: wanted(Section::Faults).then(|| FaultState::all(own_faults)),
             progress: wanted(Section::Progress).then(|| ProgressState::of(&book, attached_faults)),
             limits: wanted(Section::Limits).then(|| LimitsState::of(windows)),
-            conversations: holdings.conversations.into_iter().map(Into::into).collect(),
+            conversations: ConversationState::all(holdings.conversations, holdings.run_steps),
             agents: holdings.agents.into_iter().map(Into::into).collect(),
             images: holdings.images.into_iter().map(Into::into).collect(),
             triggers: holdings.triggers.into_iter().map(Into::into).collect(),
@@ -206,7 +212,7 @@ impl Snapshot {
         Ok(RestoredState { holdings: self.holdings()?, memory })
     }
 
-    fn holdings(self) -> Result<AccountData, FieldError> {
+    fn holdings(mut self) -> Result<AccountData, FieldError> {
         let balance = Credits::parse(&self.balance).ok_or_else(|| {
             let message = "balance must be credits as decimal text, at most six places: \"12.5\"";
             FieldError::new("balance", FieldErrorKind::BadValue, message)
@@ -221,7 +227,7 @@ impl Snapshot {
             }
         }
         let Made { request, conversation, message, activity, agent, image, .. } = self.made;
-        let Made { trigger, workflow_log, .. } = self.made;
+        let Made { trigger, workflow_log, run, tool_call, .. } = self.made;
         let conversations = self.conversations.iter().map(|it| (it.ordinal, it.id.as_str()));
         in_order("conversations", conversations, conversation)?;
         in_order("agents", self.agents.iter().map(|it| (it.ordinal, it.id.as_str())), agent)?;
@@ -233,16 +239,25 @@ impl Snapshot {
             ("made.message", message),
             ("made.activity", activity),
             ("made.workflow_log", workflow_log),
+            ("made.run", run),
+            ("made.tool_call", tool_call),
         ] {
             if made > MOST_MADE {
                 let message = format!("{field} must be a whole number from 0 to {MOST_MADE}");
                 return Err(FieldError::new(field, FieldErrorKind::BadValue, message));
             }
         }
+        check_runs(&self.conversations, tool_call)?;
+        let mut run_steps = Vec::new();
+        for conversation in &mut self.conversations {
+            let steps = std::mem::take(&mut conversation.runs);
+            run_steps.extend(steps.into_iter().map(|step| (conversation.ordinal, step)));
+        }
         let conversations = self.conversations.into_iter().enumerate();
         let images = self.images.into_iter().enumerate();
         Ok(AccountData {
             balance,
+            run_steps,
             made: vec![
                 (IdKind::Request, request),
                 (IdKind::Conversation, conversation),
@@ -252,6 +267,8 @@ impl Snapshot {
                 (IdKind::Image, image),
                 (IdKind::Trigger, trigger),
                 (IdKind::WorkflowLog, workflow_log),
+                (IdKind::Run, run),
+                (IdKind::ToolCall, tool_call),
             ],
             conversations: conversations
                 .map(|(index, it)| it.checked(&format!("conversations[{index}]")))

@@ -1,9 +1,12 @@
 //! Conversations, agents, images and triggers as a snapshot writes them.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::values::{MOST_MADE, time};
 use crate::clock::exact_rfc3339;
+use crate::domain::agent_run::RunStep;
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::number_turns;
 use crate::domain::conversation::{Conversation, Message, Meta, Target, Variables};
@@ -27,6 +30,9 @@ pub(super) struct ConversationState {
     updated_at: String,
     activity: u64,
     messages: Vec<MessageState>,
+    /// The steps of its agent runs, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) runs: Vec<RunStep>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -82,11 +88,28 @@ impl From<(Conversation, u64, Vec<Message>)> for ConversationState {
             updated_at: exact_rfc3339(conversation.updated_at),
             activity,
             messages: messages.into_iter().map(Into::into).collect(),
+            runs: Vec::new(),
         }
     }
 }
 
 impl ConversationState {
+    /// The `conversations`, each with those of the `steps` that carry its ordinal.
+    pub(super) fn all(
+        conversations: Vec<(Conversation, u64, Vec<Message>)>,
+        steps: Vec<(u64, RunStep)>,
+    ) -> Vec<Self> {
+        let mut runs: HashMap<u64, Vec<RunStep>> = HashMap::new();
+        for (conversation, step) in steps {
+            runs.entry(conversation).or_default().push(step);
+        }
+        let with_runs = |row: (Conversation, u64, Vec<Message>)| {
+            let state = Self::from(row);
+            Self { runs: runs.remove(&state.ordinal).unwrap_or_default(), ..state }
+        };
+        conversations.into_iter().map(with_runs).collect()
+    }
+
     pub(super) fn checked(self, at: &str) -> Result<(Conversation, u64, Vec<Message>), FieldError> {
         let conversation = Conversation {
             id: self.id.into(),
@@ -101,6 +124,8 @@ impl ConversationState {
             updated_at: time(&self.updated_at, &format!("{at}.updated_at"))?,
             message_count: 0,
             turn_count: 0,
+            run_count: 0,
+            completed_at: None,
         };
         let numbers: Vec<Option<u64>> = self.messages.iter().map(|it| it.turn).collect();
         let messages = self.messages.into_iter().enumerate();

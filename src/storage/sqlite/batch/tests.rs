@@ -118,6 +118,7 @@ async fn post(writer: &Writer, Draft(number, write): Draft) -> String {
     match writer.write(write).await {
         Ok(WriteOutcome::Stored) => format!("stored {number}"),
         Ok(WriteOutcome::NotCovered) => "not covered".to_owned(),
+        Ok(WriteOutcome::Superseded) => "superseded".to_owned(),
         Ok(WriteOutcome::EpochEnded) => "epoch ended".to_owned(),
         Err(StorageError::Statement(_)) => "failed".to_owned(),
         Err(StorageError::NotCommitted(_)) => "not committed".to_owned(),
@@ -153,6 +154,8 @@ async fn account(storage: &SqliteStorage, balance: i64) -> AccountKey {
         updated_at: DateTime::UNIX_EPOCH,
         message_count: 0,
         turn_count: 0,
+        run_count: 0,
+        completed_at: None,
     };
     let data = AccountData {
         balance,
@@ -161,6 +164,7 @@ async fn account(storage: &SqliteStorage, balance: i64) -> AccountKey {
         agents: Vec::new(),
         images: Vec::new(),
         triggers: Vec::new(),
+        run_steps: Vec::new(),
     };
     let new = NewAccountData { key, record, data, terms: None, origin: None };
     storage.create_accounts(vec![new], Box::new(|| ())).await.unwrap();

@@ -15,7 +15,7 @@ use crate::ids::{AgentId, ConversationId};
 
 /// The columns of a conversation other than its texts.
 const COLUMNS: &str = "c.id, c.ordinal, c.api, c.target, c.agent, c.created_at, c.updated_at,
-                       c.message_count, c.turn_count";
+                       c.message_count, c.turn_count, c.run_count, c.completed_at";
 
 /// The columns of a conversation; a `batch` leaves long texts out.
 pub(in crate::storage::sqlite) fn columns(batch: bool) -> String {
@@ -195,6 +195,8 @@ pub(in crate::storage::sqlite) struct ConversationRow {
     updated_at: i64,
     message_count: u64,
     turn_count: u64,
+    run_count: u64,
+    completed_at: Option<i64>,
     /// Read for snapshots only.
     #[sqlx(default)]
     activity: u64,
@@ -226,6 +228,8 @@ impl ConversationRow {
         let left_out = self.is_long();
         let object =
             |text: &str| if left_out { Some(Variables::new()) } else { parse::<Variables>(text) };
+        let time = |micros, column| from_micros(micros).ok_or_else(|| wrong(column));
+        let completed_at = self.completed_at.map(|micros| time(micros, "completed_at"));
         Ok(Conversation {
             ordinal: self.ordinal,
             target: match Api::named(&self.api) {
@@ -234,10 +238,12 @@ impl ConversationRow {
             },
             meta: object(&self.meta).ok_or_else(|| wrong("meta"))?,
             variables: object(&self.variables).ok_or_else(|| wrong("variables"))?,
-            created_at: from_micros(self.created_at).ok_or_else(|| wrong("created_at"))?,
-            updated_at: from_micros(self.updated_at).ok_or_else(|| wrong("updated_at"))?,
+            created_at: time(self.created_at, "created_at")?,
+            updated_at: time(self.updated_at, "updated_at")?,
             message_count: self.message_count,
             turn_count: self.turn_count,
+            run_count: self.run_count,
+            completed_at: completed_at.transpose()?,
             id: ConversationId::from(self.id),
             name: self.name,
             system_prompt: self.system_prompt,

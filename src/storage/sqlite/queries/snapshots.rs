@@ -1,6 +1,6 @@
 //! Everything an account holds, read and written as a whole.
 
-use super::{accounts, agents, conversations, images, messages, triggers};
+use super::{accounts, agents, conversations, images, messages, runs, triggers};
 use crate::storage::sqlite::Connection;
 use crate::storage::sqlite::rows::Rows;
 use crate::storage::{AccountData, AccountKey, PageWindow, StorageError};
@@ -24,6 +24,7 @@ pub async fn read(
         agents: agents::all(db, owner).await?,
         images: images::all(db, owner).await?,
         triggers: triggers::all(db, owner).await?,
+        run_steps: runs::all(db, owner).await?,
     }))
 }
 
@@ -51,6 +52,9 @@ pub async fn fill(
     }
     for trigger in &data.triggers {
         rows.triggers.add(owner, trigger);
+    }
+    for (conversation, step) in &data.run_steps {
+        rows.runs.add(owner, *conversation, step, 0);
     }
     rows.accounts.count(owner, &data.made);
     Ok(rows.insert(db).await?)

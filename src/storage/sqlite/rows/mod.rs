@@ -13,6 +13,7 @@ mod agents;
 mod conversations;
 mod images;
 mod messages;
+mod runs;
 mod statement;
 mod triggers;
 
@@ -21,6 +22,7 @@ use self::agents::AgentRows;
 use self::conversations::ConversationRows;
 use self::images::ImageRows;
 use self::messages::MessageRows;
+use self::runs::RunRows;
 pub(super) use self::statement::values;
 use self::statement::{MOST_PARAMETERS, Text};
 use self::triggers::TriggerRows;
@@ -35,12 +37,13 @@ pub(super) struct Rows<'r> {
     pub(super) images: ImageRows<'r>,
     pub(super) messages: MessageRows<'r>,
     pub(super) triggers: TriggerRows<'r>,
+    pub(super) runs: RunRows<'r>,
 }
 
 impl Rows<'_> {
     /// Whether there are so many rows that they should be inserted before further ones are added.
     pub(super) fn is_full(&self) -> bool {
-        self.messages.len() + self.images.len() + self.agents.len() + self.triggers.len()
+        self.messages.len() + self.images.len() + self.agents.len() + self.triggers.len() + self.runs.len()
             > MOST_PARAMETERS / 4
     }
 
@@ -59,14 +62,15 @@ impl Rows<'_> {
 
     /// The statements in the order in which they must run: messages need their conversations.
     fn into_texts(self) -> Result<Vec<Text>, sqlx::Error> {
-        let Self { accounts, conversations, agents, images, messages, triggers } = self;
+        let Self { accounts, conversations, agents, images, messages, triggers, runs } = self;
         let statements = accounts
             .filled()
             .into_iter()
             .chain(conversations.filled())
             .chain([agents.filled(), images.filled()])
             .chain(messages.filled())
-            .chain(triggers.filled());
+            .chain(triggers.filled())
+            .chain(runs.filled());
         Text::of(statements)
     }
 }

@@ -32,6 +32,7 @@ pub(in crate::storage::sqlite) fn values(rows: usize, width: usize) -> String {
 }
 
 /// A value in a row.
+#[derive(Clone)]
 pub(super) enum Value<'r> {
     Null,
     Number(i64),
