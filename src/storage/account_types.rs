@@ -1,4 +1,4 @@
-//! Accounts as storage keeps them.
+//! Accounts as storage returns and takes them.
 
 use crate::clock::ClockMode;
 use crate::domain::agent_run::RunStep;
@@ -96,13 +96,13 @@ impl NewAccountRecord {
     }
 }
 
-/// Everything an account holds. Each item has its ordinal: the how-manieth of its kind it was in its
-/// account, from 1.
+/// Everything an account holds. Each item has its ordinal: its number among those of its kind, from 1, in
+/// the order of creation.
 #[derive(Debug, Clone)]
 pub struct AccountData {
-    /// The credits left.
+    /// The present balance.
     pub balance: Credits,
-    /// How many of each kind were created, whether they are still there or not.
+    /// How many of each kind were created, including removed ones.
     pub made: Vec<(IdKind, u64)>,
     /// Conversations of both APIs, each with its activity number, which orders changes of the same
     /// second.

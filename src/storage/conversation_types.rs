@@ -1,4 +1,4 @@
-//! Conversations as storage gives them.
+//! Conversations as storage returns them.
 
 use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
@@ -9,7 +9,7 @@ use crate::domain::Api;
 use crate::domain::conversation::{Conversation, Part, Role};
 use crate::ids::{ConversationId, DeploymentId, ImageId};
 
-/// The most that is read of a conversation's messages, in bytes: more than the latest turn can take.
+/// The most bytes of messages that are read of a conversation; more than one turn can have.
 pub const LONGEST_HISTORY: u64 = 32 * 1024 * 1024;
 
 /// A conversation to be loaded, and how much of it.
@@ -21,16 +21,16 @@ pub struct ConversationKey {
     pub api: Api,
     /// The conversation's id.
     pub id: ConversationId,
-    /// How much of its end.
+    /// Which of its messages.
     pub latest: History,
 }
 
 /// The end of a conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum History {
-    /// At most so many of the latest turns.
+    /// At most this many of the latest turns.
     Turns(u64),
-    /// At most so many of the latest messages.
+    /// At most this many of the latest messages.
     Messages(u64),
 }
 
@@ -57,7 +57,7 @@ pub struct RecentMessage {
     pub role: Role,
     /// The text and the files.
     pub parts: Vec<Part>,
-    /// The image of a message that is nothing else.
+    /// The image, if the message is only that.
     pub image: Option<ImageId>,
 }
 

@@ -45,8 +45,8 @@ pub enum StorageError {
     /// A statement failed.
     #[error("a statement failed")]
     Statement(#[source] DatabaseError),
-    /// A row holds what Mynah never writes.
-    #[error("nonsense in {table}.{column} of `{id}`")]
+    /// A row has a value that Mynah never writes.
+    #[error("invalid value in {table}.{column} of `{id}`")]
     Inconsistent {
         /// The table.
         table: &'static str,
@@ -55,8 +55,8 @@ pub enum StorageError {
         /// The id of the row.
         id: String,
     },
-    /// What was found before is not stored any more.
-    #[error("what was found before is not stored any more")]
+    /// A row that was read before does not exist any more.
+    #[error("a row that was read before does not exist any more")]
     NotFound,
     /// A conversation could not be read.
     #[error("the database could not be read: {0}")]
@@ -70,7 +70,7 @@ pub enum StorageError {
     /// The database is being closed.
     #[error("the database is being closed")]
     Closed,
-    /// What is written would be lost.
+    /// Writes would be lost.
     #[error(transparent)]
     FileLost(#[from] FileLost),
 }
@@ -78,7 +78,7 @@ pub enum StorageError {
 /// An error of the database driver.
 pub type DatabaseError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What happened to the file of a database that is open.
+/// The file of an open database was deleted, replaced or cannot be reached.
 #[derive(Debug, Error)]
 #[error("the database file {path} {what}: what is written would be lost")]
 pub struct FileLost {

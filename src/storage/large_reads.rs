@@ -1,11 +1,11 @@
-//! Bounds the memory for long texts.
+//! Bounds the memory that long texts take.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// How many may hold long texts at a time: megabytes, which are in memory several times until the
-/// answer is complete.
+/// How many requests can hold long texts at a time: megabytes, in several copies until the answer is
+/// complete.
 const LARGE_READS: usize = 4;
 
 /// A permit to hold long texts in memory.

@@ -1,4 +1,4 @@
-//! Lists as storage gives them.
+//! Lists as storage returns them.
 
 /// A page of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What is stored: accounts and everything they hold.
 //!
-//! [`Storage`] is the interface: use cases, with domain types in and out. [`sqlite`] implements it; `sqlx`
-//! and SQL stand there and nowhere else.
+//! [`Storage`] is the interface: use cases, with domain types in and out. [`sqlite`] implements it and is
+//! the only module that uses `sqlx` and SQL.
 
 mod account_types;
 mod conversation_types;
@@ -69,10 +69,10 @@ pub fn is_in_memory(url: &str) -> bool {
 /// which come from earlier reads, fail with [`StorageError::NotFound`].
 #[async_trait]
 pub trait Storage: Debug + Send + Sync {
-    // What requests write. Each of these also counts `scope.made`; none stores anything after the epoch
-    // of the scope has ended, or if the account's balance does not cover the cost.
+    // Writes of requests. Each also raises the counters to `scope.made`. None stores anything after the
+    // epoch of the scope has ended, or if the account's balance does not cover the cost.
 
-    /// Takes `cost` off the balance.
+    /// Subtracts `cost` from the balance.
     async fn charge(&self, scope: WriteScope, cost: Credits) -> Result<WriteOutcome, StorageError>;
 
     /// Adds `turn` to a conversation, for `cost`. Fails if there is no such conversation.
@@ -136,7 +136,7 @@ pub trait Storage: Debug + Send + Sync {
 
     // Accounts.
 
-    /// Allocates the numbers of `count` new accounts, in ascending order. A number is never given again.
+    /// Allocates the numbers of `count` new accounts, in ascending order. No number is used twice.
     async fn allocate_accounts(&self, count: u64) -> Result<Vec<AccountKey>, StorageError>;
 
     /// Creates `new` accounts, all or none. Fails if one of them exists.

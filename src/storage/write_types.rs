@@ -1,4 +1,4 @@
-//! What is stored, as plain data. Ids are allocated before a write is queued.
+//! Writes as plain data. Ids are allocated before a write is queued.
 
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
@@ -9,7 +9,7 @@ use crate::domain::Credits;
 use crate::domain::conversation::Message;
 use crate::ids::{ConversationId, IdKind};
 
-/// For which account a request writes, and under which conditions.
+/// The account for which a request writes, and the condition for it.
 #[derive(Debug)]
 pub struct WriteScope {
     /// The account.
@@ -62,14 +62,14 @@ pub struct TriggerUpdate {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// An account to be created with what it holds.
+/// An account to be created, with its data.
 #[derive(Debug)]
 pub struct NewAccountData {
     /// The number of the account.
     pub key: AccountKey,
     /// The account.
     pub record: NewAccountRecord,
-    /// What it holds.
+    /// Its data.
     pub data: AccountData,
     /// Its plan and limits; `None` for those of the fixtures.
     pub terms: Option<PlanTerms>,
@@ -88,10 +88,10 @@ pub struct PlanTerms {
     pub runner_requests_per_minute: Option<u32>,
 }
 
-/// What replaces everything that an account holds.
+/// The data that replaces everything that an account holds.
 #[derive(Debug)]
 pub struct AccountReplacement {
-    /// What it holds afterwards.
+    /// The new data.
     pub data: AccountData,
     /// Whether plan, limits and clock are first set to those of the account's creation.
     pub reset_terms: bool,
@@ -101,7 +101,7 @@ pub struct AccountReplacement {
     pub clock: Option<ClockMode>,
 }
 
-/// What is changed about an account.
+/// Changes of an account; `None` keeps a value.
 #[derive(Debug, Default)]
 pub struct AccountUpdate {
     /// Its balance.
@@ -112,13 +112,13 @@ pub struct AccountUpdate {
     pub clock: Option<ClockMode>,
 }
 
-/// Changes state in memory together with what is stored (see [`super::Storage`]).
+/// Changes state in memory together with the stored data (see [`super::Storage`]).
 pub type Publish = Box<dyn FnOnce() + Send>;
 
-/// Reads state in memory at the moment at which data is read (see [`super::Storage`]).
+/// Reads state in memory at the moment at which the data is read (see [`super::Storage`]).
 pub type Capture = Box<dyn FnOnce() + Send>;
 
-/// What was committed since the database was opened.
+/// How much was committed since the database was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
     /// Transactions.

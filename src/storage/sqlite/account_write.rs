@@ -1,4 +1,4 @@
-//! What is written about whole accounts, each write in a savepoint of its own.
+//! Writes of whole accounts, each in a savepoint of its own.
 
 use std::panic::AssertUnwindSafe;
 
@@ -12,10 +12,10 @@ use crate::storage::{
     AccountKey, AccountReplacement, AccountUpdate, NewAccountData, Publish, StorageError,
 };
 
-/// What is written about accounts.
+/// A write of whole accounts.
 #[derive(Debug)]
 pub(super) enum AccountWrite {
-    /// Allocates the numbers of so many accounts.
+    /// Allocates the numbers of this many accounts.
     Allocate(u64),
     /// Creates accounts.
     Create(Vec<NewAccountData>),
@@ -27,7 +27,7 @@ pub(super) enum AccountWrite {
     Update(AccountKey, AccountUpdate),
 }
 
-/// The numbers that were allocated; none unless the write was [`AccountWrite::Allocate`].
+/// The allocated numbers; empty unless the write was [`AccountWrite::Allocate`].
 pub(super) type Allocated = Vec<AccountKey>;
 
 impl AccountWrite {
@@ -74,21 +74,21 @@ async fn replace(
     accounts::update(db, owner, AccountUpdate { balance: None, terms, clock }).await
 }
 
-/// A write about accounts in the queue.
+/// An account write in the queue.
 pub(super) struct QueuedAccountWrite {
     pub(super) write: AccountWrite,
     pub(super) caller: AccountWriteCaller,
 }
 
-/// Who waits for a write about accounts.
+/// The caller that waits for an account write.
 pub(super) struct AccountWriteCaller {
-    /// Called right after the commit, so the write is the last of its transaction.
+    /// Called after the commit. A write that has one is the last of its transaction.
     pub(super) publish: Option<Publish>,
     pub(super) answer: oneshot::Sender<Result<Allocated, StorageError>>,
 }
 
 impl AccountWriteCaller {
-    /// Publishes and answers, given the result of the write and how its transaction ended.
+    /// Publishes and answers, given the results of the write and of its transaction.
     pub(super) fn answer(
         self,
         result: Result<Allocated, StorageError>,
@@ -98,7 +98,7 @@ impl AccountWriteCaller {
         let result = result.and_then(|allocated| {
             committed?;
             if let Some(publish) = publish {
-                // A panic in it fails this write only.
+                // A panic fails this write only.
                 std::panic::catch_unwind(AssertUnwindSafe(publish))
                     .map_err(|_| StorageError::Panicked)?;
             }
@@ -109,15 +109,14 @@ impl AccountWriteCaller {
     }
 }
 
-/// A transaction in which each write can be undone alone, by its savepoint. A savepoint is released by
-/// the statement that sets the next one or commits, since each statement is a trip to the
-/// connection's thread.
+/// A transaction in which each write can be undone by itself. Its savepoint is released by the statement
+/// that sets the next one or commits, because each statement is a message to the connection's thread.
 pub(super) struct Transaction<'c> {
     connection: &'c mut Connection,
-    /// How many writes it holds; it begins with the first.
+    /// The number of writes; the transaction begins with the first.
     writes: usize,
-    /// An error means that the transaction is lost: SQLite rolls some back by itself (when the disk
-    /// is full, for example), and later statements would commit by themselves.
+    /// An error if the transaction is lost: SQLite rolls some back (when the disk is full, for example),
+    /// and later statements would be committed one by one.
     state: Result<(), sqlx::Error>,
 }
 
@@ -126,7 +125,7 @@ impl<'c> Transaction<'c> {
         Self { connection, writes: 0, state: Ok(()) }
     }
 
-    /// How many writes it holds.
+    /// The number of writes.
     pub(super) fn writes(&self) -> usize {
         self.writes
     }
@@ -136,7 +135,7 @@ impl<'c> Transaction<'c> {
         self.state.is_ok()
     }
 
-    /// Sets the savepoint of one more write; tells whether there is still a transaction for it.
+    /// Sets the savepoint of one more write; returns whether there is still a transaction for it.
     pub(super) async fn begin_write(&mut self) -> bool {
         let begin = match self.writes {
             0 => "BEGIN IMMEDIATE; SAVEPOINT account_write",

@@ -1,8 +1,8 @@
-//! Stores writes that are queued next to each other in one transaction.
+//! Stores adjacent writes of the queue in one transaction.
 //!
-//! The writes of requests always have the same form: a price, a conversation, messages, counters. So
-//! they need no savepoint each; all of them are one text ([`super::rows`]). Only if that fails is each
-//! stored by itself, so that one that fails does not undo the others.
+//! The writes of requests all have the same form: a cost, a conversation, messages, counters. They need no
+//! savepoint each, and all of them are one SQL text ([`super::rows`]). Only if that fails is each stored
+//! by itself, so that a write that fails does not undo the others.
 //!
 //! The bound of an account's triggers is a CHECK, too: where it fails, each write is stored by itself.
 //!
@@ -26,11 +26,11 @@ use crate::storage::{
     AccountKey, NewMessages, NewRunStep, StorageError, TriggerUpdate, WriteOutcome, WriteScope,
 };
 
-/// What a request writes: all of it is stored, or nothing.
+/// The write of a request, stored as a whole or not at all.
 #[derive(Debug)]
 pub(super) struct Write {
     pub(super) scope: WriteScope,
-    /// What is taken off the account's balance.
+    /// Subtracted from the account's balance.
     pub(super) cost: Credits,
     /// A conversation without messages, with its activity number.
     pub(super) conversation: Option<(Conversation, u64)>,
@@ -46,7 +46,7 @@ pub(super) struct Write {
 }
 
 impl Write {
-    /// Takes `cost` off the balance.
+    /// A write that subtracts `cost` from the balance.
     pub(super) fn charge(scope: WriteScope, cost: Credits) -> Self {
         Self {
             scope,
@@ -145,7 +145,7 @@ pub(super) async fn store(
     }
 }
 
-/// Stores all of `writes` in one transaction, or gives them back.
+/// Stores all of `writes` in one transaction, or returns them.
 async fn store_together(
     db: &mut Connection,
     writes: Vec<QueuedWrite>,
@@ -215,7 +215,7 @@ fn is_unique(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }
 
-/// Refuses those of `writes` that the balances do not cover, in the order of the queue; gives the
+/// Refuses those of `writes` that the balances do not cover, in the order of the queue; returns the
 /// others.
 async fn refuse_uncovered(
     db: &mut Connection,
@@ -226,7 +226,7 @@ async fn refuse_uncovered(
         let owner = queued.write.scope.owner;
         if let Entry::Vacant(entry) = balances.entry(owner) {
             let balance = match accounts::balance(db, owner).await {
-                // A removed account has nothing.
+                // A removed account has no balance.
                 Ok(balance) => balance.map_or(0, Credits::millionths),
                 Err(error) => return Err((writes, error)),
             };
@@ -243,7 +243,7 @@ async fn refuse_uncovered(
     }))
 }
 
-/// Answers those of `writes` that `keep` does not keep with `outcome`; gives the others.
+/// Answers those of `writes` for which `keep` is false with `outcome`; returns the others.
 fn refuse(
     writes: Vec<QueuedWrite>,
     outcome: WriteOutcome,

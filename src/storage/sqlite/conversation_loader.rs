@@ -1,8 +1,7 @@
-//! Loading the conversations that turns continue, each with its latest messages, many at a time.
+//! Loads the conversations that turns continue, each with its latest messages.
 //!
 //! Requests that are queued together are loaded by one query, one row each. The messages are one JSON
-//! text, because each value of a row costs more on its way from the connection's thread than its few
-//! bytes in SQLite.
+//! text, because each value of a row has to be passed on from the connection's thread.
 
 use std::collections::HashMap;
 
@@ -25,22 +24,23 @@ use crate::storage::{
     StorageError,
 };
 
-/// The most conversations that are loaded by one query.
+/// The most conversations in one query.
 const LARGEST_BATCH: usize = 64;
-/// Requests in the queue; more callers wait for a place in it.
+/// The capacity of the queue; further callers wait.
 const QUEUE: usize = 1024;
 const PARAMETERS: usize = 6;
-/// The longest message, in bytes, that is read with others, and how many of a conversation are: a
-/// batch takes some 50 MiB at most.
+/// The longest message in bytes that such a query reads, and the most messages of a conversation, so that
+/// a batch takes at most about 50 MiB.
 const SHORT_MESSAGE: usize = 8 * 1024;
 const AT_ONCE: usize = 100;
+
 /// A conversation to be loaded, in the queue.
 pub(super) struct LoadRequest {
     pub(super) key: ConversationKey,
     pub(super) answer: oneshot::Sender<Result<Option<LoadedRow>, StorageError>>,
 }
 
-/// A conversation as it was read.
+/// A conversation as the query returns it.
 pub(super) struct LoadedRow {
     conversation: ConversationRow,
     /// A JSON array.
@@ -49,12 +49,11 @@ pub(super) struct LoadedRow {
     latest: Option<String>,
 }
 
-/// Position, role, parts (null where they are to be read by themselves) and their length in bytes,
-/// and image of a message.
+/// A message: position, role, parts (null if they must be read separately), their length in bytes, image.
 type RawMessage = (u64, Role, Option<Vec<Part>>, u64, Option<ImageId>);
 
-/// A conversation as it was read, from which long texts may be missing.
-pub(super) struct Parsed {
+/// A conversation from which long texts may be missing.
+pub(super) struct LoadedConversation {
     conversation: ConversationRow,
     agent: Option<Agent>,
     /// Oldest first.
@@ -62,7 +61,7 @@ pub(super) struct Parsed {
 }
 
 impl LoadedRow {
-    pub(super) fn parsed(self) -> Result<Parsed, StorageError> {
+    pub(super) fn parsed(self) -> Result<LoadedConversation, StorageError> {
         let Self { conversation, agent, latest } = self;
         let wrong = |table, column| inconsistent(table, column, &conversation.id());
         let agent = agent
@@ -70,7 +69,7 @@ impl LoadedRow {
         let latest =
             latest.map(|latest| in_order(&latest).ok_or_else(|| wrong("messages", "parts")));
         let (agent, latest) = (agent.transpose()?, latest.transpose()?.unwrap_or_default());
-        Ok(Parsed { conversation, agent, latest })
+        Ok(LoadedConversation { conversation, agent, latest })
     }
 
     fn of(row: &SqliteRow) -> Result<Self, sqlx::Error> {
@@ -82,7 +81,7 @@ impl LoadedRow {
     }
 }
 
-impl Parsed {
+impl LoadedConversation {
     /// Whether no text is missing.
     pub(super) fn is_whole(&self) -> bool {
         let agent_missing = self.agent.is_none() && self.conversation.agent().is_some();
@@ -106,7 +105,7 @@ impl Parsed {
         })
     }
 
-    /// Reads what is missing: of the messages the latest, up to [`LONGEST_HISTORY`] together.
+    /// Reads the missing texts, and of the messages the latest, up to [`LONGEST_HISTORY`] bytes together.
     pub(super) async fn completed(
         mut self,
         db: &mut Connection,
@@ -179,7 +178,7 @@ pub(super) async fn load(db: &mut Connection, requests: &mut Vec<LoadRequest>) {
     }
 }
 
-/// The rows by the place of their request.
+/// The rows by the index of their request.
 async fn rows(
     db: &mut Connection,
     requests: &[LoadRequest],
@@ -192,7 +191,7 @@ async fn rows(
 
 fn answer_all(requests: &mut Vec<LoadRequest>, mut rows: HashMap<i64, LoadedRow>) {
     for (nth, request) in (0..).zip(requests.drain(..)) {
-        // The caller may be gone.
+        // The receiver may be dropped.
         let _ = request.answer.send(Ok(rows.remove(&nth)));
     }
 }
@@ -224,13 +223,13 @@ fn parameters(requests: &[LoadRequest]) -> Result<SqliteArguments, sqlx::error::
     Ok(all)
 }
 
-/// How many rows the query has for `count` requests: a power of two, so that few texts are prepared.
-/// Rows of NULL find nothing.
+/// The number of rows that the query has for `count` requests: a power of two, so that few statements are
+/// prepared. Rows of NULL match nothing.
 fn row_count(count: usize) -> usize {
     count.next_power_of_two()
 }
 
-/// The query that loads as many as `rows` conversations.
+/// The query that loads up to `rows` conversations.
 fn text(rows: usize) -> String {
     let (columns, agent) = (conversations::columns(true), length(&TEXTS));
     let mut sql = format!(

@@ -1,9 +1,9 @@
-//! The file that holds a database: kept from other servers, and watched while it is open.
+//! The file of a database: locked against other servers, and checked while it is open.
 //!
-//! Two servers on one file would give the same ids twice, so the first one locks it; the lock ends
-//! with the process. A file that is deleted or replaced while it is open takes no harm that SQLite
-//! would notice: what is written goes where nobody finds it after a restart. So each batch of writes
-//! looks first whether the file is still there ([`Watched::check`]: three calls of `stat`, a few microseconds).
+//! Two servers on one file would allocate the same ids, so the first one locks it; the lock ends with the
+//! process. SQLite does not notice that its file was deleted or replaced: writes would succeed and be lost
+//! at the next start. So each batch of writes first checks the file ([`WatchedFile::check`]: three calls of
+//! `stat`, a few microseconds).
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -19,10 +19,10 @@ use parking_lot::Mutex;
 use crate::storage::{FileLost, StorageError};
 use crate::clock::Stopwatch;
 
-/// How often the log says that the file is lost.
-const TOLD_EVERY: Duration = Duration::from_mins(1);
+/// The shortest time between two log messages that the file is lost.
+const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Which file it is, whatever its names are.
+/// A file, independent of its names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Identity {
     device: u64,
@@ -35,21 +35,21 @@ impl Identity {
     }
 }
 
-/// The databases that this process has locked. Closing any descriptor of a file takes away the locks
-/// that SQLite has on it in the same process, so a file in here is never opened again.
+/// The databases that this process has locked. Closing any descriptor of a file releases the locks that
+/// SQLite has on it in the same process, so a file in this set must not be opened again.
 static LOCKED: Mutex<BTreeSet<Identity>> = Mutex::new(BTreeSet::new());
 
-/// A lock on a database that ends when it is dropped, which must be after SQLite has closed the file.
+/// A lock on a database until it is dropped, which must be after SQLite has closed the file.
 #[derive(Debug)]
 pub(super) struct Lock {
     identity: Identity,
-    /// Locked themselves, or kept open because closing would harm SQLite's locks.
+    /// The locked file, and files that stay open because closing them would release SQLite's locks.
     _files: Vec<File>,
 }
 
 impl Lock {
-    /// Locks the database `path`, which is made if need be. Gives none where the file cannot be
-    /// opened (SQLite says why) or where its file system knows no locks.
+    /// Locks the database `path`, and creates it if it does not exist. Returns `None` if the file cannot
+    /// be opened (SQLite then reports why) or its file system has no locks.
     pub(super) fn on(path: &Path) -> Result<Option<Self>, StorageError> {
         let in_use = || StorageError::InUse { path: path.display().to_string() };
         let mut locked = LOCKED.lock();
@@ -84,14 +84,14 @@ impl Drop for Lock {
 }
 
 fn open(path: &Path) -> Result<File, Error> {
-    // As SQLite makes it.
+    // With the mode that SQLite uses.
     let writable = OpenOptions::new().read(true).append(true).create(true).mode(0o644).open(path);
     writable.or_else(|_| File::open(path))
 }
 
-/// Whether a lock on the database itself, which holds for all names of it, leaves SQLite's own locks
-/// alone: they are of another kind on Linux, but for NFS, which makes one kind of both. Elsewhere a
-/// file beside the database is locked.
+/// Whether a lock on the database itself, which is the same for all its names, does not conflict with
+/// SQLite's own locks: on Linux the two are of different kinds, except on NFS. Elsewhere a file beside
+/// the database is locked.
 #[cfg(target_os = "linux")]
 fn locks_are_apart(files: &[File]) -> bool {
     let kind = |file| rustix::fs::fstatfs(file).map(|system| system.f_type);
@@ -116,24 +116,24 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// The files of a database that is open.
 #[derive(Debug, Clone)]
-pub(super) struct Watched(Arc<WatchedFiles>);
+pub(super) struct WatchedFile(Arc<WatchedParts>);
 
 #[derive(Debug)]
-struct WatchedFiles {
+struct WatchedParts {
     /// The database, its log, and the log's index.
     parts: [FilePart; 3],
-    /// Since the log last said that one is lost.
-    told: Mutex<Option<Stopwatch>>,
+    /// Runs since the last log message that a file is lost.
+    logged: Mutex<Option<Stopwatch>>,
 }
 
 #[derive(Debug)]
 struct FilePart {
     path: PathBuf,
-    /// None until it is there: the log is made when it is first needed.
+    /// Unset until the file exists: SQLite creates the log when it is first needed.
     identity: OnceLock<Identity>,
 }
 
-impl Watched {
+impl WatchedFile {
     /// The database `path`, which is open.
     pub(super) fn new(path: &Path) -> Self {
         let resolved = resolved(path);
@@ -143,9 +143,9 @@ impl Watched {
             part(with_suffix(&resolved, "-wal")),
             part(with_suffix(&resolved, "-shm")),
         ];
-        let watched = Self(Arc::new(WatchedFiles { parts, told: Mutex::new(None) }));
+        let watched = Self(Arc::new(WatchedParts { parts, logged: Mutex::new(None) }));
         if let Err(lost) = watched.check() {
-            tracing::debug!(%lost, "the database is gone as soon as it is open");
+            tracing::debug!(%lost, "the database file is lost right after opening");
         }
         watched
     }
@@ -154,9 +154,9 @@ impl Watched {
     pub(super) fn check(&self) -> Result<(), FileLost> {
         let outcome = self.0.parts.iter().try_for_each(FilePart::check);
         if let Err(lost) = &outcome {
-            let mut told = self.0.told.lock();
-            if told.is_none_or(|since| since.elapsed() >= TOLD_EVERY) {
-                *told = Some(Stopwatch::start());
+            let mut logged = self.0.logged.lock();
+            if logged.is_none_or(|since| since.elapsed() >= LOG_INTERVAL) {
+                *logged = Some(Stopwatch::start());
                 tracing::error!("{lost}");
             }
         }

@@ -24,7 +24,7 @@ use sqlx::{ConnectOptions as _, Executor as _};
 use tokio::sync::mpsc;
 
 use self::conversation_loader::LoadRequest;
-use self::file::{Lock, Watched};
+use self::file::{Lock, WatchedFile};
 pub use self::open::is_in_memory;
 use self::writer::Writer;
 use crate::storage::large_reads::LargeReads;
@@ -33,19 +33,19 @@ use crate::storage::{Capture, StorageError};
 /// One connection to the database, inside a transaction when it writes.
 type Connection = SqliteConnection;
 
-/// A database of SQLite.
+/// An SQLite database.
 #[derive(Debug)]
 pub struct SqliteStorage {
     writer: Writer,
     readers: Readers,
     /// `None` in memory.
-    file: Option<Watched>,
+    file: Option<WatchedFile>,
     large_reads: LargeReads,
 }
 
 #[derive(Debug)]
 enum Readers {
-    /// A file has connections for reading, which see what is committed.
+    /// A file has connections for reading, which see the committed data.
     Pool { pool: SqlitePool, loads: mpsc::Sender<LoadRequest> },
     /// In memory there is only the writer's connection.
     Writer,
@@ -68,12 +68,12 @@ impl SqliteStorage {
             let pool = open::readers(options.read_only(true)).await.map_err(error)?;
             Readers::Pool { loads: conversation_loader::start(pool.clone()), pool }
         };
-        let file = path.as_deref().map(Watched::new);
+        let file = path.as_deref().map(WatchedFile::new);
         let writer = Writer::start(connection, file.clone(), lock);
         Ok(Self { writer, readers, file, large_reads: LargeReads::new() })
     }
 
-    /// Runs `query`, which writes nothing, on what is committed.
+    /// Runs `query`, which writes nothing, on the committed data.
     async fn read<T, F>(&self, query: F) -> Result<T, StorageError>
     where
         T: Send + 'static,
@@ -86,9 +86,9 @@ impl SqliteStorage {
         }
     }
 
-    /// Runs `query`, which writes nothing, on one state of the database, whatever is committed
-    /// meanwhile. Calls `capture` between two transactions of the writer while the database is in
-    /// that state, so that what is in memory and changes with a commit is of the same moment.
+    /// Runs `query`, which writes nothing, on one state of the database. Calls `capture` between two
+    /// transactions of the writer while the database is in that state, so that it reads the state in
+    /// memory of the same moment.
     async fn read_with<T, F>(&self, capture: Capture, query: F) -> Result<T, StorageError>
     where
         T: Send + 'static,
@@ -107,7 +107,7 @@ impl SqliteStorage {
         let mut transaction = pool.begin().await?;
         let pinned = self.writer.read(move |_| {
             async move {
-                // A transaction sees the state in which its first statement finds the database.
+                // A transaction reads the state of the database at its first statement.
                 transaction.execute("SELECT only_row FROM account_numbers").await?;
                 capture();
                 Ok(transaction)

@@ -1,4 +1,4 @@
-//! How the database is opened and its schema brought up to date.
+//! Opens the database and brings its schema up to date.
 
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::storage::StorageError;
 
 /// How long a statement waits for another process that holds the database.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Pages of 4 KiB in the log before they are moved to the database file. The usual thousand would
-/// make the one writer wait for the disk several times a second.
-const PAGES_IN_THE_LOG: &str = "4000";
-/// Connections for reading beside the writer. SQLite answers from memory; more do not help.
+/// Pages of 4 KiB in the log before they are moved to the database file. With SQLite's default, 1000, the
+/// writer would wait for the disk several times a second.
+const CHECKPOINT_PAGES: &str = "4000";
+/// Connections for reading besides the writer's. More do not help, as SQLite reads from memory.
 const READERS: u32 = 4;
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
@@ -43,16 +43,16 @@ pub(super) fn options(url: &str) -> Result<SqliteConnectOptions, StorageError> {
         .foreign_keys(true)
         .busy_timeout(BUSY_TIMEOUT)
         // In WAL mode a crash of the process loses nothing. A loss of power may lose the latest
-        // commits, which a mock server can bear.
+        // commits, which is acceptable for a mock server.
         .synchronous(SqliteSynchronous::Normal)
         // An image from scratch has no folder for temporary files.
         .pragma("temp_store", "memory")
-        .pragma("wal_autocheckpoint", PAGES_IN_THE_LOG)
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
         .disable_statement_logging())
 }
 
-/// Opens all connections for reading, with every file that they need. They stay open, since a process
-/// that has run out of file descriptors cannot open another one.
+/// Opens all connections for reading, with every file that they need. They stay open, because a process
+/// without free file descriptors cannot open another one.
 pub(super) async fn readers(options: SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
     let pool = SqlitePoolOptions::new()
         .max_connections(READERS)

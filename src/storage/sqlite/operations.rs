@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::account_write::AccountWrite;
 use super::batch::Write;
 use super::conversation_loader::{LoadRequest, LoadedRow};
-use super::file::Watched;
+use super::file::WatchedFile;
 use super::queries::{accounts, agents, conversations, images, listing, messages, pictures, runs, snapshots, triggers};
 use super::{Readers, SqliteStorage};
 use crate::domain::agent_run::RunStep;
@@ -396,7 +396,7 @@ impl Storage for SqliteStorage {
     }
 
     async fn check(&self) -> Result<(), StorageError> {
-        Ok(self.file.as_ref().map_or(Ok(()), Watched::check)?)
+        Ok(self.file.as_ref().map_or(Ok(()), WatchedFile::check)?)
     }
 
     fn written(&self) -> Written {

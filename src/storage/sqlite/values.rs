@@ -1,11 +1,11 @@
-//! Values of columns, and what they are in the domain.
+//! Converts values of columns to domain types and back.
 
 use chrono::{DateTime, Utc};
 use serde::de::DeserializeOwned;
 
 use crate::storage::StorageError;
 
-/// A count or an ordinal as SQLite keeps it. A bound beyond its integers is beyond all rows.
+/// A count or an ordinal as SQLite stores it. A bound above the largest integer is above all rows.
 pub(super) fn to_sql(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -16,7 +16,7 @@ pub(super) fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("every stored value can be written as JSON")
 }
 
-/// `text` from JSON.
+/// Parses JSON text.
 pub(super) fn parse<T: DeserializeOwned>(text: &str) -> Option<T> {
     serde_json::from_str(text).ok()
 }
@@ -26,7 +26,7 @@ pub(super) fn from_micros(micros: i64) -> Option<DateTime<Utc>> {
     DateTime::from_timestamp_micros(micros)
 }
 
-/// The error of a column that holds what Mynah never writes.
+/// The error of a column with a value that Mynah never writes.
 pub(super) fn inconsistent(
     table: &'static str,
     column: &'static str,

@@ -1,12 +1,11 @@
-//! The one task that writes. What is queued together is committed together (group commit).
+//! The one task that writes. Entries that are queued together are committed together (group commit): with
+//! many clients, one transaction stores many writes.
 //!
-//! With many clients that costs one transaction for many writes, and with one client nothing.
-//! Entries are stored in the order of the queue. Writes of requests that are next to each other are
-//! one batch ([`super::batch`]); writes about accounts have a savepoint each ([`super::account_write`]),
-//! so that one that fails does not undo the others. They can come with something to publish: the
-//! writer calls it after the commit and before the next entry, so that state in memory changes
-//! together with what is stored. Reads come first: they write nothing, and what is still queued has
-//! not happened yet. Callers are answered after the commit.
+//! Entries are stored in the order of the queue. Adjacent writes of requests are one batch
+//! ([`super::batch`]); account writes have a savepoint each ([`super::account_write`]), so that one that
+//! fails does not undo the others. An account write can have a callback, which the writer calls after the
+//! commit and before the next entry, so that state in memory changes together with the stored data. Reads
+//! run before the writes that were queued with them. Callers are answered after the commit.
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -22,13 +21,13 @@ use super::Connection;
 use super::account_write::{AccountWrite, Allocated, AccountWriteCaller, QueuedAccountWrite, Transaction};
 use super::batch::{self, QueuedWrite, Write};
 use super::conversation_loader::{self, LoadRequest};
-use super::file::{Lock, Watched};
+use super::file::{Lock, WatchedFile};
 use crate::storage::{FileLost, Publish, StorageError, WriteOutcome, Written};
 
-/// The most entries that are taken from the queue at a time, and so the most in one transaction:
-/// bounds how long the first of them waits for the last.
+/// The most entries that are taken from the queue at a time, and so the most in one transaction. Bounds
+/// the time that the first of them waits.
 const LARGEST_BATCH: usize = 128;
-/// Entries in the queue; more callers wait for a place in it.
+/// The capacity of the queue; further callers wait.
 const QUEUE: usize = 1024;
 
 /// An entry of the queue.
@@ -39,14 +38,14 @@ const QUEUE: usize = 1024;
 enum QueueEntry {
     Write(QueuedWrite),
     AccountWrite(QueuedAccountWrite),
-    /// Writes nothing, so it needs no transaction.
+    /// Needs no transaction.
     Read(QueuedRead),
     Load(LoadRequest),
     Close(oneshot::Sender<()>),
 }
 
-/// A query that answers its caller. A function, since the reads of a database in memory are as many as
-/// the operations that read, each with a result of its own.
+/// A query that answers its caller. A function, because each operation that reads has a result type of its
+/// own.
 type QueuedRead = Box<dyn for<'c> FnOnce(&'c mut Connection) -> BoxFuture<'c, ()> + Send>;
 
 /// The sending end of the writer's queue.
@@ -73,7 +72,7 @@ impl CommitCount {
 impl Writer {
     /// Starts the task, which writes on `connection` as long as `file` exists and holds `lock` until
     /// it ends.
-    pub(super) fn start(connection: Connection, file: Option<Watched>, lock: Option<Lock>) -> Self {
+    pub(super) fn start(connection: Connection, file: Option<WatchedFile>, lock: Option<Lock>) -> Self {
         let (queue, entries) = mpsc::channel(QUEUE);
         let committed = Arc::new(CommitCount::default());
         let task = WriterTask { connection, file, committed: Arc::clone(&committed) };
@@ -155,13 +154,13 @@ impl Writer {
 /// The receiving end of the queue.
 struct WriterTask {
     connection: Connection,
-    file: Option<Watched>,
+    file: Option<WatchedFile>,
     committed: Arc<CommitCount>,
 }
 
 impl WriterTask {
-    /// Runs until the database is to be closed, and gives the sender of the answer to that, or until
-    /// all sending ends are gone.
+    /// Runs until the database is to be closed, and returns the sender that confirms it, or until all
+    /// sending ends are dropped.
     async fn run(
         mut self,
         mut queue: mpsc::Receiver<QueueEntry>,
@@ -177,7 +176,7 @@ impl WriterTask {
             }
             let mut entries = self.run_reads(&mut taken).await;
             if !entries.is_empty()
-                && let Some(Err(lost)) = self.file.as_ref().map(Watched::check)
+                && let Some(Err(lost)) = self.file.as_ref().map(WatchedFile::check)
             {
                 entries = refuse(entries, &lost);
             }
@@ -192,7 +191,7 @@ impl WriterTask {
                     QueueEntry::AccountWrite(first) => {
                         self.store_accounts(first, &mut entries).await;
                     }
-                    // These ran already.
+                    // `run_reads` has taken them.
                     QueueEntry::Read(_) | QueueEntry::Load(_) => {}
                 }
             }
@@ -201,7 +200,7 @@ impl WriterTask {
         None
     }
 
-    /// Runs the reads among `taken`; gives the other entries in their order.
+    /// Runs the reads among `taken`; returns the other entries in their order.
     async fn run_reads(&mut self, taken: &mut Vec<QueueEntry>) -> VecDeque<QueueEntry> {
         let mut others = VecDeque::with_capacity(taken.len());
         let mut loads = Vec::new();
@@ -218,14 +217,14 @@ impl WriterTask {
         others
     }
 
-    /// Stores `first` and the writes right behind it as one batch.
-    async fn store(&mut self, first: QueuedWrite, behind: &mut VecDeque<QueueEntry>) {
+    /// Stores `first` and the adjacent writes of requests as one batch.
+    async fn store(&mut self, first: QueuedWrite, rest: &mut VecDeque<QueueEntry>) {
         let mut writes = vec![first];
-        while let Some(entry) = behind.pop_front() {
+        while let Some(entry) = rest.pop_front() {
             match entry {
                 QueueEntry::Write(write) => writes.push(write),
                 other => {
-                    behind.push_front(other);
+                    rest.push_front(other);
                     break;
                 }
             }
@@ -234,20 +233,20 @@ impl WriterTask {
         batch::store(&mut self.connection, writes, committed).await;
     }
 
-    /// Stores `first` and the writes about accounts right behind it in one transaction; leaves in the
-    /// queue those that it has no transaction for.
+    /// Stores `first` and the adjacent account writes in one transaction; leaves in the queue those that it
+    /// has no transaction for.
     async fn store_accounts(
         &mut self,
         first: QueuedAccountWrite,
-        behind: &mut VecDeque<QueueEntry>,
+        rest: &mut VecDeque<QueueEntry>,
     ) {
         let mut transaction = Transaction::new(&mut self.connection);
         let mut finished = Vec::new();
         let mut next = Some(first);
         while let Some(queued) = next.take() {
-            // If the transaction is lost, the writes behind get another one.
+            // If the transaction is lost, the remaining writes get another one.
             if !transaction.begin_write().await && !finished.is_empty() {
-                behind.push_front(QueueEntry::AccountWrite(queued));
+                rest.push_front(QueueEntry::AccountWrite(queued));
                 break;
             }
             let QueuedAccountWrite { write, caller } = queued;
@@ -255,7 +254,7 @@ impl WriterTask {
             let is_last = caller.publish.is_some();
             finished.push((caller, result));
             if transaction.is_open() && !is_last {
-                next = next_account_write(behind);
+                next = next_account_write(rest);
             }
         }
         let writes = transaction.writes();
@@ -269,7 +268,7 @@ impl WriterTask {
     }
 }
 
-/// Answers all that write that the file is lost; gives the other entries.
+/// Answers all writes with the error that the file is lost; returns the other entries.
 fn refuse(entries: VecDeque<QueueEntry>, lost: &FileLost) -> VecDeque<QueueEntry> {
     let refusal = || StorageError::NotCommitted(lost.to_string());
     let mut others = VecDeque::new();
@@ -283,7 +282,7 @@ fn refuse(entries: VecDeque<QueueEntry>, lost: &FileLost) -> VecDeque<QueueEntry
     others
 }
 
-/// Takes the next entry if it is a write about accounts.
+/// Takes the next entry if it is an account write.
 fn next_account_write(entries: &mut VecDeque<QueueEntry>) -> Option<QueuedAccountWrite> {
     match entries.pop_front()? {
         QueueEntry::AccountWrite(queued) => Some(queued),

@@ -152,14 +152,14 @@ pub async fn origin(db: &mut Connection, owner: AccountKey) -> Result<Option<Str
     Ok(origin.bind(owner.0).fetch_optional(db).await?)
 }
 
-/// Removes an account with all it holds.
+/// Removes an account and everything that it holds.
 pub async fn remove(db: &mut Connection, owner: AccountKey) -> Result<(), StorageError> {
     clear(db, owner).await?;
     sqlx::query("DELETE FROM accounts WHERE account = $1").bind(owner.0).execute(db).await?;
     Ok(())
 }
 
-/// Removes all that an account holds.
+/// Removes everything that an account holds.
 pub async fn clear(db: &mut Connection, owner: AccountKey) -> Result<(), StorageError> {
     for statement in [
         "DELETE FROM messages WHERE account = $1",
@@ -207,15 +207,15 @@ async fn set_clock(
     Ok(())
 }
 
-/// A clock as two columns, in microseconds: the time at which it is frozen, and by how much it is
-/// ahead of the system's.
+/// The mode of a clock as two columns, in microseconds: the time at which it is frozen, and its lead over
+/// the system's clock.
 fn clock_columns(clock: Option<ClockMode>) -> (Option<i64>, Option<i64>) {
     match clock {
         None => (None, None),
         Some(ClockMode::Frozen { at }) => (Some(at.timestamp_micros()), None),
         Some(ClockMode::Running { ahead_of_system }) => {
-            let most = if ahead_of_system < TimeDelta::zero() { i64::MIN } else { i64::MAX };
-            (None, Some(ahead_of_system.num_microseconds().unwrap_or(most)))
+            let limit = if ahead_of_system < TimeDelta::zero() { i64::MIN } else { i64::MAX };
+            (None, Some(ahead_of_system.num_microseconds().unwrap_or(limit)))
         }
     }
 }

@@ -107,8 +107,7 @@ async fn ordinals(
     Ok(ordinals.into_iter().collect())
 }
 
-/// The account's conversations of these `ordinals`, in their order, as the Characters API lists them:
-/// without meta and variables, which it does not have, and without long texts.
+/// The Characters conversations of these `ordinals`, in their order, without long texts.
 pub async fn batch(
     db: &mut Connection,
     owner: AccountKey,
@@ -117,7 +116,7 @@ pub async fn batch(
     characters(db, owner, &ordinals, true).await
 }
 
-/// The same of one, with long texts.
+/// The Characters conversation `ordinal`, with long texts.
 pub async fn one(
     db: &mut Connection,
     owner: AccountKey,

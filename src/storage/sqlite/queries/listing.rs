@@ -1,4 +1,4 @@
-//! Pages of conversations, found in the way that touches the fewest rows.
+//! Pages of Runner conversations, by the query that reads the fewest rows.
 
 use std::fmt::Write as _;
 
@@ -42,7 +42,7 @@ impl SummaryRow {
     }
 }
 
-/// What is selected of a conversation, in a query where `conversations` is called `c`.
+/// The columns of a conversation, in a query where `conversations` is called `c`.
 fn columns(batch: bool) -> String {
     let texts = texts(&["c.name", "c.meta"], batch);
     format!("c.ordinal, c.id, {texts}, c.created_at, c.updated_at, c.message_count")
@@ -98,12 +98,12 @@ pub async fn conversations(
     Ok((items, total))
 }
 
-/// How a list is found. The tallies tell how many rows each way would touch.
+/// How a list is queried. The tallies give the number of rows that each way would read.
 enum ListPlan {
-    /// Walk the index of activity until the page is full: for conditions that many rows meet.
-    Walk { total_if_known: Option<u64> },
-    /// Gather what the rarest label has, then sort: for conditions that few rows meet.
-    Gather { rarest: usize, total_if_known: Option<u64> },
+    /// Scan the index of activity until the page is full: for conditions that many rows meet.
+    Scan { total_if_known: Option<u64> },
+    /// Collect the conversations with the rarest label, then sort: for conditions that few rows meet.
+    Collect { rarest: usize, total_if_known: Option<u64> },
 }
 
 impl ListPlan {
@@ -125,17 +125,17 @@ impl ListPlan {
             }
         }
         let Some((rarest, matching)) = rarest else {
-            return Ok(Self::Walk { total_if_known: Some(all) });
+            return Ok(Self::Scan { total_if_known: Some(all) });
         };
-        // A tally is the total itself only where it stands for the whole condition.
+        // A tally is the total only if it covers the whole condition.
         let alone = filter.meta.len() == 1 && filter.deployment.is_none();
         let total_if_known = (alone || matching == 0).then_some(matching);
         let page_end = window.skip.saturating_add(window.take);
-        let rows_walked = page_end.saturating_mul(all) / matching.max(1);
-        Ok(if matching <= rows_walked {
-            Self::Gather { rarest, total_if_known }
+        let rows_scanned = page_end.saturating_mul(all) / matching.max(1);
+        Ok(if matching <= rows_scanned {
+            Self::Collect { rarest, total_if_known }
         } else {
-            Self::Walk { total_if_known }
+            Self::Scan { total_if_known }
         })
     }
 
@@ -145,7 +145,7 @@ impl ListPlan {
         owner: AccountKey,
         filter: &ConversationFilter,
     ) -> Result<u64, StorageError> {
-        let (Self::Walk { total_if_known } | Self::Gather { total_if_known, .. }) = self;
+        let (Self::Scan { total_if_known } | Self::Collect { total_if_known, .. }) = self;
         if let Some(total) = total_if_known {
             return Ok(*total);
         }
@@ -165,12 +165,12 @@ impl ListPlan {
             let name = first_label + 2 * index;
             format!("name = ${name} AND m{index}.value = ${}", name + 1)
         };
-        let (mut sql, gathered) = match self {
-            Self::Walk { .. } => {
+        let (mut sql, collected) = match self {
+            Self::Scan { .. } => {
                 ("conversations c WHERE c.account = $1 AND c.api = 'runner'".to_owned(), None)
             }
-            Self::Gather { rarest, .. } => (
-                // CROSS JOIN keeps SQLite to this order: labels first.
+            Self::Collect { rarest, .. } => (
+                // CROSS JOIN makes SQLite use this order: labels first.
                 format!(
                     "conversation_meta m{rarest} CROSS JOIN conversations c
                      ON c.account = m{rarest}.account AND c.ordinal = m{rarest}.conversation
@@ -183,7 +183,7 @@ impl ListPlan {
         if filter.deployment.is_some() {
             sql.push_str(" AND c.target = $2");
         }
-        for index in (0..filter.meta.len()).filter(|index| Some(*index) != gathered) {
+        for index in (0..filter.meta.len()).filter(|index| Some(*index) != collected) {
             let _ = write!(
                 sql,
                 " AND EXISTS (SELECT 1 FROM conversation_meta m{index}

@@ -91,8 +91,8 @@ pub async fn one(
     found.into_iter().next().ok_or(StorageError::NotFound)
 }
 
-/// The latest messages of conversation `ordinal` in `window`, as many as take at most
-/// `max_bytes` together, oldest first, with the bytes that they take.
+/// The latest messages of conversation `ordinal` in `window`, at most `max_bytes` together, oldest first,
+/// with their length in bytes.
 pub async fn latest_within(
     db: &mut Connection,
     owner: AccountKey,

@@ -1,4 +1,4 @@
-//! The statements, each with the rows that it reads or writes.
+//! The SQL of reads and of account writes, with the rows of each table.
 
 pub mod accounts;
 pub mod agents;

@@ -1,4 +1,4 @@
-//! Everything an account holds, read and written as a whole.
+//! Reads and writes everything that an account holds.
 
 use super::{accounts, agents, conversations, images, messages, runs, triggers};
 use crate::storage::sqlite::Connection;
@@ -28,7 +28,7 @@ pub async fn read(
     }))
 }
 
-/// Stores what an account holds, which must hold nothing yet.
+/// Stores the data of an account that has none yet.
 pub async fn fill(
     db: &mut Connection,
     owner: AccountKey,

@@ -29,7 +29,7 @@ pub(in crate::storage::sqlite) struct AccountRows {
 }
 
 impl AccountRows {
-    /// Takes `cost` off the balance.
+    /// Subtracts `cost` from the balance.
     pub(in crate::storage::sqlite) fn charge(&mut self, owner: AccountKey, cost: Credits) {
         if cost > Credits::default() {
             let sum = self.charges.entry(owner).or_default();
@@ -40,8 +40,8 @@ impl AccountRows {
     /// Raises the counters to `made`.
     pub(in crate::storage::sqlite) fn count(&mut self, owner: AccountKey, made: &[(IdKind, u64)]) {
         for (kind, made) in made {
-            let most = self.counters.entry((owner, kind.name())).or_default();
-            *most = (*most).max(*made);
+            let highest = self.counters.entry((owner, kind.name())).or_default();
+            *highest = (*highest).max(*made);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Messages, and how much longer their conversations become.
+//! Messages, and the new sizes of their conversations.
 
 use std::collections::HashMap;
 
@@ -38,7 +38,7 @@ pub(in crate::storage::sqlite) struct MessageRows<'r> {
     extents: HashMap<(AccountKey, u64), Growth>,
 }
 
-/// How much longer a conversation becomes.
+/// How much is added to a conversation.
 #[derive(Default)]
 struct Growth {
     messages: i64,

@@ -1,12 +1,12 @@
 //! Rows to be inserted into all tables, and the statements that insert them.
 //!
-//! Everything is stored by these statements, whether it is a turn or a whole account. A batch of
-//! writes is one text from BEGIN to COMMIT, so it costs one trip to the connection's thread. Nothing
-//! is read between its statements: what must not happen makes one of them fail. A balance below zero
-//! violates a CHECK, and so do more triggers than an account can have; messages of a conversation that does not exist have no position.
+//! These statements store turns as well as whole accounts. A batch of writes is one text from BEGIN to
+//! COMMIT, which is one message to the connection's thread. Nothing is read between its statements: a
+//! violated condition makes one of them fail. A balance below zero violates a CHECK, and so do more
+//! triggers than an account can have; messages of a conversation that does not exist have no position.
 //!
-//! Each number of rows needs a text of its own, so the number is rounded up to a power of two, which
-//! keeps the texts that are prepared few. The remaining rows are NULL and dropped.
+//! Each number of rows needs a statement of its own, so the number is rounded up to a power of two, which
+//! limits the number of prepared statements. The remaining rows are NULL and are dropped.
 
 mod accounts;
 mod agents;

@@ -9,9 +9,9 @@ use crate::storage::AccountKey;
 use crate::storage::sqlite::Connection;
 use crate::storage::sqlite::values::to_sql;
 
-/// SQLite takes 32,766 parameters a text.
+/// The most parameters in one text; SQLite allows 32,766.
 pub(super) const MOST_PARAMETERS: usize = 32_000;
-/// The most rows in one statement, so that no statement has more parameters than that.
+/// The most rows in one statement, so that no statement exceeds [`MOST_PARAMETERS`].
 const MOST_ROWS: usize = 2048;
 
 /// A statement: the text before and after its rows, and the number of columns in a row.
@@ -24,8 +24,8 @@ pub(super) struct Statement {
 /// A statement and the values of all its rows.
 pub(super) type Filled<'r> = (&'static Statement, Vec<Value<'r>>);
 
-/// `rows` rows of `width` parameters each. The parameters have no numbers, since SQLite finds the
-/// number of each by going through those of all before it.
+/// `rows` rows of `width` parameters each. The parameters have no numbers: SQLite looks each number up
+/// among all before it.
 pub(in crate::storage::sqlite) fn values(rows: usize, width: usize) -> String {
     let row = format!("({})", vec!["?"; width].join(", "));
     format!("VALUES {}", vec![row.as_str(); rows].join(", "))
@@ -79,7 +79,7 @@ pub(super) struct Text {
 }
 
 impl Text {
-    /// The `statements` in their order, as few texts as the parameters allow.
+    /// The `statements` in their order, in as few texts as possible.
     pub(super) fn of<'r>(
         statements: impl IntoIterator<Item = Filled<'r>>,
     ) -> Result<Vec<Self>, sqlx::Error> {
