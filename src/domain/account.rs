@@ -96,7 +96,7 @@ impl Credits {
 
 /// Why text is not an amount of credits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no amount of credits: decimal text, at most six places")]
+#[error("`{0}` is not an amount of credits: decimal text, at most six places")]
 pub struct NotCredits(String);
 
 impl std::str::FromStr for Credits {

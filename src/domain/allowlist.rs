@@ -1,4 +1,4 @@
-//! Which web pages may use a public deployment.
+//! The web pages that may use a public deployment.
 //!
 //! Source: notes.md, "Authentication (Runner API)": entries match as host suffixes on label
 //! boundaries and are normalised when saved; an empty allowlist allows every origin.
@@ -23,7 +23,7 @@ impl Allowlist {
         Self(hosts)
     }
 
-    /// The entries as they are matched.
+    /// The normalised entries.
     pub fn hosts(&self) -> &[String] {
         &self.0
     }

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Where the images of the Characters API are, for links in its answers: outside of its prefix, and
-/// open without a key.
+/// The prefix of the images to which the Characters API links: outside of its own prefix, and available
+/// without a key.
 pub const IMAGES: &str = "/images";
 
 /// One of the emulated HTTP APIs.
@@ -42,7 +42,7 @@ impl Api {
         }
     }
 
-    /// What the paths of the API begin with, without a slash at its end.
+    /// The prefix of the API's paths, without a slash at its end.
     pub const fn prefix(self) -> &'static str {
         match self {
             Self::Runner => "/v1/runner",
@@ -56,7 +56,7 @@ impl Api {
         prefixed.or_else(|| is_below(path, IMAGES).then_some(Self::Characters))
     }
 
-    /// Whether requests to `path`, one of this API, are an account's and carry its key.
+    /// Whether requests to `path`, which belongs to this API, need a key.
     pub fn needs_key(self, path: &str) -> bool {
         is_below(path, self.prefix())
     }

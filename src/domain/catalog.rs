@@ -57,7 +57,7 @@ enum InstructionPart {
 }
 
 impl Instructions {
-    /// Finds every `{{NAME}}` in `text` whose name is spelt `[A-Za-z_][A-Za-z0-9_]*`.
+    /// Parses `text`; a slot is `{{NAME}}` with a name of the form `[A-Za-z_][A-Za-z0-9_]*`.
     pub fn new(text: &str) -> Self {
         let (mut pieces, mut before) = (Vec::new(), String::new());
         let mut rest = text;
@@ -69,7 +69,7 @@ impl Instructions {
                 pieces.push(InstructionPart::Slot(name.to_owned()));
                 rest = tail;
             } else {
-                // One brace is plain text; the next may open a slot (`{{{NAME}}`).
+                // The first brace is plain text; the second may open a slot (`{{{NAME}}`).
                 before.push('{');
                 rest = rest.split_at(passed.len() + 1).1;
             }
@@ -79,8 +79,8 @@ impl Instructions {
         Self { pieces, blank }
     }
 
-    /// The text with its slots filled from `variables`. A slot without a value is left blank; values
-    /// are never read as slots again.
+    /// The text with its slots filled from `variables`. A slot without a value is left blank; slots in
+    /// values are not filled.
     pub fn with(&self, variables: &Variables) -> Arc<Counted> {
         if variables.is_empty() || self.pieces.len() == 1 {
             return Arc::clone(&self.blank);
@@ -143,10 +143,10 @@ pub struct SdModel {
     pub faults: Vec<CompiledFault>,
 }
 
-/// Why a request cannot have the model that it names.
+/// Why a request cannot use the model that it names.
 #[derive(Debug, Error)]
 pub enum ModelLookupError {
-    /// The id is one of a model of the other kind.
+    /// The id belongs to a model of the other kind.
     #[error(transparent)]
     OtherKind(#[from] FieldError),
     /// There is no such language model.
@@ -213,14 +213,14 @@ pub enum OutputMode {
     Structured,
 }
 
-/// Which backend answers.
+/// The model provider that answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BackendName {
-    /// Fixture rules, then a plausible fallback.
+    /// Reply rules, with a generated answer if none matches.
     #[default]
     Canned,
-    /// The last message, given back.
+    /// Repeats the message.
     Echo,
 }
 
@@ -230,7 +230,7 @@ fn is_slot_name(name: &str) -> bool {
         && characters.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// A scalar as its text, nothing for null, anything nested as JSON.
+/// A scalar as text, null as an empty text, arrays and objects as JSON.
 pub fn as_text(value: &Value) -> String {
     match value {
         Value::Null => String::new(),

@@ -16,8 +16,8 @@ pub type Variables = serde_json::Map<String, Value>;
 /// A client's labels on a conversation: a flat object.
 pub type Meta = serde_json::Map<String, Value>;
 
-/// The text that a label is found by. A number's exponent is written in one way, `1e+2`, whichever way
-/// it was sent: readers of JSON keep no more of it.
+/// The text by which a label is found. The exponent of a number is written as in `1e+2`, because parsed
+/// JSON does not keep how it was sent.
 pub fn label_text(text: &str) -> Cow<'_, str> {
     match text.split_once(['e', 'E']) {
         Some((mantissa, exponent)) if serde_json::from_str::<serde_json::Number>(text).is_ok() => {
@@ -47,7 +47,7 @@ pub enum Part {
     Url(FileRef),
 }
 
-/// A file that a message points to. It is never fetched.
+/// A reference to a file, which is never fetched.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileRef {
     /// `type/subtype`.
@@ -62,7 +62,7 @@ impl Part {
         Self::Text { text: text.into() }
     }
 
-    /// The `type` it has on the wire.
+    /// The `type` in JSON.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Text { .. } => "text",
@@ -73,7 +73,7 @@ impl Part {
         }
     }
 
-    /// Its text, when it is a text part.
+    /// The text of a text part.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text { text } => Some(text),
@@ -81,7 +81,7 @@ impl Part {
         }
     }
 
-    /// Its file, when it is no text part.
+    /// The file of any other part.
     pub fn as_file(&self) -> Option<&FileRef> {
         match self {
             Self::Text { .. } => None,
@@ -105,7 +105,7 @@ pub fn text_of(parts: &[Part]) -> Cow<'_, str> {
     }
 }
 
-/// Who speaks.
+/// The author of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -117,17 +117,17 @@ pub enum Role {
     Assistant,
 }
 
-/// One message as the model is shown it.
+/// A message as a model is shown it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Turn {
-    /// Who spoke.
+    /// The author.
     pub role: Role,
-    /// What was said.
+    /// The content.
     pub parts: Vec<Part>,
 }
 
 impl Role {
-    /// What it is called in the Runner API, in rules and in the store.
+    /// The name in the Runner API, in rules and in storage.
     pub fn name(self) -> &'static str {
         match self {
             Self::System => "system",
@@ -142,31 +142,31 @@ impl Role {
 pub struct Conversation {
     /// Its id.
     pub id: ConversationId,
-    /// How many conversations its account had made when it was made, itself included.
+    /// Its number among the conversations that its account created, from 1.
     pub ordinal: u64,
-    /// Who answers in it.
+    /// The deployment or model that answers in it.
     pub target: Target,
     /// Its name, or title.
     pub name: String,
     /// The client's labels (Runner API).
     pub meta: Meta,
-    /// What the slots of the instructions were filled with at its start (Runner API).
+    /// The values for the slots of the instructions (Runner API).
     pub variables: Variables,
     /// Its own instructions (Characters API).
     pub system_prompt: String,
-    /// The agent that speaks in it (Characters API).
+    /// The agent that answers in it (Characters API).
     pub agent: Option<AgentId>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: DateTime<Utc>,
-    /// When something last happened in it.
+    /// When it last changed.
     pub updated_at: DateTime<Utc>,
-    /// How many messages it holds.
+    /// How many messages it has.
     pub message_count: u64,
     /// The number of its latest turn, 0 before the first.
     ///
-    /// A turn begins with a user's message that is sent to the conversation and holds everything up
-    /// to the next one: the answer, and images that are made after it. What a conversation begins
-    /// with (initial messages of the Characters API) and images before the first message are turn 0.
+    /// A turn begins with a user's message that is sent to the conversation and includes everything up
+    /// to the next one: the answer, and images that are created after it. Initial messages (Characters
+    /// API) and images before the first message are turn 0.
     pub turn_count: u64,
     /// The number of its latest agent run, 0 before the first.
     pub run_count: u64,
@@ -174,7 +174,7 @@ pub struct Conversation {
     pub completed_at: Option<DateTime<Utc>>,
 }
 
-/// Who answers in a conversation: this also tells which API it belongs to.
+/// The deployment or model that answers in a conversation, which determines its API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// A deployment of the Runner API.
@@ -200,7 +200,7 @@ impl Target {
         }
     }
 
-    /// What stands in `api` under `id`.
+    /// The deployment or model `id` of `api`.
     pub fn of(api: Api, id: String) -> Self {
         match api {
             Api::Runner => Self::Deployment(id.into()),
@@ -214,22 +214,21 @@ impl Target {
 pub struct Message {
     /// Its id.
     pub id: MessageId,
-    /// Who spoke.
+    /// The author.
     pub role: Role,
-    /// What was said.
+    /// The content.
     pub parts: Vec<Part>,
-    /// The image that it shows, for a message that is nothing else.
+    /// The image, if the message is only that.
     pub image: Option<ImageId>,
-    /// When.
+    /// When it was sent or complete.
     pub created_at: DateTime<Utc>,
-    /// Whether it was cut short, because the client went away.
+    /// Whether it is incomplete because the client left.
     pub aborted: bool,
     /// The number of the turn that it belongs to (see [`Conversation::turn_count`]).
     pub turn: u64,
 }
 
-/// Numbers the turns of a conversation that was not recorded turn by turn: each user's message
-/// begins one.
+/// Numbers the turns of messages that were not recorded turn by turn: each user's message begins one.
 pub fn number_turns(messages: &mut [Message]) {
     let mut turn = 0;
     for message in messages {
@@ -238,8 +237,8 @@ pub fn number_turns(messages: &mut [Message]) {
     }
 }
 
-/// A conversation's name drawn from its first message: the first words of the first text, at most
-/// 60 characters, cut at a word, without trailing punctuation; `New conversation` without a text.
+/// The name of a conversation that starts with `parts`: the first words of the first text, at most 60
+/// characters, without trailing punctuation; `New conversation` without a text.
 pub fn name_from(parts: &[Part]) -> String {
     const LONGEST: usize = 60;
     const UNNAMED: &str = "New conversation";
@@ -261,7 +260,7 @@ pub fn name_from(parts: &[Part]) -> String {
         length += needed;
     }
     if name.is_empty() {
-        // One word longer than a name may be: there is no place to cut but inside it.
+        // The first word is longer than a name may be.
         name = text.trim_start().chars().take(LONGEST).collect();
     }
     let name =

@@ -4,30 +4,29 @@ use std::error::Error as StdError;
 
 use thiserror::Error;
 
-
-/// What is wrong and what led to it, as one sentence. Some libraries repeat their cause in their own
-/// words' last part; here it is said once.
+/// The error and its sources as one sentence. Some libraries end their message with that of the source,
+/// which is then not repeated.
 pub fn with_sources(error: &(dyn StdError + 'static)) -> String {
-    let mut said = error.to_string();
+    let mut message = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
         let cause = error.to_string();
-        if !said.ends_with(&cause) {
-            said.push_str(": ");
-            said.push_str(&cause);
+        if !message.ends_with(&cause) {
+            message.push_str(": ");
+            message.push_str(&cause);
         }
         source = error.source();
     }
-    said
+    message
 }
 
-/// The server is at fault. Clients learn nothing else; the log has the source.
+/// The server failed. Clients see no more than this; the log has the source.
 #[derive(Debug, Error)]
 #[error("internal error")]
 pub struct InternalError(#[source] Box<dyn StdError + Send + Sync>);
 
 impl InternalError {
-    /// A failure that `source` led to.
+    /// A failure with this cause.
     pub fn new(source: impl StdError + Send + Sync + 'static) -> Self {
         Self(Box::new(source))
     }
@@ -37,32 +36,32 @@ impl InternalError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{message}")]
 pub struct FieldError {
-    /// Where it stands.
+    /// The part of the request that contains it.
     pub place: FieldLocation,
     /// Its path: `content`, `content[1].file_uri`, `history_limit`. Empty for the body as a whole.
     pub field: String,
-    /// What kind of fault.
+    /// What is wrong, as a kind.
     pub kind: FieldErrorKind,
-    /// The whole sentence: names the field, and what is wrong with it.
+    /// The field and what is wrong with it, as a sentence.
     pub message: String,
 }
 
 impl FieldError {
-    /// `field` is wrong in the way of `fault`; `message` is the whole sentence.
+    /// `field` of the body is wrong.
     pub fn new(
         field: impl Into<String>,
-        fault: FieldErrorKind,
+        kind: FieldErrorKind,
         message: impl Into<String>,
     ) -> Self {
         Self {
             place: FieldLocation::Body,
             field: field.into(),
-            kind: fault,
+            kind,
             message: message.into(),
         }
     }
 
-    /// The same, standing elsewhere than in the body.
+    /// The error for a field in another part of the request.
     #[must_use]
     pub fn in_the(self, place: FieldLocation) -> Self {
         Self { place, ..self }
@@ -76,7 +75,7 @@ impl FieldError {
     }
 }
 
-/// Where in a request a field can stand.
+/// A part of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldLocation {
     /// In the body.
@@ -87,14 +86,14 @@ pub enum FieldLocation {
     Header,
 }
 
-/// The kinds of fault a field can have.
+/// What can be wrong with a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldErrorKind {
-    /// It is required and not there.
+    /// It is required and missing.
     Missing,
     /// It has another JSON type.
     WrongType,
-    /// Its value is out of range or not understood.
+    /// Its value is invalid or out of range.
     BadValue,
     /// An array that needs an item has none.
     EmptyArray,
@@ -111,7 +110,7 @@ mod tests {
     struct Repeating(#[source] std::io::Error);
 
     #[test]
-    fn a_cause_that_is_said_already_is_not_said_again() {
+    fn a_cause_that_the_message_contains_is_not_repeated() {
         let cause = || std::io::Error::other("no such file");
         assert_eq!(with_sources(&Repeating(cause())), "cannot open: no such file");
         assert_eq!(with_sources(&InternalError::new(cause())), "internal error: no such file");

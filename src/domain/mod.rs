@@ -1,4 +1,4 @@
-//! What both APIs talk about: pure types and rules. No I/O, no HTTP, no SQL, no async.
+//! The types and rules of both APIs. No I/O, no HTTP, no SQL, no async.
 
 pub mod account;
 #[cfg_attr(

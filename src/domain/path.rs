@@ -1,11 +1,11 @@
-//! Paths of URLs, compared whichever way a client has encoded them.
+//! Compares paths of URLs independent of their encoding.
 
 use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-/// `path` with its percent-encoding undone, apart from that of a slash: `a%2Fb` is one segment and
-/// stays one. What is not UTF-8 once decoded is replaced by U+FFFD.
+/// `path` percent-decoded, except for slashes: `a%2Fb` stays one segment. Bytes that are not UTF-8 are
+/// replaced by U+FFFD.
 pub fn decoded(path: &str) -> Cow<'_, str> {
     if !path.contains('%') {
         return Cow::Borrowed(path);

@@ -1,9 +1,9 @@
-//! Profiles: which of its published forms the Runner API takes.
+//! Profiles of the Runner API.
 
-/// Which form the Runner API's answers have where its published material differs.
+/// The form of the Runner API's answers where its published documents differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Profile {
-    /// As in the four documents: texts, whole seconds, envelope 1.
+    /// As in the four documents: text content, whole seconds, envelope 1.
     Documents,
     /// As in the newest public material: content parts, microseconds without a zone, envelopes 2 and 3.
     Current,

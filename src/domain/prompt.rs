@@ -1,4 +1,4 @@
-//! What a model is shown of a conversation.
+//! The prompt of a model.
 
 use std::sync::Arc;
 
@@ -10,24 +10,24 @@ use super::catalog::OutputMode;
 use super::conversation::{Meta, Part, Turn, Variables};
 use crate::ids::{AccountId, DeploymentId};
 
-/// Everything that a model is shown, and the circumstances that rules look at.
+/// Everything that a model is shown, and the facts that only rules use.
 #[derive(Debug, Clone)]
 pub struct Prompt {
-    /// System instructions, slots filled.
+    /// The system instructions, with their slots filled.
     pub instructions: Arc<Counted>,
-    /// The history sent, oldest first.
+    /// The history, oldest first.
     pub history: Vec<Turn>,
-    /// The new message; shared, because it may be long and is stored later.
+    /// The message to answer; shared, because it may be long and is stored later.
     pub message: Arc<Vec<Part>>,
-    /// Text or an object.
+    /// Whether the answer is text or an object.
     pub output: OutputMode,
     /// The client's tools and their results, in an agent run.
     pub tools: Option<Arc<ToolContext>>,
-    /// Where the request came in; never part of what the model sees.
+    /// Facts of the request, which models never see.
     pub scene: Scene,
 }
 
-/// The circumstances of a prompt: rules may ask for them, models never see them.
+/// The facts of a request that conditions of reply rules and templates can use.
 #[derive(Debug, Clone)]
 pub struct Scene {
     /// The API.
@@ -38,12 +38,12 @@ pub struct Scene {
     pub model: Arc<str>,
     /// The account.
     pub account: AccountId,
-    /// Which turn of its conversation this is, counted from 1.
+    /// The number of the turn in its conversation, from 1.
     pub turn: u64,
     /// The conversation's or the request's variables.
     pub variables: Arc<Variables>,
     /// The conversation's meta.
     pub meta: Arc<Meta>,
-    /// The name of the agent that speaks, in the Characters API.
+    /// The name of the agent that answers, in the Characters API.
     pub agent: Option<String>,
 }

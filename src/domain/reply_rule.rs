@@ -1,7 +1,5 @@
-//! Canned rules: when a rule answers, and with what.
-//!
-//! These are the rules as fixtures (TOML) and the control plane (JSON) write them.
-//! `models/rules` compiles and runs them.
+//! Reply rules as fixtures (TOML) and the control plane (JSON) write them. `models/rules` compiles and runs
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -11,22 +9,22 @@ use serde_json::Value;
 
 use super::api::Api;
 
-/// A rule: where all its conditions hold, one of its replies is given. First match wins.
+/// A reply rule. The first rule whose conditions all hold gives the reply.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("required" = ["reply"]))]
 pub struct ReplyRule {
-    /// A name, shown where Mynah says which rule answered.
+    /// The id, by which Mynah reports which rule answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// When it answers; a rule without conditions always does.
+    /// When it answers; without conditions, always.
     #[serde(default)]
     pub when: ReplyConditions,
-    /// What it answers: served in turn, the last one staying.
+    /// The replies, used one after the other; the last one is repeated.
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub reply: Vec<Reply>,
-    /// How often it answers before it is as if it were not there; without, always.
+    /// How often it answers; then it is ignored. Without a limit if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u64>,
 }
@@ -44,7 +42,7 @@ pub struct ReplyConditions {
     /// The model's name or id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// The message's text is this, to the letter.
+    /// The message's text is exactly this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub equals: Option<String>,
     /// The message's text contains this, in any case.
@@ -53,7 +51,7 @@ pub struct ReplyConditions {
     /// The message's text matches this regular expression somewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub regex: Option<String>,
-    /// Which turn of the conversation, counted from 1.
+    /// The number of the turn in the conversation, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<u64>,
     /// Variables and the values they must have.
@@ -62,7 +60,7 @@ pub struct ReplyConditions {
     /// Meta keys and the values they must have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub meta: BTreeMap<String, Value>,
-    /// Part types that the message must hold: `image`, `audio` …
+    /// Types of parts that the message must have: `image`, `audio` …
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartKind>,
 }
@@ -84,7 +82,7 @@ pub enum PartKind {
 }
 
 impl PartKind {
-    /// The `type` on the wire.
+    /// The `type` in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Text => "text",
@@ -96,35 +94,35 @@ impl PartKind {
     }
 }
 
-/// One answer of a rule. Exactly one of `text` and `json`.
+/// A reply. Exactly one of `text` and `json` must be set.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("oneOf" = [{"required": ["text"]}, {"required": ["json"]}]))]
 pub struct Reply {
-    /// The answer, a template.
+    /// The text, a template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// The answer as an object; every string in it is a template.
+    /// An object; every string in it is a template.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub json: Option<Value>,
-    /// The name that a conversation started with this answer gets.
+    /// The name of a conversation that starts with this reply.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Says so many input tokens instead of counting them.
+    /// The input tokens to report instead of the count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input_tokens: Option<u64>,
-    /// Says so many output tokens instead of counting them.
+    /// The output tokens to report instead of the count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_tokens: Option<u64>,
-    /// How the model came to its answer, a template (Characters API, `verbose`).
+    /// The model's thoughts, a template (Characters API, `verbose`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thoughts: Option<String>,
-    /// How fast it is streamed, instead of the server's pace.
+    /// The pace of its stream, instead of the server's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pace: Option<Pace>,
 }
 
-/// How fast the words of an answer come, in milliseconds.
+/// The pauses of a stream, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pace {
@@ -134,7 +132,7 @@ pub struct Pace {
     /// Before each further word.
     #[serde(default)]
     pub word_ms: u64,
-    /// At most so much more, drawn from the seed, before each word.
+    /// The most that is added before each word, at random from the seed.
     #[serde(default)]
     pub jitter_ms: u64,
 }

@@ -1,16 +1,16 @@
-//! How an answer is cut into the words that a stream sends.
+//! Splits an answer into the words that a stream sends.
 //!
 //! Source: runner-overview.txt, "Streaming API": word by word, spacing and line breaks already
-//! right. A word travels with the white space that follows it, so the chunks joined are the text.
+//! right. A word includes the white space that follows it, so the joined words are the text.
 
 use std::sync::Arc;
 
-/// Cuts text that arrives in pieces of any size into words, one word at a time: a long text takes no
-/// more memory than itself.
+/// Splits text that arrives in pieces of any size into words, one at a time, so that a long text is in
+/// memory once.
 #[derive(Debug, Default)]
 pub struct Words {
     text: Arc<String>,
-    /// Where the first word begins that was not given yet.
+    /// The start of the first word that was not returned yet.
     start: usize,
 }
 
@@ -20,7 +20,7 @@ impl Words {
         Self { text, start: 0 }
     }
 
-    /// Takes the next piece.
+    /// Appends a piece.
     pub fn push(&mut self, piece: &str) {
         let text = Arc::make_mut(&mut self.text);
         text.drain(..self.start);
@@ -28,7 +28,7 @@ impl Words {
         self.start = 0;
     }
 
-    /// The next word, if its end has come.
+    /// The next word, if it is complete.
     pub fn complete(&mut self) -> Option<String> {
         let rest = self.text.get(self.start..)?;
         let end = end_of_first(rest)?;
@@ -37,7 +37,7 @@ impl Words {
         Some(word)
     }
 
-    /// The last word, once the text is over and no complete word is left.
+    /// The last word, at the end of the text.
     pub fn last(self) -> Option<String> {
         let rest = self.text.get(self.start..)?;
         (!rest.is_empty()).then(|| rest.to_owned())
@@ -54,8 +54,7 @@ pub fn split(mut text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Where the first word of `text` ends and the next begins: before what follows its white space. White
-/// space at the very beginning belongs to the first word.
+/// Where the second word of `text` begins. White space at the beginning belongs to the first word.
 fn end_of_first(text: &str) -> Option<usize> {
     let word = text.find(|character: char| !character.is_whitespace())?;
     let space = word + text.get(word..)?.find(char::is_whitespace)?;
