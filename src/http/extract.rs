@@ -1,16 +1,14 @@
-//! Extractors for what clients send. Their errors name the part that is wrong.
+//! Extractors of bodies and paths. Their errors name the part that is wrong.
 //!
-//! [`Body`] reads a JSON object within limits; errors give the position of broken JSON and the path of a
-//! wrong field. [`Object`] takes JSON objects only (serde's derive would also take an array of the
-//! fields). [`InPath`] is a parameter of the path.
+//! [`Body`] reads a JSON object within limits ([`json`]). [`Object`] takes JSON objects only; serde's
+//! derive would also take an array of the fields. [`InPath`] is a parameter of the path.
 
+mod json;
 mod reading;
 mod values;
 
 use std::borrow::Cow;
 use std::convert::Infallible;
-use std::fmt;
-use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -18,13 +16,14 @@ use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use percent_encoding::percent_decode_str;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
+use serde::de::Deserializer;
 use serde::Deserialize;
 use serde_json::Value;
 
+pub(super) use self::json::Object;
+pub(crate) use self::json::from_json;
+use self::json::parse;
 use self::reading::read;
-use self::values::TooMuchJson;
 use super::context::RequestContext;
 use super::large_bodies::LargeBodies;
 use super::response::error::HttpError;
@@ -36,9 +35,6 @@ pub(super) const LARGEST_BODY: usize = 10 * 1024 * 1024;
 const MOST_VALUES: usize = 100_000;
 /// The most JSON values in a snapshot, which may be larger than other bodies.
 const MOST_VALUES_OF_LARGER: usize = 2_000_000;
-/// The deepest nesting that `serde_json` reads.
-const DEEPEST: usize = 127;
-
 /// Whether fields that are not documented are refused (`--strict`) or ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strictness {
@@ -68,7 +64,7 @@ where
     }
 }
 
-/// A request's body: JSON of any kind that `T` takes.
+/// A request's body: any JSON that `T` accepts.
 #[derive(Debug)]
 pub(super) struct AnyBody<T, const LARGEST: usize = LARGEST_BODY>(pub(super) T);
 
@@ -89,8 +85,8 @@ where
         let (bytes, permit) = read(request, LARGEST, &LargeBodies::from_ref(state)).await?;
         context.record_body(&bytes);
         context.hold_large_body(permit);
-        let most = if LARGEST > LARGEST_BODY { MOST_VALUES_OF_LARGER } else { MOST_VALUES };
-        parse(&bytes, most, Strictness::from_ref(state)).map(Self)
+        let max_values = if LARGEST > LARGEST_BODY { MOST_VALUES_OF_LARGER } else { MOST_VALUES };
+        parse(&bytes, max_values, Strictness::from_ref(state)).map(Self)
     }
 }
 
@@ -100,194 +96,6 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
         let essence = sent.split_once(';').map_or(sent, |(essence, _)| essence);
         essence.trim().eq_ignore_ascii_case("application/json")
     })
-}
-
-/// The JSON text `bytes`, of at most `most` values, as a `T`.
-fn parse<T: for<'de> Deserialize<'de>>(
-    bytes: &[u8],
-    most: usize,
-    strict: Strictness,
-) -> Result<T, HttpError> {
-    match values::excess(bytes, most, DEEPEST) {
-        None => {}
-        Some(TooMuchJson::Values) => {
-            let message = format!("the body must hold at most {most} JSON values");
-            return Err(FieldError::new("", FieldErrorKind::BadValue, message).into());
-        }
-        Some(TooMuchJson::Depth(at)) => return Err(too_deep(bytes.get(..at).unwrap_or(bytes))),
-    }
-    // Tracking the path costs as much as reading, so it is done only where there is an error to report.
-    if strict == Strictness::Lenient
-        && let Ok(value) = serde_json::from_slice(bytes)
-    {
-        return Ok(value);
-    }
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let mut unknown = None;
-    let read: Result<T, _> = match strict {
-        Strictness::Lenient => serde_path_to_error::deserialize(&mut json),
-        Strictness::Strict => {
-            let mut note = |path: serde_ignored::Path<'_>| {
-                unknown.get_or_insert_with(|| path_of(&path));
-            };
-            serde_path_to_error::deserialize(serde_ignored::Deserializer::new(&mut json, &mut note))
-        }
-    };
-    let value = read.map_err(|error| wrong(error.path().to_string(), error.inner()))?;
-    json.end().map_err(|error| broken(&error))?;
-    match unknown {
-        None => Ok(value),
-        Some(field) => {
-            let message = format!("{field} is not a documented field");
-            Err(FieldError::new(field, FieldErrorKind::NotAllowed, message).into())
-        }
-    }
-}
-
-/// The path of an unknown field, as paths are written in errors: `content[1].colour`.
-fn path_of(path: &serde_ignored::Path<'_>) -> String {
-    use serde_ignored::Path;
-    match path {
-        Path::Root => String::new(),
-        Path::Seq { parent, index } => format!("{}[{index}]", path_of(parent)),
-        Path::Map { parent, key } => match path_of(parent) {
-            parent if parent.is_empty() => key.clone(),
-            parent => format!("{parent}.{key}"),
-        },
-        Path::Some { parent }
-        | Path::NewtypeStruct { parent }
-        | Path::NewtypeVariant { parent } => path_of(parent),
-    }
-}
-
-fn nested_too_deep() -> String {
-    format!("it is nested more than {DEEPEST} levels deep")
-}
-
-/// The error of a body that is nested too deep after `before`.
-fn too_deep(before: &[u8]) -> HttpError {
-    let lines = before.split(|byte| *byte == b'\n');
-    let column = lines.clone().next_back().map_or(0, <[u8]>::len) + 1;
-    HttpError::BrokenJson { reason: nested_too_deep(), line: lines.count(), column }
-}
-
-fn broken(error: &serde_json::Error) -> HttpError {
-    HttpError::BrokenJson {
-        reason: match without_place(error).as_str() {
-            "recursion limit exceeded" => nested_too_deep(),
-            reason => reason.to_owned(),
-        },
-        line: error.line(),
-        column: error.column().max(1),
-    }
-}
-
-/// The error of serde, with the field's path.
-fn wrong(path: String, error: &serde_json::Error) -> HttpError {
-    if error.is_data() { wrong_field(path, error).into() } else { broken(error) }
-}
-
-/// `value`, which must be an object, as a `T`; the error names the wrong field.
-pub(crate) fn from_json<T: DeserializeOwned>(value: &Value) -> Result<T, FieldError> {
-    serde_path_to_error::deserialize(value)
-        .map(|Object(read)| read)
-        .map_err(|error| wrong_field(error.path().to_string(), error.inner()))
-}
-
-fn wrong_field(path: String, error: &serde_json::Error) -> FieldError {
-    let path = if path == "." { String::new() } else { path };
-    let text = without_place(error);
-    // serde's messages: "missing field `id`", "unknown field `idd`, expected `id` or `name`".
-    if let Some((field, _)) = quoted_after("missing field `", &text) {
-        return FieldError::missing(joined(&path, field));
-    }
-    if let Some((field, rest)) = quoted_after("unknown field `", &text) {
-        let named = path == field || path.ends_with(&format!(".{field}"));
-        let field = if named { path } else { joined(&path, field) };
-        let known = rest.split_once(", ").map_or("", |(_, expected)| expected);
-        let message = format!("{field} is not a known field, {known}");
-        return FieldError::new(field, FieldErrorKind::NotAllowed, message);
-    }
-    if let Some((field, _)) = quoted_after("duplicate field `", &text) {
-        let field = joined(&path, field);
-        let message = format!("{field} is given more than once");
-        return FieldError::new(field, FieldErrorKind::BadValue, message);
-    }
-    let subject = if path.is_empty() { "the body" } else { &path };
-    let wrong_type = text.strip_prefix("invalid type: ");
-    let wrong_value = text.strip_prefix("invalid value: ");
-    let kind =
-        if wrong_type.is_some() { FieldErrorKind::WrongType } else { FieldErrorKind::BadValue };
-    let message = match wrong_type.or(wrong_value).and_then(|rest| rest.rsplit_once(", expected "))
-    {
-        Some((found, expected)) => {
-            format!("{subject} must be {}, not {}", in_json_words(expected), shortened(found))
-        }
-        None => format!("{subject}: {text}"),
-    };
-    FieldError::new(path, kind, message)
-}
-
-/// The name that ends at the next backtick after `beginning`, and the rest of `text`.
-fn quoted_after<'t>(beginning: &str, text: &'t str) -> Option<(&'t str, &'t str)> {
-    text.strip_prefix(beginning)?.split_once('`')
-}
-
-fn joined(path: &str, field: &str) -> String {
-    if path.is_empty() { field.to_owned() } else { format!("{path}.{field}") }
-}
-
-/// serde's message without ` at line 1 column 2`.
-fn without_place(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.rsplit_once(" at line ").map_or(text.as_str(), |(before, _)| before).to_owned()
-}
-
-fn in_json_words(expected: &str) -> &str {
-    match expected {
-        "a sequence" => "an array",
-        "a map" => "an object",
-        "a boolean" => "true or false",
-        "u64" => "a whole number",
-        "f64" => "a number",
-        other => other,
-    }
-}
-
-/// The kind of the value, without the client's text, which may be long.
-fn shortened(found: &str) -> &str {
-    if found.starts_with("string ") {
-        return "a string";
-    }
-    match found {
-        "sequence" => "an array",
-        "map" => "an object",
-        other => other,
-    }
-}
-
-/// A JSON object read as `T`; other JSON is refused.
-#[derive(Debug)]
-pub(super) struct Object<T>(pub(super) T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(ObjectVisitor(PhantomData))
-    }
-}
-
-struct ObjectVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
-    type Value = Object<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map)).map(Object)
-    }
 }
 
 /// A field that should hold a whole number (`5`, or `5.0`), not checked yet.
@@ -313,10 +121,10 @@ impl WholeNumber {
             format!("{float:.0}").parse().ok()
         });
         number.filter(|number| range.contains(number)).ok_or_else(|| {
-            let (least, most) = (range.start(), range.end());
-            let which = match *most {
-                u64::MAX => format!("of {least} or more"),
-                most => format!("from {least} to {most}"),
+            let (min, max) = (range.start(), range.end());
+            let which = match *max {
+                u64::MAX => format!("of {min} or more"),
+                max => format!("from {min} to {max}"),
             };
             let kind = if self.0.is_number() {
                 FieldErrorKind::BadValue

@@ -12,7 +12,7 @@ use crate::http::large_bodies::{LargeBodies, LargeBodyPermit, SMALL};
 use crate::http::response::error::HttpError;
 
 /// How long a client may take to send its body.
-const BODY_PATIENCE: Duration = Duration::from_secs(30);
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The part of a body that was read.
 #[derive(Default)]
@@ -65,13 +65,13 @@ pub(super) async fn read(
     }
     let (mut body, mut read) = (request.into_body(), Read::default());
     let small = announced.unwrap_or(0) <= SMALL;
-    if small && within_time(more(&mut body, &mut read, SMALL.min(largest))).await? {
+    if small && within_time(read_up_to(&mut body, &mut read, SMALL.min(largest))).await? {
         return Ok((read.into_bytes(), None));
     }
-    // All at once: bodies that hold a part and wait for more could deadlock.
+    // For the whole body at once: bodies that hold a part and wait for more could deadlock.
     let mut permit = large.acquire(announced.unwrap_or(largest)).await;
     read.reserve(announced.unwrap_or(0));
-    if !within_time(more(&mut body, &mut read, largest)).await? {
+    if !within_time(read_up_to(&mut body, &mut read, largest)).await? {
         return Err(HttpError::TooLarge { limit: largest });
     }
     if let Some(permit) = &mut permit {
@@ -80,26 +80,26 @@ pub(super) async fn read(
     Ok((read.into_bytes(), permit))
 }
 
-/// Reads until there are more than `most` bytes or the body ends. Returns whether it has ended.
-async fn more(body: &mut Body, read: &mut Read, most: usize) -> Result<bool, HttpError> {
-    while read.length() <= most {
+/// Reads until there are more than `max` bytes or the body ends. Returns whether it has ended.
+async fn read_up_to(body: &mut Body, read: &mut Read, max: usize) -> Result<bool, HttpError> {
+    while read.length() <= max {
         let Some(frame) = body.frame().await else { return Ok(true) };
         if let Ok(data) = frame.map_err(|_| HttpError::BodyBroken)?.into_data() {
             read.push(data);
         }
-        if body.is_end_stream() && read.length() <= most {
+        if body.is_end_stream() && read.length() <= max {
             return Ok(true);
         }
     }
     Ok(false)
 }
 
-/// The result of `read`, within the client's time. Most bodies are there at once and need no timer.
+/// The result of `read`, within [`BODY_TIMEOUT`]. Most bodies are ready at once and need no timer.
 async fn within_time<T>(read: impl Future<Output = Result<T, HttpError>>) -> Result<T, HttpError> {
     let mut read = std::pin::pin!(read);
     if let Poll::Ready(read) = futures::poll!(&mut read) {
         return read;
     }
-    let read = tokio::time::timeout(BODY_PATIENCE, read).await;
+    let read = tokio::time::timeout(BODY_TIMEOUT, read).await;
     read.unwrap_or(Err(HttpError::BodyTooSlow))
 }

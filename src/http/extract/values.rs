@@ -12,12 +12,12 @@ pub(super) enum TooMuchJson {
     Depth(usize),
 }
 
-/// How the JSON text `bytes` exceeds `most` values, if it does. The count is exact except that empty
-/// arrays and objects count twice. A text with too many values that is also nested more than `deepest`
-/// levels is too deep. For text that is not JSON the result means nothing.
-pub(super) fn excess(bytes: &[u8], most: usize, deepest: usize) -> Option<TooMuchJson> {
+/// Whether the JSON text `bytes` has more than `max_values` values. The count is exact except that empty
+/// arrays and objects count twice. A text with too many values that is also nested more than
+/// `max_depth` levels is too deep. For text that is not JSON the result means nothing.
+pub(super) fn excess(bytes: &[u8], max_values: usize, max_depth: usize) -> Option<TooMuchJson> {
     // Each value but the first has its own byte: the comma before it, or the bracket around it.
-    if bytes.len() < most {
+    if bytes.len() < max_values {
         return None;
     }
     let (mut count, mut in_string, mut escaped) = (1_usize, false, false);
@@ -32,7 +32,7 @@ pub(super) fn excess(bytes: &[u8], most: usize, deepest: usize) -> Option<TooMuc
             b'[' | b'{' => {
                 count += 1;
                 depth += 1;
-                if depth > deepest {
+                if depth > max_depth {
                     too_deep.get_or_insert(at);
                 }
             }
@@ -40,7 +40,7 @@ pub(super) fn excess(bytes: &[u8], most: usize, deepest: usize) -> Option<TooMuc
             _ => {}
         }
     }
-    (count > most).then(|| too_deep.map_or(TooMuchJson::Values, TooMuchJson::Depth))
+    (count > max_values).then(|| too_deep.map_or(TooMuchJson::Values, TooMuchJson::Depth))
 }
 
 #[cfg(test)]
