@@ -178,7 +178,7 @@ impl Server {
         // A client that follows a request log would keep its connection busy for the whole grace.
         let stop = async move {
             let grace = stop.await;
-            registry.close_journals();
+            registry.close_request_logs();
             grace
         };
         let watching = self.watch.map(|watch| tokio::spawn(watch.run(Arc::clone(&self.registry))));

@@ -1,5 +1,5 @@
-//! State of accounts. Clock, ids, limits, rules and data belong to an account and to nothing else, so
-//! that accounts do not affect each other.
+//! State of accounts. Each account has its own clock, ids, limits, rules and data, so that accounts do
+//! not affect each other.
 //!
 //! Fixture accounts exist from the start. Others are created at run time, as copies of one of them.
 
@@ -120,8 +120,8 @@ impl AccountSession {
 }
 
 /// Whether a write with these ids was stored; `false` if the balance does not cover its cost, if the
-/// account cannot have the trigger that it creates, or if another step of a run took its place. None of
-/// this can be for a write that has no cost and is neither a trigger nor a step.
+/// account cannot have the trigger that it creates, or if another step of a run took its place. Never
+/// `false` for a write that has no cost and is neither a trigger nor a step.
 pub(in crate::app) fn stored(
     outcome: Result<WriteOutcome, StorageError>,
     ids: IdAllocation<'_>,
@@ -206,7 +206,7 @@ pub struct AccountRegistry {
     index: Arc<RwLock<AccountIndex>>,
     /// Locked for reading by changes of accounts, for writing by a reload of the fixtures.
     reload: Arc<tokio::sync::RwLock<()>>,
-    /// The clients that follow request logs.
+    /// The clients that wait for entries or follow request logs.
     watchers: Watchers,
 }
 
@@ -272,7 +272,7 @@ impl AccountRegistry {
     }
 
     /// Ends all waits for entries, because the server stops.
-    pub fn close_journals(&self) {
+    pub fn close_request_logs(&self) {
         for account in self.all() {
             account.request_log.close();
         }

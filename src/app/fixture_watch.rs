@@ -86,7 +86,7 @@ async fn apply(folder: &Path, outcome: ReloadOutcome, registry: &AccountRegistry
     let (errors, warnings) = match outcome {
         Ok(checked) => {
             checked.log();
-            return match registry.adopt(checked.fixtures).await {
+            return match registry.replace_fixtures(checked.fixtures).await {
                 Ok(()) => {
                     tracing::info!("fixtures: read again from {}", folder.display());
                     true

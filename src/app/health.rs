@@ -16,7 +16,7 @@ impl Health {
     }
 
     /// Why writes fail; `None` if they do not.
-    pub async fn complaint(&self) -> Option<String> {
+    pub async fn write_error(&self) -> Option<String> {
         self.0.check().await.err().map(|error| error.to_string())
     }
 

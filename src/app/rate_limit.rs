@@ -140,9 +140,9 @@ impl Limiter {
         state.window.map(|window| UsedWindow { begins: window.begins, used: state.used })
     }
 
-    /// Continues a window that has begun, on a clock that was set back `set_back` times. At most the
-    /// limit of its requests is counted.
-    pub fn go_on(&self, window: UsedWindow, set_back: u64) {
+    /// Continues a window, on a clock that was set back `set_back` times. At most the limit of its
+    /// requests is counted.
+    pub fn continue_window(&self, window: UsedWindow, set_back: u64) {
         let mut state = self.state.lock();
         state.window = Some(Window { begins: window.begins, set_back });
         state.used = window.used.min(self.limit.get());
@@ -233,7 +233,7 @@ mod tests {
             let limiter = Limiter::new(5).unwrap();
             (0..3).for_each(|second| assert!(limiter.admit(|| at(second)).admitted));
             let again = Limiter::new(limit).unwrap();
-            again.go_on(limiter.window().unwrap(), 7);
+            again.continue_window(limiter.window().unwrap(), 7);
             let back = |seconds| ClockReading { set_back: 7, ..at(seconds) };
             let passed = (0..limit).filter(|_| again.admit(|| back(5)).admitted).count();
             assert_eq!(passed, left);

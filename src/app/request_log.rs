@@ -28,13 +28,13 @@ pub use self::watch::{TooManyWatchers, WatcherPermit, Watchers};
 pub(crate) use crate::models::rules::{BoundedRegex, RegexError};
 
 /// The most bytes in the request log of an account.
-pub const MOST_BYTES: usize = 8 * 1024 * 1024;
+pub const MAX_BYTES: usize = 8 * 1024 * 1024;
 
 /// The latest requests of an account.
 #[derive(Debug)]
 pub struct RequestLog {
     /// The most entries; 0 disables the log.
-    most: usize,
+    max_entries: usize,
     /// Incremented when the log is cleared. Requests that began before are not added.
     epoch: AtomicU64,
     kept: Mutex<Kept>,
@@ -88,35 +88,35 @@ impl Kept {
 }
 
 impl RequestLog {
-    /// An empty log of at most `most` entries; 0 disables it.
-    pub fn new(most: usize) -> Self {
+    /// An empty log of at most `max_entries` entries; 0 disables it.
+    pub fn new(max_entries: usize) -> Self {
         Self {
-            most,
+            max_entries,
             epoch: AtomicU64::new(0),
             kept: Mutex::default(),
-            watchers: Watchers::of_an_account(),
+            watchers: Watchers::for_account(),
             open: channel::Sender::new(true),
         }
     }
 
     /// The most entries; 0 if the log is disabled.
-    pub fn most(&self) -> usize {
-        self.most
+    pub fn max_entries(&self) -> usize {
+        self.max_entries
     }
 
     /// The position of a request that begins now.
-    pub fn ticket(&self) -> LogPosition {
+    pub fn position(&self) -> LogPosition {
         LogPosition(self.epoch.load(Ordering::Acquire))
     }
 
     /// Adds an entry, unless the log was cleared since the request began.
-    pub fn add(&self, ticket: LogPosition, entry: Entry) {
-        if self.most == 0 {
+    pub fn add(&self, began_at: LogPosition, entry: Entry) {
+        if self.max_entries == 0 {
             return;
         }
         let mut entry = Arc::new(entry.weighed());
         let mut kept = self.kept.lock();
-        if self.ticket().0 != ticket.0 {
+        if self.position().0 != began_at.0 {
             return;
         }
         kept.last += 1;
@@ -125,16 +125,16 @@ impl RequestLog {
         }
         kept.bytes += entry.weight();
         kept.entries.push_back(entry);
-        let mut gone = None;
-        while kept.entries.len() > self.most || kept.bytes > MOST_BYTES {
+        let mut dropped = None;
+        while kept.entries.len() > self.max_entries || kept.bytes > MAX_BYTES {
             let Some(oldest) = kept.entries.pop_front() else { break };
             kept.bytes -= oldest.weight();
             kept.dropped += 1;
-            gone = Some(oldest);
+            dropped = Some(oldest);
         }
         drop(kept);
         // Entries own many allocations: the dropped ones are freed outside the lock.
-        drop(gone);
+        drop(dropped);
         // A follower that starts now finds the entry.
         if self.open.receiver_count() > 0 {
             self.open.send_modify(|_| {});
@@ -186,7 +186,7 @@ impl RequestLog {
         let open = self.open.subscribe();
         let kept = self.kept.lock();
         let seen = seen.unwrap_or(kept.last).min(kept.last);
-        Follower { request_log: Arc::clone(self), open, seen, epoch: self.ticket().0 }
+        Follower { request_log: Arc::clone(self), open, seen, epoch: self.position().0 }
     }
 }
 
@@ -228,7 +228,7 @@ impl Follower {
 
     fn update(&mut self) -> Option<LogUpdate> {
         let kept = self.request_log.kept.lock();
-        let epoch = self.request_log.ticket().0;
+        let epoch = self.request_log.position().0;
         let cleared = std::mem::replace(&mut self.epoch, epoch) != epoch;
         let entry = kept.after(self.seen).next().cloned();
         let seen = entry.as_ref().map_or(kept.last, |entry| entry.number());

@@ -35,7 +35,7 @@ pub struct Snapshots {
 }
 
 impl Snapshots {
-    /// Snapshots of the accounts in `registry`, whose data is in `storage`.
+    /// Takes snapshots of the accounts in `registry`, whose data is in `storage`.
     pub fn new(storage: Arc<dyn Storage>, registry: Arc<AccountRegistry>) -> Self {
         Self { storage, registry }
     }
@@ -43,8 +43,8 @@ impl Snapshots {
     /// All state of the account `id`, with these sections.
     pub async fn take(&self, id: &AccountId, with: &[Section]) -> Result<Snapshot, SnapshotError> {
         let account = self.registry.require(id)?;
-        let (captured, holdings) = self.capture(&account).await?;
-        Ok(Snapshot::of(captured, holdings, with))
+        let (captured, data) = self.capture(&account).await?;
+        Ok(Snapshot::of(captured, data, with))
     }
 
     /// All state of `account` at one moment.
@@ -56,10 +56,10 @@ impl Snapshots {
             // The request may be gone.
             let _ = send.send(Captured::of(&captured_account));
         });
-        let holdings = self.storage.account_data(owner, capture).await;
-        let holdings = holdings.map_err(InternalError::new)?;
-        let holdings = holdings.ok_or_else(|| AccountError::UnknownAccount(account.id.clone()))?;
-        Ok((captured.await.map_err(InternalError::new)?, holdings))
+        let data = self.storage.account_data(owner, capture).await;
+        let data = data.map_err(InternalError::new)?;
+        let data = data.ok_or_else(|| AccountError::UnknownAccount(account.id.clone()))?;
+        Ok((captured.await.map_err(InternalError::new)?, data))
     }
 
     /// Replaces the state of the account `id` by `snapshot`, except sections that it does not have.
@@ -77,15 +77,15 @@ impl Snapshots {
         with: &[Section],
     ) -> Result<Arc<AccountState>, SnapshotError> {
         let original = self.registry.require(id)?;
-        let (captured, holdings) = self.capture(&original).await?;
-        // Exactly, because the document rounds the time of a running clock.
+        let (captured, data) = self.capture(&original).await?;
+        // The document rounds the time of a running clock.
         let mut clock = captured.mode;
-        let mut snapshot = Snapshot::of(captured, holdings, with).with_every_section();
-        if let Some(plan) = &new.plan {
-            let usual = self.registry.plan(plan)?;
-            snapshot.plan = usual.id;
-            snapshot.requests_per_minute = usual.requests_per_minute;
-            snapshot.runner_requests_per_minute = usual.runner_requests_per_minute;
+        let mut snapshot = Snapshot::of(captured, data, with).with_every_section();
+        if let Some(id) = &new.plan {
+            let plan = self.registry.plan(id)?;
+            snapshot.plan = plan.id;
+            snapshot.requests_per_minute = plan.requests_per_minute;
+            snapshot.runner_requests_per_minute = plan.runner_requests_per_minute;
         }
         if let Some(balance) = new.balance {
             snapshot.balance = balance.to_string();
@@ -99,6 +99,6 @@ impl Snapshots {
         state.memory.clock = clock;
         let profile = new.profile.or(original.profile);
         let new = NewAccount { from: Some(from), profile, ..new };
-        Ok(self.registry.make_copy(new, state, origin).await?)
+        Ok(self.registry.create_copy(new, state, origin).await?)
     }
 }

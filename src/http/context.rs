@@ -126,7 +126,7 @@ impl RequestContext {
         self.binding.get_or_init(|| AccountBinding {
             account: Arc::clone(account),
             received_at: account.clock.now(),
-            position: account.request_log.ticket(),
+            position: account.request_log.position(),
         });
         self.id.get_or_init(|| account.epoch().ids.request());
     }
@@ -158,7 +158,7 @@ impl RequestContext {
 
     /// Whether a request log would keep the request's body and does not have it yet.
     pub(crate) fn wants_body(&self) -> bool {
-        self.account().is_some_and(|account| account.request_log.most() > 0)
+        self.account().is_some_and(|account| account.request_log.max_entries() > 0)
             && self.body.lock().excerpt.is_none()
     }
 

@@ -94,7 +94,7 @@ impl AccountBuilder {
         let making = async move {
             match fork_of {
                 Some(id) => snapshots.fork(&id, new, &with).await,
-                None => Ok(registry.make(new).await?),
+                None => Ok(registry.create(new).await?),
             }
         };
         let account = core.run(making).await??;

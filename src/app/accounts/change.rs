@@ -17,12 +17,12 @@ use crate::ids::AccountId;
 use crate::models::rules::AccountRules;
 use crate::storage::{AccountRecord, AccountReplacement, AccountUpdate};
 
-/// What is to change about an account.
+/// Changes of an account.
 #[derive(Debug, Clone, Default)]
 pub struct AccountChanges {
-    /// The id of another plan.
+    /// The id of the new plan.
     pub plan: Option<String>,
-    /// Another balance.
+    /// The new balance.
     pub balance: Option<Credits>,
     /// The limit of the Characters API.
     pub requests_per_minute: LimitChange,
@@ -30,15 +30,15 @@ pub struct AccountChanges {
     pub runner_requests_per_minute: LimitChange,
 }
 
-/// What is to change about a limit.
+/// A change of a limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LimitChange {
     /// Nothing.
     #[default]
     Keep,
-    /// It is the plan's again.
+    /// It becomes that of the plan.
     Usual,
-    /// It is another than the plan's.
+    /// It becomes this.
     To(u32),
 }
 
@@ -51,7 +51,7 @@ pub(super) struct ChangeGuard {
 }
 
 impl AccountRegistry {
-    /// Waits until nobody else changes the account. Fails if it is removed or closed.
+    /// Waits until no other change of the account is in progress. Fails if it is removed or closed.
     pub(super) async fn begin_change(&self, account: &AccountState) -> Result<ChangeGuard, AccountError> {
         let guard = ChangeGuard {
             _fixtures: Arc::clone(&self.reload).read_owned().await,
@@ -147,10 +147,10 @@ impl AccountRegistry {
         after: impl FnOnce() + Send + 'static,
     ) -> Result<(), AccountError> {
         let (fixtures, target) = (self.fixtures.current(), Arc::clone(account));
-        let RestoredState { holdings, memory } = state;
-        let made = holdings.made.clone();
+        let RestoredState { data, memory } = state;
+        let made = data.made.clone();
         let replacement = AccountReplacement {
-            data: holdings,
+            data,
             reset_terms,
             terms: Some(record::terms(&plan, &fixtures)),
             clock: (!reset_terms).then_some(memory.clock),
@@ -229,16 +229,16 @@ impl AccountChanges {
             Some(id) => fixtures.plan(id, "plan")?.clone(),
             None => before.clone(),
         };
-        let usual = fixtures.plan(&plan.id, "plan")?;
+        let of_plan = fixtures.plan(&plan.id, "plan")?;
         match self.requests_per_minute {
             LimitChange::Keep => {}
-            LimitChange::Usual => plan.requests_per_minute = usual.requests_per_minute,
+            LimitChange::Usual => plan.requests_per_minute = of_plan.requests_per_minute,
             LimitChange::To(limit) => plan.requests_per_minute = limit,
         }
         match self.runner_requests_per_minute {
             LimitChange::Keep => {}
             LimitChange::Usual => {
-                plan.runner_requests_per_minute = usual.runner_requests_per_minute;
+                plan.runner_requests_per_minute = of_plan.runner_requests_per_minute;
             }
             LimitChange::To(limit) => plan.runner_requests_per_minute = Some(limit),
         }

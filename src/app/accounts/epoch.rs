@@ -2,7 +2,7 @@
 //!
 //! A request keeps the epoch that its account had when it began, and what it writes is stored only
 //! while that epoch lasts. The writer publishes a new epoch between the commit that replaces the
-//! account's data and the next act, so that data and epoch never differ.
+//! account's data and the next write, so that data and epoch never differ.
 
 use std::sync::Arc;
 
@@ -19,14 +19,14 @@ use crate::models::rules::AccountRules;
 /// An account's in-memory state from one reset or restore to the next.
 #[derive(Debug)]
 pub struct AccountEpoch {
-    /// Its ids.
+    /// Allocates ids.
     pub ids: IdGenerator,
-    /// Its rules and queue, and how often each rule has answered.
+    /// Reply rules and queue, and how often each rule has answered.
     pub rules: Arc<AccountRules>,
-    /// Its faults, with their counts.
+    /// Faults, with their counts.
     pub faults: AccountFaults,
-    /// Changes with the plan, and so within an epoch.
-    terms: RwLock<Arc<EffectivePlan>>,
+    /// Replaced when the plan or its limits change, which can happen within an epoch.
+    plan: RwLock<Arc<EffectivePlan>>,
     ended: CancellationToken,
 }
 
@@ -38,12 +38,12 @@ struct EffectivePlan {
     characters: Option<Limiter>,
 }
 
-/// Windows of the limits that have begun.
+/// The windows of the limits; `None` before the first request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LimitWindows {
-    /// That of the limit to the Runner API.
+    /// Of the limit of the Runner API.
     pub runner: Option<UsedWindow>,
-    /// That of the limit to the Characters API.
+    /// Of the limit of the Characters API.
     pub characters: Option<UsedWindow>,
 }
 
@@ -56,7 +56,7 @@ impl EffectivePlan {
 }
 
 impl AccountEpoch {
-    /// An epoch in which nothing has been limited yet.
+    /// An epoch in which no request was counted yet.
     pub(super) fn new(
         ids: IdGenerator,
         rules: AccountRules,
@@ -67,52 +67,52 @@ impl AccountEpoch {
             ids,
             rules: Arc::new(rules),
             faults,
-            terms: RwLock::new(EffectivePlan::new(plan)),
+            plan: RwLock::new(EffectivePlan::new(plan)),
             ended: CancellationToken::new(),
         })
     }
 
-    /// The plan as it is now.
+    /// The present plan.
     pub fn plan(&self) -> Plan {
-        self.terms.read().plan.clone()
+        self.plan.read().plan.clone()
     }
 
     /// Counts a request to `api` at the time of `clock` against the plan's limit, where it has one
     /// for that API.
     pub fn admit(&self, api: Api, clock: &Clock) -> Option<RateLimitVerdict> {
-        let terms = Arc::clone(&self.terms.read());
+        let effective = Arc::clone(&self.plan.read());
         let limiter = match api {
-            Api::Runner => &terms.runner,
-            Api::Characters => &terms.characters,
+            Api::Runner => &effective.runner,
+            Api::Characters => &effective.characters,
         };
         limiter.as_ref().map(|limiter| limiter.admit(|| clock.reading()))
     }
 
-    /// The windows of the limits as they are now.
+    /// The present windows of the limits.
     pub fn windows(&self) -> LimitWindows {
-        let terms = self.terms.read();
+        let effective = self.plan.read();
         let window = |limiter: &Option<Limiter>| limiter.as_ref().and_then(Limiter::window);
-        LimitWindows { runner: window(&terms.runner), characters: window(&terms.characters) }
+        LimitWindows { runner: window(&effective.runner), characters: window(&effective.characters) }
     }
 
-    /// Goes on in `windows`, on a clock that was set back `set_back` times.
-    pub(super) fn go_on_in(&self, windows: LimitWindows, set_back: u64) {
-        let terms = self.terms.read();
-        let pairs = [(&terms.runner, windows.runner), (&terms.characters, windows.characters)];
+    /// Continues `windows`, on a clock that was set back `set_back` times.
+    pub(super) fn continue_windows(&self, windows: LimitWindows, set_back: u64) {
+        let effective = self.plan.read();
+        let pairs = [(&effective.runner, windows.runner), (&effective.characters, windows.characters)];
         for (limiter, window) in pairs {
             if let (Some(limiter), Some(window)) = (limiter, window) {
-                limiter.go_on(window, set_back);
+                limiter.continue_window(window, set_back);
             }
         }
     }
 
-    /// Another plan from now on, whose limits start a window.
+    /// Replaces the plan; the limits start new windows.
     pub(super) fn set_plan(&self, plan: Plan) {
-        *self.terms.write() = EffectivePlan::new(plan);
+        *self.plan.write() = EffectivePlan::new(plan);
     }
 
-    /// Cancelled once the account is reset, restored, removed or closed. What was begun before must
-    /// not be stored any more.
+    /// Cancelled when the account is reset, restored, removed or closed. Writes of requests that began
+    /// before are then refused.
     pub fn ended(&self) -> &CancellationToken {
         &self.ended
     }

@@ -5,7 +5,7 @@ use thiserror::Error;
 use crate::domain::error::{FieldError, InternalError};
 use crate::ids::AccountId;
 
-/// Why an account was not found, made, changed or removed.
+/// Why an account was not found, created, changed or removed.
 #[derive(Debug, Error)]
 pub enum AccountError {
     /// A field of the request is wrong.

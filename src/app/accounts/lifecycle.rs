@@ -32,15 +32,15 @@ pub struct NewAccount {
     pub from: Option<AccountId>,
     /// Its plan.
     pub plan: Option<String>,
-    /// The credits it starts with.
+    /// Its initial balance.
     pub balance: Option<Credits>,
-    /// Its own seed: two accounts copied from one, with one seed, draw the same.
+    /// Its own seed: copies of the same account with the same seed get the same ids.
     pub seed: Option<u64>,
     /// Its own profile; the server's otherwise.
     pub profile: Option<Profile>,
-    /// Where its clock stands still.
+    /// The time at which its clock is frozen.
     pub clock: Option<DateTime<Utc>>,
-    /// How long it may be unused before it goes.
+    /// The time without use after which it is removed.
     pub ttl: Option<Duration>,
 }
 
@@ -64,7 +64,7 @@ impl AccountRegistry {
             settings,
             index: Arc::new(RwLock::new(index)),
             reload: Arc::default(),
-            watchers: Watchers::of_the_server(),
+            watchers: Watchers::for_server(),
         })
     }
 
@@ -78,22 +78,22 @@ impl AccountRegistry {
     }
 
     /// Creates an account with its own key and a copy of the fixtures.
-    pub async fn make(&self, new: NewAccount) -> Result<Arc<AccountState>, AccountError> {
-        self.make_with(new, None).await
+    pub async fn create(&self, new: NewAccount) -> Result<Arc<AccountState>, AccountError> {
+        self.create_with(new, None).await
     }
 
     /// Creates an account with its own key that holds `state` instead of a copy of the fixtures. A
     /// reset restores `origin`, which is `state` as a document.
-    pub(in crate::app) async fn make_copy(
+    pub(in crate::app) async fn create_copy(
         &self,
         new: NewAccount,
         state: RestoredState,
         origin: String,
     ) -> Result<Arc<AccountState>, AccountError> {
-        self.make_with(new, Some((state, origin))).await
+        self.create_with(new, Some((state, origin))).await
     }
 
-    async fn make_with(
+    async fn create_with(
         &self,
         new: NewAccount,
         copied: Option<(RestoredState, String)>,
@@ -112,8 +112,8 @@ impl AccountRegistry {
         let record =
             NewAccountRecord { id, api_key: Some(ApiKey::new(api_key)), clock, ..record };
         let saved = record.stored(key);
-        let (data, memory) = if let Some(RestoredState { holdings, memory }) = state {
-            (holdings, Some(memory))
+        let (data, memory) = if let Some(RestoredState { data, memory }) = state {
+            (data, Some(memory))
         } else {
             let ids = record::id_generator(&saved, settings.seed);
             (fixtures.account_data(record.balance, &ids), None)

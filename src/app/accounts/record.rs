@@ -1,4 +1,4 @@
-//! What follows from an account's record and the fixtures.
+//! Derives an account's state from its record and the fixtures.
 
 use crate::domain::{FixtureAccount, Plan};
 use crate::fixtures::Fixtures;
@@ -31,8 +31,8 @@ pub(super) fn plan(
     Some(plan)
 }
 
-/// The account's id generator, which has made nothing yet. Accounts with the same seed of their own
-/// that were copied from the same account draw the same ids.
+/// The account's id generator, at its start. Copies of the same account with the same seed of their own
+/// get the same ids.
 pub(super) fn id_generator(record: &AccountRecord, server_seed: u64) -> IdGenerator {
     match (record.seed, &record.made_from) {
         (Some(seed), Some(from)) => IdGenerator::new(seed, from),

@@ -14,7 +14,7 @@ impl AccountRegistry {
     /// New accounts get a copy of the rest; the others keep what they hold until they are reset.
     /// Accounts that the fixtures no longer have are closed, and keep what they hold in case they
     /// return. Accounts created at run time stay.
-    pub async fn adopt(&self, mut fixtures: Fixtures) -> Result<(), StorageError> {
+    pub async fn replace_fixtures(&self, mut fixtures: Fixtures) -> Result<(), StorageError> {
         // No account is created, changed or removed meanwhile.
         let _guard = self.reload.write().await;
         let before = self.fixtures.current();
@@ -25,14 +25,14 @@ impl AccountRegistry {
         let fixtures = Arc::new(fixtures);
         let stored = accounts_with_fixtures(&*self.storage, &fixtures, self.settings.seed).await?;
         self.fixtures.replace(Arc::clone(&fixtures));
-        self.index.write().adopt(&fixtures, &stored, self.settings);
+        self.index.write().replace_fixtures(&fixtures, &stored, self.settings);
         Ok(())
     }
 }
 
 impl AccountIndex {
     /// Replaces the fixtures; `stored` are all accounts with what they have created.
-    fn adopt(
+    fn replace_fixtures(
         &mut self,
         fixtures: &Fixtures,
         stored: &[(AccountRecord, Vec<(IdKind, u64)>)],
@@ -49,7 +49,7 @@ impl AccountIndex {
         for (saved, made) in stored {
             let id = saved.id.clone();
             if let Some(account) = self.by_id.get(&id) {
-                account.adopt(fixtures, saved);
+                account.replace_fixtures(fixtures, saved);
             } else if let Some(account) = AccountState::of(saved, made, fixtures, settings) {
                 self.by_id.insert(id, account);
             }
@@ -64,7 +64,7 @@ impl AccountIndex {
 
 impl AccountState {
     /// Replaces the fixtures; `saved` is the account's record.
-    fn adopt(&self, fixtures: &Fixtures, saved: &AccountRecord) {
+    fn replace_fixtures(&self, fixtures: &Fixtures, saved: &AccountRecord) {
         let epoch = self.epoch();
         epoch.rules.set_fixtures(&fixtures.rules);
         let Some(original) = record::original(saved, fixtures) else { return };

@@ -1,4 +1,4 @@
-//! What an account is restored to, and the epoch that begins with it.
+//! The state that an account is restored to, and the epoch that begins with it.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use crate::storage::AccountData;
 /// A checked snapshot: what replaces everything that an account holds.
 #[derive(Debug)]
 pub(in crate::app) struct RestoredState {
-    /// Its data, its balance, and how many of each kind were created.
-    pub(in crate::app) holdings: AccountData,
+    /// Its stored data.
+    pub(in crate::app) data: AccountData,
     pub(in crate::app) memory: RestoredMemory,
 }
 
@@ -30,16 +30,16 @@ pub(in crate::app) struct RestoredMemory {
     pub(in crate::app) limits: (u32, Option<u32>),
     pub(in crate::app) clock: ClockMode,
     /// Its rules and its queue, and how often rules have answered.
-    pub(in crate::app) book: RestoredRules,
-    /// Its faults; `None` keeps those that it has.
+    pub(in crate::app) rules: RestoredRules,
+    /// Its faults; `None` keeps the present ones.
     pub(in crate::app) faults: Option<RunTimeFaults>,
     /// The counts of attached faults; `None` keeps them.
     pub(in crate::app) attached_faults: Option<AttachedFaultCounts>,
-    /// What counts against its limits; `None` keeps that.
+    /// The windows of its limits; `None` keeps them.
     pub(in crate::app) windows: Option<LimitWindows>,
 }
 
-/// What begins after a commit that replaces everything an account holds.
+/// The epoch that begins after a commit that replaces everything an account holds.
 #[derive(Debug)]
 pub(super) struct NextEpoch {
     pub(super) epoch: Arc<AccountEpoch>,
@@ -55,8 +55,8 @@ impl RestoredMemory {
         Ok(plan)
     }
 
-    /// The epoch in which so many of each kind were `made`. What the snapshot leaves out is as in
-    /// the epoch `before`.
+    /// The next epoch, in which ids continue after those `made` of each kind. What the snapshot leaves
+    /// out is as in the epoch `before`.
     pub(super) fn next_epoch(
         self,
         made: &[(IdKind, u64)],
@@ -65,7 +65,7 @@ impl RestoredMemory {
         before: &AccountEpoch,
     ) -> NextEpoch {
         let ids = before.ids.with_counts(made);
-        let rules = AccountRules::restored(&fixtures.rules, &self.book, &before.rules);
+        let rules = AccountRules::restored(&fixtures.rules, &self.rules, &before.rules);
         let faults = AccountFaults::restored(self.faults, self.attached_faults, &before.faults);
         NextEpoch {
             epoch: AccountEpoch::new(ids, rules, faults, plan),
@@ -80,7 +80,7 @@ impl AccountState {
     /// that replaces what the account holds.
     pub(super) fn begin_epoch(&self, next: NextEpoch) {
         self.clock.set_mode(next.clock);
-        next.epoch.go_on_in(next.windows, self.clock.reading().set_back);
+        next.epoch.continue_windows(next.windows, self.clock.reading().set_back);
         let before = std::mem::replace(&mut *self.epoch.write(), next.epoch);
         before.ended().cancel();
     }

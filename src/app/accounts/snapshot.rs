@@ -38,10 +38,10 @@ pub(in crate::app) struct Captured {
     plan: Plan,
     now: DateTime<Utc>,
     pub(in crate::app) mode: ClockMode,
-    /// Requests and workflow logs: the database does not know of all of them.
+    /// Counts that the database does not have in full.
     requests: u64,
     workflow_logs: u64,
-    book: CapturedRules,
+    rules: CapturedRules,
     faults: (RunTimeFaults, AttachedFaultCounts),
     windows: LimitWindows,
 }
@@ -55,7 +55,7 @@ impl Captured {
             mode: account.clock.mode(),
             requests: epoch.ids.count(IdKind::Request),
             workflow_logs: epoch.ids.count(IdKind::WorkflowLog),
-            book: epoch.rules.capture(),
+            rules: epoch.rules.capture(),
             faults: epoch.faults.capture(),
             windows: epoch.windows(),
         }

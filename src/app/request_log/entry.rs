@@ -42,9 +42,9 @@ pub struct Entry {
     /// The fault that was injected.
     pub fault: Option<Arc<Fault>>,
     /// The decision of the rate limiter.
-    pub verdict: Option<RateLimitVerdict>,
+    pub rate_limit: Option<RateLimitVerdict>,
     /// Durations.
-    pub took: Timing,
+    pub timing: Timing,
     /// The size in bytes.
     weight: usize,
 }
@@ -94,7 +94,7 @@ pub enum ResponseEnd {
     /// The server broke it off.
     Broken,
     /// The client left.
-    HungUp,
+    ClientLeft,
 }
 
 /// The durations of a request.
@@ -131,14 +131,14 @@ impl Entry {
             id,
             request,
             answer: None,
-            end: ResponseEnd::HungUp,
+            end: ResponseEnd::ClientLeft,
             shown: trace.shown().cloned(),
             rule: trace.rule().cloned(),
             failure: trace.failure().map(str::to_owned),
             charge: trace.charge(),
             fault: trace.fault().cloned(),
-            verdict: None,
-            took: Timing { delayed: trace.delayed(), ..Timing::default() },
+            rate_limit: None,
+            timing: Timing { delayed: trace.delayed(), ..Timing::default() },
             weight: 0,
         }
     }

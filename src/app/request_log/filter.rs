@@ -42,8 +42,8 @@ pub enum Since {
 
 impl EntryFilter {
     /// Whether all conditions hold for `entry`.
-    pub fn takes(&self, entry: &Entry) -> bool {
-        self.missed_by(entry).is_none()
+    pub fn matches(&self, entry: &Entry) -> bool {
+        self.first_unmet(entry).is_none()
     }
 
     /// Whether `entry` is after `since`.
@@ -52,12 +52,12 @@ impl EntryFilter {
     }
 
     /// The name of the first condition that does not hold for `entry`.
-    pub fn missed_by(&self, entry: &Entry) -> Option<&'static str> {
-        self.all_missed_by(entry).next()
+    pub fn first_unmet(&self, entry: &Entry) -> Option<&'static str> {
+        self.unmet(entry).next()
     }
 
     /// The names of all conditions that do not hold for `entry`.
-    pub fn all_missed_by(&self, entry: &Entry) -> impl Iterator<Item = &'static str> {
+    pub fn unmet(&self, entry: &Entry) -> impl Iterator<Item = &'static str> {
         let Self { method, route, path, status, body, since: _ } = self;
         let request = &entry.request;
         let held = [
@@ -65,7 +65,7 @@ impl EntryFilter {
             ("method", holds(method.as_ref(), |it| it.eq_ignore_ascii_case(&request.method))),
             ("route", holds(route.as_ref(), |it| request.route == Some(it))),
             ("path", holds(path.as_ref(), |it| is_path(entry.path(), it))),
-            ("status", status.is_none_or(|status| status.takes(entry))),
+            ("status", status.is_none_or(|status| status.matches(entry))),
             (
                 "body",
                 holds(body.as_ref(), |it| {
@@ -91,7 +91,7 @@ pub fn is_path(path: &str, wanted: &str) -> bool {
 }
 
 impl StatusFilter {
-    fn takes(self, entry: &Entry) -> bool {
+    fn matches(self, entry: &Entry) -> bool {
         entry.answer.as_ref().is_some_and(|answer| match self {
             Self::Is(status) => answer.status == status,
             Self::Begins(digit) => answer.status / 100 == digit,

@@ -23,7 +23,7 @@ fn entry(body: &[u8]) -> Entry {
 
 fn add(request_log: &RequestLog, times: usize) {
     for _ in 0..times {
-        request_log.add(request_log.ticket(), entry(b"{}"));
+        request_log.add(request_log.position(), entry(b"{}"));
     }
 }
 
@@ -48,10 +48,10 @@ fn heavy_entries_make_place_before_there_are_many() {
     let request_log = RequestLog::new(100_000);
     let body = vec![b'x'; 1024 * 1024];
     for _ in 0..1000 {
-        request_log.add(request_log.ticket(), entry(&body));
+        request_log.add(request_log.position(), entry(&body));
     }
     let LogSnapshot { entries, bytes, dropped, .. } = request_log.snapshot();
-    assert!(bytes <= MOST_BYTES && bytes > MOST_BYTES * 9 / 10, "{bytes}");
+    assert!(bytes <= MAX_BYTES && bytes > MAX_BYTES * 9 / 10, "{bytes}");
     assert_eq!(u64::try_from(entries.len()).unwrap() + dropped, 1000);
     let sum: usize = entries.iter().map(|entry| entry.weight()).sum();
     assert_eq!(sum, bytes);
@@ -69,7 +69,7 @@ fn a_journal_of_nothing_keeps_nothing() {
 #[test]
 fn what_came_before_the_journal_was_cleared_is_not_kept() {
     let request_log = RequestLog::new(3);
-    let before = request_log.ticket();
+    let before = request_log.position();
     request_log.clear();
     request_log.add(before, entry(b""));
     assert_eq!(request_log.snapshot().last, 0);
@@ -105,7 +105,7 @@ fn header_lines_are_read_as_they_were_written() {
 #[test]
 fn filters_take_what_is_like_them() {
     let entry = entry(b"{\"content\":1}");
-    let takes = |filter: EntryFilter| filter.takes(&entry);
+    let takes = |filter: EntryFilter| filter.matches(&entry);
     let some = |text: &str| Some(text.to_owned());
     assert!(takes(EntryFilter { method: some("post"), ..EntryFilter::default() }));
     assert!(takes(EntryFilter { path: some("/v1/runner/A"), ..EntryFilter::default() }));

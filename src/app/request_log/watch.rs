@@ -6,9 +6,9 @@ use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The most watchers of one account.
-const MOST_OF_AN_ACCOUNT: usize = 128;
+const MAX_OF_ACCOUNT: usize = 128;
 /// The most watchers of all accounts. Each holds a connection and a few kilobytes.
-const MOST: usize = 4096;
+const MAX_OF_SERVER: usize = 4096;
 
 /// The watchers of one account or of the server.
 #[derive(Debug, Clone)]
@@ -33,13 +33,13 @@ pub struct TooManyWatchers {
 
 impl Watchers {
     /// For one account.
-    pub fn of_an_account() -> Self {
-        Self::at_most(MOST_OF_AN_ACCOUNT)
+    pub fn for_account() -> Self {
+        Self::at_most(MAX_OF_ACCOUNT)
     }
 
     /// For the whole server.
-    pub fn of_the_server() -> Self {
-        Self::at_most(MOST)
+    pub fn for_server() -> Self {
+        Self::at_most(MAX_OF_SERVER)
     }
 
     fn at_most(most: usize) -> Self {

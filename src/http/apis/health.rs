@@ -30,7 +30,7 @@ struct HealthAnswer {
 /// `GET /_mynah/health`: 200 as soon as requests are answered, 503 with a reason when those that
 /// store something are not.
 async fn health(State(health): State<Health>) -> (StatusCode, Json<HealthAnswer>) {
-    let reason = health.complaint().await;
+    let reason = health.write_error().await;
     let (code, status) = match reason {
         None => (StatusCode::OK, "ok"),
         Some(_) => (StatusCode::SERVICE_UNAVAILABLE, "failing"),

@@ -34,7 +34,7 @@ pub(super) fn write_line(context: &RequestContext, line: &AccessLogLine<'_>, end
     let end = match end {
         ResponseEnd::Complete => "whole",
         ResponseEnd::Broken => "broken",
-        ResponseEnd::HungUp => "client_left",
+        ResponseEnd::ClientLeft => "client_left",
     };
     tracing::info!(
         method = %name_of(line.method),

@@ -79,7 +79,7 @@ impl Exchange {
             head: None,
             response: None,
             stream: None,
-            end: ResponseEnd::HungUp,
+            end: ResponseEnd::ClientLeft,
             total: None,
             client: Duration::ZERO,
         }
@@ -223,7 +223,7 @@ impl Drop for LoggedBody {
     fn drop(&mut self) {
         // The body first, so that a wait in the middle of it is counted.
         self.body = None;
-        if self.account_end.as_ref().is_some_and(AccountEnd::has_come) {
+        if self.account_end.as_ref().is_some_and(AccountEnd::has_ended) {
             self.end(ResponseEnd::Broken);
         }
     }

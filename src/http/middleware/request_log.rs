@@ -90,7 +90,7 @@ pub(super) fn add_entry(
             ConnectionDrop::AfterCommit => {}
         }
     }
-    entry.verdict = context.rate_limit().copied();
-    entry.took = Timing { delayed: entry.took.delayed, ..timing };
+    entry.rate_limit = context.rate_limit().copied();
+    entry.timing = Timing { delayed: entry.timing.delayed, ..timing };
     binding.account.request_log.add(binding.position, entry);
 }

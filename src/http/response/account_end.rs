@@ -28,7 +28,7 @@ impl AccountEnd {
     }
 
     /// Whether the epoch has ended.
-    pub(crate) fn has_come(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         self.0.is_cancelled()
     }
 
@@ -67,7 +67,7 @@ impl UntilEnded {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let Some(body) = &mut self.body else { return Poll::Ready(None) };
-        if !self.end.has_come() {
+        if !self.end.has_ended() {
             let frame = Pin::new(body).poll_frame(context);
             // Waiting for the end is needed only while no frame comes.
             if frame.is_ready() || self.wait.as_mut().poll(context).is_pending() {

@@ -1,4 +1,4 @@
-//! The document that a snapshot is: what is in it, and whether it makes sense.
+//! The document of a snapshot, and its checks.
 
 use std::collections::HashSet;
 
@@ -19,9 +19,9 @@ use crate::ids::IdKind;
 use crate::models::rules::capture::RestoredRules;
 use crate::storage::AccountData;
 
-/// The version of the document, which goes up when it changes.
+/// The version of the document, incremented when the document changes.
 const VERSION: u64 = 2;
-/// The first version, which has none of the sections.
+/// The first version, which had no sections.
 const WITHOUT_SECTIONS: u64 = 1;
 
 /// All state of an account.
@@ -60,7 +60,7 @@ struct ClockState {
     frozen: bool,
 }
 
-/// How many of each kind were made.
+/// How many of each kind were created.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Made {
@@ -77,7 +77,7 @@ struct Made {
     run: u64,
     #[serde(default)]
     tool_call: u64,
-    /// Ids given to rules that came without one.
+    /// Ids generated for rules without one.
     #[serde(default)]
     rule: u64,
     #[serde(default)]
@@ -85,10 +85,10 @@ struct Made {
 }
 
 impl Snapshot {
-    pub(in crate::app) fn of(captured: Captured, holdings: AccountData, with: &[Section]) -> Self {
-        let Captured { plan, now, mode, requests, workflow_logs, book, faults, windows } = captured;
+    pub(in crate::app) fn of(captured: Captured, data: AccountData, with: &[Section]) -> Self {
+        let Captured { plan, now, mode, requests, workflow_logs, rules: captured_rules, faults, windows } = captured;
         let (own_faults, attached_faults) = faults;
-        let counted = |kind| holdings.made.iter().find(|(of, _)| *of == kind);
+        let counted = |kind| data.made.iter().find(|(of, _)| *of == kind);
         let made = |kind| counted(kind).map_or(0, |(_, made)| *made);
         let wanted = |section| with.contains(&section);
         Self {
@@ -96,7 +96,7 @@ impl Snapshot {
             plan: plan.id,
             requests_per_minute: plan.requests_per_minute,
             runner_requests_per_minute: plan.runner_requests_per_minute,
-            balance: holdings.balance.to_string(),
+            balance: data.balance.to_string(),
             clock: ClockState {
                 now: exact_rfc3339(now),
                 frozen: matches!(mode, ClockMode::Frozen { .. }),
@@ -112,22 +112,22 @@ impl Snapshot {
                 workflow_log: workflow_logs,
                 run: made(IdKind::Run),
                 tool_call: made(IdKind::ToolCall),
-                rule: if wanted(Section::Rules) { book.last_name() } else { 0 },
+                rule: if wanted(Section::Rules) { captured_rules.last_name() } else { 0 },
                 fault: if wanted(Section::Faults) { own_faults.added } else { 0 },
             },
-            rules: wanted(Section::Rules).then(|| RuleState::all(&book)),
-            queue: wanted(Section::Queue).then(|| QueuedState::all(&book)),
+            rules: wanted(Section::Rules).then(|| RuleState::all(&captured_rules)),
+            queue: wanted(Section::Queue).then(|| QueuedState::all(&captured_rules)),
             faults: wanted(Section::Faults).then(|| FaultState::all(own_faults)),
-            progress: wanted(Section::Progress).then(|| ProgressState::of(&book, attached_faults)),
+            progress: wanted(Section::Progress).then(|| ProgressState::of(&captured_rules, attached_faults)),
             limits: wanted(Section::Limits).then(|| LimitsState::of(windows)),
-            conversations: ConversationState::all(holdings.conversations, holdings.run_steps),
-            agents: holdings.agents.into_iter().map(Into::into).collect(),
-            images: holdings.images.into_iter().map(Into::into).collect(),
-            triggers: holdings.triggers.into_iter().map(Into::into).collect(),
+            conversations: ConversationState::all(data.conversations, data.run_steps),
+            agents: data.agents.into_iter().map(Into::into).collect(),
+            images: data.images.into_iter().map(Into::into).collect(),
+            triggers: data.triggers.into_iter().map(Into::into).collect(),
         }
     }
 
-    /// The same without the sections that `with` does not name, all of which it must have.
+    /// The snapshot with only the sections `with`, all of which it must have.
     pub fn only(mut self, with: &[Section]) -> Result<Self, FieldError> {
         for section in Section::ALL {
             let has = match section {
@@ -158,7 +158,7 @@ impl Snapshot {
         }
     }
 
-    /// The same with every section: those that it does not have say that there is nothing.
+    /// The snapshot with every section; missing sections are added empty.
     pub(in crate::app) fn with_every_section(mut self) -> Self {
         self.rules.get_or_insert_default();
         self.queue.get_or_insert_default();
@@ -168,15 +168,14 @@ impl Snapshot {
         self
     }
 
-    /// What is put into an account, once everything is found to be in order. Compiles the rules:
-    /// not for a thread that answers others.
+    /// Checks everything and compiles the rules, which can take long.
     pub(in crate::app) fn checked(
         mut self,
         routes: &RouteTable,
     ) -> Result<RestoredState, FieldError> {
         match self.version {
             WITHOUT_SECTIONS => {
-                // As it has always been with these: nothing but what was made at run time stays.
+                // These have always reset the progress and the limits.
                 self.progress.get_or_insert_default();
                 self.limits.get_or_insert_default();
             }
@@ -190,12 +189,12 @@ impl Snapshot {
             }
         }
         let now = time(&self.clock.now, "clock.now")?;
-        let mut book = RestoredRules::default();
+        let mut restored = RestoredRules::default();
         if let Some(rules) = self.rules.take() {
-            RuleState::check_all(rules, self.made.rule, &mut book)?;
+            RuleState::check_all(rules, self.made.rule, &mut restored)?;
         }
         if let Some(queue) = self.queue.take() {
-            QueuedState::check_all(queue, &mut book)?;
+            QueuedState::check_all(queue, &mut restored)?;
         }
         let made = self.made.fault;
         let faults = self.faults.take();
@@ -205,14 +204,14 @@ impl Snapshot {
             limits: (self.requests_per_minute, self.runner_requests_per_minute),
             clock: ClockMode::at(now, self.clock.frozen),
             faults: faults.map(|it| FaultState::check_all(it, made, routes)).transpose()?,
-            attached_faults: progress.map(|it| it.checked(&mut book)).transpose()?,
+            attached_faults: progress.map(|it| it.checked(&mut restored)).transpose()?,
             windows: self.limits.take().map(LimitsState::checked).transpose()?,
-            book,
+            rules: restored,
         };
-        Ok(RestoredState { holdings: self.holdings()?, memory })
+        Ok(RestoredState { data: self.data()?, memory })
     }
 
-    fn holdings(mut self) -> Result<AccountData, FieldError> {
+    fn data(mut self) -> Result<AccountData, FieldError> {
         let balance = Credits::parse(&self.balance).ok_or_else(|| {
             let message = "balance must be credits as decimal text, at most six places: \"12.5\"";
             FieldError::new("balance", FieldErrorKind::BadValue, message)
@@ -229,11 +228,11 @@ impl Snapshot {
         let Made { request, conversation, message, activity, agent, image, .. } = self.made;
         let Made { trigger, workflow_log, run, tool_call, .. } = self.made;
         let conversations = self.conversations.iter().map(|it| (it.ordinal, it.id.as_str()));
-        in_order("conversations", conversations, conversation)?;
-        in_order("agents", self.agents.iter().map(|it| (it.ordinal, it.id.as_str())), agent)?;
-        in_order("images", self.images.iter().map(|it| (it.ordinal, it.id.as_str())), image)?;
+        check_ordinals("conversations", conversations, conversation)?;
+        check_ordinals("agents", self.agents.iter().map(|it| (it.ordinal, it.id.as_str())), agent)?;
+        check_ordinals("images", self.images.iter().map(|it| (it.ordinal, it.id.as_str())), image)?;
         let triggers = self.triggers.iter().map(|it| (it.ordinal, it.id.as_str()));
-        in_order("triggers", triggers, trigger)?;
+        check_ordinals("triggers", triggers, trigger)?;
         for (field, made) in [
             ("made.request", request),
             ("made.message", message),
@@ -282,11 +281,10 @@ impl Snapshot {
     }
 }
 
-/// No two things of a kind may share an ordinal or an id, and as many must have been made as the
-/// last ordinal says.
-fn in_order<'i>(
+/// Checks that ordinals and ids are unique, and that no ordinal is higher than `made`.
+fn check_ordinals<'i>(
     field: &str,
-    things: impl Iterator<Item = (u64, &'i str)>,
+    items: impl Iterator<Item = (u64, &'i str)>,
     made: u64,
 ) -> Result<(), FieldError> {
     if made > MOST_MADE {
@@ -294,7 +292,7 @@ fn in_order<'i>(
         return Err(FieldError::new("made", FieldErrorKind::BadValue, message));
     }
     let (mut ordinals, mut ids) = (HashSet::new(), HashSet::new());
-    for (index, (ordinal, id)) in things.enumerate() {
+    for (index, (ordinal, id)) in items.enumerate() {
         let field = format!("{field}[{index}]");
         if !ordinals.insert(ordinal) || !ids.insert(id) {
             let message = format!("{field} has the ordinal or the id of an earlier one");

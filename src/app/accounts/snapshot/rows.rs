@@ -44,8 +44,8 @@ struct MessageState {
     image: Option<String>,
     created_at: String,
     aborted: bool,
-    /// The number of its turn. In snapshots of earlier versions no message has one; then each
-    /// user's message begins a turn.
+    /// The number of its turn. Snapshots of earlier versions have none; then each user's message begins
+    /// a turn.
     #[serde(default)]
     turn: Option<u64>,
 }
@@ -155,7 +155,7 @@ impl From<Message> for MessageState {
     }
 }
 
-/// Turns are numbered from 0 or 1 without a gap, and a turn begins with a user's message.
+/// Checks that turns are numbered from 0 or 1 without a gap and begin with a user's message.
 fn check_turns(messages: &[Message], at: &str) -> Result<(), FieldError> {
     let mut latest = 0;
     for (index, message) in messages.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! The sections of a snapshot that it may be taken, restored and forked without.
+//! The sections of a snapshot, which can be left out when it is taken, restored or forked.
 
 use std::collections::HashSet;
 
@@ -22,11 +22,11 @@ use crate::models::rules::capture::{CapturedRules, RestoredRules};
 /// A section that a snapshot may leave out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
-    /// Rules made at run time, and how often they have answered.
+    /// Rules added at run time, and how often they have answered.
     Rules,
     /// The queue of replies.
     Queue,
-    /// Faults made at run time, and how often they were met.
+    /// Faults added at run time, and their counts.
     Faults,
     /// How often the rules and the faults of the fixtures were used.
     Progress,
@@ -35,11 +35,11 @@ pub enum Section {
 }
 
 impl Section {
-    /// All of them.
+    /// Every section.
     pub const ALL: [Self; 5] =
         [Self::Rules, Self::Queue, Self::Faults, Self::Progress, Self::Limits];
 
-    /// Its name in the document and in `with`.
+    /// The name in the document and in `with`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Rules => "rules",
@@ -50,7 +50,7 @@ impl Section {
         }
     }
 
-    /// The sections that `names` name, in the parameter or the field `with`.
+    /// The sections with these names, given in the parameter or the field `with`.
     pub fn named<'n>(names: impl Iterator<Item = &'n str>) -> Result<Vec<Self>, FieldError> {
         let section = |name| {
             Self::ALL.into_iter().find(|section| section.name() == name).ok_or_else(|| {
@@ -67,10 +67,10 @@ fn wrong(field: impl Into<String>, message: impl Into<String>) -> FieldError {
     FieldError::new(field, error::FieldErrorKind::BadValue, message)
 }
 
-/// The faults as a refusal that names every field below `section`.
-fn refusal(faults: Vec<RuleError>, section: &str) -> FieldError {
-    let faults: Vec<_> = faults.into_iter().map(|fault| fault.below(section)).collect();
-    RuleError::refusal(&faults)
+/// One error for all `errors`, whose fields are below `section`.
+fn refusal(errors: Vec<RuleError>, section: &str) -> FieldError {
+    let errors: Vec<_> = errors.into_iter().map(|error| error.below(section)).collect();
+    RuleError::refusal(&errors)
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -82,16 +82,16 @@ pub(super) struct RuleState {
 }
 
 impl RuleState {
-    pub(super) fn all(book: &CapturedRules) -> Vec<Self> {
-        let all = book.rules().into_iter();
+    pub(super) fn all(captured: &CapturedRules) -> Vec<Self> {
+        let all = captured.rules().into_iter();
         all.map(|RuleListItem { id, answered, rule }| Self { id, answered, rule }).collect()
     }
 
-    /// Has `book` take these rules, of which `named` were given their ids.
+    /// XX these rules, of which `named` were given their ids.
     pub(super) fn check_all(
         rules: Vec<Self>,
         named: u64,
-        book: &mut RestoredRules,
+        restored: &mut RestoredRules,
     ) -> Result<(), FieldError> {
         if named > MOST_MADE {
             let message = format!("made.rule must be a whole number from 0 to {MOST_MADE}");
@@ -101,7 +101,7 @@ impl RuleState {
             .into_iter()
             .map(|Self { id, answered, rule }| RuleListItem { id, answered, rule })
             .collect();
-        book.set_rules(&rules, named).map_err(|faults| refusal(faults, "rules"))
+        restored.set_rules(&rules, named).map_err(|errors| refusal(errors, "rules"))
     }
 }
 
@@ -113,20 +113,20 @@ pub(super) struct QueuedState {
 }
 
 impl QueuedState {
-    pub(super) fn all(book: &CapturedRules) -> Vec<Self> {
-        let all = book.queue().into_iter();
+    pub(super) fn all(captured: &CapturedRules) -> Vec<Self> {
+        let all = captured.queue().into_iter();
         all.map(|QueuedReply { api, reply }| Self { api, reply }).collect()
     }
 
-    /// Has `book` take this queue.
-    pub(super) fn check_all(queue: Vec<Self>, book: &mut RestoredRules) -> Result<(), FieldError> {
+    /// Sets the queue of `restored`.
+    pub(super) fn check_all(queue: Vec<Self>, restored: &mut RestoredRules) -> Result<(), FieldError> {
         let queue: Vec<QueuedReply> =
             queue.into_iter().map(|Self { api, reply }| QueuedReply { api, reply }).collect();
-        book.set_queue(&queue).map_err(|faults| refusal(faults, "queue"))
+        restored.set_queue(&queue).map_err(|errors| refusal(errors, "queue"))
     }
 }
 
-/// How often requests have met a fault.
+/// The count of a fault.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HitState {
@@ -165,7 +165,7 @@ impl FaultState {
         own.faults.into_iter().map(state).collect()
     }
 
-    /// These faults, where `made` were made in all.
+    /// Checks these faults, of `made` that were ever added.
     pub(super) fn check_all(
         faults: Vec<Self>,
         made: u64,
@@ -197,7 +197,7 @@ impl FaultState {
     }
 }
 
-/// How far the account is in the rules and the faults of the fixtures.
+/// The counts of the rules and the faults of the fixtures.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProgressState {
@@ -223,7 +223,7 @@ struct AttachedFaultState {
 }
 
 impl ProgressState {
-    pub(super) fn of(book: &CapturedRules, attached: AttachedFaultCounts) -> Self {
+    pub(super) fn of(captured: &CapturedRules, attached: AttachedFaultCounts) -> Self {
         let answered = |(id, answered)| AnsweredState { id, answered };
         let mut faults = Vec::new();
         for ((api, by), counted) in attached {
@@ -234,18 +234,18 @@ impl ProgressState {
                 fault,
             }));
         }
-        // Maps have no order, and two snapshots of one state should be the same. Faults of one
-        // deployment or model stay in theirs.
+        // Maps have no order, but snapshots of the same state must be equal. The sort is stable, so the
+        // faults of a deployment or model keep their order.
         faults.sort_by(|one, other| (one.api.name(), &one.by).cmp(&(other.api.name(), &other.by)));
-        Self { rules: book.answered().into_iter().map(answered).collect(), faults }
+        Self { rules: captured.answered().into_iter().map(answered).collect(), faults }
     }
 
     pub(super) fn checked(
         self,
-        book: &mut RestoredRules,
+        restored: &mut RestoredRules,
     ) -> Result<AttachedFaultCounts, FieldError> {
         let answered = self.rules.into_iter();
-        book.set_answered(answered.map(|AnsweredState { id, answered }| (id, answered)).collect());
+        restored.set_answered(answered.map(|AnsweredState { id, answered }| (id, answered)).collect());
         let mut attached = AttachedFaultCounts::new();
         for (index, AttachedFaultState { api, by, count, fault }) in self.faults.into_iter().enumerate() {
             let hits = count.checked(&format!("progress.faults[{index}].count"))?;
@@ -255,7 +255,7 @@ impl ProgressState {
     }
 }
 
-/// The windows of the limits that have begun.
+/// The windows of the limits.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LimitsState {

@@ -1,4 +1,4 @@
-//! Values that several parts of a snapshot have.
+//! Values that occur in several parts of a snapshot.
 
 use chrono::{DateTime, Utc};
 
@@ -12,6 +12,6 @@ pub(super) fn time(text: &str, field: &str) -> Result<DateTime<Utc>, FieldError>
     })
 }
 
-/// The most of a kind that an account can have made: counts are kept as signed numbers, and there
-/// is room to make more.
+/// The most of a kind that an account can have created. Counts are stored as signed numbers; this
+/// leaves room for more.
 pub(super) const MOST_MADE: u64 = 1 << 62;

@@ -202,7 +202,7 @@ pub(super) async fn create_account(
         let message = "with is for a fork: there is nothing to take along";
         return Err(FieldError::new("with", FieldErrorKind::NotAllowed, message).into());
     }
-    let account = registry.make(body.checked()?).await?;
+    let account = registry.create(body.checked()?).await?;
     Ok((StatusCode::CREATED, Json(create_fresh_account(&registry, &account).await?)))
 }
 

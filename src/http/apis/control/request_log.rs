@@ -135,7 +135,7 @@ pub(super) async fn wait_for_requests(
     query: ListQuery,
 ) -> Result<Response, ControlError> {
     let account = registry.require(&id)?;
-    let query = query::wait(query, account.request_log.most(), registry.routes())?;
+    let query = query::wait(query, account.request_log.max_entries(), registry.routes())?;
     let permit = registry.watch(&account)?;
     let (examined, end) = waiting::wait(&account, &secrets, &query).await?;
     drop(permit);
@@ -154,7 +154,7 @@ fn listing(account: &AccountState, secrets: &Secrets, query: &ListingQuery) -> L
     let (log, keys) = (account.request_log.snapshot(), BlankedKeys::of(account, Some(secrets)));
     let entries = log.entries.iter();
     let selected: Vec<_> =
-        entries.filter(|entry| selection.missed_by(entry, &keys).is_none()).collect();
+        entries.filter(|entry| selection.first_unmet(entry, &keys).is_none()).collect();
     let skipped = limit.map_or(0, |limit| selected.len().saturating_sub(limit));
     let shown = selected.iter().skip(skipped).map(|entry| shapes::shown(entry, &keys));
     ListingAnswer {
@@ -275,7 +275,7 @@ fn events(
                 let missed = update.missed;
                 yield Ok(Bytes::from(format!("event: dropped\ndata: {{\"count\":{missed}}}\n\n")));
             }
-            if let Some(entry) = update.entry.filter(|entry| filter.takes(entry)) {
+            if let Some(entry) = update.entry.filter(|entry| filter.matches(entry)) {
                 yield Ok(event(&entry, &BlankedKeys::of(&account, Some(&secrets))));
             }
         }

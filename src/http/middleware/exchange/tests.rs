@@ -3,7 +3,7 @@ use std::sync::Arc;
 use http_body_util::BodyExt as _;
 
 use super::*;
-use crate::app::request_log::{LogSnapshot, MOST_BYTES, ShownPrompt};
+use crate::app::request_log::{LogSnapshot, MAX_BYTES, ShownPrompt};
 use crate::app::{AccountRegistry, AccountState};
 use crate::clock::Stopwatch;
 use crate::domain::{Api, BackendName, OutputMode, Part, Prompt, Scene};
@@ -119,6 +119,6 @@ async fn the_request_log_of_100_000_requests_stays_within_its_limits() {
         resident()
     );
     assert_eq!((entries.len(), last, dropped), (1000, REQUESTS, REQUESTS - 1000));
-    assert!(bytes <= MOST_BYTES && bytes < full + full / 10, "{bytes}");
+    assert!(bytes <= MAX_BYTES && bytes < full + full / 10, "{bytes}");
     assert_eq!(entries.iter().filter(|entry| entry.end == ResponseEnd::Complete).count(), 1000);
 }

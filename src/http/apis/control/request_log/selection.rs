@@ -26,8 +26,8 @@ pub(super) struct Selection {
 impl Selection {
     /// The first parameter by which `entry` is not selected. With a pattern this takes up to
     /// milliseconds.
-    pub(super) fn missed_by(&self, entry: &Entry, keys: &BlankedKeys) -> Option<&'static str> {
-        self.filter.missed_by(entry).or_else(|| {
+    pub(super) fn first_unmet(&self, entry: &Entry, keys: &BlankedKeys) -> Option<&'static str> {
+        self.filter.first_unmet(entry).or_else(|| {
             let matches = self.pattern.is_empty() || self.pattern.matches(&document(entry, keys));
             (!matches).then_some(MATCH)
         })
@@ -39,7 +39,7 @@ impl Selection {
         for entry in entries.iter().filter(|entry| self.filter.is_in_range(entry)) {
             let mut differences = Differences::at_most(MOST_DIFFERENCES);
             let document = document(entry, keys);
-            for missed in self.filter.all_missed_by(entry) {
+            for missed in self.filter.unmet(entry) {
                 let condition = conditions.iter().find(|(criterion, _)| criterion.name() == missed);
                 if let Some((criterion, wanted)) = condition {
                     let found = criterion.found(&document);

@@ -127,19 +127,19 @@ pub(super) fn shown(entry: &Entry, keys: &BlankedKeys) -> EntryAnswer {
         end: match entry.end {
             ResponseEnd::Complete => "complete",
             ResponseEnd::Broken => "broken",
-            ResponseEnd::HungUp => "hung_up",
+            ResponseEnd::ClientLeft => "hung_up",
         },
         model: entry.shown.as_ref().map(|shown| ModelAnswer {
             failure: entry.failure.clone().map(|failure| keys.blanked(failure)),
             ..model(shown, entry.rule.as_deref(), keys)
         }),
-        limit: entry.verdict.map(limit),
+        limit: entry.rate_limit.map(limit),
         charge: entry.charge.map(|charge| charge.to_string()),
         fault: entry.fault.as_ref().map(|fault| FaultAnswer {
             effect: fault.action.name(),
             delay_ms: millis(fault.delay),
         }),
-        timing: timing(&entry.took),
+        timing: timing(&entry.timing),
     }
 }
 

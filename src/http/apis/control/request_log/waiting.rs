@@ -65,7 +65,7 @@ pub(super) async fn wait(
             }
         }
         let number = entry.number();
-        match missed_by(account, secrets, selection, entry).await? {
+        match first_unmet(account, secrets, selection, entry).await? {
             None => examined.selected.push(number),
             Some(missed) => examined.others.push_back((number, missed)),
         }
@@ -77,18 +77,18 @@ pub(super) async fn wait(
 }
 
 /// The first parameter by which `entry` is not selected.
-async fn missed_by(
+async fn first_unmet(
     account: &Arc<AccountState>,
     secrets: &Secrets,
     selection: &Arc<Selection>,
     entry: Arc<Entry>,
 ) -> Result<Option<&'static str>, InternalError> {
-    let missed = selection.filter.missed_by(&entry);
+    let missed = selection.filter.first_unmet(&entry);
     if missed.is_some() || selection.pattern.is_empty() {
         return Ok(missed);
     }
     let keys = BlankedKeys::of(account, Some(secrets));
     let selection = Arc::clone(selection);
-    let matching = spawn_blocking(move || selection.missed_by(&entry, &keys));
+    let matching = spawn_blocking(move || selection.first_unmet(&entry, &keys));
     matching.await.map_err(InternalError::new)
 }
