@@ -7,13 +7,9 @@ use serde_json::{Map, Value};
 use super::record_turn::{self, record_free_turn};
 use super::release_reply;
 use super::streaming;
-use super::{
-    CompleteReply, ContinueError, Generation, NewTurn, PendingMessage, ReplyError, WholeReply,
-    WordStream,
-};
+use super::{ CompleteReply, ContinueError, Generation, NewTurn, PendingMessage, ReplyError, WholeReply, WordStream, };
 use crate::app::auth::Caller;
-use crate::domain::conversation::name_from;
-use crate::domain::conversation::{Conversation, Meta, Target, Turn, Variables};
+use crate::domain::conversation::{name_from, Conversation, Meta, Target, Turn, Variables};
 use crate::domain::error::InternalError;
 use crate::domain::{Api, Part, Prompt, Role, Scene};
 use crate::ids::ConversationId;

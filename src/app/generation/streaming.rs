@@ -13,9 +13,8 @@ use tokio_util::task::TaskTracker;
 
 use super::ReplyError;
 use crate::app::accounts::AccountSession;
-use crate::domain::error::InternalError;
+use crate::domain::error::{InternalError, with_sources};
 use crate::domain::reply_rule::Pace;
-use crate::domain::error::with_sources;
 use crate::domain::words::Words;
 use crate::ids::SeededRandom;
 use crate::models::{ModelError, ReplyChunk, ReplyChunks};

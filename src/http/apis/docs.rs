@@ -10,8 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use crate::domain::Api;
 use crate::http::base_url::{BaseUrl, PublicUrl};
-use crate::http::routes::Routes;
-use crate::http::routes::get;
+use crate::http::routes::{Routes, get};
 use crate::openapi::{self, Format};
 
 /// The routes.

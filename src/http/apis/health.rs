@@ -7,8 +7,7 @@ use serde::Serialize;
 
 use crate::app::Health;
 use crate::http::response::json::Json;
-use crate::http::routes::Routes;
-use crate::http::routes::get;
+use crate::http::routes::{Routes, get};
 
 /// The routes.
 pub(crate) fn routes<S>() -> Routes<S>

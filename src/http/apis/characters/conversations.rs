@@ -7,14 +7,12 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
 use super::auth::CharactersAccount;
-use super::completions::role_name;
-use super::completions::{MessageBody, ReplyAnswer, messages as checked_messages};
+use super::completions::{role_name, MessageBody, ReplyAnswer, messages as checked_messages};
 use super::error::CharactersError;
 use crate::app::generation::characters::{NewConversation, NewMessage};
 use crate::app::{ConversationQueries, Generation};
 use crate::clock::rfc3339;
-use crate::domain::conversation::text_of;
-use crate::domain::conversation::{Conversation, Message};
+use crate::domain::conversation::{text_of, Conversation, Message};
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::http::base_url::BaseUrl;
 use crate::http::extract::{Body, InPath, Object};

@@ -18,8 +18,7 @@ use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::http::context::RequestContext;
 use crate::http::large_bodies::LargeBodies;
 use crate::http::extract::is_json;
-use crate::http::host::is_from_elsewhere;
-use crate::http::host::is_to_this_machine;
+use crate::http::host::{is_from_elsewhere, is_to_this_machine};
 use crate::http::response::error::HttpError;
 use crate::http::response::plain::bearer;
 

@@ -14,8 +14,7 @@ use crate::app::AccountRegistry;
 use crate::app::faults::ActiveFault;
 use crate::domain::error::FieldError;
 use crate::domain::fault_rule::{FaultRule, FaultScope};
-use crate::http::extract::segment;
-use crate::http::extract::InPath;
+use crate::http::extract::{segment, InPath};
 use crate::http::response::json::Json;
 use crate::ids::{AccountId, FaultId};
 

@@ -18,8 +18,7 @@ use crate::app::replies::{AccountReplies, Position, RuleDefinition, RuleListItem
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::domain::reply_rule::{Reply, ReplyRule};
 use crate::domain::Api;
-use crate::http::extract::segment;
-use crate::http::extract::{AnyBody, InPath};
+use crate::http::extract::{segment, AnyBody, InPath};
 use crate::http::response::json::Json;
 use crate::http::response::pages::ListQuery;
 use crate::ids::AccountId;

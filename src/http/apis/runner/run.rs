@@ -8,9 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::auth::DeploymentAccess;
-use super::content::ContentBody;
-use super::content::content;
-use super::content::variables;
+use super::content::{ContentBody, content, variables};
 use super::error::RunnerError;
 use crate::app::Generation;
 use crate::app::generation::runner::RunRequest;

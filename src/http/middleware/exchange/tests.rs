@@ -7,8 +7,7 @@ use crate::app::request_log::{LogSnapshot, MAX_BYTES, ShownPrompt};
 use crate::app::{AccountRegistry, AccountState};
 use crate::clock::Stopwatch;
 use crate::domain::{Api, BackendName, OutputMode, Part, Prompt, Scene};
-use crate::http::ConnectionAbort;
-use crate::http::route_table;
+use crate::http::{ConnectionAbort, route_table};
 use crate::ids::{AccountId, IdGenerator};
 
 async fn account_and_log() -> (Arc<AccountState>, Arc<ExchangeLog>) {

@@ -5,12 +5,9 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta};
 use sqlx::AssertSqlSafe;
 
-use crate::storage::sqlite::values::inconsistent;
-use crate::storage::sqlite::values::to_sql;
+use crate::storage::sqlite::values::{inconsistent, to_sql};
 use crate::storage::sqlite::Connection;
-use crate::storage::{
-    AccountKey, AccountRecord, AccountUpdate, NewAccountRecord, PlanTerms, StorageError,
-};
+use crate::storage::{AccountKey, AccountRecord, AccountUpdate, NewAccountRecord, PlanTerms, StorageError};
 use crate::clock::ClockMode;
 use crate::domain::{ApiKey, Credits, Profile};
 use crate::ids::{AccountId, IdKind};

@@ -2,9 +2,8 @@
 
 use sqlx::AssertSqlSafe;
 
-use crate::storage::sqlite::values::parse;
+use crate::storage::sqlite::values::{parse, to_sql};
 use super::rows::{listed, texts};
-use crate::storage::sqlite::values::to_sql;
 use crate::storage::sqlite::Connection;
 use crate::storage::{AccountKey, BATCH, Listed, StorageError};
 use crate::domain::catalog::Agent;

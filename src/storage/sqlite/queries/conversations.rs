@@ -2,10 +2,7 @@
 
 use sqlx::AssertSqlSafe;
 
-use crate::storage::sqlite::values::from_micros;
-use crate::storage::sqlite::values::inconsistent;
-use crate::storage::sqlite::values::json;
-use crate::storage::sqlite::values::{parse, to_sql};
+use crate::storage::sqlite::values::{from_micros, inconsistent, json, parse, to_sql};
 use super::rows::{BATCH_LENGTH, listed, texts};
 use crate::storage::sqlite::Connection;
 use crate::storage::{AccountKey, ConversationExtent, ConversationList, Listed, StorageError};

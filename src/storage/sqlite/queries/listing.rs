@@ -6,10 +6,8 @@ use sqlx::AssertSqlSafe;
 
 use serde_json::value::RawValue;
 
-use crate::storage::sqlite::values::from_micros;
-use crate::storage::sqlite::values::inconsistent;
+use crate::storage::sqlite::values::{from_micros, inconsistent, to_sql};
 use super::rows::{listed, texts};
-use crate::storage::sqlite::values::to_sql;
 use crate::storage::sqlite::Connection;
 use crate::storage::{AccountKey, ConversationFilter, Listed, PageWindow, StorageError, Summary};
 use crate::ids::DeploymentId;

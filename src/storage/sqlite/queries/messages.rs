@@ -2,13 +2,9 @@
 
 use sqlx::AssertSqlSafe;
 
-use crate::storage::sqlite::values::from_micros;
-use crate::storage::sqlite::values::inconsistent;
-use crate::storage::sqlite::values::json;
-use crate::storage::sqlite::values::parse;
+use crate::storage::sqlite::values::{from_micros, inconsistent, json, parse, to_sql};
 use super::conversations;
 use super::rows::{listed, texts};
-use crate::storage::sqlite::values::to_sql;
 use crate::storage::sqlite::Connection;
 use crate::storage::{AccountKey, BATCH, ConversationExtent, Listed, PageWindow, StorageError};
 use crate::domain::Api;

@@ -6,9 +6,7 @@ use serde_json::{Map, Value};
 use crate::app::AccountState;
 use crate::app::request_log::HeaderLines;
 use crate::domain::ApiKey;
-use crate::http::secrets::Secrets;
-use crate::http::secrets::decoded;
-use crate::http::secrets::separates;
+use crate::http::secrets::{Secrets, decoded, separates};
 
 /// The text that replaces a key.
 const BLANK: &str = "[redacted]";
