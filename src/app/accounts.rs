@@ -128,9 +128,7 @@ pub(in crate::app) fn stored(
 ) -> Result<bool, SessionWriteError> {
     match outcome.map_err(InternalError::new)? {
         WriteOutcome::Stored => Ok(true),
-        WriteOutcome::NotCovered
-        | WriteOutcome::TooManyTriggers
-        | WriteOutcome::Superseded => {
+        WriteOutcome::NotCovered | WriteOutcome::TooManyTriggers | WriteOutcome::Superseded => {
             ids.release();
             Ok(false)
         }

@@ -75,9 +75,9 @@ impl Agents {
         let items = Items::new(&self.storage, batch, move |storage, ordinal| async move {
             storage.agent(owner, ordinal).await
         });
-        Ok(items.with_more(move |storage, after| async move {
-            storage.list_agents(owner, after).await
-        }))
+        Ok(items.with_more(
+            move |storage, after| async move { storage.list_agents(owner, after).await },
+        ))
     }
 
     /// An agent of the account.

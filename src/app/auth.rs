@@ -146,8 +146,7 @@ impl Authenticator {
             return Err(AuthError::UnknownDeployment(DeploymentId::from(id)));
         };
         let deployment = Arc::clone(deployment);
-        let of_project =
-            |session: &&AccountSession| session.project() == deployment.project;
+        let of_project = |session: &&AccountSession| session.project() == deployment.project;
         let session = if let Some(allowlist) = &deployment.public {
             if !allowlist.allows(origin) {
                 return Err(AuthError::OriginNotAllowed(deployment.id.clone()));

@@ -7,12 +7,12 @@ use thiserror::Error;
 use super::accounts::AccountState;
 use super::auth::{AuthError, ConversationReader};
 use super::item_list::Items;
-use crate::domain::error::InternalError;
-use crate::domain::conversation::{Conversation, Message};
 use crate::domain::Api;
+use crate::domain::conversation::{Conversation, Message};
+use crate::domain::error::InternalError;
 use crate::ids::ConversationId;
-pub use crate::storage::{ConversationFilter, Summary};
 use crate::storage::{AccountKey, ConversationExtent, ConversationList, PageWindow, Storage};
+pub use crate::storage::{ConversationFilter, Summary};
 
 /// The use cases that read conversations.
 #[derive(Debug, Clone)]
@@ -111,7 +111,8 @@ impl ConversationQueries {
         }
         for public in &reader.public {
             let found = self.page_of_messages(&public.owner, &id, page).await?;
-            if let Some((_, page)) = found.filter(|(extent, _)| extent.target == public.id.as_str()) {
+            if let Some((_, page)) = found.filter(|(extent, _)| extent.target == public.id.as_str())
+            {
                 return if public.origin_allowed {
                     Ok(page)
                 } else {

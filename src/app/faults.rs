@@ -16,10 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::request_log::RequestTrace;
 use crate::clock::Clock;
-use crate::domain::fault_rule::{
-    CompiledFault, ConnectionDrop, ErrorEnvelope, Fault, FaultAction, FaultContext, FaultRule, HitCount,
-};
 use crate::domain::Api;
+use crate::domain::fault_rule::{
+    CompiledFault, ConnectionDrop, ErrorEnvelope, Fault, FaultAction, FaultContext, FaultRule,
+    HitCount,
+};
 use crate::ids::{FaultId, SeededRandom};
 
 /// One account's faults.
@@ -173,7 +174,8 @@ fn match_counts(counted: &mut CountedFaults, faults: &[CompiledFault]) {
 #[expect(clippy::expect_used, reason = "no more than u32::MAX is drawn")]
 fn fraction(random: SeededRandom, fault: &str, number: u64) -> f64 {
     let drawn = random.up_to(u64::from(u32::MAX), &format!("fault {fault}"), number);
-    f64::from(u32::try_from(drawn).expect("at most u32::MAX was drawn")) / (f64::from(u32::MAX) + 1.0)
+    f64::from(u32::try_from(drawn).expect("at most u32::MAX was drawn"))
+        / (f64::from(u32::MAX) + 1.0)
 }
 
 /// The account has no such fault among those added at run time.
@@ -274,7 +276,8 @@ mod tests {
             );
             chosen.map(|fault| fault.action.clone())
         };
-        let refused = |status| Some(FaultAction::Refuse { status, retry_after: None, envelope: None });
+        let refused =
+            |status| Some(FaultAction::Refuse { status, retry_after: None, envelope: None });
         assert_eq!(action(std::slice::from_ref(&first)), refused(500));
         assert_eq!(action(&[second.clone(), first.clone()]), refused(502));
         assert_eq!(action(&[second.clone(), first.clone()]), None);

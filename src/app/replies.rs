@@ -9,11 +9,11 @@ use super::accounts::AccountState;
 use crate::domain::Api;
 use crate::domain::error::{FieldError, InternalError};
 use crate::domain::reply_rule::{Reply, ReplyRule};
+pub use crate::models::rules::UnknownRule;
 pub use crate::models::rules::account_rules::RuleListItem;
 pub use crate::models::rules::edit::{Position, RuleDefinition};
 pub use crate::models::rules::queue::QueuedReply;
 use crate::models::rules::{AccountRules, RuleError, pool};
-pub use crate::models::rules::UnknownRule;
 
 /// The scripted replies of an account's present epoch.
 #[derive(Debug, Clone)]
@@ -49,7 +49,11 @@ impl AccountReplies {
     }
 
     /// Adds a rule; returns it with its id.
-    pub async fn add(&self, rule: ReplyRule, position: Position) -> Result<RuleListItem, RepliesError> {
+    pub async fn add(
+        &self,
+        rule: ReplyRule,
+        position: Position,
+    ) -> Result<RuleListItem, RepliesError> {
         self.compile(move |rules| {
             rules.add(&rule, &position).map_err(|errors| RuleError::refusal(&errors))
         })
@@ -86,7 +90,11 @@ impl AccountReplies {
     }
 
     /// Appends replies to the queue, all or none. Errors name the reply by its index.
-    pub async fn enqueue_all(&self, replies: Vec<Reply>, api: Option<Api>) -> Result<(), RepliesError> {
+    pub async fn enqueue_all(
+        &self,
+        replies: Vec<Reply>,
+        api: Option<Api>,
+    ) -> Result<(), RepliesError> {
         self.compile(move |rules| {
             rules.enqueue(&replies, api).map_err(|errors| {
                 let below = |(index, error): (usize, RuleError)| error.below(&index.to_string());

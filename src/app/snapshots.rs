@@ -48,7 +48,10 @@ impl Snapshots {
     }
 
     /// All state of `account` at one moment.
-    async fn capture(&self, account: &Arc<AccountState>) -> Result<(Captured, AccountData), SnapshotError> {
+    async fn capture(
+        &self,
+        account: &Arc<AccountState>,
+    ) -> Result<(Captured, AccountData), SnapshotError> {
         let owner = account.row;
         let captured_account = Arc::clone(account);
         let (send, captured) = oneshot::channel();

@@ -261,7 +261,10 @@ impl RunStep {
             ..self.clone()
         };
         Some(if self.is_waiting() {
-            next.with_progress([ProgressEntry::new("expired", "the client did not resume the run in time")])
+            next.with_progress([ProgressEntry::new(
+                "expired",
+                "the client did not resume the run in time",
+            )])
         } else {
             let answer = self.pending_answer.clone();
             Self { answer, pending_answer: None, messages: self.messages + 1, ..next }

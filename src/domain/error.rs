@@ -48,17 +48,8 @@ pub struct FieldError {
 
 impl FieldError {
     /// `field` of the body is wrong.
-    pub fn new(
-        field: impl Into<String>,
-        kind: FieldErrorKind,
-        message: impl Into<String>,
-    ) -> Self {
-        Self {
-            place: FieldLocation::Body,
-            field: field.into(),
-            kind,
-            message: message.into(),
-        }
+    pub fn new(field: impl Into<String>, kind: FieldErrorKind, message: impl Into<String>) -> Self {
+        Self { place: FieldLocation::Body, field: field.into(), kind, message: message.into() }
     }
 
     /// The error for a field in another part of the request.

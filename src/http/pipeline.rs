@@ -115,7 +115,11 @@ impl PipelineSteps {
     }
 
     /// Refuses requests that no handler should see, and attributes those to an API to their account.
-    fn admit<B>(&self, context: &mut RequestContext, request: &Request<B>) -> Result<(), HttpError> {
+    fn admit<B>(
+        &self,
+        context: &mut RequestContext,
+        request: &Request<B>,
+    ) -> Result<(), HttpError> {
         let (services, headers) = (&self.services.0, request.headers());
         host::check(request.version(), headers)?;
         let Some(api) = context.api else { return Ok(()) };

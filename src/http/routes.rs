@@ -135,7 +135,9 @@ impl<S> Routes<S> {
 
     /// Each path, and the methods that it has a handler for.
     pub(super) fn listed(&self) -> Vec<(&'static str, Vec<&'static str>)> {
-        let names = |route: &RouteHandlers<S>| route.handlers.0.iter().map(|handler| handler.name).collect();
+        let names = |route: &RouteHandlers<S>| {
+            route.handlers.0.iter().map(|handler| handler.name).collect()
+        };
         self.0.iter().map(|route| (route.path, names(route))).collect()
     }
 
@@ -192,7 +194,9 @@ impl<S> RouteHandlers<S> {
 /// The response to a `HEAD`: with the length of the body in place of the body.
 fn without_body(mut response: Response) -> Response {
     let length = response.body().size_hint().exact();
-    if let Some(length) = length.filter(|_| !response.headers().contains_key(header::CONTENT_LENGTH)) {
+    if let Some(length) =
+        length.filter(|_| !response.headers().contains_key(header::CONTENT_LENGTH))
+    {
         response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }
     response.map(|_| Body::empty())
@@ -207,10 +211,7 @@ mod tests {
         let routes = Routes::<()>::new()
             .route("/a", get(async || ()).post(async || ()))
             .merge(Routes::new().route("/b", delete(async || ()).patch(async || ())));
-        assert_eq!(
-            routes.listed(),
-            [("/a", vec!["GET", "POST"]), ("/b", vec!["DELETE", "PATCH"])]
-        );
+        assert_eq!(routes.listed(), [("/a", vec!["GET", "POST"]), ("/b", vec!["DELETE", "PATCH"])]);
     }
 
     #[test]
@@ -236,7 +237,10 @@ mod tests {
         let routes = Routes::<()>::new().route("/a", get(async || "five!")).into_matcher();
         let request = Request::head("/a").body(Body::empty()).unwrap();
         let response = routes.at("/a").unwrap().call(request, ()).await;
-        assert_eq!((response.status(), &response.headers()["content-length"]), (StatusCode::OK, &HeaderValue::from(5)));
+        assert_eq!(
+            (response.status(), &response.headers()["content-length"]),
+            (StatusCode::OK, &HeaderValue::from(5))
+        );
         assert_eq!(response.body().size_hint().exact(), Some(0));
     }
 }

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde_json::value::RawValue;
 
 use super::{AccountKey, LargeReadPermit, Listed};
-use crate::domain::catalog::Agent;
 use crate::domain::Api;
+use crate::domain::catalog::Agent;
 use crate::domain::conversation::{Conversation, Part, Role};
 use crate::ids::{ConversationId, DeploymentId, ImageId};
 

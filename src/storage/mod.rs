@@ -147,11 +147,8 @@ pub trait Storage: Debug + Send + Sync {
     ) -> Result<(), StorageError>;
 
     /// Removes an account with everything it holds.
-    async fn remove_account(
-        &self,
-        owner: AccountKey,
-        publish: Publish,
-    ) -> Result<(), StorageError>;
+    async fn remove_account(&self, owner: AccountKey, publish: Publish)
+    -> Result<(), StorageError>;
 
     /// Replaces everything that an account holds. The account must exist.
     async fn replace_account(

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::sync::{OwnedMutexGuard, OwnedRwLockReadGuard};
 
 use super::record;
-use super::snapshot;
 use super::restored::{NextEpoch, RestoredState};
+use super::snapshot;
 use super::{AccountEpoch, AccountError, AccountRegistry, AccountState, LimitWindows};
 use crate::app::faults::AccountFaults;
 use crate::domain::error::{FieldError, InternalError};
@@ -52,7 +52,10 @@ pub(super) struct ChangeGuard {
 
 impl AccountRegistry {
     /// Waits until no other change of the account is in progress. Fails if it is removed or closed.
-    pub(super) async fn begin_change(&self, account: &AccountState) -> Result<ChangeGuard, AccountError> {
+    pub(super) async fn begin_change(
+        &self,
+        account: &AccountState,
+    ) -> Result<ChangeGuard, AccountError> {
         let guard = ChangeGuard {
             _fixtures: Arc::clone(&self.reload).read_owned().await,
             _account: Arc::clone(&account.changes).lock_owned().await,
@@ -102,14 +105,12 @@ impl AccountRegistry {
         let original = record::original(&saved, &fixtures);
         // The fixtures say what a fixture account starts with, and may have changed.
         let fixture_account = original.filter(|_| saved.made_from.is_none());
-        let balance =
-            fixture_account.map_or(saved.first_balance, |original| original.balance);
+        let balance = fixture_account.map_or(saved.first_balance, |original| original.balance);
         let ids = record::id_generator(&saved, self.settings.seed);
         let data = fixtures.account_data(balance, &ids);
         let plan = original.and_then(|original| record::plan(&saved, original, &fixtures));
         let plan = plan.unwrap_or_else(|| account.plan());
-        let replacement =
-            AccountReplacement { data, reset_terms: true, terms: None, clock: None };
+        let replacement = AccountReplacement { data, reset_terms: true, terms: None, clock: None };
         let target = Arc::clone(account);
         let publish = Box::new(move || {
             let rules = AccountRules::new(Arc::clone(&fixtures.rules));

@@ -92,13 +92,17 @@ impl AccountEpoch {
     pub fn windows(&self) -> LimitWindows {
         let effective = self.plan.read();
         let window = |limiter: &Option<Limiter>| limiter.as_ref().and_then(Limiter::window);
-        LimitWindows { runner: window(&effective.runner), characters: window(&effective.characters) }
+        LimitWindows {
+            runner: window(&effective.runner),
+            characters: window(&effective.characters),
+        }
     }
 
     /// Continues `windows`, on a clock that was set back `set_back` times.
     pub(super) fn continue_windows(&self, windows: LimitWindows, set_back: u64) {
         let effective = self.plan.read();
-        let pairs = [(&effective.runner, windows.runner), (&effective.characters, windows.characters)];
+        let pairs =
+            [(&effective.runner, windows.runner), (&effective.characters, windows.characters)];
         for (limiter, window) in pairs {
             if let (Some(limiter), Some(window)) = (limiter, window) {
                 limiter.continue_window(window, set_back);

@@ -9,15 +9,16 @@ use parking_lot::{Mutex, RwLock};
 use super::record;
 use super::restored::RestoredState;
 use super::{
-    AccountEpoch, AccountError, AccountIndex, AccountRegistry, AccountState, Credentials, RegistryOptions,
+    AccountEpoch, AccountError, AccountIndex, AccountRegistry, AccountState, Credentials,
+    RegistryOptions,
 };
 use crate::app::faults::AccountFaults;
 use crate::app::request_log::{RequestLog, Watchers};
 use crate::clock::{Clock, ClockMode, Stopwatch};
 use crate::domain::error::{InternalError, with_sources};
-use crate::domain::{ApiKey, Credits, Profile};
 #[cfg(test)]
 use crate::domain::fault_rule::RouteTable;
+use crate::domain::{ApiKey, Credits, Profile};
 #[cfg(test)]
 use crate::fixtures;
 use crate::fixtures::{FixtureHandle, Fixtures};
@@ -109,8 +110,7 @@ impl AccountRegistry {
         let key = *allocated.first().expect("one number");
         let (id, api_key) = ids::account_and_key(settings.seed, key.number());
         let clock = state.as_ref().map(|state| state.memory.clock).or(record.clock);
-        let record =
-            NewAccountRecord { id, api_key: Some(ApiKey::new(api_key)), clock, ..record };
+        let record = NewAccountRecord { id, api_key: Some(ApiKey::new(api_key)), clock, ..record };
         let saved = record.stored(key);
         let (data, memory) = if let Some(RestoredState { data, memory }) = state {
             (data, Some(memory))
@@ -259,8 +259,8 @@ pub(super) async fn accounts_with_fixtures(
     for (account, key) in missing.into_iter().zip(storage.allocate_accounts(count).await?) {
         let record = record::of_fixtures(account);
         let stored = record.stored(key);
-        let data = fixtures
-            .account_data(record.balance, &record::id_generator(&stored, server_seed));
+        let data =
+            fixtures.account_data(record.balance, &record::id_generator(&stored, server_seed));
         accounts.push((stored, data.made.clone()));
         new.push(NewAccountData { key, record, data, terms: None, origin: None });
     }

@@ -50,8 +50,7 @@ pub(super) fn terms(plan: &Plan, fixtures: &Fixtures) -> PlanTerms {
         plan: plan.id.clone(),
         requests_per_minute: Some(characters)
             .filter(|_| usual.is_none_or(|usual| usual.0 != characters)),
-        runner_requests_per_minute: runner
-            .filter(|_| usual.is_none_or(|usual| usual.1 != runner)),
+        runner_requests_per_minute: runner.filter(|_| usual.is_none_or(|usual| usual.1 != runner)),
     }
 }
 

@@ -94,7 +94,8 @@ impl Generation {
         let turn = u64::try_from(turn).unwrap_or(u64::MAX).saturating_add(1);
         let scene = scene(session, &llm, agent.as_ref(), turn);
         let output = OutputMode::Text;
-        let prompt = Arc::new(Prompt { instructions, history, message, output, tools: None, scene });
+        let prompt =
+            Arc::new(Prompt { instructions, history, message, output, tools: None, scene });
         let tokens = counting::prompt_tokens(&prompt).await?;
         check_context(&llm, tokens, "messages")?;
         session.apply_attached_fault(attached_faults(&llm)).await?;
@@ -129,7 +130,8 @@ impl Generation {
         let message = Arc::new(vec![Part::text(request.content)]);
         let scene = scene(session, &llm, agent.as_ref(), conversation.turn_count + 1);
         let (output, history) = (OutputMode::Text, Vec::new());
-        let mut prompt = Arc::new(Prompt { instructions, history, message, output, tools: None, scene });
+        let mut prompt =
+            Arc::new(Prompt { instructions, history, message, output, tools: None, scene });
         let tokens = counting::prompt_tokens(&prompt).await?;
         check_context(&llm, tokens, "content")?;
         session.apply_attached_fault(attached_faults(&llm)).await?;
@@ -180,8 +182,7 @@ impl Generation {
             completed_at: None,
         };
         let messages = new.messages.into_iter();
-        let messages =
-            messages.map(|turn| message(&mut ids, turn.role, turn.parts, now)).collect();
+        let messages = messages.map(|turn| message(&mut ids, turn.role, turn.parts, now)).collect();
         let first = NewMessages { conversation: ordinal, activity, at: now, messages };
         let scope = session.write_scope(&ids);
         let outcome = self.storage.start_conversation(scope, conversation.clone(), first).await;

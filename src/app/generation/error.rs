@@ -30,7 +30,9 @@ impl ReplyError {
     /// Whether the server or the model failed, so that the cause is logged.
     pub fn is_server_failure(&self) -> bool {
         match self {
-            Self::Model(_) | Self::Internal(_) | Self::Write(SessionWriteError::Internal(_)) => true,
+            Self::Model(_) | Self::Internal(_) | Self::Write(SessionWriteError::Internal(_)) => {
+                true
+            }
             Self::Write(SessionWriteError::AccountEnded) => false,
         }
     }

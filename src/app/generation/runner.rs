@@ -7,9 +7,12 @@ use serde_json::{Map, Value};
 use super::record_turn::{self, record_free_turn};
 use super::release_reply;
 use super::streaming;
-use super::{ CompleteReply, ContinueError, Generation, NewTurn, PendingMessage, ReplyError, WholeReply, WordStream, };
+use super::{
+    CompleteReply, ContinueError, Generation, NewTurn, PendingMessage, ReplyError, WholeReply,
+    WordStream,
+};
 use crate::app::auth::Caller;
-use crate::domain::conversation::{name_from, Conversation, Meta, Target, Turn, Variables};
+use crate::domain::conversation::{Conversation, Meta, Target, Turn, Variables, name_from};
 use crate::domain::error::InternalError;
 use crate::domain::{Api, Part, Prompt, Role, Scene};
 use crate::ids::ConversationId;
@@ -148,7 +151,8 @@ impl Generation {
             latest: History::Turns(history_limit),
         };
         let loaded = self.storage.load_conversation(key).await.map_err(InternalError::new)?;
-        let Some(ConversationContext { conversation, mut latest, truncated, permit, .. }) = loaded else {
+        let Some(ConversationContext { conversation, mut latest, truncated, permit, .. }) = loaded
+        else {
             return Err(ContinueError::UnknownConversation(id));
         };
         if conversation.target.id() != caller.deployment.id.as_str() {

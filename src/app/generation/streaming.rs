@@ -193,8 +193,7 @@ enum RecordingState {
 impl RecordedStream {
     /// Sends the words taken so far to the task that stores them.
     fn finish(&mut self, complete: bool) {
-        let RecordingState::Open(sender) =
-            std::mem::replace(&mut self.state, RecordingState::Over)
+        let RecordingState::Open(sender) = std::mem::replace(&mut self.state, RecordingState::Over)
         else {
             return;
         };

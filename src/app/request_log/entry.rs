@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 
 use super::trace::{RequestTrace, ShownPrompt};
 use crate::app::rate_limit::RateLimitVerdict;
-use crate::domain::fault_rule::Fault;
 use crate::domain::Credits;
+use crate::domain::fault_rule::Fault;
 use crate::ids::RequestId;
 
 /// The most bytes kept of a body: more than tests look at, and little for a thousand entries.

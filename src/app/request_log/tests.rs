@@ -82,8 +82,9 @@ fn a_follower_reads_what_comes_and_is_told_what_it_missed() {
     let mut from_now = request_log.follow(None);
     let mut from_the_start = request_log.follow(Some(0));
     assert!(from_now.next().now_or_never().is_none());
-    let told =
-        |update: LogUpdate| (update.entry.map(|entry| entry.number()), update.missed, update.cleared);
+    let told = |update: LogUpdate| {
+        (update.entry.map(|entry| entry.number()), update.missed, update.cleared)
+    };
     assert_eq!(told(from_the_start.update().unwrap()), (Some(1), 0, false));
     add(&request_log, 3);
     let mut next = || told(from_now.next().now_or_never().unwrap().unwrap());

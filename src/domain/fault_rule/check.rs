@@ -342,7 +342,10 @@ mod tests {
         ] {
             let rule = FaultRule { when: when(route), effect: effect.clone(), times: None };
             let compiled = rule.compile(FaultScope::Deployment("MINE"), &RouteTable::sample());
-            assert_eq!(compiled.err().map(|wrong| wrong.field), (!accepted).then_some("when.route"));
+            assert_eq!(
+                compiled.err().map(|wrong| wrong.field),
+                (!accepted).then_some("when.route")
+            );
         }
     }
 

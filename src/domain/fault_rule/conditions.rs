@@ -128,7 +128,8 @@ mod tests {
     fn bursts_repeat_after_and_before_the_first() {
         let at = |seconds: i64| DateTime::from_timestamp(1_700_000_007 + seconds, 0).unwrap();
         let burst = Burst { every: 30, r#for: 5 };
-        for (second, active) in [(0, true), (4, true), (5, false), (29, false), (30, true), (-1, false)]
+        for (second, active) in
+            [(0, true), (4, true), (5, false), (29, false), (30, true), (-1, false)]
         {
             assert_eq!(burst.is_active(at(0), at(second)), active, "{second}");
         }

@@ -44,7 +44,10 @@ pub(super) fn parse<T: for<'de> Deserialize<'de>>(
             let mut note_unknown = |path: serde_ignored::Path<'_>| {
                 unknown.get_or_insert_with(|| path_of(&path));
             };
-            serde_path_to_error::deserialize(serde_ignored::Deserializer::new(&mut json, &mut note_unknown))
+            serde_path_to_error::deserialize(serde_ignored::Deserializer::new(
+                &mut json,
+                &mut note_unknown,
+            ))
         }
     };
     let value = parsed.map_err(|error| wrong(error.path().to_string(), error.inner()))?;

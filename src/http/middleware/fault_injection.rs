@@ -46,7 +46,8 @@ where
         epoch.faults.choose(&request, attached, &session.clock, epoch.ids.random())
     };
     let Some(fault) = fault else { return Ok(()) };
-    Ok(faults::delay_or_refuse(fault, &session.clock, session.epoch().ended(), &context.trace).await?)
+    Ok(faults::delay_or_refuse(fault, &session.clock, session.epoch().ended(), &context.trace)
+        .await?)
 }
 
 /// Applies the request's fault to its response. A stream, with a fault or without, breaks off when its

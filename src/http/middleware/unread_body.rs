@@ -111,7 +111,8 @@ where
 {
     fn drop(&mut self) {
         if let Some(unread) = self.unread.take() {
-            self.context.set_unread_body(UnreadBody { body: Body::new(unread), whole: !self.begun });
+            self.context
+                .set_unread_body(UnreadBody { body: Body::new(unread), whole: !self.begun });
         }
     }
 }

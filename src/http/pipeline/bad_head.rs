@@ -11,7 +11,7 @@ use axum::response::IntoResponse as _;
 use futures::FutureExt as _;
 use http_body_util::{BodyExt as _, Collected};
 
-use super::{HttpError, ConnectionAbort, Exchange, Pipeline, RequestContext};
+use super::{ConnectionAbort, Exchange, HttpError, Pipeline, RequestContext};
 use crate::domain::Api;
 
 /// The part of the answer that does not depend on the connection.

@@ -145,7 +145,11 @@ impl ErrorStatus {
     }
 
     /// Logs `error` if necessary and completes its `response`.
-    pub(crate) fn completed(self, error: &(dyn StdError + 'static), mut response: Response) -> Response {
+    pub(crate) fn completed(
+        self,
+        error: &(dyn StdError + 'static),
+        mut response: Response,
+    ) -> Response {
         if self.must_log {
             tracing::error!(error = with_sources(error), "a request failed");
         }

@@ -19,8 +19,8 @@ use super::Connection;
 use super::queries::accounts;
 use super::rows::Rows;
 use crate::domain::Credits;
-use crate::domain::catalog::{Agent, Image};
 use crate::domain::Trigger;
+use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::Conversation;
 use crate::storage::{
     AccountKey, NewMessages, NewRunStep, StorageError, TriggerUpdate, WriteOutcome, WriteScope,
@@ -82,7 +82,8 @@ impl Write {
         if let Some(update) = &self.trigger_update {
             rows.triggers.update(owner, update);
         }
-        if let Some(NewRunStep { conversation, created, messages, activity, step }) = &self.run_step {
+        if let Some(NewRunStep { conversation, created, messages, activity, step }) = &self.run_step
+        {
             if let Some(created) = created {
                 rows.conversations.add(owner, created, *activity);
             }
@@ -126,16 +127,17 @@ pub(super) async fn store(
     writes: Vec<QueuedWrite>,
     committed: impl Fn(usize),
 ) {
-    let writes = refuse(writes, WriteOutcome::EpochEnded, |write| {
-        !write.scope.epoch_ended.is_cancelled()
-    });
+    let writes =
+        refuse(writes, WriteOutcome::EpochEnded, |write| !write.scope.epoch_ended.is_cancelled());
     let Err((writes, error)) = store_together(db, writes, &committed).await else { return };
     let writes = match error {
         BatchError::NotCovered => match refuse_uncovered(db, writes).await {
             Ok(writes) => writes,
             Err((writes, error)) => return answer_not_committed(writes, &error),
         },
-        BatchError::TooManyTriggers | BatchError::Undone(_) => return store_one_by_one(db, writes, committed).await,
+        BatchError::TooManyTriggers | BatchError::Undone(_) => {
+            return store_one_by_one(db, writes, committed).await;
+        }
         BatchError::Lost(error) => return answer_not_committed(writes, &error),
     };
     match store_together(db, writes, &committed).await {
@@ -178,7 +180,9 @@ async fn store_one_by_one(
             }
             Err(BatchError::NotCovered) => Ok(WriteOutcome::NotCovered),
             Err(BatchError::TooManyTriggers) => Ok(WriteOutcome::TooManyTriggers),
-            Err(BatchError::Undone(error)) if queued.write.run_step.is_some() && is_unique(&error) => {
+            Err(BatchError::Undone(error))
+                if queued.write.run_step.is_some() && is_unique(&error) =>
+            {
                 Ok(WriteOutcome::Superseded)
             }
             Err(BatchError::Undone(error)) => Err(error.into()),
@@ -203,7 +207,8 @@ async fn commit<'w>(
     if db.execute("ROLLBACK").await.is_err() {
         return Err(BatchError::Lost(error));
     }
-    let check = error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_check_violation);
+    let check =
+        error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_check_violation);
     Err(match (check, costs, triggers) {
         (true, true, _) => BatchError::NotCovered,
         (true, false, true) => BatchError::TooManyTriggers,

@@ -10,11 +10,11 @@ use sqlx::{Arguments as _, AssertSqlSafe, FromRow as _, Row as _};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Connection;
-use super::rows::values;
 use super::queries::agents::{self, TEXTS};
 use super::queries::conversations::{self, ConversationRow};
 use super::queries::messages;
 use super::queries::rows::{SHORT, length};
+use super::rows::values;
 use super::values::{inconsistent, parse, to_sql};
 use crate::domain::catalog::Agent;
 use crate::domain::conversation::{Part, Role};

@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::storage::{FileLost, StorageError};
 use crate::clock::Stopwatch;
+use crate::storage::{FileLost, StorageError};
 
 /// The shortest time between two log messages that the file is lost.
 const LOG_INTERVAL: Duration = Duration::from_mins(1);

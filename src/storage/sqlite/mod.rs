@@ -56,8 +56,7 @@ impl SqliteStorage {
     pub async fn open(url: &str) -> Result<Self, StorageError> {
         let options = open::options(url)?;
         let in_memory = is_in_memory(url);
-        let error =
-            |source| StorageError::Open { url: url.to_owned(), source: Box::new(source) };
+        let error = |source| StorageError::Open { url: url.to_owned(), source: Box::new(source) };
         let path = (!in_memory).then(|| options.get_filename().to_owned());
         let lock = path.as_deref().map(Lock::on).transpose()?.flatten();
         let mut connection = options.connect().await.map_err(error)?;

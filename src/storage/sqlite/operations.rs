@@ -10,7 +10,9 @@ use super::account_write::AccountWrite;
 use super::batch::Write;
 use super::conversation_loader::{LoadRequest, LoadedRow};
 use super::file::WatchedFile;
-use super::queries::{accounts, agents, conversations, images, listing, messages, pictures, runs, snapshots, triggers};
+use super::queries::{
+    accounts, agents, conversations, images, listing, messages, pictures, runs, snapshots, triggers,
+};
 use super::{Readers, SqliteStorage};
 use crate::domain::agent_run::RunStep;
 use crate::domain::catalog::{Agent, Image};
@@ -20,8 +22,9 @@ use crate::ids::{AgentId, ConversationId, IdKind, RunId, SdModelId, ToolCallId, 
 use crate::storage::{
     AccountData, AccountKey, AccountRecord, AccountReplacement, AccountUpdate, BATCH, Capture,
     ConversationContext, ConversationExtent, ConversationFilter, ConversationKey, ConversationList,
-    FoundCall, HistoryPage, HistoryPosition, LargeReadPermit, Listed, NewAccountData, NewMessages, NewRunStep, PageWindow, Publish, Storage,
-    StorageError, StoredRun, Summary, TriggerUpdate, WriteOutcome, WriteScope, Written,
+    FoundCall, HistoryPage, HistoryPosition, LargeReadPermit, Listed, NewAccountData, NewMessages,
+    NewRunStep, PageWindow, Publish, Storage, StorageError, StoredRun, Summary, TriggerUpdate,
+    WriteOutcome, WriteScope, Written,
 };
 
 #[async_trait]
@@ -72,8 +75,7 @@ impl Storage for SqliteStorage {
         image: (u64, Image),
         message: Option<NewMessages>,
     ) -> Result<WriteOutcome, StorageError> {
-        let write =
-            Write { image: Some(image), messages: message, ..Write::charge(scope, cost) };
+        let write = Write { image: Some(image), messages: message, ..Write::charge(scope, cost) };
         self.writer.write(write).await
     }
 

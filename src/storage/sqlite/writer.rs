@@ -18,7 +18,9 @@ use sqlx::Connection as _;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Connection;
-use super::account_write::{AccountWrite, Allocated, AccountWriteCaller, QueuedAccountWrite, Transaction};
+use super::account_write::{
+    AccountWrite, AccountWriteCaller, Allocated, QueuedAccountWrite, Transaction,
+};
 use super::batch::{self, QueuedWrite, Write};
 use super::conversation_loader::{self, LoadRequest};
 use super::file::{Lock, WatchedFile};
@@ -72,7 +74,11 @@ impl CommitCount {
 impl Writer {
     /// Starts the task, which writes on `connection` as long as `file` exists and holds `lock` until
     /// it ends.
-    pub(super) fn start(connection: Connection, file: Option<WatchedFile>, lock: Option<Lock>) -> Self {
+    pub(super) fn start(
+        connection: Connection,
+        file: Option<WatchedFile>,
+        lock: Option<Lock>,
+    ) -> Self {
         let (queue, entries) = mpsc::channel(QUEUE);
         let committed = Arc::new(CommitCount::default());
         let task = WriterTask { connection, file, committed: Arc::clone(&committed) };
@@ -161,10 +167,7 @@ struct WriterTask {
 impl WriterTask {
     /// Runs until the database is to be closed, and returns the sender that confirms it, or until all
     /// sending ends are dropped.
-    async fn run(
-        mut self,
-        mut queue: mpsc::Receiver<QueueEntry>,
-    ) -> Option<oneshot::Sender<()>> {
+    async fn run(mut self, mut queue: mpsc::Receiver<QueueEntry>) -> Option<oneshot::Sender<()>> {
         let mut taken = Vec::with_capacity(LARGEST_BATCH);
         while queue.recv_many(&mut taken, 1).await > 0 {
             // Yield once so that tasks that are ready can enqueue: larger batches are cheaper.
@@ -235,11 +238,7 @@ impl WriterTask {
 
     /// Stores `first` and the adjacent account writes in one transaction; leaves in the queue those that it
     /// has no transaction for.
-    async fn store_accounts(
-        &mut self,
-        first: QueuedAccountWrite,
-        rest: &mut VecDeque<QueueEntry>,
-    ) {
+    async fn store_accounts(&mut self, first: QueuedAccountWrite, rest: &mut VecDeque<QueueEntry>) {
         let mut transaction = Transaction::new(&mut self.connection);
         let mut finished = Vec::new();
         let mut next = Some(first);

@@ -114,7 +114,10 @@ pub(in crate::storage) async fn several_accounts_are_created_or_none(storage: Ar
     let two = vec![new_account(first, "one", data(1)), new_account(second, "two", data(2))];
     storage.create_accounts(two, Box::new(|| ())).await.unwrap();
     let balances = storage.balances().await.unwrap();
-    assert_eq!((balances.get(&first), balances.get(&second)), (Some(&credits(1)), Some(&credits(2))));
+    assert_eq!(
+        (balances.get(&first), balances.get(&second)),
+        (Some(&credits(1)), Some(&credits(2)))
+    );
 }
 
 pub(in crate::storage) async fn numbers_of_accounts_are_never_given_again(

@@ -169,8 +169,12 @@ pub(in crate::storage) async fn a_long_conversation_is_loaded_whole_and_holds_a_
     account.record_turn(1, 0, 0).await.unwrap();
     let mut long = message(Role::User, "long", 0);
     long.parts = vec![Part::text("m".repeat(LONG))];
-    let turn =
-        NewMessages { conversation: 1, activity: account.next(), at: time(0), messages: vec![long] };
+    let turn = NewMessages {
+        conversation: 1,
+        activity: account.next(),
+        at: time(0),
+        messages: vec![long],
+    };
     storage.record_turn(account.scope(0), credits(0), turn).await.unwrap();
     let context = load(&account, History::Turns(9)).await;
     let lengths: Vec<usize> = texts(&context).iter().map(|text| text.len()).collect();
@@ -197,9 +201,8 @@ pub(in crate::storage) async fn messages_are_read_by_window_and_by_position(
     for _ in 0..60 {
         account.record_turn(1, 8, 0).await.unwrap();
     }
-    let list = |window| {
-        storage.list_messages(account.key, Api::Runner, "conversation 1".into(), window)
-    };
+    let list =
+        |window| storage.list_messages(account.key, Api::Runner, "conversation 1".into(), window);
     let (extent, first) = list(PageWindow { skip: 0, take: u64::MAX }).await.unwrap().unwrap();
     assert_eq!((extent.message_count, extent.turn_count), (120, 60));
     let keys = |batch: &[Listed<_>]| batch.iter().map(|listed| listed.key).collect::<Vec<_>>();
@@ -224,8 +227,7 @@ pub(in crate::storage) async fn the_latest_messages_fit_into_a_number_of_bytes(
         account.record_turn(1, 0, 0).await.unwrap();
     }
     let latest = |skip, take, most_bytes| {
-        let found =
-            storage.latest_messages(account.key, 1, PageWindow { skip, take }, most_bytes);
+        let found = storage.latest_messages(account.key, 1, PageWindow { skip, take }, most_bytes);
         async move {
             let (messages, bytes) = found.await.unwrap();
             (messages.into_iter().map(|message| message.id.to_string()).collect::<Vec<_>>(), bytes)

@@ -26,9 +26,7 @@ fn counted() -> (Arc<AtomicI64>, Publish) {
     (count, Box::new(publish))
 }
 
-pub(in crate::storage) async fn a_change_is_published_before_it_returns(
-    storage: Arc<dyn Storage>,
-) {
+pub(in crate::storage) async fn a_change_is_published_before_it_returns(storage: Arc<dyn Storage>) {
     let key = *storage.allocate_accounts(1).await.unwrap().first().unwrap();
     let (created, publish) = counted();
     storage.create_accounts(vec![new_account(key, "one", data(5))], publish).await.unwrap();

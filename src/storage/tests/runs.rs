@@ -8,9 +8,7 @@ use super::sample::{SampleAccount, message, runner_conversation, time};
 use crate::domain::Role;
 use crate::domain::agent_run::{RunStatus, RunStep, ToolCall, ToolResult};
 use crate::domain::conversation::Message;
-use crate::storage::{
-    HistoryItem, HistoryPosition, NewRunStep, PageWindow, Storage, WriteOutcome,
-};
+use crate::storage::{HistoryItem, HistoryPosition, NewRunStep, PageWindow, Storage, WriteOutcome};
 
 const NEWEST: HistoryPosition = HistoryPosition { messages: u64::MAX, call: 0 };
 
@@ -167,7 +165,9 @@ pub(in crate::storage) async fn runs_are_listed_and_found_with_their_latest_step
 ) {
     let account = SampleAccount::create(&storage, 0).await;
     account.record_run().await;
-    account.record(RunStep { run: 2, run_id: "run_2".into(), ..waiting(0, 5, 2, &[4]) }, Vec::new()).await;
+    account
+        .record(RunStep { run: 2, run_id: "run_2".into(), ..waiting(0, 5, 2, &[4]) }, Vec::new())
+        .await;
     let window = PageWindow { skip: 0, take: 10 };
     let (runs, total) = storage.list_runs(account.key, window).await.unwrap();
     let shown = |run: &crate::storage::StoredRun| (run.step.run_id.to_string(), run.step.step);
@@ -182,7 +182,8 @@ pub(in crate::storage) async fn the_data_of_an_account_has_its_runs(storage: Arc
     let account = SampleAccount::create(&storage, 0).await;
     account.record_run().await;
     let data = account.data().await.unwrap();
-    let steps: Vec<_> = data.run_steps.iter().map(|(ordinal, step)| (*ordinal, step.step)).collect();
+    let steps: Vec<_> =
+        data.run_steps.iter().map(|(ordinal, step)| (*ordinal, step.step)).collect();
     assert_eq!(steps, [(1, 0), (1, 1), (1, 2)]);
     let copy = SampleAccount::create(&storage, 0).await;
     let replacement = crate::storage::AccountReplacement {

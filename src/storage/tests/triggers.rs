@@ -35,8 +35,10 @@ pub(in crate::storage) async fn an_update_of_a_trigger_keeps_what_it_does_not_na
 ) {
     let account = SampleAccount::create(&storage, 0).await;
     create(&account, trigger(1, Some(7))).await;
-    let none = TriggerUpdate { ordinal: 1, workflow_log: None, conversation: None, expires_at: None };
-    let run = TriggerUpdate { workflow_log: Some(4), conversation: Some("c".into()), ..none.clone() };
+    let none =
+        TriggerUpdate { ordinal: 1, workflow_log: None, conversation: None, expires_at: None };
+    let run =
+        TriggerUpdate { workflow_log: Some(4), conversation: Some("c".into()), ..none.clone() };
     let expiry = TriggerUpdate { expires_at: Some(time(3)), ..none.clone() };
     let unknown = TriggerUpdate { ordinal: 2, ..run.clone() };
     let later = TriggerUpdate { workflow_log: Some(5), ..none };
@@ -44,11 +46,8 @@ pub(in crate::storage) async fn an_update_of_a_trigger_keeps_what_it_does_not_na
         let outcome = storage.update_trigger(account.scope(0), update).await.unwrap();
         assert_eq!(outcome, WriteOutcome::Stored);
     }
-    let expected = Trigger {
-        workflow_log: Some(5),
-        conversation: Some("c".into()),
-        ..trigger(1, Some(3))
-    };
+    let expected =
+        Trigger { workflow_log: Some(5), conversation: Some("c".into()), ..trigger(1, Some(3)) };
     assert_eq!(storage.trigger(account.key, 1).await.unwrap(), expected);
 }
 
@@ -58,8 +57,7 @@ pub(in crate::storage) async fn an_account_has_no_more_triggers_than_its_bounds(
     let account = SampleAccount::create(&storage, 0).await;
     let mut data = account.data().await.unwrap();
     data.triggers = (2..=MOST_TRIGGERS).map(|ordinal| trigger(ordinal, None)).collect();
-    let replacement =
-        AccountReplacement { data, reset_terms: false, terms: None, clock: None };
+    let replacement = AccountReplacement { data, reset_terms: false, terms: None, clock: None };
     storage.replace_account(account.key, replacement, Box::new(|| ())).await.unwrap();
     assert_eq!(create(&account, trigger(1, None)).await, WriteOutcome::Stored);
     let next = trigger(MOST_TRIGGERS + 1, None);
@@ -72,6 +70,7 @@ pub(in crate::storage) async fn an_account_has_no_more_triggers_than_its_bounds(
     long.content = vec![Part::text("c".repeat(length))];
     assert_eq!(create(&other, long).await, WriteOutcome::TooManyTriggers);
     // A charge in the same batch is stored by itself.
-    let (refused, charged) = tokio::join!(create(&account, trigger(MOST_TRIGGERS + 2, None)), other.charge(0));
+    let (refused, charged) =
+        tokio::join!(create(&account, trigger(MOST_TRIGGERS + 2, None)), other.charge(0));
     assert_eq!((refused, charged), (WriteOutcome::TooManyTriggers, WriteOutcome::Stored));
 }

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
-use super::sample::{ALL, SampleAccount, agent, credits, image, message, runner_conversation, time};
+use super::sample::{
+    ALL, SampleAccount, agent, credits, image, message, runner_conversation, time,
+};
 use crate::domain::{Api, Role};
 use crate::ids::IdKind;
 use crate::storage::{ConversationExtent, NewMessages, Storage, StorageError, WriteOutcome};
@@ -17,10 +19,7 @@ pub(in crate::storage) async fn a_turn_is_stored_with_its_cost_and_its_counter(
     assert_eq!(account.record_turn(1, 7, 30).await.unwrap(), WriteOutcome::Stored);
     assert_eq!(account.record_turn(1, 9, 20).await.unwrap(), WriteOutcome::Stored);
     assert_eq!(account.balance().await, 50);
-    assert_eq!(
-        account.messages(1).await,
-        ["question 2", "answer 2", "question 3", "answer 3"]
-    );
+    assert_eq!(account.messages(1).await, ["question 2", "answer 2", "question 3", "answer 3"]);
     let extent = storage.conversation_extent(account.key, Api::Runner, "conversation 1".into());
     let (target, message_count, turn_count) = ("deployment".to_owned(), 4, 2);
     let expected = ConversationExtent { ordinal: 1, target, message_count, turn_count };

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::Captured;
-use super::runs::check_runs;
 use super::rows::{AgentState, ConversationState, ImageState, TriggerState};
-use super::values::{MOST_MADE, time};
+use super::runs::check_runs;
 use super::sections::{FaultState, LimitsState, ProgressState, QueuedState, RuleState, Section};
+use super::values::{MOST_MADE, time};
 use crate::app::accounts::restored::{RestoredMemory, RestoredState};
 use crate::clock::{ClockMode, exact_rfc3339};
 use crate::domain::Credits;
@@ -85,7 +85,16 @@ struct Made {
 
 impl Snapshot {
     pub(in crate::app) fn of(captured: Captured, data: AccountData, with: &[Section]) -> Self {
-        let Captured { plan, now, mode, requests, workflow_logs, rules: captured_rules, faults, windows } = captured;
+        let Captured {
+            plan,
+            now,
+            mode,
+            requests,
+            workflow_logs,
+            rules: captured_rules,
+            faults,
+            windows,
+        } = captured;
         let (own_faults, attached_faults) = faults;
         let counted = |kind| data.made.iter().find(|(of, _)| *of == kind);
         let made = |kind| counted(kind).map_or(0, |(_, made)| *made);
@@ -117,7 +126,8 @@ impl Snapshot {
             rules: wanted(Section::Rules).then(|| RuleState::all(&captured_rules)),
             queue: wanted(Section::Queue).then(|| QueuedState::all(&captured_rules)),
             faults: wanted(Section::Faults).then(|| FaultState::all(own_faults)),
-            progress: wanted(Section::Progress).then(|| ProgressState::of(&captured_rules, attached_faults)),
+            progress: wanted(Section::Progress)
+                .then(|| ProgressState::of(&captured_rules, attached_faults)),
             limits: wanted(Section::Limits).then(|| LimitsState::of(windows)),
             conversations: ConversationState::all(data.conversations, data.run_steps),
             agents: data.agents.into_iter().map(Into::into).collect(),

@@ -8,7 +8,7 @@ use super::values::{MOST_MADE, time};
 use crate::clock::exact_rfc3339;
 use crate::domain::agent_run::RunStep;
 use crate::domain::catalog::{Agent, Image};
-use crate::domain::conversation::{number_turns, Conversation, Message, Meta, Target, Variables};
+use crate::domain::conversation::{Conversation, Message, Meta, Target, Variables, number_turns};
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::trigger::{MOST_TRIGGER_BYTES, MOST_TRIGGERS};
 use crate::domain::{Api, Part, Role, Trigger};
@@ -280,9 +280,8 @@ impl TriggerState {
         let count = u64::try_from(triggers.len()).unwrap_or(u64::MAX);
         let bytes = triggers.iter().map(Trigger::bytes).fold(0, u64::saturating_add);
         if count > MOST_TRIGGERS || bytes > MOST_TRIGGER_BYTES {
-            let message = format!(
-                "triggers must be at most {MOST_TRIGGERS} with {MOST_TRIGGER_BYTES} bytes"
-            );
+            let message =
+                format!("triggers must be at most {MOST_TRIGGERS} with {MOST_TRIGGER_BYTES} bytes");
             return Err(FieldError::new("triggers", FieldErrorKind::BadValue, message));
         }
         Ok(triggers)

@@ -55,7 +55,10 @@ fn check_number(before: Option<&RunStep>, step: &RunStep) -> Result<(), String> 
         return Err("must have calls if and only if it waits for the client".to_owned());
     }
     let is_bounded = |number: u64| number <= MOST_MADE;
-    if !is_bounded(step.messages) || !is_bounded(step.input_tokens) || !is_bounded(step.output_tokens) {
+    if !is_bounded(step.messages)
+        || !is_bounded(step.input_tokens)
+        || !is_bounded(step.output_tokens)
+    {
         return Err(format!("must have numbers from 0 to {MOST_MADE}"));
     }
     Ok(())

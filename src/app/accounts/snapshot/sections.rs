@@ -16,8 +16,8 @@ use crate::domain::reply_rule::{Reply, ReplyRule};
 use crate::ids::FaultId;
 use crate::models::rules::RuleError;
 use crate::models::rules::account_rules::RuleListItem;
-use crate::models::rules::queue::QueuedReply;
 use crate::models::rules::capture::{CapturedRules, RestoredRules};
+use crate::models::rules::queue::QueuedReply;
 
 /// A section that a snapshot may leave out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +119,10 @@ impl QueuedState {
     }
 
     /// Sets the queue of `restored`.
-    pub(super) fn check_all(queue: Vec<Self>, restored: &mut RestoredRules) -> Result<(), FieldError> {
+    pub(super) fn check_all(
+        queue: Vec<Self>,
+        restored: &mut RestoredRules,
+    ) -> Result<(), FieldError> {
         let queue: Vec<QueuedReply> =
             queue.into_iter().map(|Self { api, reply }| QueuedReply { api, reply }).collect();
         restored.set_queue(&queue).map_err(|errors| refusal(errors, "queue"))
@@ -245,9 +248,12 @@ impl ProgressState {
         restored: &mut RestoredRules,
     ) -> Result<AttachedFaultCounts, FieldError> {
         let answered = self.rules.into_iter();
-        restored.set_answered(answered.map(|AnsweredState { id, answered }| (id, answered)).collect());
+        restored
+            .set_answered(answered.map(|AnsweredState { id, answered }| (id, answered)).collect());
         let mut attached = AttachedFaultCounts::new();
-        for (index, AttachedFaultState { api, by, count, fault }) in self.faults.into_iter().enumerate() {
+        for (index, AttachedFaultState { api, by, count, fault }) in
+            self.faults.into_iter().enumerate()
+        {
             let hits = count.checked(&format!("progress.faults[{index}].count"))?;
             attached.entry((api, by)).or_default().push((fault, hits));
         }

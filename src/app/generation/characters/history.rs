@@ -2,10 +2,10 @@
 
 use crate::app::accounts::AccountState;
 use crate::app::generation::{CompletionError, Generation, counting};
+use crate::domain::Part;
 use crate::domain::api::IMAGES;
 use crate::domain::conversation::{Conversation, FileRef, Message, Turn};
 use crate::domain::error::InternalError;
-use crate::domain::Part;
 use crate::storage::{AccountKey, LONGEST_HISTORY, PageWindow, RecentMessage};
 
 /// How many messages are read at a time, newest first.
@@ -30,8 +30,9 @@ impl Generation {
             let skip = end.saturating_sub(HISTORY_STEP);
             if latest.is_empty() {
                 let window = PageWindow { skip, take: end - skip };
-                let (older, bytes) =
-                    self.older_messages(account.row, conversation.ordinal, window, bytes_left).await?;
+                let (older, bytes) = self
+                    .older_messages(account.row, conversation.ordinal, window, bytes_left)
+                    .await?;
                 truncated = older.len() < usize::try_from(window.take).unwrap_or(usize::MAX);
                 (latest, bytes_left) = (older, bytes_left - bytes);
             }

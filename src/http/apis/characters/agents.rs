@@ -11,13 +11,13 @@ use crate::app::Agents;
 use crate::app::agents::NewAgent;
 use crate::domain::catalog::Agent;
 use crate::domain::error::{FieldError, FieldErrorKind};
+use crate::http::Shared;
 use crate::http::base_url::BaseUrl;
 use crate::http::extract::{Body, InPath, WholeNumber};
 use crate::http::response::json::Json;
 use crate::http::response::lists::listed;
-use crate::ids::{AgentId, SdModelId};
-use crate::http::Shared;
 use crate::http::routes::{Routes, get};
+use crate::ids::{AgentId, SdModelId};
 
 pub(super) fn routes() -> Routes<Shared> {
     Routes::new()

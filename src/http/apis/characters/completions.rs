@@ -11,15 +11,14 @@ use crate::clock::rfc3339;
 use crate::domain::conversation::Turn;
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::{Part, Role};
+use crate::http::Shared;
 use crate::http::extract::{Body, Object};
 use crate::http::response::json::Json;
-use crate::ids::{AgentId, LlmId, MessageId};
-use crate::http::Shared;
 use crate::http::routes::{Routes, post};
+use crate::ids::{AgentId, LlmId, MessageId};
 
 pub(super) fn routes() -> Routes<Shared> {
-    Routes::new()
-        .route("/api/v1/completions", post(create_completion))
+    Routes::new().route("/api/v1/completions", post(create_completion))
 }
 
 /// Messages to complete.

@@ -7,20 +7,20 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
 use super::auth::CharactersAccount;
-use super::completions::{role_name, MessageBody, ReplyAnswer, messages as checked_messages};
+use super::completions::{MessageBody, ReplyAnswer, messages as checked_messages, role_name};
 use super::error::CharactersError;
 use crate::app::generation::characters::{NewConversation, NewMessage};
 use crate::app::{ConversationQueries, Generation};
 use crate::clock::rfc3339;
-use crate::domain::conversation::{text_of, Conversation, Message};
+use crate::domain::conversation::{Conversation, Message, text_of};
 use crate::domain::error::{FieldError, FieldErrorKind};
+use crate::http::Shared;
 use crate::http::base_url::BaseUrl;
 use crate::http::extract::{Body, InPath, Object};
 use crate::http::response::json::Json;
 use crate::http::response::lists::listed;
-use crate::ids::{AgentId, ConversationId, LlmId, MessageId};
-use crate::http::Shared;
 use crate::http::routes::{Routes, get};
+use crate::ids::{AgentId, ConversationId, LlmId, MessageId};
 
 pub(super) fn routes() -> Routes<Shared> {
     Routes::new()

@@ -121,7 +121,9 @@ fn model_status(error: &ModelError) -> ErrorStatus {
         ModelError::TimedOut => StatusCode::GATEWAY_TIMEOUT.into(),
         ModelError::Refused { .. } => StatusCode::BAD_REQUEST.into(),
         ModelError::Broken(_) => StatusCode::BAD_GATEWAY.into(),
-        ModelError::Template { .. } | ModelError::Lost(_) => StatusCode::INTERNAL_SERVER_ERROR.into(),
+        ModelError::Template { .. } | ModelError::Lost(_) => {
+            StatusCode::INTERNAL_SERVER_ERROR.into()
+        }
     }
 }
 

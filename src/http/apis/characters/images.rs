@@ -14,15 +14,15 @@ use crate::app::images::NewImage;
 use crate::clock::rfc3339;
 use crate::domain::catalog::Image;
 use crate::domain::error::{FieldError, FieldErrorKind};
+use crate::http::Shared;
 use crate::http::base_url::BaseUrl;
 use crate::http::extract::{Body, InPath};
 use crate::http::response::error::HttpError;
 use crate::http::response::json::Json;
 use crate::http::response::lists::listed;
 use crate::http::response::pages::ListQuery;
-use crate::ids::{ConversationId, ImageId, SdModelId};
-use crate::http::Shared;
 use crate::http::routes::{Routes, get};
+use crate::ids::{ConversationId, ImageId, SdModelId};
 
 pub(super) fn routes() -> Routes<Shared> {
     Routes::new()

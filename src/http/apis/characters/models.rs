@@ -10,15 +10,14 @@ use crate::app::ModelCatalog;
 use crate::domain::Credits;
 use crate::domain::catalog::{LlmModel, SdModel};
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
+use crate::http::Shared;
 use crate::http::response::json::Json;
 use crate::http::response::pages::ListQuery;
-use crate::ids::{LlmId, SdModelId};
-use crate::http::Shared;
 use crate::http::routes::{Routes, get};
+use crate::ids::{LlmId, SdModelId};
 
 pub(super) fn routes() -> Routes<Shared> {
-    Routes::new()
-        .route("/api/v1/models", get(list_models))
+    Routes::new().route("/api/v1/models", get(list_models))
 }
 
 /// A model in a list.

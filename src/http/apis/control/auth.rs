@@ -16,9 +16,9 @@ use super::error::ControlError;
 use crate::app::auth::KeyError;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::http::context::RequestContext;
-use crate::http::large_bodies::LargeBodies;
 use crate::http::extract::is_json;
 use crate::http::host::{is_from_elsewhere, is_to_this_machine};
+use crate::http::large_bodies::LargeBodies;
 use crate::http::response::error::HttpError;
 use crate::http::response::plain::bearer;
 
@@ -73,7 +73,9 @@ fn admitted(access: &ControlAccess, request: &Request) -> Result<(), ControlErro
         ControlAccess::ThisMachine if !is_to_this_machine(request.uri(), headers) => {
             Err(ControlError::Closed)
         }
-        ControlAccess::ThisMachine if is_from_elsewhere(headers) => Err(ControlError::FromElsewhere),
+        ControlAccess::ThisMachine if is_from_elsewhere(headers) => {
+            Err(ControlError::FromElsewhere)
+        }
         ControlAccess::ThisMachine | ControlAccess::Anyone => Ok(()),
         ControlAccess::Nobody => Err(ControlError::Closed),
         ControlAccess::Token(token) => match bearer(headers) {

@@ -14,7 +14,7 @@ use crate::app::AccountRegistry;
 use crate::app::faults::ActiveFault;
 use crate::domain::error::FieldError;
 use crate::domain::fault_rule::{FaultRule, FaultScope};
-use crate::http::extract::{segment, InPath};
+use crate::http::extract::{InPath, segment};
 use crate::http::response::json::Json;
 use crate::ids::{AccountId, FaultId};
 
@@ -68,7 +68,8 @@ pub(super) async fn add_fault(
     ControlBody(rule): ControlBody<FaultRule>,
 ) -> Result<(StatusCode, Json<FaultAnswer>), ControlError> {
     let account = registry.require(&id)?;
-    let compiled = rule.compile(FaultScope::Account, registry.routes()).map_err(FieldError::from)?;
+    let compiled =
+        rule.compile(FaultScope::Account, registry.routes()).map_err(FieldError::from)?;
     let fault = account.epoch().faults.add(compiled, account.clock.now());
     Ok((StatusCode::CREATED, Json(fault.into())))
 }

@@ -190,9 +190,10 @@ fn waited(
         WaitEnd::TimedOut => format!("within {timeout:?}"),
         WaitEnd::Closed => "in time".to_owned(),
     };
-    let others = examined.others.iter().filter_map(|(number, missed)| {
-        log.entry(*number).map(|entry| other(entry, missed, &keys))
-    });
+    let others = examined
+        .others
+        .iter()
+        .filter_map(|(number, missed)| log.entry(*number).map(|entry| other(entry, missed, &keys)));
     let answer = WaitTimeoutAnswer {
         error: format!("{} of {count} requests came {until}", found.count),
         others: others.collect(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::accounts::{answer, create_fresh_account, AccountAnswer, NewAccountBody};
+use super::accounts::{AccountAnswer, NewAccountBody, answer, create_fresh_account};
 use super::body::{ControlBody, OptionalBody};
 use super::error::ControlError;
 use crate::app::snapshots::{Section, Snapshot};

@@ -39,11 +39,9 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, RunnerError> {
         let id = segment(parts, "deployment_id");
-        let RequestContext { authentication, trace, .. } =
-            &**RequestContext::of(&parts.extensions);
+        let RequestContext { authentication, trace, .. } = &**RequestContext::of(&parts.extensions);
         let authenticator = Authenticator::from_ref(state);
-        let caller =
-            authenticator.caller(&id, authentication, origin(&parts.headers), trace)?;
+        let caller = authenticator.caller(&id, authentication, origin(&parts.headers), trace)?;
         admit(parts, &caller.session, Some(&caller.deployment)).await?;
         Ok(Self(caller))
     }

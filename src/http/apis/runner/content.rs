@@ -6,7 +6,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::domain::Part;
-use crate::domain::conversation::{label_text, FileRef, Meta, Variables};
+use crate::domain::conversation::{FileRef, Meta, Variables, label_text};
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::http::extract::{Object, WholeNumber};
 

@@ -17,17 +17,17 @@ use crate::app::conversations::{ConversationFilter, Page, PageRequest, Summary};
 use crate::app::generation::runner::{ConversationReply, RunRequest};
 use crate::app::{ConversationQueries, Generation};
 use crate::domain::Part;
-use crate::domain::conversation::{text_of, Message, Meta, Variables};
+use crate::domain::conversation::{Message, Meta, Variables, text_of};
 use crate::domain::error::{FieldError, FieldErrorKind};
+use crate::http::Shared;
 use crate::http::context::KnownRequestId;
 use crate::http::extract::{Body, InPath, WholeNumber};
 use crate::http::response::json::Json;
 use crate::http::response::lists;
 use crate::http::response::pages::ListQuery;
 use crate::http::response::text_stream::TextStream;
-use crate::ids::{ConversationId, DeploymentId, MessageId, RequestId};
-use crate::http::Shared;
 use crate::http::routes::{Routes, get, post};
+use crate::ids::{ConversationId, DeploymentId, MessageId, RequestId};
 
 pub(super) fn routes() -> Routes<Shared> {
     Routes::new()

@@ -13,8 +13,8 @@ use crate::app::conversations::ReaderError;
 use crate::app::faults::InjectedError;
 use crate::app::generation::{ContinueError, ModelError, ReplyError};
 use crate::app::triggers::{CreateTriggerError, TriggerLookupError};
-use crate::domain::fault_rule::ErrorEnvelope;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation, InternalError};
+use crate::domain::fault_rule::ErrorEnvelope;
 use crate::http::response::error::{self, ErrorStatus, HttpError, carrying};
 use crate::http::response::json::Json;
 
@@ -124,7 +124,9 @@ fn auth_details(error: &AuthError) -> ErrorDetails {
         AuthError::ForbiddenDeployment(_) => {
             details(StatusCode::FORBIDDEN, AUTH, "deployment_forbidden")
         }
-        AuthError::OriginNotAllowed(_) => details(StatusCode::FORBIDDEN, AUTH, "origin_not_allowed"),
+        AuthError::OriginNotAllowed(_) => {
+            details(StatusCode::FORBIDDEN, AUTH, "origin_not_allowed")
+        }
         AuthError::UnknownDeployment(_) => {
             details(StatusCode::NOT_FOUND, INVALID, "deployment_not_found")
         }

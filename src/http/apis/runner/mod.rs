@@ -16,8 +16,5 @@ use crate::http::Shared;
 use crate::http::routes::Routes;
 
 pub(crate) fn routes() -> Routes<Shared> {
-    Routes::new()
-        .merge(run::routes())
-        .merge(conversations::routes())
-        .merge(triggers::routes())
+    Routes::new().merge(run::routes()).merge(conversations::routes()).merge(triggers::routes())
 }

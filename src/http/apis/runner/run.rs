@@ -12,16 +12,16 @@ use super::content::{ContentBody, content, variables};
 use super::error::RunnerError;
 use crate::app::Generation;
 use crate::app::generation::runner::RunRequest;
-use crate::domain::conversation::Variables;
 use crate::domain::OutputMode;
+use crate::domain::conversation::Variables;
 use crate::domain::error::InternalError;
+use crate::http::Shared;
 use crate::http::context::KnownRequestId;
 use crate::http::extract::Body;
 use crate::http::response::json::Json;
 use crate::http::response::text_stream::TextStream;
-use crate::ids::RequestId;
-use crate::http::Shared;
 use crate::http::routes::{Routes, post};
+use crate::ids::RequestId;
 
 pub(super) fn routes() -> Routes<Shared> {
     Routes::new()

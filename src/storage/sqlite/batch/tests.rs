@@ -175,9 +175,8 @@ async fn account(storage: &SqliteStorage, balance: i64) -> AccountKey {
 async fn what_is_queued_together_is_one_transaction() {
     let bench = Bench::new(1000).await;
     let before = bench.storage.written();
-    let drafts = (1..=CONVERSATIONS).flat_map(|nth| {
-        [bench.charge(10), bench.turn(nth), bench.turn(nth).paid(1)]
-    });
+    let drafts = (1..=CONVERSATIONS)
+        .flat_map(|nth| [bench.charge(10), bench.turn(nth), bench.turn(nth).paid(1)]);
     let posted = bench.post(drafts.collect::<Vec<_>>()).await;
     let wanted: Vec<String> = (1..=12).map(|nth| format!("stored {nth}")).collect();
     assert_eq!(posted, wanted);
@@ -211,9 +210,8 @@ async fn turns_of_one_conversation_take_neighbouring_places_in_the_order_of_the_
 #[tokio::test]
 async fn one_that_fails_undoes_itself_and_no_other() {
     let bench = Bench::new(100).await;
-    let posted = bench
-        .post([bench.charge(30), bench.turn(1), bench.turn(99).paid(50), bench.turn(1)])
-        .await;
+    let posted =
+        bench.post([bench.charge(30), bench.turn(1), bench.turn(99).paid(50), bench.turn(1)]).await;
     assert_eq!(posted, ["stored 1", "stored 2", "failed", "stored 4"]);
     assert_eq!(bench.balance().await, 70);
     assert_eq!(bench.messages(1).await, ["2 said", "2 answered", "4 said", "4 answered"]);
@@ -287,10 +285,7 @@ async fn without_a_transaction_nothing_is_stored_and_all_fail() {
     let writer = Writer::start(impatient.connect().await.unwrap(), None, None);
     let mut other = options.connect().await.unwrap();
     other.execute("BEGIN IMMEDIATE").await.unwrap();
-    let refused = futures::join!(
-        post(&writer, bench.charge(10)),
-        post(&writer, bench.turn(1))
-    );
+    let refused = futures::join!(post(&writer, bench.charge(10)), post(&writer, bench.turn(1)));
     assert_eq!((&*refused.0, &*refused.1), ("not committed", "not committed"));
     other.execute("ROLLBACK").await.unwrap();
     assert_eq!(post(&writer, bench.charge(10)).await, "stored 3");

@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta};
 use sqlx::AssertSqlSafe;
 
-use crate::storage::sqlite::values::{inconsistent, to_sql};
-use crate::storage::sqlite::Connection;
-use crate::storage::{AccountKey, AccountRecord, AccountUpdate, NewAccountRecord, PlanTerms, StorageError};
 use crate::clock::ClockMode;
 use crate::domain::{ApiKey, Credits, Profile};
 use crate::ids::{AccountId, IdKind};
+use crate::storage::sqlite::Connection;
+use crate::storage::sqlite::values::{inconsistent, to_sql};
+use crate::storage::{
+    AccountKey, AccountRecord, AccountUpdate, NewAccountRecord, PlanTerms, StorageError,
+};
 
 /// A row of `accounts`.
 #[derive(sqlx::FromRow)]
@@ -144,7 +146,10 @@ pub async fn save_origin(
 }
 
 /// The snapshot that the account was copied from, if it was.
-pub async fn origin(db: &mut Connection, owner: AccountKey) -> Result<Option<String>, StorageError> {
+pub async fn origin(
+    db: &mut Connection,
+    owner: AccountKey,
+) -> Result<Option<String>, StorageError> {
     let origin = sqlx::query_scalar("SELECT snapshot FROM account_origins WHERE account = $1");
     Ok(origin.bind(owner.0).fetch_optional(db).await?)
 }

@@ -2,12 +2,12 @@
 
 use sqlx::AssertSqlSafe;
 
-use crate::storage::sqlite::values::{parse, to_sql};
 use super::rows::{listed, texts};
-use crate::storage::sqlite::Connection;
-use crate::storage::{AccountKey, BATCH, Listed, StorageError};
 use crate::domain::catalog::Agent;
 use crate::ids::{AgentId, SdModelId};
+use crate::storage::sqlite::Connection;
+use crate::storage::sqlite::values::{parse, to_sql};
+use crate::storage::{AccountKey, BATCH, Listed, StorageError};
 
 /// The columns that can be long.
 pub(in crate::storage::sqlite) const TEXTS: [&str; 4] =
@@ -53,7 +53,10 @@ pub async fn one(
 }
 
 /// All of the account's agents with their ordinals, in the order of their creation.
-pub async fn all(db: &mut Connection, owner: AccountKey) -> Result<Vec<(u64, Agent)>, StorageError> {
+pub async fn all(
+    db: &mut Connection,
+    owner: AccountKey,
+) -> Result<Vec<(u64, Agent)>, StorageError> {
     let sql =
         format!("SELECT {} FROM agents a WHERE a.account = $1 ORDER BY a.ordinal", columns(false));
     let rows: Vec<AgentRow> =

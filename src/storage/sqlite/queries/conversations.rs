@@ -2,13 +2,13 @@
 
 use sqlx::AssertSqlSafe;
 
-use crate::storage::sqlite::values::{from_micros, inconsistent, json, parse, to_sql};
 use super::rows::{BATCH_LENGTH, listed, texts};
-use crate::storage::sqlite::Connection;
-use crate::storage::{AccountKey, ConversationExtent, ConversationList, Listed, StorageError};
 use crate::domain::Api;
 use crate::domain::conversation::{Conversation, Target, Variables};
 use crate::ids::{AgentId, ConversationId};
+use crate::storage::sqlite::Connection;
+use crate::storage::sqlite::values::{from_micros, inconsistent, json, parse, to_sql};
+use crate::storage::{AccountKey, ConversationExtent, ConversationList, Listed, StorageError};
 
 /// The columns of a conversation other than its texts.
 const COLUMNS: &str = "c.id, c.ordinal, c.api, c.target, c.agent, c.created_at, c.updated_at,

@@ -3,10 +3,10 @@
 use sqlx::AssertSqlSafe;
 
 use super::rows::{listed, texts};
-use crate::storage::sqlite::values::{from_micros, inconsistent, to_sql};
-use crate::storage::sqlite::Connection;
-use crate::storage::{AccountKey, Listed, PageWindow, StorageError};
 use crate::domain::catalog::Image;
+use crate::storage::sqlite::Connection;
+use crate::storage::sqlite::values::{from_micros, inconsistent, to_sql};
+use crate::storage::{AccountKey, Listed, PageWindow, StorageError};
 
 /// The columns of an image; a `batch` leaves long prompts out.
 fn columns(batch: bool) -> String {
@@ -52,7 +52,10 @@ pub async fn one(
 }
 
 /// All of the account's images with their ordinals, in the order of their creation.
-pub async fn all(db: &mut Connection, owner: AccountKey) -> Result<Vec<(u64, Image)>, StorageError> {
+pub async fn all(
+    db: &mut Connection,
+    owner: AccountKey,
+) -> Result<Vec<(u64, Image)>, StorageError> {
     let sql =
         format!("SELECT {} FROM images i WHERE i.account = $1 ORDER BY i.ordinal", columns(false));
     let rows: Vec<ImageRow> =

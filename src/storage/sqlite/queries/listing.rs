@@ -6,11 +6,11 @@ use sqlx::AssertSqlSafe;
 
 use serde_json::value::RawValue;
 
-use crate::storage::sqlite::values::{from_micros, inconsistent, to_sql};
 use super::rows::{listed, texts};
-use crate::storage::sqlite::Connection;
-use crate::storage::{AccountKey, ConversationFilter, Listed, PageWindow, StorageError, Summary};
 use crate::ids::DeploymentId;
+use crate::storage::sqlite::Connection;
+use crate::storage::sqlite::values::{from_micros, inconsistent, to_sql};
+use crate::storage::{AccountKey, ConversationFilter, Listed, PageWindow, StorageError, Summary};
 
 #[derive(sqlx::FromRow)]
 struct SummaryRow {

@@ -2,14 +2,14 @@
 
 use sqlx::AssertSqlSafe;
 
-use crate::storage::sqlite::values::{from_micros, inconsistent, json, parse, to_sql};
 use super::conversations;
 use super::rows::{listed, texts};
-use crate::storage::sqlite::Connection;
-use crate::storage::{AccountKey, BATCH, ConversationExtent, Listed, PageWindow, StorageError};
 use crate::domain::Api;
 use crate::domain::conversation::{Message, Part, Role};
 use crate::ids::{ConversationId, ImageId, MessageId};
+use crate::storage::sqlite::Connection;
+use crate::storage::sqlite::values::{from_micros, inconsistent, json, parse, to_sql};
+use crate::storage::{AccountKey, BATCH, ConversationExtent, Listed, PageWindow, StorageError};
 
 /// The columns of a message; a `batch` leaves long texts out.
 fn columns(batch: bool) -> String {

@@ -7,7 +7,7 @@ pub mod images;
 pub mod listing;
 pub mod messages;
 pub mod pictures;
-pub mod runs;
 pub(super) mod rows;
+pub mod runs;
 pub mod snapshots;
 pub mod triggers;

@@ -211,8 +211,7 @@ async fn messages_from(
     let mut numbers = positions.iter().filter(|position| position.call == 0);
     let Some(last) = numbers.next() else { return Ok(Vec::new()) };
     let first = numbers.next_back().unwrap_or(last);
-    let window =
-        PageWindow { skip: first.messages - 1, take: last.messages - first.messages + 1 };
+    let window = PageWindow { skip: first.messages - 1, take: last.messages - first.messages + 1 };
     let found = messages::read(db, owner, ordinal, window).await?;
     let position = |messages| HistoryPosition { messages, call: 0 };
     let positions = (first.messages..).map(position);

@@ -22,7 +22,12 @@ impl<'r> AgentRows<'r> {
         self.0.len()
     }
 
-    pub(in crate::storage::sqlite) fn add(&mut self, owner: AccountKey, ordinal: u64, agent: &'r Agent) {
+    pub(in crate::storage::sqlite) fn add(
+        &mut self,
+        owner: AccountKey,
+        ordinal: u64,
+        agent: &'r Agent,
+    ) {
         self.0.extend([
             owner.into(),
             ordinal.into(),

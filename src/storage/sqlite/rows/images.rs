@@ -20,7 +20,12 @@ impl<'r> ImageRows<'r> {
         self.0.len()
     }
 
-    pub(in crate::storage::sqlite) fn add(&mut self, owner: AccountKey, ordinal: u64, image: &'r Image) {
+    pub(in crate::storage::sqlite) fn add(
+        &mut self,
+        owner: AccountKey,
+        ordinal: u64,
+        image: &'r Image,
+    ) {
         self.0.extend([
             owner.into(),
             ordinal.into(),

@@ -43,7 +43,11 @@ pub(super) struct Rows<'r> {
 impl Rows<'_> {
     /// Whether there are so many rows that they should be inserted before further ones are added.
     pub(super) fn is_full(&self) -> bool {
-        self.messages.len() + self.images.len() + self.agents.len() + self.triggers.len() + self.runs.len()
+        self.messages.len()
+            + self.images.len()
+            + self.agents.len()
+            + self.triggers.len()
+            + self.runs.len()
             > MOST_PARAMETERS / 4
     }
 

@@ -90,9 +90,8 @@ impl Text {
                 let most = MOST_ROWS * statement.width;
                 let chunk: Vec<Value<'_>> = values.by_ref().take(most).collect();
                 let count = (chunk.len() / statement.width).next_power_of_two();
-                let full = |text: &Self| {
-                    text.parameters.len() + count * statement.width > MOST_PARAMETERS
-                };
+                let full =
+                    |text: &Self| text.parameters.len() + count * statement.width > MOST_PARAMETERS;
                 if texts.last().is_none_or(full) {
                     texts.push(Self::default());
                 }

@@ -9,7 +9,8 @@ use crate::storage::sqlite::values::json;
 use crate::storage::{AccountKey, TriggerUpdate};
 
 const TRIGGERS: Statement = Statement {
-    before: "INSERT INTO triggers (account, ordinal, id, deployment, content, variables, ui_surface,
+    before:
+        "INSERT INTO triggers (account, ordinal, id, deployment, content, variables, ui_surface,
                                    created_at, expires_at, conversation, workflow_log)
              SELECT * FROM (",
     width: 11,

@@ -50,7 +50,8 @@ fn create(ids: &[&str]) -> AccountWrite {
             clock: None,
         };
         let (made, conversations, agents, images, triggers, run_steps) = Default::default();
-        let data = AccountData { balance, made, conversations, agents, images, triggers, run_steps };
+        let data =
+            AccountData { balance, made, conversations, agents, images, triggers, run_steps };
         // A number for each id.
         let key = id.bytes().fold(0, |sum, byte| sum * 256 + i64::from(byte));
         NewAccountData { key: AccountKey(key), record, data, terms: None, origin: None }

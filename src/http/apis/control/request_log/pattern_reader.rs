@@ -48,7 +48,9 @@ impl PatternReader {
                 self.text(value, place, |text| Ok(ValuePattern::IgnoringCase(text.to_owned())))
             }
             (Criterion::Path, _) => self.text(value, place, path),
-            (Criterion::Route | Criterion::Fault, _) => self.text(value, place, |text| Ok(exactly(text))),
+            (Criterion::Route | Criterion::Fault, _) => {
+                self.text(value, place, |text| Ok(exactly(text)))
+            }
             (Criterion::Status, _) => self.status(value, place),
             (Criterion::Query, Value::String(text)) => Ok(exactly(text)),
             (Criterion::Query, Value::Object(parameters)) => {

@@ -11,8 +11,8 @@ use crate::app::request_log::{
     BodyExcerpt, Entry, LoggedResponse, ResponseEnd, ShownPrompt, Timing,
 };
 use crate::clock::rfc3339;
-use crate::domain::conversation::Turn;
 use crate::domain::agent_run::{ResolvedCall, ToolContext};
+use crate::domain::conversation::Turn;
 use crate::domain::{BackendName, OutputMode, Part, Prompt};
 
 /// A request, its response, and why the response is as it is.

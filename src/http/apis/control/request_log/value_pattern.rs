@@ -110,12 +110,7 @@ impl ValuePattern {
 }
 
 /// Adds the differences of `found`, which must be equal to `wanted` in full.
-fn compare_exactly(
-    wanted: &Value,
-    found: &Value,
-    place: Place<'_>,
-    differences: &mut Differences,
-) {
+fn compare_exactly(wanted: &Value, found: &Value, place: Place<'_>, differences: &mut Differences) {
     match (wanted, found) {
         (Value::Object(wanted), Value::Object(found)) => {
             for (name, value) in wanted {
@@ -145,7 +140,8 @@ fn compare_exactly(
 
 /// The difference of an array of another length.
 fn lengths(wanted: usize, found: &[Value]) -> (String, String) {
-    let items = |count: usize| if count == 1 { "1 item".to_owned() } else { format!("{count} items") };
+    let items =
+        |count: usize| if count == 1 { "1 item".to_owned() } else { format!("{count} items") };
     (items(wanted), format!("{}: {}", items(found.len()), shown(&Value::from(found))))
 }
 

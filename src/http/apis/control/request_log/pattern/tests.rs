@@ -114,7 +114,10 @@ fn every_criterion_says_where_it_differs() {
             json!({"answer": {"content": {"regex": "^No"}}}),
             r#"answer.content: wanted a text that matches "^No", found "Yes.""#,
         ),
-        (json!({"answer": "Yes."}), r#"answer: wanted "Yes.", found {"content":"Yes.","usage":{"tokens":3}}"#),
+        (
+            json!({"answer": "Yes."}),
+            r#"answer: wanted "Yes.", found {"content":"Yes.","usage":{"tokens":3}}"#,
+        ),
         (json!({"model": {"turn": 2}}), "model.turn: wanted 2, found 1"),
         (json!({"end": "broken"}), r#"end: wanted "broken", found "complete""#),
         (json!({"fault": "status"}), r#"fault: wanted "status", found "delay_ms""#),
@@ -144,16 +147,23 @@ fn what_an_entry_does_not_have_is_nothing() {
         "number": 1, "method": "GET", "path": "/favicon.ico", "query": null, "route": null,
         "headers": {}, "body": null, "answer": null, "end": "hung_up", "model": null, "fault": null,
     });
-    let unread = r#"body: wanted a text that contains "x", found none: none was sent, or none was read"#;
+    let unread =
+        r#"body: wanted a text that contains "x", found none: none was sent, or none was read"#;
     for (wanted, difference) in [
         (json!({"api": "runner"}), r#"api: wanted "runner", found nothing"#),
         (json!({"route": "/v1"}), r#"route: wanted "/v1", found nothing"#),
         (json!({"query": {"a": "1"}}), r#"query.a: wanted "1", found nothing"#),
         (json!({"query": "a=1"}), r#"query: wanted "a=1", found nothing"#),
         (json!({"status": "2xx"}), "status: wanted 2xx, found no answer"),
-        (json!({"status": {"contains": "2"}}), "status: wanted a text that contains \"2\", found no answer"),
+        (
+            json!({"status": {"contains": "2"}}),
+            "status: wanted a text that contains \"2\", found no answer",
+        ),
         (json!({"body": "x"}), unread),
-        (json!({"answer": {"a": [1, {"regex": "x"}]}}), r#"answer: wanted {"a":[1,{"regex":"x"}]}, found nothing"#),
+        (
+            json!({"answer": {"a": [1, {"regex": "x"}]}}),
+            r#"answer: wanted {"a":[1,{"regex":"x"}]}, found nothing"#,
+        ),
         (json!({"model": {"turn": 1}}), r#"model: wanted {"turn":1}, found nothing"#),
         (json!({"fault": "status"}), r#"fault: wanted "status", found nothing"#),
         (json!({"body": null, "model": null}), ""),
@@ -184,10 +194,7 @@ fn bodies_that_the_log_has_as_text_are_compared_as_json() {
     assert_eq!(differences(&json!({"body": {"regex": "^plain"}}), &text), "");
     assert_eq!(differences(&json!({"body": {"equals": "plain text"}}), &text), "");
     assert_eq!(differences(&json!({"answer": "plain text"}), &text), "");
-    assert_eq!(
-        differences(&json!({"body": [1]}), &text),
-        "body: wanted [1], found \"plain text\""
-    );
+    assert_eq!(differences(&json!({"body": [1]}), &text), "body: wanted [1], found \"plain text\"");
     let mut cut = with_body("{\"a\": 1, ");
     cut["body_cut"] = json!(true);
     assert_eq!(
@@ -199,10 +206,14 @@ fn bodies_that_the_log_has_as_text_are_compared_as_json() {
 
 #[test]
 fn an_object_with_one_field_of_that_name_is_an_operator_and_equals_gets_around_it() {
-    let document = json!({"body": {"filter": {"contains": "x"}, "both": {"equals": 1, "regex": "x"}}});
+    let document =
+        json!({"body": {"filter": {"contains": "x"}, "both": {"equals": 1, "regex": "x"}}});
     assert_ne!(differences(&json!({"body": {"filter": {"contains": "y"}}}), &document), "");
     assert_eq!(differences(&json!({"body": {"filter": {"contains": "x"}}}), &document), "");
-    assert_eq!(differences(&json!({"body": {"filter": {"equals": {"contains": "x"}}}}), &document), "");
+    assert_eq!(
+        differences(&json!({"body": {"filter": {"equals": {"contains": "x"}}}}), &document),
+        ""
+    );
     assert_eq!(
         differences(&json!({"body": {"both": {"equals": 1, "regex": "x"}}}), &document),
         "",
@@ -234,7 +245,11 @@ fn what_no_entry_can_have_is_refused_by_the_name_of_its_field() {
             "match.fault",
             "match.fault must be a string or an object with one of equals, regex, contains",
         ),
-        (r#"{"route": {"equals": 1}}"#, "match.route.equals", "match.route.equals must be a string"),
+        (
+            r#"{"route": {"equals": 1}}"#,
+            "match.route.equals",
+            "match.route.equals must be a string",
+        ),
         (
             r#"{"status": true}"#,
             "match.status",
@@ -245,13 +260,21 @@ fn what_no_entry_can_have_is_refused_by_the_name_of_its_field() {
             "match.status",
             "match.status must be a status, or 2xx, 4xx and so on",
         ),
-        (r#"{"status": 20}"#, "match.status", "match.status must be a status, or 2xx, 4xx and so on"),
+        (
+            r#"{"status": 20}"#,
+            "match.status",
+            "match.status must be a status, or 2xx, 4xx and so on",
+        ),
         (
             r#"{"status": {"equals": "2xx"}}"#,
             "match.status.equals",
             "match.status.equals must be a whole number",
         ),
-        (r#"{"query": 1}"#, "match.query", "match.query must be a string or an object of parameters"),
+        (
+            r#"{"query": 1}"#,
+            "match.query",
+            "match.query must be a string or an object of parameters",
+        ),
         (
             r#"{"query": {"page": 1}}"#,
             "match.query.page",
@@ -273,7 +296,10 @@ fn what_no_entry_can_have_is_refused_by_the_name_of_its_field() {
     }
     let (field, message) = refused(r#"{"body": {"regex": "("}}"#);
     assert_eq!(field, "match.body.regex");
-    assert!(message.starts_with("match.body.regex: regex parse error: ( ^ error: unclosed"), "{message}");
+    assert!(
+        message.starts_with("match.body.regex: regex parse error: ( ^ error: unclosed"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -284,7 +310,11 @@ fn a_pattern_is_bounded_in_length_depth_values_and_regular_expressions() {
     let nested = |depth: usize| format!("{{\"body\": {}{}}}", "[".repeat(depth), "]".repeat(depth));
     EntryPattern::parse(&nested(DEEPEST - 1)).unwrap();
     for depth in [DEEPEST, 126, 127, 1000] {
-        assert_eq!(refused(&nested(depth)).1, "match is nested more than 32 levels deep", "{depth}");
+        assert_eq!(
+            refused(&nested(depth)).1,
+            "match is nested more than 32 levels deep",
+            "{depth}"
+        );
     }
     let items = |count: usize| format!("{{\"body\": [{}]}}", vec!["0"; count].join(","));
     EntryPattern::parse(&items(MOST_VALUES - 2)).unwrap();

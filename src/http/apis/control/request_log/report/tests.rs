@@ -80,7 +80,10 @@ fn the_latest_requests_are_shown_and_long_bodies_are_cut() {
     let documents: Vec<Value> = (1..=25).map(|number| document(number, "/x", &body)).collect();
     let (report, conditions) = report(&json!({}), &documents);
     let text = report.text(&conditions, 0);
-    assert!(text.contains("received 25 requests:\n    … 5 more before these\n    6 POST"), "{text}");
+    assert!(
+        text.contains("received 25 requests:\n    … 5 more before these\n    6 POST"),
+        "{text}"
+    );
     assert!(text.ends_with(&format!("        {}…", "é".repeat(LONGEST_BODY))), "{text}");
     assert_eq!(text.lines().count(), 44);
 }
