@@ -7,6 +7,7 @@
 mod check;
 mod compiled;
 mod conditions;
+mod effect;
 mod routes;
 
 use schemars::JsonSchema;
