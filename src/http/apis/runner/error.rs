@@ -1,11 +1,12 @@
-//! Errors of the Runner API as statuses, types and codes, and their envelopes (notes.md, "Errors").
+//! Errors of the Runner API as statuses, types and codes (notes.md, "Errors").
+
+mod envelope;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
-use serde_json::{Value, json};
 use thiserror::Error;
 
+use self::envelope::in_envelope;
 use super::ErrorStyle;
 use crate::app::accounts::SessionWriteError;
 use crate::app::auth::{AuthError, KeyError};
@@ -13,10 +14,8 @@ use crate::app::conversations::ReaderError;
 use crate::app::faults::InjectedError;
 use crate::app::generation::{ContinueError, ModelError, ReplyError};
 use crate::app::triggers::{CreateTriggerError, TriggerLookupError};
-use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation, InternalError};
-use crate::domain::fault_rule::ErrorEnvelope;
+use crate::domain::error::{FieldError, FieldErrorKind, InternalError};
 use crate::http::response::error::{self, ErrorStatus, HttpError, carrying};
-use crate::http::response::json::Json;
 
 const INVALID: &str = "invalid_request_error";
 const AUTH: &str = "auth_error";
@@ -252,110 +251,9 @@ impl IntoResponse for RunnerError {
 pub(crate) fn rendered(style: ErrorStyle, response: Response) -> Response {
     error::rendered(response, |error: &RunnerError| {
         let details = error.details();
-        let response = match envelope(error, style) {
-            ErrorEnvelope::OpenAi => open_ai(error, &details),
-            ErrorEnvelope::FastApi => fast_api(error, &details),
-            ErrorEnvelope::DetailObject => detail_object(error, &details),
-        };
+        let response = in_envelope(error, &details, style);
         details.status.completed(error, response)
     })
-}
-
-/// The envelope that a fault asks for, else that of `style`.
-fn envelope(error: &RunnerError, style: ErrorStyle) -> ErrorEnvelope {
-    match (error, style) {
-        (RunnerError::Injected(InjectedError::Refused { envelope: Some(envelope), .. }), _) => {
-            *envelope
-        }
-        (_, ErrorStyle::OpenAi) => ErrorEnvelope::OpenAi,
-        (_, ErrorStyle::FastApi) => ErrorEnvelope::FastApi,
-    }
-}
-
-#[derive(Serialize)]
-struct Envelope<'a> {
-    error: ErrorBody<'a>,
-}
-
-#[derive(Serialize)]
-struct ErrorBody<'a> {
-    r#type: &'a str,
-    message: String,
-    param: Option<&'a str>,
-    code: &'a str,
-}
-
-/// Envelope 1.
-fn open_ai(error: &RunnerError, details: &ErrorDetails) -> Response {
-    let ErrorDetails { status, r#type, code } = details;
-    let param = match error {
-        RunnerError::Http(HttpError::Field(wrong)) if !wrong.field.is_empty() => {
-            Some(wrong.field.as_str())
-        }
-        _ => None,
-    };
-    let error = ErrorBody { r#type, message: error.to_string(), param, code };
-    (status.status, Json(Envelope { error })).into_response()
-}
-
-/// Envelope 3 for what is wrong with the body or a field, envelope 2 for everything else.
-fn fast_api(error: &RunnerError, details: &ErrorDetails) -> Response {
-    let item = match error {
-        RunnerError::Http(HttpError::Field(wrong)) => json!({
-            "loc": location(wrong),
-            "msg": match wrong.kind {
-                FieldErrorKind::Missing => "field required",
-                _ => wrong.message.as_str(),
-            },
-            "type": fast_api_type(wrong.kind),
-        }),
-        RunnerError::Http(broken @ HttpError::BrokenJson { .. }) => json!({
-            "loc": ["body"],
-            "msg": broken.to_string(),
-            "type": "value_error.jsondecode",
-        }),
-        error => {
-            let body = json!({ "detail": error.to_string() });
-            return (details.status.status, Json(body)).into_response();
-        }
-    };
-    (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "detail": [item] }))).into_response()
-}
-
-/// Envelope 4, which only faults ask for.
-fn detail_object(error: &RunnerError, details: &ErrorDetails) -> Response {
-    let ErrorDetails { status, r#type, code } = details;
-    let detail = json!({ "message": error.to_string(), "code": code, "type": r#type });
-    (status.status, Json(json!({ "detail": detail }))).into_response()
-}
-
-fn fast_api_type(kind: FieldErrorKind) -> &'static str {
-    match kind {
-        FieldErrorKind::Missing => "value_error.missing",
-        FieldErrorKind::WrongType => "type_error",
-        FieldErrorKind::BadValue => "value_error",
-        FieldErrorKind::EmptyArray => "value_error.list.min_items",
-        FieldErrorKind::NotAllowed => "value_error.extra",
-    }
-}
-
-/// `content[1].file_uri` as `["body", "content", 1, "file_uri"]`.
-fn location(field: &FieldError) -> Vec<Value> {
-    let place = match field.place {
-        FieldLocation::Body => "body",
-        FieldLocation::Query => "query",
-        FieldLocation::Header => "header",
-    };
-    let mut steps = vec![Value::from(place)];
-    for name in field.field.split('.').filter(|name| !name.is_empty()) {
-        let mut brackets = name.split('[');
-        steps.extend(brackets.next().filter(|name| !name.is_empty()).map(Value::from));
-        for index in brackets {
-            let index = index.trim_end_matches(']');
-            steps.push(index.parse::<u64>().map_or_else(|_| Value::from(index), Value::from));
-        }
-    }
-    steps
 }
 
 #[cfg(test)]
