@@ -1,4 +1,4 @@
-//! Who calls, and what they may use.
+//! Authentication, and access to deployments and conversations.
 //!
 //! Source: notes.md, "Authentication (Runner API)"; contract, "Authentication".
 
@@ -12,13 +12,13 @@ use crate::domain::Deployment;
 use crate::fixtures::FixtureHandle;
 use crate::ids::DeploymentId;
 
-/// Why a key opens nothing.
+/// Why a request has no account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum KeyError {
-    /// The request has no key, and needs one.
+    /// The request has no key but needs one.
     #[error("no API key was sent")]
     Missing,
-    /// The key is of no account.
+    /// No account has the key.
     #[error("the API key is not known")]
     Unknown,
 }
@@ -26,7 +26,7 @@ pub enum KeyError {
 /// Why a caller may not use a deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AuthError {
-    /// The key opens no account.
+    /// There is no account for the key.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The key's account belongs to another project than the deployment.
@@ -40,21 +40,21 @@ pub enum AuthError {
     UnknownDeployment(DeploymentId),
 }
 
-/// Finds the account of a key, and checks what it may use.
+/// Finds the account of a key and checks its access.
 #[derive(Debug, Clone)]
 pub struct Authenticator {
     registry: Arc<AccountRegistry>,
     fixtures: FixtureHandle,
 }
 
-/// What the key of a request opens.
+/// The account of the key of a request.
 #[derive(Debug, Clone)]
 pub enum Authentication {
     /// An account.
     Account(AccountSession),
-    /// Nothing: no key was sent.
+    /// No key was sent.
     MissingKey,
-    /// Nothing: no account has the key that was sent.
+    /// No account has the key.
     UnknownKey,
 }
 
@@ -69,7 +69,7 @@ impl Authentication {
     }
 }
 
-/// Who may use a deployment.
+/// A client that may use a deployment.
 #[derive(Debug, Clone)]
 pub struct Caller {
     /// The account that the use is attributed to.
@@ -78,7 +78,7 @@ pub struct Caller {
     pub deployment: Arc<Deployment>,
 }
 
-/// Someone who may read conversations.
+/// A client that may read Runner conversations.
 #[derive(Debug, Clone)]
 pub struct ConversationReader {
     /// The account of the key, when a known one was sent.
@@ -118,7 +118,7 @@ impl Authenticator {
         Self { registry, fixtures }
     }
 
-    /// What `key` opens. What services do for the request is written down in `trace`.
+    /// Finds the account of `key`. Its session records facts in `trace`.
     pub fn authenticate(&self, key: Option<&str>, trace: &Arc<RequestTrace>) -> Authentication {
         let Some(key) = key else { return Authentication::MissingKey };
         match self.registry.by_key(key) {
@@ -141,7 +141,7 @@ impl Authenticator {
     ) -> Result<Caller, AuthError> {
         let fixtures = self.fixtures.current();
         let Some(deployment) = fixtures.deployments.get(id) else {
-            // Which deployments there are is told only to those with a key.
+            // Only clients with a known key learn which deployments exist.
             authentication.session()?;
             return Err(AuthError::UnknownDeployment(DeploymentId::from(id)));
         };
@@ -162,7 +162,7 @@ impl Authenticator {
         Ok(Caller { session, deployment })
     }
 
-    /// Whose conversations can be read with this key on a web page of `origin`.
+    /// The reader with this key on a web page of `origin`.
     pub fn reader(
         &self,
         authentication: &Authentication,

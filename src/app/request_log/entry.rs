@@ -165,18 +165,18 @@ impl Entry {
     /// The entry with its size computed.
     pub(super) fn weighed(mut self) -> Self {
         let prompt_weight = self.shown.as_ref().map_or(0, ShownPrompt::weight);
-        if let Some(given) = &mut self.answer {
-            given.body.bytes.shrink_to_fit();
-            given.words.as_mut().map(Vec::shrink_to_fit);
+        if let Some(answer) = &mut self.answer {
+            answer.body.bytes.shrink_to_fit();
+            answer.words.as_mut().map(Vec::shrink_to_fit);
         }
         let LoggedRequest { target, headers, body, .. } = &self.request;
-        let sent =
+        let request =
             target.len() + headers.0.len() + body.as_ref().map_or(0, |body| body.bytes.len());
-        let given = self.answer.as_ref().map_or(0, |given| {
-            let words = given.words.as_ref().map_or(0, Vec::len);
-            given.headers.0.len() + given.body.bytes.len() + words * size_of::<Word>()
+        let answer = self.answer.as_ref().map_or(0, |answer| {
+            let words = answer.words.as_ref().map_or(0, Vec::len);
+            answer.headers.0.len() + answer.body.bytes.len() + words * size_of::<Word>()
         });
-        self.weight = size_of::<Self>() + self.id.as_str().len() + sent + given + prompt_weight;
+        self.weight = size_of::<Self>() + self.id.as_str().len() + request + answer + prompt_weight;
         self
     }
 }
