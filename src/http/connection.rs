@@ -1,10 +1,10 @@
-//! How a request can end the connection that it came over. `server/connections` acts on it.
+//! Lets a request end its connection. `server/connections` acts on it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Lets an answer cut the connection that its request came over. Requests are answered in the task that
-/// serves their connection, so that task checks the flag and need not be woken.
+/// Lets a response cut the connection of its request. Requests are answered in the task of their
+/// connection, which checks the flag afterwards and need not be woken.
 #[derive(Debug, Clone, Default)]
 pub struct ConnectionAbort(Arc<Flags>);
 

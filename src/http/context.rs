@@ -29,21 +29,21 @@ use crate::ids::{IdGenerator, RequestId};
 /// path, and with it the id and the limit.
 #[derive(Debug)]
 pub(crate) struct RequestContext {
-    /// Runs since the request came.
+    /// Runs since the request arrived.
     pub(crate) received: Stopwatch,
     /// The API that the path belongs to.
     pub(crate) api: Option<Api>,
     /// The route that the path takes, `/v1/runner/{deployment_id}`, if it takes one.
     pub(crate) route: Option<&'static str>,
-    /// The connection that the request came over.
+    /// The connection of the request.
     pub(crate) connection: ConnectionAbort,
-    /// What the request's key opens. `MissingKey` also where no key is asked for.
+    /// The account of the request's key; `MissingKey` also if no key is needed.
     pub(crate) authentication: Authentication,
-    /// The fault that the request asks for itself.
+    /// The fault that the request's own header asks for.
     pub(crate) requested_fault: Option<RequestedFault>,
-    /// Where services write down what only they know.
+    /// Collects the facts that only use cases know.
     pub(crate) trace: Arc<RequestTrace>,
-    /// Ids for requests that are no account's and bring none.
+    /// Ids for requests without an account or an id of their own.
     anonymous_ids: Arc<IdGenerator>,
     id: OnceLock<RequestId>,
     binding: OnceLock<AccountBinding>,
@@ -60,7 +60,7 @@ pub(crate) struct AccountBinding {
     pub(crate) position: LogPosition,
 }
 
-/// What becomes of a request's body.
+/// The state of a request's body.
 #[derive(Debug, Default)]
 struct RequestBody {
     /// What the request log keeps of it.
@@ -70,7 +70,7 @@ struct RequestBody {
     unread: Option<UnreadBody>,
 }
 
-/// What a handler left of a request's body.
+/// The rest of a body that a handler did not read.
 #[derive(Debug)]
 pub(crate) struct UnreadBody {
     pub(crate) body: Body,
@@ -79,7 +79,7 @@ pub(crate) struct UnreadBody {
 }
 
 impl RequestContext {
-    /// The context of a request that comes now, over `connection`.
+    /// The context of a request that arrives now over `connection`.
     pub(crate) fn new(connection: ConnectionAbort, anonymous_ids: Arc<IdGenerator>) -> Self {
         Self {
             received: Stopwatch::start(),
@@ -170,14 +170,14 @@ impl RequestContext {
         self.body.lock().excerpt.take()
     }
 
-    /// Holds the permit of the request's body until the answer is there.
+    /// Holds the permit of the request's body until the response is ready.
     pub(crate) fn hold_large_body(&self, permit: Option<LargeBodyPermit>) {
         if permit.is_some() {
             self.body.lock().permit = permit;
         }
     }
 
-    /// Gives the permit back: what was made of the body is gone.
+    /// Releases the permit: the body and the values read from it are dropped.
     pub(crate) fn release_large_body(&self) {
         drop(self.body.lock().permit.take());
     }

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderName, Uri, Version, header};
 
 use crate::http::response::error::HttpError;
 
-/// Headers in which proxies name the client, or the host that the client asked for.
+/// Headers in which proxies name the client, or the host that the client addressed.
 const NAMED_BY_PROXIES: [HeaderName; 10] = [
     HeaderName::from_static("x-forwarded-for"),
     HeaderName::from_static("x-forwarded-host"),

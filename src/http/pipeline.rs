@@ -42,7 +42,7 @@ struct PipelineSteps {
     services: Shared,
     cors: Cors,
     exchange_log: Arc<ExchangeLog>,
-    /// Ids for requests that no account is known for.
+    /// Ids for requests without an account.
     anonymous_ids: Arc<IdGenerator>,
 }
 
@@ -64,7 +64,7 @@ impl Pipeline {
         self.0.routes.listed()
     }
 
-    /// Answers a request that came over `connection`.
+    /// Answers a request of `connection`.
     pub async fn answer<B>(&self, connection: &ConnectionAbort, request: Request<B>) -> Response
     where
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
@@ -76,9 +76,9 @@ impl Pipeline {
         // `Host`, then key, account and limit.
         let admission = steps.admit(&mut context, &request);
         let context = Arc::new(context);
-        // What is left of a body is read, so that a refused client sees its answer.
+        // The rest of a body is read, so that a refused client receives its response.
         let mut request = drain_on_drop(&context, request);
-        // From here on log and request log show the request, whatever becomes of it.
+        // From here on the access log and the request log record the request in any case.
         let exchange = Exchange::begin(&steps.exchange_log, &context, &request);
         request.extensions_mut().insert(Arc::clone(&context));
         let response = match (admission, context.api) {
@@ -147,7 +147,7 @@ impl PipelineSteps {
         Ok(())
     }
 
-    /// Lets the handler answer.
+    /// Calls the handler.
     async fn handle(
         &self,
         route: Option<&RouteHandlers<Shared>>,
@@ -158,7 +158,7 @@ impl PipelineSteps {
         let Some(route) = route else {
             return match context.api {
                 Some(_) => HttpError::UnknownPath.into_response(),
-                None => health::nothing_here(),
+                None => health::unknown_path(),
             };
         };
         if !route.guarded {
@@ -210,7 +210,7 @@ mod tests {
     use super::super::apis::runner::ErrorStyle;
     use super::*;
 
-    /// What a client sees of a handler that panics.
+    /// The response to a client if its handler panics.
     async fn panicked(render: impl FnOnce(Response) -> Response) -> (u16, Value) {
         let response = render(catch_panic(async { panic!("the key is sesame") }).await);
         let status = response.status().as_u16();

@@ -1,4 +1,4 @@
-//! A fault that a request asks for itself: `x-mynah-fault: status=503, retry_after=5`.
+//! A fault that a request's own header asks for: `x-mynah-fault: status=503, retry_after=5`.
 
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ const NAME: &str = "x-mynah-fault";
 /// Whether a request may ask for its own fault in the header `x-mynah-fault`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultHeader {
-    /// It may.
+    /// It may: the header is obeyed.
     Obeyed,
-    /// The header means nothing.
+    /// It may not: the header is ignored.
     Ignored,
 }
 
@@ -24,14 +24,14 @@ pub enum FaultHeader {
 pub(crate) struct RequestedFault(Result<Arc<Fault>, FieldError>);
 
 impl RequestedFault {
-    /// What `headers` ask for, if they do and may.
+    /// The fault that `headers` ask for, if `setting` allows it.
     pub(crate) fn of(setting: FaultHeader, headers: &HeaderMap) -> Option<Self> {
         let sent = headers.get(NAME).filter(|_| setting == FaultHeader::Obeyed)?;
         let fault = sent.to_str().map_err(|_| "is no text".to_owned()).and_then(read);
         Some(Self(fault.map(Arc::new).map_err(|message| wrong(&message))))
     }
 
-    /// The fault, unless it is for the other kind of answers, streamed or not.
+    /// The fault; an error if it applies only to the other kind of answers, streamed or not.
     pub(crate) fn fault(&self, streamed: bool) -> Result<Arc<Fault>, FieldError> {
         let fault = self.0.clone()?;
         if fault.action.applies_to(streamed) {
@@ -48,7 +48,7 @@ fn read(text: &str) -> Result<Fault, String> {
     for field in text.split([',', ';']).map(str::trim).filter(|field| !field.is_empty()) {
         let (name, value) = field.split_once('=').unwrap_or((field, "true"));
         let value = value.trim();
-        // `503` and `true` are what they are in JSON; anything else is text.
+        // Numbers and booleans are read as in JSON; anything else is text.
         let value = match serde_json::from_str(value) {
             Ok(read @ (Value::Number(_) | Value::Bool(_))) => read,
             _ => Value::from(value),

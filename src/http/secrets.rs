@@ -12,7 +12,7 @@ use crate::app::AccountRegistry;
 /// The most rounds of percent-decoding: `%255F` takes two.
 const ROUNDS: usize = 3;
 
-/// The secrets as they are at this moment: accounts come and go.
+/// The present secrets: accounts are created and removed at run time.
 #[derive(Clone)]
 pub struct Secrets {
     registry: Arc<AccountRegistry>,

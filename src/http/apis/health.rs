@@ -1,4 +1,4 @@
-//! Health, and the answer to paths that lead nowhere.
+//! Health, and the response to unknown paths.
 
 use axum::extract::{FromRef, State};
 use axum::http::StatusCode;
@@ -26,8 +26,7 @@ struct HealthAnswer {
     reason: Option<String>,
 }
 
-/// `GET /_mynah/health`: 200 as soon as requests are answered, 503 with a reason when those that
-/// store something are not.
+/// `GET /_mynah/health`: 200 if the server can store data, otherwise 503 with the reason.
 async fn health(State(health): State<Health>) -> (StatusCode, Json<HealthAnswer>) {
     let reason = health.write_error().await;
     let (code, status) = match reason {
@@ -42,8 +41,8 @@ struct Nothing {
     error: &'static str,
 }
 
-/// The answer to a path that leads nowhere and belongs to no API.
-pub(crate) fn nothing_here() -> Response {
+/// The response to an unknown path that belongs to no API.
+pub(crate) fn unknown_path() -> Response {
     let error = "there is nothing at this path; the Runner API is under /v1/runner, the \
                  Characters API under /api/v1, their documentation at /_mynah/docs";
     (StatusCode::NOT_FOUND, Json(Nothing { error })).into_response()

@@ -1,9 +1,9 @@
-//! One request and its response, written down: metrics when the head of the response is there; the line
-//! in the access log and the entry in the request log when its body has ended.
+//! Records a request and its response: in the metrics when the head of the response is ready; in the
+//! access log and the request log when its body has ended.
 //!
-//! An [`Exchange`] goes into the body of the response. Where it ends (with the body, at a fault, or
-//! dropped because the client left) both are written, before the client has the end of its answer: so a
-//! client that was answered finds the entry.
+//! The body of the response contains an [`Exchange`], which is dropped at its end, at a fault, or when the
+//! client leaves. The logs are written then, before the client has the end of its response, so a client
+//! that has its response finds the entry.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use crate::http::context::RequestContext;
 use crate::http::response::account_end::AccountEnd;
 use crate::http::response::text_stream::IsStream;
 
-/// How exchanges are written down.
+/// The options and counters with which exchanges are recorded.
 #[derive(Debug, Clone)]
 pub struct ExchangeLog {
     reset: ResetStyle,
@@ -39,23 +39,23 @@ impl ExchangeLog {
     }
 }
 
-/// A request that is being answered. Dropping it writes it down.
+/// A request that is being answered. Dropping it records it.
 pub(crate) struct Exchange {
     log: Arc<ExchangeLog>,
     context: Arc<RequestContext>,
     method: Method,
-    /// `None` for the control plane, and once it was written down.
+    /// `None` for the control plane, and after it was recorded.
     request: Option<LoggedRequest>,
     /// The status, and the time until the head of the response.
     head: Option<(u16, Duration)>,
-    /// `None` where there is no request log that would keep it.
+    /// `None` if no request log keeps it.
     response: Option<LoggedResponse>,
     /// For a body whose length was not known before.
     stream: Option<OpenedStream>,
     end: ResponseEnd,
-    /// Until the last data of the body, where it was seen.
+    /// Until the last data of the body, if it was sent.
     total: Option<Duration>,
-    /// The time spent waiting until the client took what was there.
+    /// The time spent waiting for the client to take data.
     client: Duration,
 }
 
@@ -85,7 +85,7 @@ impl Exchange {
         }
     }
 
-    /// Adds the headers of every response, and goes into the response's body.
+    /// Adds the headers of every response, and moves into the response's body.
     pub(crate) fn answered(mut self, mut response: Response) -> Response {
         let latency = self.context.received.elapsed();
         let status = response.status().as_u16();
@@ -134,7 +134,7 @@ impl Exchange {
 }
 
 impl Drop for Exchange {
-    /// Also reached where the client leaves before its answer: the server then drops the request.
+    /// Also called if the client leaves before its response: the server then drops the request.
     fn drop(&mut self) {
         let elapsed = self.context.received.elapsed();
         let (status, latency) = self.head.unwrap_or_else(|| {
@@ -159,9 +159,9 @@ impl Drop for Exchange {
 
 /// The body of a response on its way to the client.
 struct LoggedBody {
-    /// `None` once it was dropped.
+    /// `None` after it was dropped.
     body: Option<Body>,
-    /// `None` once it was written down.
+    /// `None` after it was recorded.
     exchange: Option<Exchange>,
     /// When the client was given data that it has not taken yet.
     handed_over: Option<Duration>,

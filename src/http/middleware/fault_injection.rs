@@ -21,8 +21,8 @@ use crate::domain::{Api, Deployment};
 use crate::http::context::RequestContext;
 use crate::http::response::account_end::break_at_account_end;
 
-/// Finds the fault of a request to `api`, and to `deployment` if there is one; waits or refuses where it
-/// says so.
+/// Finds the fault of a request to `api`, and to `deployment` if there is one; applies its delay and its
+/// refusal.
 pub(crate) async fn check_fault<E>(
     parts: &Parts,
     api: Api,

@@ -26,7 +26,7 @@ const BUCKETS: [f64; 12] =
 pub struct Metrics {
     requests: Family<Answered, Counter>,
     latency: Family<Timed, Histogram>,
-    /// The counts of each route, where a request finds them without making labels.
+    /// The counters of each route, which are found without building labels.
     routes: Arc<RwLock<HashMap<Box<str>, Vec<Counts>>>>,
     streams_open: Gauge,
     registry: Arc<Registry>,
@@ -55,14 +55,10 @@ struct Timed {
     status: &'static str,
 }
 
-fn histogram() -> Histogram {
-    Histogram::new(BUCKETS)
-}
-
 impl Default for Metrics {
     fn default() -> Self {
         let requests = Family::default();
-        let latency = Family::<Timed, Histogram>::new_with_constructor(histogram);
+        let latency = Family::<Timed, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS));
         let streams_open = Gauge::default();
         let mut registry = Registry::with_prefix("mynah");
         registry.register("requests", "Requests answered", requests.clone());
@@ -74,7 +70,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts an answer, whose head was there `after` this time.
+    /// Counts a response whose head was ready `after` this time.
     pub(crate) fn answered(&self, method: &Method, route: &str, status: u16, after: Duration) {
         let (method, seconds) = (name_of(method), after.as_secs_f64());
         if !self.counted(method, route, status, seconds) {
@@ -87,8 +83,8 @@ impl Metrics {
     fn counted(&self, method: &str, route: &str, status: u16, seconds: f64) -> bool {
         let routes = self.routes.read();
         let Some(counts) = routes.get(route) else { return false };
-        let alike = |its: &&Counts| its.method == method && its.status == status;
-        let Some(counts) = counts.iter().find(alike) else { return false };
+        let is_same = |its: &&Counts| its.method == method && its.status == status;
+        let Some(counts) = counts.iter().find(is_same) else { return false };
         counts.requests.inc();
         counts.latency.observe(seconds);
         true
@@ -135,7 +131,7 @@ impl Metrics {
     }
 }
 
-/// All methods that are not HTTP's own are counted as one, since clients could make up any number.
+/// Methods other than HTTP's own are counted together, because clients can invent any number of them.
 pub(crate) fn name_of(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

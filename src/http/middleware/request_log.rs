@@ -14,7 +14,7 @@ use crate::app::request_log::{
 use crate::domain::fault_rule::{ConnectionDrop, FaultAction};
 use crate::http::context::RequestContext;
 
-/// The request as the entry shows it; `None` for the control plane, whose requests are no account's.
+/// The request as the entry shows it; `None` for the control plane, whose requests belong to no account.
 pub(super) fn logged_request(request: &Request, context: &RequestContext) -> Option<LoggedRequest> {
     let uri = request.uri();
     if uri.path().starts_with("/_mynah/") {
@@ -43,7 +43,7 @@ pub(super) fn logged_response(response: &Response) -> LoggedResponse {
     let is_stream = response.body().size_hint().exact().is_none();
     LoggedResponse {
         status: response.status().as_u16(),
-        // The connection adds the length where it is not set, so it says nothing of the answer.
+        // The connection adds a missing length, so responses are not compared by it.
         headers: lines(response.headers(), Some(&header::CONTENT_LENGTH)),
         body: BodyExcerpt::default(),
         words: is_stream.then(Vec::new),
@@ -56,7 +56,7 @@ fn lines(headers: &HeaderMap, except: Option<&HeaderName>) -> HeaderLines {
     HeaderLines::new(|| logged().map(|(name, value)| (name.as_str(), value.as_bytes())))
 }
 
-/// Adds `data`, which was sent `at` this time after the request came, to the response's body.
+/// Adds `data`, which was sent `at` this time after the request arrived, to the response's body.
 pub(super) fn add_data(response: &mut LoggedResponse, data: &Bytes, at: Duration) {
     let before = response.body.kept_length();
     response.body.push(data);
@@ -82,7 +82,7 @@ pub(super) fn add_entry(
     if let Some(FaultAction::Drop(when)) = entry.fault.as_ref().map(|fault| &fault.action) {
         let is_refused = entry.answer.as_ref().is_some_and(|answer| answer.status >= 400);
         match when {
-            // Nobody got the answer.
+            // The client did not receive the response.
             ConnectionDrop::BeforeAnswer => {
                 (entry.answer, entry.end) = (None, ResponseEnd::Broken);
             }

@@ -6,7 +6,7 @@
 //! usable.
 //!
 //! The request log keeps such bodies too, because a test of a client's retries compares them. So the
-//! answer waits for the body for a moment, where the account is known.
+//! response waits a moment for the body if the account is known.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -29,16 +29,16 @@ const MOST: usize = 256 * 1024 * 1024;
 /// How long a client may take to send the rest.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long an answer waits for a body that only the request log needs. Most clients send theirs at once.
-/// One that waits for the answer first gets it after this time, and its entry has no body.
+/// How long a response waits for a body that only the request log needs. Most clients send theirs at once.
+/// A client that waits for the response first gets it after this time, and its entry has no body.
 const MOMENT: Duration = Duration::from_secs(1);
 
-/// `request` with a body whose rest goes to `context` if it is dropped before its end.
+/// `request` with a body whose rest is moved to `context` if it is dropped before its end.
 pub(crate) fn drain_on_drop<B>(context: &Arc<RequestContext>, request: Request<B>) -> Request
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
-    // A client that waits for `100 Continue` sends nothing until its body is asked for.
+    // A client that waits for `100 Continue` sends nothing until the body is read.
     let waits = request.headers().contains_key(header::EXPECT);
     if waits || request.body().is_end_stream() {
         return request.map(Body::new);
@@ -47,8 +47,8 @@ where
     request.map(|body| Body::new(DrainOnDrop { unread: Some(body), begun: false, context }))
 }
 
-/// Reads the rest of the body, now that the answer is there: at once for the request log, if that needs
-/// it, else while the answer is being sent.
+/// Reads the rest of the body after the response is ready: at once if the request log needs it, else while
+/// the response is being sent.
 pub(crate) async fn drain(context: &RequestContext) {
     let Some(UnreadBody { mut body, whole }) = context.take_unread_body() else { return };
     if whole && context.wants_body() {
@@ -64,12 +64,12 @@ pub(crate) async fn drain(context: &RequestContext) {
     }
 }
 
-/// A body that goes to the context if it is dropped before its end.
+/// A body that is moved to the context if it is dropped before its end.
 struct DrainOnDrop<B>
 where
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
 {
-    /// `None` once it was read to its end.
+    /// `None` after it was read to its end.
     unread: Option<B>,
     begun: bool,
     context: Arc<RequestContext>,

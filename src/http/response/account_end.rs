@@ -3,8 +3,7 @@
 //! The body ends with an error, so that the client sees the stream broken. If the client does not
 //! read, the body is not polled, and the connection is aborted (`server/connections/account_end`).
 //!
-//! Whatever breaks a stream, an injected fault or a failing model too, what was sent before is flushed
-//! first.
+//! The data before a break is flushed first, also if a fault or a failing model breaks the stream.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -53,11 +52,11 @@ pub(crate) fn break_at_account_end(response: Response) -> Response {
 }
 
 struct UntilEnded {
-    /// `None` once it has broken off.
+    /// `None` after it has broken off.
     body: Option<Body>,
     end: AccountEnd,
     wait: Ended,
-    /// The error, held back until the connection has sent what precedes it.
+    /// The error, held back until the connection has sent the data before it.
     failed: Option<axum::Error>,
 }
 
@@ -92,8 +91,8 @@ impl HttpBody for UntilEnded {
         }
         let frame = self.poll_body(context);
         if let Poll::Ready(Some(Err(error))) = frame {
-            // The connection sends what it holds, at least the head, whenever its body is pending.
-            // A body that fails at once keeps it from that: the client would see no answer at all.
+            // The connection flushes, at least the head, only while its body is pending. If the body
+            // failed at once, the client would see no response at all.
             self.failed = Some(error);
             context.waker().wake_by_ref();
             return Poll::Pending;

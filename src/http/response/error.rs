@@ -112,13 +112,13 @@ impl IntoResponse for HttpError {
     }
 }
 
-/// The status of an error's response, and what follows from the error in any envelope.
+/// The status of an error's response, and the effects of the error in any envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ErrorStatus {
     pub(crate) status: StatusCode,
     /// After which time a retry can succeed.
     retry_after: Option<Duration>,
-    /// Whether the server or a model failed, and the log does not have it yet.
+    /// Whether the server or a model failed and the error is not logged yet.
     must_log: bool,
 }
 
@@ -129,7 +129,7 @@ impl From<StatusCode> for ErrorStatus {
 }
 
 impl ErrorStatus {
-    /// The status of an error that is logged elsewhere or was asked for.
+    /// The status of an error that is logged elsewhere or injected on purpose.
     fn without_log(status: StatusCode) -> Self {
         Self { must_log: false, ..status.into() }
     }
@@ -168,7 +168,8 @@ pub(crate) fn carrying(error: impl Send + Sync + 'static) -> Response {
     response
 }
 
-/// `response`, or if it carries an `E` or an [`HttpError`], what `render` makes of that. `Allow` is kept.
+/// `response`; one that carries an `E` or an [`HttpError`] is replaced by the result of `render`, with the
+/// `Allow` header kept.
 pub(crate) fn rendered<E>(mut response: Response, render: impl FnOnce(&E) -> Response) -> Response
 where
     E: From<HttpError> + Send + Sync + 'static,

@@ -1,4 +1,4 @@
-//! Lists as answers: written at once where all items are in memory, else streamed as they are read.
+//! Lists as answers: sent at once if all items are in memory, else streamed as they are read.
 
 use axum::body::{Body, Bytes};
 use axum::http::header;
@@ -10,8 +10,8 @@ use super::json::{JSON, Json};
 use crate::app::item_list::Items;
 use crate::domain::error::{InternalError, with_sources};
 
-/// An answer with `items`: `item` converts a row to an item, `answer` makes the whole answer. The items
-/// must be its first array.
+/// An answer with `items`: `item` converts each of them, `answer` builds the whole answer, whose first array
+/// must be the items.
 #[expect(clippy::expect_used, reason = "answers are texts, numbers, lists and maps of texts")]
 pub(crate) fn listed<T, I, A>(
     items: Items<T>,

@@ -31,7 +31,7 @@ pub(crate) fn envelope(status: StatusCode, error: &impl Display) -> Response {
 /// The token of `Authorization: Bearer …`, the scheme in any case.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let sent = headers.get(header::AUTHORIZATION)?;
-    // A header that is no text holds a token all the same, and an unknown one.
+    // A header that is not text has an unknown token.
     let Ok(sent) = sent.to_str() else { return Some("") };
     let (scheme, token) = sent.trim().split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

@@ -1,8 +1,8 @@
 //! Streams words as flushed chunks.
 //!
-//! Each word becomes one chunk of the transfer coding and is flushed at once. A fault after the
-//! first word can only break the connection, and does: the body ends in an error, so the chunk
-//! that would end it cleanly is never sent.
+//! Each word becomes one chunk of the transfer coding and is flushed at once. A failure after the first
+//! word can only break the connection: the body ends with an error, so the chunk that would end it cleanly
+//! is never sent.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -51,8 +51,7 @@ impl IntoResponse for TextStream {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct IsStream;
 
-/// Gives the connection a chance to flush after each word: it writes out what it holds whenever
-/// its body has nothing more to give for the moment.
+/// Is pending once after each word, because the connection flushes when its body is pending.
 struct Chunks {
     words: WordStream,
     flushing: bool,

@@ -47,7 +47,7 @@ pub(super) struct ChangesBody {
     runner_requests_per_minute: LimitBody,
 }
 
-/// An account as it is.
+/// An account.
 #[derive(Serialize)]
 pub(super) struct AccountAnswer {
     id: AccountId,
@@ -166,10 +166,10 @@ pub(super) async fn answer(
     registry: &AccountRegistry,
     account: &AccountState,
 ) -> Result<AccountAnswer, ControlError> {
-    Ok(shown(account, registry.balance(account).await?))
+    Ok(account_answer(account, registry.balance(account).await?))
 }
 
-fn shown(account: &AccountState, balance: Credits) -> AccountAnswer {
+fn account_answer(account: &AccountState, balance: Credits) -> AccountAnswer {
     let plan = account.plan();
     AccountAnswer {
         id: account.id.clone(),
@@ -190,7 +190,7 @@ pub(super) async fn list_accounts(
     State(registry): State<Arc<AccountRegistry>>,
 ) -> Result<Json<Vec<AccountAnswer>>, ControlError> {
     let all = registry.balances().await?;
-    Ok(Json(all.into_iter().map(|(account, balance)| shown(&account, balance)).collect()))
+    Ok(Json(all.into_iter().map(|(account, balance)| account_answer(&account, balance)).collect()))
 }
 
 /// `POST /_mynah/accounts`: a new account. Only this answer has its key.
@@ -203,11 +203,11 @@ pub(super) async fn create_account(
         return Err(FieldError::new("with", FieldErrorKind::NotAllowed, message).into());
     }
     let account = registry.create(body.checked()?).await?;
-    Ok((StatusCode::CREATED, Json(create_fresh_account(&registry, &account).await?)))
+    Ok((StatusCode::CREATED, Json(answer_with_key(&registry, &account).await?)))
 }
 
 /// A new account, with its key.
-pub(super) async fn create_fresh_account(
+pub(super) async fn answer_with_key(
     registry: &AccountRegistry,
     account: &AccountState,
 ) -> Result<AccountAnswer, ControlError> {

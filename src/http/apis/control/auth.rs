@@ -62,12 +62,12 @@ pub(crate) async fn guard(
     large: &LargeBodies,
     request: Request,
 ) -> Result<Request, ControlError> {
-    admitted(access, &request)?;
-    understood(&request)?;
+    check_access(access, &request)?;
+    check_parts(&request)?;
     without_body(request, large).await
 }
 
-fn admitted(access: &ControlAccess, request: &Request) -> Result<(), ControlError> {
+fn check_access(access: &ControlAccess, request: &Request) -> Result<(), ControlError> {
     let headers = request.headers();
     match access {
         ControlAccess::ThisMachine if !is_to_this_machine(request.uri(), headers) => {
@@ -79,7 +79,7 @@ fn admitted(access: &ControlAccess, request: &Request) -> Result<(), ControlErro
         ControlAccess::ThisMachine | ControlAccess::Anyone => Ok(()),
         ControlAccess::Nobody => Err(ControlError::Closed),
         ControlAccess::Token(token) => match bearer(headers) {
-            Some(sent) if same(sent, token) => Ok(()),
+            Some(sent) if are_equal(sent, token) => Ok(()),
             Some(_) => Err(KeyError::Unknown.into()),
             None => Err(KeyError::Missing.into()),
         },
@@ -91,7 +91,7 @@ fn takes_body(method: &Method) -> bool {
 }
 
 /// `request` without its body, if its method takes none. The body must be an object without fields: one
-/// that was meant to narrow a `DELETE` would be ignored, and more be deleted.
+/// that was meant to restrict a `DELETE` would be ignored, and more be deleted.
 async fn without_body(request: Request, large: &LargeBodies) -> Result<Request, ControlError> {
     if takes_body(request.method()) || request.body().is_end_stream() {
         return Ok(request);
@@ -103,7 +103,7 @@ async fn without_body(request: Request, large: &LargeBodies) -> Result<Request, 
 }
 
 /// Refuses bodies that are not JSON, and parameters that no handler reads.
-fn understood(request: &Request) -> Result<(), ControlError> {
+fn check_parts(request: &Request) -> Result<(), ControlError> {
     let method = request.method();
     if takes_body(method) && !is_json(request.headers()) {
         return Err(HttpError::NotJson.into());
@@ -123,7 +123,7 @@ fn understood(request: &Request) -> Result<(), ControlError> {
 }
 
 /// Compares in constant time.
-fn same(sent: &str, token: &str) -> bool {
+fn are_equal(sent: &str, token: &str) -> bool {
     let differences = sent.bytes().zip(token.bytes()).fold(0, |sum, (a, b)| sum | (a ^ b));
     sent.len() == token.len() && differences == 0
 }

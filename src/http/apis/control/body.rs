@@ -1,5 +1,5 @@
-//! Bodies of the control plane. Unknown fields are refused with and without `--strict`: a misspelt one
-//! would change something else than intended.
+//! Bodies of the control plane. Unknown fields are refused with and without `--strict`, because a misspelt
+//! one would have an unintended effect.
 
 use axum::body::HttpBody as _;
 use axum::extract::{FromRef, FromRequest, Request};

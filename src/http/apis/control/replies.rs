@@ -23,19 +23,19 @@ use crate::http::response::json::Json;
 use crate::http::response::pages::ListQuery;
 use crate::ids::AccountId;
 
-/// A rule of a new list: the rule itself, or the id of one that is there.
+/// A rule of a new list: the rule itself, or the id of a present one.
 #[derive(Debug)]
-pub(super) struct WantedBody(RuleDefinition);
+pub(super) struct DefinitionBody(RuleDefinition);
 
-impl<'de> Deserialize<'de> for WantedBody {
+impl<'de> Deserialize<'de> for DefinitionBody {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(WantedVisitor).map(Self)
+        deserializer.deserialize_any(DefinitionVisitor).map(Self)
     }
 }
 
-struct WantedVisitor;
+struct DefinitionVisitor;
 
-impl<'de> Visitor<'de> for WantedVisitor {
+impl<'de> Visitor<'de> for DefinitionVisitor {
     type Value = RuleDefinition;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -196,10 +196,12 @@ pub(super) async fn add_replies(
 pub(super) async fn replace_replies(
     State(registry): State<Arc<AccountRegistry>>,
     InPath(id): InPath<AccountId>,
-    AnyBody(list): AnyBody<Vec<WantedBody>>,
+    AnyBody(list): AnyBody<Vec<DefinitionBody>>,
 ) -> Result<Json<RepliesAnswer>, ControlError> {
     let replies = registry.require(&id)?.replies();
-    replies.replace(list.into_iter().map(|WantedBody(wanted)| wanted).collect()).await?;
+    replies
+        .replace(list.into_iter().map(|DefinitionBody(definition)| definition).collect())
+        .await?;
     Ok(RepliesAnswer::of(&replies))
 }
 

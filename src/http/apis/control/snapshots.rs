@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::accounts::{AccountAnswer, NewAccountBody, answer, create_fresh_account};
+use super::accounts::{AccountAnswer, NewAccountBody, answer, answer_with_key};
 use super::body::{ControlBody, OptionalBody};
 use super::error::ControlError;
 use crate::app::snapshots::{Section, Snapshot};
@@ -65,5 +65,5 @@ pub(super) async fn fork_account(
 ) -> Result<(StatusCode, Json<AccountAnswer>), ControlError> {
     let with = body.sections()?;
     let account = snapshots.fork(&id, body.checked()?, &with).await?;
-    Ok((StatusCode::CREATED, Json(create_fresh_account(&registry, &account).await?)))
+    Ok((StatusCode::CREATED, Json(answer_with_key(&registry, &account).await?)))
 }

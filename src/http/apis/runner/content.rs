@@ -6,7 +6,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::domain::Part;
-use crate::domain::conversation::{FileRef, Meta, Variables, label_text};
+use crate::domain::conversation::{FileRef, Meta, label_text};
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::http::extract::{Object, WholeNumber};
 
@@ -157,9 +157,4 @@ pub(super) fn meta_filter(
 /// Checks `history_limit`: 0–1000, 5 by default.
 pub(super) fn history_limit(limit: Option<&WholeNumber>) -> Result<u64, FieldError> {
     limit.map_or(Ok(DEFAULT_HISTORY), |limit| limit.within(0..=MOST_HISTORY, "history_limit"))
-}
-
-/// `variables`, absent or null when there are none.
-pub(super) fn variables(variables: Option<Variables>) -> Variables {
-    variables.unwrap_or_default()
 }

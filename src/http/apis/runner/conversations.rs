@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::auth::{DeploymentAccess, ReadAccess, RunnerAccount};
-use super::content::{ContentBody, content, history_limit, meta, meta_filter, variables};
+use super::content::{ContentBody, content, history_limit, meta, meta_filter};
 use super::error::RunnerError;
 use super::run::Content;
 use super::{MessageContent, Style};
@@ -61,7 +61,7 @@ impl MessageBody {
     fn checked(self) -> Result<ConversationRequest, FieldError> {
         let parts = content(self.content)?;
         let Some(id) = self.conversation_id else {
-            let request = RunRequest { parts, variables: variables(self.variables) };
+            let request = RunRequest { parts, variables: self.variables.unwrap_or_default() };
             return Ok(ConversationRequest::First { request, meta: meta(self.meta)? });
         };
         for (field, given) in

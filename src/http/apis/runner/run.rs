@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::auth::DeploymentAccess;
-use super::content::{ContentBody, content, variables};
+use super::content::{ContentBody, content};
 use super::error::RunnerError;
 use crate::app::Generation;
 use crate::app::generation::runner::RunRequest;
@@ -38,7 +38,10 @@ pub(super) struct RunBody {
 
 impl RunBody {
     fn checked(self) -> Result<RunRequest, RunnerError> {
-        Ok(RunRequest { parts: content(self.content)?, variables: variables(self.variables) })
+        Ok(RunRequest {
+            parts: content(self.content)?,
+            variables: self.variables.unwrap_or_default(),
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Faults of response bodies. Each word of a stream comes as one frame and leaves as one.
+//! Faults of response bodies. Each word of a stream is one frame, before and after.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,15 +91,15 @@ pub(crate) fn with_stream_fault(
             match action {
                 StreamFault::Repeat(chunk) if sent == chunk => {
                     yield frame.clone();
-                    flushed().await;
+                    flush().await;
                     yield frame;
                 }
                 StreamFault::SplitCharacter => {
                     let mut rest = frame;
                     if let Some(place) = rest.iter().position(|byte| !byte.is_ascii()) {
-                        // Behind the first byte of the first character that has several.
+                        // After the first byte of the first character of several bytes.
                         yield rest.split_to(place + 1);
-                        flushed().await;
+                        flush().await;
                     }
                     yield rest;
                 }
@@ -111,7 +111,7 @@ pub(crate) fn with_stream_fault(
     Body::from_stream(chunks)
 }
 
-/// Lets the connection write what it holds: it does whenever its body is pending.
-async fn flushed() {
+/// Makes the body pending once, so that the connection flushes.
+async fn flush() {
     tokio::task::yield_now().await;
 }

@@ -249,13 +249,13 @@ fn limit(verdict: RateLimitVerdict) -> LimitAnswer {
     LimitAnswer { admitted, limit, remaining, window_ends }
 }
 
-fn timing(took: &Timing) -> TimingAnswer {
+fn timing(timing: &Timing) -> TimingAnswer {
     TimingAnswer {
-        total_us: micros(took.total),
-        head_us: took.head.map(micros),
-        delay_us: micros(took.delayed),
-        client_us: micros(took.client),
-        own_us: micros(took.own()),
+        total_us: micros(timing.total),
+        head_us: timing.head.map(micros),
+        delay_us: micros(timing.delayed),
+        client_us: micros(timing.client),
+        own_us: micros(timing.own()),
     }
 }
 
