@@ -73,6 +73,7 @@ struct Made {
     trigger: u64,
     #[serde(default)]
     workflow_log: u64,
+    #[serde(default)]
     run: u64,
     #[serde(default)]
     tool_call: u64,
