@@ -169,7 +169,7 @@ impl OpenDatabase {
         let turns = if n == 0 { 50 } else { 1 };
         let messages = new_messages(&self.world, &mut ids, conversation.ordinal, turns);
         let outcome =
-            self.storage.start_conversation(self.scope(&ids), conversation, messages).await?;
+            self.storage.start_conversation(self.scope(&ids), conversation, messages, None).await?;
         ensure!(outcome == WriteOutcome::Stored, "{outcome:?}");
         Ok(())
     }

@@ -5,14 +5,14 @@ mod error;
 use std::sync::Arc;
 
 pub use self::error::{CreateTriggerError, TriggerLookupError};
-use super::accounts::{AccountSession, stored};
+use super::accounts::stored;
 use super::auth::Caller;
 use crate::domain::conversation::Variables;
 use crate::domain::error::InternalError;
 use crate::domain::trigger::expiry;
 use crate::domain::{Part, Trigger};
 use crate::ids::{IdKind, TriggerId};
-use crate::storage::Storage;
+use crate::storage::{LargeReadPermit, Listed, Storage, StorageError};
 
 /// Creates and finds triggers.
 #[derive(Debug, Clone)]
@@ -68,18 +68,32 @@ impl Triggers {
 
     /// The trigger `id` of the caller's deployment.
     pub async fn get(&self, caller: &Caller, id: TriggerId) -> Result<Trigger, TriggerLookupError> {
-        find(&*self.storage, caller, &id).await?.ok_or(TriggerLookupError::Unknown(id))
+        let found = find(&*self.storage, caller, &id).await?;
+        found.map(|(trigger, _)| trigger).ok_or(TriggerLookupError::Unknown(id))
     }
 }
 
-/// The trigger `id`, if the caller's account has it for the caller's deployment.
+/// The trigger `id`, if the caller's account has it for the caller's deployment. A trigger with long texts
+/// comes with a permit to hold them.
 pub(in crate::app) async fn find(
     storage: &dyn Storage,
     caller: &Caller,
     id: &TriggerId,
-) -> Result<Option<Trigger>, InternalError> {
-    let session: &AccountSession = &caller.session;
-    let found = storage.find_trigger(session.row, id.clone()).await;
-    let found = found.map_err(InternalError::new)?;
-    Ok(found.filter(|trigger| trigger.deployment == caller.deployment.id))
+) -> Result<Option<(Trigger, Option<LargeReadPermit>)>, InternalError> {
+    let owner = caller.session.row;
+    let found = storage.find_trigger(owner, id.clone()).await.map_err(InternalError::new)?;
+    let found = match found {
+        None => None,
+        Some(Listed { item: Some(trigger), .. }) => Some((trigger, None)),
+        Some(Listed { key, item: None }) => {
+            let permit = storage.large_read().await;
+            match storage.trigger(owner, key).await {
+                Ok(trigger) => Some((trigger, Some(permit))),
+                // The account was reset meanwhile.
+                Err(StorageError::NotFound) => None,
+                Err(error) => return Err(InternalError::new(error)),
+            }
+        }
+    };
+    Ok(found.filter(|(trigger, _)| trigger.deployment == caller.deployment.id))
 }

@@ -83,12 +83,14 @@ pub trait Storage: Debug + Send + Sync {
         turn: NewMessages,
     ) -> Result<WriteOutcome, StorageError>;
 
-    /// Creates `conversation` with its `first` messages, of which there may be none.
+    /// Creates `conversation` with its `first` messages, of which there may be none, and changes the
+    /// trigger that it was started from.
     async fn start_conversation(
         &self,
         scope: WriteScope,
         conversation: Conversation,
         first: NewMessages,
+        trigger: Option<TriggerUpdate>,
     ) -> Result<WriteOutcome, StorageError>;
 
     /// Creates an agent, given with its ordinal, for `cost`.
@@ -371,12 +373,12 @@ pub trait Storage: Debug + Send + Sync {
     /// The trigger of ordinal `ordinal`.
     async fn trigger(&self, owner: AccountKey, ordinal: u64) -> Result<Trigger, StorageError>;
 
-    /// The account's trigger `id`.
+    /// The account's trigger `id`, without long texts.
     async fn find_trigger(
         &self,
         owner: AccountKey,
         id: TriggerId,
-    ) -> Result<Option<Trigger>, StorageError>;
+    ) -> Result<Option<Listed<Trigger>>, StorageError>;
 
     // The database itself.
 

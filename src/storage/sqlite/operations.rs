@@ -48,11 +48,13 @@ impl Storage for SqliteStorage {
         scope: WriteScope,
         conversation: Conversation,
         first: NewMessages,
+        trigger: Option<TriggerUpdate>,
     ) -> Result<WriteOutcome, StorageError> {
         let activity = first.activity;
         let write = Write {
             conversation: Some((conversation, activity)),
             messages: Some(first),
+            trigger_update: trigger,
             ..Write::charge(scope, Credits::default())
         };
         self.writer.write(write).await
@@ -389,7 +391,7 @@ impl Storage for SqliteStorage {
         &self,
         owner: AccountKey,
         id: TriggerId,
-    ) -> Result<Option<Trigger>, StorageError> {
+    ) -> Result<Option<Listed<Trigger>>, StorageError> {
         self.read(move |db| triggers::find(db, owner, id).boxed()).await
     }
 

@@ -36,13 +36,7 @@ pub async fn batch(
         .bind(to_sql(BATCH))
         .fetch_all(db)
         .await?;
-    let item = |row: TriggerRow| {
-        let (key, is_long) = (row.ordinal, row.long != 0);
-        // Texts that were left out cannot be parsed.
-        let item = if is_long { None } else { Some(row.into_domain()?) };
-        Ok(Listed { key, item })
-    };
-    rows.into_iter().map(item).collect()
+    rows.into_iter().map(TriggerRow::into_listed).collect()
 }
 
 /// The trigger of ordinal `ordinal`.
@@ -70,16 +64,16 @@ pub async fn all(db: &mut Connection, owner: AccountKey) -> Result<Vec<Trigger>,
     rows.into_iter().map(TriggerRow::into_domain).collect()
 }
 
-/// The account's trigger `id`.
+/// The account's trigger `id`, without long texts.
 pub async fn find(
     db: &mut Connection,
     owner: AccountKey,
     id: TriggerId,
-) -> Result<Option<Trigger>, StorageError> {
+) -> Result<Option<Listed<Trigger>>, StorageError> {
     let sql =
-        format!("SELECT {} FROM triggers t WHERE t.account = $1 AND t.id = $2", columns(false));
+        format!("SELECT {} FROM triggers t WHERE t.account = $1 AND t.id = $2", columns(true));
     let query = sqlx::query_as(AssertSqlSafe(sql)).bind(owner.0).bind(id.as_str());
-    query.fetch_optional(db).await?.map(TriggerRow::into_domain).transpose()
+    query.fetch_optional(db).await?.map(TriggerRow::into_listed).transpose()
 }
 
 /// A row of `triggers`.
@@ -100,6 +94,13 @@ struct TriggerRow {
 }
 
 impl TriggerRow {
+    /// The trigger, unless its texts were left out: they could not be parsed.
+    fn into_listed(self) -> Result<Listed<Trigger>, StorageError> {
+        let (key, is_long) = (self.ordinal, self.long != 0);
+        let item = if is_long { None } else { Some(self.into_domain()?) };
+        Ok(Listed { key, item })
+    }
+
     fn into_domain(self) -> Result<Trigger, StorageError> {
         let wrong = |column| inconsistent("triggers", column, &self.id);
         let time = |at, column| from_micros(at).ok_or_else(|| wrong(column));
