@@ -52,6 +52,7 @@ fn prompt(text: &str) -> Prompt {
             variables: Arc::new(variables),
             meta: Arc::new(Meta::new()),
             agent: None,
+            trigger: None,
         },
     }
 }

@@ -10,6 +10,7 @@ mod error;
 mod record_turn;
 pub mod runner;
 mod streaming;
+mod trigger_use;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 #[cfg(test)]
 pub use self::error::RenderError;
-pub use self::error::{CompletionError, ContinueError, ModelError, ReplyError};
+pub use self::error::{CompletionError, ContinueError, ModelError, ReplyError, StartError};
 use self::streaming::PacedReply;
 pub use self::streaming::WordStream;
 use super::accounts::AccountSession;

@@ -25,5 +25,5 @@ pub use api::Api;
 pub use catalog::{BackendName, Deployment, OutputMode};
 pub use conversation::{Part, Role};
 pub use profile::Profile;
-pub use prompt::{Prompt, Scene};
+pub use prompt::{Prompt, Scene, UsedTrigger};
 pub use trigger::Trigger;

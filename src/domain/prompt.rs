@@ -8,7 +8,7 @@ use super::agent_run::ToolContext;
 use super::api::Api;
 use super::catalog::OutputMode;
 use super::conversation::{Meta, Part, Turn, Variables};
-use crate::ids::{AccountId, DeploymentId};
+use crate::ids::{AccountId, DeploymentId, TriggerId};
 
 /// Everything that a model is shown, and the facts that only rules use.
 #[derive(Debug, Clone)]
@@ -46,4 +46,24 @@ pub struct Scene {
     pub meta: Arc<Meta>,
     /// The name of the agent that answers, in the Characters API.
     pub agent: Option<String>,
+    /// The trigger that the request starts from, in the Runner API. Its content is the first message
+    /// that the model is shown.
+    pub trigger: Option<Arc<UsedTrigger>>,
+}
+
+/// A trigger that a request starts from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsedTrigger {
+    /// The id.
+    pub id: TriggerId,
+    /// The place in the client's user interface.
+    pub ui_surface: Option<String>,
+}
+
+impl Prompt {
+    /// The content of the trigger that the request starts from.
+    pub fn trigger_content(&self) -> Option<&[Part]> {
+        self.scene.trigger.as_ref()?;
+        Some(self.history.first().map_or(self.message.as_slice(), |turn| turn.parts.as_slice()))
+    }
 }

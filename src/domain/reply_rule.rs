@@ -54,6 +54,9 @@ pub struct ReplyConditions {
     /// The number of the turn in the conversation, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<u64>,
+    /// Whether the request starts from a trigger (Runner API).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<bool>,
     /// Variables and the values they must have.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, Value>,

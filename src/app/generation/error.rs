@@ -7,7 +7,7 @@ use crate::app::faults::InjectedError;
 use crate::domain::Credits;
 use crate::domain::catalog::ModelLookupError;
 use crate::domain::error::{FieldError, InternalError};
-use crate::ids::{AgentId, ConversationId, DeploymentId};
+use crate::ids::{AgentId, ConversationId, DeploymentId, TriggerId};
 pub use crate::models::ModelError;
 #[cfg(test)]
 pub use crate::models::rules::template::RenderError;
@@ -36,6 +36,20 @@ impl ReplyError {
             Self::Write(SessionWriteError::AccountEnded) => false,
         }
     }
+}
+
+/// Why a run, a stream or a conversation of the Runner API was not started.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The account has no such trigger of the deployment.
+    #[error("there is no trigger `{0}` of this deployment")]
+    UnknownTrigger(TriggerId),
+    /// The trigger has expired.
+    #[error("trigger_id names the trigger `{0}`, which has expired")]
+    ExpiredTrigger(TriggerId),
+    /// There is no reply.
+    #[error(transparent)]
+    Reply(#[from] ReplyError),
 }
 
 /// Why a conversation of the Runner API was not continued.
@@ -98,6 +112,7 @@ macro_rules! impl_from_reply {
 }
 
 impl_from_reply! {
+    StartError: SessionWriteError, InternalError;
     ContinueError: InternalError;
     CompletionError: SessionWriteError, InternalError;
 }

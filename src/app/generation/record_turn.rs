@@ -1,9 +1,10 @@
 //! Stores a charge, a turn, or both.
 
-use super::{CompletionError, NewTurn};
+use super::trigger_use::StartTrigger;
+use super::{CompletionError, NewTurn, message};
 use crate::app::accounts::{AccountSession, SessionWriteError, stored};
-use crate::domain::Credits;
 use crate::domain::conversation::Conversation;
+use crate::domain::{Credits, Role};
 use crate::ids::{ConversationId, IdAllocation, IdKind, MessageId};
 use crate::storage::{NewMessages, Storage};
 
@@ -50,19 +51,31 @@ pub(super) async fn record_free_turn(
 }
 
 /// Stores a conversation of the Runner API with its first turn; `conversation` gets its ordinal and
-/// id. Returns the conversation as it was before the turn.
+/// id. The content of the `trigger` that it starts from is its first message, before the turn. Returns the
+/// conversation as it was before both.
 pub(super) async fn start_conversation(
     storage: &dyn Storage,
     session: &AccountSession,
     turn: NewTurn,
+    trigger: Option<&StartTrigger>,
     conversation: impl FnOnce(u64, ConversationId) -> Conversation,
 ) -> Result<Conversation, SessionWriteError> {
     let mut ids = session.epoch().ids.allocation();
     let ordinal = ids.next(IdKind::Conversation);
     let conversation = conversation(ordinal, session.epoch().ids.runner_conversation(ordinal));
-    let (turn, _) = turn.allocate(&mut ids, ordinal);
+    let mut update = None;
+    let mut opening = None;
+    if let Some(trigger) = trigger {
+        let log = ids.next(IdKind::WorkflowLog);
+        update = Some(trigger.started(log, Some(conversation.id.clone())));
+        opening = Some(message(&mut ids, Role::User, trigger.content.clone(), turn.sent_at));
+    } else {
+        session.epoch().ids.next(IdKind::WorkflowLog);
+    }
+    let (mut first, _) = turn.allocate(&mut ids, ordinal);
+    first.messages.splice(..0, opening);
     let scope = session.write_scope(&ids);
-    let outcome = storage.start_conversation(scope, conversation.clone(), turn).await;
+    let outcome = storage.start_conversation(scope, conversation.clone(), first, update).await;
     stored(outcome, ids)?;
     Ok(conversation)
 }

@@ -7,15 +7,16 @@ use serde_json::{Map, Value};
 use super::record_turn::{self, record_free_turn};
 use super::release_reply;
 use super::streaming;
+use super::trigger_use::{StartTrigger, record_run};
 use super::{
-    CompleteReply, ContinueError, Generation, NewTurn, PendingMessage, ReplyError, WholeReply,
-    WordStream,
+    CompleteReply, ContinueError, Generation, NewTurn, PendingMessage, ReplyError, StartError,
+    WholeReply, WordStream,
 };
 use crate::app::auth::Caller;
 use crate::domain::conversation::{Conversation, Meta, Target, Turn, Variables, name_from};
 use crate::domain::error::InternalError;
-use crate::domain::{Api, Part, Prompt, Role, Scene};
-use crate::ids::ConversationId;
+use crate::domain::{Api, Part, Prompt, Role, Scene, UsedTrigger};
+use crate::ids::{ConversationId, IdKind, TriggerId};
 use crate::storage::{ConversationContext, ConversationKey, History, RecentMessage};
 
 /// A message to a deployment.
@@ -25,6 +26,14 @@ pub struct RunRequest {
     pub parts: Vec<Part>,
     /// Values for the slots of the instructions.
     pub variables: Variables,
+    /// The trigger to start from.
+    pub trigger: Option<TriggerId>,
+}
+
+/// The prompt of a first message, and the trigger that it starts from.
+struct FirstMessage {
+    pending: PendingMessage,
+    trigger: Option<StartTrigger>,
 }
 
 /// A stored turn.
@@ -37,25 +46,36 @@ pub struct ConversationReply {
 }
 
 impl Generation {
-    /// Answers, and stores nothing.
+    /// Answers; stores nothing but the start of the trigger.
     pub async fn run(
         &self,
         caller: &Caller,
         request: RunRequest,
-    ) -> Result<CompleteReply, ReplyError> {
-        let pending = first_message(caller, request, Meta::new());
-        Ok(self.complete(&caller.session, &pending).await?.reply)
+    ) -> Result<CompleteReply, StartError> {
+        let FirstMessage { pending, trigger } =
+            self.first_message(caller, request, Meta::new()).await?;
+        let session = &caller.session;
+        let WholeReply { reply, lease, .. } = self.complete(session, &pending).await?;
+        let recorded = record_run(&*self.storage, session, trigger.as_ref()).await;
+        release_reply(session, lease, recorded)?;
+        Ok(reply)
     }
 
-    /// Streams an answer, and stores nothing.
+    /// Streams an answer; stores nothing but the start of the trigger.
     pub async fn stream(
         &self,
         caller: &Caller,
         request: RunRequest,
-    ) -> Result<WordStream, ReplyError> {
-        let pending = first_message(caller, request, Meta::new());
-        let reply = self.ask(&caller.session, &pending).await?;
-        Ok(self.paced(&caller.session, reply).await?.words)
+    ) -> Result<WordStream, StartError> {
+        let FirstMessage { pending, trigger } =
+            self.first_message(caller, request, Meta::new()).await?;
+        let session = &caller.session;
+        let reply = self.ask(session, &pending).await?;
+        let lease = reply.lease.clone();
+        let words = self.paced(session, reply).await?.words;
+        let recorded = record_run(&*self.storage, session, trigger.as_ref()).await;
+        release_reply(session, lease, recorded)?;
+        Ok(words)
     }
 
     /// Starts a conversation with its first turn.
@@ -64,9 +84,10 @@ impl Generation {
         caller: &Caller,
         request: RunRequest,
         meta: Meta,
-    ) -> Result<ConversationReply, ReplyError> {
-        let variables = request.variables.clone();
-        let pending = first_message(caller, request, meta.clone());
+    ) -> Result<ConversationReply, StartError> {
+        let FirstMessage { pending, trigger } =
+            self.first_message(caller, request, meta.clone()).await?;
+        let variables = Variables::clone(&pending.prompt.scene.variables);
         let WholeReply { reply, name, lease } = self.complete(&caller.session, &pending).await?;
         let turn = NewTurn::answered(&caller.session, &pending, reply.text.clone());
         let (sent_at, answered_at) = (turn.sent_at, turn.answered_at);
@@ -87,7 +108,9 @@ impl Generation {
             completed_at: None,
         };
         let (storage, session) = (&*self.storage, &caller.session);
-        let stored = record_turn::start_conversation(storage, session, turn, conversation).await;
+        let trigger = trigger.as_ref();
+        let stored =
+            record_turn::start_conversation(storage, session, turn, trigger, conversation).await;
         let mut conversation = release_reply(session, lease, stored)?;
         conversation.updated_at = answered_at;
         Ok(ConversationReply { conversation, answer: reply })
@@ -136,6 +159,27 @@ impl Generation {
         }))
     }
 
+    /// Loads the trigger that `request` names, and builds the prompt of its message. The content of the
+    /// trigger is all of its history.
+    async fn first_message(
+        &self,
+        caller: &Caller,
+        mut request: RunRequest,
+        meta: Meta,
+    ) -> Result<FirstMessage, StartError> {
+        let trigger = match request.trigger.take() {
+            Some(id) => {
+                let variables = &mut request.variables;
+                Some(StartTrigger::load(&*self.storage, caller, id, variables).await?)
+            }
+            None => None,
+        };
+        let history = trigger.iter().map(StartTrigger::first_turn).collect();
+        let used = trigger.as_ref().map(|trigger| Arc::clone(&trigger.used));
+        let pending = pending_message(caller, request, meta, history, (1, used));
+        Ok(FirstMessage { pending, trigger })
+    }
+
     /// Loads the conversation and builds the prompt of its next turn.
     async fn next_message(
         &self,
@@ -168,23 +212,20 @@ impl Generation {
         }
         let turn_of = |message: RecentMessage| Turn { role: message.role, parts: message.parts };
         let history = latest.into_iter().map(turn_of).collect();
-        let request = RunRequest { parts, variables };
-        let pending = pending_message(caller, request, meta, history, turn);
+        let request = RunRequest { parts, variables, trigger: None };
+        let pending = pending_message(caller, request, meta, history, (turn, None));
+        caller.session.epoch().ids.next(IdKind::WorkflowLog);
         Ok((conversation, PendingMessage { permit, ..pending }))
     }
 }
 
-/// A message without history.
-fn first_message(caller: &Caller, request: RunRequest, meta: Meta) -> PendingMessage {
-    pending_message(caller, request, meta, Vec::new(), 1)
-}
-
+/// The prompt of a message in turn number `turn`.
 fn pending_message(
     caller: &Caller,
     request: RunRequest,
     meta: Meta,
     history: Vec<Turn>,
-    turn: u64,
+    (turn, trigger): (u64, Option<Arc<UsedTrigger>>),
 ) -> PendingMessage {
     let Caller { session, deployment } = caller;
     let prompt = Prompt {
@@ -202,6 +243,7 @@ fn pending_message(
             variables: shared(request.variables),
             meta: shared(meta),
             agent: None,
+            trigger,
         },
     };
     PendingMessage {

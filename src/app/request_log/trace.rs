@@ -154,7 +154,11 @@ impl Drop for DelayGuard<'_> {
 fn weight_of(prompt: &Prompt) -> usize {
     let history = prompt.history.iter().map(|turn| 32 + weight_of_parts(&turn.parts));
     let scene = [&prompt.scene.variables, &prompt.scene.meta];
+    let trigger = prompt.scene.trigger.as_ref().map_or(0, |used| {
+        used.id.as_str().len() + used.ui_surface.as_deref().map_or(0, str::len)
+    });
     size_of::<Prompt>()
+        + trigger
         + prompt.instructions.len()
         + history.sum::<usize>()
         + weight_of_parts(&prompt.message)

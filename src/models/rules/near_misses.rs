@@ -100,6 +100,7 @@ impl CompiledRule {
             contains,
             regex,
             turn,
+            trigger,
             variables,
             meta,
             parts,
@@ -108,6 +109,7 @@ impl CompiledRule {
         let of_scene = [
             equality("api", api.map(Api::name), Some(scene.api.name())),
             equality("turn", *turn, Some(scene.turn)),
+            equality("trigger", *trigger, Some(scene.trigger.is_some())),
             equality("deployment", deployment.as_deref(), view.deployment()),
             equality("model", model.as_deref(), Some(view.model())),
         ];

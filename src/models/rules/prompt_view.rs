@@ -63,6 +63,11 @@ impl<'p> PromptView<'p> {
                 .try_fold(left, |left, text| Some(left?.checked_sub(text.len() + VALUE)))
                 .flatten();
         }
+        if uses.trigger {
+            let texts = self.prompt.trigger_content().unwrap_or_default().iter();
+            let length = texts.filter_map(Part::as_text).map(|text| text.len() + VALUE).sum();
+            left = left.and_then(|left| left.checked_sub(length));
+        }
         if uses.parts {
             left = left.and_then(|left| left.checked_sub(self.prompt.message.len() * VALUE));
         }
@@ -98,7 +103,19 @@ impl<'p> PromptView<'p> {
             deployment => scene.deployment.as_ref().map(ToString::to_string),
             model => &*scene.model,
             turn => scene.turn,
+            trigger => uses.trigger.then(|| self.trigger()).flatten(),
         }
+    }
+
+    /// The trigger as templates see it.
+    fn trigger(&self) -> Option<minijinja::Value> {
+        let used = self.prompt.scene.trigger.as_ref()?;
+        let text = self.prompt.trigger_content().map(text_of);
+        Some(context! {
+            id => used.id.as_str(),
+            ui_surface => &used.ui_surface,
+            text => text.as_deref(),
+        })
     }
 }
 

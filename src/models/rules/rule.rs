@@ -78,11 +78,12 @@ impl CompiledRule {
     /// Whether all conditions hold. Cheap conditions are checked first, the regular expression last.
     pub(super) fn matches(&self, view: &PromptView<'_>) -> bool {
         let ReplyConditions {
-            api, deployment, model, equals, turn, variables, meta, parts, ..
+            api, deployment, model, equals, turn, trigger, variables, meta, parts, ..
         } = &self.source.when;
         let scene = &view.prompt.scene;
         api.is_none_or(|api| api == scene.api)
             && turn.is_none_or(|turn| turn == scene.turn)
+            && trigger.is_none_or(|trigger| trigger == scene.trigger.is_some())
             && deployment.as_deref().is_none_or(|id| view.deployment() == Some(id))
             && model.as_deref().is_none_or(|model| *model == *scene.model)
             && equals.as_deref().is_none_or(|text| text == view.text)

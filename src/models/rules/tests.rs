@@ -12,7 +12,7 @@ use super::*;
 use crate::clock::Stopwatch;
 use crate::domain::conversation::text_of;
 use crate::domain::reply_rule::{PartKind, Reply, ReplyConditions, ReplyRule};
-use crate::domain::{Api, OutputMode, Part, Prompt, Scene};
+use crate::domain::{Api, OutputMode, Part, Prompt, Scene, UsedTrigger};
 use crate::ids::DeploymentId;
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -23,12 +23,14 @@ fn rules() -> impl Strategy<Value = Vec<ReplyRule>> {
     let api = of(select(vec![Api::Runner, Api::Characters]));
     let texts = (name(), name(), pattern);
     let places = (api, name(), name(), of(1_u64..3));
-    let others = (of(select(vec![PartKind::Text, PartKind::Image])), any::<bool>());
-    let when = (texts, places, others).prop_map(|(texts, places, (part, tone))| ReplyConditions {
+    let part = of(select(vec![PartKind::Text, PartKind::Image]));
+    let others = (part, any::<bool>(), of(any::<bool>()));
+    let when = (texts, places, others).prop_map(|(texts, places, (part, tone, trigger))| ReplyConditions {
         api: places.0,
         deployment: places.1,
         model: places.2,
         turn: places.3,
+        trigger,
         equals: texts.0,
         contains: texts.1,
         regex: texts.2,
@@ -47,11 +49,16 @@ fn rules() -> impl Strategy<Value = Vec<ReplyRule>> {
 
 fn prompts() -> impl Strategy<Value = Vec<Prompt>> {
     let name = || select(&NAMES[..]);
-    let prompt = (any::<bool>(), of(name()), name(), 1_u64..3, name(), any::<bool>());
-    let prompt = prompt.prop_map(|(runner, deployment, model, turn, text, tone)| {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    let prompt = (flags, of(name()), name(), 1_u64..3, name());
+    let prompt = prompt.prop_map(|((runner, tone, trigger), deployment, model, turn, text)| {
         let mut prompt = prompt_of(deployment, model, text);
         prompt.scene.api = if runner { Api::Runner } else { Api::Characters };
         prompt.scene.turn = turn;
+        if trigger {
+            let used = UsedTrigger { id: "trg_1".into(), ui_surface: None };
+            prompt.scene.trigger = Some(Arc::new(used));
+        }
         if tone {
             let tone = json!({"tone": "a"}).as_object().cloned().unwrap();
             prompt.scene.variables = Arc::new(tone);
@@ -77,6 +84,7 @@ fn prompt_of(deployment: Option<&str>, model: &str, text: &str) -> Prompt {
             variables: Arc::default(),
             meta: Arc::default(),
             agent: None,
+            trigger: None,
         },
     }
 }
@@ -94,6 +102,7 @@ fn holds(when: &ReplyConditions, prompt: &Prompt) -> bool {
         && is_none_or_eq(when.model.as_deref(), Some(&scene.model))
         && is_none_or_eq(when.equals.as_deref(), Some(&text))
         && when.turn.is_none_or(|turn| turn == scene.turn)
+        && when.trigger.is_none_or(|trigger| trigger == scene.trigger.is_some())
         && when.contains.as_ref().is_none_or(|wanted| text.contains(wanted.as_str()))
         && when.regex.as_deref().is_none_or(regex)
         && when.variables.iter().all(|(name, value)| scene.variables.get(name) == Some(value))

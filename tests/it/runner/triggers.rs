@@ -3,11 +3,33 @@
 use mynah::config::{Profile, RunnerStyle};
 use serde_json::{Value, json};
 
-use crate::support::{DEPLOYMENT, ECHO, OTHER, PUBLIC, TestApp, text_body};
+use crate::support::{CONVERSATION, DEPLOYMENT, ECHO, OTHER, PUBLIC, TestApp, text_body};
 
 /// The trigger of the fixtures.
 const SEEDED: &str = "trg_123abc";
 const HOUR: u64 = 60 * 60;
+
+/// Answers what the model is shown of the variables.
+const SHOWING: &str = r#"
+    [[rule]]
+    when = { contains = "tone" }
+    reply = [{ text = "{{ variables.TONE }} {{ variables.SIZE }}" }]
+"#;
+
+/// A body with a text that starts from a trigger.
+fn from(trigger: &str, text: &str) -> Value {
+    let mut body = text_body(text);
+    body["trigger_id"] = json!(trigger);
+    body
+}
+
+/// The texts of the history and the message that the latest request showed to a model.
+async fn shown(app: &TestApp) -> Vec<String> {
+    let model = app.demo().latest_request().await["model"].clone();
+    let text = |content: &Value| content[0]["text"].as_str().unwrap().to_owned();
+    let history = model["history"].as_array().unwrap().iter().map(|turn| text(&turn["content"]));
+    history.chain([text(&model["message"])]).collect()
+}
 
 /// A body with the text "Hi" and one more field.
 fn with(field: &str, value: Value) -> Value {
@@ -254,4 +276,224 @@ async fn an_account_has_a_bound_of_triggers() {
     snapshot["triggers"] = json!(triggers);
     let refused = app.demo().restore(&snapshot).await;
     assert!(refused.error_message(400).contains("triggers must be at most 10000"));
+}
+
+#[tokio::test]
+async fn the_content_of_a_trigger_comes_before_the_message() {
+    let app = TestApp::start().await;
+    let id = create_id(&app, text_body("The order is late.")).await;
+    app.runner().run(DEPLOYMENT, from(&id, "And now?")).await.good();
+    assert_eq!(shown(&app).await, ["The order is late.", "And now?"]);
+    let model = app.demo().latest_request().await["model"].clone();
+    assert_eq!(model["history"][0]["role"], "user");
+    assert_eq!(model["trigger"], json!({"id": id, "ui_surface": null}));
+    assert_eq!(model["turn"], 1);
+    app.runner().run(DEPLOYMENT, from(SEEDED, "And now?")).await.good();
+    let model = app.demo().latest_request().await["model"].clone();
+    assert_eq!(model["trigger"], json!({"id": SEEDED, "ui_surface": "orders/12345"}));
+    app.runner().run(DEPLOYMENT, "And now?").await.good();
+    assert_eq!(app.demo().latest_request().await["model"].get("trigger"), None);
+}
+
+#[tokio::test]
+async fn the_content_of_a_trigger_counts_as_input() {
+    let app = TestApp::start().await;
+    let without = app.runner().run(ECHO, "And now?").await.good();
+    let created = app.runner().create_trigger(ECHO, "one two three four").await.good();
+    let id = created["id"].as_str().unwrap();
+    let with = app.runner().run(ECHO, from(id, "And now?")).await.good();
+    let tokens = |answer: &Value| answer["input_tokens"].as_u64().unwrap();
+    assert_eq!(tokens(&with), tokens(&without) + 4);
+    assert_eq!(with["content"], "And now?");
+}
+
+#[tokio::test]
+async fn a_long_trigger_is_shown_whole() {
+    let app = TestApp::start().await;
+    let text = "late ".repeat(10_000);
+    let id = create_id(&app, text_body(&text)).await;
+    assert_eq!(trigger(&app, &id).await["content"][0]["text"], text);
+    app.runner().run(DEPLOYMENT, from(&id, "And now?")).await.good();
+    assert_eq!(shown(&app).await, [text.as_str(), "And now?"]);
+}
+
+#[tokio::test]
+async fn a_stream_starts_from_a_trigger() {
+    let app = TestApp::start().await;
+    let chunks = app.runner().stream(DEPLOYMENT, from(SEEDED, "What can I do?")).await;
+    let run = app.runner().run(DEPLOYMENT, from(SEEDED, "What can I do?")).await.good();
+    assert_eq!(run["content"], chunks.concat());
+    assert_eq!(trigger(&app, SEEDED).await["workflow_log_id"], 2);
+}
+
+#[tokio::test]
+async fn a_conversation_starts_from_a_trigger() {
+    let app = TestApp::start().await;
+    let request = app.runner().start_conversation(DEPLOYMENT, from(SEEDED, "And now?"));
+    let started = request.await.good();
+    assert_eq!(started["name"], "And now");
+    let id = started["conversation_id"].as_str().unwrap();
+    let messages = app.runner().messages(id).await;
+    let content: Vec<_> = messages.iter().map(|message| message["content"].clone()).collect();
+    let answer = started["content"].clone();
+    assert_eq!(content, [json!("Order #12345 is two days late."), json!("And now?"), answer]);
+    let list = app.runner().list_conversations("").await.good();
+    assert_eq!(list["items"][0]["message_count"], 3);
+    app.runner().continue_conversation(DEPLOYMENT, id, "Go on").await.good();
+    assert_eq!(shown(&app).await.len(), 4, "the later turns show it, too");
+    let model = app.demo().latest_request().await["model"].clone();
+    assert_eq!((&model["turn"], model.get("trigger")), (&json!(2), None));
+    let chunks = app.runner().stream_conversation(DEPLOYMENT, id, "Go on").await;
+    assert!(!chunks.is_empty());
+    let taken = app.demo().snapshot().await.good();
+    app.demo().restore(&taken).await.good();
+    assert_eq!(app.runner().messages(id).await.len(), 7);
+}
+
+#[tokio::test]
+async fn variables_of_the_request_replace_those_of_the_trigger() {
+    let app = TestApp::with_rules(SHOWING).await;
+    let id = create_id(&app, with("variables", json!({"TONE": "warm", "SIZE": "S"}))).await;
+    let mut body = from(&id, "tone");
+    let answer = app.runner().run(DEPLOYMENT, &body).await.good();
+    assert_eq!(answer["content"], "warm S");
+    body["variables"] = json!({"SIZE": "L"});
+    assert_eq!(app.runner().run(DEPLOYMENT, &body).await.good()["content"], "warm L");
+    let started = app.runner().start_conversation(DEPLOYMENT, &body).await.good();
+    let conversation = started["conversation_id"].as_str().unwrap();
+    let next = app.runner().continue_conversation(DEPLOYMENT, conversation, "tone").await.good();
+    assert_eq!(next["content"], "warm L", "the conversation keeps them");
+}
+
+#[tokio::test]
+async fn the_latest_start_is_shown_by_the_trigger() {
+    let app = TestApp::start().await;
+    let id = create_id(&app, text_body("Hi")).await;
+    app.runner().run(DEPLOYMENT, "without a trigger").await.good();
+    app.runner().run(DEPLOYMENT, from(&id, "first")).await.good();
+    let used = trigger(&app, &id).await;
+    assert_eq!((&used["workflow_log_id"], &used["conversation_id"]), (&json!(2), &Value::Null));
+    let started = app.runner().start_conversation(DEPLOYMENT, from(&id, "second")).await.good();
+    let conversation = &started["conversation_id"];
+    let used = trigger(&app, &id).await;
+    assert_eq!((&used["workflow_log_id"], &used["conversation_id"]), (&json!(3), conversation));
+    let next = conversation.as_str().unwrap();
+    app.runner().continue_conversation(DEPLOYMENT, next, "third").await.good();
+    app.runner().stream(DEPLOYMENT, from(&id, "fourth")).await;
+    let used = trigger(&app, &id).await;
+    assert_eq!((&used["workflow_log_id"], &used["conversation_id"]), (&json!(5), conversation));
+    assert_eq!(trigger(&app, SEEDED).await["workflow_log_id"], Value::Null);
+}
+
+#[tokio::test]
+async fn an_unknown_trigger_starts_nothing() {
+    let app = TestApp::start().await;
+    let elsewhere = app.runner().create_trigger(ECHO, "Hi").await.good();
+    for id in ["trg_0", elsewhere["id"].as_str().unwrap()] {
+        for rest in ["", "/stream", "/conversation"] {
+            let path = format!("/v1/runner/{DEPLOYMENT}{rest}");
+            let refused = app.post(&path, &from(id, "Hi")).await;
+            refused.runner_error(404, "invalid_request_error", "trigger_not_found");
+        }
+    }
+    assert_eq!(app.runner().conversation_ids("").await, [CONVERSATION]);
+    let mut body = text_body("Hi");
+    body["trigger_id"] = json!(7);
+    let refused = app.runner().run(DEPLOYMENT, &body).await;
+    refused.invalid_request("invalid_type", "trigger_id");
+    body["trigger_id"] = Value::Null;
+    app.runner().run(DEPLOYMENT, &body).await.good();
+}
+
+#[tokio::test]
+async fn an_expired_trigger_starts_nothing() {
+    let app = TestApp::start().await;
+    let id = create_id(&app, with("ttl_hours", json!(1))).await;
+    app.runner().run(DEPLOYMENT, from(&id, "in time")).await.good();
+    advance(&app, HOUR).await;
+    for rest in ["", "/stream", "/conversation"] {
+        let request = app.post(&format!("/v1/runner/{DEPLOYMENT}{rest}"), &from(&id, "late"));
+        let refused = request.deliberately_invalid().await;
+        let message = refused.invalid_request("trigger_expired", "trigger_id");
+        assert!(message.contains(&id), "{message}");
+    }
+    let used = trigger(&app, &id).await;
+    assert_eq!((&used["workflow_log_id"], &used["expired"]), (&json!(1), &json!(true)));
+    let current = app.control().create_account(&json!({"profile": "current"})).await.created();
+    let key = current["key"].as_str().unwrap();
+    let request = app.runner_as(key).create_trigger(DEPLOYMENT, with("ttl_hours", json!(1e-12)));
+    let created = request.undocumented().await.good();
+    let body = from(created["id"].as_str().unwrap(), "late");
+    let refused = app.runner_as(key).run(DEPLOYMENT, &body).deliberately_invalid().await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.json()["detail"].is_string());
+}
+
+#[tokio::test]
+async fn a_continuation_takes_no_trigger() {
+    let app = TestApp::start().await;
+    let body = from(SEEDED, "Hi");
+    let request = app.runner().continue_conversation(DEPLOYMENT, CONVERSATION, &body);
+    request.await.invalid_request("not_allowed", "trigger_id");
+    let path = format!("/v1/runner/{DEPLOYMENT}/conversation/stream");
+    let refused = app.post(&path, &from(SEEDED, "Hi")).await;
+    refused.invalid_request("missing_required_field", "conversation_id");
+}
+
+#[tokio::test]
+async fn a_trigger_starts_a_public_deployment_without_a_key() {
+    let app = TestApp::start().await;
+    let origin = "https://app.example.com";
+    let request = app.runner_without_key().create_trigger(PUBLIC, "Hi");
+    let created = request.header("origin", origin).await.good();
+    let body = from(created["id"].as_str().unwrap(), "And now?");
+    let request = app.runner_without_key().start_conversation(PUBLIC, &body);
+    request.header("origin", origin).await.good();
+    let refused = app.runner().run(DEPLOYMENT, &body).await;
+    refused.runner_error(404, "invalid_request_error", "trigger_not_found");
+}
+
+const ASKING: &str = r#"
+    [[rule]]
+    id = "with"
+    when = { trigger = true, contains = "hi" }
+    reply = [{ text = "{{ trigger.id }}|{{ trigger.ui_surface }}|{{ trigger.text }}" }]
+
+    [[rule]]
+    id = "without"
+    when = { trigger = false, contains = "hi" }
+    reply = [{ text = "{% if trigger %}a trigger{% else %}no trigger{% endif %}" }]
+"#;
+
+#[tokio::test]
+async fn a_rule_may_ask_for_a_trigger() {
+    let app = TestApp::with_rules(ASKING).await;
+    let id = create_id(&app, text_body("The order")).await;
+    app.runner().run(DEPLOYMENT, from(&id, "Hi")).await.good();
+    assert_eq!(app.demo().latest_request().await["model"]["rule"], "with");
+    let answer = app.runner().run(DEPLOYMENT, "Hi").await.good();
+    assert_eq!(answer["content"], "no trigger");
+}
+
+#[tokio::test]
+async fn templates_see_the_trigger() {
+    let app = TestApp::with_rules(ASKING).await;
+    let mut body = with("ui_surface", json!("inbox"));
+    body["content"] = json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]);
+    let id = create_id(&app, body).await;
+    let answer = app.runner().run(DEPLOYMENT, from(&id, "Hi")).await.good();
+    assert_eq!(answer["content"], format!("{id}|inbox|a\nb"));
+}
+
+#[tokio::test]
+async fn a_rule_that_asks_for_a_trigger_is_a_near_miss_without_one() {
+    let app = TestApp::start().await;
+    let rule = json!({"when": {"trigger": true, "contains": "hi"}, "reply": [{"text": "x"}]});
+    app.demo().add_reply_rule(&rule, "").await.created();
+    app.runner().run(DEPLOYMENT, "Hi").await.good();
+    let misses = app.demo().latest_request().await["model"]["near_misses"].clone();
+    let miss = json!({"rule": "rule_1", "condition": "trigger", "wanted": true, "found": false});
+    assert_eq!(misses, json!([miss]));
+    app.runner().run(DEPLOYMENT, from(SEEDED, "Hi")).await.good();
+    assert_eq!(app.demo().latest_request().await["model"]["rule"], "rule_1");
 }

@@ -44,6 +44,7 @@ pub(super) fn scene(
         variables: Arc::new(Variables::new()),
         meta: Arc::new(Meta::new()),
         agent: agent.map(|agent| agent.name.clone()),
+        trigger: None,
     }
 }
 

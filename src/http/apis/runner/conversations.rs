@@ -27,7 +27,7 @@ use crate::http::response::lists;
 use crate::http::response::pages::ListQuery;
 use crate::http::response::text_stream::TextStream;
 use crate::http::routes::{Routes, get, post};
-use crate::ids::{ConversationId, DeploymentId, MessageId, RequestId};
+use crate::ids::{ConversationId, DeploymentId, MessageId, RequestId, TriggerId};
 
 pub(super) fn routes() -> Routes<Shared> {
     Routes::new()
@@ -49,6 +49,7 @@ pub(super) struct MessageBody {
     history_limit: Option<WholeNumber>,
     variables: Option<Variables>,
     meta: Option<Meta>,
+    trigger_id: Option<TriggerId>,
 }
 
 /// A body after its checks: a first message or a further one.
@@ -61,12 +62,15 @@ impl MessageBody {
     fn checked(self) -> Result<ConversationRequest, FieldError> {
         let parts = content(self.content)?;
         let Some(id) = self.conversation_id else {
-            let request = RunRequest { parts, variables: self.variables.unwrap_or_default() };
+            let (variables, trigger) = (self.variables.unwrap_or_default(), self.trigger_id);
+            let request = RunRequest { parts, variables, trigger };
             return Ok(ConversationRequest::First { request, meta: meta(self.meta)? });
         };
-        for (field, given) in
-            [("variables", self.variables.is_some()), ("meta", self.meta.is_some())]
-        {
+        for (field, given) in [
+            ("variables", self.variables.is_some()),
+            ("meta", self.meta.is_some()),
+            ("trigger_id", self.trigger_id.is_some()),
+        ] {
             if given {
                 let message = format!("{field} is allowed with the first message only");
                 return Err(FieldError::new(field, FieldErrorKind::NotAllowed, message));

@@ -12,7 +12,7 @@ use crate::app::accounts::SessionWriteError;
 use crate::app::auth::{AuthError, KeyError};
 use crate::app::conversations::ReaderError;
 use crate::app::faults::InjectedError;
-use crate::app::generation::{ContinueError, ModelError, ReplyError};
+use crate::app::generation::{ContinueError, ModelError, ReplyError, StartError};
 use crate::app::triggers::{CreateTriggerError, TriggerLookupError};
 use crate::domain::error::{FieldError, FieldErrorKind, InternalError};
 use crate::http::response::error::{self, ErrorStatus, HttpError, carrying};
@@ -33,6 +33,8 @@ pub(crate) enum RunnerError {
     Reader(#[from] ReaderError),
     #[error(transparent)]
     Reply(#[from] ReplyError),
+    #[error(transparent)]
+    Start(#[from] StartError),
     #[error(transparent)]
     Continue(#[from] ContinueError),
     #[error(transparent)]
@@ -83,6 +85,7 @@ impl RunnerError {
             Self::Auth(error) => auth_details(error),
             Self::Reader(error) => reader_details(error),
             Self::Reply(error) => reply_details(error),
+            Self::Start(error) => start_details(error),
             Self::Continue(error) => continue_details(error),
             Self::CreateTrigger(error) => create_trigger_details(error),
             Self::TriggerLookup(error) => trigger_lookup_details(error),
@@ -139,6 +142,18 @@ fn reader_details(error: &ReaderError) -> ErrorDetails {
             details(StatusCode::NOT_FOUND, INVALID, "conversation_not_found")
         }
         ReaderError::Internal(_) => internal_details(),
+    }
+}
+
+fn start_details(error: &StartError) -> ErrorDetails {
+    match error {
+        StartError::UnknownTrigger(_) => {
+            details(StatusCode::NOT_FOUND, INVALID, "trigger_not_found")
+        }
+        StartError::ExpiredTrigger(_) => {
+            details(StatusCode::BAD_REQUEST, INVALID, "trigger_expired")
+        }
+        StartError::Reply(error) => reply_details(error),
     }
 }
 

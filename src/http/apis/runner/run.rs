@@ -21,7 +21,7 @@ use crate::http::extract::Body;
 use crate::http::response::json::Json;
 use crate::http::response::text_stream::TextStream;
 use crate::http::routes::{Routes, post};
-use crate::ids::RequestId;
+use crate::ids::{RequestId, TriggerId};
 
 pub(super) fn routes() -> Routes<Shared> {
     Routes::new()
@@ -34,6 +34,7 @@ pub(super) fn routes() -> Routes<Shared> {
 pub(super) struct RunBody {
     content: ContentBody,
     variables: Option<Variables>,
+    trigger_id: Option<TriggerId>,
 }
 
 impl RunBody {
@@ -41,6 +42,7 @@ impl RunBody {
         Ok(RunRequest {
             parts: content(self.content)?,
             variables: self.variables.unwrap_or_default(),
+            trigger: self.trigger_id,
         })
     }
 }

@@ -26,6 +26,7 @@ fn prompt(turn: u64) -> Arc<Prompt> {
         variables: Arc::default(),
         meta: Arc::default(),
         agent: None,
+        trigger: None,
     };
     Arc::new(Prompt {
         instructions: Arc::new("You are a friendly support assistant.".to_owned().into()),

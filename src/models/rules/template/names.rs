@@ -13,11 +13,12 @@ pub(in crate::models::rules) struct Uses {
     pub(in crate::models::rules) history: bool,
     pub(in crate::models::rules) variables: bool,
     pub(in crate::models::rules) meta: bool,
+    pub(in crate::models::rules) trigger: bool,
 }
 
 impl Uses {
     pub(super) fn everything() -> Self {
-        Self { parts: true, history: true, variables: true, meta: true }
+        Self { parts: true, history: true, variables: true, meta: true, trigger: true }
     }
 
     /// And what `other` reads.
@@ -26,6 +27,7 @@ impl Uses {
         self.history |= other.history;
         self.variables |= other.variables;
         self.meta |= other.meta;
+        self.trigger |= other.trigger;
     }
 
     pub(super) fn name(&mut self, name: &str) {
@@ -34,6 +36,7 @@ impl Uses {
             "history" => self.history = true,
             "variables" => self.variables = true,
             "meta" => self.meta = true,
+            "trigger" => self.trigger = true,
             _ => {}
         }
     }

@@ -402,6 +402,7 @@ fn what_is_cheap_is_known_before() {
     let uses = compile("{{ message.text }} {{ variables.X }}").unwrap().uses();
     assert_eq!(uses, Uses { variables: true, ..Uses::default() });
     assert!(compile("{{ message }}").unwrap().uses().parts);
+    assert!(compile("{% if trigger %}a{% endif %}").unwrap().uses().trigger);
 }
 
 #[test]

@@ -218,6 +218,11 @@ fn prompt_shown(prompt: &Prompt, keys: &BlankedKeys) -> Value {
         "history": turns.collect::<Vec<_>>(),
         "message": parts_shown(message, keys),
     });
+    if let (Some(used), Some(shown)) = (&scene.trigger, shown.as_object_mut()) {
+        let surface = used.ui_surface.clone().map(|surface| keys.blanked(surface));
+        let trigger = json!({ "id": keys.blanked(used.id.to_string()), "ui_surface": surface });
+        shown.insert("trigger".to_owned(), trigger);
+    }
     if let (Some(tools), Some(shown)) = (tools, shown.as_object_mut()) {
         shown.insert("tools".to_owned(), tools_shown(tools, keys));
     }

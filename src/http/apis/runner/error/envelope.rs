@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{ErrorDetails, RunnerError};
 use crate::app::faults::InjectedError;
+use crate::app::generation::FirstMessageError;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::domain::fault_rule::ErrorEnvelope;
 use crate::http::apis::runner::ErrorStyle;
@@ -56,6 +57,7 @@ fn open_ai(error: &RunnerError, details: &ErrorDetails) -> Response {
         RunnerError::Http(HttpError::Field(wrong)) if !wrong.field.is_empty() => {
             Some(wrong.field.as_str())
         }
+        RunnerError::Start(FirstMessageError::ExpiredTrigger(_)) => Some("trigger_id"),
         _ => None,
     };
     let error = ErrorBody { r#type, message: error.to_string(), param, code };

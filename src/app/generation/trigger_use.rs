@@ -1,0 +1,80 @@
+//! What a request starts from: loads the trigger that it names, and records the start.
+
+use std::sync::Arc;
+
+use super::StartError;
+use crate::app::accounts::AccountSession;
+use crate::app::auth::Caller;
+use crate::app::triggers;
+use crate::domain::conversation::{Turn, Variables};
+use crate::domain::error::InternalError;
+use crate::domain::{Part, Role, UsedTrigger};
+use crate::ids::{ConversationId, IdKind, TriggerId};
+use crate::storage::{LargeReadPermit, Storage, TriggerUpdate};
+
+/// A trigger that a request starts from.
+pub(super) struct StartTrigger {
+    ordinal: u64,
+    /// What rules and templates see of it.
+    pub(super) used: Arc<UsedTrigger>,
+    /// What the model is shown before the message of the request.
+    pub(super) content: Vec<Part>,
+    /// Held until the answer is complete; `None` if the content is short.
+    _permit: Option<LargeReadPermit>,
+}
+
+impl StartTrigger {
+    /// Loads the trigger `id` of the caller's deployment. Its variables are added to `variables`, except
+    /// those that are given there.
+    pub(super) async fn load(
+        storage: &dyn Storage,
+        caller: &Caller,
+        id: TriggerId,
+        variables: &mut Variables,
+    ) -> Result<Self, StartError> {
+        let Some((trigger, permit)) = triggers::find(storage, caller, &id).await? else {
+            return Err(StartError::UnknownTrigger(id));
+        };
+        if trigger.has_expired(caller.session.clock.now()) {
+            return Err(StartError::ExpiredTrigger(id));
+        }
+        for (name, value) in trigger.variables.into_iter().flatten() {
+            variables.entry(name).or_insert(value);
+        }
+        let used = Arc::new(UsedTrigger { id, ui_surface: trigger.ui_surface });
+        Ok(Self { ordinal: trigger.ordinal, used, content: trigger.content, _permit: permit })
+    }
+
+    /// The content as a message of the user.
+    pub(super) fn first_turn(&self) -> Turn {
+        Turn { role: Role::User, parts: self.content.clone() }
+    }
+
+    /// The change of the trigger by the start number `workflow_log`, of `conversation` if it is of one.
+    pub(super) fn started(
+        &self,
+        workflow_log: u64,
+        conversation: Option<ConversationId>,
+    ) -> TriggerUpdate {
+        let ordinal = self.ordinal;
+        let workflow_log = Some(workflow_log);
+        TriggerUpdate { ordinal, workflow_log, conversation, expires_at: None }
+    }
+}
+
+/// Counts a run that stores no turn, and records it with the trigger that it started from. If the account
+/// was reset meanwhile, that trigger is gone, and there is nothing to record.
+pub(super) async fn record_run(
+    storage: &dyn Storage,
+    session: &AccountSession,
+    trigger: Option<&StartTrigger>,
+) -> Result<(), InternalError> {
+    let Some(trigger) = trigger else {
+        session.epoch().ids.next(IdKind::WorkflowLog);
+        return Ok(());
+    };
+    let mut ids = session.epoch().ids.allocation();
+    let update = trigger.started(ids.next(IdKind::WorkflowLog), None);
+    storage.update_trigger(session.write_scope(&ids), update).await.map_err(InternalError::new)?;
+    Ok(())
+}
