@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 #[cfg(test)]
 pub use self::error::RenderError;
-pub use self::error::{CompletionError, ContinueError, ModelError, ReplyError, StartError};
+pub use self::error::{CompletionError, ContinueError, ModelError, ReplyError, FirstMessageError};
 use self::streaming::PacedReply;
 pub use self::streaming::WordStream;
 use super::accounts::AccountSession;

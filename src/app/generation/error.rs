@@ -40,7 +40,7 @@ impl ReplyError {
 
 /// Why a run, a stream or a conversation of the Runner API was not started.
 #[derive(Debug, Error)]
-pub enum StartError {
+pub enum FirstMessageError {
     /// The account has no such trigger of the deployment.
     #[error("there is no trigger `{0}` of this deployment")]
     UnknownTrigger(TriggerId),
@@ -112,7 +112,7 @@ macro_rules! impl_from_reply {
 }
 
 impl_from_reply! {
-    StartError: SessionWriteError, InternalError;
+    FirstMessageError: SessionWriteError, InternalError;
     ContinueError: InternalError;
     CompletionError: SessionWriteError, InternalError;
 }

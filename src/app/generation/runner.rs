@@ -9,7 +9,7 @@ use super::release_reply;
 use super::streaming;
 use super::trigger_use::{StartTrigger, record_run};
 use super::{
-    CompleteReply, ContinueError, Generation, NewTurn, PendingMessage, ReplyError, StartError,
+    CompleteReply, ContinueError, Generation, NewTurn, PendingMessage, ReplyError, FirstMessageError,
     WholeReply, WordStream,
 };
 use crate::app::auth::Caller;
@@ -51,7 +51,7 @@ impl Generation {
         &self,
         caller: &Caller,
         request: RunRequest,
-    ) -> Result<CompleteReply, StartError> {
+    ) -> Result<CompleteReply, FirstMessageError> {
         let FirstMessage { pending, trigger } =
             self.first_message(caller, request, Meta::new()).await?;
         let session = &caller.session;
@@ -66,7 +66,7 @@ impl Generation {
         &self,
         caller: &Caller,
         request: RunRequest,
-    ) -> Result<WordStream, StartError> {
+    ) -> Result<WordStream, FirstMessageError> {
         let FirstMessage { pending, trigger } =
             self.first_message(caller, request, Meta::new()).await?;
         let session = &caller.session;
@@ -84,7 +84,7 @@ impl Generation {
         caller: &Caller,
         request: RunRequest,
         meta: Meta,
-    ) -> Result<ConversationReply, StartError> {
+    ) -> Result<ConversationReply, FirstMessageError> {
         let FirstMessage { pending, trigger } =
             self.first_message(caller, request, meta.clone()).await?;
         let variables = Variables::clone(&pending.prompt.scene.variables);
@@ -166,7 +166,7 @@ impl Generation {
         caller: &Caller,
         mut request: RunRequest,
         meta: Meta,
-    ) -> Result<FirstMessage, StartError> {
+    ) -> Result<FirstMessage, FirstMessageError> {
         let trigger = match request.trigger.take() {
             Some(id) => {
                 let variables = &mut request.variables;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::StartError;
+use super::FirstMessageError;
 use crate::app::accounts::AccountSession;
 use crate::app::auth::Caller;
 use crate::app::triggers;
@@ -31,12 +31,12 @@ impl StartTrigger {
         caller: &Caller,
         id: TriggerId,
         variables: &mut Variables,
-    ) -> Result<Self, StartError> {
+    ) -> Result<Self, FirstMessageError> {
         let Some((trigger, permit)) = triggers::find(storage, caller, &id).await? else {
-            return Err(StartError::UnknownTrigger(id));
+            return Err(FirstMessageError::UnknownTrigger(id));
         };
         if trigger.has_expired(caller.session.clock.now()) {
-            return Err(StartError::ExpiredTrigger(id));
+            return Err(FirstMessageError::ExpiredTrigger(id));
         }
         for (name, value) in trigger.variables.into_iter().flatten() {
             variables.entry(name).or_insert(value);

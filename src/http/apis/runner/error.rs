@@ -12,7 +12,7 @@ use crate::app::accounts::SessionWriteError;
 use crate::app::auth::{AuthError, KeyError};
 use crate::app::conversations::ReaderError;
 use crate::app::faults::InjectedError;
-use crate::app::generation::{ContinueError, ModelError, ReplyError, StartError};
+use crate::app::generation::{ContinueError, ModelError, ReplyError, FirstMessageError};
 use crate::app::triggers::{CreateTriggerError, TriggerLookupError};
 use crate::domain::error::{FieldError, FieldErrorKind, InternalError};
 use crate::http::response::error::{self, ErrorStatus, HttpError, carrying};
@@ -34,7 +34,7 @@ pub(crate) enum RunnerError {
     #[error(transparent)]
     Reply(#[from] ReplyError),
     #[error(transparent)]
-    Start(#[from] StartError),
+    Start(#[from] FirstMessageError),
     #[error(transparent)]
     Continue(#[from] ContinueError),
     #[error(transparent)]
@@ -145,15 +145,15 @@ fn reader_details(error: &ReaderError) -> ErrorDetails {
     }
 }
 
-fn start_details(error: &StartError) -> ErrorDetails {
+fn start_details(error: &FirstMessageError) -> ErrorDetails {
     match error {
-        StartError::UnknownTrigger(_) => {
+        FirstMessageError::UnknownTrigger(_) => {
             details(StatusCode::NOT_FOUND, INVALID, "trigger_not_found")
         }
-        StartError::ExpiredTrigger(_) => {
+        FirstMessageError::ExpiredTrigger(_) => {
             details(StatusCode::BAD_REQUEST, INVALID, "trigger_expired")
         }
-        StartError::Reply(error) => reply_details(error),
+        FirstMessageError::Reply(error) => reply_details(error),
     }
 }
 
