@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::error::{RuleError, one_line};
 use super::prompt_view::PromptView;
 use super::template::is_template;
-use super::template::{Budget, Compiled, RenderError, SOURCE, Uses};
+use super::template::{Budget, CompiledTemplate, RenderError, MAX_SOURCE, Uses};
 use crate::domain::reply_rule::{Pace, Reply};
 
 /// A reply with its templates compiled.
@@ -36,7 +36,7 @@ pub(super) struct Rendered {
 enum Template {
     /// Text without a template.
     Plain(Counted),
-    Rendered(Compiled),
+    Rendered(CompiledTemplate),
     /// A JSON string whose content is a template.
     JsonString(Box<Template>),
     JsonArray(Vec<Template>),
@@ -59,15 +59,15 @@ impl Compiler {
             return Some(Template::Plain(source.to_owned().into()));
         }
         self.bytes = self.bytes.saturating_add(source.len());
-        if self.bytes > SOURCE {
-            let message = format!("the templates of a reply are {} KiB long at most", SOURCE >> 10);
+        if self.bytes > MAX_SOURCE {
+            let message = format!("the templates of a reply are {} KiB long at most", MAX_SOURCE >> 10);
             // Reported once, for the first template beyond the bound.
-            if self.bytes - source.len() <= SOURCE {
+            if self.bytes - source.len() <= MAX_SOURCE {
                 self.errors.push(RuleError::new(&[field], message));
             }
             return None;
         }
-        match Compiled::new(source) {
+        match CompiledTemplate::new(source) {
             Ok(compiled) => {
                 self.costly |= !compiled.is_cheap();
                 self.uses.add(compiled.uses());

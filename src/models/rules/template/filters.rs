@@ -1,4 +1,4 @@
-//! The filters, tests and functions that templates can use: the engine's own, each metered.
+//! The filters, tests and functions that templates can use: those of the engine, metered.
 
 mod checks;
 mod operators;
@@ -9,49 +9,43 @@ use std::sync::LazyLock;
 use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
 use minijinja::{Environment, Error, State, Value, filters, tests};
 
-use super::meter::keep;
-use super::meter::keep_list;
-use super::meter::measure;
-use super::meter::read;
-use super::meter::steps;
-use super::meter::text;
-use super::meter::wide;
-use super::values::number_of;
-use super::values::numbers_of;
+use super::budget::{take_reading, take_steps, to_u64};
+use super::measure::{materialize, materialize_list, measure, text_of};
+use super::values::{to_number, to_numbers};
 
-/// What a filter or test does with what it is given.
+/// What a filter or test does with its arguments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum OperatorKind {
-    /// Looks at the outside of its subject, or passes it on.
-    Outside,
-    /// Calculates with numbers.
+enum Access {
+    /// Reads no more than the kind, length or one item of a value.
+    Shallow,
+    /// Reads numbers.
     Number,
-    /// Reads text; values of other kinds are written as text before.
+    /// Reads text. Values of other kinds are converted to text before.
     Text,
-    /// Reads all it is given.
-    All,
-    /// Compares what is in a list, each with several others.
+    /// Reads all values in its arguments.
+    Deep,
+    /// Compares the items of a list, each with several others.
     Sort,
-    /// Puts lists together, lazily.
+    /// Combines lists lazily.
     Lists,
 }
 
-/// A check before the engine's own filter runs: takes what that will make.
+/// Runs before the filter of the engine. Takes the bytes and steps that the filter will need.
 type FilterCheck = fn(&[Value]) -> Result<(), Error>;
 
 /// A filter or test of the engine.
-struct Native {
-    kind: OperatorKind,
+struct EngineFunction {
+    access: Access,
     function: Value,
     check: Option<FilterCheck>,
 }
 
 macro_rules! table {
-    ($from:ident: $($name:literal $kind:ident $function:ident $($check:path)?;)*) => {
+    ($from:ident: $($name:literal $access:ident $function:ident $($check:path)?;)*) => {
         HashMap::from([$((
             $name,
-            Native {
-                kind: OperatorKind::$kind,
+            EngineFunction {
+                access: Access::$access,
                 function: Value::from_function($from::$function),
                 check: table!(@ $($check)?),
             },
@@ -61,52 +55,52 @@ macro_rules! table {
     (@) => { None };
 }
 
-static FILTERS: LazyLock<HashMap<&'static str, Native>> = LazyLock::new(|| {
+static FILTERS: LazyLock<HashMap<&'static str, EngineFunction>> = LazyLock::new(|| {
     table! { filters:
         "abs" Number abs;
-        "attr" Outside attr;
-        "batch" All batch checks::batch;
+        "attr" Shallow attr;
+        "batch" Deep batch checks::batch;
         "bool" Number bool;
         "capitalize" Text capitalize;
         "chain" Lists chain;
-        "count" Outside length;
-        "d" Outside default;
-        "default" Outside default;
+        "count" Shallow length;
+        "d" Shallow default;
+        "default" Shallow default;
         "dictsort" Sort dictsort;
         "e" Text escape checks::escape;
         "escape" Text escape checks::escape;
-        "first" Outside first;
+        "first" Shallow first;
         "float" Number float;
-        "format" All format checks::format;
+        "format" Deep format checks::format;
         "groupby" Sort groupby;
         "indent" Text indent checks::indent;
         "int" Number int;
-        "items" All items;
-        "join" All join checks::join;
-        "last" Outside last;
-        "length" Outside length;
+        "items" Deep items;
+        "join" Deep join checks::join;
+        "last" Shallow last;
+        "length" Shallow length;
         "lines" Text lines checks::lines;
-        "list" All list checks::list;
+        "list" Deep list checks::list;
         "lower" Text lower;
-        "map" All map checks::each;
+        "map" Deep map checks::each_item;
         "max" Sort max;
         "min" Sort min;
-        "pprint" All pprint checks::written;
-        "reject" All reject checks::each;
-        "rejectattr" All rejectattr checks::each;
+        "pprint" Deep pprint checks::pretty_print;
+        "reject" Deep reject checks::each_item;
+        "rejectattr" Deep rejectattr checks::each_item;
         "replace" Text replace checks::replace;
-        "reverse" All reverse;
+        "reverse" Deep reverse;
         "round" Number round;
         "safe" Text safe;
-        "select" All select checks::each;
-        "selectattr" All selectattr checks::each;
-        "slice" All slice checks::batch;
+        "select" Deep select checks::each_item;
+        "selectattr" Deep selectattr checks::each_item;
+        "slice" Deep slice checks::batch;
         "sort" Sort sort;
         "split" Text split checks::split;
         "string" Text string;
-        "sum" All sum checks::sum;
+        "sum" Deep sum checks::sum;
         "title" Text title;
-        "tojson" All tojson checks::json;
+        "tojson" Deep tojson checks::json;
         "trim" Text trim;
         "unique" Sort unique;
         "upper" Text upper;
@@ -114,57 +108,56 @@ static FILTERS: LazyLock<HashMap<&'static str, Native>> = LazyLock::new(|| {
     }
 });
 
-static TESTS: LazyLock<HashMap<&'static str, Native>> = LazyLock::new(|| {
+static TESTS: LazyLock<HashMap<&'static str, EngineFunction>> = LazyLock::new(|| {
     table! { tests:
-        "!=" All is_ne;
-        "<" All is_lt;
-        "<=" All is_le;
-        "==" All is_eq;
-        ">" All is_gt;
-        ">=" All is_ge;
-        "boolean" Outside is_boolean;
-        "defined" Outside is_defined;
+        "!=" Deep is_ne;
+        "<" Deep is_lt;
+        "<=" Deep is_le;
+        "==" Deep is_eq;
+        ">" Deep is_gt;
+        ">=" Deep is_ge;
+        "boolean" Shallow is_boolean;
+        "defined" Shallow is_defined;
         "divisibleby" Number is_divisibleby checks::divisor;
-        "endingwith" All is_endingwith checks::brief;
-        "eq" All is_eq;
-        "equalto" All is_eq;
-        "escaped" Outside is_safe;
+        "endingwith" Deep is_endingwith checks::comparison;
+        "eq" Deep is_eq;
+        "equalto" Deep is_eq;
+        "escaped" Shallow is_safe;
         "even" Number is_even;
-        "false" Outside is_false;
-        "filter" Outside is_filter;
+        "false" Shallow is_false;
+        "filter" Shallow is_filter;
         "float" Number is_float;
-        "ge" All is_ge;
-        "greaterthan" All is_gt;
-        "gt" All is_gt;
-        "in" All is_in checks::brief;
+        "ge" Deep is_ge;
+        "greaterthan" Deep is_gt;
+        "gt" Deep is_gt;
+        "in" Deep is_in checks::comparison;
         "int" Number is_integer;
         "integer" Number is_integer;
-        "iterable" Outside is_iterable;
-        "le" All is_le;
-        "lessthan" All is_lt;
-        "lower" All is_lower checks::brief;
-        "lt" All is_lt;
-        "mapping" Outside is_mapping;
-        "ne" All is_ne;
-        "none" Outside is_none;
+        "iterable" Shallow is_iterable;
+        "le" Deep is_le;
+        "lessthan" Deep is_lt;
+        "lower" Deep is_lower checks::comparison;
+        "lt" Deep is_lt;
+        "mapping" Shallow is_mapping;
+        "ne" Deep is_ne;
+        "none" Shallow is_none;
         "number" Number is_number;
         "odd" Number is_odd;
-        "safe" Outside is_safe;
-        "sameas" All is_sameas;
-        "sequence" Outside is_sequence;
-        "startingwith" All is_startingwith checks::brief;
-        "string" Outside is_string;
-        "test" Outside is_test;
-        "true" Outside is_true;
-        "undefined" Outside is_undefined;
-        "upper" All is_upper checks::brief;
+        "safe" Shallow is_safe;
+        "sameas" Deep is_sameas;
+        "sequence" Shallow is_sequence;
+        "startingwith" Deep is_startingwith checks::comparison;
+        "string" Shallow is_string;
+        "test" Shallow is_test;
+        "true" Shallow is_true;
+        "undefined" Shallow is_undefined;
+        "upper" Deep is_upper checks::comparison;
     }
 });
 
-/// The functions that there are.
 const FUNCTIONS: [&str; 4] = ["debug", "dict", "namespace", "range"];
 
-/// Filters whose result is no longer than what they are given, or little longer.
+/// Filters whose result is at most a few times as long as their arguments.
 const CHEAP: [&str; 21] = [
     "abs",
     "bool",
@@ -190,11 +183,11 @@ const CHEAP: [&str; 21] = [
 ];
 
 pub(super) fn is_filter(name: &str) -> bool {
-    FILTERS.contains_key(&*plain(name))
+    FILTERS.contains_key(&*without_spaces(name))
 }
 
 pub(super) fn is_test(name: &str) -> bool {
-    TESTS.contains_key(&*plain(name))
+    TESTS.contains_key(&*without_spaces(name))
 }
 
 pub(super) fn is_function(name: &str) -> bool {
@@ -205,78 +198,78 @@ pub(super) fn is_cheap(filter: &str) -> bool {
     CHEAP.contains(&filter)
 }
 
-/// A name as the engine looks it up: without white space.
-fn plain(name: &str) -> String {
+/// The name without white space, as the engine looks it up.
+fn without_spaces(name: &str) -> String {
     name.split_ascii_whitespace().collect()
 }
 
-/// An environment with everything in it, and nothing else.
+/// An environment with these filters, tests and functions only.
 pub(super) fn environment() -> Environment<'static> {
     let mut environment = Environment::empty();
-    for (name, native) in &*FILTERS {
-        environment.add_filter(*name, metered(native));
+    for (name, function) in &*FILTERS {
+        environment.add_filter(*name, metered(function));
     }
-    for (name, native) in &*TESTS {
-        environment.add_test(*name, metered(native));
+    for (name, function) in &*TESTS {
+        environment.add_test(*name, metered(function));
     }
     operators::add(&mut environment);
     environment
 }
 
-/// `native`, taking from the budget what it reads and makes.
+/// A function of the engine that takes from the budget what it reads and creates.
 fn metered(
-    native: &'static Native,
+    engine: &'static EngineFunction,
 ) -> impl Fn(&mut State<'_, '_>, Rest<ValueOrKwargs>) -> Result<Value, Error> {
     move |state, arguments| {
         let mut arguments = arguments.into_values();
         for argument in &mut arguments {
-            native.kind.take(argument)?;
+            engine.access.charge(argument)?;
         }
-        if let Some(check) = native.check {
+        if let Some(check) = engine.check {
             check(&arguments)?;
         }
-        let result = native.function.call(state, &arguments)?;
-        match native.kind {
-            OperatorKind::Outside | OperatorKind::Number => Ok(result),
-            OperatorKind::Lists if result.as_object().is_some() => keep_list(&result),
-            OperatorKind::Text | OperatorKind::All | OperatorKind::Sort | OperatorKind::Lists => {
-                keep(result)
+        let result = engine.function.call(state, &arguments)?;
+        match engine.access {
+            Access::Shallow | Access::Number => Ok(result),
+            Access::Lists if result.as_object().is_some() => materialize_list(&result),
+            Access::Text | Access::Deep | Access::Sort | Access::Lists => {
+                materialize(result)
             }
         }
     }
 }
 
-impl OperatorKind {
-    /// Takes what it costs to look at `argument`, and makes that ready.
-    fn take(self, argument: &mut Value) -> Result<(), Error> {
+impl Access {
+    /// Takes the cost of reading `argument`, and converts it to what the function can read.
+    fn charge(self, argument: &mut Value) -> Result<(), Error> {
         if argument.is_kwargs() {
             measure(argument)?;
             return Ok(());
         }
         match self {
-            Self::Outside | Self::Number => {
-                steps(1)?;
-                read(argument.as_bytes().map_or(0, <[u8]>::len))?;
+            Self::Shallow | Self::Number => {
+                take_steps(1)?;
+                take_reading(argument.as_bytes().map_or(0, <[u8]>::len))?;
                 if self == Self::Number && argument.kind() == ValueKind::Plain {
-                    *argument = number_of(std::mem::take(argument));
+                    *argument = to_number(std::mem::take(argument));
                 }
             }
             Self::Text if argument.as_object().is_some() => {
-                *argument = text(argument)?.into();
+                *argument = text_of(argument)?.into();
             }
             Self::Text => {
-                steps(1)?;
-                read(argument.as_bytes().map_or(0, <[u8]>::len))?;
+                take_steps(1)?;
+                take_reading(argument.as_bytes().map_or(0, <[u8]>::len))?;
             }
-            Self::All | Self::Sort | Self::Lists => {
+            Self::Deep | Self::Sort | Self::Lists => {
                 let size = measure(argument)?;
-                read(size.bytes)?;
+                take_reading(size.bytes)?;
                 if self == Self::Sort {
-                    let rounds = wide(size.nodes).max(2).ilog2();
-                    steps((wide(size.nodes) + wide(size.bytes) / 64) * u64::from(rounds))?;
+                    let rounds = to_u64(size.nodes).max(2).ilog2();
+                    take_steps((to_u64(size.nodes) + to_u64(size.bytes) / 64) * u64::from(rounds))?;
                 }
                 if size.decimals {
-                    *argument = numbers_of(argument);
+                    *argument = to_numbers(argument);
                 }
             }
         }

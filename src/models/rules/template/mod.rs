@@ -1,16 +1,16 @@
-//! Templates: Jinja, within bounds.
+//! Jinja templates with bounds on time and memory.
 //!
-//! Anybody who may write a rule may write a template, and a template can loop for ever, or double a
-//! text thirty times. So its source is bounded before it is parsed ([`scan`]), its names are
-//! checked and it is rewritten so that whatever it does takes from a budget ([`rewrite`],
-//! [`filters`], [`meter`]). One that is over its budget fails, and with it the request it was to
-//! answer; nothing else does.
+//! A template could loop endlessly, or double a text thirty times. So its source is bounded before it is
+//! parsed ([`nesting`]), its names are checked, and it is rewritten so that everything it does takes
+//! from a budget ([`rewrite`], [`filters`], [`measure`], [`budget`]). A template that exceeds its budget
+//! fails the request that it answers, and nothing else.
 
+mod budget;
 mod filters;
-mod meter;
+mod measure;
 mod names;
 mod rewrite;
-mod scan;
+mod nesting;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -24,21 +24,21 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, Value};
 use thiserror::Error;
 
-pub(super) use self::meter::Budget;
-pub use self::meter::Bound;
+pub use self::budget::Bound;
+pub(super) use self::budget::Budget;
 pub(super) use self::names::Uses;
-pub use self::scan::SOURCE;
+pub use self::nesting::MAX_SOURCE;
 pub(super) use self::values::{history, object, parts};
 
-/// The name of the one template in each environment.
-const ONLY: &str = "reply";
+/// The name of the template in its environment.
+const TEMPLATE_NAME: &str = "reply";
 
-/// Every template's environment begins as this one.
+/// The environment of every template is a clone of this one.
 static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut environment = filters::environment();
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
     environment.set_syntax(SYNTAX.clone());
-    // A macro that calls itself takes 4 of these, and some kilobytes of the stack.
+    // A call of a macro counts as 4, and takes some kilobytes of the stack.
     environment.set_recursion_limit(240);
     environment
 });
@@ -49,41 +49,37 @@ static SYNTAX: LazyLock<SyntaxConfig> = LazyLock::new(|| {
     syntax.expect("the default delimiters are valid")
 });
 
-/// A template that is ready to render.
 #[derive(Clone)]
-pub(super) struct Compiled {
+pub(super) struct CompiledTemplate {
     environment: Arc<Environment<'static>>,
     cheap: bool,
     uses: Uses,
 }
 
-impl fmt::Debug for Compiled {
+impl fmt::Debug for CompiledTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Compiled").field("cheap", &self.cheap).finish_non_exhaustive()
+        f.debug_struct("CompiledTemplate").field("cheap", &self.cheap).finish_non_exhaustive()
     }
 }
 
 /// Why a template is refused.
 #[derive(Debug, Error)]
 pub enum CompileError {
-    /// It is longer than [`SOURCE`].
-    #[error("the templates of a reply are {} KiB long at most", SOURCE >> 10)]
+    /// It is longer than [`MAX_SOURCE`].
+    #[error("the templates of a reply are {} KiB long at most", MAX_SOURCE >> 10)]
     TooLong,
     /// It nests too deep.
-    #[error("line {line}: the template nests deeper than {} levels", scan::DEPTH)]
+    #[error("line {line}: the template nests deeper than {} levels", nesting::MAX_DEPTH)]
     TooDeep {
-        /// Where.
         line: u16,
     },
-    /// It names what there is not.
+    /// It uses an unknown name or an unsupported construct.
     #[error("line {line}: {reason}")]
     Name {
-        /// Where.
         line: u16,
-        /// What.
         reason: String,
     },
-    /// It is not a template.
+    /// It is not valid Jinja.
     #[error("{0}")]
     Syntax(#[from] minijinja::Error),
 }
@@ -91,47 +87,47 @@ pub enum CompileError {
 /// Why a template could not be rendered.
 #[derive(Debug, Error)]
 pub enum RenderError {
-    /// It would take more than it may.
+    /// It exceeds the budget.
     #[error("{0}")]
     Bound(Bound),
-    /// It went wrong on this prompt.
+    /// The engine reports an error.
     #[error("{0}")]
     Engine(#[from] minijinja::Error),
-    /// The engine failed.
+    /// The engine panicked.
     #[error("the template engine failed")]
     Panicked,
 }
 
-/// Whether `source` has anything to fill in.
+/// Whether `source` contains a tag.
 pub(super) fn is_template(source: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|mark| source.contains(mark))
 }
 
-impl Compiled {
-    /// Checks `source` and makes it ready.
+impl CompiledTemplate {
+    /// Checks, rewrites and compiles `source`.
     pub(super) fn new(source: &str) -> Result<Self, CompileError> {
-        // The engine counts columns in 16 bits, and steps past the one where a syntax error is.
-        if source.len() > SOURCE.min(usize::from(u16::MAX) - 1) {
+        // The engine counts columns in 16 bits, and adds one to that of a syntax error.
+        if source.len() > MAX_SOURCE.min(usize::from(u16::MAX) - 1) {
             return Err(CompileError::TooLong);
         }
-        scan::check(source, &SYNTAX).map_err(|line| CompileError::TooDeep { line })?;
-        let parsed = parse(source, ONLY, SYNTAX.clone())?;
+        nesting::check(source, &SYNTAX).map_err(|line| CompileError::TooDeep { line })?;
+        let parsed = parse(source, TEMPLATE_NAME, SYNTAX.clone())?;
         let rewritten = rewrite::rewrite(&parsed, source)
             .map_err(|refusal| CompileError::Name { line: refusal.line, reason: refusal.reason })?;
         drop(parsed);
         let mut environment = ENVIRONMENT.clone();
         let source = rewritten.source.unwrap_or_else(|| source.to_owned());
-        environment.add_template_owned(ONLY, source)?;
+        environment.add_template_owned(TEMPLATE_NAME, source)?;
         let environment = Arc::new(environment);
         Ok(Self { environment, cheap: rewritten.cheap, uses: rewritten.uses })
     }
 
-    /// Whether it takes no longer than what it is shown is long.
+    /// Whether rendering time is linear in the size of the values that it reads.
     pub(super) fn is_cheap(&self) -> bool {
         self.cheap
     }
 
-    /// What of the prompt it reads.
+    /// The variables of the prompt that it reads.
     pub(super) fn uses(&self) -> Uses {
         self.uses
     }
@@ -142,9 +138,9 @@ impl Compiled {
         context: Value,
         budget: &mut Budget,
     ) -> Result<String, RenderError> {
-        let render = || self.environment.get_template(ONLY)?.render(context);
-        // Some filters of the engine panic, on dividing by zero for instance.
-        let rendered = meter::within(budget, || catch_unwind(AssertUnwindSafe(render)));
+        let render = || self.environment.get_template(TEMPLATE_NAME)?.render(context);
+        // Some filters of the engine panic, for instance when they divide by zero.
+        let rendered = budget::with_budget(budget, || catch_unwind(AssertUnwindSafe(render)));
         match (rendered, budget.exceeded()) {
             (Ok(Ok(text)), _) => Ok(text),
             (_, Some(bound)) => Err(RenderError::Bound(bound)),
@@ -154,11 +150,11 @@ impl Compiled {
     }
 }
 
-/// Compiles `source` and, if it is a template, renders it for an empty prompt: what a fuzzer calls.
-/// Gives the length of what was rendered, or why nothing was.
+/// Compiles `source` and renders it for a small prompt, for the fuzzer. Returns the length of the text or
+/// the reason of the failure.
 #[cfg(any(test, feature = "internals"))]
 pub fn check(source: &str) -> Result<usize, String> {
-    let compiled = Compiled::new(source).map_err(|error| error.to_string())?;
+    let compiled = CompiledTemplate::new(source).map_err(|error| error.to_string())?;
     let context = minijinja::context! {
         message => Value::from_pairs([("text", "Hello, you."), ("parts", "")]),
         history => Value::from(vec![Value::from_pairs([("role", "user"), ("text", "Hi.")])]),

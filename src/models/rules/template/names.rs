@@ -1,12 +1,12 @@
-//! The names in a template: those it defines, and what it reads of what it is shown.
+//! The names in a template: those that it defines, and the variables of the prompt that it reads.
 
 use std::collections::HashSet;
 
 use minijinja::machinery::ast::{Expr, Stmt};
 
-/// What a template reads. What it does not is not made ready for it.
+/// The variables that a template reads. The others are not converted to values of the engine.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a name that is read or is not")]
+#[expect(clippy::struct_excessive_bools, reason = "one for each variable")]
 pub(in crate::models::rules) struct Uses {
     /// More of the message than its text.
     pub(in crate::models::rules) parts: bool,
@@ -17,11 +17,11 @@ pub(in crate::models::rules) struct Uses {
 }
 
 impl Uses {
-    pub(super) fn everything() -> Self {
+    pub(super) fn all() -> Self {
         Self { parts: true, history: true, variables: true, meta: true, trigger: true }
     }
 
-    /// And what `other` reads.
+    /// Adds what `other` reads.
     pub(in crate::models::rules) fn add(&mut self, other: Self) {
         self.parts |= other.parts;
         self.history |= other.history;
@@ -30,7 +30,7 @@ impl Uses {
         self.trigger |= other.trigger;
     }
 
-    pub(super) fn name(&mut self, name: &str) {
+    pub(super) fn add_name(&mut self, name: &str) {
         match name {
             "message" => self.parts = true,
             "history" => self.history = true,
@@ -41,77 +41,77 @@ impl Uses {
         }
     }
 
-    pub(super) fn call(&mut self, name: &str) {
-        // It writes down whatever there is.
+    pub(super) fn add_call(&mut self, name: &str) {
+        // It writes all variables.
         if name == "debug" {
-            *self = Self::everything();
+            *self = Self::all();
         }
-        self.name(name);
+        self.add_name(name);
     }
 }
 
-/// The names that `statements` define anywhere: they may be called.
-pub(super) fn defined<'s>(statements: &[Stmt<'s>]) -> HashSet<&'s str> {
+/// The names that `statements` define anywhere. They can be called.
+pub(super) fn defined_names<'s>(statements: &[Stmt<'s>]) -> HashSet<&'s str> {
     let mut names = HashSet::from(["caller", "loop"]);
-    define_all(statements, &mut names);
+    add_all(statements, &mut names);
     names
 }
 
-fn define_all<'s>(statements: &[Stmt<'s>], names: &mut HashSet<&'s str>) {
+fn add_all<'s>(statements: &[Stmt<'s>], names: &mut HashSet<&'s str>) {
     for statement in statements {
-        define(statement, names);
+        add_defined(statement, names);
     }
 }
 
-fn define<'s>(statement: &Stmt<'s>, names: &mut HashSet<&'s str>) {
+fn add_defined<'s>(statement: &Stmt<'s>, names: &mut HashSet<&'s str>) {
     match statement {
-        Stmt::ForLoop(looped) => {
-            target(&looped.target, names);
-            define_all(&looped.body, names);
-            define_all(&looped.else_body, names);
+        Stmt::ForLoop(for_loop) => {
+            add_target(&for_loop.target, names);
+            add_all(&for_loop.body, names);
+            add_all(&for_loop.else_body, names);
         }
         Stmt::IfCond(condition) => {
-            define_all(&condition.true_body, names);
-            define_all(&condition.false_body, names);
+            add_all(&condition.true_body, names);
+            add_all(&condition.false_body, names);
         }
         Stmt::WithBlock(with) => {
             for (name, _) in &with.assignments {
-                target(name, names);
+                add_target(name, names);
             }
-            define_all(&with.body, names);
+            add_all(&with.body, names);
         }
-        Stmt::Set(set) => target(&set.target, names),
+        Stmt::Set(set) => add_target(&set.target, names),
         Stmt::SetBlock(set) => {
-            target(&set.target, names);
-            define_all(&set.body, names);
+            add_target(&set.target, names);
+            add_all(&set.body, names);
         }
-        Stmt::AutoEscape(escape) => define_all(&escape.body, names),
-        Stmt::FilterBlock(block) => define_all(&block.body, names),
+        Stmt::AutoEscape(escape) => add_all(&escape.body, names),
+        Stmt::FilterBlock(block) => add_all(&block.body, names),
         Stmt::Macro(declared) => {
             names.insert(declared.name);
             for name in &declared.args {
-                target(name, names);
+                add_target(name, names);
             }
-            define_all(&declared.body, names);
+            add_all(&declared.body, names);
         }
         Stmt::CallBlock(block) => {
             for name in &block.macro_decl.args {
-                target(name, names);
+                add_target(name, names);
             }
-            define_all(&block.macro_decl.body, names);
+            add_all(&block.macro_decl.body, names);
         }
         _ => {}
     }
 }
 
-fn target<'s>(expression: &Expr<'s>, names: &mut HashSet<&'s str>) {
+fn add_target<'s>(expression: &Expr<'s>, names: &mut HashSet<&'s str>) {
     match expression {
         Expr::Var(name) => {
             names.insert(name.id);
         }
         Expr::List(list) => {
             for item in &list.items {
-                target(item, names);
+                add_target(item, names);
             }
         }
         _ => {}

@@ -1,22 +1,21 @@
-//! Templates within bounds: what is refused, what fails, and that all else is as it was.
+//! Templates within bounds: refused templates, failing renders, and unchanged output of all others.
 
 use std::thread;
 
 use minijinja::{Environment, UndefinedBehavior, Value, context};
 use proptest::prelude::*;
 
-use super::meter::Budget;
-use super::meter::within;
+use super::budget::{Budget, with_budget};
 use super::*;
 
-/// Threads have 2 MiB; some of it is taken already where templates are compiled and rendered.
+/// Threads have 2 MiB, a part of which is used before templates are compiled and rendered.
 const STACK: usize = 1536 << 10;
 
-fn compile(source: &str) -> Result<Compiled, CompileError> {
-    Compiled::new(source)
+fn compile(source: &str) -> Result<CompiledTemplate, CompileError> {
+    CompiledTemplate::new(source)
 }
 
-fn seen() -> Value {
+fn prompt_values() -> Value {
     context! {
         message => context!(text => "Hello <b>World</b>, hello!", parts => [context!(type => "text")]),
         history => [context!(role => "user", text => "one"), context!(role => "assistant", text => "two")],
@@ -28,17 +27,17 @@ fn seen() -> Value {
 const VARIABLES: &str = r#"{"N": 7, "PRICE": 1.10, "BIG": 18446744073709551616, "EXP": 1e2,
     "TONE": "warm", "LIST": [3, 1, 2], "MAP": {"a": 1, "b": [1.50]}, "HALF": 0.5, "NO": null}"#;
 
-/// What the engine itself makes of it.
-fn plainly(source: &str) -> Result<String, minijinja::Error> {
+/// The output of the engine without rewriting.
+fn unmetered(source: &str) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
     environment.set_syntax(SYNTAX.clone());
-    environment.add_template(ONLY, source)?;
-    environment.get_template(ONLY)?.render(seen())
+    environment.add_template(TEMPLATE_NAME, source)?;
+    environment.get_template(TEMPLATE_NAME)?.render(prompt_values())
 }
 
 fn render(source: &str) -> Result<String, RenderError> {
-    compile(source).unwrap().render(seen(), &mut Budget::default())
+    compile(source).unwrap().render(prompt_values(), &mut Budget::default())
 }
 
 fn rendered(source: &str) -> String {
@@ -46,7 +45,7 @@ fn rendered(source: &str) -> String {
 }
 
 #[test]
-fn rewriting_changes_nothing_that_a_template_says() {
+fn rewriting_does_not_change_the_output() {
     for source in [
         "Plain {{ message.text }}.\n",
         "{{ message.text|upper|replace('L', '1')|length }}",
@@ -92,7 +91,7 @@ fn rewriting_changes_nothing_that_a_template_says() {
         "{{ [1, 2, 3]|first }} {{ 'abc'|reverse }} {{ [1, 2]|reverse|list }} {{ {'a': 1}|items|list }} {{ 2.5|round }}",
         "{{ true + 1 }} {{ 9223372036854775807 + 1 }} {{ 1 + 1.5 }} {{ 5 // 2 }} {{ 2 ** 10 }}",
     ] {
-        let plain = plainly(source).unwrap_or_else(|error| panic!("{source}: {error}"));
+        let plain = unmetered(source).unwrap_or_else(|error| panic!("{source}: {error}"));
         assert_eq!(rendered(source), plain, "{source}");
     }
 }
@@ -117,7 +116,7 @@ fn a_failure_names_the_line_of_the_template() {
 }
 
 #[test]
-fn names_that_there_are_not_are_refused() {
+fn unknown_names_are_refused() {
     for (source, name) in [
         ("{{ message.text|uper }}", "filter called `uper`"),
         ("{% filter nope %}{% endfilter %}", "filter called `nope`"),
@@ -138,7 +137,7 @@ fn names_that_there_are_not_are_refused() {
     }
 }
 
-/// Templates that nest as deep as can be without a bound, and what makes one level of each.
+/// Templates of thousands of levels, each with a name for its kind of level.
 fn nested() -> Vec<(&'static str, String)> {
     let many = 4000;
     vec![
@@ -169,14 +168,14 @@ fn nested() -> Vec<(&'static str, String)> {
 }
 
 #[test]
-fn what_nests_too_deep_is_refused_before_anything_overflows() {
+fn a_template_that_nests_too_deep_is_refused() {
     for (name, source) in nested() {
         let error = compile(&source).map(drop).unwrap_err().to_string();
         assert!(error.contains("nests deeper than"), "{name}: {error}");
     }
 }
 
-/// The deepest that is accepted of each kind, on the stack that threads have.
+/// The deepest accepted template of each kind, on the stack of an ordinary thread.
 #[test]
 fn the_deepest_templates_fit_on_an_ordinary_thread() {
     let deep = |many: usize| {
@@ -205,10 +204,10 @@ fn the_deepest_templates_fit_on_an_ordinary_thread() {
         ]
     };
     let work = move || {
-        for many in [20, 60, 100, scan::DEPTH - 2] {
+        for many in [20, 60, 100, nesting::MAX_DEPTH - 2] {
             for source in deep(many) {
                 if let Ok(compiled) = compile(&source) {
-                    let _ = compiled.render(seen(), &mut Budget::default());
+                    let _ = compiled.render(prompt_values(), &mut Budget::default());
                 }
             }
         }
@@ -216,8 +215,8 @@ fn the_deepest_templates_fit_on_an_ordinary_thread() {
     thread::Builder::new().stack_size(STACK).spawn(work).unwrap().join().unwrap();
 }
 
-/// What takes all there is of time or memory where nothing bounds it.
-const GREEDY: &[(&str, Bound)] = &[
+/// Templates that would use all time or memory without bounds.
+const EXCESSIVE: &[(&str, Bound)] = &[
     (
         "{% for i in range(10000) %}{% for j in range(10000) %}{% endfor %}{% endfor %}",
         Bound::Steps,
@@ -315,9 +314,9 @@ const GREEDY: &[(&str, Bound)] = &[
 ];
 
 #[test]
-fn what_takes_too_much_fails_and_says_which_bound_it_met() {
+fn a_render_that_exceeds_a_bound_fails_and_names_the_bound() {
     let mut wrong = Vec::new();
-    for (source, bound) in GREEDY {
+    for (source, bound) in EXCESSIVE {
         match render(source) {
             Err(RenderError::Bound(met)) if met == *bound => {}
             other => wrong.push((source, other.map(|text| text.len()))),
@@ -327,7 +326,7 @@ fn what_takes_too_much_fails_and_says_which_bound_it_met() {
 }
 
 #[test]
-fn what_the_engine_fails_on_fails_the_render_alone() {
+fn an_error_or_a_panic_of_the_engine_fails_only_the_render() {
     for source in [
         "{{ 4 is divisibleby(0) }}",
         "{% for i in [1] %}{{ loop.cycle() }}{% endfor %}",
@@ -352,11 +351,11 @@ fn what_the_engine_fails_on_fails_the_render_alone() {
 }
 
 #[test]
-fn macros_may_call_themselves_as_often_as_fits_on_the_stack() {
+fn macros_can_recurse_within_the_stack() {
     let source = "{% macro m(n) %}{% if n > 0 %}{{ m(n - 1) }}{% endif %}{% endmacro %}{{ m(30) }}";
     let endless =
         "{% macro m() %}{% for i in [1] %}{{ m()|upper }}{% endfor %}{% endmacro %}{{ m() }}";
-    // What nests as deep as values may is written down where macros do, too.
+    // The deepest values are written in the deepest macro.
     let deep = "{% set ns = namespace(s=[1]) %}{% for i in range(120) %}{% set ns.s = [ns.s] %}{% endfor %}\
         {% macro m(n) %}{% if n > 0 %}{{ m(n - 1) }}{% else %}{{ ns.s }}{{ ns.s|tojson }}{{ ns.s|pprint }}\
         {{ ns.s == [ns.s] }}{{ debug(ns.s) }}{% endif %}{% endmacro %}{{ m(35) }}";
@@ -369,7 +368,7 @@ fn macros_may_call_themselves_as_often_as_fits_on_the_stack() {
 }
 
 #[test]
-fn a_message_of_ten_mebibytes_can_be_given_back() {
+fn a_message_of_ten_mebibytes_can_be_repeated() {
     let text = "x".repeat(10 << 20);
     let context = || context! { message => context!(text => &text) };
     for source in [
@@ -383,7 +382,7 @@ fn a_message_of_ten_mebibytes_can_be_given_back() {
 }
 
 #[test]
-fn what_is_cheap_is_known_before() {
+fn cheap_templates_and_used_variables_are_known_before_rendering() {
     for source in [
         "Hi {{ message.text }}",
         "{{ variables.N|default('x')|upper }}",
@@ -406,19 +405,19 @@ fn what_is_cheap_is_known_before() {
 }
 
 #[test]
-fn templates_of_one_reply_take_from_one_budget() {
+fn templates_of_one_reply_share_one_budget() {
     let compiled = compile("{% for i in range(10000) %}{% endfor %}").unwrap();
     let mut budget = Budget::default();
     let mut rendered = 0;
-    while compiled.render(seen(), &mut budget).is_ok() {
+    while compiled.render(prompt_values(), &mut budget).is_ok() {
         rendered += 1;
     }
     assert!((10..100).contains(&rendered), "{rendered}");
-    assert!(within(&mut Budget::default(), || meter::steps(1)).is_ok());
-    assert!(meter::steps(1).is_err());
+    assert!(with_budget(&mut Budget::default(), || super::budget::take_steps(1)).is_ok());
+    assert!(super::budget::take_steps(1).is_err());
 }
 
-/// Pieces that make templates when they are strung together.
+/// Fragments that are joined to templates.
 const PIECES: &[&str] = &[
     "{{ ",
     " }}",
@@ -508,7 +507,7 @@ const PIECES: &[&str] = &[
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
-    /// Whatever is written, compiling and rendering end, and neither overflows nor panics.
+    /// Compiling and rendering end, without overflow or panic.
     #[test]
     fn any_template_compiles_or_is_refused_and_renders_within_its_budget(
         pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..120),
@@ -517,7 +516,6 @@ proptest! {
         let _ = check(&pieces.concat().repeat(times));
     }
 
-    /// Nor do single characters.
     #[test]
     fn any_text_compiles_or_is_refused(source in "[{}%#a-z(.|~\\-+' 0-9\\[\\]\n]{0,200}") {
         let _ = check(&source);
@@ -526,10 +524,10 @@ proptest! {
 
 #[test]
 fn a_source_that_is_too_long_is_refused() {
-    let long = format!("{{{{ a }}}}{}", "x".repeat(SOURCE));
+    let long = format!("{{{{ a }}}}{}", "x".repeat(MAX_SOURCE));
     assert!(matches!(compile(&long), Err(CompileError::TooLong)));
-    let _ = check(&format!("{{{{ a }}}}{}", "x".repeat(SOURCE - 7)));
-    for length in [SOURCE - 4, SOURCE - 5, SOURCE - 6] {
+    let _ = check(&format!("{{{{ a }}}}{}", "x".repeat(MAX_SOURCE - 7)));
+    for length in [MAX_SOURCE - 4, MAX_SOURCE - 5, MAX_SOURCE - 6] {
         assert!(compile(&format!("{}{{{{ a", "x".repeat(length))).is_err());
     }
     let _ = check(&"{{ a }}{% if b %}{% endif %}".repeat(2000));

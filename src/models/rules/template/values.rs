@@ -1,4 +1,4 @@
-//! What a template sees, as the engine's values.
+//! The prompt as values of the engine.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,11 +9,10 @@ use minijinja::value::{Object, ObjectRepr, Tuple};
 use serde_json::{Map, Number, Value as Json};
 
 use crate::domain::Part;
-use crate::domain::conversation::text_of;
-use crate::domain::conversation::{FileRef, Turn};
+use crate::domain::conversation::{FileRef, Turn, text_of};
 
-/// A number whose text says more than its value: `1.10`, `1e2`. It is written as it was sent, and
-/// calculated with as a float.
+/// A number that formatting would change: `1.10`, `1e2`. It is written as it was sent; in calculations it
+/// is a float.
 pub(super) struct Decimal {
     text: Box<str>,
     value: f64,
@@ -41,24 +40,24 @@ impl Object for Decimal {
     }
 }
 
-/// `value`, as a number where it is a [`Decimal`].
-pub(super) fn number_of(value: Value) -> Value {
+/// `value`; a number if it is a [`Decimal`].
+pub(super) fn to_number(value: Value) -> Value {
     let number = value.downcast_object_ref::<Decimal>().map(|decimal| decimal.value);
     number.map_or(value, Value::from)
 }
 
-/// `value`, with every [`Decimal`] in it as a number. Its depth must have been measured.
-pub(super) fn numbers_of(value: &Value) -> Value {
+/// `value` with every [`Decimal`] in it as a number. Its depth must have been checked.
+pub(super) fn to_numbers(value: &Value) -> Value {
     if let Some(list) = value.downcast_object_ref::<Vec<Value>>() {
-        return list.iter().map(numbers_of).collect::<Vec<_>>().into();
+        return list.iter().map(to_numbers).collect::<Vec<_>>().into();
     }
     if let Some(tuple) = value.downcast_object_ref::<Tuple>() {
-        return Tuple::from(tuple.iter().map(numbers_of).collect::<Vec<_>>()).into();
+        return Tuple::from(tuple.iter().map(to_numbers).collect::<Vec<_>>()).into();
     }
     if let Some(map) = value.downcast_object_ref::<BTreeMap<Value, Value>>() {
-        return Value::from_pairs(map.iter().map(|(key, value)| (key.clone(), numbers_of(value))));
+        return Value::from_pairs(map.iter().map(|(key, value)| (key.clone(), to_numbers(value))));
     }
-    number_of(value.clone())
+    to_number(value.clone())
 }
 
 /// A JSON value. Numbers are written as they were sent.
@@ -73,7 +72,6 @@ pub(in crate::models::rules) fn json(value: &Json) -> Value {
     }
 }
 
-/// A JSON object.
 pub(in crate::models::rules) fn object(fields: &Map<String, Json>) -> Value {
     Value::from_pairs(fields.iter().map(|(name, value)| (name.as_str(), json(value))))
 }
@@ -98,7 +96,6 @@ fn number(number: &Number) -> Value {
     Value::from_object(Decimal { text: text.into(), value })
 }
 
-/// The parts of a message.
 pub(in crate::models::rules) fn parts(parts: &[Part]) -> Value {
     parts.iter().map(part).collect::<Vec<_>>().into()
 }
@@ -115,7 +112,6 @@ fn part(part: &Part) -> Value {
     }
 }
 
-/// What was said before.
 pub(in crate::models::rules) fn history(turns: &[Turn]) -> Value {
     let turn = |turn: &Turn| {
         let text = Value::from(&*text_of(&turn.parts));

@@ -1,155 +1,84 @@
-//! Expressions. Each is written for the place it stands in: `0` takes any, `1` takes what a filter
-//! can follow, `2` takes what an attribute can follow. What does not fit is put in parentheses.
+//! Expressions. An expression that does not fit its position is put in parentheses.
 
 use minijinja::Value;
 use minijinja::machinery::ast::{
-    BinOp, BinOpKind, Call, CallArg, CallType, CompareOpKind, Expr, IfExpr, Spanned, UnaryOpKind,
+    BinOpKind, Expr, Filter, GetAttr, GetItem, IfExpr, Map, Slice, Spanned, Test,
 };
 use minijinja::value::ValueKind;
 
 use super::Rewriter;
-use crate::models::rules::template::filters;
+
+/// Where an expression is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum ExpressionPosition {
+    /// Any expression fits.
+    Any,
+    /// An operator or a filter follows.
+    Operand,
+    /// An attribute, an index or arguments follow.
+    Primary,
+}
 
 impl<'s> Rewriter<'s> {
-    pub(super) fn expression(&mut self, expression: &Expr<'s>, place: u8) {
-        self.node();
-        let fits = fits(expression) >= place;
+    pub(super) fn expression(&mut self, expression: &Expr<'s>) {
+        self.expression_in(ExpressionPosition::Any, expression);
+    }
+
+    pub(super) fn operand(&mut self, expression: &Expr<'s>) {
+        self.expression_in(ExpressionPosition::Operand, expression);
+    }
+
+    pub(super) fn primary(&mut self, expression: &Expr<'s>) {
+        self.expression_in(ExpressionPosition::Primary, expression);
+    }
+
+    fn expression_in(&mut self, position: ExpressionPosition, expression: &Expr<'s>) {
+        self.count_node();
+        let fits = strictest_position(expression) >= position;
         self.push(if fits { "" } else { "(" });
-        self.bare(expression);
+        self.without_parentheses(expression);
         self.push(if fits { "" } else { ")" });
     }
 
-    fn bare(&mut self, expression: &Expr<'s>) {
+    /// An operand, passed through a filter of this crate. Constants do not need it.
+    pub(super) fn filtered(&mut self, expression: &Expr<'s>, filter: &str) {
+        self.operand(expression);
+        if !matches!(expression, Expr::Const(_)) {
+            self.push("|");
+            self.push(filter);
+        }
+    }
+
+    fn without_parentheses(&mut self, expression: &Expr<'s>) {
         match expression {
             Expr::Var(name) => {
-                self.uses.name(name.id);
+                self.uses.add_name(name.id);
                 self.push(name.id);
             }
             Expr::Const(_) => self.constant(expression),
-            Expr::GetAttr(attribute) => {
-                if let (Expr::Var(name), "text") = (&attribute.expr, attribute.name)
-                    && name.id == "message"
-                {
-                    self.push("message");
-                } else {
-                    self.expression(&attribute.expr, 2);
-                }
-                self.push(".");
-                self.push(attribute.name);
+            Expr::GetAttr(attribute) => self.attribute(attribute),
+            Expr::GetItem(item) => self.item(item),
+            Expr::Slice(slice) => self.slice(slice),
+            Expr::Filter(filter) => self.filter(filter),
+            Expr::Test(test) => self.test(test),
+            Expr::IfExpr(conditional) => self.conditional(conditional),
+            Expr::UnaryOp(operation) => self.unary_operation(operation),
+            Expr::BinOp(operation) => self.binary_operation(operation),
+            Expr::Compare(chain) => self.comparison_chain(chain),
+            Expr::Call(call) => {
+                self.metered = true;
+                self.call(call);
             }
-            Expr::Filter(filter) => {
-                if let Some(subject) = &filter.expr {
-                    self.expression(subject, 1);
-                    self.push("|");
-                }
-                self.filter_name(filter.name, filter.span());
-                self.named_in_arguments(filter.name, &filter.args);
-                self.push(filter.name);
-                self.arguments(&filter.args);
-            }
-            Expr::Test(test) => {
-                self.test_name(test.name, test.span());
-                self.expression(&test.expr, 1);
-                self.push(" is ");
-                self.push(test.name);
-                // Without parentheses the next word could be taken for an argument.
-                self.push("(");
-                self.list_of_arguments(&test.args);
-                self.push(")");
-            }
-            Expr::IfExpr(choice) => self.choice(choice),
-            Expr::UnaryOp(operation) => match operation.op {
-                UnaryOpKind::Not => {
-                    self.push("not ");
-                    self.expression(&operation.expr, 1);
-                }
-                UnaryOpKind::Neg => {
-                    self.plain = false;
-                    self.push("-(");
-                    self.filtered(&operation.expr, "__num");
-                    self.push(")");
-                }
-            },
-            Expr::BinOp(operation) => self.operation(operation),
-            Expr::Compare(chain) => {
-                self.plain = false;
-                let holds = |op| matches!(op, CompareOpKind::In | CompareOpKind::NotIn);
-                let any = chain.ops.iter().any(|link| holds(link.op));
-                let filter = if any { "__brief" } else { "__read" };
-                self.filtered(&chain.expr, filter);
-                for link in &chain.ops {
-                    self.push(sign_of(link.op));
-                    self.filtered(&link.expr, filter);
-                }
-            }
-            other => {
-                self.plain = false;
-                self.composed(other);
-            }
-        }
-    }
-
-    /// What makes a value of several, or takes one apart.
-    fn composed(&mut self, expression: &Expr<'s>) {
-        match expression {
-            Expr::GetItem(item) => {
-                if matches!(&item.subscript_expr, Expr::Const(key) if is_near(&key.value)) {
-                    self.expression(&item.expr, 2);
-                } else {
-                    self.push("(");
-                    self.filtered(&item.expr, "__index");
-                    self.push(")");
-                }
-                self.push("[");
-                self.expression(&item.subscript_expr, 0);
-                self.push("]");
-            }
-            Expr::Slice(slice) => {
-                self.cheap = false;
-                self.push("(");
-                self.filtered(&slice.expr, "__slice");
-                self.push(")[");
-                for (nth, bound) in [&slice.start, &slice.stop, &slice.step].iter().enumerate() {
-                    self.push(if nth == 0 { "" } else { ":" });
-                    if let Some(bound) = bound {
-                        self.expression(bound, 1);
-                    }
-                }
-                self.push("]|__keep");
-            }
-            Expr::Call(call) => self.call(call),
-            Expr::List(list) => self.items("[", &list.items, "]|__keep"),
+            Expr::List(list) => self.sequence("[", &list.items, "]|__keep"),
             Expr::Tuple(tuple) => {
                 let close = if tuple.items.len() == 1 { ",)|__keep" } else { ")|__keep" };
-                self.items("(", &tuple.items, close);
+                self.sequence("(", &tuple.items, close);
             }
-            Expr::Map(map) => {
-                self.cheap = false;
-                self.push("{");
-                for (nth, (key, value)) in map.keys.iter().zip(&map.values).enumerate() {
-                    self.push(if nth == 0 { "" } else { ", " });
-                    self.expression(key, 0);
-                    self.push(": ");
-                    self.expression(value, 0);
-                }
-                self.push("}|__keep");
-            }
-            // All others are written by `bare`.
-            _ => {}
+            Expr::Map(map) => self.map(map),
         }
     }
 
-    fn items(&mut self, open: &str, items: &[Expr<'s>], close: &str) {
-        self.cheap = false;
-        self.push(open);
-        for (nth, item) in items.iter().enumerate() {
-            self.push(if nth == 0 { "" } else { ", " });
-            self.expression(item, 0);
-        }
-        self.push(close);
-    }
-
-    /// A constant, as it is written in the source.
+    /// A constant as in the source.
     #[expect(clippy::expect_used, reason = "the parser's spans are parts of the source")]
     fn constant(&mut self, constant: &Expr<'s>) {
         let span = constant.span();
@@ -161,210 +90,120 @@ impl<'s> Rewriter<'s> {
         self.push(text);
     }
 
-    /// `expression`, through a filter of ours; constants need none.
-    pub(super) fn filtered(&mut self, expression: &Expr<'s>, filter: &str) {
-        self.expression(expression, 1);
-        if !matches!(expression, Expr::Const(_)) {
+    fn attribute(&mut self, attribute: &GetAttr<'s>) {
+        match &attribute.expr {
+            // Not a use of `message`, whose parts the template does not read.
+            Expr::Var(name) if name.id == "message" && attribute.name == "text" => {
+                self.push("message");
+            }
+            subject => self.primary(subject),
+        }
+        self.push(".");
+        self.push(attribute.name);
+    }
+
+    fn item(&mut self, item: &GetItem<'s>) {
+        self.metered = true;
+        if matches!(&item.subscript_expr, Expr::Const(key) if is_quick_to_find(&key.value)) {
+            self.primary(&item.expr);
+        } else {
+            self.push("(");
+            self.filtered(&item.expr, "__index");
+            self.push(")");
+        }
+        self.push("[");
+        self.expression(&item.subscript_expr);
+        self.push("]");
+    }
+
+    fn slice(&mut self, slice: &Slice<'s>) {
+        self.set_costly();
+        self.push("(");
+        self.filtered(&slice.expr, "__slice");
+        self.push(")[");
+        for (nth, bound) in [&slice.start, &slice.stop, &slice.step].iter().enumerate() {
+            self.push(if nth == 0 { "" } else { ":" });
+            if let Some(bound) = bound {
+                self.operand(bound);
+            }
+        }
+        self.push("]|__keep");
+    }
+
+    fn filter(&mut self, filter: &Spanned<Filter<'s>>) {
+        if let Some(subject) = &filter.expr {
+            self.operand(subject);
             self.push("|");
-            self.push(filter);
         }
+        self.check_filter(filter.name, filter.span());
+        self.check_names_in_arguments(filter.name, &filter.args);
+        self.push(filter.name);
+        self.optional_arguments(&filter.args);
     }
 
-    fn operation(&mut self, operation: &Spanned<BinOp<'s>>) {
-        let BinOp { op, left, right } = &**operation;
-        let sign = match op {
-            BinOpKind::ScAnd => return self.chain(*op, " and ", left, right),
-            BinOpKind::ScOr => return self.chain(*op, " or ", left, right),
-            BinOpKind::Concat => return self.grown("__concat", left, right),
-            BinOpKind::Add => return self.grown("__add", left, right),
-            BinOpKind::Mul => return self.grown("__mul", left, right),
-            BinOpKind::Sub => return self.calculated(" - ", left, right),
-            BinOpKind::Div => return self.calculated(" / ", left, right),
-            BinOpKind::FloorDiv => return self.calculated(" // ", left, right),
-            BinOpKind::Rem => return self.calculated(" % ", left, right),
-            BinOpKind::Pow => return self.calculated(" ** ", left, right),
-            BinOpKind::Eq => " == ",
-            BinOpKind::Ne => " != ",
-            BinOpKind::Lt => " < ",
-            BinOpKind::Lte => " <= ",
-            BinOpKind::Gt => " > ",
-            BinOpKind::Gte => " >= ",
-            BinOpKind::In => return self.grown("__in", left, right),
-        };
-        self.plain = false;
-        // A comparison with a constant takes no longer than the constant is.
-        let constant = |side: &Expr<'_>| matches!(side, Expr::Const(_));
-        let filter = if constant(left) || constant(right) { "__num" } else { "__read" };
-        self.filtered(left, filter);
-        self.push(sign);
-        self.filtered(right, filter);
+    fn test(&mut self, test: &Spanned<Test<'s>>) {
+        self.check_test(test.name, test.span());
+        self.operand(&test.expr);
+        self.push(" is ");
+        self.push(test.name);
+        // Without parentheses the next word could be read as an argument.
+        self.arguments(&test.args);
     }
 
-    /// `and` and `or` of several need no parentheses.
-    fn chain(&mut self, op: BinOpKind, sign: &str, left: &Expr<'s>, right: &Expr<'s>) {
-        match left {
-            Expr::BinOp(inner)
-                if std::mem::discriminant(&inner.op) == std::mem::discriminant(&op) =>
-            {
-                self.node();
-                self.chain(op, sign, &inner.left, &inner.right);
-            }
-            _ => self.expression(left, 1),
-        }
-        self.push(sign);
-        self.expression(right, 1);
-    }
-
-    fn grown(&mut self, filter: &str, left: &Expr<'s>, right: &Expr<'s>) {
-        self.plain = false;
-        self.expression(left, 1);
-        self.push("|");
-        self.push(filter);
-        self.push("(");
-        self.expression(right, 0);
-        self.push(")");
-    }
-
-    fn calculated(&mut self, sign: &str, left: &Expr<'s>, right: &Expr<'s>) {
-        self.plain = false;
-        self.filtered(left, "__num");
-        self.push(sign);
-        self.filtered(right, "__num");
-    }
-
-    fn choice(&mut self, choice: &IfExpr<'s>) {
-        self.expression(&choice.true_expr, 1);
+    fn conditional(&mut self, conditional: &IfExpr<'s>) {
+        self.operand(&conditional.true_expr);
         self.push(" if ");
-        self.expression(&choice.test_expr, 1);
-        if let Some(otherwise) = &choice.false_expr {
+        self.operand(&conditional.test_expr);
+        if let Some(otherwise) = &conditional.false_expr {
             self.push(" else ");
-            let place = u8::from(!matches!(otherwise, Expr::IfExpr(_)));
-            self.expression(otherwise, place);
-        }
-    }
-
-    pub(super) fn call(&mut self, call: &Spanned<Call<'s>>) {
-        self.cheap = false;
-        match call.identify_call() {
-            CallType::Function(name) => {
-                if !self.defined.contains(name) && !filters::is_function(name) {
-                    self.refuse(call.span(), format!("there is no function called `{name}`"));
-                }
-                self.uses.call(name);
-                self.push(name);
-                self.arguments_in_parentheses(&call.args, false);
-            }
-            CallType::Method(subject, name) => {
-                self.expression(subject, 2);
-                self.push(".");
-                self.push(name);
-                self.arguments_in_parentheses(&call.args, true);
-            }
-            CallType::Object(called) => {
-                self.expression(called, 2);
-                self.arguments_in_parentheses(&call.args, false);
+            match otherwise {
+                Expr::IfExpr(_) => self.expression(otherwise),
+                _ => self.operand(otherwise),
             }
         }
     }
 
-    pub(super) fn arguments(&mut self, arguments: &[CallArg<'s>]) {
-        if !arguments.is_empty() {
-            self.arguments_in_parentheses(arguments, false);
-        }
+    fn sequence(&mut self, open: &str, items: &[Expr<'s>], close: &str) {
+        self.set_costly();
+        self.push(open);
+        self.list(items, Self::expression);
+        self.push(close);
     }
 
-    fn arguments_in_parentheses(&mut self, arguments: &[CallArg<'s>], read: bool) {
-        self.push("(");
-        for (nth, argument) in arguments.iter().enumerate() {
-            self.push(if nth == 0 { "" } else { ", " });
-            match argument {
-                // A method of `loop` compares what it is given.
-                CallArg::Pos(value) if read => self.filtered(value, "__read"),
-                _ => self.argument(argument),
-            }
-        }
-        self.push(")");
-    }
-
-    fn list_of_arguments(&mut self, arguments: &[CallArg<'s>]) {
-        for (nth, argument) in arguments.iter().enumerate() {
-            self.push(if nth == 0 { "" } else { ", " });
-            self.argument(argument);
-        }
-    }
-
-    fn argument(&mut self, argument: &CallArg<'s>) {
-        match argument {
-            CallArg::Pos(value) => self.expression(value, 0),
-            CallArg::Kwarg(name, value) => {
-                self.push(name);
-                self.push("=");
-                self.expression(value, 0);
-            }
-            CallArg::PosSplat(values) => self.splat("*", values),
-            CallArg::KwargSplat(values) => self.splat("**", values),
-        }
-    }
-
-    fn splat(&mut self, sign: &str, values: &Expr<'s>) {
-        (self.plain, self.cheap) = (false, false);
-        self.push(sign);
-        self.filtered(values, "__read");
-    }
-
-    /// Checks the filter that `map` names, and the test that `select` and its like do.
-    fn named_in_arguments(&mut self, filter: &str, arguments: &[CallArg<'s>]) {
-        let place = match filter {
-            "map" | "select" | "reject" => 0,
-            "selectattr" | "rejectattr" => 1,
-            _ => return,
-        };
-        if let Some(CallArg::Pos(Expr::Const(name))) = arguments.get(place)
-            && let Some(text) = name.value.as_str()
-        {
-            if filter == "map" {
-                self.filter_name(text, name.span());
-            } else {
-                self.test_name(text, name.span());
-            }
-        }
+    fn map(&mut self, map: &Map<'s>) {
+        self.set_costly();
+        self.push("{");
+        self.list(map.keys.iter().zip(&map.values), |rewriter, (key, value)| {
+            rewriter.expression(key);
+            rewriter.push(": ");
+            rewriter.expression(value);
+        });
+        self.push("}|__keep");
     }
 }
 
-fn sign_of(op: CompareOpKind) -> &'static str {
-    match op {
-        CompareOpKind::Eq => " == ",
-        CompareOpKind::Ne => " != ",
-        CompareOpKind::Lt => " < ",
-        CompareOpKind::Lte => " <= ",
-        CompareOpKind::Gt => " > ",
-        CompareOpKind::Gte => " >= ",
-        CompareOpKind::In => " in ",
-        CompareOpKind::NotIn => " not in ",
-    }
+/// Whether finding `key` takes a few steps at most, in a value of any size.
+fn is_quick_to_find(key: &Value) -> bool {
+    key.as_usize().map_or(key.kind() == ValueKind::String, |index| index < 100)
 }
 
-/// Whether looking `key` up takes a few steps at most, whatever it is looked up in.
-fn is_near(key: &Value) -> bool {
-    key.as_usize().map_or(key.kind() == ValueKind::String, |place| place < 100)
-}
-
-/// The strictest place that the expression fits in without parentheses.
-fn fits(expression: &Expr<'_>) -> u8 {
+/// The strictest position in which the rewritten expression needs no parentheses.
+fn strictest_position(expression: &Expr<'_>) -> ExpressionPosition {
     match expression {
-        Expr::Var(_) | Expr::Call(_) | Expr::GetAttr(_) | Expr::GetItem(_) => 2,
-        Expr::Const(constant) if constant.value.kind() == ValueKind::String => 2,
+        Expr::Var(_) | Expr::Call(_) | Expr::GetAttr(_) | Expr::GetItem(_) => ExpressionPosition::Primary,
+        Expr::Const(constant) if constant.value.kind() == ValueKind::String => ExpressionPosition::Primary,
         Expr::Const(_)
         | Expr::Filter(_)
         | Expr::Test(_)
         | Expr::Slice(_)
         | Expr::List(_)
         | Expr::Tuple(_)
-        | Expr::Map(_) => 1,
+        | Expr::Map(_) => ExpressionPosition::Operand,
         Expr::BinOp(operation) => match operation.op {
-            BinOpKind::Concat | BinOpKind::Add | BinOpKind::Mul | BinOpKind::In => 1,
-            _ => 0,
+            // Rewritten as filters.
+            BinOpKind::Concat | BinOpKind::Add | BinOpKind::Mul | BinOpKind::In => ExpressionPosition::Operand,
+            _ => ExpressionPosition::Any,
         },
-        Expr::UnaryOp(_) | Expr::Compare(_) | Expr::IfExpr(_) => 0,
+        Expr::UnaryOp(_) | Expr::Compare(_) | Expr::IfExpr(_) => ExpressionPosition::Any,
     }
 }

@@ -1,6 +1,9 @@
-//! Statements.
+//! Statements. Literal text becomes a constant in `{{ }}`.
 
-use minijinja::machinery::ast::{self, Expr, Stmt};
+use minijinja::machinery::ast::{
+    AutoEscape, CallBlock, Expr, FilterBlock, ForLoop, IfCond, Macro, Set, SetBlock, Spanned, Stmt,
+    WithBlock,
+};
 
 use super::Rewriter;
 
@@ -12,75 +15,71 @@ impl<'s> Rewriter<'s> {
     }
 
     fn statement(&mut self, statement: &Stmt<'s>) {
-        self.node();
+        self.count_node();
         match statement {
             Stmt::EmitRaw(raw) => self.raw(raw.raw),
             Stmt::EmitExpr(emit) => {
-                self.open("{{", emit.span());
-                self.emitted(&emit.expr);
+                self.open_tag("{{", emit.span());
+                self.expression(&emit.expr);
                 self.push(" }}");
             }
             Stmt::IfCond(condition) => self.condition(condition),
-            Stmt::Set(set) => {
-                self.plain = false;
-                self.open("{% set", set.span());
-                self.target(&set.target, false);
-                self.push(" = ");
-                self.member(&set.target, &set.expr);
+            Stmt::Set(set) => self.set(set),
+            Stmt::SetBlock(set) => self.set_block(set),
+            Stmt::WithBlock(with) => self.with(with),
+            Stmt::ForLoop(for_loop) => self.for_loop(for_loop),
+            Stmt::AutoEscape(escape) => self.auto_escape(escape),
+            Stmt::FilterBlock(block) => self.filter_block(block),
+            Stmt::Macro(declared) => self.declared_macro(declared),
+            Stmt::CallBlock(block) => self.call_block(block),
+            Stmt::Do(statement) => {
+                self.set_costly();
+                self.open_tag("{% do", statement.span());
+                self.call(&statement.call);
                 self.push(" %}");
             }
-            Stmt::WithBlock(with) => self.with(with),
-            Stmt::ForLoop(looped) => self.for_loop(looped),
-            other => {
-                (self.plain, self.cheap) = (false, false);
-                self.capture(other);
-            }
+            // The parser creates it for the root only.
+            Stmt::Template(_) => {}
         }
     }
 
-    /// Statements that capture what they enclose, or that call something.
-    fn capture(&mut self, statement: &Stmt<'s>) {
-        match statement {
-            Stmt::SetBlock(set) => self.set_block(set),
-            Stmt::AutoEscape(escape) => {
-                self.open("{% autoescape", escape.span());
-                self.expression(&escape.enabled, 0);
-                self.push(" %}");
-                self.statements(&escape.body);
-                self.push("{% endautoescape %}");
-            }
-            Stmt::FilterBlock(block) => {
-                self.open("{% filter", block.span());
-                self.filter_chain(&block.filter);
-                self.push(" %}");
-                self.statements(&block.body);
-                self.push("{% endfilter %}");
-            }
-            Stmt::Macro(declared) => {
-                self.open("{% macro", declared.span());
-                self.push(declared.name);
-                self.parameters(declared);
-                self.push(" %}");
-                self.body(&declared.body);
-                self.push("{% endmacro %}");
-            }
-            Stmt::CallBlock(block) => {
-                self.open("{% call", block.span());
-                self.parameters(&block.macro_decl);
-                self.push(" ");
-                self.call(&block.call);
-                self.push(" %}");
-                self.body(&block.macro_decl.body);
-                self.push("{% endcall %}");
-            }
-            Stmt::Do(done) => {
-                self.open("{% do", done.span());
-                self.call(&done.call);
-                self.push(" %}");
-            }
-            // All others are written by `statement`.
-            _ => {}
-        }
+    fn auto_escape(&mut self, escape: &Spanned<AutoEscape<'s>>) {
+        self.set_costly();
+        self.open_tag("{% autoescape", escape.span());
+        self.expression(&escape.enabled);
+        self.push(" %}");
+        self.statements(&escape.body);
+        self.push("{% endautoescape %}");
+    }
+
+    fn filter_block(&mut self, block: &Spanned<FilterBlock<'s>>) {
+        self.set_costly();
+        self.open_tag("{% filter", block.span());
+        self.filter_chain(&block.filter);
+        self.push(" %}");
+        self.statements(&block.body);
+        self.push("{% endfilter %}");
+    }
+
+    fn declared_macro(&mut self, declared: &Spanned<Macro<'s>>) {
+        self.set_costly();
+        self.open_tag("{% macro", declared.span());
+        self.push(declared.name);
+        self.parameters(declared);
+        self.push(" %}");
+        self.body(&declared.body);
+        self.push("{% endmacro %}");
+    }
+
+    fn call_block(&mut self, block: &Spanned<CallBlock<'s>>) {
+        self.set_costly();
+        self.open_tag("{% call", block.span());
+        self.parameters(&block.macro_decl);
+        self.push(" ");
+        self.call(&block.call);
+        self.push(" %}");
+        self.body(&block.macro_decl.body);
+        self.push("{% endcall %}");
     }
 
     fn raw(&mut self, text: &str) {
@@ -97,23 +96,18 @@ impl<'s> Rewriter<'s> {
         self.push("\" }}");
     }
 
-    /// What a `{{ }}` holds. The engine knows `loop(…)` there, and takes it for a jump.
-    fn emitted(&mut self, expression: &Expr<'s>) {
-        self.expression(expression, 0);
-    }
-
-    fn condition(&mut self, first: &ast::IfCond<'s>) {
+    fn condition(&mut self, first: &IfCond<'s>) {
         let mut condition = first;
-        self.open("{% if", condition.expr.span());
+        self.open_tag("{% if", condition.expr.span());
         loop {
-            self.expression(&condition.expr, 1);
+            self.operand(&condition.expr);
             self.push(" %}");
             self.statements(&condition.true_body);
             match condition.false_body.as_slice() {
                 [] => break,
                 [Stmt::IfCond(next)] => {
-                    self.node();
-                    self.open("{% elif", next.expr.span());
+                    self.count_node();
+                    self.open_tag("{% elif", next.expr.span());
                     condition = next;
                 }
                 otherwise => {
@@ -126,55 +120,68 @@ impl<'s> Rewriter<'s> {
         self.push("{% endif %}");
     }
 
-    fn with(&mut self, with: &ast::Spanned<ast::WithBlock<'s>>) {
-        self.plain = false;
-        self.open("{% with", with.span());
-        for (nth, (target, expression)) in with.assignments.iter().enumerate() {
-            self.push(if nth == 0 { "" } else { ", " });
-            self.target(target, true);
-            self.push(" = ");
-            self.expression(expression, 0);
-        }
+    fn with(&mut self, with: &Spanned<WithBlock<'s>>) {
+        self.metered = true;
+        self.open_tag("{% with", with.span());
+        self.list(&with.assignments, |rewriter, (target, expression)| {
+            rewriter.target(target, true);
+            rewriter.push(" = ");
+            rewriter.expression(expression);
+        });
         self.push(" %}");
         self.statements(&with.body);
         self.push("{% endwith %}");
     }
 
-    fn for_loop(&mut self, looped: &ast::Spanned<ast::ForLoop<'s>>) {
-        (self.plain, self.cheap) = (false, false);
-        self.open("{% for", looped.span());
-        self.target(&looped.target, false);
+    fn for_loop(&mut self, for_loop: &Spanned<ForLoop<'s>>) {
+        self.set_costly();
+        self.open_tag("{% for", for_loop.span());
+        self.target(&for_loop.target, false);
         self.push(" in ");
-        self.filtered(&looped.iter, "__iter");
-        if let Some(filter) = &looped.filter_expr {
-            let outer = std::mem::replace(&mut self.nodes, 1);
+        self.filtered(&for_loop.iter, "__iter");
+        if let Some(filter) = &for_loop.filter_expr {
+            let outer = std::mem::replace(&mut self.body_nodes, 1);
             let before = self.out.len();
-            self.expression(filter, 1);
+            self.operand(filter);
             let condition = self.out.split_off(before);
-            let nodes = std::mem::replace(&mut self.nodes, outer);
+            let nodes = std::mem::replace(&mut self.body_nodes, outer);
             self.push(&format!(" if {nodes}|__pass and {condition}"));
         }
-        self.push(if looped.recursive { " recursive %}" } else { " %}" });
-        self.body(&looped.body);
-        if !looped.else_body.is_empty() {
+        self.push(if for_loop.recursive { " recursive %}" } else { " %}" });
+        self.body(&for_loop.body);
+        if !for_loop.else_body.is_empty() {
             self.push("{% else %}");
-            self.statements(&looped.else_body);
+            self.statements(&for_loop.else_body);
         }
         self.push("{% endfor %}");
     }
 
-    /// A body that may be run many times: each time takes a step for each of its nodes.
+    /// A body that can run many times. Each run takes a step for each of its nodes.
     fn body(&mut self, statements: &[Stmt<'s>]) {
-        let outer = std::mem::replace(&mut self.nodes, 1);
+        let outer = std::mem::replace(&mut self.body_nodes, 1);
         self.statements(statements);
-        let nodes = std::mem::replace(&mut self.nodes, outer);
+        let nodes = std::mem::replace(&mut self.body_nodes, outer);
         self.push(&format!("{{% if {nodes}|__step %}}{{% endif %}}"));
     }
 
-    fn set_block(&mut self, set: &ast::Spanned<ast::SetBlock<'s>>) {
-        self.open("{% set", set.span());
+    fn set(&mut self, set: &Spanned<Set<'s>>) {
+        self.metered = true;
+        self.open_tag("{% set", set.span());
         self.target(&set.target, false);
-        let member = holds_member(&set.target);
+        self.push(" = ");
+        if has_member(&set.target) {
+            self.filtered(&set.expr, "__member");
+        } else {
+            self.expression(&set.expr);
+        }
+        self.push(" %}");
+    }
+
+    fn set_block(&mut self, set: &Spanned<SetBlock<'s>>) {
+        self.set_costly();
+        self.open_tag("{% set", set.span());
+        self.target(&set.target, false);
+        let member = has_member(&set.target);
         if set.filter.is_some() || member {
             self.push(" | ");
         }
@@ -189,20 +196,20 @@ impl<'s> Rewriter<'s> {
         self.push("{% endset %}");
     }
 
-    /// A chain of filters whose first one is applied to what is enclosed.
+    /// The filters of a block, without their subject.
     fn filter_chain(&mut self, filter: &Expr<'s>) {
         let Expr::Filter(filter) = filter else { return };
         if let Some(before) = &filter.expr {
             self.filter_chain(before);
             self.push("|");
         }
-        self.node();
-        self.filter_name(filter.name, filter.span());
+        self.count_node();
+        self.check_filter(filter.name, filter.span());
         self.push(filter.name);
-        self.arguments(&filter.args);
+        self.optional_arguments(&filter.args);
     }
 
-    /// What is assigned to: names, members, and lists of these.
+    /// The left side of an assignment: a name, a member of a namespace, or a list of these.
     fn target(&mut self, target: &Expr<'s>, inner: bool) {
         match target {
             Expr::Var(name) => self.push(name.id),
@@ -213,11 +220,8 @@ impl<'s> Rewriter<'s> {
             }
             Expr::List(list) => {
                 self.push(if inner { "(" } else { "" });
-                for (nth, item) in list.items.iter().enumerate() {
-                    self.push(if nth == 0 { "" } else { ", " });
-                    self.target(item, true);
-                }
-                // A list of one is told from a name by its comma.
+                self.list(&list.items, |rewriter, item| rewriter.target(item, true));
+                // The comma distinguishes a list of one from a name.
                 self.push(if list.items.len() == 1 { "," } else { "" });
                 self.push(if inner { ")" } else { "" });
             }
@@ -225,36 +229,26 @@ impl<'s> Rewriter<'s> {
         }
     }
 
-    /// The value of `set`; what becomes a namespace's must hold no namespace.
-    fn member(&mut self, target: &Expr<'s>, value: &Expr<'s>) {
-        if holds_member(target) {
-            self.filtered(value, "__member");
-        } else {
-            self.expression(value, 0);
-        }
-    }
-
-    fn parameters(&mut self, declared: &ast::Macro<'s>) {
+    fn parameters(&mut self, declared: &Macro<'s>) {
         self.push("(");
         let without = declared.args.len().saturating_sub(declared.defaults.len());
-        for (nth, name) in declared.args.iter().enumerate() {
-            self.push(if nth == 0 { "" } else { ", " });
-            self.target(name, true);
-            if let Some(default) =
-                nth.checked_sub(without).and_then(|nth| declared.defaults.get(nth))
-            {
-                self.push("=");
-                self.expression(default, 0);
+        let defaults = std::iter::repeat_n(None, without).chain(declared.defaults.iter().map(Some));
+        self.list(declared.args.iter().zip(defaults), |rewriter, (name, default)| {
+            rewriter.target(name, true);
+            if let Some(default) = default {
+                rewriter.push("=");
+                rewriter.expression(default);
             }
-        }
+        });
         self.push(")");
     }
 }
 
-fn holds_member(target: &Expr<'_>) -> bool {
+/// Whether a member of a namespace is assigned.
+fn has_member(target: &Expr<'_>) -> bool {
     match target {
         Expr::GetAttr(_) => true,
-        Expr::List(list) => list.items.iter().any(holds_member),
+        Expr::List(list) => list.items.iter().any(has_member),
         _ => false,
     }
 }

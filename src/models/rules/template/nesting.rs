@@ -1,27 +1,27 @@
-//! Bounds on a template's source, checked on its tokens before it is parsed.
+//! Bounds the nesting of a template, on its tokens, before it is parsed.
 //!
-//! The engine's parser, its code generator and the dropping of its syntax tree call themselves for
-//! every level of nesting, and guard only some kinds of it. Each of `----1`, `1+1+1`, `a.b.b`,
-//! `1|e|e` and an `elif` is a level.
+//! The engine's parser, its code generator and the drop of its syntax tree recurse for every level, and
+//! the engine bounds only some kinds of nesting. Each operator of `----1`, `1+1+1`, `a.b.b` and `1|e|e`
+//! and each `elif` is a level.
 
 use minijinja::machinery::{Token, Tokenizer};
 use minijinja::syntax::SyntaxConfig;
 
-/// How deep a template may nest.
-pub(super) const DEPTH: usize = 120;
+/// Levels of nesting in a template.
+pub(super) const MAX_DEPTH: usize = 120;
 
-/// How many levels a pair of brackets is. The parser calls the most functions for them: a call in a call
-/// takes 19 kB of the stack in a build without optimisation, twice as much as any other level.
-const BRACKETS: usize = 2;
+/// The levels that a pair of brackets counts as: without optimisation, a call in a call takes 19 kB of
+/// the stack, twice as much as any other level.
+const BRACKET_LEVELS: usize = 2;
 
-/// How long the templates of one reply may be together, in bytes.
-pub const SOURCE: usize = 64 << 10;
+/// Bytes of the templates of one reply, in all.
+pub const MAX_SOURCE: usize = 64 << 10;
 
-/// Refuses a template that nests deeper than [`DEPTH`]; gives the line.
+/// Checks that a template nests no deeper than [`MAX_DEPTH`]. The error is the line.
 ///
-/// Whatever the tokenizer refuses is left to the parser, which says why.
+/// Errors of the tokenizer are ignored, because the parser reports them.
 pub(super) fn check(source: &str, syntax: &SyntaxConfig) -> Result<(), u16> {
-    let mut tokens = Tokenizer::new(source, super::ONLY, false, syntax.clone());
+    let mut tokens = Tokenizer::new(source, super::TEMPLATE_NAME, false, syntax.clone());
     let mut blocks = Blocks::default();
     let mut tag: Option<Tag<'_>> = None;
     while let Ok(Some((token, span))) = tokens.next_token() {
@@ -30,24 +30,24 @@ pub(super) fn check(source: &str, syntax: &SyntaxConfig) -> Result<(), u16> {
             Token::VariableEnd => tag = None,
             Token::BlockEnd => {
                 if let Some(tag) = tag.take() {
-                    blocks.pass(&tag);
+                    blocks.close_tag(&tag);
                 }
             }
             token => {
                 if let Some(tag) = &mut tag {
-                    tag.take(&token);
+                    tag.add_token(&token);
                 }
             }
         }
         let depth = blocks.depth() + tag.as_ref().map_or(0, Tag::depth);
-        if depth > DEPTH {
+        if depth > MAX_DEPTH {
             return Err(span.start_line);
         }
     }
     Ok(())
 }
 
-/// The blocks that are open: for each the levels it adds, one and one for every `elif`.
+/// The open blocks: for each the levels that it adds, one and one for every `elif`.
 #[derive(Default)]
 struct Blocks {
     open: Vec<usize>,
@@ -59,7 +59,7 @@ impl Blocks {
         self.total
     }
 
-    fn pass(&mut self, tag: &Tag<'_>) {
+    fn close_tag(&mut self, tag: &Tag<'_>) {
         match tag.keyword {
             Some("for" | "if" | "with" | "autoescape" | "filter" | "macro" | "call") => self.open(),
             Some("set") if !tag.assigns => self.open(),
@@ -70,7 +70,7 @@ impl Blocks {
                 }
             }
             Some(name) if name.starts_with("end") => {
-                // The parser refuses a block that ends without having begun.
+                // The parser refuses an end without a block.
                 if let Some(levels) = self.open.pop() {
                     self.total -= levels;
                 }
@@ -85,15 +85,15 @@ impl Blocks {
     }
 }
 
-/// What has been seen of one tag.
+/// A tag up to the current token.
 #[derive(Default)]
 struct Tag<'s> {
     /// The first word of a block's tag.
     keyword: Option<&'s str>,
-    begun: bool,
+    has_started: bool,
     /// Whether there is a `=` outside of brackets.
     assigns: bool,
-    /// The open brackets, and what is outside of them.
+    /// The open brackets, and the expression outside of them.
     levels: Vec<Level>,
     outer: Level,
 }
@@ -101,15 +101,15 @@ struct Tag<'s> {
 /// A bound on the depth of the expressions between two brackets.
 #[derive(Default, Clone, Copy)]
 struct Level {
-    /// Of the expression under way: each operator and each bracket in it may be a level.
+    /// Of the current expression: each operator and each bracket in it can be a level.
     current: usize,
-    /// Of the deepest so far.
+    /// Of the deepest expression before it.
     deepest: usize,
 }
 
 impl<'s> Tag<'s> {
     fn depth(&self) -> usize {
-        let inside: usize = self.levels.iter().map(|level| level.current + BRACKETS).sum();
+        let inside: usize = self.levels.iter().map(|level| level.current + BRACKET_LEVELS).sum();
         inside + self.outer.current + 1
     }
 
@@ -117,9 +117,9 @@ impl<'s> Tag<'s> {
         self.levels.last_mut().unwrap_or(&mut self.outer)
     }
 
-    fn take(&mut self, token: &Token<'s>) {
-        if !self.begun {
-            self.begun = true;
+    fn add_token(&mut self, token: &Token<'s>) {
+        if !self.has_started {
+            self.has_started = true;
             if let Token::Ident(word) = token {
                 self.keyword = Some(word);
             }
@@ -130,7 +130,7 @@ impl<'s> Tag<'s> {
             }
             Token::ParenClose | Token::BracketClose | Token::BraceClose => {
                 if let Some(level) = self.levels.pop() {
-                    self.level().current += BRACKETS + level.current.max(level.deepest);
+                    self.level().current += BRACKET_LEVELS + level.current.max(level.deepest);
                 }
             }
             Token::Comma => {
