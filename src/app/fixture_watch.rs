@@ -93,7 +93,7 @@ async fn apply(folder: &Path, outcome: ReloadOutcome, registry: &AccountRegistry
                 }
                 Err(error) => {
                     let error = with_sources(&InternalError::new(error));
-                    tracing::error!(error, "fixtures: cannot be applied");
+                    tracing::error!(error, "fixtures: cannot be taken over");
                     false
                 }
             };
@@ -109,6 +109,6 @@ async fn apply(folder: &Path, outcome: ReloadOutcome, registry: &AccountRegistry
     for warning in &warnings {
         tracing::warn!("fixtures: {warning}");
     }
-    tracing::error!("fixtures: {} not applied; the previous ones stay in use", folder.display());
+    tracing::error!("fixtures: {} not taken over; the last good ones stay", folder.display());
     false
 }
