@@ -125,11 +125,14 @@ pub use self::request_log::AccountRequestLog;
 use self::thread::{RunningServer, ServerHandle};
 pub use crate::app::accounts::{AccountChanges, LimitChange};
 pub use crate::app::snapshots::{Section, Snapshot};
+pub use crate::domain::agent_run::RunEnd;
 pub use crate::domain::fault_rule::{
     BodyCorruption, Burst, ConnectionDrop as Dropped, Effect, ErrorEnvelope,
     FaultConditions as FaultWhen, FaultRule as Fault,
 };
-pub use crate::domain::reply_rule::{Pace, PartKind, Reply, ReplyConditions, ReplyRule};
+pub use crate::domain::reply_rule::{
+    Pace, PartKind, Reply, ReplyConditions, ReplyRule, ReplyToolCall, ToolResultCondition,
+};
 pub use crate::domain::{Api, BackendName, Credits, Plan, Profile};
 pub use crate::http::ResetStyle;
 pub use crate::http::apis::runner::{ErrorStyle, MessageContent, TimeFormat};

@@ -20,6 +20,12 @@ const MAX_PROGRESS: usize = 100;
 /// The longest summary in a progress entry, in characters.
 const MAX_SUMMARY: usize = 200;
 
+/// Whether `name` can be the name of a tool: 1 to 64 characters of `[A-Za-z0-9_-]`.
+pub fn is_tool_name(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    (1..=MAX_TOOL_NAME).contains(&name.len()) && name.bytes().all(is_allowed)
+}
+
 /// A tool that the client can run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClientCapability {

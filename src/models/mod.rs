@@ -5,6 +5,7 @@
 
 mod echo;
 pub mod rules;
+mod tool_output;
 
 use std::error::Error as StdError;
 use std::sync::Arc;

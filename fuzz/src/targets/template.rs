@@ -53,6 +53,8 @@ pub const TARGET: Target = Target {
         "variables.",
         "history",
         "meta",
+        "tool_results",
+        "capabilities",
         "loop.index",
         "range(",
         "*99999",

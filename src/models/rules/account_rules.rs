@@ -79,7 +79,7 @@ impl AccountRules {
     pub(super) fn take_scripted(&self, view: &PromptView<'_>) -> Option<SelectedReply> {
         let own = {
             let mut state = self.state.lock();
-            if let Some(queued) = state.queue.take(view.api()) {
+            if let Some(queued) = state.queue.take(view.api(), view.prompt.tools.is_some()) {
                 return Some(selected(queued));
             }
             Arc::clone(&state.own)

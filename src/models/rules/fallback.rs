@@ -6,9 +6,11 @@ use std::hash::Hasher as _;
 use serde_json::json;
 use siphasher::sip::SipHasher24;
 
+use crate::domain::agent_run::ResolvedCall;
 use crate::domain::conversation::Role;
 use crate::domain::conversation::text_of;
 use crate::domain::{OutputMode, Part, Prompt};
+use crate::models::tool_output;
 
 const OPENINGS: [&str; 6] = [
     "Happy to help with",
@@ -44,6 +46,8 @@ const CLOSINGS: [&str; 6] = [
 
 /// The characters of the question that an excerpt holds.
 const MAX_EXCERPT: usize = 80;
+/// The characters of a tool's output that the text mentions.
+const MAX_OUTPUT: usize = 200;
 
 #[expect(clippy::expect_used, reason = "a remainder of 6 is the index of one of 6 texts")]
 pub(super) fn answer(prompt: &Prompt) -> String {
@@ -54,16 +58,19 @@ pub(super) fn answer(prompt: &Prompt) -> String {
         *from.get(index).expect("there are 6 texts")
     };
     let subject = subject(&prompt.message);
+    let results = results(prompt);
     let (opening, body, closing) = (pick(&OPENINGS), pick(&BODIES), pick(&CLOSINGS));
     match prompt.output {
         OutputMode::Text => {
             let earlier = earlier(prompt).map_or_else(String::new, |text| {
                 format!(" Earlier you mentioned \u{201c}{text}\u{201d}; I have kept that in mind.")
             });
-            format!("{opening} {subject}.{earlier} {body}\n\n{closing}")
+            format!("{opening} {subject}.{earlier}{results} {body}\n\n{closing}")
         }
         OutputMode::Structured => {
-            json!({ "subject": subject, "answer": body, "follow_up": closing }).to_string()
+            let answer = format!("{results} {body}");
+            let answer = answer.trim_start();
+            json!({ "subject": subject, "answer": answer, "follow_up": closing }).to_string()
         }
     }
 }
@@ -96,6 +103,16 @@ fn subject(message: &[Part]) -> String {
 
 fn file_word(kind: &str) -> &str {
     if kind == "url" { "document" } else { kind }
+}
+
+/// What the client's tools returned, as sentences with a space before each; empty unless the request
+/// resumes an agent run.
+fn results(prompt: &Prompt) -> String {
+    let results = prompt.tools.iter().flat_map(|tools| &tools.resolved);
+    let sentence = |ResolvedCall { call, output }: &ResolvedCall| {
+        format!(" {} returned {}.", call.name, tool_output::excerpt(output, MAX_OUTPUT))
+    };
+    results.map(sentence).collect()
 }
 
 /// An excerpt of the user's previous message.
@@ -148,6 +165,10 @@ fn fingerprint(prompt: &Prompt) -> u64 {
                 add(&file.file_uri);
             }
         }
+    }
+    for ResolvedCall { call, output } in prompt.tools.iter().flat_map(|tools| &tools.resolved) {
+        add(&call.name);
+        add(&tool_output::excerpt(output, MAX_OUTPUT));
     }
     hasher.finish()
 }

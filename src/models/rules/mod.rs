@@ -17,11 +17,13 @@ mod progress;
 mod prompt_view;
 pub mod queue;
 mod reply;
+mod reply_template;
 mod rule;
 mod rule_set;
 pub mod template;
 #[cfg(test)]
 mod tests;
+mod tool_condition;
 
 use std::sync::Arc;
 
@@ -37,7 +39,7 @@ use self::prompt_view::{MAX_INLINE, PromptView};
 use self::reply::Rendered;
 pub use self::rule_set::RuleSet;
 use super::in_output_mode;
-use super::{ModelError, ModelProvider, ModelReply, ModelRequest, Usage};
+use super::{ModelError, ModelProvider, ModelReply, ModelRequest, RunReply, Usage};
 use crate::domain::{OutputMode, Prompt};
 
 /// Answers by the first rule of the fixtures that matches, or else by a generated text.
@@ -77,8 +79,9 @@ async fn select(
         selected.map(|selected| TakenReply { rules, selected, is_used: false })
     };
     let (rules, view) = (Arc::clone(&request.rules), PromptView::new(&request.prompt));
-    let bytes = view.text.len();
-    if bytes <= MAX_INLINE && bytes.saturating_mul(rules.matching_cost()) <= 4 * MAX_INLINE {
+    let cost = rules.matching_cost();
+    let inline = MAX_INLINE.min((4 * MAX_INLINE).checked_div(cost).unwrap_or(MAX_INLINE));
+    if view.is_within(inline) {
         let selected = take(&rules, &view);
         return Ok(taken(rules, selected));
     }
@@ -118,6 +121,17 @@ async fn render(request: &ModelRequest, mut taken: TakenReply) -> Result<ModelRe
         OutputMode::Text => reply.output_tokens.or_else(|| reply.tokens()),
         OutputMode::Structured => reply.output_tokens,
     };
+    let text = match rendered.text {
+        Some(text) if reply.is_answer() => in_output_mode(output, text, "answer"),
+        Some(reason) => reason,
+        None => String::new(),
+    };
+    let run = RunReply {
+        tool_calls: rendered.calls,
+        end: reply.end,
+        after: reply.after,
+        completes: reply.completes,
+    };
     let usage = Usage { input_tokens: reply.input_tokens, output_tokens };
     let thoughts = match (rendered.thoughts, request.thoughts) {
         (None, true) => Some(fallback::thoughts(&request.prompt)),
@@ -129,7 +143,8 @@ async fn render(request: &ModelRequest, mut taken: TakenReply) -> Result<ModelRe
         thoughts,
         pace: reply.pace,
         lease: Some(lease.clone()),
-        ..ModelReply::whole(in_output_mode(output, rendered.text, "answer"), usage)
+        run,
+        ..ModelReply::whole(text, usage)
     })
 }
 

@@ -10,7 +10,8 @@ use super::prompt_view::PromptView;
 use super::queue::QUEUE;
 use super::rule::{CompiledRule, has_value};
 use super::rule_set::RuleSet;
-use crate::domain::reply_rule::{PartKind, ReplyConditions};
+use super::tool_condition::CompiledToolResult;
+use crate::domain::reply_rule::{PartKind, ReplyConditions, ToolResultCondition};
 use crate::domain::{Api, Part, Prompt};
 
 /// A rule that would have answered but for one condition.
@@ -22,7 +23,7 @@ pub struct NearMiss {
     pub condition: String,
     /// The value in the condition.
     pub wanted: Value,
-    /// The value of the request; `None` if that is the text of the message.
+    /// The value of the request; `None` if that is the text of the message or of a tool's result.
     pub found: Option<Value>,
 }
 
@@ -70,6 +71,12 @@ struct CheckedCondition {
 
 impl CompiledRule {
     fn near_miss(&self, view: &PromptView<'_>, needs_other: bool) -> Option<NearMiss> {
+        // A rule with a capability is for agent runs by that condition already.
+        let is_of_kind = self.answers_kind(view)
+            || (self.source.when.capability.is_some() && self.source.when.tool_result.is_none() && view.prompt.tools.is_none());
+        if !is_of_kind {
+            return None;
+        }
         let checked = self.check_each(view);
         let other_held = checked.iter().any(|condition| condition.held && condition.name != "api");
         let mut failed = checked.into_iter().filter(|condition| !condition.held);
@@ -87,7 +94,7 @@ impl CompiledRule {
     /// Whether all conditions hold, by the code that finds near misses.
     #[cfg(test)]
     pub(super) fn all_conditions_hold(&self, view: &PromptView<'_>) -> bool {
-        self.check_each(view).iter().all(|condition| condition.held)
+        self.answers_kind(view) && self.check_each(view).iter().all(|condition| condition.held)
     }
 
     /// Checks each condition of the rule.
@@ -104,6 +111,8 @@ impl CompiledRule {
             variables,
             meta,
             parts,
+            capability,
+            tool_result,
         } = &self.source.when;
         let scene = &view.prompt.scene;
         let of_scene = [
@@ -125,7 +134,10 @@ impl CompiledRule {
             .map(|(name, wanted)| on_member("variables", &scene.variables, name, wanted));
         let of_meta = meta.iter().map(|(name, wanted)| on_member("meta", &scene.meta, name, wanted));
         let optional = of_scene.into_iter().chain(of_text).flatten();
-        optional.chain(on_parts(parts, view)).chain(of_variables).chain(of_meta).collect()
+        let optional = optional.chain(on_capability(capability.as_deref(), view));
+        let results = self.tool_result.as_ref().zip(tool_result.as_ref());
+        let of_results = results.into_iter().flat_map(|(compiled, source)| on_results(compiled, source, view));
+        optional.chain(of_results).chain(on_parts(parts, view)).chain(of_variables).chain(of_meta).collect()
     }
 }
 
@@ -156,6 +168,35 @@ fn on_parts(wanted: &[PartKind], view: &PromptView<'_>) -> Vec<CheckedCondition>
         held: found.contains(&kind.name()),
     };
     wanted.iter().map(condition).collect()
+}
+
+/// The condition that the client offers a tool.
+fn on_capability(wanted: Option<&str>, view: &PromptView<'_>) -> Option<CheckedCondition> {
+    let wanted = wanted?;
+    Some(CheckedCondition {
+        name: "capability".to_owned(),
+        wanted: wanted.into(),
+        found: view.prompt.tools.as_ref().map(|_| view.capabilities().collect()),
+        held: view.offers(wanted),
+    })
+}
+
+/// The conditions on the results of the client's tools.
+fn on_results(
+    compiled: &CompiledToolResult,
+    source: &ToolResultCondition,
+    view: &PromptView<'_>,
+) -> impl Iterator<Item = CheckedCondition> {
+    let names = view.resolved().iter().map(|resolved| resolved.call.name.as_str());
+    let name = source.name.as_deref().map(|name| CheckedCondition {
+        name: "tool_result.name".to_owned(),
+        wanted: name.into(),
+        found: Some(names.collect()),
+        held: compiled.name_matches(view),
+    });
+    let text = source.contains.as_deref();
+    let text = on_text("tool_result.contains", text, compiled.text_matches(view));
+    name.into_iter().chain(text)
 }
 
 /// A condition on a member of `variables` or `meta`.

@@ -5,13 +5,15 @@ use std::cell::OnceCell;
 use std::hash::{Hash, Hasher as _};
 
 use minijinja::context;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use siphasher::sip::SipHasher13;
 
 use super::template::{self, Uses};
+use crate::domain::agent_run::ResolvedCall;
 use crate::domain::conversation::text_of;
 use crate::domain::{Api, Part, Prompt};
 use crate::ids::DeploymentId;
+use crate::models::tool_output::json_text;
 
 /// A prompt with the values that rules derive from it, each computed once, on first use.
 pub(super) struct PromptView<'p> {
@@ -19,6 +21,7 @@ pub(super) struct PromptView<'p> {
     pub(super) text: Cow<'p, str>,
     lower_case: OnceCell<String>,
     text_hash: OnceCell<u64>,
+    lower_case_outputs: OnceCell<Vec<String>>,
 }
 
 impl<'p> PromptView<'p> {
@@ -28,6 +31,7 @@ impl<'p> PromptView<'p> {
             text: text_of(&prompt.message),
             lower_case: OnceCell::new(),
             text_hash: OnceCell::new(),
+            lower_case_outputs: OnceCell::new(),
         }
     }
 
@@ -52,6 +56,49 @@ impl<'p> PromptView<'p> {
         self.lower_case.get_or_init(|| self.text.to_lowercase())
     }
 
+    /// The results that the request brings; empty unless it resumes an agent run.
+    pub(super) fn resolved(&self) -> &'p [ResolvedCall] {
+        self.prompt.tools.as_ref().map_or(&[], |tools| &tools.resolved)
+    }
+
+    /// Whether the request resumes an agent run.
+    pub(super) fn is_resume(&self) -> bool {
+        !self.resolved().is_empty()
+    }
+
+    /// Whether the client offers the tool `name`.
+    pub(super) fn offers(&self, name: &str) -> bool {
+        self.prompt.tools.as_ref().is_some_and(|tools| tools.offers(name))
+    }
+
+    /// The names of the tools that the client offers.
+    pub(super) fn capabilities(&self) -> impl Iterator<Item = &'p str> {
+        let tools = self.prompt.tools.iter();
+        tools.flat_map(|tools| &tools.capabilities).map(|capability| capability.name.as_str())
+    }
+
+    /// The JSON text of each result in lower case.
+    pub(super) fn lower_case_outputs(&self) -> &[String] {
+        self.lower_case_outputs.get_or_init(|| {
+            let text = |resolved: &ResolvedCall| json_text(&resolved.output).to_lowercase();
+            self.resolved().iter().map(text).collect()
+        })
+    }
+
+    /// Whether matching reads at most `bytes`.
+    pub(super) fn is_within(&self, bytes: usize) -> bool {
+        let left = bytes.checked_sub(self.text.len());
+        self.subtract_results(left).is_some()
+    }
+
+    /// Subtracts the size of the results from `left` bytes; `None` if they are larger.
+    fn subtract_results(&self, left: Option<usize>) -> Option<usize> {
+        self.resolved().iter().try_fold(left?, |left, ResolvedCall { call, output }| {
+            let left = left.checked_sub(VALUE + call.name.len())?;
+            subtract_fields(output, subtract_fields(&call.arguments, left)?)
+        })
+    }
+
     /// Whether a template with these `uses` reads at most `MAX_INLINE` bytes.
     pub(super) fn is_small(&self, uses: Uses) -> bool {
         let scene = &self.prompt.scene;
@@ -71,10 +118,16 @@ impl<'p> PromptView<'p> {
         if uses.parts {
             left = left.and_then(|left| left.checked_sub(self.prompt.message.len() * VALUE));
         }
+        if uses.tool_results {
+            left = self.subtract_results(left);
+        }
+        if uses.capabilities {
+            let mut names = self.capabilities();
+            left = names.try_fold(left, |left, name| Some(left?.checked_sub(VALUE + name.len()))).flatten();
+        }
         for (used, map) in [(uses.variables, &scene.variables), (uses.meta, &scene.meta)] {
             if used {
-                left =
-                    map.values().try_fold(left, |left, value| Some(subtract_size(value, left?))).flatten();
+                left = left.and_then(|left| subtract_fields(map, left));
             }
         }
         left.is_some()
@@ -104,6 +157,16 @@ impl<'p> PromptView<'p> {
             model => &*scene.model,
             turn => scene.turn,
             trigger => uses.trigger.then(|| self.trigger()).flatten(),
+            tool_results => if uses.tool_results {
+                template::tool_results(self.resolved())
+            } else {
+                ().into()
+            },
+            capabilities => if uses.capabilities {
+                self.capabilities().map(minijinja::Value::from).collect()
+            } else {
+                minijinja::Value::from(())
+            },
         }
     }
 
@@ -132,8 +195,15 @@ fn subtract_size(value: &Value, left: usize) -> Option<usize> {
         Value::Null | Value::Bool(_) | Value::Number(_) => Some(left),
         Value::String(text) => left.checked_sub(text.len()),
         Value::Array(items) => items.iter().try_fold(left, |left, item| subtract_size(item, left)),
-        Value::Object(fields) => fields.values().try_fold(left, |left, field| subtract_size(field, left)),
+        Value::Object(fields) => subtract_fields(fields, left),
     }
+}
+
+/// Subtracts the size of the fields of an object from `left` bytes; `None` if it is larger.
+fn subtract_fields(fields: &Map<String, Value>, left: usize) -> Option<usize> {
+    fields.iter().try_fold(left, |left, (name, field)| {
+        subtract_size(field, left.checked_sub(name.len())?)
+    })
 }
 
 /// A hash for look-ups. It does not depend on the process.

@@ -87,10 +87,13 @@ impl ReplyQueue {
         self.replies.push_back(ScriptedReply { number: self.last_number, ..reply });
     }
 
-    /// Takes the first reply that answers requests to `api`.
-    pub(super) fn take(&mut self, api: Api) -> Option<ScriptedReply> {
-        let is_for_api = |reply: &ScriptedReply| reply.api.is_none_or(|wanted| wanted == api);
-        let index = self.replies.iter().position(is_for_api)?;
+    /// Takes the first reply that answers requests to `api`. Replies for agent runs answer those only.
+    pub(super) fn take(&mut self, api: Api, is_agent_run: bool) -> Option<ScriptedReply> {
+        let answers = |queued: &ScriptedReply| {
+            queued.api.is_none_or(|wanted| wanted == api)
+                && (is_agent_run || !queued.reply.is_for_agent_runs)
+        };
+        let index = self.replies.iter().position(answers)?;
         let reply = self.replies.remove(index)?;
         self.size = self.size.minus(reply.size);
         Some(reply)

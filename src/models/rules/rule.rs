@@ -8,6 +8,7 @@ use super::error::{RuleError, compile_each};
 use super::pattern::BoundedRegex;
 use super::prompt_view::PromptView;
 use super::reply::CompiledReply;
+use super::tool_condition::{self, CompiledToolResult};
 use crate::domain::catalog::as_text;
 use crate::domain::reply_rule::{ReplyConditions, ReplyRule};
 
@@ -22,6 +23,9 @@ pub(super) struct CompiledRule {
     /// `when.contains` in lower case.
     pub(super) contains: Option<String>,
     pub(super) regex: Option<BoundedRegex>,
+    pub(super) tool_result: Option<CompiledToolResult>,
+    /// Whether it answers requests of agent runs only, whatever its conditions.
+    is_for_agent_runs: bool,
 }
 
 impl CompiledRule {
@@ -34,6 +38,7 @@ impl CompiledRule {
                 .map_err(|error| errors.push(RuleError::new(&["when", "regex"], error.to_string())))
                 .ok()
         });
+        tool_condition::check(&rule.when, &mut errors);
         if rule.reply.is_empty() {
             errors.push(RuleError::new(&["reply"], "a rule needs at least one reply"));
         }
@@ -53,6 +58,8 @@ impl CompiledRule {
             replies,
             contains: rule.when.contains.as_deref().map(str::to_lowercase),
             regex,
+            tool_result: rule.when.tool_result.as_ref().map(CompiledToolResult::new),
+            is_for_agent_runs: rule.is_for_agent_runs(),
             source: rule.clone(),
         })
     }
@@ -75,23 +82,32 @@ impl CompiledRule {
         ReplyRule { id: Some(self.name.to_string()), ..self.source.clone() }
     }
 
-    /// Whether all conditions hold. Cheap conditions are checked first, the regular expression last.
+    /// Whether it answers requests of this kind: messages or resumes, and any or those of agent runs.
+    pub(super) fn answers_kind(&self, view: &PromptView<'_>) -> bool {
+        self.tool_result.is_some() == view.is_resume()
+            && (!self.is_for_agent_runs || view.prompt.tools.is_some())
+    }
+
+    /// Whether it answers requests of this kind and all conditions hold. Cheap conditions are checked first, the regular expression last.
     pub(super) fn matches(&self, view: &PromptView<'_>) -> bool {
         let ReplyConditions {
-            api, deployment, model, equals, turn, trigger, variables, meta, parts, ..
+            api, deployment, model, equals, turn, trigger, variables, meta, parts, capability, ..
         } = &self.source.when;
         let scene = &view.prompt.scene;
-        api.is_none_or(|api| api == scene.api)
+        self.answers_kind(view)
+            && api.is_none_or(|api| api == scene.api)
             && turn.is_none_or(|turn| turn == scene.turn)
             && trigger.is_none_or(|trigger| trigger == scene.trigger.is_some())
             && deployment.as_deref().is_none_or(|id| view.deployment() == Some(id))
             && model.as_deref().is_none_or(|model| *model == *scene.model)
             && equals.as_deref().is_none_or(|text| text == view.text)
+            && capability.as_deref().is_none_or(|name| view.offers(name))
             && parts
                 .iter()
                 .all(|kind| view.prompt.message.iter().any(|part| part.kind() == kind.name()))
             && variables.iter().all(|(name, value)| has_value(&scene.variables, name, value))
             && meta.iter().all(|(name, value)| has_value(&scene.meta, name, value))
+            && self.tool_result.as_ref().is_none_or(|condition| condition.matches(view))
             && self.contains.as_deref().is_none_or(|text| view.lower_case().contains(text))
             && self.regex.as_ref().is_none_or(|regex| regex.is_match(&view.text))
     }

@@ -1,5 +1,7 @@
 //! Rule sets find the same rules as a linear scan. Releasing replies, near misses.
 
+mod agent_runs;
+
 use std::sync::Arc;
 
 use proptest::collection::vec;
@@ -11,7 +13,10 @@ use serde_json::json;
 use super::*;
 use crate::clock::Stopwatch;
 use crate::domain::conversation::text_of;
-use crate::domain::reply_rule::{PartKind, Reply, ReplyConditions, ReplyRule};
+use crate::domain::agent_run::{ClientCapability, ResolvedCall, ToolCall, ToolContext};
+use crate::domain::reply_rule::{
+    PartKind, Reply, ReplyConditions, ReplyRule, ReplyToolCall, ToolResultCondition,
+};
 use crate::domain::{Api, OutputMode, Part, Prompt, Scene, UsedTrigger};
 use crate::ids::DeploymentId;
 
@@ -25,7 +30,9 @@ fn rules() -> impl Strategy<Value = Vec<ReplyRule>> {
     let places = (api, name(), name(), of(1_u64..3));
     let part = of(select(vec![PartKind::Text, PartKind::Image]));
     let others = (part, any::<bool>(), of(any::<bool>()));
-    let when = (texts, places, others).prop_map(|(texts, places, (part, tone, trigger))| ReplyConditions {
+    let tools = (name(), of((name(), name())));
+    let when = (texts, places, others, tools);
+    let when = when.prop_map(|(texts, places, (part, tone, trigger), tools)| ReplyConditions {
         api: places.0,
         deployment: places.1,
         model: places.2,
@@ -37,11 +44,16 @@ fn rules() -> impl Strategy<Value = Vec<ReplyRule>> {
         variables: tone.then(|| ("tone".to_owned(), json!("a"))).into_iter().collect(),
         meta: std::collections::BTreeMap::new(),
         parts: part.into_iter().collect(),
+        capability: tools.0,
+        tool_result: tools.1.map(|(name, contains)| match (name, contains) {
+            (None, None) => ToolResultCondition { contains: Some(String::new()), name: None },
+            (name, contains) => ToolResultCondition { name, contains },
+        }),
     });
-    let rule = (when, of(1_u64..3)).prop_map(|(when, times)| ReplyRule {
+    let rule = (when, of(1_u64..3), any::<bool>()).prop_map(|(when, times, calls)| ReplyRule {
         id: None,
         when,
-        reply: vec![reply("x")],
+        reply: vec![if calls { call("a") } else { reply("x") }],
         times,
     });
     vec(rule, 0..40)
@@ -49,10 +61,13 @@ fn rules() -> impl Strategy<Value = Vec<ReplyRule>> {
 
 fn prompts() -> impl Strategy<Value = Vec<Prompt>> {
     let name = || select(&NAMES[..]);
+    let result = (name(), name()).prop_map(|(name, output)| (name, json!({ "B": output })));
+    let tools = of((vec(name(), 0..2), vec(result, 0..2)));
+    let tools = tools.prop_map(|tools| tools.map(|(offered, results)| tools_of(&offered, &results)));
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
-    let prompt = (flags, of(name()), name(), 1_u64..3, name());
-    let prompt = prompt.prop_map(|((runner, tone, trigger), deployment, model, turn, text)| {
-        let mut prompt = prompt_of(deployment, model, text);
+    let prompt = (flags, of(name()), name(), 1_u64..3, name(), tools);
+    let prompt = prompt.prop_map(|((runner, tone, trigger), deployment, model, turn, text, tools)| {
+        let mut prompt = Prompt { tools, ..prompt_of(deployment, model, text) };
         prompt.scene.api = if runner { Api::Runner } else { Api::Characters };
         prompt.scene.turn = turn;
         if trigger {
@@ -89,15 +104,53 @@ fn prompt_of(deployment: Option<&str>, model: &str, text: &str) -> Prompt {
     }
 }
 
+/// The tools that a client offers, and results of calls.
+fn tools_of(offered: &[&str], results: &[(&str, serde_json::Value)]) -> Arc<ToolContext> {
+    let capability =
+        |name: &&str| ClientCapability { name: (*name).to_owned(), input_schema: None };
+    let result = |(nth, (name, output)): (usize, &(&str, serde_json::Value))| ResolvedCall {
+        call: ToolCall {
+            call_id: format!("call_{nth}").as_str().into(),
+            ordinal: 1,
+            name: (*name).to_owned(),
+            arguments: json!({ "nth": nth }).as_object().cloned().unwrap(),
+        },
+        output: output.as_object().cloned().unwrap(),
+    };
+    Arc::new(ToolContext {
+        capabilities: offered.iter().map(capability).collect(),
+        resolved: results.iter().enumerate().map(result).collect(),
+    })
+}
+
+/// Whether a rule with tools holds: a simple implementation to compare with.
+fn tools_hold(rule: &ReplyRule, prompt: &Prompt) -> bool {
+    let tools = prompt.tools.as_deref();
+    let results = tools.map_or(&[][..], |tools| &tools.resolved);
+    let meets = |condition: &ToolResultCondition| {
+        results.iter().any(|ResolvedCall { call, output }| {
+            let text = json!(output).to_string().to_lowercase();
+            is_none_or_eq(condition.name.as_deref(), Some(&call.name))
+                && condition.contains.as_ref().is_none_or(|wanted| text.contains(wanted.as_str()))
+        })
+    };
+    let offered = |name: &str| tools.is_some_and(|tools| tools.offers(name));
+    rule.when.capability.as_deref().is_none_or(offered)
+        && rule.when.tool_result.as_ref().map_or(results.is_empty(), meets)
+        && (tools.is_some() || rule.reply[0].tool_calls.is_none())
+}
+
 /// Whether a rule's conditions hold: a simple implementation to compare with.
-fn holds(when: &ReplyConditions, prompt: &Prompt) -> bool {
+fn holds(rule: &ReplyRule, prompt: &Prompt) -> bool {
+    let when = &rule.when;
     let (scene, text) = (&prompt.scene, text_of(&prompt.message));
     let regex = |pattern: &str| match pattern {
         "a|b" => ["a", "b"].contains(&&*text),
         "^c$" => text == "c",
         _ => true,
     };
-    when.api.is_none_or(|api| api == scene.api)
+    tools_hold(rule, prompt)
+        && when.api.is_none_or(|api| api == scene.api)
         && is_none_or_eq(when.deployment.as_deref(), scene.deployment.as_ref().map(DeploymentId::as_str))
         && is_none_or_eq(when.model.as_deref(), Some(&scene.model))
         && is_none_or_eq(when.equals.as_deref(), Some(&text))
@@ -124,7 +177,7 @@ proptest! {
         let mut answered = vec![0; rules.len()];
         for prompt in prompts {
             let expected = rules.iter().zip(&answered).position(|(rule, answered)| {
-                rule.times.is_none_or(|times| *answered < times) && holds(&rule.when, &prompt)
+                rule.times.is_none_or(|times| *answered < times) && holds(rule, &prompt)
             });
             if let Some(place) = expected {
                 answered[place] += 1;
@@ -187,6 +240,11 @@ fn a_released_reply_of_a_sequence_is_next_again_unless_another_was_taken() {
     take();
     take();
     assert!(rules_of_account.take_scripted(&view).is_none());
+}
+
+fn call(name: &str) -> Reply {
+    let call = ReplyToolCall { name: name.to_owned(), ..ReplyToolCall::default() };
+    Reply { tool_calls: Some(vec![call]), ..Reply::default() }
 }
 
 fn reply(text: &str) -> Reply {

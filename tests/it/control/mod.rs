@@ -1,6 +1,7 @@
 //! The control plane.
 
 mod accounts;
+mod agent_run_replies;
 mod bodies;
 mod faults;
 mod pattern;

@@ -28,7 +28,7 @@ pub use self::budget::Bound;
 pub(super) use self::budget::Budget;
 pub(super) use self::names::Uses;
 pub use self::nesting::MAX_SOURCE;
-pub(super) use self::values::{history, object, parts};
+pub(super) use self::values::{history, object, parts, tool_results};
 
 /// The name of the template in its environment.
 const TEMPLATE_NAME: &str = "reply";
@@ -160,6 +160,11 @@ pub fn check(source: &str) -> Result<usize, String> {
         history => Value::from(vec![Value::from_pairs([("role", "user"), ("text", "Hi.")])]),
         variables => Value::from_pairs([("N", 7)]),
         turn => 2,
+        tool_results => Value::from(vec![Value::from_pairs([
+            ("name", Value::from("get_weather")),
+            ("output", Value::from_pairs([("temperature", 21)])),
+        ])]),
+        capabilities => Value::from(vec!["get_weather"]),
     };
     let text = compiled.render(context, &mut Budget::default());
     text.map(|text| text.len()).map_err(|error| error.to_string())

@@ -14,11 +14,21 @@ pub(in crate::models::rules) struct Uses {
     pub(in crate::models::rules) variables: bool,
     pub(in crate::models::rules) meta: bool,
     pub(in crate::models::rules) trigger: bool,
+    pub(in crate::models::rules) tool_results: bool,
+    pub(in crate::models::rules) capabilities: bool,
 }
 
 impl Uses {
     pub(super) fn all() -> Self {
-        Self { parts: true, history: true, variables: true, meta: true, trigger: true }
+        Self {
+            parts: true,
+            history: true,
+            variables: true,
+            meta: true,
+            trigger: true,
+            tool_results: true,
+            capabilities: true,
+        }
     }
 
     /// Adds what `other` reads.
@@ -28,6 +38,8 @@ impl Uses {
         self.variables |= other.variables;
         self.meta |= other.meta;
         self.trigger |= other.trigger;
+        self.tool_results |= other.tool_results;
+        self.capabilities |= other.capabilities;
     }
 
     pub(super) fn add_name(&mut self, name: &str) {
@@ -37,6 +49,8 @@ impl Uses {
             "variables" => self.variables = true,
             "meta" => self.meta = true,
             "trigger" => self.trigger = true,
+            "tool_results" => self.tool_results = true,
+            "capabilities" => self.capabilities = true,
             _ => {}
         }
     }

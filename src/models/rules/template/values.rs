@@ -9,6 +9,7 @@ use minijinja::value::{Object, ObjectRepr, Tuple};
 use serde_json::{Map, Number, Value as Json};
 
 use crate::domain::Part;
+use crate::domain::agent_run::ResolvedCall;
 use crate::domain::conversation::{FileRef, Turn, text_of};
 
 /// A number that formatting would change: `1.10`, `1e2`. It is written as it was sent; in calculations it
@@ -118,4 +119,17 @@ pub(in crate::models::rules) fn history(turns: &[Turn]) -> Value {
         Value::from_pairs([("role", Value::from(turn.role.name())), ("text", text)])
     };
     turns.iter().map(turn).collect::<Vec<_>>().into()
+}
+
+/// The results of the client's tools.
+pub(in crate::models::rules) fn tool_results(results: &[ResolvedCall]) -> Value {
+    let result = |ResolvedCall { call, output }: &ResolvedCall| {
+        Value::from_pairs([
+            ("name", Value::from(call.name.as_str())),
+            ("call_id", Value::from(call.call_id.as_str())),
+            ("arguments", object(&call.arguments)),
+            ("output", object(output)),
+        ])
+    };
+    results.iter().map(result).collect::<Vec<_>>().into()
 }
