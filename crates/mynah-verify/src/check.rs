@@ -102,6 +102,11 @@ pub(super) const fn notes(section: &'static str) -> Source {
     Source { kind: SourceKind::Further, document: "notes.md", section }
 }
 
+/// Source: the vendor's SDK of the Runner API, which is newer than all documents.
+pub(super) const fn newest_sdk(section: &'static str) -> Source {
+    Source { kind: SourceKind::Further, document: "SDK 1.5.0", section }
+}
+
 /// Source: the Characters API's document.
 pub(super) const fn characters(section: &'static str) -> Source {
     Source { kind: SourceKind::Document, document: "characters.txt", section }

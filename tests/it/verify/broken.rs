@@ -124,6 +124,8 @@ const CASES: &[Case] = &[
             "runner.conversation.variables_on_continuation",
             "runner.conversation.history_limit_range",
             "runner.conversation.other_deployment",
+            "runner.trigger.on_continuation",
+            "runner.trigger.fields",
             "runner.content.required",
             "runner.content.empty",
             "runner.content.parts",
@@ -275,6 +277,7 @@ async fn what_builds_on_something_broken_is_not_run_and_says_on_what() {
     let broken = [
         "runner.conversation.start",
         "runner.conversation.variables",
+        "runner.trigger.start",
         "characters.balance.insufficient",
     ];
     assert_eq!(failing_ids(&report), broken);

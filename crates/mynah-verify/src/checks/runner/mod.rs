@@ -6,6 +6,7 @@ mod messages;
 mod refusals;
 mod run;
 mod stream;
+mod triggers;
 
 use serde_json::{Value, json};
 
@@ -22,6 +23,7 @@ pub(super) const TABLES: &[&[Check]] = &[
     conversation::CHECKS,
     messages::CHECKS,
     lists::CHECKS,
+    triggers::CHECKS,
     refusals::CHECKS,
 ];
 
