@@ -82,6 +82,32 @@ pub(crate) async fn clock(round: &mut Round<'_>) -> anyhow::Result<()> {
     round.send(RequestPlan::new("clock", Method::GET, &*clock)).await
 }
 
+/// Creates triggers, starts from them, lists them and expires one.
+pub(crate) async fn triggers(round: &mut Round<'_>) -> anyhow::Result<()> {
+    let new = RequestPlan::new("triggers", Method::POST, format!("{RUN}/trigger"));
+    let hours = f64::from(round.rng.u32(1..1000)) / 10.0;
+    let body = json!({"content": [{"type": "text", "text": "An event."}], "ttl_hours": hours});
+    let created = round.client.json(new.json(&body).key(&round.account.key)).await?;
+    let id = created.get("id").and_then(Value::as_str).unwrap_or_default();
+    let body = json!({"content": [{"type": "text", "text": "And now?"}], "trigger_id": id});
+    let start = |rest: &str| {
+        let plan = RequestPlan::new("triggers", Method::POST, format!("{RUN}{rest}"));
+        plan.json(&body).key(&round.account.key)
+    };
+    let starts = [start(""), start("/stream"), start("/conversation")];
+    let late = start("").expected(Expectation::Answer);
+    for plan in starts {
+        round.send(plan).await?;
+    }
+    let one = RequestPlan::new("triggers", Method::GET, format!("{RUN}/trigger/{id}"));
+    round.send(one.key(&round.account.key)).await?;
+    let triggers = round.account.path("/triggers");
+    round.send(RequestPlan::new("triggers", Method::GET, &*triggers)).await?;
+    let expire = RequestPlan::new("triggers", Method::POST, format!("{triggers}/{id}/expire"));
+    round.send(expire.raw_json("")).await?;
+    round.send(late).await
+}
+
 /// Lists, waits for, and clears the request log.
 pub(crate) async fn request_log(round: &mut Round<'_>) -> anyhow::Result<()> {
     let requests = round.account.path("/requests");

@@ -36,6 +36,7 @@ enum Step {
     Streams,
     Replies,
     Clock,
+    Triggers,
     RequestLog,
     Snapshots,
     Pictures,
@@ -48,12 +49,13 @@ enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Samples,
         Self::Pages,
         Self::Streams,
         Self::Replies,
         Self::Clock,
+        Self::Triggers,
         Self::RequestLog,
         Self::Snapshots,
         Self::Pictures,
@@ -112,6 +114,7 @@ impl<'s> Round<'s> {
             Step::Streams => streams::all(self).await,
             Step::Replies => control::replies(self).await,
             Step::Clock => control::clock(self).await,
+            Step::Triggers => control::triggers(self).await,
             Step::RequestLog => control::request_log(self).await,
             Step::Snapshots => control::snapshots(self).await,
             Step::Pictures => self.pictures().await,
