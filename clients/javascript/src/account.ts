@@ -8,7 +8,7 @@ import type {
   Snapshot,
 } from './types.js';
 import { Journal, type Patience } from './journal.js';
-import { Clock, Faults, Replies, time } from './parts.js';
+import { Clock, Faults, Replies, Triggers, time } from './parts.js';
 import type { RequestPattern } from './pattern.js';
 
 /** Default timeout of {@link Account.waitFor} in milliseconds. */
@@ -27,6 +27,7 @@ export class Account {
   readonly clock: Clock;
   readonly faults: Faults;
   readonly replies: Replies;
+  readonly triggers: Triggers;
   readonly journal: Journal;
   readonly #control: Control;
   readonly #path: string;
@@ -55,6 +56,7 @@ export class Account {
     this.clock = new Clock(ask);
     this.faults = new Faults(ask);
     this.replies = new Replies(ask);
+    this.triggers = new Triggers(ask);
     const hint = `Does the client speak to ${control.url}, and with this account's key?`;
     this.journal = new Journal(control, id, hint);
   }

@@ -8,6 +8,7 @@ import type {
   Rule,
   StandingFault,
   StandingRule,
+  Trigger,
 } from './types.js';
 
 /** A time in the format of the control plane. */
@@ -129,5 +130,21 @@ export class Replies {
   #enqueue(query: string, replies: (Reply | string)[]): Promise<RepliesState> {
     const body = replies.map((reply) => (typeof reply === 'string' ? { text: reply } : reply));
     return this.ask('POST', `/replies/queue${query}`, body);
+  }
+}
+
+/** An account's triggers of the Runner API. */
+export class Triggers {
+  /** @internal */
+  constructor(private readonly ask: AskOfAccount) {}
+
+  /** All triggers, in the order of their creation. */
+  list(): Promise<Trigger[]> {
+    return this.ask('GET', '/triggers');
+  }
+
+  /** Has one expire now. */
+  expire(id: string): Promise<Trigger> {
+    return this.ask('POST', `/triggers/${encodeURIComponent(id)}/expire`);
   }
 }

@@ -76,6 +76,8 @@ export interface RuleConditions {
   contains?: string;
   regex?: string;
   turn?: number;
+  /** Whether the request starts from a trigger. */
+  trigger?: boolean;
   variables?: Record<string, Json>;
   meta?: Record<string, Json>;
   parts?: ('text' | 'image' | 'video' | 'audio' | 'url')[];
@@ -149,6 +151,20 @@ export interface StandingFault extends Fault {
   fired: number;
 }
 
+/** A trigger of the Runner API. */
+export interface Trigger {
+  id: string;
+  deployment_id: string;
+  ui_surface: string | null;
+  content: any[];
+  variables: Record<string, any> | null;
+  conversation_id: string | null;
+  workflow_log_id: number | null;
+  created_at: string;
+  expires_at: string | null;
+  expired: boolean;
+}
+
 /** A body: an object if it is a JSON object, else its text; `null` if it was not read. */
 interface LoggedBody {
   body: any;
@@ -203,6 +219,8 @@ export interface ShownToModel {
   agent?: string | null;
   output?: string;
   turn?: number;
+  /** The trigger that the request starts from. */
+  trigger?: { id: string; ui_surface: string | null };
   variables?: Record<string, any>;
   meta?: Record<string, any>;
   instructions?: string;

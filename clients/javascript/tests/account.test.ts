@@ -52,6 +52,12 @@ test('what the control plane refuses is told with its reason', async ({ mynah })
   expect(refused).toMatchObject({ status: 400, message: expect.stringContaining('`gold`') });
 });
 
+test('a trigger is listed and expires', async ({ account }) => {
+  const [seeded] = await account.triggers.list();
+  expect(seeded).toMatchObject({ id: 'trg_123abc', expired: false });
+  expect(await account.triggers.expire('trg_123abc')).toMatchObject({ expired: true });
+});
+
 describe('clock', () => {
   test('stands still, is set, advanced, and runs on', async ({ account }) => {
     expect(await account.clock.freeze(MIDNIGHT)).toEqual({ now: MIDNIGHT, frozen: true });

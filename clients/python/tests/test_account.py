@@ -39,6 +39,14 @@ def test_an_account_is_changed_and_reset(mynah_account: Account, client: Client)
     assert client.complete("Hi")[0] == 200
 
 
+def test_a_trigger_is_listed_and_expires(mynah_account: Account) -> None:
+    (seeded,) = mynah_account.triggers.all()
+    assert (seeded["id"], seeded["expired"]) == ("trg_123abc", False)
+    assert mynah_account.triggers.expire("trg_123abc")["expired"] is True
+    with pytest.raises(ControlError, match="there is no trigger"):
+        mynah_account.triggers.expire("trg_0")
+
+
 def test_an_account_of_the_fixtures_is_found(mynah: Server) -> None:
     assert mynah.account("demo", "YOUR_API_KEY").key == "YOUR_API_KEY"
     with pytest.raises(AttributeError, match="key of demo is not known"):

@@ -11,6 +11,7 @@ from mynah_testing.faults import Fault, Faults
 from mynah_testing.journal import Journal, Request
 from mynah_testing.replies import Replies, Rule
 from mynah_testing.server import Server
+from mynah_testing.triggers import Triggers
 
 #: The version of the matching server.
 __version__ = "0.1.0"
@@ -27,5 +28,6 @@ __all__ = [
     "Request",
     "Rule",
     "Server",
+    "Triggers",
     "__version__",
 ]

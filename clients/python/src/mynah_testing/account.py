@@ -10,6 +10,7 @@ from mynah_testing.control import Control, ControlError, segment
 from mynah_testing.faults import Faults
 from mynah_testing.journal import Journal
 from mynah_testing.replies import Replies
+from mynah_testing.triggers import Triggers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +50,7 @@ class Changes(TypedDict, total=False):
 class Account:
     """An account of a server, selected by its key.
 
-    `clock`, `replies`, `faults` and `journal` have all operations; the most common ones are also
+    `clock`, `replies`, `faults`, `triggers` and `journal` have all operations; the most common ones are also
     methods here.
     """
 
@@ -61,6 +62,7 @@ class Account:
         self.clock = Clock(self.call)
         self.replies = Replies(self.call)
         self.faults = Faults(self.call)
+        self.triggers = Triggers(self.call)
         self.journal = Journal(self.call, self.id)
 
     def call(self, method: str, path: str = "", body: Any = None, **more: Any) -> Any:

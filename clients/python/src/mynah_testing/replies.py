@@ -46,6 +46,7 @@ class When(TypedDict, total=False):
     contains: str
     regex: str
     turn: int
+    trigger: bool
     variables: Mapping[str, Any]
     meta: Mapping[str, Any]
     parts: list[str]
