@@ -67,7 +67,8 @@
 //! # The account
 //!
 //! An [`Account`] is isolated from all others and chosen by the key that a client sends. It has its own
-//! [clock], [replies](Account::replies), [faults](Account::faults) and request log. Methods that act in
+//! [clock], [replies](Account::replies), [faults](Account::faults), [triggers](Account::triggers) and
+//! request log. Methods that act in
 //! memory are plain calls; those that use the database are futures for any executor. Rules and faults
 //! are given as Rust types or as the JSON of docs/control.md ([`Form`]).
 //!
@@ -109,6 +110,7 @@ mod replies;
 mod request;
 mod request_log;
 mod thread;
+mod triggers;
 
 use std::net::SocketAddr;
 
@@ -123,6 +125,7 @@ pub use self::replies::Replies;
 pub use self::request::LoggedExchange;
 pub use self::request_log::AccountRequestLog;
 use self::thread::{RunningServer, ServerHandle};
+pub use self::triggers::AccountTriggers;
 pub use crate::app::accounts::{AccountChanges, LimitChange};
 pub use crate::app::snapshots::{Section, Snapshot};
 pub use crate::domain::agent_run::RunEnd;
@@ -133,11 +136,11 @@ pub use crate::domain::fault_rule::{
 pub use crate::domain::reply_rule::{
     Pace, PartKind, Reply, ReplyConditions, ReplyRule, ReplyToolCall, ToolResultCondition,
 };
-pub use crate::domain::{Api, BackendName, Credits, Plan, Profile};
+pub use crate::domain::{Api, BackendName, Credits, Part, Plan, Profile, Trigger};
 pub use crate::http::ResetStyle;
 pub use crate::http::apis::runner::{ErrorStyle, MessageContent, TimeFormat};
 use crate::ids::AccountId;
-pub use crate::ids::FaultId;
+pub use crate::ids::{ConversationId, DeploymentId, FaultId, TriggerId};
 pub use crate::models::rules::account_rules::RuleListItem;
 pub use crate::models::rules::edit::{Position, RuleDefinition};
 pub use crate::models::rules::queue::QueuedReply;

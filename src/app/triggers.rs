@@ -4,15 +4,18 @@ mod error;
 
 use std::sync::Arc;
 
-pub use self::error::{CreateTriggerError, TriggerLookupError};
-use super::accounts::stored;
+pub use self::error::{CreateTriggerError, AccountTriggerError, TriggerLookupError};
+use super::accounts::{AccountState, SessionWriteError, stored};
 use super::auth::Caller;
+use super::item_list::Items;
 use crate::domain::conversation::Variables;
 use crate::domain::error::InternalError;
 use crate::domain::trigger::expiry;
 use crate::domain::{Part, Trigger};
 use crate::ids::{IdKind, TriggerId};
-use crate::storage::{LargeReadPermit, Listed, Storage, StorageError};
+use crate::storage::{
+    LargeReadPermit, Listed, Storage, StorageError, TriggerUpdate, WriteScope,
+};
 
 /// Creates and finds triggers.
 #[derive(Debug, Clone)]
@@ -70,6 +73,68 @@ impl Triggers {
     pub async fn get(&self, caller: &Caller, id: TriggerId) -> Result<Trigger, TriggerLookupError> {
         let found = find(&*self.storage, caller, &id).await?;
         found.map(|(trigger, _)| trigger).ok_or(TriggerLookupError::Unknown(id))
+    }
+}
+
+impl Triggers {
+    /// The account's triggers, in the order of their creation.
+    pub async fn list(&self, account: &AccountState) -> Result<Items<Trigger>, InternalError> {
+        let owner = account.row;
+        let batch = self.storage.list_triggers(owner, 0).await.map_err(InternalError::new)?;
+        let items = Items::new(&self.storage, batch, move |storage, ordinal| async move {
+            storage.trigger(owner, ordinal).await
+        });
+        Ok(items.with_more(move |storage, after| async move {
+            storage.list_triggers(owner, after).await
+        }))
+    }
+
+    /// All of the account's triggers at once, in the order of their creation.
+    pub async fn all(&self, account: &AccountState) -> Result<Vec<Trigger>, AccountTriggerError> {
+        let (owner, mut all, mut after) = (account.row, Vec::new(), 0);
+        loop {
+            let batch = self.storage.list_triggers(owner, after).await;
+            let batch = batch.map_err(InternalError::new)?;
+            let Some(last) = batch.last() else { return Ok(all) };
+            after = last.key;
+            for Listed { key, item } in batch {
+                all.push(match item {
+                    Some(trigger) => trigger,
+                    None => self.storage.trigger(owner, key).await.map_err(InternalError::new)?,
+                });
+            }
+        }
+    }
+
+    /// Has the account's trigger `id` expire now, if it has not yet; returns the trigger.
+    pub async fn expire(
+        &self,
+        account: &AccountState,
+        id: TriggerId,
+    ) -> Result<Trigger, AccountTriggerError> {
+        let (owner, epoch) = (account.row, account.epoch());
+        let found = self.storage.find_trigger(owner, id.clone()).await;
+        let Some(found) = found.map_err(InternalError::new)? else {
+            return Err(AccountTriggerError::UnknownTrigger(id));
+        };
+        let trigger = self.storage.trigger(owner, found.key).await.map_err(InternalError::new)?;
+        let now = account.clock.now();
+        if trigger.has_expired(now) {
+            return Ok(trigger);
+        }
+        let update = TriggerUpdate {
+            ordinal: trigger.ordinal,
+            workflow_log: None,
+            conversation: None,
+            expires_at: Some(now),
+        };
+        let ids = epoch.ids.allocation();
+        let scope = WriteScope { owner, epoch_ended: epoch.ended().clone(), made: ids.highest() };
+        match stored(self.storage.update_trigger(scope, update).await, ids) {
+            Ok(_) => Ok(Trigger { expires_at: Some(now), ..trigger }),
+            Err(SessionWriteError::AccountEnded) => Err(AccountTriggerError::UnknownTrigger(id)),
+            Err(SessionWriteError::Internal(error)) => Err(error.into()),
+        }
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::thread::ServerHandle;
 use super::{
-    AccountChanges, AccountClock, Credits, Error, Faults, Plan, Profile, Replies, Section,
-    Snapshot, Time,
+    AccountChanges, AccountClock, AccountTriggers, Credits, Error, Faults, Plan, Profile, Replies,
+    Section, Snapshot, Time,
 };
 use crate::app::AccountState;
 use crate::app::accounts;
@@ -163,6 +163,11 @@ impl Account {
     /// The faults.
     pub fn faults(&self) -> Faults<'_> {
         Faults(&self.state)
+    }
+
+    /// The triggers of the Runner API.
+    pub fn triggers(&self) -> AccountTriggers<'_> {
+        AccountTriggers { server: &self.core, state: &self.state }
     }
 
     /// The present plan with its limits.

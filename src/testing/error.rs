@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::app::accounts::AccountError;
 use crate::app::faults::UnknownFault;
 use crate::app::snapshots::SnapshotError;
+use crate::app::triggers::AccountTriggerError;
 use crate::domain::error::FieldError;
 use crate::fixtures::FixturesError;
 use crate::models::rules::UnknownRule;
@@ -68,6 +69,12 @@ impl From<AccountError> for Error {
 
 impl From<SnapshotError> for Error {
     fn from(error: SnapshotError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl From<AccountTriggerError> for Error {
+    fn from(error: AccountTriggerError) -> Self {
         Self::Refused(error.into())
     }
 }

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Error, StartError};
-use crate::app::{AccountRegistry, Snapshots};
+use crate::app::{AccountRegistry, Snapshots, Triggers};
 use crate::config::Config;
 use crate::fixtures::CheckedFixtures;
 use crate::server::{STOP_MARGIN, Server};
@@ -27,6 +27,7 @@ pub(super) struct ServerHandle {
     pub(super) address: SocketAddr,
     pub(super) registry: Arc<AccountRegistry>,
     pub(super) snapshots: Snapshots,
+    pub(super) triggers: Triggers,
     runtime: Handle,
 }
 
@@ -195,7 +196,9 @@ async fn prepare(order: StartRequest) -> Result<(Server, TcpListener, ServerHand
     let app = Server::build_from(&config, fixtures).await?;
     let registry = Arc::clone(app.registry());
     let snapshots = Snapshots::new(Arc::clone(app.storage()), Arc::clone(&registry));
-    Ok((app, listener, ServerHandle { address, registry, snapshots, runtime: Handle::current() }))
+    let triggers = Triggers::new(Arc::clone(app.storage()));
+    let runtime = Handle::current();
+    Ok((app, listener, ServerHandle { address, registry, snapshots, triggers, runtime }))
 }
 
 #[cfg(test)]

@@ -31,3 +31,14 @@ pub enum TriggerLookupError {
     #[error(transparent)]
     Internal(#[from] InternalError),
 }
+
+/// Why the triggers of an account were not read, or one was not expired.
+#[derive(Debug, Error)]
+pub enum AccountTriggerError {
+    /// The account has no such trigger.
+    #[error("there is no trigger `{0}`")]
+    UnknownTrigger(TriggerId),
+    /// The server failed.
+    #[error(transparent)]
+    Internal(#[from] InternalError),
+}

@@ -9,3 +9,4 @@ mod races;
 mod replies;
 mod request_log;
 mod snapshots;
+mod triggers;

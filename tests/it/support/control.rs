@@ -135,6 +135,15 @@ impl<'a> AccountControl<'a> {
         self.delete_at(&format!("/faults/{id}"))
     }
 
+    /// The account's triggers of the Runner API.
+    pub fn triggers(self) -> TestRequest<'a> {
+        self.get("/triggers")
+    }
+
+    pub fn expire_trigger(self, id: &str) -> TestRequest<'a> {
+        self.post(&format!("/triggers/{id}/expire"), &json!({}))
+    }
+
     pub fn delete_faults(self) -> TestRequest<'a> {
         self.delete_at("/faults")
     }

@@ -441,3 +441,15 @@ async fn a_database_file_is_kept_and_free_again_once_the_server_is_dropped() {
     let again = Mynah::builder().database(&url).await.unwrap();
     assert_eq!(again.existing(&id).unwrap().balance().await.unwrap().to_string(), "7");
 }
+
+#[tokio::test]
+async fn triggers_are_listed_and_expired() {
+    let mynah = Mynah::start().await.unwrap();
+    let account = mynah.account().clock("2026-05-01T12:00:00Z".parse().unwrap()).await.unwrap();
+    let [seeded] = account.triggers().list().await.unwrap().try_into().unwrap();
+    assert_eq!((seeded.id.as_str(), seeded.expires_at), ("trg_123abc", None));
+    let expired = account.triggers().expire("trg_123abc").await.unwrap();
+    assert_eq!(expired.expires_at, Some(account.clock().now()));
+    let refused = account.triggers().expire("trg_0").await.unwrap_err();
+    assert_eq!(refused.to_string(), "there is no trigger `trg_0`");
+}

@@ -10,6 +10,7 @@ use crate::app::faults::UnknownFault;
 use crate::app::replies::{RepliesError, UnknownRule};
 use crate::app::request_log::TooManyWatchers;
 use crate::app::snapshots::SnapshotError;
+use crate::app::triggers::AccountTriggerError;
 use crate::domain::error::{FieldError, InternalError};
 use crate::http::response::error::{self, ErrorStatus, HttpError, carrying};
 use crate::http::response::plain;
@@ -46,6 +47,8 @@ pub(crate) enum ControlError {
     #[error(transparent)]
     UnknownFault(#[from] UnknownFault),
     #[error(transparent)]
+    AccountTrigger(#[from] AccountTriggerError),
+    #[error(transparent)]
     TooManyWatchers(#[from] TooManyWatchers),
     #[error(transparent)]
     Internal(#[from] InternalError),
@@ -66,11 +69,15 @@ impl ControlError {
             Self::Account(error) => account_status(error),
             Self::Snapshot(error) => snapshot_status(error),
             Self::Replies(RepliesError::Field(_)) => StatusCode::BAD_REQUEST.into(),
-            Self::UnknownRule(_) | Self::UnknownFault(_) => StatusCode::NOT_FOUND.into(),
-            Self::TooManyWatchers(_) => StatusCode::TOO_MANY_REQUESTS.into(),
-            Self::Replies(RepliesError::Internal(_)) | Self::Internal(_) => {
-                StatusCode::INTERNAL_SERVER_ERROR.into()
+            Self::UnknownRule(_)
+            | Self::UnknownFault(_)
+            | Self::AccountTrigger(AccountTriggerError::UnknownTrigger(_)) => {
+                StatusCode::NOT_FOUND.into()
             }
+            Self::TooManyWatchers(_) => StatusCode::TOO_MANY_REQUESTS.into(),
+            Self::Replies(RepliesError::Internal(_))
+            | Self::AccountTrigger(AccountTriggerError::Internal(_))
+            | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR.into(),
         }
     }
 }

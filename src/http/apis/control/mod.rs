@@ -10,6 +10,7 @@ mod metrics;
 mod replies;
 mod request_log;
 mod snapshots;
+mod triggers;
 
 pub use self::auth::ControlAccess;
 pub(crate) use self::auth::guard;
@@ -61,5 +62,10 @@ pub(crate) fn routes() -> Routes<Shared> {
             get(faults::list_faults).post(faults::add_fault).delete(faults::clear_faults),
         )
         .route("/_mynah/accounts/{id}/faults/{fault_id}", delete(faults::delete_fault))
+        .route("/_mynah/accounts/{id}/triggers", get(triggers::list_triggers))
+        .route(
+            "/_mynah/accounts/{id}/triggers/{trigger_id}/expire",
+            post(triggers::expire_trigger),
+        )
         .guarded()
 }
