@@ -54,10 +54,24 @@ export interface ClockState {
   frozen: boolean;
 }
 
-/** A reply: `text` or `json`. Texts are templates. */
+/** A call of a client's tool. Every string in `arguments` is a template. */
+export interface ReplyToolCall {
+  name: string;
+  arguments?: Record<string, Json>;
+}
+
+/** A reply: `text`, `json` or `tool_calls`. Texts are templates. */
 export interface Reply {
   text?: string;
   json?: Json;
+  /** Calls of the client's tools in an agent run. */
+  tool_calls?: ReplyToolCall[];
+  /** Whether the reply completes the conversation of an agent run. */
+  complete?: boolean;
+  /** How the reply ends an agent run; default: `completed`. */
+  run?: 'completed' | 'background' | 'failed' | 'interrupted';
+  /** How long a run in the background continues, in milliseconds. */
+  after_ms?: number;
   /** The name of a conversation that starts with this reply. */
   name?: string;
   thoughts?: string;
@@ -81,6 +95,10 @@ export interface RuleConditions {
   variables?: Record<string, Json>;
   meta?: Record<string, Json>;
   parts?: ('text' | 'image' | 'video' | 'audio' | 'url')[];
+  /** A tool that the client of an agent run offers. */
+  capability?: string;
+  /** A result with which an agent run is resumed. */
+  tool_result?: { name?: string; contains?: string };
 }
 
 /** A rule: its replies are used one after the other, the last one repeatedly. */

@@ -9,7 +9,7 @@ from mynah_testing.control import Removable, segment
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from typing_extensions import Unpack
+    from typing_extensions import NotRequired, Unpack
 
 
 class Pace(TypedDict, total=False):
@@ -20,11 +20,22 @@ class Pace(TypedDict, total=False):
     jitter_ms: int
 
 
+class ToolCall(TypedDict):
+    """A call of a client's tool. Every string in `arguments` is a template."""
+
+    name: str
+    arguments: NotRequired[dict[str, Any]]
+
+
 class ReplyFields(TypedDict, total=False):
-    """A reply: exactly one of `text` and `json`, and optional fields."""
+    """A reply: `text`, `json` or `tool_calls`, and optional fields."""
 
     text: str
     json: Any
+    tool_calls: list[ToolCall]
+    complete: bool
+    run: Literal["completed", "background", "failed", "interrupted"]
+    after_ms: int
     name: str
     thoughts: str
     input_tokens: int
@@ -34,6 +45,13 @@ class ReplyFields(TypedDict, total=False):
 
 #: A text, or a reply in the JSON of the control plane.
 Reply: TypeAlias = "str | ReplyFields"
+
+
+class ToolResult(TypedDict, total=False):
+    """Conditions on a result with which an agent run is resumed."""
+
+    name: str
+    contains: str
 
 
 class When(TypedDict, total=False):
@@ -50,6 +68,8 @@ class When(TypedDict, total=False):
     variables: Mapping[str, Any]
     meta: Mapping[str, Any]
     parts: list[str]
+    capability: str
+    tool_result: ToolResult
 
 
 class Rule(Removable):
