@@ -35,6 +35,8 @@ pub const ECHO: &str = "ECHO_DEPLOYMENT_ID";
 pub const JSON: &str = "JSON_DEPLOYMENT_ID";
 /// The deployment that needs no key.
 pub const PUBLIC: &str = "PUBLIC_DEPLOYMENT_ID";
+/// The deployment whose rules call the client's tools.
+pub const AGENT: &str = "AGENT_DEPLOYMENT_ID";
 /// The deployment of another project.
 pub const OTHER: &str = "OTHER_DEPLOYMENT_ID";
 /// The built-in accounts and deployments, for tests with fixtures of their own.
