@@ -164,6 +164,8 @@ impl OpenDatabase {
             updated_at: now,
             message_count: 0,
             turn_count: 0,
+            run_count: 0,
+            completed_at: None,
         };
         // The first one is longer than a page.
         let turns = if n == 0 { 50 } else { 1 };
