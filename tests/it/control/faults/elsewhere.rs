@@ -200,7 +200,7 @@ faults = [
              of 1 or more",
             "10: deployment[0].faults[3].when.route: is not a route of the two APIs; closest: \
              /v1/runner/{deployment_id}/stream, /v1/runner/{deployment_id}, \
-             /v1/runner/{deployment_id}/conversation",
+             /v1/runner/{deployment_id}/trigger",
             "11: deployment[0].faults[4].when.route: is not a route of the deployment that has this \
              fault",
             "12: deployment[0].faults[5].when.route: is not a route of the deployment that has this \
