@@ -71,10 +71,7 @@ struct CheckedCondition {
 
 impl CompiledRule {
     fn near_miss(&self, view: &PromptView<'_>, needs_other: bool) -> Option<NearMiss> {
-        // A rule with a capability is for agent runs by that condition already.
-        let is_of_kind = self.answers_kind(view)
-            || (self.source.when.capability.is_some() && self.source.when.tool_result.is_none() && view.prompt.tools.is_none());
-        if !is_of_kind {
+        if !self.answers_kind(view) && !self.lacks_capability_only(view) {
             return None;
         }
         let checked = self.check_each(view);
@@ -89,6 +86,13 @@ impl CompiledRule {
         let CheckedCondition { name: condition, wanted, found, .. } = only;
         let is_only = failed.next().is_none() && (other_held || !needs_other);
         is_only.then_some(NearMiss { rule, condition, wanted, found })
+    }
+
+    /// Whether it does not answer this kind of request only because its condition on a capability keeps
+    /// it from requests that are not of agent runs.
+    fn lacks_capability_only(&self, view: &PromptView<'_>) -> bool {
+        let when = &self.source.when;
+        when.capability.is_some() && when.tool_result.is_none() && view.prompt.tools.is_none()
     }
 
     /// Whether all conditions hold, by the code that finds near misses.
@@ -135,8 +139,8 @@ impl CompiledRule {
         let of_meta = meta.iter().map(|(name, wanted)| on_member("meta", &scene.meta, name, wanted));
         let optional = of_scene.into_iter().chain(of_text).flatten();
         let optional = optional.chain(on_capability(capability.as_deref(), view));
-        let results = self.tool_result.as_ref().zip(tool_result.as_ref());
-        let of_results = results.into_iter().flat_map(|(compiled, source)| on_results(compiled, source, view));
+        let results = self.tool_result.iter().zip(tool_result);
+        let of_results = results.flat_map(|(compiled, source)| on_results(compiled, source, view));
         optional.chain(of_results).chain(on_parts(parts, view)).chain(of_variables).chain(of_meta).collect()
     }
 }

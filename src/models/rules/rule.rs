@@ -88,7 +88,8 @@ impl CompiledRule {
             && (!self.is_for_agent_runs || view.prompt.tools.is_some())
     }
 
-    /// Whether it answers requests of this kind and all conditions hold. Cheap conditions are checked first, the regular expression last.
+    /// Whether it answers requests of this kind and all conditions hold. Cheap conditions are checked
+    /// first, the regular expression last.
     pub(super) fn matches(&self, view: &PromptView<'_>) -> bool {
         let ReplyConditions {
             api, deployment, model, equals, turn, trigger, variables, meta, parts, capability, ..

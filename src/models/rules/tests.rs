@@ -1,6 +1,7 @@
 //! Rule sets find the same rules as a linear scan. Releasing replies, near misses.
 
 mod agent_runs;
+mod lookup;
 
 use std::sync::Arc;
 
@@ -11,7 +12,6 @@ use proptest::sample::select;
 use serde_json::json;
 
 use super::*;
-use crate::clock::Stopwatch;
 use crate::domain::conversation::text_of;
 use crate::domain::agent_run::{ClientCapability, ResolvedCall, ToolCall, ToolContext};
 use crate::domain::reply_rule::{
@@ -283,59 +283,4 @@ fn near_misses_are_found_among_the_rules_that_were_tried() {
     assert_eq!(missed(false, None), ["own"]);
     assert_eq!(missed(true, Some("rule 1")), ["own"]);
     assert_eq!(missed(true, Some("queue")), [""; 0]);
-}
-
-/// `count` rules with one exact condition each: on the deployment, the model or the text.
-fn exact_rules(count: usize) -> RuleSet {
-    let rules: Vec<ReplyRule> = (0..count).map(exact_rule).collect();
-    RuleSet::compile(&rules).unwrap()
-}
-
-fn exact_rule(nth: usize) -> ReplyRule {
-    let name = Some(format!("name {nth}"));
-    let regex = Some("^[a-z ]+[0-9]+$".to_owned());
-    let when = match nth % 3 {
-        0 => ReplyConditions { deployment: name, regex, ..ReplyConditions::default() },
-        1 => ReplyConditions { model: name, regex, ..ReplyConditions::default() },
-        _ => ReplyConditions { equals: name, ..ReplyConditions::default() },
-    };
-    ReplyRule { id: None, when, reply: vec![reply("x")], times: None }
-}
-
-#[test]
-fn of_a_thousand_rules_with_exact_conditions_only_one_is_a_candidate() {
-    let set = exact_rules(999);
-    for nth in 0..999 {
-        let name = format!("name {nth}");
-        let prompt = match nth % 3 {
-            0 => prompt_of(Some(&name), "m", "name x 1"),
-            1 => prompt_of(Some("d"), &name, "name x 1"),
-            _ => prompt_of(Some("d"), "m", &name),
-        };
-        let view = PromptView::new(&prompt);
-        assert_eq!(set.candidates(&view).collect::<Vec<_>>(), [nth]);
-        assert_eq!(set.matching(&view).next().map(|(place, _)| place), Some(nth));
-    }
-}
-
-/// `cargo test --release --lib -- --ignored --nocapture time_of_a_match`
-#[test]
-#[ignore = "a measurement: prints nanoseconds a match with 10 and with 1000 rules"]
-fn time_of_a_match_with_ten_rules_and_with_a_thousand() {
-    for count in [10, 1000, 10, 1000] {
-        let rules_of_account = AccountRules::new(Arc::new(exact_rules(count)));
-        let prompts: Vec<Prompt> = (0..9)
-            .map(|nth| {
-                let name = format!("name {}", nth * count / 10);
-                prompt_of(Some(&name), "name 4", &name)
-            })
-            .collect();
-        let rounds = 20_000;
-        let watch = Stopwatch::start();
-        for prompt in prompts.iter().cycle().take(rounds) {
-            let selected = rules_of_account.take_from_fixtures(&PromptView::new(prompt));
-            std::hint::black_box(selected.map(|selected| selected.rule));
-        }
-        println!("{count} rules: {} ns", watch.elapsed().as_nanos() / 20_000);
-    }
 }

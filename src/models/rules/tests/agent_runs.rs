@@ -118,7 +118,8 @@ async fn a_resume_is_answered_by_rules_for_results_only() {
         {"id": "storm", "when": {"tool_result": {"name": "get_weather", "contains": "STORM"}},
          "reply": [{"tool_calls": [{"name": "ask_user"}]}]},
         {"id": "any", "when": {"tool_result": {"contains": "sun"}}, "reply": [{"text":
-         "{% for r in tool_results %}{{ r.call_id }} {{ r.name }} {{ r.arguments.nth }} {{ r.output.sky }};{% endfor %}"}]},
+         "{% for r in tool_results %}{{ r.call_id }} {{ r.name }} {{ r.arguments.nth }} \
+          {{ r.output.sky }};{% endfor %}"}]},
         {"id": "text", "reply": [{"text": "{{ tool_results | length }}{{ capabilities | length }}"}]},
     ]));
     let offered = ["get_weather"];
