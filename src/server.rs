@@ -14,7 +14,7 @@ use crate::app::accounts;
 use crate::app::fixture_watch::FixtureWatch;
 use crate::app::generation::GenerationOptions;
 use crate::app::{
-    AccountRegistry, Agents, Authenticator, ConversationQueries, Generation, Health, Images,
+    AccountRegistry, AgentRuns, Agents, Authenticator, ConversationQueries, Generation, Health, Images,
     ModelCatalog, Snapshots, Triggers,
 };
 use crate::config::Config;
@@ -107,6 +107,7 @@ impl Server {
             agents: Agents::new(Arc::clone(&storage), fixtures.clone()),
             images: Images::new(Arc::clone(&storage), fixtures.clone()),
             triggers: Triggers::new(Arc::clone(&storage)),
+            agent_runs: AgentRuns::new(Arc::clone(&storage), turns.clone()),
             model_catalog: ModelCatalog::new(fixtures.clone()),
             registry: Arc::clone(&registry),
             snapshots: Snapshots::new(Arc::clone(&storage), Arc::clone(&registry)),

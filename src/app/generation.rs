@@ -10,7 +10,7 @@ mod error;
 mod record_turn;
 pub mod runner;
 mod streaming;
-mod trigger_use;
+pub(super) mod trigger_use;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,13 +25,14 @@ use self::streaming::PacedReply;
 pub use self::streaming::WordStream;
 use super::accounts::AccountSession;
 use super::request_log::ShownPrompt;
+use crate::domain::agent_run::{RunEnd, ToolContext};
 use crate::domain::conversation::Message;
 use crate::domain::reply_rule::Pace;
 use crate::domain::{BackendName, OutputMode, Part, Prompt, Role};
 use crate::fixtures::FixtureHandle;
 use crate::ids::IdAllocation;
 use crate::models::rules::{self, ReplyLease};
-use crate::models::{Echo, ModelProvider, ModelReply, ModelRequest, ReplyRules};
+use crate::models::{Echo, ModelProvider, ModelReply, ModelRequest, ReplyRules, RunReply};
 use crate::storage::{LargeReadPermit, Storage};
 
 /// The use cases that need a model's reply.
@@ -73,14 +74,14 @@ pub struct CompleteReply {
 }
 
 /// A user's message with the prompt that a model is shown for it.
-struct PendingMessage {
-    prompt: Arc<Prompt>,
+pub(super) struct PendingMessage {
+    pub(super) prompt: Arc<Prompt>,
     backend: BackendName,
     /// Whether the model's thoughts are requested.
     thoughts: bool,
     /// The tokens of the prompt, if they are counted already.
     input_tokens: Option<u64>,
-    sent_at: DateTime<Utc>,
+    pub(super) sent_at: DateTime<Utc>,
     /// The permit to hold long texts in memory, kept until the answer is complete.
     permit: Option<LargeReadPermit>,
 }
@@ -91,6 +92,29 @@ struct WholeReply {
     /// The name that the reply suggests for its conversation.
     name: Option<String>,
     lease: Option<ReplyLease>,
+    /// What it does in an agent run.
+    run: RunReply,
+}
+
+/// A model's reply in an agent run. If the model fails, so does the run.
+pub(super) struct RunOutcome {
+    /// The text, or the reason of the failure.
+    pub(super) text: String,
+    /// The name that the reply suggests for its conversation.
+    pub(super) name: Option<String>,
+    pub(super) lease: Option<ReplyLease>,
+    /// Tool calls, and how the run ends without them.
+    pub(super) run: RunReply,
+    pub(super) input_tokens: u64,
+    pub(super) output_tokens: u64,
+}
+
+impl PendingMessage {
+    /// The same message in an agent run.
+    pub(super) fn with_tools(mut self, tools: ToolContext) -> Self {
+        Arc::make_mut(&mut self.prompt).tools = Some(Arc::new(tools));
+        self
+    }
 }
 
 impl Generation {
@@ -168,7 +192,7 @@ impl Generation {
         session: &AccountSession,
         pending: &PendingMessage,
     ) -> Result<WholeReply, ReplyError> {
-        let ModelReply { pieces, name, lease, thoughts, .. } = self.ask(session, pending).await?;
+        let ModelReply { pieces, name, lease, thoughts, run, .. } = self.ask(session, pending).await?;
         let (text, usage) = pieces.whole().await?;
         let input_tokens = match usage.input_tokens.or(pending.input_tokens) {
             Some(known) => known,
@@ -186,7 +210,30 @@ impl Generation {
             output_tokens,
             thoughts,
         };
-        Ok(WholeReply { reply, name, lease })
+        Ok(WholeReply { reply, name, lease, run })
+    }
+
+    /// Asks the model for the next step of an agent run.
+    pub(super) async fn run_outcome(
+        &self,
+        session: &AccountSession,
+        pending: &PendingMessage,
+    ) -> Result<RunOutcome, ReplyError> {
+        match self.complete(session, pending).await {
+            Ok(WholeReply { reply, name, lease, run }) => {
+                let CompleteReply { text, input_tokens, output_tokens, .. } = reply;
+                Ok(RunOutcome { text, name, lease, run, input_tokens, output_tokens })
+            }
+            Err(ReplyError::Model(error)) => Ok(RunOutcome {
+                text: error.client_message(),
+                name: None,
+                lease: None,
+                run: RunReply { end: RunEnd::Failed, ..RunReply::default() },
+                input_tokens: 0,
+                output_tokens: 0,
+            }),
+            Err(error) => Err(error),
+        }
     }
 
     /// The reply as a stream of words. Waits for its first chunk, so that a model that fails before
@@ -204,7 +251,7 @@ impl Generation {
 }
 
 /// Returns `outcome`; an error releases the reply, because nothing was stored.
-fn release_reply<T, E>(
+pub(super) fn release_reply<T, E>(
     session: &AccountSession,
     lease: Option<ReplyLease>,
     outcome: Result<T, E>,
@@ -241,21 +288,10 @@ impl NewTurn {
     /// The user's message and the answer, in the turn after the conversation's latest.
     fn messages(self, ids: &mut IdAllocation<'_>) -> [Message; 2] {
         let parts = Arc::unwrap_or_clone(self.parts);
-        let question = message(ids, Role::User, parts, self.sent_at);
+        let question = Message::new(ids.message(), Role::User, parts, self.sent_at);
         let parts = vec![Part::text(self.text)];
-        let answer = message(ids, Role::Assistant, parts, self.answered_at);
+        let answer = Message::new(ids.message(), Role::Assistant, parts, self.answered_at);
         let aborted = self.aborted;
         [Message { turn: 1, ..question }, Message { turn: 1, aborted, ..answer }]
     }
-}
-
-/// A new message in the conversation's latest turn.
-fn message(
-    ids: &mut IdAllocation<'_>,
-    role: Role,
-    parts: Vec<Part>,
-    created_at: DateTime<Utc>,
-) -> Message {
-    let id = ids.message();
-    Message { id, role, parts, image: None, created_at, aborted: false, turn: 0 }
 }

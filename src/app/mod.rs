@@ -7,6 +7,7 @@
 //! [`faults`] chooses faults, [`replies`] changes scripted replies, [`snapshots`] copies and restores state.
 
 pub mod accounts;
+pub mod agent_runs;
 pub mod agents;
 pub mod auth;
 pub mod conversations;
@@ -20,10 +21,12 @@ mod model_catalog;
 pub mod rate_limit;
 pub mod replies;
 pub mod request_log;
+mod run_state;
 pub mod snapshots;
 pub mod triggers;
 
 pub use self::accounts::{AccountRegistry, AccountState};
+pub use self::agent_runs::AgentRuns;
 pub use self::agents::Agents;
 pub use self::auth::{Authenticator, Caller};
 pub use self::conversations::ConversationQueries;

@@ -50,15 +50,23 @@ impl Api {
         }
     }
 
+    /// All prefixes of the API's paths: that of agent runs is of a later version.
+    pub const fn prefixes(self) -> &'static [&'static str] {
+        match self {
+            Self::Runner => &["/v1/runner", "/v2/runner"],
+            Self::Characters => &["/api/v1"],
+        }
+    }
+
     /// The API that `path` belongs to, whether or not there is a route for it.
     pub fn of_path(path: &str) -> Option<Self> {
-        let prefixed = Self::ALL.into_iter().find(|api| is_below(path, api.prefix()));
+        let prefixed = Self::ALL.into_iter().find(|api| api.needs_key(path));
         prefixed.or_else(|| is_below(path, IMAGES).then_some(Self::Characters))
     }
 
     /// Whether requests to `path`, which belongs to this API, need a key.
     pub fn needs_key(self, path: &str) -> bool {
-        is_below(path, self.prefix())
+        self.prefixes().iter().any(|prefix| is_below(path, prefix))
     }
 }
 
@@ -77,6 +85,7 @@ mod tests {
             ("/v1/runner", Some((Api::Runner, true))),
             ("/v1/runner/", Some((Api::Runner, true))),
             ("/v1/runner/a/b/c", Some((Api::Runner, true))),
+            ("/v2/runner/a/conversation", Some((Api::Runner, true))),
             ("/v1/runners", None),
             ("/api/v1", Some((Api::Characters, true))),
             ("/api/v1/images", Some((Api::Characters, true))),

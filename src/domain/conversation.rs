@@ -228,6 +228,13 @@ pub struct Message {
     pub turn: u64,
 }
 
+impl Message {
+    /// A message in the latest turn of its conversation (see `storage::NewMessages`).
+    pub fn new(id: MessageId, role: Role, parts: Vec<Part>, created_at: DateTime<Utc>) -> Self {
+        Self { id, role, parts, image: None, created_at, aborted: false, turn: 0 }
+    }
+}
+
 /// Numbers the turns of messages that were not recorded turn by turn: each user's message begins one.
 pub fn number_turns(messages: &mut [Message]) {
     let mut turn = 0;

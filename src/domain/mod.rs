@@ -1,10 +1,6 @@
 //! The types and rules of both APIs. No I/O, no HTTP, no SQL, no async.
 
 pub mod account;
-#[cfg_attr(
-    not(any(test, feature = "internals")),
-    expect(dead_code, reason = "its use cases are being added")
-)]
 pub mod agent_run;
 pub mod allowlist;
 pub mod api;

@@ -32,7 +32,7 @@ pub(crate) use self::response::account_end::Ended;
 use self::routes::Routes;
 pub use self::secrets::Secrets;
 use crate::app::{
-    AccountRegistry, Agents, Authenticator, ConversationQueries, Generation, Health, Images,
+    AccountRegistry, AgentRuns, Agents, Authenticator, ConversationQueries, Generation, Health, Images,
     ModelCatalog, Snapshots, Triggers,
 };
 use crate::domain::Api;
@@ -52,6 +52,8 @@ pub struct Services {
     pub images: Images,
     /// Triggers of the Runner API.
     pub triggers: Triggers,
+    /// Agent runs of the Runner API.
+    pub agent_runs: AgentRuns,
     /// The models of the Characters API.
     pub model_catalog: ModelCatalog,
     /// Whether unknown fields are refused.
@@ -104,6 +106,7 @@ impl_from_ref! {
     agents: Agents,
     images: Images,
     triggers: Triggers,
+    agent_runs: AgentRuns,
     model_catalog: ModelCatalog,
     strictness: extract::Strictness,
     large_bodies: LargeBodies,

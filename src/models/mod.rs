@@ -52,10 +52,6 @@ pub struct ModelReply {
     pub pace: Option<Pace>,
     /// Released if the turn is not stored.
     pub lease: Option<rules::ReplyLease>,
-    #[cfg_attr(
-        not(any(test, feature = "internals")),
-        expect(dead_code, reason = "its use cases are being added")
-    )]
     /// What it does in an agent run.
     pub run: RunReply,
     /// Text and usage.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::TriggerUpdate;
 use crate::domain::agent_run::{RunStep, ToolCall};
 use crate::domain::conversation::{Conversation, Message};
 use crate::ids::{ConversationId, DeploymentId};
@@ -15,6 +16,8 @@ pub struct NewRunStep {
     pub created: Option<Conversation>,
     /// Messages at the end of the conversation (see [`super::NewMessages`]).
     pub messages: Vec<Message>,
+    /// The change of the trigger that the run starts from.
+    pub trigger: Option<TriggerUpdate>,
     /// Orders changes of the same second.
     pub activity: u64,
     /// The step.

@@ -12,14 +12,13 @@ use chrono::{DateTime, Utc};
 use self::history::HISTORY_STEP;
 use self::prompt::{check_context, instructions, pending_message, scene};
 use super::counting;
-use super::message;
 use super::record_turn::{charge_completion, record_turn};
 use super::release_reply;
 use super::{CompletionError, Generation, NewTurn, WholeReply};
 use crate::app::accounts::{AccountSession, AccountState, stored};
 use crate::app::faults::AttachedFaults;
 use crate::domain::catalog::{Agent, LlmModel};
-use crate::domain::conversation::{Conversation, Meta, Target, Turn, Variables};
+use crate::domain::conversation::{Conversation, Message, Meta, Target, Turn, Variables};
 use crate::domain::error::InternalError;
 use crate::domain::{Api, OutputMode, Part, Prompt, Role};
 use crate::ids::{AgentId, ConversationId, IdKind, LlmId, MessageId};
@@ -182,7 +181,8 @@ impl Generation {
             completed_at: None,
         };
         let messages = new.messages.into_iter();
-        let messages = messages.map(|turn| message(&mut ids, turn.role, turn.parts, now)).collect();
+        let messages =
+            messages.map(|turn| Message::new(ids.message(), turn.role, turn.parts, now)).collect();
         let first = NewMessages { conversation: ordinal, activity, at: now, messages };
         let scope = session.write_scope(&ids);
         let outcome = self.storage.start_conversation(scope, conversation.clone(), first, None).await;

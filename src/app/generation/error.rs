@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::app::accounts::SessionWriteError;
 use crate::app::faults::InjectedError;
+use crate::app::run_state::BusyError;
 use crate::domain::Credits;
 use crate::domain::catalog::ModelLookupError;
 use crate::domain::error::{FieldError, InternalError};
@@ -66,6 +67,9 @@ pub enum ContinueError {
         /// The deployment that it runs on.
         belongs_to: DeploymentId,
     },
+    /// An agent run of the conversation is not finished, or has completed the conversation.
+    #[error(transparent)]
+    Busy(#[from] BusyError),
     /// There is no reply.
     #[error(transparent)]
     Reply(#[from] ReplyError),

@@ -1,10 +1,10 @@
 //! Stores a charge, a turn, or both.
 
 use super::trigger_use::StartTrigger;
-use super::{CompletionError, NewTurn, message};
+use super::{CompletionError, NewTurn};
 use crate::app::accounts::{AccountSession, SessionWriteError, stored};
 use crate::domain::conversation::Conversation;
-use crate::domain::{Credits, Role};
+use crate::domain::Credits;
 use crate::ids::{ConversationId, IdAllocation, IdKind, MessageId};
 use crate::storage::{NewMessages, Storage};
 
@@ -68,7 +68,7 @@ pub(super) async fn start_conversation(
     if let Some(trigger) = trigger {
         let log = ids.next(IdKind::WorkflowLog);
         update = Some(trigger.started(log, Some(conversation.id.clone())));
-        opening = Some(message(&mut ids, Role::User, trigger.content.clone(), turn.sent_at));
+        opening = trigger.opening_message(&mut ids, turn.sent_at);
     } else {
         session.epoch().ids.next(IdKind::WorkflowLog);
     }

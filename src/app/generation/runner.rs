@@ -13,11 +13,14 @@ use super::{
     WholeReply, WordStream,
 };
 use crate::app::auth::Caller;
+use crate::app::run_state::{check_idle, current_step};
 use crate::domain::conversation::{Conversation, Meta, Target, Turn, Variables, name_from};
 use crate::domain::error::InternalError;
 use crate::domain::{Api, Part, Prompt, Role, Scene, UsedTrigger};
 use crate::ids::{ConversationId, IdKind, TriggerId};
-use crate::storage::{ConversationContext, ConversationKey, History, RecentMessage};
+use crate::storage::{
+    ConversationContext, ConversationKey, History, LargeReadPermit, RecentMessage,
+};
 
 /// A message to a deployment.
 #[derive(Debug, Clone)]
@@ -31,9 +34,9 @@ pub struct RunRequest {
 }
 
 /// The prompt of a first message, and the trigger that it starts from.
-struct FirstMessage {
-    pending: PendingMessage,
-    trigger: Option<StartTrigger>,
+pub(in crate::app) struct FirstMessage {
+    pub(in crate::app) pending: PendingMessage,
+    pub(in crate::app) trigger: Option<StartTrigger>,
 }
 
 /// A stored turn.
@@ -87,26 +90,12 @@ impl Generation {
     ) -> Result<ConversationReply, FirstMessageError> {
         let FirstMessage { pending, trigger } =
             self.first_message(caller, request, meta.clone()).await?;
-        let variables = Variables::clone(&pending.prompt.scene.variables);
-        let WholeReply { reply, name, lease } = self.complete(&caller.session, &pending).await?;
+        let WholeReply { reply, name, lease, .. } =
+            self.complete(&caller.session, &pending).await?;
         let turn = NewTurn::answered(&caller.session, &pending, reply.text.clone());
-        let (sent_at, answered_at) = (turn.sent_at, turn.answered_at);
-        let conversation = |ordinal, id| Conversation {
-            id,
-            ordinal,
-            target: Target::Deployment(caller.deployment.id.clone()),
-            name: name.unwrap_or_else(|| name_from(&pending.prompt.message)),
-            meta,
-            variables,
-            system_prompt: String::new(),
-            agent: None,
-            created_at: sent_at,
-            updated_at: sent_at,
-            message_count: 0,
-            turn_count: 0,
-            run_count: 0,
-            completed_at: None,
-        };
+        let answered_at = turn.answered_at;
+        let conversation =
+            |ordinal, id| new_conversation(caller, (ordinal, id), &pending, name, meta);
         let (storage, session) = (&*self.storage, &caller.session);
         let trigger = trigger.as_ref();
         let stored =
@@ -161,7 +150,7 @@ impl Generation {
 
     /// Loads the trigger that `request` names, and builds the prompt of its message. The content of the
     /// trigger is all of its history.
-    async fn first_message(
+    pub(in crate::app) async fn first_message(
         &self,
         caller: &Caller,
         mut request: RunRequest,
@@ -169,30 +158,74 @@ impl Generation {
     ) -> Result<FirstMessage, FirstMessageError> {
         let trigger = match request.trigger.take() {
             Some(id) => {
-                let variables = &mut request.variables;
-                Some(StartTrigger::load(&*self.storage, caller, id, variables).await?)
+                Some(StartTrigger::load(&*self.storage, caller, id, &mut request).await?)
             }
             None => None,
         };
-        let history = trigger.iter().map(StartTrigger::first_turn).collect();
+        let history = trigger.iter().filter_map(StartTrigger::first_turn).collect();
         let used = trigger.as_ref().map(|trigger| Arc::clone(&trigger.used));
         let pending = pending_message(caller, request, meta, history, (1, used));
         Ok(FirstMessage { pending, trigger })
     }
 
-    /// Loads the conversation and builds the prompt of its next turn.
-    async fn next_message(
+    /// Loads the conversation and builds the prompt of its next turn. Fails while an agent run of the
+    /// conversation is not finished, and after one has completed it.
+    pub(in crate::app) async fn next_message(
         &self,
         caller: &Caller,
         id: ConversationId,
         parts: Vec<Part>,
         history_limit: u64,
     ) -> Result<(Conversation, PendingMessage), ContinueError> {
+        let mut loaded = self.load(caller, id.clone(), history_limit).await?;
+        if loaded.conversation.run_count > 0 {
+            let ordinal = loaded.conversation.ordinal;
+            let step = current_step(&*self.storage, &caller.session, ordinal).await;
+            check_idle(&loaded.conversation, step.map_err(ReplyError::from)?.as_ref())?;
+            // A step that was due may have added a message.
+            loaded = self.load(caller, id, history_limit).await?;
+        }
+        let LoadedConversation { conversation, history, permit } = loaded;
+        let turn = conversation.turn_count + 1;
+        let (variables, meta) = (conversation.variables.clone(), conversation.meta.clone());
+        let request = RunRequest { parts, variables, trigger: None };
+        let pending = pending_message(caller, request, meta, history, (turn, None));
+        caller.session.epoch().ids.next(IdKind::WorkflowLog);
+        Ok((conversation, PendingMessage { permit, ..pending }))
+    }
+
+    /// Loads the conversation and builds the prompt of its latest turn, whose run is resumed.
+    pub(in crate::app) async fn resumed_message(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        history_limit: u64,
+    ) -> Result<(Conversation, PendingMessage), ContinueError> {
+        let turns = history_limit.saturating_add(1);
+        let LoadedConversation { conversation, mut history, permit } =
+            self.load(caller, id, turns).await?;
+        let latest = history.iter().rposition(|turn| turn.role == Role::User);
+        let latest = history.drain(latest.unwrap_or(0)..).next();
+        let parts = latest.map(|turn| turn.parts).unwrap_or_default();
+        let turn = conversation.turn_count;
+        let (variables, meta) = (conversation.variables.clone(), conversation.meta.clone());
+        let request = RunRequest { parts, variables, trigger: None };
+        let pending = pending_message(caller, request, meta, history, (turn, None));
+        Ok((conversation, PendingMessage { permit, ..pending }))
+    }
+
+    /// Loads a conversation of the caller's deployment with its latest `turns`.
+    async fn load(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        turns: u64,
+    ) -> Result<LoadedConversation, ContinueError> {
         let key = ConversationKey {
             owner: caller.session.row,
             api: Api::Runner,
             id: id.clone(),
-            latest: History::Turns(history_limit),
+            latest: History::Turns(turns),
         };
         let loaded = self.storage.load_conversation(key).await.map_err(InternalError::new)?;
         let Some(ConversationContext { conversation, mut latest, truncated, permit, .. }) = loaded
@@ -203,8 +236,6 @@ impl Generation {
             let belongs_to = conversation.target.id().into();
             return Err(ContinueError::DeploymentMismatch { conversation: id, belongs_to });
         }
-        let turn = conversation.turn_count + 1;
-        let (variables, meta) = (conversation.variables.clone(), conversation.meta.clone());
         if truncated {
             // Turns are left out as a whole, so the history starts with a user's message.
             let start = latest.iter().position(|message| message.role == Role::User);
@@ -212,10 +243,40 @@ impl Generation {
         }
         let turn_of = |message: RecentMessage| Turn { role: message.role, parts: message.parts };
         let history = latest.into_iter().map(turn_of).collect();
-        let request = RunRequest { parts, variables, trigger: None };
-        let pending = pending_message(caller, request, meta, history, (turn, None));
-        caller.session.epoch().ids.next(IdKind::WorkflowLog);
-        Ok((conversation, PendingMessage { permit, ..pending }))
+        Ok(LoadedConversation { conversation, history, permit })
+    }
+}
+
+/// A conversation with what a model is shown of it.
+struct LoadedConversation {
+    conversation: Conversation,
+    history: Vec<Turn>,
+    permit: Option<LargeReadPermit>,
+}
+
+/// The conversation that starts with `pending`, before its first turn.
+pub(in crate::app) fn new_conversation(
+    caller: &Caller,
+    (ordinal, id): (u64, ConversationId),
+    pending: &PendingMessage,
+    name: Option<String>,
+    meta: Meta,
+) -> Conversation {
+    Conversation {
+        id,
+        ordinal,
+        target: Target::Deployment(caller.deployment.id.clone()),
+        name: name.unwrap_or_else(|| name_from(&pending.prompt.message)),
+        meta,
+        variables: Variables::clone(&pending.prompt.scene.variables),
+        system_prompt: String::new(),
+        agent: None,
+        created_at: pending.sent_at,
+        updated_at: pending.sent_at,
+        message_count: 0,
+        turn_count: 0,
+        run_count: 0,
+        completed_at: None,
     }
 }
 

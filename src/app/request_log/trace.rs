@@ -7,9 +7,10 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::clock::{Clock, Pacer, Stopwatch};
-use crate::domain::agent_run::{ResolvedCall, ToolContext};
+use crate::domain::agent_run::{ResolvedCall, RunStatus, RunStep, ToolContext};
 use crate::domain::fault_rule::Fault;
 use crate::domain::{BackendName, Credits, Part, Prompt};
+use crate::ids::{RunId, ToolCallId};
 use crate::models::rules::{NearMiss, TriedRules};
 
 /// The facts about one request. Each is set once; later values are ignored.
@@ -18,6 +19,7 @@ pub struct RequestTrace {
     shown: OnceLock<ShownPrompt>,
     rule: OnceLock<Arc<str>>,
     failure: OnceLock<String>,
+    run: OnceLock<RunRecord>,
     charge: OnceLock<Credits>,
     fault: OnceLock<Arc<Fault>>,
     /// The waits of the request, for faults and pace, on one schedule.
@@ -25,6 +27,20 @@ pub struct RequestTrace {
     /// In nanoseconds.
     delayed: AtomicU64,
 }
+
+/// What a request did in an agent run.
+#[derive(Debug, Clone)]
+pub struct RunRecord {
+    /// The run.
+    pub id: RunId,
+    /// Its status after the request.
+    pub status: RunStatus,
+    /// Ids and names of the calls that the model made, at most [`MOST_CALLS`].
+    pub calls: Vec<(ToolCallId, String)>,
+}
+
+/// The most calls of a request that are kept.
+const MOST_CALLS: usize = 32;
 
 /// The prompt that a model was shown.
 #[derive(Debug, Clone)]
@@ -87,6 +103,18 @@ impl RequestTrace {
     /// The reason of a failure.
     pub fn failure(&self) -> Option<&str> {
         self.failure.get().map(String::as_str)
+    }
+
+    /// Sets the step of an agent run.
+    pub fn set_run(&self, step: &RunStep) {
+        let RunStep { run_id, status, calls, .. } = step;
+        let calls = calls.iter().take(MOST_CALLS).map(|call| (call.call_id.clone(), call.name.clone()));
+        let _ = self.run.set(RunRecord { id: run_id.clone(), status: *status, calls: calls.collect() });
+    }
+
+    /// The step of an agent run.
+    pub fn run(&self) -> Option<&RunRecord> {
+        self.run.get()
     }
 
     /// Sets the charge.

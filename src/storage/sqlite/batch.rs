@@ -82,13 +82,16 @@ impl Write {
         if let Some(update) = &self.trigger_update {
             rows.triggers.update(owner, update);
         }
-        if let Some(NewRunStep { conversation, created, messages, activity, step }) = &self.run_step
-        {
+        if let Some(new) = &self.run_step {
+            let NewRunStep { conversation, created, messages, trigger, activity, step } = new;
             if let Some(created) = created {
                 rows.conversations.add(owner, created, *activity);
             }
             rows.messages.add(owner, *conversation, messages, (step.at, *activity));
             rows.runs.add(owner, *conversation, step, *activity);
+            if let Some(trigger) = trigger {
+                rows.triggers.update(owner, trigger);
+            }
         }
         rows.accounts.count(owner, &self.scope.made);
     }

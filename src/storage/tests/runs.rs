@@ -62,7 +62,7 @@ impl SampleAccount {
     async fn record(&self, step: RunStep, messages: Vec<Message>) -> WriteOutcome {
         let created = (step.run == 1 && step.step == 0).then(|| runner_conversation(1, 0));
         let activity = self.next();
-        let new = NewRunStep { conversation: 1, created, messages, activity, step };
+        let new = NewRunStep { conversation: 1, created, messages, trigger: None, activity, step };
         self.storage.record_run_step(self.scope(0), new).await.unwrap()
     }
 

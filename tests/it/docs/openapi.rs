@@ -183,7 +183,7 @@ fn operations(api: Api) -> BTreeSet<String> {
 /// `get /path` of every route of an API. Pictures belong to the Characters API.
 fn routes(pipeline: &Pipeline, api: Api) -> BTreeSet<String> {
     let of_api = |path: &str| match api {
-        Api::Runner => path.starts_with(Api::Runner.prefix()),
+        Api::Runner => Api::of_path(path) == Some(Api::Runner),
         Api::Characters => {
             path.starts_with(Api::Characters.prefix()) || path.starts_with("/images/")
         }

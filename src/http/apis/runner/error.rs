@@ -9,6 +9,7 @@ use thiserror::Error;
 use self::envelope::in_envelope;
 use super::ErrorStyle;
 use crate::app::accounts::SessionWriteError;
+use crate::app::agent_runs::{BusyError, RunError};
 use crate::app::auth::{AuthError, KeyError};
 use crate::app::conversations::ReaderError;
 use crate::app::faults::InjectedError;
@@ -38,6 +39,8 @@ pub(crate) enum RunnerError {
     #[error(transparent)]
     Continue(#[from] ContinueError),
     #[error(transparent)]
+    Run(RunError),
+    #[error(transparent)]
     CreateTrigger(#[from] CreateTriggerError),
     #[error(transparent)]
     TriggerLookup(#[from] TriggerLookupError),
@@ -50,6 +53,17 @@ pub(crate) enum RunnerError {
 impl From<FieldError> for RunnerError {
     fn from(error: FieldError) -> Self {
         Self::Http(error.into())
+    }
+}
+
+impl From<RunError> for RunnerError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Field(field) => field.into(),
+            RunError::Start(error) => error.into(),
+            RunError::Continue(error) => error.into(),
+            error => Self::Run(error),
+        }
     }
 }
 
@@ -87,6 +101,7 @@ impl RunnerError {
             Self::Reply(error) => reply_details(error),
             Self::Start(error) => start_details(error),
             Self::Continue(error) => continue_details(error),
+            Self::Run(error) => run_details(error),
             Self::CreateTrigger(error) => create_trigger_details(error),
             Self::TriggerLookup(error) => trigger_lookup_details(error),
             Self::Injected(error) => injected_details(error),
@@ -165,7 +180,37 @@ fn continue_details(error: &ContinueError) -> ErrorDetails {
         ContinueError::DeploymentMismatch { .. } => {
             details(StatusCode::CONFLICT, INVALID, "deployment_mismatch")
         }
+        ContinueError::Busy(error) => busy_details(error),
         ContinueError::Reply(error) => reply_details(error),
+    }
+}
+
+fn busy_details(error: &BusyError) -> ErrorDetails {
+    let code = match error {
+        BusyError::ClientActionRequired(_) => "client_action_required",
+        BusyError::RunInProgress => "run_in_progress",
+        BusyError::Completed(_) => "conversation_completed",
+    };
+    details(StatusCode::CONFLICT, INVALID, code)
+}
+
+fn run_details(error: &RunError) -> ErrorDetails {
+    match error {
+        RunError::Field(field) => details(StatusCode::BAD_REQUEST, INVALID, code_of(field.kind)),
+        RunError::UnknownConversation(_) => {
+            details(StatusCode::NOT_FOUND, INVALID, "conversation_not_found")
+        }
+        RunError::UnknownRun(_) => details(StatusCode::NOT_FOUND, INVALID, "run_not_found"),
+        RunError::UnknownDeployment(_) => {
+            details(StatusCode::NOT_FOUND, INVALID, "deployment_not_found")
+        }
+        RunError::ResultsConflict => {
+            details(StatusCode::CONFLICT, INVALID, "tool_results_conflict")
+        }
+        RunError::RunExpired(_) => details(StatusCode::CONFLICT, INVALID, "run_expired"),
+        RunError::Busy(error) => busy_details(error),
+        RunError::Start(error) => start_details(error),
+        RunError::Continue(error) => continue_details(error),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The Runner API (runner-overview.txt, runner-conversation-rest.txt, runner-conversation-sdk.txt;
-//! what they leave open: notes.md): run, stream, conversations, triggers.
+//! what they leave open: notes.md): run, stream, conversations, triggers, agent runs.
 
+mod agent_runs;
 mod auth;
 mod content;
 mod conversations;
@@ -16,5 +17,9 @@ use crate::http::Shared;
 use crate::http::routes::Routes;
 
 pub(crate) fn routes() -> Routes<Shared> {
-    Routes::new().merge(run::routes()).merge(conversations::routes()).merge(triggers::routes())
+    Routes::new()
+        .merge(run::routes())
+        .merge(conversations::routes())
+        .merge(triggers::routes())
+        .merge(agent_runs::routes())
 }

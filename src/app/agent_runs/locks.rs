@@ -1,0 +1,78 @@
+//! Locks of conversations: one request at a time advances the run of a conversation.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::OwnedMutexGuard;
+
+use crate::storage::AccountKey;
+
+/// An account and the ordinal of a conversation.
+type Key = (AccountKey, u64);
+
+type Lock = Arc<tokio::sync::Mutex<()>>;
+
+/// The locks that are held or waited for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ConversationLocks(Arc<Mutex<HashMap<Key, Lock>>>);
+
+/// A held lock. Dropping it releases the lock.
+#[derive(Debug)]
+pub(super) struct ConversationGuard {
+    locks: ConversationLocks,
+    key: Key,
+    /// `None` only while it is dropped.
+    held: Option<OwnedMutexGuard<()>>,
+}
+
+impl ConversationLocks {
+    /// Waits for the lock of `key`.
+    pub(super) async fn lock(&self, key: Key) -> ConversationGuard {
+        let held = self.of(key).lock_owned().await;
+        ConversationGuard { locks: self.clone(), key, held: Some(held) }
+    }
+
+    /// The lock of `key`, unless it is held.
+    pub(super) fn try_lock(&self, key: Key) -> Option<ConversationGuard> {
+        let held = self.of(key).try_lock_owned().ok()?;
+        Some(ConversationGuard { locks: self.clone(), key, held: Some(held) })
+    }
+
+    fn of(&self, key: Key) -> Lock {
+        let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(locks.entry(key).or_default())
+    }
+}
+
+impl Drop for ConversationGuard {
+    fn drop(&mut self) {
+        let mut locks = self.locks.0.lock().unwrap_or_else(PoisonError::into_inner);
+        self.held = None;
+        // Only the map still has it: nobody holds it or waits for it.
+        if locks.get(&self.key).is_some_and(|lock| Arc::strong_count(lock) == 1) {
+            locks.remove(&self.key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_lock_is_held_once_and_forgotten_when_nobody_needs_it() {
+        let locks = ConversationLocks::default();
+        let key = |ordinal| (AccountKey::sample(), ordinal);
+        let guard = locks.lock(key(1)).await;
+        assert!(locks.try_lock(key(1)).is_none());
+        assert!(locks.try_lock(key(2)).is_some());
+        let waiting = tokio::spawn({
+            let locks = locks.clone();
+            async move { drop(locks.lock(key(1)).await) }
+        });
+        tokio::task::yield_now().await;
+        drop(guard);
+        waiting.await.unwrap();
+        assert!(locks.0.lock().unwrap().is_empty());
+    }
+}
