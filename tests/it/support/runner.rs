@@ -110,6 +110,26 @@ impl<'a> Runner<'a> {
         self.request(Method::GET, &format!("/{deployment}/trigger/{id}"))
     }
 
+    /// Starts, continues or resumes an agent run.
+    pub fn run_agent(self, deployment: &str, body: &Value) -> TestRequest<'a> {
+        self.v2(Method::POST, &format!("/{deployment}/conversation")).json(body)
+    }
+
+    /// A page of a conversation's history; `query` is empty or begins with `?`.
+    pub fn history(self, deployment: &str, conversation: &str, query: &str) -> TestRequest<'a> {
+        let path = format!("/{deployment}/conversation/{conversation}/history{query}");
+        self.v2(Method::GET, &path)
+    }
+
+    /// A request below `/v2/runner`.
+    fn v2(self, method: Method, path: &str) -> TestRequest<'a> {
+        let request = self.app.request(method, &format!("/v2/runner{path}"));
+        match self.key {
+            Some(key) => request.key(key),
+            None => request,
+        }
+    }
+
     /// A page of the messages of a conversation; `query` is empty or begins with `?`.
     pub fn list_messages(self, conversation: &str, query: &str) -> TestRequest<'a> {
         self.request(Method::GET, &format!("/conversation/{conversation}/messages{query}"))
