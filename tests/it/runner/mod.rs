@@ -10,5 +10,6 @@ mod profiles;
 mod run;
 mod samples;
 mod stream;
+mod agent_runs;
 mod triggers;
 mod variables;
