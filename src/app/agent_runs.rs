@@ -27,7 +27,7 @@ use crate::domain::conversation::{Conversation, Meta};
 use crate::domain::error::InternalError;
 use crate::domain::Part;
 use crate::ids::{ConversationId, RunId};
-use crate::storage::{FoundCall, HistoryPage, LargeReadPermit, PageWindow, Storage, StoredRun};
+use crate::storage::{AccountKey, FoundCall, HistoryPage, LargeReadPermit, PageWindow, Storage, StoredRun};
 pub use crate::storage::{HistoryCall, HistoryItem, HistoryPosition};
 
 /// The use cases of agent runs.
@@ -35,7 +35,8 @@ pub use crate::storage::{HistoryCall, HistoryItem, HistoryPosition};
 pub struct AgentRuns {
     storage: Arc<dyn Storage>,
     generation: Generation,
-    locks: ConversationLocks,
+    /// By account and ordinal of the conversation.
+    locks: ConversationLocks<(AccountKey, u64)>,
 }
 
 /// A run of a new conversation.

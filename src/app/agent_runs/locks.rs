@@ -1,50 +1,58 @@
 //! Locks of conversations: one request at a time advances the run of a conversation.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OwnedMutexGuard;
 
-use crate::storage::AccountKey;
-
-/// An account and the ordinal of a conversation.
-type Key = (AccountKey, u64);
-
 type Lock = Arc<tokio::sync::Mutex<()>>;
 
-/// The locks that are held or waited for.
-#[derive(Debug, Clone, Default)]
-pub(super) struct ConversationLocks(Arc<Mutex<HashMap<Key, Lock>>>);
+/// The locks that are held or waited for, by what names a conversation.
+#[derive(Debug)]
+pub(super) struct ConversationLocks<K>(Arc<Mutex<HashMap<K, Lock>>>);
 
 /// A held lock. Dropping it releases the lock.
 #[derive(Debug)]
-pub(super) struct ConversationGuard {
-    locks: ConversationLocks,
-    key: Key,
+pub(super) struct ConversationGuard<K: Hash + Eq> {
+    locks: ConversationLocks<K>,
+    key: K,
     /// `None` only while it is dropped.
     held: Option<OwnedMutexGuard<()>>,
 }
 
-impl ConversationLocks {
+impl<K> Default for ConversationLocks<K> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<K> Clone for ConversationLocks<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K: Hash + Eq + Copy> ConversationLocks<K> {
     /// Waits for the lock of `key`.
-    pub(super) async fn lock(&self, key: Key) -> ConversationGuard {
+    pub(super) async fn lock(&self, key: K) -> ConversationGuard<K> {
         let held = self.of(key).lock_owned().await;
         ConversationGuard { locks: self.clone(), key, held: Some(held) }
     }
 
     /// The lock of `key`, unless it is held.
-    pub(super) fn try_lock(&self, key: Key) -> Option<ConversationGuard> {
+    pub(super) fn try_lock(&self, key: K) -> Option<ConversationGuard<K>> {
         let held = self.of(key).try_lock_owned().ok()?;
         Some(ConversationGuard { locks: self.clone(), key, held: Some(held) })
     }
 
-    fn of(&self, key: Key) -> Lock {
+    fn of(&self, key: K) -> Lock {
         let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(locks.entry(key).or_default())
     }
 }
 
-impl Drop for ConversationGuard {
+impl<K: Hash + Eq> Drop for ConversationGuard<K> {
     fn drop(&mut self) {
         let mut locks = self.locks.0.lock().unwrap_or_else(PoisonError::into_inner);
         self.held = None;
@@ -62,13 +70,12 @@ mod tests {
     #[tokio::test]
     async fn a_lock_is_held_once_and_forgotten_when_nobody_needs_it() {
         let locks = ConversationLocks::default();
-        let key = |ordinal| (AccountKey::sample(), ordinal);
-        let guard = locks.lock(key(1)).await;
-        assert!(locks.try_lock(key(1)).is_none());
-        assert!(locks.try_lock(key(2)).is_some());
+        let guard = locks.lock(1).await;
+        assert!(locks.try_lock(1).is_none());
+        assert!(locks.try_lock(2).is_some());
         let waiting = tokio::spawn({
             let locks = locks.clone();
-            async move { drop(locks.lock(key(1)).await) }
+            async move { drop(locks.lock(1).await) }
         });
         tokio::task::yield_now().await;
         drop(guard);

@@ -452,8 +452,11 @@ async fn runs_belong_to_their_deployment_and_account() {
     ] {
         answer.runner_error(404, "invalid_request_error", "conversation_not_found");
     }
-    let other = app.runner_as(OTHER).history(DEPLOYMENT, id, "").await;
-    assert_eq!(other.status, 404);
+    let other = app.control().create_account(&json!({})).await.json();
+    let other = app.runner_as(other["key"].as_str().unwrap()).history(DEPLOYMENT, id, "").await;
+    other.runner_error(404, "invalid_request_error", "conversation_not_found");
+    let forbidden = app.runner().history(OTHER, id, "").await;
+    forbidden.runner_error(403, "auth_error", "deployment_forbidden");
     let without_key = app.runner_without_key().history(DEPLOYMENT, id, "").await;
     without_key.runner_error(401, "auth_error", "missing_api_key");
     assert_eq!(app.runner_without_key().run_agent(PUBLIC, &message("Hi")).await.status, 403);
