@@ -179,14 +179,17 @@ impl Fixtures {
         let triggers = triggers
             .map(|trigger| Trigger { ordinal: ids.next(IdKind::Trigger), ..trigger.clone() })
             .collect();
-        let kinds = [
-            IdKind::Conversation,
-            IdKind::Activity,
-            IdKind::Agent,
-            IdKind::Image,
-            IdKind::Trigger,
-        ];
+        let kinds =
+            [IdKind::Conversation, IdKind::Activity, IdKind::Agent, IdKind::Image, IdKind::Trigger];
         let made = ids.counts(&kinds);
-        AccountData { balance, made, conversations, agents, images, triggers, run_steps: Vec::new() }
+        AccountData {
+            balance,
+            made,
+            conversations,
+            agents,
+            images,
+            triggers,
+            run_steps: Vec::new(),
+        }
     }
 }

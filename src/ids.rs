@@ -14,7 +14,7 @@ mod tests;
 pub use self::generator::{IdAllocation, IdGenerator, account_and_key, assistant_number};
 pub use self::kind::IdKind;
 pub use self::newtypes::{
-    AccountId, AgentId, ConversationId, DeploymentId, FaultId, ImageId, LlmId, MessageId, ProjectId,
-    RequestId, RunId, SdModelId, ToolCallId, TriggerId,
+    AccountId, AgentId, ConversationId, DeploymentId, FaultId, ImageId, LlmId, MessageId,
+    ProjectId, RequestId, RunId, SdModelId, ToolCallId, TriggerId,
 };
 pub use self::random::{SeededRandom, random_seed};

@@ -14,17 +14,15 @@ use crate::app::accounts;
 use crate::app::fixture_watch::FixtureWatch;
 use crate::app::generation::GenerationOptions;
 use crate::app::{
-    AccountRegistry, AgentRuns, Agents, Authenticator, ConversationQueries, Generation, Health, Images,
-    ModelCatalog, Snapshots, Triggers,
+    AccountRegistry, AgentRuns, Agents, Authenticator, ConversationQueries, Generation, Health,
+    Images, ModelCatalog, Snapshots, Triggers,
 };
 use crate::config::Config;
 use crate::fixtures::{self, CheckedFixtures, FixtureHandle, Fixtures, FixturesError};
 use crate::http::LargeBodies;
 use crate::http::pipeline;
 use crate::http::route_table;
-use crate::http::{
-    ExchangeLog, Metrics, Pipeline, PublicUrl, Secrets, Services,
-};
+use crate::http::{ExchangeLog, Metrics, Pipeline, PublicUrl, Secrets, Services};
 use crate::storage::{self, Storage, StorageError};
 
 /// How long a stop may take beyond the time that running answers get.
@@ -107,7 +105,7 @@ impl Server {
             agents: Agents::new(Arc::clone(&storage), fixtures.clone()),
             images: Images::new(Arc::clone(&storage), fixtures.clone()),
             triggers: Triggers::new(Arc::clone(&storage)),
-            agent_runs: AgentRuns::new(Arc::clone(&storage), turns.clone()),
+            agent_runs: AgentRuns::new(Arc::clone(&storage), turns.clone(), fixtures.clone()),
             model_catalog: ModelCatalog::new(fixtures.clone()),
             registry: Arc::clone(&registry),
             snapshots: Snapshots::new(Arc::clone(&storage), Arc::clone(&registry)),

@@ -14,27 +14,34 @@ pub use self::error::RunError;
 use self::locks::ConversationLocks;
 use self::new_step::StepDraft;
 use super::Generation;
-use super::accounts::AccountSession;
+use super::accounts::{AccountSession, AccountState};
 use super::auth::Caller;
 use super::generation::runner::{FirstMessage, RunRequest};
 pub use super::run_state::BusyError;
 use super::run_state::{check_idle, current_step};
 use crate::domain::Api;
+use crate::domain::Part;
 use crate::domain::agent_run::{
     ClientCapability, RunStatus, RunStep, ToolContext, ToolResult, match_results,
 };
 use crate::domain::conversation::{Conversation, Meta};
 use crate::domain::error::InternalError;
-use crate::domain::Part;
+use crate::fixtures::FixtureHandle;
 use crate::ids::{ConversationId, RunId};
-use crate::storage::{AccountKey, FoundCall, HistoryPage, LargeReadPermit, PageWindow, Storage, StoredRun};
-pub use crate::storage::{HistoryCall, HistoryItem, HistoryPosition};
+use crate::storage::{AccountKey, FoundCall, HistoryPage, LargeReadPermit, PageWindow, Storage};
+pub use crate::storage::{HistoryCall, HistoryItem, HistoryPosition, StoredRun};
+
+/// The most runs of a list.
+pub const MOST_LISTED: u64 = 100;
+/// How many earlier turns the model is shown of a run that is resumed in the client's place.
+const HISTORY_LIMIT: u64 = 5;
 
 /// The use cases of agent runs.
 #[derive(Clone)]
 pub struct AgentRuns {
     storage: Arc<dyn Storage>,
     generation: Generation,
+    fixtures: FixtureHandle,
     /// By account and ordinal of the conversation.
     locks: ConversationLocks<(AccountKey, u64)>,
 }
@@ -99,9 +106,9 @@ pub struct ConversationHistory {
 }
 
 impl AgentRuns {
-    /// Runs whose steps are kept in `storage` and answered by `generation`.
-    pub fn new(storage: Arc<dyn Storage>, generation: Generation) -> Self {
-        Self { storage, generation, locks: ConversationLocks::default() }
+    /// Runs of the deployments in `fixtures`, kept in `storage` and answered by `generation`.
+    pub fn new(storage: Arc<dyn Storage>, generation: Generation, fixtures: FixtureHandle) -> Self {
+        Self { storage, generation, fixtures, locks: ConversationLocks::default() }
     }
 
     /// Starts a conversation with a run.
@@ -141,7 +148,11 @@ impl AgentRuns {
     }
 
     /// Resumes the run that waits. Results that a step answered before get the same answer again.
-    pub async fn resume(&self, caller: &Caller, resume: ResumeRun) -> Result<RecordedStep, RunError> {
+    pub async fn resume(
+        &self,
+        caller: &Caller,
+        resume: ResumeRun,
+    ) -> Result<RecordedStep, RunError> {
         let ResumeRun { conversation: id, results, history_limit, capabilities } = resume;
         let found = self.find(caller, &id).await?;
         let _guard = self.locks.lock((caller.session.row, found.ordinal)).await;
@@ -183,19 +194,35 @@ impl AgentRuns {
         Ok(ConversationHistory { conversation, step, page, permit })
     }
 
-    /// A page of the account's runs, the latest activity first, and how many there are.
-    pub async fn list(
-        &self,
-        session: &AccountSession,
-        window: PageWindow,
-    ) -> Result<(Vec<StoredRun>, u64), InternalError> {
-        self.storage.list_runs(session.row, window).await.map_err(InternalError::new)
+    /// The account's latest [`MOST_LISTED`] runs, those of the latest activity first.
+    pub async fn list(&self, account: &AccountState) -> Result<Vec<StoredRun>, InternalError> {
+        let window = PageWindow { skip: 0, take: MOST_LISTED };
+        let (runs, _) =
+            self.storage.list_runs(account.row, window).await.map_err(InternalError::new)?;
+        Ok(runs)
     }
 
-    /// The account's run `id`.
-    pub async fn get(&self, session: &AccountSession, id: RunId) -> Result<StoredRun, RunError> {
-        let found = self.storage.find_run(session.row, id.clone()).await;
-        found.map_err(InternalError::new)?.ok_or(RunError::UnknownRun(id))
+    /// Resumes the account's run `id` in the client's place, and returns it.
+    pub async fn resume_run(
+        &self,
+        account: Arc<AccountState>,
+        id: RunId,
+        results: Vec<ToolResult>,
+    ) -> Result<StoredRun, RunError> {
+        let found = self.storage.find_run(account.row, id.clone()).await;
+        let run = found.map_err(InternalError::new)?.ok_or(RunError::UnknownRun(id))?;
+        let deployment = self.fixtures.current().deployments.get(&run.deployment).cloned();
+        let deployment =
+            deployment.ok_or_else(|| RunError::UnknownDeployment(run.deployment.clone()))?;
+        let session = AccountSession::new(account, &Arc::default());
+        let resume = ResumeRun {
+            conversation: run.conversation.clone(),
+            results,
+            history_limit: HISTORY_LIMIT,
+            capabilities: None,
+        };
+        let recorded = self.resume(&Caller { session, deployment }, resume).await?;
+        Ok(StoredRun { step: recorded.step, ..run })
     }
 
     /// The conversation `id` of the caller's deployment.

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 
 #[cfg(test)]
 pub use self::error::RenderError;
-pub use self::error::{CompletionError, ContinueError, ModelError, ReplyError, FirstMessageError};
+pub use self::error::{CompletionError, ContinueError, FirstMessageError, ModelError, ReplyError};
 use self::streaming::PacedReply;
 pub use self::streaming::WordStream;
 use super::accounts::AccountSession;
@@ -192,7 +192,8 @@ impl Generation {
         session: &AccountSession,
         pending: &PendingMessage,
     ) -> Result<WholeReply, ReplyError> {
-        let ModelReply { pieces, name, lease, thoughts, run, .. } = self.ask(session, pending).await?;
+        let ModelReply { pieces, name, lease, thoughts, run, .. } =
+            self.ask(session, pending).await?;
         let (text, usage) = pieces.whole().await?;
         let input_tokens = match usage.input_tokens.or(pending.input_tokens) {
             Some(known) => known,

@@ -23,7 +23,7 @@ pub use self::entry::{
     BodyExcerpt, Entry, HeaderLines, LoggedRequest, LoggedResponse, ResponseEnd, Timing, Word,
 };
 pub use self::filter::{EntryFilter, Since, StatusFilter, is_path};
-pub use self::trace::{RequestTrace, ShownPrompt};
+pub use self::trace::{RequestTrace, RunRecord, ShownPrompt};
 pub use self::watch::{TooManyWatchers, WatcherPermit, Watchers};
 pub(crate) use crate::models::rules::{BoundedRegex, RegexError};
 

@@ -37,7 +37,8 @@ pub(super) async fn current_step(
         let Some(next) = step.after_due(session.clock.now()) else { return Ok(Some(step)) };
         let mut ids = session.epoch().ids.allocation();
         let parts = next.answer.clone().map(|text| vec![Part::text(text)]);
-        let message = parts.map(|parts| Message::new(ids.message(), Role::Assistant, parts, next.at));
+        let message =
+            parts.map(|parts| Message::new(ids.message(), Role::Assistant, parts, next.at));
         let new = NewRunStep {
             conversation: ordinal,
             created: None,

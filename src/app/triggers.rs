@@ -4,7 +4,7 @@ mod error;
 
 use std::sync::Arc;
 
-pub use self::error::{CreateTriggerError, AccountTriggerError, TriggerLookupError};
+pub use self::error::{AccountTriggerError, CreateTriggerError, TriggerLookupError};
 use super::accounts::{AccountState, SessionWriteError, stored};
 use super::auth::Caller;
 use super::item_list::Items;
@@ -13,9 +13,7 @@ use crate::domain::error::InternalError;
 use crate::domain::trigger::expiry;
 use crate::domain::{Part, Trigger};
 use crate::ids::{IdKind, TriggerId};
-use crate::storage::{
-    LargeReadPermit, Listed, Storage, StorageError, TriggerUpdate, WriteScope,
-};
+use crate::storage::{LargeReadPermit, Listed, Storage, StorageError, TriggerUpdate, WriteScope};
 
 /// Creates and finds triggers.
 #[derive(Debug, Clone)]

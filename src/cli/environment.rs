@@ -53,7 +53,9 @@ fn with_applicable_variables(command: Command, arguments: &[OsString]) -> Comman
         return without_variables(command, &is_unset);
     };
     let command = command.mut_args(without_variable);
-    if CLIENT_COMMANDS.contains(&subcommand.as_str()) && is_service_link(std::env::var_os(SERVICE_LINK)) {
+    if CLIENT_COMMANDS.contains(&subcommand.as_str())
+        && is_service_link(std::env::var_os(SERVICE_LINK))
+    {
         let _ = writeln!(std::io::stderr(), "mynah: MYNAH_PORT is ignored: {SERVICE_LINK_HINT}");
         return without_variables(command, &|argument| {
             is_unset(argument) || argument.get_env() == Some(OsStr::new(SERVICE_LINK))
@@ -79,7 +81,8 @@ fn without_variable(argument: Arg) -> Arg {
 fn is_unset(argument: &Arg) -> bool {
     let is_switch = matches!(argument.get_action(), ArgAction::SetTrue);
     variable_value(argument).and_then(|value| value.into_string().ok()).is_some_and(|value| {
-        value.is_empty() || (is_switch && FALSE_VALUES.contains(&value.to_ascii_lowercase().as_str()))
+        value.is_empty()
+            || (is_switch && FALSE_VALUES.contains(&value.to_ascii_lowercase().as_str()))
     })
 }
 
@@ -102,7 +105,8 @@ fn name_variable(mut error: Error, command: &Command, arguments: &[OsString]) ->
     }
     let mut options = given_command(command, arguments).get_arguments();
     let argument = options.find(|argument| argument.to_string() == option);
-    let Some((argument, variable)) = argument.and_then(|found| Some((found, found.get_env()?))) else {
+    let Some((argument, variable)) = argument.and_then(|found| Some((found, found.get_env()?)))
+    else {
         return error;
     };
     if variable == SERVICE_LINK && is_service_link(variable_value(argument)) {

@@ -67,7 +67,8 @@ fn run(options: &ExecOptions) -> anyhow::Result<ExitCode> {
     let supervisor = Supervisor::listen().context("cannot listen for signals")?;
     let runtime = serve::runtime(options)?;
     let code = runtime.block_on(start(options)).and_then(|server| {
-        let code = supervisor.run(command, &server.variables).context("cannot wait for the command");
+        let code =
+            supervisor.run(command, &server.variables).context("cannot wait for the command");
         server.stop();
         code
     });

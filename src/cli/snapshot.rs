@@ -73,12 +73,7 @@ fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
 
 impl SnapshotServer {
     /// Sends a request to the snapshot of `account`; returns the body of the response.
-    fn request(
-        &self,
-        method: &str,
-        account: &str,
-        body: Option<&[u8]>,
-    ) -> anyhow::Result<Vec<u8>> {
+    fn request(&self, method: &str, account: &str, body: Option<&[u8]>) -> anyhow::Result<Vec<u8>> {
         let server = client::reachable(self.address.socket());
         let account: String = form_urlencoded::byte_serialize(account.as_bytes()).collect();
         let path = format!("/_mynah/accounts/{account}/snapshot");

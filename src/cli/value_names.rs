@@ -3,9 +3,7 @@
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-use crate::config::{
-    BackendName, ErrorStyle, MessageContent, Profile, ResetStyle, TimeFormat,
-};
+use crate::config::{BackendName, ErrorStyle, MessageContent, Profile, ResetStyle, TimeFormat};
 use crate::domain::Api;
 
 macro_rules! value_names {

@@ -32,8 +32,8 @@ pub(crate) use self::response::account_end::Ended;
 use self::routes::Routes;
 pub use self::secrets::Secrets;
 use crate::app::{
-    AccountRegistry, AgentRuns, Agents, Authenticator, ConversationQueries, Generation, Health, Images,
-    ModelCatalog, Snapshots, Triggers,
+    AccountRegistry, AgentRuns, Agents, Authenticator, ConversationQueries, Generation, Health,
+    Images, ModelCatalog, Snapshots, Triggers,
 };
 use crate::domain::Api;
 use crate::domain::fault_rule::{Route, RouteTable};

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 
 use super::kind::{Counters, IdKind};
 use super::newtypes::{
-    AccountId, AgentId, ConversationId, DeploymentId, ImageId, MessageId, RequestId, RunId, ToolCallId,
-    TriggerId,
+    AccountId, AgentId, ConversationId, DeploymentId, ImageId, MessageId, RequestId, RunId,
+    ToolCallId, TriggerId,
 };
 use super::random::{SeededRandom, in_base62};
 
@@ -154,12 +154,9 @@ impl IdAllocation<'_> {
     /// stores nothing leaves no gap between the ids of the requests before and after it.
     pub fn release(self) {
         for (kind, ordinal) in self.ordinals.into_iter().rev() {
-            kind.counter(&self.ids.counters).compare_exchange(
-                ordinal,
-                ordinal - 1,
-                Ordering::Relaxed,
-                Ordering::Relaxed,
-            ).ok();
+            kind.counter(&self.ids.counters)
+                .compare_exchange(ordinal, ordinal - 1, Ordering::Relaxed, Ordering::Relaxed)
+                .ok();
         }
     }
 }

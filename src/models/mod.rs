@@ -147,10 +147,9 @@ impl ModelError {
     pub fn client_message(&self) -> String {
         match self {
             Self::Template { .. } | Self::Lost(_) => "internal error".to_owned(),
-            Self::RateLimited { .. }
-            | Self::TimedOut
-            | Self::Refused { .. }
-            | Self::Broken(_) => self.to_string(),
+            Self::RateLimited { .. } | Self::TimedOut | Self::Refused { .. } | Self::Broken(_) => {
+                self.to_string()
+            }
         }
     }
 }
@@ -177,7 +176,8 @@ impl ReplyChunks {
     pub fn into_stream(self) -> BoxStream<'static, Result<ReplyChunk, ModelError>> {
         match self {
             Self::Whole(text, usage) => {
-                futures::stream::iter([Ok(ReplyChunk::Text(text)), Ok(ReplyChunk::Usage(usage))]).boxed()
+                futures::stream::iter([Ok(ReplyChunk::Text(text)), Ok(ReplyChunk::Usage(usage))])
+                    .boxed()
             }
             Self::Stream(pieces) => pieces,
         }

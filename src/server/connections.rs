@@ -4,9 +4,9 @@
 mod accept_errors;
 mod account_end;
 mod coalesced_timer;
-mod stall_timeout;
 mod hyper_errors;
 mod socket;
+mod stall_timeout;
 mod unframed;
 
 use std::convert::Infallible;
@@ -29,9 +29,9 @@ use tokio::task::JoinSet;
 use self::accept_errors::AcceptErrors;
 use self::account_end::AccountEndWatch;
 use self::coalesced_timer::CoalescedTimer;
-use self::stall_timeout::StallTimeout;
 use self::hyper_errors::Refusals;
 use self::socket::Socket;
+use self::stall_timeout::StallTimeout;
 use self::unframed::Unframed;
 use crate::clock::Stopwatch;
 use crate::http::{ConnectionAbort, Pipeline};

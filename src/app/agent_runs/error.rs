@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use crate::app::accounts::SessionWriteError;
-use crate::app::generation::{ContinueError, ReplyError, FirstMessageError};
+use crate::app::generation::{ContinueError, FirstMessageError, ReplyError};
 use crate::app::run_state::BusyError;
 use crate::domain::agent_run::ResultsMismatch;
 use crate::domain::error::{FieldError, FieldErrorKind, InternalError};
@@ -63,9 +63,11 @@ impl From<ResultsMismatch> for RunError {
     fn from(mismatch: ResultsMismatch) -> Self {
         let at = |index: usize| format!("tool_results[{index}].call_id");
         let (field, kind, message) = match mismatch {
-            ResultsMismatch::NotPending(index) => {
-                (at(index), FieldErrorKind::BadValue, format!("{} names no pending call", at(index)))
-            }
+            ResultsMismatch::NotPending(index) => (
+                at(index),
+                FieldErrorKind::BadValue,
+                format!("{} names no pending call", at(index)),
+            ),
             ResultsMismatch::Repeated(index) => {
                 let message = format!("{} has a result already", at(index));
                 (at(index), FieldErrorKind::BadValue, message)

@@ -143,7 +143,11 @@ impl<'c> StepDraft<'c> {
     }
 
     /// The step, without the number of messages, and the text of the message that comes with it.
-    fn into_step(self, ids: &mut IdAllocation<'_>, outcome: RunOutcome) -> (RunStep, Option<String>) {
+    fn into_step(
+        self,
+        ids: &mut IdAllocation<'_>,
+        outcome: RunOutcome,
+    ) -> (RunStep, Option<String>) {
         let RunOutcome { text, run, input_tokens, output_tokens, .. } = outcome;
         let at = self.caller.session.clock.now();
         let tools = self.pending.prompt.tools.as_deref();
@@ -168,7 +172,8 @@ impl<'c> StepDraft<'c> {
         };
         let offered = |call: &RequestedCall| tools.is_some_and(|tools| tools.offers(&call.name));
         if let Some(call) = run.tool_calls.iter().find(|call| !offered(call)) {
-            let reason = format!("the model called `{}`, which the client does not offer", call.name);
+            let reason =
+                format!("the model called `{}`, which the client does not offer", call.name);
             self.caller.session.trace().set_failure(reason.clone());
             return (ended(step, RunStatus::Failed, &reason), None);
         }
@@ -205,9 +210,9 @@ fn waiting(
         .collect();
     let text = Some(text).filter(|text| !text.is_empty());
     let said = text.iter().map(|text| ProgressEntry::new("message", text));
-    let called = calls.iter().map(|call| {
-        ProgressEntry::of_call("tool_call", call, &format!("call of {}", call.name))
-    });
+    let called = calls
+        .iter()
+        .map(|call| ProgressEntry::of_call("tool_call", call, &format!("call of {}", call.name)));
     let entries: Vec<ProgressEntry> = said.chain(called).collect();
     let due = Some(later(step.at, ttl));
     let step = RunStep { status: RunStatus::WaitingForClientAction, calls, due, ..step };

@@ -185,7 +185,8 @@ impl Generation {
             messages.map(|turn| Message::new(ids.message(), turn.role, turn.parts, now)).collect();
         let first = NewMessages { conversation: ordinal, activity, at: now, messages };
         let scope = session.write_scope(&ids);
-        let outcome = self.storage.start_conversation(scope, conversation.clone(), first, None).await;
+        let outcome =
+            self.storage.start_conversation(scope, conversation.clone(), first, None).await;
         stored(outcome, ids)?;
         Ok(conversation)
     }

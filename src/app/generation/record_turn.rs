@@ -3,8 +3,8 @@
 use super::trigger_use::StartTrigger;
 use super::{CompletionError, NewTurn};
 use crate::app::accounts::{AccountSession, SessionWriteError, stored};
-use crate::domain::conversation::Conversation;
 use crate::domain::Credits;
+use crate::domain::conversation::Conversation;
 use crate::ids::{ConversationId, IdAllocation, IdKind, MessageId};
 use crate::storage::{NewMessages, Storage};
 

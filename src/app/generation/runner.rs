@@ -9,8 +9,8 @@ use super::release_reply;
 use super::streaming;
 use super::trigger_use::{StartTrigger, record_run};
 use super::{
-    CompleteReply, ContinueError, Generation, NewTurn, PendingMessage, ReplyError, FirstMessageError,
-    WholeReply, WordStream,
+    CompleteReply, ContinueError, FirstMessageError, Generation, NewTurn, PendingMessage,
+    ReplyError, WholeReply, WordStream,
 };
 use crate::app::auth::Caller;
 use crate::app::run_state::{check_idle, current_step};
@@ -157,9 +157,7 @@ impl Generation {
         meta: Meta,
     ) -> Result<FirstMessage, FirstMessageError> {
         let trigger = match request.trigger.take() {
-            Some(id) => {
-                Some(StartTrigger::load(&*self.storage, caller, id, &mut request).await?)
-            }
+            Some(id) => Some(StartTrigger::load(&*self.storage, caller, id, &mut request).await?),
             None => None,
         };
         let history = trigger.iter().filter_map(StartTrigger::first_turn).collect();

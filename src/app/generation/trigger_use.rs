@@ -51,7 +51,13 @@ impl StartTrigger {
             request.parts.clone_from(&trigger.content);
         }
         let used = Arc::new(UsedTrigger { id, ui_surface: trigger.ui_surface });
-        Ok(Self { ordinal: trigger.ordinal, used, content: trigger.content, is_message, _permit: permit })
+        Ok(Self {
+            ordinal: trigger.ordinal,
+            used,
+            content: trigger.content,
+            is_message,
+            _permit: permit,
+        })
     }
 
     /// The content as a message of the user before that of the request.

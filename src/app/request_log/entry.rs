@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::trace::{RequestTrace, ShownPrompt};
+use super::trace::{RequestTrace, RunRecord, ShownPrompt};
 use crate::app::rate_limit::RateLimitVerdict;
 use crate::domain::Credits;
 use crate::domain::fault_rule::Fault;
@@ -37,6 +37,8 @@ pub struct Entry {
     pub rule: Option<Arc<str>>,
     /// Why the model gave no reply.
     pub failure: Option<String>,
+    /// What it did in an agent run.
+    pub run: Option<RunRecord>,
     /// The charge.
     pub charge: Option<Credits>,
     /// The fault that was injected.
@@ -135,6 +137,7 @@ impl Entry {
             shown: trace.shown().cloned(),
             rule: trace.rule().cloned(),
             failure: trace.failure().map(str::to_owned),
+            run: trace.run().cloned(),
             charge: trace.charge(),
             fault: trace.fault().cloned(),
             rate_limit: None,
@@ -176,7 +179,12 @@ impl Entry {
             let words = answer.words.as_ref().map_or(0, Vec::len);
             answer.headers.0.len() + answer.body.bytes.len() + words * size_of::<Word>()
         });
-        self.weight = size_of::<Self>() + self.id.as_str().len() + request + answer + prompt_weight;
+        self.weight = size_of::<Self>()
+            + self.id.as_str().len()
+            + request
+            + answer
+            + prompt_weight
+            + self.run.as_ref().map_or(0, RunRecord::weight);
         self
     }
 }

@@ -39,6 +39,14 @@ pub struct RunRecord {
     pub calls: Vec<(ToolCallId, String)>,
 }
 
+impl RunRecord {
+    /// The size in bytes.
+    pub(super) fn weight(&self) -> usize {
+        let call = |(id, name): &(ToolCallId, String)| 64 + id.as_str().len() + name.len();
+        self.calls.iter().map(call).sum()
+    }
+}
+
 /// The most calls of a request that are kept.
 const MOST_CALLS: usize = 32;
 
@@ -108,8 +116,10 @@ impl RequestTrace {
     /// Sets the step of an agent run.
     pub fn set_run(&self, step: &RunStep) {
         let RunStep { run_id, status, calls, .. } = step;
-        let calls = calls.iter().take(MOST_CALLS).map(|call| (call.call_id.clone(), call.name.clone()));
-        let _ = self.run.set(RunRecord { id: run_id.clone(), status: *status, calls: calls.collect() });
+        let calls =
+            calls.iter().take(MOST_CALLS).map(|call| (call.call_id.clone(), call.name.clone()));
+        let _ =
+            self.run.set(RunRecord { id: run_id.clone(), status: *status, calls: calls.collect() });
     }
 
     /// The step of an agent run.
@@ -182,9 +192,10 @@ impl Drop for DelayGuard<'_> {
 fn weight_of(prompt: &Prompt) -> usize {
     let history = prompt.history.iter().map(|turn| 32 + weight_of_parts(&turn.parts));
     let scene = [&prompt.scene.variables, &prompt.scene.meta];
-    let trigger = prompt.scene.trigger.as_ref().map_or(0, |used| {
-        used.id.as_str().len() + used.ui_surface.as_deref().map_or(0, str::len)
-    });
+    let trigger =
+        prompt.scene.trigger.as_ref().map_or(0, |used| {
+            used.id.as_str().len() + used.ui_surface.as_deref().map_or(0, str::len)
+        });
     size_of::<Prompt>()
         + trigger
         + prompt.instructions.len()

@@ -9,11 +9,7 @@ use crate::domain::{Api, ApiKey};
 use crate::fixtures::Fixtures;
 use crate::storage;
 
-pub(super) fn banner(
-    options: &ServeOptions,
-    address: SocketAddr,
-    fixtures: &Fixtures,
-) -> String {
+pub(super) fn banner(options: &ServeOptions, address: SocketAddr, fixtures: &Fixtures) -> String {
     let base = match &options.public_url {
         Some(url) => url.as_str().trim_end_matches('/').to_owned(),
         None => format!("http://{}", client::reachable(address)),

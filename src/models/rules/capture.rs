@@ -69,7 +69,11 @@ impl CapturedRules {
 impl RestoredRules {
     /// Restores these rules. `last_name` is the number in the last generated name of a rule.
     /// The path of an error begins with the index of its rule.
-    pub fn set_rules(&mut self, rules: &[RuleListItem], last_name: u64) -> Result<(), Vec<RuleError>> {
+    pub fn set_rules(
+        &mut self,
+        rules: &[RuleListItem],
+        last_name: u64,
+    ) -> Result<(), Vec<RuleError>> {
         if rules.len() > MAX_RULES {
             return Err(vec![too_many_rules()]);
         }
@@ -102,7 +106,8 @@ impl RestoredRules {
     /// Restores this queue. The path of an error begins with the index of its reply.
     pub fn set_queue(&mut self, queue: &[QueuedReply]) -> Result<(), Vec<RuleError>> {
         let compiled = compile_each(queue, |QueuedReply { api, reply }| {
-            ScriptedReply::compile(reply, *api).map_err(|errors| RuleError::all_below(errors, "reply"))
+            ScriptedReply::compile(reply, *api)
+                .map_err(|errors| RuleError::all_below(errors, "reply"))
         });
         let replies = compiled.map_err(RuleError::of_list)?;
         let size: ListSize = replies.iter().map(ScriptedReply::size).collect();
@@ -150,8 +155,7 @@ impl AccountRules {
         let answered = parts.answered.clone().unwrap_or_else(counts_before);
         let count = |rule: &Arc<CompiledRule>| answered.get(&*rule.name).copied().unwrap_or(0);
         let counts = fixtures.rules().iter().map(count);
-        let fixtures =
-            RuleProgress::with_counts(Arc::clone(fixtures), counts, ListSize::default());
+        let fixtures = RuleProgress::with_counts(Arc::clone(fixtures), counts, ListSize::default());
         let queue = parts.queue.clone().unwrap_or(before.queue);
         let state = RulesState {
             own: Arc::new(own),

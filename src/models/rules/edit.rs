@@ -132,7 +132,11 @@ fn too_many_patterns(path: &[&str]) -> RuleError {
 }
 
 /// Checks the bounds and the id of a rule that is added to `own`; `size` is the size with it.
-fn check_addition(own: &RuleProgress, rule: &CompiledRule, size: ListSize) -> Result<(), RuleError> {
+fn check_addition(
+    own: &RuleProgress,
+    rule: &CompiledRule,
+    size: ListSize,
+) -> Result<(), RuleError> {
     size.within_bounds("rules")?;
     if own.set.rules().len() >= MAX_RULES {
         return Err(too_many_rules());
@@ -153,9 +157,9 @@ fn index_at(own: &RuleProgress, position: &Position) -> Result<usize, RuleError>
         Position::End => Ok(length),
         Position::At(index) if *index <= length => Ok(*index),
         Position::At(_) => Err(RuleError::new(&["at"], format!("there are {length} rules"))),
-        Position::Before(id) => own.index_of(id).ok_or_else(|| {
-            RuleError::new(&["before"], format!("there is no rule called `{id}`"))
-        }),
+        Position::Before(id) => own
+            .index_of(id)
+            .ok_or_else(|| RuleError::new(&["before"], format!("there is no rule called `{id}`"))),
     }
 }
 

@@ -23,10 +23,7 @@ pub struct UnknownRule(pub String);
 
 impl RuleError {
     pub(super) fn new(path: &[&str], message: impl Into<String>) -> Self {
-        Self {
-            path: path.iter().map(|step| (*step).to_owned()).collect(),
-            message: message.into(),
-        }
+        Self { path: path.iter().map(|step| (*step).to_owned()).collect(), message: message.into() }
     }
 
     /// The same error of a larger document that has the rule at `step`.

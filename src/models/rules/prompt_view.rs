@@ -123,7 +123,9 @@ impl<'p> PromptView<'p> {
         }
         if uses.capabilities {
             let mut names = self.capabilities();
-            left = names.try_fold(left, |left, name| Some(left?.checked_sub(VALUE + name.len()))).flatten();
+            left = names
+                .try_fold(left, |left, name| Some(left?.checked_sub(VALUE + name.len())))
+                .flatten();
         }
         for (used, map) in [(uses.variables, &scene.variables), (uses.meta, &scene.meta)] {
             if used {
@@ -201,9 +203,9 @@ fn subtract_size(value: &Value, left: usize) -> Option<usize> {
 
 /// Subtracts the size of the fields of an object from `left` bytes; `None` if it is larger.
 fn subtract_fields(fields: &Map<String, Value>, left: usize) -> Option<usize> {
-    fields.iter().try_fold(left, |left, (name, field)| {
-        subtract_size(field, left.checked_sub(name.len())?)
-    })
+    fields
+        .iter()
+        .try_fold(left, |left, (name, field)| subtract_size(field, left.checked_sub(name.len())?))
 }
 
 /// A hash for look-ups. It does not depend on the process.

@@ -151,14 +151,18 @@ fn check_fields(reply: &Reply, compiler: &mut TemplateCompiler) {
         compiler.error(&[], "a reply needs `text` or `json` or `tool_calls`");
     }
     for (is_wrong, path, message) in [
+        (reply.text.is_some() && has_json, "json", "a reply has either `text` or `json`, not both"),
         (
-            reply.text.is_some() && has_json,
+            has_json && has_calls,
             "json",
-            "a reply has either `text` or `json`, not both",
+            "a reply with `tool_calls` has a `text` or none, no `json`",
         ),
-        (has_json && has_calls, "json", "a reply with `tool_calls` has a `text` or none, no `json`"),
         (has_json && fails, "json", "the reason why a run ends without an answer is a `text`"),
-        (has_calls && end != RunEnd::Completed, "run", "a reply with `tool_calls` does not end the run"),
+        (
+            has_calls && end != RunEnd::Completed,
+            "run",
+            "a reply with `tool_calls` does not end the run",
+        ),
         (
             has_calls && reply.complete == Some(true),
             "complete",

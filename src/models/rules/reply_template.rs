@@ -91,7 +91,8 @@ impl TemplateCompiler {
         path: &[&str],
         fields: &Map<String, Value>,
     ) -> Option<ObjectTemplate> {
-        let field = |(name, value): (&String, &Value)| Some((name.clone(), self.value(path, value)?));
+        let field =
+            |(name, value): (&String, &Value)| Some((name.clone(), self.value(path, value)?));
         fields.iter().map(field).collect()
     }
 }

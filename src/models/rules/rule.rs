@@ -45,11 +45,12 @@ impl CompiledRule {
         if rule.times == Some(0) {
             errors.push(RuleError::new(&["times"], "a rule answers 1 time or more"));
         }
-        let replies = compile_each(&rule.reply, |reply| CompiledReply::compile(reply).map(Arc::new))
-            .unwrap_or_else(|found| {
-                errors.extend(RuleError::all_below(RuleError::of_list(found), "reply"));
-                Vec::new()
-            });
+        let replies =
+            compile_each(&rule.reply, |reply| CompiledReply::compile(reply).map(Arc::new))
+                .unwrap_or_else(|found| {
+                    errors.extend(RuleError::all_below(RuleError::of_list(found), "reply"));
+                    Vec::new()
+                });
         if !errors.is_empty() {
             return Err(errors);
         }
@@ -92,7 +93,17 @@ impl CompiledRule {
     /// first, the regular expression last.
     pub(super) fn matches(&self, view: &PromptView<'_>) -> bool {
         let ReplyConditions {
-            api, deployment, model, equals, turn, trigger, variables, meta, parts, capability, ..
+            api,
+            deployment,
+            model,
+            equals,
+            turn,
+            trigger,
+            variables,
+            meta,
+            parts,
+            capability,
+            ..
         } = &self.source.when;
         let scene = &view.prompt.scene;
         self.answers_kind(view)
@@ -115,6 +126,10 @@ impl CompiledRule {
 }
 
 /// Whether `object` has `name` with this value. Values are equal if their texts are equal.
-pub(super) fn has_value(object: &serde_json::Map<String, Value>, name: &str, value: &Value) -> bool {
+pub(super) fn has_value(
+    object: &serde_json::Map<String, Value>,
+    name: &str,
+    value: &Value,
+) -> bool {
     object.get(name).is_some_and(|found| found == value || as_text(found) == as_text(value))
 }

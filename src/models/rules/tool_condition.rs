@@ -34,23 +34,22 @@ impl CompiledToolResult {
         let name = self.name.as_deref().filter(|_| self.name_matches(view));
         any(view, name, self.contains.as_deref())
     }
-
 }
 
 /// Whether there is a result of the tool `name` whose output has `contains` in its JSON text.
 fn any(view: &PromptView<'_>, name: Option<&str>, contains: Option<&str>) -> bool {
-        let named = |index: &usize| {
-            let call = view.resolved().get(*index).map(|resolved| &resolved.call);
-            name.is_none_or(|name| call.is_some_and(|call| call.name == name))
-        };
-        let mut of_tool = (0..view.resolved().len()).filter(named);
-        match contains {
-            None => of_tool.next().is_some(),
-            Some(text) => {
-                let outputs = view.lower_case_outputs();
-                of_tool.any(|index| outputs.get(index).is_some_and(|output| output.contains(text)))
-            }
+    let named = |index: &usize| {
+        let call = view.resolved().get(*index).map(|resolved| &resolved.call);
+        name.is_none_or(|name| call.is_some_and(|call| call.name == name))
+    };
+    let mut of_tool = (0..view.resolved().len()).filter(named);
+    match contains {
+        None => of_tool.next().is_some(),
+        Some(text) => {
+            let outputs = view.lower_case_outputs();
+            of_tool.any(|index| outputs.get(index).is_some_and(|output| output.contains(text)))
         }
+    }
 }
 
 /// Reports names that no tool can have, and a `tool_result` without a condition.

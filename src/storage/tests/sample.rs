@@ -62,7 +62,8 @@ impl SampleAccount {
             at: conversation.updated_at,
             messages: Vec::new(),
         };
-        let outcome = self.storage.start_conversation(self.scope(0), conversation, first, None).await;
+        let outcome =
+            self.storage.start_conversation(self.scope(0), conversation, first, None).await;
         assert_eq!(outcome.unwrap(), WriteOutcome::Stored);
     }
 

@@ -8,5 +8,6 @@ mod pattern;
 mod races;
 mod replies;
 mod request_log;
+mod runs;
 mod snapshots;
 mod triggers;

@@ -94,7 +94,11 @@ async fn advance(app: &TestApp, seconds: u64) {
 fn shown(history: &Value) -> Vec<String> {
     let text = |item: &Value| match item["type"].as_str().unwrap() {
         "message" => {
-            format!("{}: {}", item["role"].as_str().unwrap(), item["content"][0]["text"].as_str().unwrap())
+            format!(
+                "{}: {}",
+                item["role"].as_str().unwrap(),
+                item["content"][0]["text"].as_str().unwrap()
+            )
         }
         _ => format!("{} {}", item["name"].as_str().unwrap(), item["status"].as_str().unwrap()),
     };
@@ -112,18 +116,27 @@ async fn a_run_waits_for_the_client_and_is_resumed_with_its_results() {
     assert_eq!(waiting["conversation_status"], "active");
     assert_eq!(waiting.get("content"), None);
     let call = &waiting["client_tool_calls"][0];
-    assert_eq!((&call["name"], &call["arguments"]), (&json!("get_weather"), &json!({"city": "Bergen"})));
+    assert_eq!(
+        (&call["name"], &call["arguments"]),
+        (&json!("get_weather"), &json!({"city": "Bergen"}))
+    );
     assert_eq!(waiting["progress"][0]["type"], "tool_call");
     let answered = send(&app, &results(&waiting, &[json!({"degrees": 12})])).await;
     assert_eq!(answered["run_id"], waiting["run_id"]);
-    assert_eq!((&answered["run_status"], &answered["status"]), (&json!("completed"), &json!("completed")));
+    assert_eq!(
+        (&answered["run_status"], &answered["status"]),
+        (&json!("completed"), &json!("completed"))
+    );
     assert_eq!(answered["content"], "12 degrees.");
     assert_eq!(answered["client_tool_calls"], json!([]));
     let history = history(&app, &waiting, "").await;
     let items = ["user: What is the weather?", "get_weather completed", "assistant: 12 degrees."];
     assert_eq!(shown(&history), items);
     assert_eq!(history["items"][1]["summary"], r#"{"degrees":12}"#);
-    assert_eq!((&history["run_status"], &history["next_cursor"]), (&json!("completed"), &Value::Null));
+    assert_eq!(
+        (&history["run_status"], &history["next_cursor"]),
+        (&json!("completed"), &Value::Null)
+    );
 }
 
 #[tokio::test]
@@ -133,16 +146,26 @@ async fn a_run_can_take_two_rounds_and_its_text_beside_calls_is_a_message() {
     let again = send(&app, &results(&waiting, &[json!({"sky": "storm"})])).await;
     assert_eq!(again["run_id"], waiting["run_id"]);
     assert_eq!(again["client_tool_calls"][0]["name"], "ask_user");
-    assert_ne!(again["client_tool_calls"][0]["call_id"], waiting["client_tool_calls"][0]["call_id"]);
+    assert_ne!(
+        again["client_tool_calls"][0]["call_id"],
+        waiting["client_tool_calls"][0]["call_id"]
+    );
     assert_eq!(again.get("content"), None);
-    let kinds: Vec<_> = again["progress"].as_array().unwrap().iter().map(|entry| &entry["type"]).collect();
+    let kinds: Vec<_> =
+        again["progress"].as_array().unwrap().iter().map(|entry| &entry["type"]).collect();
     assert_eq!(kinds, ["tool_call", "tool_result", "message", "tool_call"]);
     let answered = send(&app, &results(&again, &[json!({"answer": "yes"})])).await;
     assert_eq!(answered["content"], "You said yes.");
-    assert_eq!(shown(&history(&app, &waiting, "").await), [
-        "user: weather", "get_weather completed", "assistant: A storm!", "ask_user completed",
-        "assistant: You said yes.",
-    ]);
+    assert_eq!(
+        shown(&history(&app, &waiting, "").await),
+        [
+            "user: weather",
+            "get_weather completed",
+            "assistant: A storm!",
+            "ask_user completed",
+            "assistant: You said yes.",
+        ]
+    );
     let messages = app.runner().messages(waiting["conversation_id"].as_str().unwrap()).await;
     assert_eq!(messages.len(), 3);
 }
@@ -169,7 +192,9 @@ async fn every_pending_call_needs_one_result_and_the_run_goes_on_waiting() {
         answer.runner_error(400, "invalid_request_error", code);
         assert_eq!(answer.json()["error"]["param"], param);
     }
-    for (results, code) in [(json!([]), "empty_array"), (json!([{"call_id": "a", "output": "text"}]), "invalid_type")] {
+    for (results, code) in
+        [(json!([]), "empty_array"), (json!([{"call_id": "a", "output": "text"}]), "invalid_type")]
+    {
         let request = app.runner().run_agent(DEPLOYMENT, &with(results));
         request.deliberately_invalid().await.runner_error(400, "invalid_request_error", code);
     }
@@ -190,7 +215,8 @@ async fn the_same_results_get_the_same_answer_and_others_conflict() {
     assert_ne!(again["request_id"], answered["request_id"]);
     again["request_id"] = answered["request_id"].clone();
     assert_eq!(again, answered);
-    refused(&app, &results(&waiting, &[json!({"degrees": 13})]), 409, "tool_results_conflict").await;
+    refused(&app, &results(&waiting, &[json!({"degrees": 13})]), 409, "tool_results_conflict")
+        .await;
     assert_eq!(shown(&history(&app, &waiting, "").await).len(), 3);
 }
 
@@ -218,7 +244,10 @@ async fn a_run_that_waits_expires_by_the_accounts_clock() {
     assert_eq!(history(&app, &waiting, "").await["run_status"], "waiting_for_client_action");
     advance(&app, 1).await;
     let expired = history(&app, &waiting, "").await;
-    assert_eq!((&expired["run_status"], &expired["pending_client_actions"]), (&json!("expired"), &json!([])));
+    assert_eq!(
+        (&expired["run_status"], &expired["pending_client_actions"]),
+        (&json!("expired"), &json!([]))
+    );
     assert_eq!(shown(&expired), ["user: weather", "get_weather expired"]);
     refused(&app, &results(&waiting, &[json!({"degrees": 1})]), 409, "run_expired").await;
     let run = send(&app, &next(&waiting, "weather")).await;
@@ -229,7 +258,10 @@ async fn a_run_that_waits_expires_by_the_accounts_clock() {
 async fn a_run_in_the_background_is_finished_when_the_clock_has_passed_it() {
     let app = app().await;
     let running = start(&app, "later").await;
-    assert_eq!((&running["run_status"], &running["status"]), (&json!("running"), &json!("completed")));
+    assert_eq!(
+        (&running["run_status"], &running["status"]),
+        (&json!("running"), &json!("completed"))
+    );
     assert_eq!(running.get("content"), None);
     refused(&app, &next(&running, "Hi"), 409, "run_in_progress").await;
     advance(&app, 4).await;
@@ -268,7 +300,10 @@ async fn a_completed_conversation_is_closed_for_good() {
     let results = results(&waiting, &[json!({"degrees": 12})]);
     send(&app, &results).await;
     let ended = send(&app, &next(&waiting, "bye")).await;
-    assert_eq!((&ended["conversation_status"], &ended["content"]), (&json!("completed"), &json!("Goodbye.")));
+    assert_eq!(
+        (&ended["conversation_status"], &ended["content"]),
+        (&json!("completed"), &json!("Goodbye."))
+    );
     assert_eq!(ended["completed_at"], "2026-05-01T12:00:00.000Z");
     refused(&app, &next(&waiting, "Hello?"), 409, "conversation_completed").await;
     let id = waiting["conversation_id"].as_str().unwrap();
@@ -326,11 +361,21 @@ async fn fields_that_do_not_belong_together_are_refused() {
         (&further, "content", json!([]), "empty_array"),
         (&message("Hi"), "content", json!([]), "empty_array"),
         (&message("Hi"), "content", Value::Null, "missing_required_field"),
-        (&message("Hi"), "tool_results", json!([{"call_id": "a", "output": {}}]), "missing_required_field"),
+        (
+            &message("Hi"),
+            "tool_results",
+            json!([{"call_id": "a", "output": {}}]),
+            "missing_required_field",
+        ),
         (&message("Hi"), "client_capabilities", json!(["a b"]), "invalid_value"),
         (&message("Hi"), "client_capabilities", json!([7]), "invalid_type"),
         (&message("Hi"), "client_capabilities", json!(["a", {"name": "a"}]), "invalid_value"),
-        (&message("Hi"), "client_capabilities", json!([{"name": "a", "input_schema": []}]), "invalid_type"),
+        (
+            &message("Hi"),
+            "client_capabilities",
+            json!([{"name": "a", "input_schema": []}]),
+            "invalid_type",
+        ),
         (&message("Hi"), "client_capabilities", json!([{}]), "missing_required_field"),
     ] {
         let mut body = body.clone();
@@ -346,7 +391,8 @@ async fn fields_that_do_not_belong_together_are_refused() {
 #[tokio::test]
 async fn a_trigger_starts_a_run_with_its_content_alone() {
     let app = app().await;
-    let trigger = json!({"content": [{"type": "text", "text": "weather"}], "variables": {"CITY": "Oslo"}});
+    let trigger =
+        json!({"content": [{"type": "text", "text": "weather"}], "variables": {"CITY": "Oslo"}});
     let trigger = app.runner().create_trigger(DEPLOYMENT, trigger).await.good();
     let mut body = message("");
     body["content"] = json!([]);
@@ -397,7 +443,15 @@ async fn a_wrong_cursor_or_limit_is_refused() {
     let app = app().await;
     let waiting = start(&app, "weather").await;
     let id = waiting["conversation_id"].as_str().unwrap();
-    for query in ["?cursor=x", "?cursor=", "?limit=0", "?limit=101", "?limit=x", "?limit=1&limit=1", "?page=1"] {
+    for query in [
+        "?cursor=x",
+        "?cursor=",
+        "?limit=0",
+        "?limit=101",
+        "?limit=x",
+        "?limit=1&limit=1",
+        "?page=1",
+    ] {
         let request = app.runner().history(DEPLOYMENT, id, query).deliberately_invalid();
         assert_eq!(request.await.status, 400, "{query}");
     }
@@ -446,9 +500,14 @@ async fn runs_belong_to_their_deployment_and_account() {
     for answer in [
         app.runner().run_agent(ECHO, &resume).await,
         app.runner().history(ECHO, id, "").await,
-        app.runner().run_agent(DEPLOYMENT, &json!({
-            "conversation_id": "nowhere", "tool_results": resume["tool_results"],
-        })).await,
+        app.runner()
+            .run_agent(
+                DEPLOYMENT,
+                &json!({
+                    "conversation_id": "nowhere", "tool_results": resume["tool_results"],
+                }),
+            )
+            .await,
     ] {
         answer.runner_error(404, "invalid_request_error", "conversation_not_found");
     }
@@ -481,7 +540,10 @@ async fn a_snapshot_keeps_runs_that_wait() {
 
 #[tokio::test]
 async fn the_current_profile_shows_microseconds_in_runs() {
-    let app = TestApp::with_rules_and(RULES, |config| config.runner = RunnerStyle::of(Profile::Current)).await;
-    let answer = app.runner().run_agent(DEPLOYMENT, &message("weather")).undocumented().await.good();
+    let app =
+        TestApp::with_rules_and(RULES, |config| config.runner = RunnerStyle::of(Profile::Current))
+            .await;
+    let answer =
+        app.runner().run_agent(DEPLOYMENT, &message("weather")).undocumented().await.good();
     assert_eq!(answer["created_at"], "2026-05-01T12:00:00.000000");
 }

@@ -1,5 +1,6 @@
 //! The Runner API.
 
+mod agent_runs;
 mod auth;
 mod content;
 mod conversations;
@@ -10,6 +11,5 @@ mod profiles;
 mod run;
 mod samples;
 mod stream;
-mod agent_runs;
 mod triggers;
 mod variables;

@@ -140,6 +140,15 @@ impl<'a> AccountControl<'a> {
         self.get("/triggers")
     }
 
+    /// The account's agent runs.
+    pub fn runs(self) -> TestRequest<'a> {
+        self.get("/runs")
+    }
+
+    pub fn resume_run(self, id: &str, body: &Value) -> TestRequest<'a> {
+        self.post(&format!("/runs/{id}/resume"), body)
+    }
+
     pub fn expire_trigger(self, id: &str) -> TestRequest<'a> {
         self.post(&format!("/triggers/{id}/expire"), &json!({}))
     }

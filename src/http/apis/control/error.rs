@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use thiserror::Error;
 
 use crate::app::accounts::AccountError;
+use crate::app::agent_runs::RunError;
 use crate::app::auth::KeyError;
 use crate::app::faults::UnknownFault;
 use crate::app::replies::{RepliesError, UnknownRule};
@@ -49,6 +50,8 @@ pub(crate) enum ControlError {
     #[error(transparent)]
     AccountTrigger(#[from] AccountTriggerError),
     #[error(transparent)]
+    Run(RunError),
+    #[error(transparent)]
     TooManyWatchers(#[from] TooManyWatchers),
     #[error(transparent)]
     Internal(#[from] InternalError),
@@ -57,6 +60,15 @@ pub(crate) enum ControlError {
 impl From<FieldError> for ControlError {
     fn from(error: FieldError) -> Self {
         Self::Http(error.into())
+    }
+}
+
+impl From<RunError> for ControlError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Field(field) => field.into(),
+            error => Self::Run(error),
+        }
     }
 }
 
@@ -74,6 +86,7 @@ impl ControlError {
             | Self::AccountTrigger(AccountTriggerError::UnknownTrigger(_)) => {
                 StatusCode::NOT_FOUND.into()
             }
+            Self::Run(error) => run_status(error),
             Self::TooManyWatchers(_) => StatusCode::TOO_MANY_REQUESTS.into(),
             Self::Replies(RepliesError::Internal(_))
             | Self::AccountTrigger(AccountTriggerError::Internal(_))
@@ -96,6 +109,19 @@ fn snapshot_status(error: &SnapshotError) -> ErrorStatus {
         SnapshotError::Field(_) => StatusCode::BAD_REQUEST.into(),
         SnapshotError::Account(error) => account_status(error),
         SnapshotError::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR.into(),
+    }
+}
+
+fn run_status(error: &RunError) -> ErrorStatus {
+    match error {
+        RunError::Field(_) => StatusCode::BAD_REQUEST.into(),
+        RunError::UnknownConversation(_)
+        | RunError::UnknownRun(_)
+        | RunError::UnknownDeployment(_) => StatusCode::NOT_FOUND.into(),
+        RunError::ResultsConflict | RunError::RunExpired(_) | RunError::Busy(_) => {
+            StatusCode::CONFLICT.into()
+        }
+        RunError::Start(_) | RunError::Continue(_) => StatusCode::INTERNAL_SERVER_ERROR.into(),
     }
 }
 

@@ -9,6 +9,7 @@ mod faults;
 mod metrics;
 mod replies;
 mod request_log;
+mod runs;
 mod snapshots;
 mod triggers;
 
@@ -62,10 +63,9 @@ pub(crate) fn routes() -> Routes<Shared> {
             get(faults::list_faults).post(faults::add_fault).delete(faults::clear_faults),
         )
         .route("/_mynah/accounts/{id}/faults/{fault_id}", delete(faults::delete_fault))
+        .route("/_mynah/accounts/{id}/runs", get(runs::list_runs))
+        .route("/_mynah/accounts/{id}/runs/{run_id}/resume", post(runs::resume_run))
         .route("/_mynah/accounts/{id}/triggers", get(triggers::list_triggers))
-        .route(
-            "/_mynah/accounts/{id}/triggers/{trigger_id}/expire",
-            post(triggers::expire_trigger),
-        )
+        .route("/_mynah/accounts/{id}/triggers/{trigger_id}/expire", post(triggers::expire_trigger))
         .guarded()
 }

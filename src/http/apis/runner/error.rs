@@ -13,7 +13,7 @@ use crate::app::agent_runs::{BusyError, RunError};
 use crate::app::auth::{AuthError, KeyError};
 use crate::app::conversations::ReaderError;
 use crate::app::faults::InjectedError;
-use crate::app::generation::{ContinueError, ModelError, ReplyError, FirstMessageError};
+use crate::app::generation::{ContinueError, FirstMessageError, ModelError, ReplyError};
 use crate::app::triggers::{CreateTriggerError, TriggerLookupError};
 use crate::domain::error::{FieldError, FieldErrorKind, InternalError};
 use crate::http::response::error::{self, ErrorStatus, HttpError, carrying};

@@ -232,9 +232,7 @@ fn metered(
         match engine.access {
             Access::Shallow | Access::Number => Ok(result),
             Access::Lists if result.as_object().is_some() => materialize_list(&result),
-            Access::Text | Access::Deep | Access::Sort | Access::Lists => {
-                materialize(result)
-            }
+            Access::Text | Access::Deep | Access::Sort | Access::Lists => materialize(result),
         }
     }
 }

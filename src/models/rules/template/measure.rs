@@ -6,9 +6,7 @@ use std::fmt;
 use minijinja::value::{Tuple, ValueKind};
 use minijinja::{Error, Value};
 
-use super::budget::{
-    Bound, MAX_DEPTH, MeteredWriter, exceed, take_bytes, take_steps, take_values,
-};
+use super::budget::{Bound, MAX_DEPTH, MeteredWriter, exceed, take_bytes, take_steps, take_values};
 use super::values::Decimal;
 
 /// The size of a value, including all values in it.

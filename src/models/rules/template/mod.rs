@@ -9,8 +9,8 @@ mod budget;
 mod filters;
 mod measure;
 mod names;
-mod rewrite;
 mod nesting;
+mod rewrite;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -70,15 +70,10 @@ pub enum CompileError {
     TooLong,
     /// It nests too deep.
     #[error("line {line}: the template nests deeper than {} levels", nesting::MAX_DEPTH)]
-    TooDeep {
-        line: u16,
-    },
+    TooDeep { line: u16 },
     /// It uses an unknown name or an unsupported construct.
     #[error("line {line}: {reason}")]
-    Name {
-        line: u16,
-        reason: String,
-    },
+    Name { line: u16, reason: String },
     /// It is not valid Jinja.
     #[error("{0}")]
     Syntax(#[from] minijinja::Error),

@@ -100,7 +100,8 @@ async fn replies_end_runs_as_they_say() {
             let prompt = Prompt { output, ..run("x", &[], &[]) };
             let (_, found, found_text) = ask(&rules, prompt).await;
             assert_eq!(found, expected, "{reply}");
-            let is_wrapped = output == OutputMode::Structured && ["Done.", "Later."].contains(&text);
+            let is_wrapped =
+                output == OutputMode::Structured && ["Done.", "Later."].contains(&text);
             let text = if is_wrapped { json!({ "answer": text }).to_string() } else { text.into() };
             assert_eq!(found_text, text, "{reply}");
         }
@@ -159,7 +160,8 @@ async fn queued_replies_answer_resumes_and_those_for_runs_wait_for_a_run() {
 async fn without_a_rule_a_resume_is_answered_with_the_results() {
     let rules = rules_of(&json!([]));
     let long = json!({ "report": "x".repeat(1 << 20) });
-    let resume = || run("weather", &["a"], &[("get_weather", json!({"sky": "ü"})), ("b", long.clone())]);
+    let resume =
+        || run("weather", &["a"], &[("get_weather", json!({"sky": "ü"})), ("b", long.clone())]);
     let (rule, found, text) = ask(&rules, resume()).await;
     assert_eq!((rule, found), (None, RunReply::default()));
     assert!(text.contains(r#"get_weather returned {"sky":"ü"}."#), "{text}");
@@ -185,13 +187,18 @@ fn a_rule_whose_tool_is_missing_is_a_near_miss() {
     ]));
     let misses = |prompt: &Prompt| {
         let misses = rules.rules().near_misses(prompt, None, true).into_iter();
-        misses.map(|miss| json!([&*miss.rule, miss.condition, miss.wanted, miss.found])).collect::<Vec<_>>()
+        misses
+            .map(|miss| json!([&*miss.rule, miss.condition, miss.wanted, miss.found]))
+            .collect::<Vec<_>>()
     };
     let capability = |found: Value| json!(["call", "capability", "get_weather", found]);
     assert_eq!(misses(&run("weather", &["b"], &[])), [capability(json!(["b"]))]);
     assert_eq!(misses(&prompt_of(None, "m", "weather")), [capability(Value::Null)]);
     let result = |name, text: &str| misses(&run("weather", &[], &[(name, json!({ "sky": text }))]));
-    assert_eq!(result("get_weather", "sun"), [json!(["result", "tool_result.contains", "storm", null])]);
+    assert_eq!(
+        result("get_weather", "sun"),
+        [json!(["result", "tool_result.contains", "storm", null])]
+    );
     assert_eq!(result("b", "storm"), [json!(["result", "tool_result.name", "get_weather", ["b"]])]);
     assert_eq!(result("b", "sun"), [Value::Null; 0]);
 }
@@ -203,11 +210,17 @@ fn wrong_fields_of_replies_and_conditions_are_named() {
         (json!({"reply": [{"tool_calls": []}]}), "reply[0].tool_calls"),
         (json!({"reply": [{"tool_calls": [{"name": "a"}], "json": {}}]}), "reply[0].json"),
         (json!({"reply": [{"tool_calls": [{"name": "a b"}]}]}), "reply[0].tool_calls[0].name"),
-        (json!({"reply": [{"tool_calls": [{"name": "a".repeat(65)}]}]}), "reply[0].tool_calls[0].name"),
+        (
+            json!({"reply": [{"tool_calls": [{"name": "a".repeat(65)}]}]}),
+            "reply[0].tool_calls[0].name",
+        ),
         (json!({"reply": [{"tool_calls": [call("a")]}]}), "reply[0].tool_calls[0].arguments"),
         (json!({"reply": [{"tool_calls": vec![json!({"name": "a"}); 33]}]}), "reply[0].tool_calls"),
         (json!({"reply": [{"tool_calls": [{"name": "a"}], "run": "failed"}]}), "reply[0].run"),
-        (json!({"reply": [{"tool_calls": [{"name": "a"}], "complete": true}]}), "reply[0].complete"),
+        (
+            json!({"reply": [{"tool_calls": [{"name": "a"}], "complete": true}]}),
+            "reply[0].complete",
+        ),
         (json!({"reply": [{"json": {}, "run": "failed"}]}), "reply[0].json"),
         (json!({"reply": [{"run": "background"}]}), "reply[0]"),
         (json!({"reply": [{"complete": true}]}), "reply[0]"),
@@ -224,7 +237,8 @@ fn wrong_fields_of_replies_and_conditions_are_named() {
         ),
     ] {
         let wrong: ReplyRule = serde_json::from_value(rule.clone()).unwrap();
-        let errors = AccountRules::new(Arc::default()).add(&wrong, &edit::Position::End).unwrap_err();
+        let errors =
+            AccountRules::new(Arc::default()).add(&wrong, &edit::Position::End).unwrap_err();
         assert_eq!(RuleError::refusal(&errors).field, path, "{rule}: {errors:?}");
         assert_eq!(errors.len(), 1, "{rule}: {errors:?}");
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::keys::BlankedKeys;
 use crate::app::rate_limit::RateLimitVerdict;
 use crate::app::request_log::{
-    BodyExcerpt, Entry, LoggedResponse, ResponseEnd, ShownPrompt, Timing,
+    BodyExcerpt, Entry, LoggedResponse, ResponseEnd, RunRecord, ShownPrompt, Timing,
 };
 use crate::clock::rfc3339;
 use crate::domain::agent_run::{ResolvedCall, ToolContext};
@@ -75,6 +75,9 @@ struct ModelAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
     near_misses: Vec<Value>,
+    /// What the request did in an agent run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<Value>,
     #[serde(flatten)]
     shown: Value,
 }
@@ -131,6 +134,7 @@ pub(super) fn shown(entry: &Entry, keys: &BlankedKeys) -> EntryAnswer {
         },
         model: entry.shown.as_ref().map(|shown| ModelAnswer {
             failure: entry.failure.clone().map(|failure| keys.blanked(failure)),
+            run: entry.run.as_ref().map(run),
             ..model(shown, entry.rule.as_deref(), keys)
         }),
         limit: entry.rate_limit.map(limit),
@@ -191,11 +195,18 @@ fn model(shown: &ShownPrompt, rule: Option<&str>, keys: &BlankedKeys) -> ModelAn
         rule: rule.map(str::to_owned),
         failure: None,
         near_misses: near_misses.collect(),
+        run: None,
         shown: match &shown.prompt {
             Some(prompt) => prompt_shown(prompt, keys),
             None => json!({ "too_large": true }),
         },
     }
+}
+
+fn run(record: &RunRecord) -> Value {
+    let RunRecord { id, status, calls } = record;
+    let calls = calls.iter().map(|(call_id, name)| json!({ "call_id": call_id, "name": name }));
+    json!({ "id": id, "status": status.name(), "tool_calls": calls.collect::<Vec<_>>() })
 }
 
 fn prompt_shown(prompt: &Prompt, keys: &BlankedKeys) -> Value {

@@ -136,12 +136,7 @@ impl HistoryAnswer {
 
 impl ItemAnswer {
     /// Ids sort in the order of the items, as text too.
-    fn new(
-        position: HistoryPosition,
-        item: HistoryItem,
-        now: DateTime<Utc>,
-        style: Style,
-    ) -> Self {
+    fn new(position: HistoryPosition, item: HistoryItem, now: DateTime<Utc>, style: Style) -> Self {
         let id = format!("item_{:010}_{:010}", position.messages, position.call);
         match item {
             HistoryItem::Message(message) => Self::Message {

@@ -211,7 +211,8 @@ pub(super) fn format(arguments: &[Value]) -> Result<(), Error> {
             padded = padded.max(width);
         }
         if padded > MAX_WIDTH || field.starts_with('*') || field.contains(".*") {
-            let message = format!("format pads to at most {MAX_WIDTH}, by a width that is written out");
+            let message =
+                format!("format pads to at most {MAX_WIDTH}, by a width that is written out");
             return Err(Error::new(ErrorKind::InvalidOperation, message));
         }
         take_bytes(longest.saturating_add(padded.saturating_mul(2)))?;

@@ -190,8 +190,12 @@ fn is_quick_to_find(key: &Value) -> bool {
 /// The strictest position in which the rewritten expression needs no parentheses.
 fn strictest_position(expression: &Expr<'_>) -> ExpressionPosition {
     match expression {
-        Expr::Var(_) | Expr::Call(_) | Expr::GetAttr(_) | Expr::GetItem(_) => ExpressionPosition::Primary,
-        Expr::Const(constant) if constant.value.kind() == ValueKind::String => ExpressionPosition::Primary,
+        Expr::Var(_) | Expr::Call(_) | Expr::GetAttr(_) | Expr::GetItem(_) => {
+            ExpressionPosition::Primary
+        }
+        Expr::Const(constant) if constant.value.kind() == ValueKind::String => {
+            ExpressionPosition::Primary
+        }
         Expr::Const(_)
         | Expr::Filter(_)
         | Expr::Test(_)
@@ -201,7 +205,9 @@ fn strictest_position(expression: &Expr<'_>) -> ExpressionPosition {
         | Expr::Map(_) => ExpressionPosition::Operand,
         Expr::BinOp(operation) => match operation.op {
             // Rewritten as filters.
-            BinOpKind::Concat | BinOpKind::Add | BinOpKind::Mul | BinOpKind::In => ExpressionPosition::Operand,
+            BinOpKind::Concat | BinOpKind::Add | BinOpKind::Mul | BinOpKind::In => {
+                ExpressionPosition::Operand
+            }
             _ => ExpressionPosition::Any,
         },
         Expr::UnaryOp(_) | Expr::Compare(_) | Expr::IfExpr(_) => ExpressionPosition::Any,
