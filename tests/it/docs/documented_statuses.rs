@@ -18,11 +18,12 @@ const LARGEST_BODY: usize = 10 * 1024 * 1024;
 /// How long a server waits for a body.
 const BODY_PATIENCE: Duration = Duration::from_secs(30);
 
-const LOOKS: [&str; 11] = [
+const LOOKS: [&str; 12] = [
     "/v1/runner/conversations",
     "/v1/runner/YOUR_DEPLOYMENT_ID/conversations",
     "/v1/runner/conversation/550e8400-e29b-41d4-a716-446655440000/messages",
     "/v1/runner/YOUR_DEPLOYMENT_ID/trigger/trg_123abc",
+    "/v2/runner/YOUR_DEPLOYMENT_ID/conversation/550e8400-e29b-41d4-a716-446655440000/history",
     "/api/v1/models?type=llm",
     "/api/v1/conversations",
     "/api/v1/conversations/conv_123abc",
@@ -33,9 +34,10 @@ const LOOKS: [&str; 11] = [
 ];
 
 const TRIGGER: &str = "/v1/runner/YOUR_DEPLOYMENT_ID/trigger";
+const AGENT_RUN: &str = "/v2/runner/YOUR_DEPLOYMENT_ID/conversation";
 
 /// Every operation that takes a body, with one that it takes.
-fn acts() -> [(&'static str, Value); 10] {
+fn acts() -> [(&'static str, Value); 11] {
     let message = json!({"role": "user", "content": "Hi"});
     [
         ("/v1/runner/YOUR_DEPLOYMENT_ID", text_body("Hi")),
@@ -43,6 +45,7 @@ fn acts() -> [(&'static str, Value); 10] {
         ("/v1/runner/YOUR_DEPLOYMENT_ID/conversation", text_body("Hi")),
         ("/v1/runner/YOUR_DEPLOYMENT_ID/conversation/stream", continue_body(CONVERSATION, "Hi")),
         (TRIGGER, text_body("Hi")),
+        (AGENT_RUN, text_body("Hi")),
         ("/api/v1/completions", json!({"messages": [message], "llm_id": "model_abc123"})),
         ("/api/v1/conversations", json!({"title": "T", "llm_id": "model_abc123"})),
         ("/api/v1/conversations/conv_123abc/messages", json!({"content": "Hi"})),

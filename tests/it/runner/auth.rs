@@ -9,21 +9,23 @@ use crate::support::{
 };
 
 /// Every way to ask something of a deployment.
-const AT_A_DEPLOYMENT: [(&str, &str); 6] = [
-    ("POST", ""),
-    ("POST", "/stream"),
-    ("POST", "/conversation"),
-    ("POST", "/conversation/stream"),
-    ("GET", "/conversations"),
-    ("POST", "/trigger"),
+const AT_A_DEPLOYMENT: [(&str, &str, &str); 7] = [
+    ("POST", "v1", ""),
+    ("POST", "v1", "/stream"),
+    ("POST", "v1", "/conversation"),
+    ("POST", "v1", "/conversation/stream"),
+    ("GET", "v1", "/conversations"),
+    ("POST", "v1", "/trigger"),
+    ("POST", "v2", "/conversation"),
 ];
 
 /// Sends a good request for each of these, with a key or none.
 async fn at(app: &TestApp, deployment: &str, key: Option<&str>) -> Vec<TestResponse> {
     let mut answers = Vec::new();
-    for (method, rest) in AT_A_DEPLOYMENT {
+    for (method, version, rest) in AT_A_DEPLOYMENT {
         let method: Method = method.parse().unwrap();
-        let mut request = app.request(method.clone(), &format!("/v1/runner/{deployment}{rest}"));
+        let path = format!("/{version}/runner/{deployment}{rest}");
+        let mut request = app.request(method.clone(), &path);
         if method == Method::POST {
             let body = if rest == "/conversation/stream" {
                 continue_body(CONVERSATION, "Hi")
@@ -196,7 +198,7 @@ async fn every_path_of_a_public_deployment_is_open_to_its_origins_and_to_no_othe
     for answer in at(&app, PUBLIC, None).await {
         answer.runner_error(403, "auth_error", "origin_not_allowed");
     }
-    for (method, rest) in AT_A_DEPLOYMENT {
+    for (method, version, rest) in AT_A_DEPLOYMENT {
         let request = app.request(method.parse().unwrap(), &format!("/v1/runner/{PUBLIC}{rest}"));
         let request = request.header("origin", "https://example.com").json(&text_body("Hi"));
         let status = request.await.status;
