@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OwnedMutexGuard;
 
-type Lock = Arc<tokio::sync::Mutex<()>>;
+type SharedMutex = Arc<tokio::sync::Mutex<()>>;
 
 /// The locks that are held or waited for, by what names a conversation.
 #[derive(Debug)]
-pub(super) struct ConversationLocks<K>(Arc<Mutex<HashMap<K, Lock>>>);
+pub(super) struct ConversationLocks<K>(Arc<Mutex<HashMap<K, SharedMutex>>>);
 
 /// A held lock. Dropping it releases the lock.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl<K: Hash + Eq + Copy> ConversationLocks<K> {
         Some(ConversationGuard { locks: self.clone(), key, held: Some(held) })
     }
 
-    fn of(&self, key: K) -> Lock {
+    fn of(&self, key: K) -> SharedMutex {
         let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(locks.entry(key).or_default())
     }

@@ -157,7 +157,10 @@ impl Generation {
         meta: Meta,
     ) -> Result<FirstMessage, FirstMessageError> {
         let trigger = match request.trigger.take() {
-            Some(id) => Some(StartTrigger::load(&*self.storage, caller, id, &mut request).await?),
+            Some(id) => {
+                let RunRequest { parts, variables, .. } = &mut request;
+                Some(StartTrigger::load(&*self.storage, caller, id, parts, variables).await?)
+            }
             None => None,
         };
         let history = trigger.iter().filter_map(StartTrigger::first_turn).collect();
@@ -183,7 +186,7 @@ impl Generation {
             // A step that was due may have added a message.
             loaded = self.load(caller, id, history_limit).await?;
         }
-        let LoadedConversation { conversation, history, permit } = loaded;
+        let ConversationPrompt { conversation, history, permit } = loaded;
         let turn = conversation.turn_count + 1;
         let (variables, meta) = (conversation.variables.clone(), conversation.meta.clone());
         let request = RunRequest { parts, variables, trigger: None };
@@ -200,7 +203,7 @@ impl Generation {
         history_limit: u64,
     ) -> Result<(Conversation, PendingMessage), ContinueError> {
         let turns = history_limit.saturating_add(1);
-        let LoadedConversation { conversation, mut history, permit } =
+        let ConversationPrompt { conversation, mut history, permit } =
             self.load(caller, id, turns).await?;
         let latest = history.iter().rposition(|turn| turn.role == Role::User);
         let latest = history.drain(latest.unwrap_or(0)..).next();
@@ -218,7 +221,7 @@ impl Generation {
         caller: &Caller,
         id: ConversationId,
         turns: u64,
-    ) -> Result<LoadedConversation, ContinueError> {
+    ) -> Result<ConversationPrompt, ContinueError> {
         let key = ConversationKey {
             owner: caller.session.row,
             api: Api::Runner,
@@ -241,12 +244,12 @@ impl Generation {
         }
         let turn_of = |message: RecentMessage| Turn { role: message.role, parts: message.parts };
         let history = latest.into_iter().map(turn_of).collect();
-        Ok(LoadedConversation { conversation, history, permit })
+        Ok(ConversationPrompt { conversation, history, permit })
     }
 }
 
 /// A conversation with what a model is shown of it.
-struct LoadedConversation {
+struct ConversationPrompt {
     conversation: Conversation,
     history: Vec<Turn>,
     permit: Option<LargeReadPermit>,

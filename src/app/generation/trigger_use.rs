@@ -5,11 +5,10 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use super::FirstMessageError;
-use super::runner::RunRequest;
 use crate::app::accounts::AccountSession;
 use crate::app::auth::Caller;
 use crate::app::triggers;
-use crate::domain::conversation::{Message, Turn};
+use crate::domain::conversation::{Message, Turn, Variables};
 use crate::domain::error::InternalError;
 use crate::domain::{Part, Role, UsedTrigger};
 use crate::ids::{ConversationId, IdAllocation, IdKind, TriggerId};
@@ -29,13 +28,14 @@ pub(in crate::app) struct StartTrigger {
 }
 
 impl StartTrigger {
-    /// Loads the trigger `id` of the caller's deployment. Its variables are added to those of `request`,
+    /// Loads the trigger `id` of the caller's deployment. Its variables are added to `variables`,
     /// except those that are given there. Its content is the message of a request that has none.
     pub(in crate::app) async fn load(
         storage: &dyn Storage,
         caller: &Caller,
         id: TriggerId,
-        request: &mut RunRequest,
+        parts: &mut Vec<Part>,
+        variables: &mut Variables,
     ) -> Result<Self, FirstMessageError> {
         let Some((trigger, permit)) = triggers::find(storage, caller, &id).await? else {
             return Err(FirstMessageError::UnknownTrigger(id));
@@ -44,11 +44,11 @@ impl StartTrigger {
             return Err(FirstMessageError::ExpiredTrigger(id));
         }
         for (name, value) in trigger.variables.into_iter().flatten() {
-            request.variables.entry(name).or_insert(value);
+            variables.entry(name).or_insert(value);
         }
-        let is_message = request.parts.is_empty();
+        let is_message = parts.is_empty();
         if is_message {
-            request.parts.clone_from(&trigger.content);
+            parts.clone_from(&trigger.content);
         }
         let used = Arc::new(UsedTrigger { id, ui_surface: trigger.ui_surface });
         Ok(Self {

@@ -199,7 +199,8 @@ async fn every_path_of_a_public_deployment_is_open_to_its_origins_and_to_no_othe
         answer.runner_error(403, "auth_error", "origin_not_allowed");
     }
     for (method, version, rest) in AT_A_DEPLOYMENT {
-        let request = app.request(method.parse().unwrap(), &format!("/v1/runner/{PUBLIC}{rest}"));
+        let path = format!("/{version}/runner/{PUBLIC}{rest}");
+        let request = app.request(method.parse().unwrap(), &path);
         let request = request.header("origin", "https://example.com").json(&text_body("Hi"));
         let status = request.await.status;
         assert!([200, 400].contains(&status.as_u16()), "{rest}: {status}");
