@@ -1,9 +1,9 @@
-//! `mynah verify`: every fact holds of a Mynah, each fails of a server that breaks it, and what was
-//! not asked is said to be so.
+//! `mynah verify`: every check passes on Mynah and fails on a server that breaks the documentation;
+//! checks that cannot run are reported with the reason.
 
 mod broken;
 mod command;
-mod meddler;
+mod proxy;
 mod registry;
 
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use url::Url;
 
 use crate::support::TestApp;
 
-/// Everything that a Mynah with its built-in fixtures offers.
+/// A server with the built-in fixtures.
 fn target(address: SocketAddr) -> Target {
     let url = Url::parse(&format!("http://{address}")).unwrap();
     let key = |key: &str| Some(Key::new(key));
@@ -65,7 +65,7 @@ async fn report(target: Target, selection: &Selection) -> Report {
     verify(target, selection, run_options(), |_| {}).await.unwrap()
 }
 
-/// The ids of what fails, with what was expected and seen.
+/// The failed checks: id, request, expectation and observation.
 fn failing(report: &Report) -> Vec<String> {
     let failing = report.findings.iter().filter_map(|finding| match &finding.outcome {
         Outcome::Failed { request, expected, seen } => {
@@ -76,13 +76,18 @@ fn failing(report: &Report) -> Vec<String> {
     failing.collect()
 }
 
-/// The ids of what fails.
+/// The ids of the failed checks.
 fn failing_ids(report: &Report) -> Vec<&'static str> {
-    let fails = |verdict: &Outcome| matches!(verdict, Outcome::Failed { .. });
-    report.findings.iter().filter(|f| fails(&f.outcome)).map(|f| f.check.id).collect()
+    let failed = |outcome: &Outcome| matches!(outcome, Outcome::Failed { .. });
+    report
+        .findings
+        .iter()
+        .filter(|finding| failed(&finding.outcome))
+        .map(|finding| finding.check.id)
+        .collect()
 }
 
-/// The reasons of what was not run, by id.
+/// The checks that were not run: id and reason.
 fn not_run(report: &Report) -> Vec<(&'static str, &str)> {
     let not_run = report.findings.iter().filter_map(|finding| match &finding.outcome {
         Outcome::NotRun(reason) => Some((finding.check.id, reason.as_str())),
@@ -92,15 +97,15 @@ fn not_run(report: &Report) -> Vec<(&'static str, &str)> {
 }
 
 #[tokio::test]
-async fn every_fact_holds_of_a_fresh_mynah() {
+async fn every_check_passes_on_a_new_server() {
     let app = TestApp::start().await;
     let report = report(target(app.address), &with_choices()).await;
     assert_eq!(failing(&report), Vec::<String>::new());
     assert_eq!(not_run(&report), []);
     assert_eq!(report.counts(), (mynah_verify::checks().count(), 0, 0));
     assert_eq!(report.exit_code(), 0);
-    let held: usize = report.sections().iter().map(|section| section.held).sum();
-    assert_eq!(held, report.findings.len());
+    let passed: usize = report.sections().iter().map(|section| section.passed).sum();
+    assert_eq!(passed, report.findings.len());
 }
 
 #[tokio::test]
@@ -119,7 +124,7 @@ async fn two_runs_do_not_disturb_each_other() {
 }
 
 #[tokio::test]
-async fn what_the_documents_leave_open_fails_nobody_without_choices() {
+async fn choices_of_mynah_are_checked_only_with_choices() {
     let app = TestApp::with(|config| {
         config.runner.errors = ErrorStyle::FastApi;
         config.runner.message_content = MessageContent::Parts;
@@ -140,44 +145,46 @@ async fn what_the_documents_leave_open_fails_nobody_without_choices() {
 }
 
 #[tokio::test]
-async fn what_the_target_does_not_offer_is_not_run_and_the_reason_said() {
+async fn checks_without_what_they_need_are_not_run_and_give_the_reason() {
     let app = TestApp::start().await;
-    let nothing = Target {
+    let without_keys = Target {
         runner_keys: Keys::default(),
         characters_keys: Keys::default(),
         json_deployment: None,
         ..target(app.address)
     };
-    let keyless = report(nothing, &with_choices()).await;
+    let keyless = report(without_keys, &with_choices()).await;
     assert_eq!(failing(&keyless), Vec::<String>::new());
     let reason = |id: &str| not_run(&keyless).iter().find(|row| row.0 == id).unwrap().1.to_owned();
     assert_eq!(reason("runner.run.answer"), "there is no key (--key, --characters-key)");
     assert!(reason("characters.balance.insufficient").contains("--broke-key"));
     assert!(reason("characters.limits.enforced").contains("--limited-key"));
-    let held = keyless.findings.iter().filter(|f| f.outcome == Outcome::Passed).map(|f| f.check.id);
-    let held: Vec<&str> = held.collect();
-    assert!(held.contains(&"runner.key.missing") && held.contains(&"characters.wire.preflight"));
-    let spare = Target { may_spend: false, ..target(app.address) };
-    let spare = report(spare, &with_choices()).await;
-    assert_eq!(failing(&spare), Vec::<String>::new());
-    assert!(not_run(&spare).iter().all(|(_, reason)| reason.contains("--no-spend")));
+    let passed = keyless.findings.iter().filter(|finding| finding.outcome == Outcome::Passed);
+    let passed: Vec<&str> = passed.map(|finding| finding.check.id).collect();
+    assert!(
+        passed.contains(&"runner.key.missing") && passed.contains(&"characters.wire.preflight")
+    );
+    let no_spend = Target { may_spend: false, ..target(app.address) };
+    let no_spend = report(no_spend, &with_choices()).await;
+    assert_eq!(failing(&no_spend), Vec::<String>::new());
+    assert!(not_run(&no_spend).iter().all(|(_, reason)| reason.contains("--no-spend")));
     let money = app.request(reqwest::Method::GET, "/_mynah/accounts/demo").await.good();
     assert_eq!(money["balance"], "1000000", "nothing was spent");
 }
 
 #[tokio::test]
-async fn the_budget_is_kept_and_what_it_does_not_cover_is_not_run() {
+async fn checks_beyond_the_budget_of_requests_are_not_run() {
     let app = TestApp::start().await;
     let limits = Limits { max_requests: 10, ..run_options().limits };
     let run_options = RunOptions { limits, ..run_options() };
     let report = verify(target(app.address), &with_choices(), run_options, |_| {}).await.unwrap();
     assert_eq!(report.requests, 10);
     assert_eq!(failing(&report), Vec::<String>::new());
-    let (held, _, left) = report.counts();
-    assert!(held > 0 && left > 50, "{held} hold, {left} are not run");
+    let (passed, _, not_run_count) = report.counts();
+    assert!(passed > 0 && not_run_count > 50, "{passed} pass, {not_run_count} are not run");
     let reasons = not_run(&report);
-    let spent = "the budget of 10 requests is spent (--max-requests)";
-    assert!(reasons.iter().all(|(_, reason)| reason.contains(spent)), "{reasons:?}");
+    let expected = "the budget of 10 requests is spent (--max-requests)";
+    assert!(reasons.iter().all(|(_, reason)| reason.contains(expected)), "{reasons:?}");
 }
 
 #[tokio::test]

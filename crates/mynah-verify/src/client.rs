@@ -124,14 +124,14 @@ impl Client {
         method: &Method,
         url: &Url,
         name: &str,
-        ask: &RequestOptions,
+        options: &RequestOptions,
     ) -> Result<Response, CheckFailure> {
         let mut repeats = 0;
         loop {
-            let seen = self.send_once(method, url, name, ask).await?;
+            let seen = self.send_once(method, url, name, options).await?;
             let wait = seen.header("retry-after").parse().map(Duration::from_secs);
             match wait {
-                Ok(wait) if seen.status == 429 && !ask.accept_rate_limit => {
+                Ok(wait) if seen.status == 429 && !options.accept_rate_limit => {
                     if repeats == MAX_REPEATS || wait > self.limits.max_wait {
                         let reason = format!("the target's rate limit is reached ({name})");
                         return Err(CheckFailure::Blocked(reason));
@@ -149,7 +149,7 @@ impl Client {
         method: &Method,
         url: &Url,
         name: &str,
-        ask: &RequestOptions,
+        options: &RequestOptions,
     ) -> Result<Response, CheckFailure> {
         self.count().await?;
         let incomplete = |error: &reqwest::Error| CheckFailure::Differs {
@@ -158,10 +158,10 @@ impl Client {
             seen: reason(error),
         };
         let mut request = self.http.request(method.clone(), url.clone());
-        for (name, value) in &ask.headers {
+        for (name, value) in &options.headers {
             request = request.header(*name, value);
         }
-        if let Some(body) = &ask.body {
+        if let Some(body) = &options.body {
             request = request.body(body.clone());
         }
         let mut response = request.send().await.map_err(|error| incomplete(&error))?;

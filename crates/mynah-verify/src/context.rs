@@ -2,7 +2,7 @@
 //!
 //! A shared object is created on first use, once per run, so that a run leaves little behind. Checks of
 //! its creation look at the response ([`TestContext::started`]); checks that depend on it use the object
-//! ([`TestContext::thread`]) and do not run if it could not be created.
+//! ([`TestContext::runner_conversation_id`]) and do not run if it could not be created.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -27,10 +27,10 @@ pub(super) struct SharedResponses {
     pub(super) streamed: Shared,
     pub(super) second_started: Shared,
     pub(super) agent: Shared,
-    pub(super) dialogue: Shared,
-    pub(super) said: Shared,
+    pub(super) conversation: Shared,
+    pub(super) message: Shared,
     pub(super) image: Shared,
-    pub(super) broke: Shared,
+    pub(super) conversation_without_money: Shared,
     pub(super) beyond_the_limit: Shared,
 }
 
@@ -91,7 +91,7 @@ impl TestContext {
         api: Api,
         method: Method,
         path: &str,
-        ask: RequestOptions,
+        options: RequestOptions,
     ) -> Result<Response, CheckFailure> {
         let prefix = match api {
             Api::Runner => "/v1/runner",
@@ -102,7 +102,7 @@ impl TestContext {
         let url = Url::parse(&format!("{base}{prefix}{path}")).map_err(|error| {
             CheckFailure::Blocked(format!("{name} is not a valid URL: {error}"))
         })?;
-        self.client.send(&method, &url, &name, &ask).await
+        self.client.send(&method, &url, &name, &options).await
     }
 
     /// Request options with a credential.

@@ -116,8 +116,8 @@ pub async fn verify(
 
 /// Fails unless something at `base` answers over HTTP.
 async fn reach(client: &Client, base: &Url) -> Result<(), VerifyError> {
-    let ask = RequestOptions::default().accept_rate_limit();
-    match client.send(&Method::GET, base, "GET /", &ask).await {
+    let options = RequestOptions::default().accept_rate_limit();
+    match client.send(&Method::GET, base, "GET /", &options).await {
         Ok(_) => Ok(()),
         Err(unmet) => {
             // A user name and password must not be shown.

@@ -40,7 +40,7 @@ async fn texts_that_are_not_given_are_empty() {
 }
 
 #[tokio::test]
-async fn the_age_stands_ahead_of_the_appearance() {
+async fn the_age_precedes_the_appearance() {
     let app = TestApp::start().await;
     for (more, appearance) in [
         (json!({"age": 35, "appearance_prompt": "Tall"}), "35 years old, Tall"),

@@ -104,7 +104,7 @@ async fn images_and_avatars_cost_the_models_price() {
 }
 
 #[tokio::test]
-async fn looking_and_beginning_conversations_are_free() {
+async fn reading_and_creating_conversations_are_free() {
     let app = TestApp::start().await;
     let broke = app.characters_as("broke_api_key");
     let body = json!({"title": "T", "llm_id": "model_def456",
@@ -195,12 +195,12 @@ async fn what_is_wrong_with_a_request_is_said_before_the_balance_is_looked_at() 
     }
 }
 
-/// All that the account has, and what it makes next: ids, replies served in turn, balance.
-async fn traces(app: &TestApp, conversation: &str) -> Vec<String> {
+/// All data of the account, and what it creates next: ids, replies and balance.
+async fn observable_state(app: &TestApp, conversation: &str) -> Vec<String> {
     let api = app.characters();
-    let mut traces = Vec::new();
+    let mut state = Vec::new();
     for path in ["/images", "/agents", "/conversations", conversation] {
-        traces.push(api.get(path).await.body);
+        state.push(api.get(path).await.body);
     }
     let mut picture = image("sd_free");
     picture["conversation_id"] = json!(conversation.split('/').nth(2).unwrap());
@@ -214,12 +214,12 @@ async fn traces(app: &TestApp, conversation: &str) -> Vec<String> {
     ] {
         let answer = api.post(path, &body).await;
         assert!(answer.status.is_success(), "{}", answer.body);
-        traces.push(answer.body);
+        state.push(answer.body);
     }
-    traces.push(api.get(conversation).await.body);
-    traces.push(app.balance("demo").await.to_string());
+    state.push(api.get(conversation).await.body);
+    state.push(app.balance("demo").await.to_string());
     let here = app.address.to_string();
-    traces.into_iter().map(|trace| trace.replace(&here, "here")).collect()
+    state.into_iter().map(|trace| trace.replace(&here, "here")).collect()
 }
 
 #[tokio::test]
@@ -250,7 +250,7 @@ async fn a_402_leaves_no_trace() {
         }
     }
     calm.clock("demo").advance(std::time::Duration::from_secs(1));
-    let seen = traces(&refusing, &path).await;
-    assert_eq!(seen, traces(&calm, &path).await);
+    let seen = observable_state(&refusing, &path).await;
+    assert_eq!(seen, observable_state(&calm, &path).await);
     assert!(seen[4].contains("first") && seen[5].contains("second") && seen[6].contains("third"));
 }

@@ -64,7 +64,7 @@ async fn any_role_may_speak_last() {
 }
 
 #[tokio::test]
-async fn an_agents_name_personality_and_description_stand_ahead_of_the_messages() {
+async fn an_agents_name_personality_and_description_precede_the_messages() {
     let app = TestApp::with_character_rules(MIRROR).await;
     let mut asked = body("model_free", json!([{"role": "system", "content": "S"}, user("U")]));
     asked["agent_id"] = json!("agent_ada");
@@ -155,7 +155,7 @@ async fn the_same_messages_get_the_same_answer_and_others_another() {
 }
 
 #[tokio::test]
-async fn texts_of_any_script_come_back_as_they_went() {
+async fn texts_of_any_script_are_returned_unchanged() {
     let app = TestApp::start().await;
     for text in [
         "",

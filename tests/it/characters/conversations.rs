@@ -31,7 +31,7 @@ async fn begin(app: &TestApp, body: &Value) -> String {
     format!("/conversations/{id}/messages")
 }
 
-async fn say(app: &TestApp, path: &str, text: &str) -> String {
+async fn send_message(app: &TestApp, path: &str, text: &str) -> String {
     let answer = app.characters().post(path, &json!({"content": text})).await.created();
     answer["content"].as_str().unwrap().to_owned()
 }
@@ -178,7 +178,8 @@ async fn a_message_is_answered_201_and_both_are_stored() {
 async fn a_turn_keeps_together_when_many_speak_at_once() {
     let app = TestApp::start().await;
     let path = begin(&app, &titled("model_echo")).await;
-    join_all((0..20).map(|n| say(&app, &path, if n % 2 == 0 { "even" } else { "odd" }))).await;
+    join_all((0..20).map(|n| send_message(&app, &path, if n % 2 == 0 { "even" } else { "odd" })))
+        .await;
     let stored = app.characters().get(&path).await.array();
     assert_eq!(stored.len(), 40);
     for turn in stored.chunks(2) {
@@ -195,7 +196,7 @@ async fn the_model_is_shown_agent_system_prompt_and_history() {
     body["system_prompt"] = json!("Speak plainly.");
     body["messages"] = json!([{"role": "agent", "content": "Welcome"}]);
     let path = begin(&app, &body).await;
-    let shown = say(&app, &path, "Hi").await;
+    let shown = send_message(&app, &path, "Hi").await;
     let (instructions, rest) = shown.split_once(']').unwrap();
     assert_eq!(rest, "<assistant: Welcome>Hi");
     let places: Vec<Option<usize>> =
@@ -204,7 +205,7 @@ async fn the_model_is_shown_agent_system_prompt_and_history() {
             .map(|text| instructions.find(text))
             .collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{instructions}");
-    let second = say(&app, &path, "how many").await;
+    let second = send_message(&app, &path, "how many").await;
     assert_eq!(second, "3");
 }
 
@@ -235,7 +236,7 @@ async fn the_newest_messages_that_fit_max_context_are_shown() {
             let needed = o200k::count("how many") + o200k::count(system_prompt);
             let expected = fitting(&texts, needed, max_context);
             assert!(0 < expected && (expected < 130 || max_context == 300));
-            assert_eq!(say(&app, &path, "how many").await, expected.to_string(), "{llm}");
+            assert_eq!(send_message(&app, &path, "how many").await, expected.to_string(), "{llm}");
         }
     }
 }
@@ -250,7 +251,7 @@ async fn history_is_shown_without_a_gap_up_to_the_first_that_does_not_fit() {
         .collect();
     let body = json!({"title": "T", "llm_id": "model_20", "messages": messages});
     let path = begin(&app, &body).await;
-    assert_eq!(say(&app, &path, "Hi").await, "model_20[]<user: one><user: two>Hi");
+    assert_eq!(send_message(&app, &path, "Hi").await, "model_20[]<user: one><user: two>Hi");
 }
 
 #[tokio::test]
@@ -259,7 +260,7 @@ async fn a_message_that_does_not_fit_by_itself_is_400_and_leaves_nothing() {
     let mut body = titled("model_20");
     body["system_prompt"] = json!(" a a a a a");
     let path = begin(&app, &body).await;
-    say(&app, &path, &" a".repeat(15)).await;
+    send_message(&app, &path, &" a".repeat(15)).await;
     let before = app.characters().get(&path).await.body;
     let answer = app
         .characters()
@@ -283,7 +284,7 @@ async fn an_image_in_the_history_is_shown_and_counts_256_tokens() {
         let id = path.split('/').nth(2).unwrap();
         let image = json!({"prompt": "A hill", "sd_model_id": "sd_free", "conversation_id": id});
         app.characters().create_image(&image).await.created();
-        assert_eq!(say(&app, &path, "how many").await, shown, "{llm}");
+        assert_eq!(send_message(&app, &path, "how many").await, shown, "{llm}");
     }
 }
 
@@ -294,7 +295,7 @@ async fn another_model_answers_one_message_only() {
     let other = json!({"content": "Hi", "llm_id": "model_300"});
     let answer = app.characters().post(&path, &other).await.created();
     assert_eq!(answer["content"], "model_300[]Hi");
-    assert!(say(&app, &path, "And now?").await.starts_with("model_free["));
+    assert!(send_message(&app, &path, "And now?").await.starts_with("model_free["));
     let conversation = path.trim_end_matches("/messages");
     assert_eq!(app.characters().get(conversation).await.good()["llm_id"], "model_free");
 }
@@ -370,9 +371,9 @@ async fn the_latest_stands_first_and_a_message_moves_its_conversation_there() {
     // All within one second of the frozen clock.
     assert_eq!(ids(&app).await, [c.clone(), b.clone(), a.clone(), old.clone()]);
     let of = |id: &Value| format!("/conversations/{}/messages", id.as_str().unwrap());
-    say(&app, &of(&a), "Hi").await;
+    send_message(&app, &of(&a), "Hi").await;
     assert_eq!(ids(&app).await, [a.clone(), c.clone(), b.clone(), old.clone()]);
-    say(&app, &of(&old), "Hi").await;
+    send_message(&app, &of(&old), "Hi").await;
     assert_eq!(ids(&app).await, [old, a, c, b]);
 }
 
@@ -385,7 +386,7 @@ async fn last_message_at_is_the_time_of_the_last_message() {
     assert_eq!(last().await, NOW);
     app.clock("demo").advance(MINUTE);
     assert_eq!(last().await, NOW, "looking is no activity");
-    say(&app, &path, "Hi").await;
+    send_message(&app, &path, "Hi").await;
     assert_eq!(last().await, "2026-05-01T12:01:00Z");
     app.clock("demo").advance(MINUTE);
     app.characters().post(&path, &json!({"content": ""})).await.error_message(400);

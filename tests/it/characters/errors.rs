@@ -119,10 +119,10 @@ async fn a_body_that_is_no_object_is_400() {
     }
 }
 
-/// Path, body, and the whole sentence.
-type Faulty = (&'static str, Value, &'static str);
+/// Path, body, and the error message.
+type InvalidRequest = (&'static str, Value, &'static str);
 
-fn faulty_talk() -> Vec<Faulty> {
+fn invalid_texts() -> Vec<InvalidRequest> {
     let message = |message: Value| json!({"messages": [message], "llm_id": "model_abc123"});
     let title = "title must have 1 to 200 characters";
     vec![
@@ -210,7 +210,7 @@ fn faulty_talk() -> Vec<Faulty> {
     ]
 }
 
-fn faulty_studio() -> Vec<Faulty> {
+fn invalid_agents_and_images() -> Vec<InvalidRequest> {
     let agent = |field: &str, value: Value| {
         let mut agent = json!({"name": "Ada", "sd_model_id": "sd_model_456abc"});
         agent[field] = value;
@@ -251,7 +251,7 @@ fn faulty_studio() -> Vec<Faulty> {
 #[tokio::test]
 async fn a_wrong_field_is_400_that_names_it_and_what_is_wrong() {
     let app = TestApp::start().await;
-    for (path, body, said) in faulty_talk().into_iter().chain(faulty_studio()) {
+    for (path, body, said) in invalid_texts().into_iter().chain(invalid_agents_and_images()) {
         assert_eq!(
             app.characters().post(path, &body).await.error_message(400),
             said,
@@ -360,7 +360,7 @@ async fn unknown_fields_are_named_and_refused_when_strict() {
 }
 
 #[tokio::test]
-async fn a_500_says_nothing_but_internal_error_and_costs_nothing() {
+async fn a_500_says_only_internal_error_and_is_not_charged() {
     let rule = "[[rule]]\nreply = [{ text = '{{ 1 / 0 }}' }]";
     let app = TestApp::with_character_rules(rule).await;
     let conversation = json!({"title": "T", "llm_id": "model_other"});

@@ -41,8 +41,8 @@ fn band(pixels: &[[u8; 3]]) -> &[[u8; 3]] {
     &pixels[BAND_TOP_AT_MOST * SIDE..BAND_BOTTOM * SIDE]
 }
 
-/// How many pixels are as white as the caption's letters.
-fn ink(pixels: &[[u8; 3]]) -> usize {
+/// The number of pixels as white as the letters of the caption.
+fn white_pixels(pixels: &[[u8; 3]]) -> usize {
     band(pixels).iter().filter(|pixel| pixel.iter().all(|channel| *channel > 250)).count()
 }
 
@@ -270,7 +270,12 @@ async fn the_prompt_is_written_on_the_picture() {
     let model = "sd_model_456abc";
     let short = pixels(&draw(&app, "i", model).await);
     let long = pixels(&draw(&app, "A wide meadow with many more words", model).await);
-    assert!(ink(&short) < ink(&long) / 4, "{} and {}", ink(&short), ink(&long));
+    assert!(
+        white_pixels(&short) < white_pixels(&long) / 4,
+        "{} and {}",
+        white_pixels(&short),
+        white_pixels(&long)
+    );
     assert_ne!(band(&short), band(&long));
 }
 

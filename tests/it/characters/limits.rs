@@ -224,8 +224,8 @@ async fn the_runner_api_uses_none_of_it_up() {
     assert_eq!(answer.integer_header("x-ratelimit-remaining"), 4);
 }
 
-/// What an account would see and make next, ids and all.
-async fn traces(app: &TestApp, key: &str) -> Vec<Value> {
+/// The lists of an account, and what it creates next.
+async fn observable_state(app: &TestApp, key: &str) -> Vec<Value> {
     let api = app.characters_as(key);
     let completion = json!({"messages": [{"role": "user", "content": "Hi"}],
         "llm_id": "model_echo"});
@@ -266,6 +266,6 @@ async fn a_request_beyond_the_limit_changes_nothing_and_costs_nothing() {
     for app in [&refusing, &calm] {
         app.clock("demo-free").advance(MINUTE);
     }
-    let seen = traces(&refusing, "free_api_key").await;
-    assert_eq!(seen, traces(&calm, "free_api_key").await);
+    let seen = observable_state(&refusing, "free_api_key").await;
+    assert_eq!(seen, observable_state(&calm, "free_api_key").await);
 }

@@ -64,7 +64,7 @@ enum Sd {
 
 /// One request.
 #[derive(Debug, Clone)]
-enum Act {
+enum Operation {
     Complete { llm: Llm, text: String },
     Say { llm: Llm, text: String },
     Draw { sd: Sd, into_conversation: bool },
@@ -150,83 +150,87 @@ impl Conversation {
         format!("/conversations/{}/messages", self.id)
     }
 
-    /// What `act` costs, and with which status it is answered when there is the money.
-    fn price(&self, act: &Act) -> (i64, u16) {
+    /// What `operation` costs, and with which status it is answered when there is the money.
+    fn price(&self, operation: &Operation) -> (i64, u16) {
         let priced = |llm: Llm, shown: u64, text: &str| match llm {
             Llm::Fixed => llm.cost(FIXED),
             Llm::Echo | Llm::Odd => llm.cost(shown + o200k::count(text) + o200k::count(text)),
         };
-        match act {
-            Act::Complete { llm, text } => (priced(*llm, o200k::count(SYSTEM_PROMPT), text), 200),
-            Act::Say { llm, text } => {
+        match operation {
+            Operation::Complete { llm, text } => {
+                (priced(*llm, o200k::count(SYSTEM_PROMPT), text), 200)
+            }
+            Operation::Say { llm, text } => {
                 (priced(*llm, o200k::count(SYSTEM_PROMPT) + self.tokens, text), 201)
             }
-            Act::Draw { sd, .. } | Act::MakeAgent { sd } => (sd.cost(), 201),
-            Act::Invalid { nth } => (0, invalid(*nth).0),
+            Operation::Draw { sd, .. } | Operation::MakeAgent { sd } => (sd.cost(), 201),
+            Operation::Invalid { nth } => (0, invalid(*nth).0),
         }
     }
 
-    fn request(&self, act: &Act) -> (String, Value) {
-        match act {
-            Act::Complete { llm, text } => {
+    fn request(&self, operation: &Operation) -> (String, Value) {
+        match operation {
+            Operation::Complete { llm, text } => {
                 let messages = json!([
                     {"role": "system", "content": SYSTEM_PROMPT},
                     {"role": "user", "content": text},
                 ]);
                 ("/completions".to_owned(), json!({"messages": messages, "llm_id": llm.id()}))
             }
-            Act::Say { llm, text } => (self.path(), json!({"content": text, "llm_id": llm.id()})),
-            Act::Draw { sd, into_conversation } => {
+            Operation::Say { llm, text } => {
+                (self.path(), json!({"content": text, "llm_id": llm.id()}))
+            }
+            Operation::Draw { sd, into_conversation } => {
                 let conversation = into_conversation.then_some(&self.id);
                 let body =
                     json!({"prompt": "x", "sd_model_id": sd.id(), "conversation_id": conversation});
                 ("/images".to_owned(), body)
             }
-            Act::MakeAgent { sd } => {
+            Operation::MakeAgent { sd } => {
                 ("/agents".to_owned(), json!({"name": "A", "sd_model_id": sd.id(), "age": 40}))
             }
-            Act::Invalid { nth } => {
+            Operation::Invalid { nth } => {
                 let (_, path, body) = invalid(*nth);
                 (path.to_owned(), body)
             }
         }
     }
 
-    /// `act` was done.
-    fn follow(&mut self, act: &Act) {
-        match act {
-            Act::Say { llm, text } => {
+    /// `operation` was done.
+    fn apply(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Say { llm, text } => {
                 self.messages += 2;
                 self.tokens += o200k::count(text) + o200k::count(llm.answer(text));
             }
-            Act::Draw { into_conversation: true, .. } => {
+            Operation::Draw { into_conversation: true, .. } => {
                 self.messages += 1;
                 self.tokens += 256;
             }
-            Act::Draw { .. }
-            | Act::Complete { .. }
-            | Act::MakeAgent { .. }
-            | Act::Invalid { .. } => {}
+            Operation::Draw { .. }
+            | Operation::Complete { .. }
+            | Operation::MakeAgent { .. }
+            | Operation::Invalid { .. } => {}
         }
     }
 }
 
-fn acts() -> impl Strategy<Value = Vec<Vec<Act>>> {
+fn operations() -> impl Strategy<Value = Vec<Vec<Operation>>> {
     let llm = prop::sample::select(vec![Llm::Echo, Llm::Odd, Llm::Fixed]);
     let sd = prop::sample::select(vec![Sd::Tiny, Sd::Cent]);
     let text = "[a-z]{1,9}( [a-z]{1,9}){0,12}";
-    let act = prop_oneof![
-        3 => (llm.clone(), text).prop_map(|(llm, text)| Act::Complete { llm, text }),
-        4 => (llm, text).prop_map(|(llm, text)| Act::Say { llm, text }),
+    let operation = prop_oneof![
+        3 => (llm.clone(), text).prop_map(|(llm, text)| Operation::Complete { llm, text }),
+        4 => (llm, text).prop_map(|(llm, text)| Operation::Say { llm, text }),
         2 => (sd.clone(), any::<bool>())
-            .prop_map(|(sd, into_conversation)| Act::Draw { sd, into_conversation }),
-        1 => sd.prop_map(|sd| Act::MakeAgent { sd }),
-        1 => any::<usize>().prop_map(|nth| Act::Invalid { nth }),
+            .prop_map(|(sd, into_conversation)| Operation::Draw { sd, into_conversation }),
+        1 => sd.prop_map(|sd| Operation::MakeAgent { sd }),
+        1 => any::<usize>().prop_map(|nth| Operation::Invalid { nth }),
     ];
-    prop::collection::vec(prop::collection::vec(act, 1..=AT_ONCE), 1..20)
+    prop::collection::vec(prop::collection::vec(operation, 1..=AT_ONCE), 1..20)
 }
 
-async fn add_up(batches: Vec<Vec<Act>>) {
+async fn assert_charges_add_up(batches: Vec<Vec<Operation>>) {
     let app = TestApp::with_fixtures(&[("money.toml", FIXTURES)]).await;
     let api = app.characters_as("payer_key");
     let mut conversations = Vec::new();
@@ -239,11 +243,14 @@ async fn add_up(batches: Vec<Vec<Act>>) {
     assert_eq!(balance, BALANCE);
     let (mut images, mut agents) = (0, 0);
     for batch in batches {
-        let requests: Vec<(String, Value)> =
-            conversations.iter().zip(&batch).map(|(own, act)| own.request(act)).collect();
-        let asked = requests.iter().zip(&batch).map(|((path, body), act)| {
+        let requests: Vec<(String, Value)> = conversations
+            .iter()
+            .zip(&batch)
+            .map(|(own, operation)| own.request(operation))
+            .collect();
+        let asked = requests.iter().zip(&batch).map(|((path, body), operation)| {
             let request = api.post(path, body);
-            if matches!(act, Act::Invalid { .. }) {
+            if matches!(operation, Operation::Invalid { .. }) {
                 request.deliberately_invalid()
             } else {
                 request
@@ -252,18 +259,18 @@ async fn add_up(batches: Vec<Vec<Act>>) {
         let answers = join_all(asked.map(IntoFuture::into_future)).await;
         let mut charges = 0;
         let mut refused = Vec::new();
-        for ((own, act), answer) in conversations.iter_mut().zip(&batch).zip(answers) {
-            let (cost, status) = own.price(act);
+        for ((own, operation), answer) in conversations.iter_mut().zip(&batch).zip(answers) {
+            let (cost, status) = own.price(operation);
             if answer.status == 402 {
                 answer.error_message(402);
                 refused.push(cost);
                 continue;
             }
-            assert_eq!(answer.status.as_u16(), status, "{act:?}: {}", answer.body);
+            assert_eq!(answer.status.as_u16(), status, "{operation:?}: {}", answer.body);
             charges += cost;
-            own.follow(act);
-            images += usize::from(matches!(act, Act::Draw { .. }));
-            agents += usize::from(matches!(act, Act::MakeAgent { .. }));
+            own.apply(operation);
+            images += usize::from(matches!(operation, Operation::Draw { .. }));
+            agents += usize::from(matches!(operation, Operation::MakeAgent { .. }));
         }
         let left = app.balance("payer").await;
         assert_eq!(left + charges, balance, "{batch:?}");
@@ -284,12 +291,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn balance_and_charges_add_up_to_the_millionth(batches in acts()) {
+    fn balance_and_charges_add_up_to_the_millionth(batches in operations()) {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .unwrap();
-        runtime.block_on(add_up(batches));
+        runtime.block_on(assert_charges_add_up(batches));
     }
 }

@@ -188,7 +188,7 @@ async fn without_a_seed_ids_differ_from_run_to_run() {
 }
 
 #[tokio::test]
-async fn clock_is_where_time_stands_still() {
+async fn clock_is_the_time_at_which_clocks_are_frozen() {
     for server in Binary::by_flag_and_variable("clock", Some("2026-01-01T01:00:00+01:00")).await {
         assert_eq!(
             server.echo_conversation(None, "hello").await["created_at"],
@@ -359,7 +359,7 @@ async fn log_format_makes_json_of_every_line() {
 }
 
 #[tokio::test]
-async fn settings_in_the_surroundings_do_not_disturb_the_other_commands() {
+async fn variables_of_serve_do_not_affect_other_commands() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "all.toml", SOUND);
     let mut check = command(&["fixtures", "check", folder.path().to_str().unwrap()]);

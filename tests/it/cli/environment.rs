@@ -31,7 +31,7 @@ const WRONG: [(&str, &str); 8] = [
 ];
 
 #[tokio::test]
-async fn wrong_variables_of_options_that_a_command_does_not_have_do_not_matter() {
+async fn invalid_variables_of_other_commands_are_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("fixtures");
     let path = path.to_str().unwrap();

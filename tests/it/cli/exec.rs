@@ -1,5 +1,5 @@
-//! `mynah exec`: a command runs with a server of its own, is told where it is, gets the signals,
-//! and leaves nothing behind.
+//! `mynah exec`: a command runs with a temporary server, whose URLs and keys are in its environment;
+//! signals are forwarded to it, and nothing is left behind.
 
 use std::collections::BTreeMap;
 use std::process::{Output, Stdio};
@@ -24,25 +24,25 @@ fn exec(options: &[&str], script: &str) -> Command {
     command
 }
 
-async fn ran(options: &[&str], script: &str) -> Output {
+async fn run(options: &[&str], script: &str) -> Output {
     process::output(&mut exec(options, script)).await
 }
 
 #[track_caller]
-fn ended(output: &Output, code: i32, stdout: &str, stderr: &str) {
-    let said = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-    let found = (output.status.code(), said(&output.stdout), said(&output.stderr));
+fn assert_ended(output: &Output, code: i32, stdout: &str, stderr: &str) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let found = (output.status.code(), text(&output.stdout), text(&output.stderr));
     assert_eq!(found, (Some(code), stdout.to_owned(), stderr.to_owned()));
 }
 
-/// A command that goes on until it is told to end, or its standard input is closed.
-struct Running {
+/// A command that runs until it receives a signal or its standard input is closed.
+struct RunningCommand {
     child: Child,
     stdin: Option<ChildStdin>,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
-impl Running {
+impl RunningCommand {
     fn start(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take().unwrap());
@@ -53,12 +53,12 @@ impl Running {
         process::next_line(&mut self.lines).await
     }
 
-    async fn said(&mut self, line: &str) {
+    async fn expect_line(&mut self, line: &str) {
         assert_eq!(self.line().await.as_deref(), Some(line));
     }
 
     fn signal(&self, signal: Signal) {
-        send(self.child.id().unwrap(), signal);
+        send_signal(self.child.id().unwrap(), signal);
     }
 
     async fn code(mut self) -> Option<i32> {
@@ -66,78 +66,83 @@ impl Running {
     }
 }
 
-fn send(id: u32, signal: Signal) {
-    kill_process(Pid::from_raw(i32::try_from(id).unwrap()).unwrap(), signal).unwrap();
+fn send_signal(process: u32, signal: Signal) {
+    kill_process(Pid::from_raw(i32::try_from(process).unwrap()).unwrap(), signal).unwrap();
 }
 
 #[tokio::test]
-async fn the_exit_code_is_the_commands_and_nothing_is_said_but_by_it() {
-    ended(&ran(&[], "exit 0").await, 0, "", "");
-    ended(&ran(&[], "echo out; echo err >&2; exit 7").await, 7, "out\n", "err\n");
-    ended(&ran(&[], "exit 255").await, 255, "", "");
+async fn the_exit_code_and_the_output_are_those_of_the_command() {
+    assert_ended(&run(&[], "exit 0").await, 0, "", "");
+    assert_ended(&run(&[], "echo out; echo err >&2; exit 7").await, 7, "out\n", "err\n");
+    assert_ended(&run(&[], "exit 255").await, 255, "", "");
 }
 
 #[tokio::test]
-async fn a_command_that_died_of_a_signal_gives_128_and_its_number() {
-    ended(&ran(&[], "kill -TERM $$").await, 128 + 15, "", "");
-    ended(&ran(&[], "kill -KILL $$").await, 128 + 9, "", "");
+async fn a_command_that_a_signal_ended_gives_128_plus_its_number() {
+    assert_ended(&run(&[], "kill -TERM $$").await, 128 + 15, "", "");
+    assert_ended(&run(&[], "kill -KILL $$").await, 128 + 9, "", "");
 }
 
 #[tokio::test]
-async fn a_command_that_cannot_run_gives_what_shells_give() {
+async fn a_command_that_cannot_run_gives_the_exit_code_of_shells() {
     let folder = tempfile::tempdir().unwrap();
     let script = folder.path().join("script");
     std::fs::write(&script, "#!/nowhere/interpreter\n").unwrap();
     let path = script.to_str().unwrap();
-    let run = async |program: &str| output(&["exec", "--", program]).await;
+    let exec = async |program: &str| output(&["exec", "--", program]).await;
     let missing = "No such file or directory (os error 2)";
-    ended(
-        &run("no-such-command").await,
+    assert_ended(
+        &exec("no-such-command").await,
         127,
         "",
         &format!("mynah: cannot run no-such-command: {missing}\n"),
     );
     let denied = format!("mynah: cannot run {path}: Permission denied (os error 13)\n");
-    ended(&run(path).await, 126, "", &denied);
+    assert_ended(&exec(path).await, 126, "", &denied);
     let mut mode = std::fs::metadata(&script).unwrap().permissions();
     std::os::unix::fs::PermissionsExt::set_mode(&mut mode, 0o755);
     std::fs::set_permissions(&script, mode).unwrap();
-    ended(&run(path).await, 126, "", &format!("mynah: cannot run {path}: {missing}\n"));
+    assert_ended(&exec(path).await, 126, "", &format!("mynah: cannot run {path}: {missing}\n"));
 }
 
 #[tokio::test]
 async fn a_server_that_cannot_start_gives_125_and_the_command_is_not_run() {
     let folder = tempfile::tempdir().unwrap();
     let fixtures = folder.path().to_str().unwrap();
-    let output = ran(&["--fixtures", fixtures], "echo ran").await;
-    ended(&output, 125, "", &format!("mynah: there is no .toml file in {fixtures}\n"));
-    assert_eq!(ran(&["--no-such-option"], "echo ran").await.status.code(), Some(2));
+    let output = run(&["--fixtures", fixtures], "echo ran").await;
+    assert_ended(&output, 125, "", &format!("mynah: there is no .toml file in {fixtures}\n"));
+    assert_eq!(run(&["--no-such-option"], "echo ran").await.status.code(), Some(2));
 }
 
 #[tokio::test]
-async fn standard_input_is_the_commands() {
+async fn standard_input_is_passed_to_the_command() {
     let mut child = exec(&[], "cat").stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"to and fro").await.unwrap();
-    ended(&within("the end of cat", child.wait_with_output()).await.unwrap(), 0, "to and fro", "");
+    assert_ended(
+        &within("the end of cat", child.wait_with_output()).await.unwrap(),
+        0,
+        "to and fro",
+        "",
+    );
 }
 
-/// What a command is told of its server.
-async fn told(running: &mut Running) -> BTreeMap<String, String> {
-    let mut told = BTreeMap::new();
-    while let Some(line) = running.line().await.filter(|line| line != "told") {
+/// The variables of Mynah in the output of `env; echo end`.
+async fn read_variables(running: &mut RunningCommand) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::new();
+    while let Some(line) = running.line().await.filter(|line| line != "end") {
         let (name, value) = line.split_once('=').unwrap();
         if name.starts_with("MYNAH_") {
-            told.insert(name.to_owned(), value.to_owned());
+            variables.insert(name.to_owned(), value.to_owned());
         }
     }
-    told
+    variables
 }
 
 #[tokio::test]
-async fn the_environment_tells_where_the_server_is_until_the_command_ends() {
-    let mut running = Running::start(exec(&[], "env; echo told; read -r _; exit 5"));
-    let told = told(&mut running).await;
-    let names: Vec<&str> = told.keys().map(String::as_str).collect();
+async fn the_environment_has_urls_keys_and_ids_and_the_server_ends_with_the_command() {
+    let mut running = RunningCommand::start(exec(&[], "env; echo end; read -r _; exit 5"));
+    let variables = read_variables(&mut running).await;
+    let names: Vec<&str> = variables.keys().map(String::as_str).collect();
     assert_eq!(
         names,
         [
@@ -153,22 +158,24 @@ async fn the_environment_tells_where_the_server_is_until_the_command_ends() {
         ]
     );
     assert!(names.iter().all(|name| README.contains(&format!("`{name}`"))));
-    assert!(told["MYNAH_URL"].starts_with("http://127.0.0.1:"));
+    assert!(variables["MYNAH_URL"].starts_with("http://127.0.0.1:"));
     let client = crate::support::client();
-    let run = client.post(format!("{}/{}", told["MYNAH_RUNNER_URL"], told["MYNAH_DEPLOYMENT"]));
-    let run = run.header("x-api-key", &told["MYNAH_RUNNER_KEY"]).json(&text_body("hi"));
+    let run =
+        client.post(format!("{}/{}", variables["MYNAH_RUNNER_URL"], variables["MYNAH_DEPLOYMENT"]));
+    let run = run.header("x-api-key", &variables["MYNAH_RUNNER_KEY"]).json(&text_body("hi"));
     assert_eq!(run.send().await.unwrap().status(), 200);
     for (kind, id) in [("llm", "MYNAH_LLM"), ("sd", "MYNAH_SD_MODEL")] {
-        let models = client.get(format!("{}/models?type={kind}", told["MYNAH_CHARACTERS_URL"]));
-        let models = models.bearer_auth(&told["MYNAH_CHARACTERS_KEY"]).send().await.unwrap();
+        let models =
+            client.get(format!("{}/models?type={kind}", variables["MYNAH_CHARACTERS_URL"]));
+        let models = models.bearer_auth(&variables["MYNAH_CHARACTERS_KEY"]).send().await.unwrap();
         let models: Value = models.json().await.unwrap();
-        assert!(models.to_string().contains(&told[id]), "{models}");
+        assert!(models.to_string().contains(&variables[id]), "{models}");
     }
-    let accounts = client.get(format!("{}/accounts", told["MYNAH_ADMIN_URL"]));
+    let accounts = client.get(format!("{}/accounts", variables["MYNAH_ADMIN_URL"]));
     assert_eq!(accounts.send().await.unwrap().status(), 200);
     drop(running.stdin.take());
     assert_eq!(running.code().await, Some(5));
-    client.get(&told["MYNAH_URL"]).send().await.expect_err("the server has ended, too");
+    client.get(&variables["MYNAH_URL"]).send().await.expect_err("the server has ended, too");
 }
 
 #[tokio::test]
@@ -178,59 +185,67 @@ async fn the_command_itself_reaches_the_server() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("snapshot");
     let script = script.replace("/dev/stdout", file.to_str().unwrap());
-    // The control plane wants a token, which the command has in its environment.
-    ended(&ran(&["--admin-token", "secret"], &script).await, 0, "", "");
+    // The command finds the token of the control plane in its environment.
+    assert_ended(&run(&["--admin-token", "secret"], &script).await, 0, "", "");
     assert!(std::fs::read_to_string(file).unwrap().contains("Billing support"));
 }
 
 #[tokio::test]
-async fn an_account_without_a_name_we_know_is_told_and_what_there_is_not_is_not() {
+async fn the_keys_of_another_first_account_are_used_and_variables_without_a_value_are_unset() {
     let folder = tempfile::tempdir().unwrap();
     let fixtures = r#"
         plan = [{ id = "only", requests_per_minute = 1 }]
         account = [{ id = "a", project = "p", plan = "only", balance = "1", keys = ["one_key"] }]
     "#;
     std::fs::write(folder.path().join("a.toml"), fixtures).unwrap();
-    let mut outer = exec(&["--fixtures", folder.path().to_str().unwrap()], "env; echo told");
+    let mut outer = exec(&["--fixtures", folder.path().to_str().unwrap()], "env; echo end");
     outer.env("MYNAH_DEPLOYMENT", "of an outer server");
-    let told = told(&mut Running::start(outer)).await;
-    assert_eq!(told["MYNAH_RUNNER_KEY"], "one_key");
-    assert_eq!(told["MYNAH_CHARACTERS_KEY"], "one_key");
-    assert_eq!(told.get("MYNAH_DEPLOYMENT"), None);
+    let variables = read_variables(&mut RunningCommand::start(outer)).await;
+    assert_eq!(variables["MYNAH_RUNNER_KEY"], "one_key");
+    assert_eq!(variables["MYNAH_CHARACTERS_KEY"], "one_key");
+    assert_eq!(variables.get("MYNAH_DEPLOYMENT"), None);
 }
 
 #[tokio::test]
-async fn where_another_server_listens_and_keeps_its_data_does_not_matter() {
+async fn variables_about_another_server_are_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let other = Binary::start(&[]).await;
-    let mut exec = exec(&[], "env; echo told");
+    let mut exec = exec(&[], "env; echo end");
     exec.env("MYNAH_PORT", other.address.port().to_string());
     exec.env("MYNAH_HOST", "192.0.2.1");
     exec.env("MYNAH_PUBLIC_URL", "http://elsewhere.example");
     exec.env("MYNAH_DATABASE", file_url(&folder.path().join("mynah.db")));
-    let mut running = Running::start(exec);
-    let told = told(&mut running).await;
-    assert!(told["MYNAH_URL"].starts_with("http://127.0.0.1:"));
-    assert_ne!(told["MYNAH_URL"], other.url(""));
+    let mut running = RunningCommand::start(exec);
+    let variables = read_variables(&mut running).await;
+    assert!(variables["MYNAH_URL"].starts_with("http://127.0.0.1:"));
+    assert_ne!(variables["MYNAH_URL"], other.url(""));
     assert_eq!(running.code().await, Some(0));
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[tokio::test]
-async fn a_server_in_the_command_is_as_undisturbed_as_without() {
+async fn a_server_started_by_the_command_is_not_affected() {
     let serve = ["exec", "--", BINARY, "serve", "--port", "0", "--database", "sqlite::memory:"];
     let server = Binary::spawn(command(&serve)).await;
     server.run_echo("still here").await;
     server.stop().await;
 }
 
-// Not `read` in the loops here: a signal that comes just before it begins waits for its end.
+/// The start of a script that runs until its standard input is closed. `wait` ends at once when a signal
+/// with a trap arrives, whereas `read` can miss a signal that arrives just before it. The waiter ignores
+/// Ctrl-C from its start.
+const START_WAITER: &str = "trap \"\" INT QUIT; exec 3<&0; cat <&3 >/dev/null & waiter=$!";
+const WAIT: &str = "while kill -0 $waiter; do wait $waiter; done";
+
 #[tokio::test]
-async fn signals_are_passed_on_and_the_command_has_the_last_word() {
-    let script = "for name in HUP INT QUIT USR1 USR2 WINCH; do trap \"echo $name\" $name; done
-        trap 'echo TERM; exit 9' TERM; echo ready; while kill -0 $PPID; do sleep 0.05; done";
-    let mut running = Running::start(exec(&[], script));
-    running.said("ready").await;
+async fn signals_are_forwarded_and_the_exit_code_is_the_commands() {
+    let script = format!(
+        "{START_WAITER}
+        for name in HUP INT QUIT USR1 USR2 WINCH; do trap \"echo $name\" $name; done
+        trap 'echo TERM; kill $waiter; exit 9' TERM; echo ready; {WAIT}"
+    );
+    let mut running = RunningCommand::start(exec(&[], &script));
+    running.expect_line("ready").await;
     for (signal, name) in [
         (Signal::HUP, "HUP"),
         (Signal::INT, "INT"),
@@ -240,31 +255,31 @@ async fn signals_are_passed_on_and_the_command_has_the_last_word() {
         (Signal::WINCH, "WINCH"),
     ] {
         running.signal(signal);
-        running.said(name).await;
+        running.expect_line(name).await;
     }
     running.signal(Signal::TERM);
-    running.said("TERM").await;
+    running.expect_line("TERM").await;
     assert_eq!(running.line().await, None);
     assert_eq!(running.code().await, Some(9));
 }
 
 #[tokio::test]
-async fn a_signal_that_the_command_does_not_catch_ends_it_and_so_the_server() {
-    let mut running = Running::start(exec(&[], "echo ready; read -r _"));
-    running.said("ready").await;
+async fn a_signal_that_the_command_does_not_catch_ends_the_command_and_the_server() {
+    let mut running = RunningCommand::start(exec(&[], "echo ready; read -r _"));
+    running.expect_line("ready").await;
     running.signal(Signal::INT);
     assert_eq!(running.code().await, Some(128 + 2));
 }
 
 #[tokio::test]
-async fn what_is_to_be_ignored_the_command_ignores_too() {
+async fn a_signal_that_mynah_ignores_is_ignored_by_the_command_too() {
     let script = r#"trap "" HUP; exec "$0" exec -- sh -c 'kill -HUP $$; echo goes on'"#;
     let mut shell = program("sh");
     shell.args(["-c", script, BINARY]).stdin(Stdio::null());
-    ended(&process::output(&mut shell).await, 0, "goes on\n", "");
+    assert_ended(&process::output(&mut shell).await, 0, "goes on\n", "");
 }
 
-/// The terminal sends it to `mynah` and to the command: it is not to come twice.
+/// The terminal sends SIGINT to `mynah` and to the command, so `mynah` must not forward it.
 #[tokio::test]
 async fn control_c_reaches_the_command_once() {
     let in_a_terminal = |line: &str| {
@@ -272,23 +287,25 @@ async fn control_c_reaches_the_command_once() {
         script.args(["-qec", line, "/dev/null"]).env("SHELL", "/bin/sh");
         script
     };
-    let tried = within("a terminal", in_a_terminal("true").output()).await;
-    if !tried.is_ok_and(|output| output.status.success()) {
-        eprintln!("not tried: there is no terminal to be had");
+    let attempt = within("a terminal", in_a_terminal("true").output()).await;
+    if !attempt.is_ok_and(|output| output.status.success()) {
+        eprintln!("not tested: there is no terminal");
         return;
     }
-    // `exec`, so that no shell stands between that would be interrupted as well; and without the
-    // terminal's echo of Ctrl-C, which can come before or after what the command says.
-    let inner = "stty -echo; trap \"echo INT\" INT; trap \"echo TERM; exit 9\" TERM; echo $PPID
-        while kill -0 $PPID; do sleep 0.05; done";
+    // `exec`, because a shell in between would be interrupted as well. Without the terminal's echo of
+    // Ctrl-C, which can come before or after the output of the command.
+    let inner = format!(
+        "stty -echo; {START_WAITER}; trap \"echo INT\" INT
+        trap \"echo TERM; kill $waiter; exit 9\" TERM; echo $PPID; {WAIT}"
+    );
     let mut script = in_a_terminal(&format!("exec {BINARY} exec -- sh -c '{inner}'"));
     script.stdout(Stdio::piped());
-    let mut running = Running::start(script);
+    let mut running = RunningCommand::start(script);
     let id = running.line().await.unwrap().trim().parse().unwrap();
     running.stdin.as_mut().unwrap().write_all(b"\x03").await.unwrap();
     assert_eq!(running.line().await.unwrap().trim(), "INT");
-    // What was passed on before this comes before this.
-    send(id, Signal::TERM);
+    // A second SIGINT would have been forwarded before this signal.
+    send_signal(id, Signal::TERM);
     let mut rest = String::new();
     let mut lines = running.lines.into_inner();
     within("the end of the output", lines.read_to_string(&mut rest)).await.unwrap();

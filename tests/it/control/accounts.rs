@@ -26,7 +26,7 @@ async fn conversations(app: &TestApp, key: &str) -> Value {
 }
 
 #[tokio::test]
-async fn an_account_is_a_world_of_its_own_chosen_by_its_key() {
+async fn the_key_selects_the_account_and_accounts_share_nothing() {
     let app = TestApp::start().await;
     let (_, one) = create_account(&app, json!({})).await;
     let (_, two) = create_account(&app, json!({})).await;
@@ -269,7 +269,7 @@ async fn no_web_page_reaches_the_control_plane() {
 }
 
 #[tokio::test]
-async fn a_token_or_an_open_door_lets_in_from_elsewhere() {
+async fn a_token_or_admin_open_admits_clients_from_other_machines() {
     use mynah::http::apis::control::ControlAccess;
     let closed = TestApp::with(|config| config.control = ControlAccess::Nobody).await;
     assert_eq!(closed.control().list_accounts().await.status, 403);
@@ -522,7 +522,7 @@ async fn a_clock_stops_at_the_end_of_the_last_four_digit_year() {
 }
 
 #[tokio::test]
-async fn an_account_that_nobody_uses_goes_when_its_time_is_over() {
+async fn an_unused_account_is_removed_after_its_ttl() {
     let app = TestApp::start().await;
     let (id, _) = create_account(&app, json!({"ttl": 1})).await;
     let (lasting, _) = create_account(&app, json!({"ttl": 600})).await;

@@ -110,7 +110,7 @@ fn expected(response: &TestResponse) -> Option<Value> {
 }
 
 /// Resets and restores `account`, and makes and removes forks of it.
-async fn churn(app: &TestApp, account: &Account) {
+async fn reset_restore_and_fork(app: &TestApp, account: &Account) {
     let mut snapshot = account.control(app).snapshot().await.good();
     for round in 0..ROUNDS {
         match round % 3 {
@@ -149,7 +149,7 @@ async fn race(database: &str) {
     let fresh = Account::create(&app).await.start(&app).await;
     let account = Account::create(&app).await;
     let clients = join_all((0..CLIENTS).map(|client| account.keep_busy(&app, client)));
-    futures::join!(clients, churn(&app, &account));
+    futures::join!(clients, reset_restore_and_fork(&app, &account));
     account.control(&app).reset().await.good();
     assert_eq!(account.start(&app).await, fresh, "the same seed gives the same ids");
     let own = account.control(&app).snapshot().await.good();

@@ -406,7 +406,7 @@ async fn rules_that_stay_the_same_keep_their_turn_and_changed_ones_begin_anew() 
 }
 
 #[tokio::test]
-async fn an_account_that_is_taken_out_is_closed_and_opens_with_what_it_held() {
+async fn an_unloaded_account_is_closed_and_reopens_with_its_data() {
     let folder = folder(&rule("x"));
     let app = serving(&folder).await;
     let account =
@@ -426,7 +426,7 @@ async fn an_account_that_is_taken_out_is_closed_and_opens_with_what_it_held() {
 }
 
 #[tokio::test]
-async fn broken_files_are_reported_fault_by_fault_and_the_last_good_state_stays() {
+async fn every_error_in_changed_files_is_reported_and_the_last_valid_fixtures_stay() {
     let folder = folder(&rule("good"));
     let app = serving(&folder).await;
     let (log, logging) = Log::capture();

@@ -493,7 +493,7 @@ async fn what_is_wrong_with_a_query_is_named() {
 }
 
 #[tokio::test]
-async fn a_journal_that_is_cleared_or_reset_is_empty_and_goes_on_counting() {
+async fn a_request_log_that_is_cleared_or_reset_is_empty_and_continues_its_numbers() {
     let app = TestApp::with(|config| config.pace = HOUR).await;
     app.runner().run(ECHO, "x").await.good();
     let raw = app.runner().open_stream(ECHO, "one two").await;
@@ -540,7 +540,7 @@ async fn a_long_body_is_cut_and_its_length_told() {
 }
 
 #[tokio::test]
-async fn a_journal_of_nothing_says_so_to_who_waits() {
+async fn a_wait_on_a_request_log_of_size_0_is_refused_with_the_reason() {
     let app = TestApp::with(|config| config.journal_max = 0).await;
     app.runner().run(ECHO, "x").await.good();
     assert_eq!(request_log(&app, "").await["kept"], 0);
@@ -551,7 +551,7 @@ async fn a_journal_of_nothing_says_so_to_who_waits() {
 
 /// The same is held for 100,000 requests, without the wire, beside `http/middleware/request_log.rs`.
 #[tokio::test]
-async fn thousands_of_requests_leave_a_journal_within_its_bounds() {
+async fn thousands_of_requests_leave_a_request_log_within_its_bounds() {
     let app = TestApp::with(|config| config.journal_max = 500).await;
     for _ in 0..2000 {
         app.get("/v1/runner/no/such/path").await;
@@ -589,7 +589,7 @@ async fn a_wait_is_over_as_soon_as_so_many_have_come() {
 }
 
 #[tokio::test]
-async fn a_wait_in_vain_tells_what_came_instead() {
+async fn a_wait_that_times_out_reports_the_requests_that_came() {
     let app = TestApp::start().await;
     app.runner().run(ECHO, "one").await.good();
     app.runner().run("UNKNOWN", "two").await;
@@ -665,7 +665,7 @@ async fn the_feed_gives_entries_as_they_come() {
 }
 
 #[tokio::test]
-async fn a_feed_may_begin_in_the_past_and_tells_what_is_no_longer_there() {
+async fn a_feed_can_start_in_the_past_and_reports_dropped_entries() {
     let app = TestApp::with(|config| config.journal_max = 2).await;
     for _ in 0..4 {
         app.runner().run(ECHO, "x").await.good();
@@ -694,7 +694,7 @@ async fn feeds_and_waits_end_with_the_account_and_with_the_server() {
 }
 
 #[tokio::test]
-async fn a_wait_holds_no_entry_that_has_made_place_for_others() {
+async fn a_wait_does_not_return_entries_that_were_dropped() {
     let app = TestApp::with(|config| config.journal_max = 3).await;
     let waiting = wait(&app, "?count=3&path=/v1/runner/conversations");
     let asking = async {
@@ -725,5 +725,5 @@ async fn an_account_has_at_most_128_clients_that_wait_or_follow() {
     assert_eq!(refused.status(), 429);
     assert_eq!(refused.json::<Value>().await.unwrap(), json!({"error": message}));
     assert_eq!(wait(&app, "").await.0, StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(follow("demo-free").await.status(), 200, "another account's journal");
+    assert_eq!(follow("demo-free").await.status(), 200, "another account's request log");
 }

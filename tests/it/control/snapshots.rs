@@ -56,8 +56,8 @@ async fn prepare(app: &TestApp, id: &str, key: &str) {
     app.control().account(id).queue_replies(&queue, "").await.created();
 }
 
-/// Goes on from what was prepared: everything is where it was left.
-async fn goes_on(app: &TestApp, id: &str, key: &str) {
+/// Fails unless the account continues where `prepare` left it.
+async fn assert_continues(app: &TestApp, id: &str, key: &str) {
     assert_eq!(run(app, key, "turn").await.status, 503, "the fault's second request");
     assert_eq!(content(app, key, "turn").await, "still to come");
     assert_eq!(content(app, key, "own").await, "two");
@@ -67,10 +67,10 @@ async fn goes_on(app: &TestApp, id: &str, key: &str) {
     assert_eq!(last.header("x-ratelimit-remaining"), Some("12"));
     let rule = json!({"reply": [{"text": "x"}]});
     let added = app.control().account(id).add_reply_rule(&rule, "").await.created();
-    assert_eq!(added["id"], "rule_2", "ids of rules go on");
+    assert_eq!(added["id"], "rule_2", "ids of rules continue");
     let fault = json!({"effect": {"status": 503}});
     let added = app.control().account(id).add_fault(&fault).await.created();
-    assert_eq!(added["id"], "fault_2", "ids of faults go on");
+    assert_eq!(added["id"], "fault_2", "ids of faults continue");
 }
 
 #[tokio::test]
@@ -79,15 +79,15 @@ async fn rules_queue_faults_turns_and_limits_are_put_back() {
     let (id, key) = create_account(&app).await;
     prepare(&app, &id, &key).await;
     let taken = snapshot(&app, &id).await;
-    goes_on(&app, &id, &key).await;
+    assert_continues(&app, &id, &key).await;
     for _ in 0..2 {
         app.control().account(&id).restore(&taken).await.good();
         assert_eq!(snapshot(&app, &id).await, taken);
     }
-    goes_on(&app, &id, &key).await;
+    assert_continues(&app, &id, &key).await;
     let (other, other_key) = create_account(&app).await;
     app.control().account(&other).restore(&taken).await.good();
-    goes_on(&app, &other, &other_key).await;
+    assert_continues(&app, &other, &other_key).await;
 }
 
 #[tokio::test]
@@ -96,8 +96,8 @@ async fn a_fork_takes_rules_queue_faults_turns_and_limits_along() {
     let (id, key) = create_account(&app).await;
     prepare(&app, &id, &key).await;
     let (copy, copy_key) = fork(&app, &id, json!({})).await;
-    goes_on(&app, &copy, &copy_key).await;
-    goes_on(&app, &id, &key).await;
+    assert_continues(&app, &copy, &copy_key).await;
+    assert_continues(&app, &id, &key).await;
 }
 
 #[tokio::test]

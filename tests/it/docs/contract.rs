@@ -76,7 +76,7 @@ fn rows() -> Vec<Row> {
 }
 
 #[test]
-fn every_test_that_the_ledger_names_is_there() {
+fn every_test_that_the_contract_names_exists() {
     let mut functions = Functions::default();
     for folder in ["src", "tests", "crates"] {
         functions.add(&root().join(folder));
@@ -90,7 +90,7 @@ fn every_test_that_the_ledger_names_is_there() {
 }
 
 #[test]
-fn every_fact_in_the_ledger_has_a_source_and_a_test() {
+fn every_fact_in_the_contract_has_a_source_and_a_test() {
     for Row { line, fact, source, tests } in rows() {
         let kind = source.split([' ', ',', ':']).next().unwrap();
         let known = kind.split('/').all(|kind| ["D", "R", "C"].contains(&kind));

@@ -36,8 +36,8 @@ const LOOKS: [&str; 12] = [
 const TRIGGER: &str = "/v1/runner/YOUR_DEPLOYMENT_ID/trigger";
 const AGENT_RUN: &str = "/v2/runner/YOUR_DEPLOYMENT_ID/conversation";
 
-/// Every operation that takes a body, with one that it takes.
-fn acts() -> [(&'static str, Value); 11] {
+/// Every operation with a body, and a valid body.
+fn bodies() -> [(&'static str, Value); 11] {
     let message = json!({"role": "user", "content": "Hi"});
     [
         ("/v1/runner/YOUR_DEPLOYMENT_ID", text_body("Hi")),
@@ -62,7 +62,7 @@ fn with_key<'a>(app: &'a TestApp, method: Method, path: &str, key: &str) -> Test
 fn each<'a>(app: &'a TestApp, key: &'a str) -> impl Iterator<Item = TestRequest<'a>> {
     let looks = LOOKS.iter().map(move |path| with_key(app, Method::GET, path, key));
     let post = move |path| with_key(app, Method::POST, path, key);
-    looks.chain(acts().into_iter().map(move |(path, body)| post(path).json(&body)))
+    looks.chain(bodies().into_iter().map(move |(path, body)| post(path).json(&body)))
 }
 
 /// The head of a POST whose body of `length` bytes is yet to come.
@@ -85,7 +85,7 @@ async fn every_operation_answers() {
 #[tokio::test]
 async fn every_body_has_to_be_json_and_not_too_large() {
     let app = TestApp::start().await;
-    for (path, _) in acts() {
+    for (path, _) in bodies() {
         let post = || with_key(&app, Method::POST, path, KEY);
         assert_eq!(post().untyped_body("{}").await.status, 415, "{path}");
         assert_eq!(post().body("{").await.status, 400, "{path}");
@@ -97,7 +97,7 @@ async fn every_body_has_to_be_json_and_not_too_large() {
 #[tokio::test]
 async fn every_body_has_to_come_in_time() {
     let app = TestApp::start().await;
-    for (path, _) in acts() {
+    for (path, _) in bodies() {
         let mut raw = RawConnection::connect(app.address).await;
         raw.send_request_in_parts("POST", path, &head(path, KEY, 10), "{").await;
         app.settle().await;
@@ -109,10 +109,10 @@ async fn every_body_has_to_come_in_time() {
 }
 
 #[tokio::test]
-async fn every_act_in_an_account_that_ends_meanwhile_is_409() {
+async fn every_operation_in_an_account_that_ends_meanwhile_is_409() {
     let app = TestApp::start().await;
     let stores = |path: &str| path.starts_with("/api") || path == TRIGGER;
-    for (path, body) in acts().into_iter().filter(|(path, _)| stores(path)) {
+    for (path, body) in bodies().into_iter().filter(|(path, _)| stores(path)) {
         let body = body.to_string();
         let mut raw = RawConnection::connect(app.address).await;
         raw.send_request_in_parts("POST", path, &head(path, BEARER, body.len()), "").await;

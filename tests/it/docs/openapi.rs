@@ -134,7 +134,7 @@ async fn everything_the_page_asks_for_is_answered_here_and_nothing_else_may_be_a
 }
 
 #[tokio::test]
-async fn swagger_ui_is_sent_packed_and_kept_for_ever_under_its_version() {
+async fn swagger_ui_is_compressed_and_cached_without_limit_by_version() {
     let app = TestApp::start().await;
     let page = app.request(Method::GET, "/_mynah/docs").await.body;
     let script = include_str!("../../../assets/swagger-ui/fetch");

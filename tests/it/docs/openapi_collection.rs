@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::support::TestApp;
 use crate::support::binary::output;
 
-const ROOMS: [(&str, Api); 2] = [("runner", Api::Runner), ("characters", Api::Characters)];
+const APIS: [(&str, Api); 2] = [("runner", Api::Runner), ("characters", Api::Characters)];
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
 /// A request of a collection, read as the editors do.
@@ -83,7 +83,7 @@ async fn the_files_are_what_the_command_prints() {
     if !folder.exists() {
         return; // The package that is published has the server alone.
     }
-    for (name, room) in ROOMS {
+    for (name, room) in APIS {
         let printed = output(&["openapi", name, "--format", "http"]).await;
         let printed = String::from_utf8(printed.stdout).unwrap();
         assert_eq!(printed, openapi::collection(room, SERVER).unwrap());
@@ -102,7 +102,7 @@ async fn another_server_is_put_in() {
 
 #[test]
 fn every_operation_and_every_sample_of_a_body_is_there_once() {
-    for (_, room) in ROOMS {
+    for (_, room) in APIS {
         let samples = samples(&openapi::collection(room, SERVER).unwrap());
         let names: BTreeSet<&str> = samples.iter().map(|sample| sample.name.as_str()).collect();
         assert_eq!(names.len(), samples.len(), "names are unique");
@@ -141,7 +141,7 @@ fn promised(document: &Value, sample: &Sample) -> u16 {
 
 #[tokio::test]
 async fn every_request_gets_the_success_that_the_document_promises() {
-    for (name, room) in ROOMS {
+    for (name, room) in APIS {
         let app = TestApp::start().await;
         let document = document(room);
         for sample in samples(&openapi::collection(room, SERVER).unwrap()) {

@@ -122,7 +122,7 @@ async fn envelope_3_is_422_with_loc_msg_and_type() {
 
 /// Bodies and queries with a wrong field: the location that envelope 3 gives, and its type.
 #[tokio::test]
-async fn envelope_3_locates_every_kind_of_fault() {
+async fn envelope_3_locates_every_kind_of_error() {
     let app = fast_api().await;
     let further = |field: &str, value: Value| {
         let mut body = continue_body(CONVERSATION, "Hi");

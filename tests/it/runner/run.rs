@@ -28,7 +28,7 @@ async fn a_run_stores_nothing() {
 }
 
 #[tokio::test]
-async fn the_echo_deployment_gives_the_last_message_back() {
+async fn the_echo_deployment_repeats_the_last_message() {
     let app = TestApp::start().await;
     let answer = app.runner().run(ECHO, "  to the\nletter ").await.good();
     assert_eq!(

@@ -83,7 +83,7 @@ async fn a_trigger_is_answered_and_found_as_it_was_sent() {
 }
 
 #[tokio::test]
-async fn what_is_not_sent_is_null_and_a_life_is_24_hours() {
+async fn omitted_fields_are_null_and_the_default_ttl_is_24_hours() {
     let app = TestApp::start().await;
     let created = create(&app, text_body("Hi")).await;
     assert_eq!((&created["ui_surface"], &created["variables"]), (&Value::Null, &Value::Null));
@@ -153,7 +153,7 @@ async fn the_other_fields_of_a_trigger_are_checked() {
 }
 
 #[tokio::test]
-async fn a_life_ends_no_later_than_the_clocks() {
+async fn a_ttl_ends_no_later_than_the_clock_can_show() {
     let app = TestApp::start().await;
     app.demo().set_clock(&json!({"now": "9999-12-31T00:00:00Z", "frozen": true})).await.good();
     let created = create(&app, with("ttl_hours", json!(876_000))).await;

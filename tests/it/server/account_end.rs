@@ -21,13 +21,13 @@ struct TestAccount<'a> {
 
 /// How an account ends, as far as its streams are concerned.
 #[derive(Debug, Clone, Copy)]
-enum Way {
+enum Ending {
     Reset,
     Restore,
     Remove,
 }
 
-const WAYS: [Way; 3] = [Way::Reset, Way::Restore, Way::Remove];
+const ENDINGS: [Ending; 3] = [Ending::Reset, Ending::Restore, Ending::Remove];
 
 impl<'a> TestAccount<'a> {
     async fn new(app: &'a TestApp) -> Self {
@@ -51,11 +51,11 @@ impl<'a> TestAccount<'a> {
         self.control().snapshot().await.good()
     }
 
-    async fn end(&self, way: Way, snapshot: &Value) {
-        let response = match way {
-            Way::Reset => self.control().reset().await,
-            Way::Restore => self.control().restore(snapshot).await,
-            Way::Remove => self.control().delete().await,
+    async fn end(&self, ending: Ending, snapshot: &Value) {
+        let response = match ending {
+            Ending::Reset => self.control().reset().await,
+            Ending::Restore => self.control().restore(snapshot).await,
+            Ending::Remove => self.control().delete().await,
         };
         assert!(response.status.is_success(), "{}", response.body);
     }
@@ -81,7 +81,7 @@ async fn open_streams(app: &TestApp) -> String {
 #[tokio::test]
 async fn a_stream_that_waits_for_its_next_word_breaks_off() {
     let app = TestApp::with(|config| config.pace = HOUR).await;
-    for way in WAYS {
+    for ending in ENDINGS {
         let account = TestAccount::new(&app).await;
         let id = account.start_conversation().await;
         let snapshot = account.snapshot().await;
@@ -93,19 +93,19 @@ async fn a_stream_that_waits_for_its_next_word_breaks_off() {
         for raw in &mut streams {
             assert_eq!(raw.next_event().await, chunk("one "));
         }
-        account.end(way, &snapshot).await;
+        account.end(ending, &snapshot).await;
         for mut raw in streams {
-            assert_eq!(raw.next_event().await, StreamEvent::Broken, "{way:?}");
+            assert_eq!(raw.next_event().await, StreamEvent::Broken, "{ending:?}");
         }
         app.settle().await;
-        match way {
-            Way::Reset => assert_eq!(account.ends().await.len(), 0),
-            Way::Restore => {
+        match ending {
+            Ending::Reset => assert_eq!(account.ends().await.len(), 0),
+            Ending::Restore => {
                 assert_eq!(account.ends().await, ["complete", "broken", "broken"]);
                 let now = account.snapshot().await;
                 assert_eq!(now["conversations"], snapshot["conversations"], "nothing is stored");
             }
-            Way::Remove => {}
+            Ending::Remove => {}
         }
     }
 }
@@ -114,14 +114,14 @@ async fn a_stream_that_waits_for_its_next_word_breaks_off() {
 async fn a_stream_that_a_fault_stalls_or_slows_breaks_off() {
     let app = TestApp::start().await;
     for effect in [json!({"stall_after": 1}), json!({"pace_ms": 3_600_000})] {
-        for way in WAYS {
+        for ending in ENDINGS {
             let account = TestAccount::new(&app).await;
             let snapshot = account.snapshot().await;
             account.add_fault(effect.clone()).await;
             let mut raw = account.runner().open_stream(ECHO, "one two").await;
             assert_eq!(raw.next_event().await, chunk("one "));
-            account.end(way, &snapshot).await;
-            assert_eq!(raw.next_event().await, StreamEvent::Broken, "{way:?} {effect}");
+            account.end(ending, &snapshot).await;
+            assert_eq!(raw.next_event().await, StreamEvent::Broken, "{ending:?} {effect}");
         }
     }
 }
@@ -132,23 +132,23 @@ async fn a_stream_that_a_fault_stalls_or_slows_breaks_off() {
 async fn a_stream_that_nobody_reads_ends_too() {
     let app = TestApp::start().await;
     let text = "word after word ".repeat(500_000);
-    for way in WAYS {
+    for ending in ENDINGS {
         let account = TestAccount::new(&app).await;
         let id = account.start_conversation().await;
         let snapshot = account.snapshot().await;
         let mut raw = account.runner().open_conversation_stream(ECHO, &id, &text).await;
         app.settle().await;
         assert_eq!(open_streams(&app).await, "mynah_streams_open 1");
-        account.end(way, &snapshot).await;
+        account.end(ending, &snapshot).await;
         app.settle().await;
-        assert_eq!(open_streams(&app).await, "mynah_streams_open 0", "{way:?}");
-        if matches!(way, Way::Restore) {
+        assert_eq!(open_streams(&app).await, "mynah_streams_open 0", "{ending:?}");
+        if matches!(ending, Ending::Restore) {
             assert_eq!(account.ends().await, ["complete", "broken"]);
         }
         loop {
             match raw.next_event().await {
                 StreamEvent::Chunk(_) => {}
-                end => break assert_eq!(end, StreamEvent::Broken, "{way:?}"),
+                end => break assert_eq!(end, StreamEvent::Broken, "{ending:?}"),
             }
         }
     }
@@ -166,7 +166,7 @@ async fn a_request_that_a_fault_delays_is_refused_at_once() {
         assert!((&mut waiting).now_or_never().is_none());
         app.settle().await;
     }
-    account.end(Way::Reset, &Value::Null).await;
+    account.end(Ending::Reset, &Value::Null).await;
     waiting.await.runner_error(409, "invalid_request_error", "account_reset");
 }
 
@@ -179,7 +179,7 @@ async fn a_connection_whose_stream_has_ended_is_left_alone() {
     for _ in 0..3 {
         raw.post_with_key(&path, &text_body("one two"), &account.key).await;
         assert_eq!(raw.stream().await, ["one ", "two"]);
-        account.end(Way::Reset, &Value::Null).await;
+        account.end(Ending::Reset, &Value::Null).await;
         app.settle().await;
     }
 }

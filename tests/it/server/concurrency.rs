@@ -80,7 +80,7 @@ async fn fifty_clients_lose_nothing_when_the_database_is_a_file() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn conversations_started_at_once_are_all_there_and_all_different() {
+async fn conversations_started_concurrently_are_all_stored_under_different_ids() {
     let app = TestApp::start().await;
     let start = async |client: usize| {
         let text = format!("conversation {client}");

@@ -77,8 +77,8 @@ async fn in_one_process_too_a_database_has_one_server_at_a_time() {
     TestApp::with(|config| config.database.clone_from(&url)).await.stop().await;
 }
 
-/// What the health check, in both forms, and a request that stores something say.
-async fn complaints(server: &Binary) -> [String; 3] {
+/// The errors of the health check, of `mynah healthcheck` and of a request that writes.
+async fn database_errors(server: &Binary) -> [String; 3] {
     let health = server.client.get(server.url("/_mynah/health")).send().await.unwrap();
     assert_eq!(health.status(), 503);
     let health: Value = health.json().await.unwrap();
@@ -111,7 +111,7 @@ async fn a_database_that_is_deleted_or_replaced_fails_writes_and_health() {
         if lost == "was replaced" {
             std::fs::copy(&away, &there).unwrap();
         }
-        let [reason, healthcheck, write] = complaints(&server).await;
+        let [reason, healthcheck, write] = database_errors(&server).await;
         assert!(reason.contains(&format!("{name} {lost}")), "{reason}");
         assert!(healthcheck.ends_with(&reason), "{healthcheck}");
         assert!(!write.contains("x.db"), "clients of the API are not told paths: {write}");

@@ -17,39 +17,40 @@ const CLIENTS: usize = 6;
 /// Turns that are acknowledged, by all clients together, before the server is killed.
 const TURNS: usize = 300;
 
-/// What one client was told: its conversation, and the texts of the turns acknowledged, in order.
+/// The conversation of one client, and the texts of its acknowledged turns, in order.
 #[derive(Default)]
-struct Told {
+struct AcknowledgedTurns {
     conversation: Option<String>,
     texts: Vec<String>,
 }
 
-/// Says one thing after another in a conversation of its own, until the server is gone.
-async fn talk(
+/// Sends turns in a new conversation until the server no longer responds.
+async fn send_turns(
     client: reqwest::Client,
     url: String,
     name: usize,
     acknowledged: Arc<AtomicUsize>,
     enough: Arc<Notify>,
-) -> Told {
-    let mut told = Told::default();
+) -> AcknowledgedTurns {
+    let mut acknowledged_turns = AcknowledgedTurns::default();
     for turn in 0.. {
         let text = format!("client {name} says {turn}");
         let mut body = text_body(&text);
-        if let Some(id) = &told.conversation {
+        if let Some(id) = &acknowledged_turns.conversation {
             body["conversation_id"] = json!(id);
         }
         let request = client.post(&url).header("x-api-key", "YOUR_API_KEY").json(&body);
         let Ok(answer) = request.send().await else { break };
         assert_eq!(answer.status(), 200);
         let Ok(answer) = answer.json::<Value>().await else { break };
-        told.conversation = Some(answer["conversation_id"].as_str().unwrap().to_owned());
-        told.texts.push(text);
+        acknowledged_turns.conversation =
+            Some(answer["conversation_id"].as_str().unwrap().to_owned());
+        acknowledged_turns.texts.push(text);
         if acknowledged.fetch_add(1, Ordering::Relaxed) + 1 == TURNS {
             enough.notify_one();
         }
     }
-    told
+    acknowledged_turns
 }
 
 #[tokio::test]
@@ -63,7 +64,7 @@ async fn kill_9_under_write_load_loses_no_acknowledged_turn() {
     let clients: Vec<_> = (0..CLIENTS)
         .map(|name| {
             let (acknowledged, enough) = (Arc::clone(&acknowledged), Arc::clone(&enough));
-            tokio::spawn(talk(server.client.clone(), url.clone(), name, acknowledged, enough))
+            tokio::spawn(send_turns(server.client.clone(), url.clone(), name, acknowledged, enough))
         })
         .collect();
     within("the turns", enough.notified()).await;
@@ -74,8 +75,8 @@ async fn kill_9_under_write_load_loses_no_acknowledged_turn() {
     let server = Binary::on_file(&file, &[]).await;
     let mut ids = HashSet::new();
     for client in clients {
-        let told = within("the client's end", client).await.unwrap();
-        let messages = server.messages(&told.conversation.unwrap()).await;
+        let acknowledged_turns = within("the client's end", client).await.unwrap();
+        let messages = server.messages(&acknowledged_turns.conversation.unwrap()).await;
         assert!(messages.len().is_multiple_of(2), "whole turns only");
         let stored: Vec<&str> = messages
             .chunks_exact(2)
@@ -88,8 +89,11 @@ async fn kill_9_under_write_load_loses_no_acknowledged_turn() {
                 turn[0]["content"].as_str().unwrap()
             })
             .collect();
-        let (acknowledged, rest) = stored.split_at(told.texts.len());
-        assert_eq!(acknowledged, told.texts, "every acknowledged turn, once, in order");
+        let (acknowledged, rest) = stored.split_at(acknowledged_turns.texts.len());
+        assert_eq!(
+            acknowledged, acknowledged_turns.texts,
+            "every acknowledged turn, once, in order"
+        );
         assert!(rest.len() <= 1, "only the one in flight may be there besides: {rest:?}");
         ids.extend(messages.iter().map(|message| message["id"].as_str().unwrap().to_owned()));
     }

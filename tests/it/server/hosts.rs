@@ -13,7 +13,7 @@ use crate::support::{KEY, TestApp, text_body};
 const ACCOUNTS: &str = "/_mynah/accounts";
 
 /// The answer to a head as it is, without a body: status, header lines, body.
-async fn asked(app: &TestApp, head: &str) -> (u16, Vec<String>, Value) {
+async fn send_head(app: &TestApp, head: &str) -> (u16, Vec<String>, Value) {
     let mut raw = RawConnection::connect(app.address).await;
     raw.send(format!("{head}\r\n").as_bytes()).await;
     let (status, headers, body) = raw.response().await;
@@ -43,7 +43,7 @@ async fn a_request_of_http_1_1_without_one_good_host_is_400_in_the_envelope_of_i
             ("/_mynah/health", json!({ "error": message })),
         ] {
             let head = format!("GET {path} HTTP/1.1\r\n{hosts}{key}");
-            let (status, headers, body) = asked(&app, &head).await;
+            let (status, headers, body) = send_head(&app, &head).await;
             assert_eq!((status, body), (400, shape), "{hosts:?} {path}");
             assert!(headers.iter().any(|line| line.starts_with("x-request-id: ")), "{headers:?}");
         }
@@ -67,7 +67,7 @@ async fn a_head_that_is_no_request_or_too_large_is_refused_with_id_and_envelope(
         (format!("GET /api/v1/agents HTTP/1.1\r\nhost: mynah\r\n{many}"), 431, ""),
         ("GET /_mynah/accounts HTTP/1.1\r\nhost mynah\r\n".to_owned(), 400, ""),
     ] {
-        let (answered, headers, body) = asked(&app, &head).await;
+        let (answered, headers, body) = send_head(&app, &head).await;
         let start: String = head.chars().take(30).collect();
         assert_eq!(answered, status, "{start}");
         let ids = headers.iter().filter(|line| line.starts_with("x-request-id: req_")).count();
@@ -101,10 +101,10 @@ async fn a_connection_is_usable_after_a_wrong_host() {
 async fn http_1_0_needs_no_host_and_http_1_1_may_send_an_empty_one() {
     let app = TestApp::start().await;
     for head in ["GET /_mynah/health HTTP/1.0\r\n", "GET /_mynah/health HTTP/1.1\r\nhost:\r\n"] {
-        assert_eq!(asked(&app, head).await.0, 200, "{head}");
+        assert_eq!(send_head(&app, head).await.0, 200, "{head}");
     }
     let two = "GET /_mynah/health HTTP/1.0\r\nhost: a\r\nhost: b\r\n";
-    assert_eq!(asked(&app, two).await.0, 400);
+    assert_eq!(send_head(&app, two).await.0, 400);
 }
 
 #[tokio::test]
@@ -113,7 +113,7 @@ async fn links_begin_with_what_an_absolute_target_names() {
     let ask = async |target: &str| {
         let head =
             format!("GET {target} HTTP/1.1\r\nhost: other\r\nauthorization: Bearer {KEY}\r\n");
-        let (status, _, body) = asked(&app, &head).await;
+        let (status, _, body) = send_head(&app, &head).await;
         assert_eq!(status, 200, "{body}");
         body["data"][0]["url"].as_str().unwrap().to_owned()
     };
@@ -133,7 +133,7 @@ async fn the_control_plane_is_asked_by_the_authority_of_an_absolute_target() {
         ("http://127.0.0.1@mynah.example/_mynah/accounts", "localhost", 403),
     ] {
         let head = format!("GET {target} HTTP/1.1\r\nhost: {host}\r\n");
-        assert_eq!(asked(&app, &head).await.0, status, "{target} {host}");
+        assert_eq!(send_head(&app, &head).await.0, status, "{target} {host}");
     }
 }
 

@@ -128,8 +128,8 @@ async fn a_model_is_shown_long_messages_and_variables_and_a_long_history() {
     body["history_limit"] = json!(1000);
     app.post(&path, &body).await.good();
     let path = "/_mynah/accounts/demo/requests?limit=1";
-    let journal = app.request(Method::GET, path).await.good();
-    let model = &journal["requests"][0]["model"];
+    let requests = app.request(Method::GET, path).await.good();
+    let model = &requests["requests"][0]["model"];
     let history = model["history"].as_array().unwrap();
     assert_eq!(history.len(), 142);
     assert_eq!(history[0]["content"][0]["text"], long);

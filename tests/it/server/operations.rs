@@ -10,8 +10,8 @@ use crate::support::text_body;
 
 // The log.
 
-/// Sends what a log must not repeat; gives the requests' lines.
-async fn confidences(server: &mut Binary) -> Vec<String> {
+/// Sends texts and keys that the log must not contain; returns the log lines of the requests.
+async fn send_secrets(server: &mut Binary) -> Vec<String> {
     let body = text_body("sesame in the body");
     let run = server.post("/v1/runner/ECHO_DEPLOYMENT_ID", &body).send().await.unwrap();
     assert_eq!(run.status(), 200);
@@ -29,7 +29,7 @@ async fn confidences(server: &mut Binary) -> Vec<String> {
 #[tokio::test]
 async fn the_log_has_one_line_a_request_with_what_one_asks_for_and_no_secrets() {
     let mut server = Binary::start(&["--log", "trace"]).await;
-    let mut lines = confidences(&mut server).await;
+    let mut lines = send_secrets(&mut server).await;
     for (line, parts) in lines.iter().zip([
         ["method=POST", r#"route="/v1/runner/{deployment_id}""#, "status=200", r#"account="demo""#],
         [
@@ -54,7 +54,7 @@ async fn the_log_has_one_line_a_request_with_what_one_asks_for_and_no_secrets() 
 #[tokio::test]
 async fn the_log_in_json_has_the_same_fields() {
     let mut server = Binary::start(&["--log-format", "json"]).await;
-    let lines = confidences(&mut server).await;
+    let lines = send_secrets(&mut server).await;
     for (line, (method, route, status, account)) in lines.iter().zip([
         ("POST", "/v1/runner/{deployment_id}", 200, "demo"),
         ("POST", "/v1/runner/{deployment_id}/conversation", 401, "-"),
@@ -166,7 +166,7 @@ async fn what_was_asked_for_and_what_clients_do_wrong_is_no_error_of_the_server(
 }
 
 #[tokio::test]
-async fn a_log_that_nobody_reads_any_more_disturbs_nothing() {
+async fn a_log_that_is_no_longer_read_does_not_affect_the_server() {
     let mut command = command(&["--port", "0", "--database", "sqlite::memory:"]);
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);

@@ -1,4 +1,4 @@
-//! Keys and the admin token stand in no line of the log and nowhere in the journal, whichever way a
+//! Keys and the admin token stand in no line of the log and nowhere in the request log, whichever way a
 //! client has sent them by mistake.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::support::binary::Binary;
 use crate::support::{ECHO, KEY, TestApp, text_body};
 
 const TOKEN: &str = "sesame-token";
-/// The key of another account than the one whose journal is read.
+/// The key of another account than the one whose request log is read.
 const FREE: &str = "free_api_key";
 
 async fn app_with_token() -> TestApp {
@@ -37,7 +37,7 @@ async fn a_request_id_with_a_key_or_the_token_in_it_is_replaced() {
 }
 
 #[tokio::test]
-async fn keys_in_urls_and_headers_are_blanked_in_the_journal() {
+async fn keys_in_urls_and_headers_are_blanked_in_the_request_log() {
     let app = app_with_token().await;
     for path in [
         "/v1/runner/conversations?key=YOUR_API_KEY&page=1".to_owned(),

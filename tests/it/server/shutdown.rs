@@ -37,7 +37,7 @@ const IN_MEMORY: [&str; 6] = ["--database", "sqlite::memory:", "--port", "0", "-
 
 /// Whoever writes a line to its log stands still, and so does the stop itself.
 #[tokio::test]
-async fn sigterm_ends_a_server_of_which_every_thread_stands_still() {
+async fn sigterm_ends_a_server_whose_threads_are_all_blocked() {
     let (_reader, log) = full_pipe();
     let mut stalled = command(&IN_MEMORY);
     stalled.stderr(log);
@@ -48,7 +48,7 @@ async fn sigterm_ends_a_server_of_which_every_thread_stands_still() {
 }
 
 #[tokio::test]
-async fn sigterm_ends_a_server_that_has_nobody_to_print_its_banner_to() {
+async fn sigterm_ends_a_server_whose_standard_output_is_not_read() {
     let (_reader, banner) = full_pipe();
     let mut server = command(&IN_MEMORY);
     let mut server = server.stdout(banner).stderr(Stdio::null()).spawn().unwrap();

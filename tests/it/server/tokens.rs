@@ -11,7 +11,7 @@ fn tokens(answer: &Value) -> (u64, u64) {
 
 /// A server whose deployment `BRIEF` is shown `hello world` as instructions, and answers with
 /// `Hello, world!`: 2 and 4 tokens.
-async fn brief() -> TestApp {
+async fn app_with_short_texts() -> TestApp {
     let fixtures = r#"
         [[deployment]]
         id = "BRIEF"
@@ -34,7 +34,7 @@ async fn brief() -> TestApp {
     TestApp::with_rules(fixtures).await
 }
 
-fn to_the_world(mut body: Value) -> Value {
+fn with_subject_world(mut body: Value) -> Value {
     body["variables"] = json!({"SUBJECT": "world"});
     body
 }
@@ -52,8 +52,8 @@ async fn input_and_output_are_counted_by_the_tokenizer() {
 
 #[tokio::test]
 async fn instructions_count_after_substitution() {
-    let app = brief().await;
-    let answer = app.post("/v1/runner/BRIEF", &to_the_world(text_body("a"))).await.good();
+    let app = app_with_short_texts().await;
+    let answer = app.post("/v1/runner/BRIEF", &with_subject_world(text_body("a"))).await.good();
     assert_eq!(tokens(&answer), (2 + 1, 4));
     let blank = app.runner().run("BRIEF", "a").await.good();
     assert_eq!(tokens(&blank), (o200k::count("hello ") + 1, 4));
@@ -86,9 +86,9 @@ async fn a_file_part_counts_256() {
 
 #[tokio::test]
 async fn the_history_sent_counts_and_no_more_of_it() {
-    let app = brief().await;
+    let app = app_with_short_texts().await;
     let path = "/v1/runner/BRIEF/conversation";
-    let first = app.post(path, &to_the_world(text_body("a"))).await.good();
+    let first = app.post(path, &with_subject_world(text_body("a"))).await.good();
     assert_eq!(tokens(&first), (2 + 1, 4));
     let id = first["conversation_id"].as_str().unwrap();
     // Each turn before adds its message and its answer: 1 + 4.
@@ -130,9 +130,9 @@ async fn a_structured_answer_counts_as_its_json_text() {
 
 #[tokio::test]
 async fn a_rule_may_set_either_number() {
-    let app = brief().await;
+    let app = app_with_short_texts().await;
     assert_eq!(tokens(&app.runner().run("BRIEF", "thirteen").await.good()), (13, 4));
-    let zero = app.post("/v1/runner/BRIEF", &to_the_world(text_body("zero"))).await.good();
+    let zero = app.post("/v1/runner/BRIEF", &with_subject_world(text_body("zero"))).await.good();
     assert_eq!(tokens(&zero), (2 + o200k::count("zero"), 0));
 }
 

@@ -16,7 +16,7 @@ reply = [{ text = "turn {{ turn }} after {{ history | length }}" }]
 "#;
 
 /// Says something in a Characters conversation; gives the answer.
-async fn say(app: &TestApp, conversation: &str) -> String {
+async fn send_message(app: &TestApp, conversation: &str) -> String {
     let path = format!("/conversations/{conversation}/messages");
     let answer = app.characters().post(&path, &json!({"content": "Hi"})).await.created();
     answer["content"].as_str().unwrap().to_owned()
@@ -44,12 +44,12 @@ async fn images_are_no_turns() {
     let new = json!({"title": "T", "llm_id": "model_free"});
     let id = app.characters().create_conversation(&new).await.created_id();
     image(&app, &id).await;
-    assert_eq!(say(&app, &id).await, "turn 1 after 1");
+    assert_eq!(send_message(&app, &id).await, "turn 1 after 1");
     image(&app, &id).await;
     image(&app, &id).await;
-    assert_eq!(say(&app, &id).await, "turn 2 after 5");
+    assert_eq!(send_message(&app, &id).await, "turn 2 after 5");
     image(&app, &id).await;
-    assert_eq!(say(&app, &id).await, "the third, turn 3 after 8");
+    assert_eq!(send_message(&app, &id).await, "the third, turn 3 after 8");
 }
 
 #[tokio::test]
@@ -64,9 +64,12 @@ async fn messages_that_a_conversation_begins_with_are_no_turns() {
         let new = json!({"title": "T", "llm_id": "model_free", "messages": messages});
         let id = app.characters().create_conversation(&new).await.created_id();
         let before = messages.as_array().unwrap().len();
-        assert_eq!(say(&app, &id).await, format!("turn 1 after {before}"));
-        assert_eq!(say(&app, &id).await, format!("turn 2 after {}", before + 2));
-        assert_eq!(say(&app, &id).await, format!("the third, turn 3 after {}", before + 4));
+        assert_eq!(send_message(&app, &id).await, format!("turn 1 after {before}"));
+        assert_eq!(send_message(&app, &id).await, format!("turn 2 after {}", before + 2));
+        assert_eq!(
+            send_message(&app, &id).await,
+            format!("the third, turn 3 after {}", before + 4)
+        );
     }
 }
 
@@ -104,11 +107,11 @@ async fn a_snapshot_keeps_the_turns() {
     let new = json!({"title": "T", "llm_id": "model_free",
                      "messages": [{"role": "user", "content": "a"}]});
     let id = app.characters().create_conversation(&new).await.created_id();
-    say(&app, &id).await;
+    send_message(&app, &id).await;
     image(&app, &id).await;
     let taken = snapshot(&app).await;
     assert_eq!(restore(&app, &taken).await, 200);
-    assert_eq!(say(&app, &id).await, "turn 2 after 4");
+    assert_eq!(send_message(&app, &id).await, "turn 2 after 4");
     let wrong = |change: &dyn Fn(&mut Value)| {
         let mut wrong = taken.clone();
         change(&mut wrong["conversations"][0]["messages"]);
@@ -129,15 +132,15 @@ async fn in_a_snapshot_without_turns_each_users_message_begins_one() {
     let app = TestApp::with_character_rules(TURNS).await;
     let new = json!({"title": "T", "llm_id": "model_free"});
     let id = app.characters().create_conversation(&new).await.created_id();
-    say(&app, &id).await;
+    send_message(&app, &id).await;
     image(&app, &id).await;
-    say(&app, &id).await;
+    send_message(&app, &id).await;
     let mut taken = snapshot(&app).await;
     for message in taken["conversations"][0]["messages"].as_array_mut().unwrap() {
         assert!(message.as_object_mut().unwrap().remove("turn").is_some());
     }
     assert_eq!(restore(&app, &taken).await, 200);
-    assert_eq!(say(&app, &id).await, "the third, turn 3 after 5");
+    assert_eq!(send_message(&app, &id).await, "the third, turn 3 after 5");
 }
 
 /// A database of the version before turns were numbered: `0005_turns.sql` numbers what is in it.

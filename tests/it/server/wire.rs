@@ -30,7 +30,7 @@ async fn times_are_whole_seconds_in_utc() {
 }
 
 #[tokio::test]
-async fn a_clock_that_stands_still_gives_its_time_to_everything() {
+async fn a_frozen_clock_gives_the_time_of_everything() {
     let app = TestApp::start().await;
     let body = text_body("Hello");
     let answer = app.runner().start_conversation(DEPLOYMENT, &body).await.good();

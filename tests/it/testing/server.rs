@@ -36,13 +36,13 @@ mod support_desk {
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const WAIT: Duration = Duration::from_secs(30);
 
-async fn say(account: &Account, text: &str) -> reqwest::Response {
-    say_by(&client(), account, text).await
+async fn run(account: &Account, text: &str) -> reqwest::Response {
+    run_with(&client(), account, text).await
 }
 
-async fn say_by(client: &reqwest::Client, account: &Account, text: &str) -> reqwest::Response {
+async fn run_with(client: &reqwest::Client, account: &Account, text: &str) -> reqwest::Response {
     let url = format!("{}/YOUR_DEPLOYMENT_ID", account.runner_url());
     let body = json!({"content": [{"type": "text", "text": text}]});
     let request = client.post(url).header("x-api-key", account.key());
@@ -50,12 +50,12 @@ async fn say_by(client: &reqwest::Client, account: &Account, text: &str) -> reqw
 }
 
 async fn answer_to(account: &Account, text: &str) -> Value {
-    let answer = say(account, text).await.error_for_status().unwrap();
+    let answer = run(account, text).await.error_for_status().unwrap();
     answer.json::<Value>().await.unwrap()["content"].clone()
 }
 
-/// Asks as a client does that blocks its thread.
-fn ask_and_block(address: SocketAddr, path: &str) -> String {
+/// Sends a request with a client that blocks its thread.
+fn request_and_block(address: SocketAddr, path: &str) -> String {
     let mut socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(TIMEOUT)).unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
@@ -95,7 +95,7 @@ fn the_test_in_the_readme_is_the_one_above() {
 }
 
 #[tokio::test]
-async fn an_account_of_a_server_in_the_test_answers_what_it_is_told_to() {
+async fn an_account_of_a_server_in_the_test_answers_with_scripted_replies() {
     let mynah = Mynah::start().await.unwrap();
     let account = mynah.account().plan("free").balance("12.5".parse().unwrap()).await.unwrap();
     account.replies().queue("Yes.").unwrap();
@@ -119,10 +119,10 @@ async fn an_account_of_a_server_in_the_test_answers_what_it_is_told_to() {
     };
     account.change(changes).await.unwrap();
     assert_eq!(account.balance().await.unwrap(), Credits::default());
-    assert_eq!(say(&account, "Hi").await.status(), 200);
-    assert_eq!(say(&account, "Hi").await.status(), 429);
+    assert_eq!(run(&account, "Hi").await.status(), 200);
+    assert_eq!(run(&account, "Hi").await.status(), 429);
     account.clock().advance(Duration::from_mins(1));
-    assert_eq!(say(&account, "Hi").await.status(), 200);
+    assert_eq!(run(&account, "Hi").await.status(), 200);
 
     let demo = mynah.existing("demo").unwrap();
     assert_eq!(demo.key(), "YOUR_API_KEY");
@@ -140,12 +140,12 @@ async fn faults_are_added_as_rust_or_as_json_and_are_checked() {
     let added = account.faults().add(fault.clone()).unwrap();
     let json = json!({"times": 1, "effect": {"status": 503, "retry_after": 7}});
     assert_eq!(account.faults().add(json).unwrap().fault, fault);
-    assert_eq!(say(&account, "Hi").await.headers()["retry-after"], "7");
+    assert_eq!(run(&account, "Hi").await.headers()["retry-after"], "7");
     assert_eq!(account.faults().fired(&added.id), 1);
     account.faults().remove(&added.id).unwrap();
     assert_eq!(account.faults().list().len(), 1);
     account.faults().clear();
-    assert_eq!(say(&account, "Hi").await.status(), 200);
+    assert_eq!(run(&account, "Hi").await.status(), 200);
     account.expect_request(|request| request.fault("status").status("5xx"));
 
     for (wrong, said) in [
@@ -178,8 +178,8 @@ async fn an_assertion_that_fails_says_what_came_instead() {
              received no requests"
         )
     );
-    say(&account, "Is billing open?").await;
-    say(&account, "And on Sundays?").await;
+    run(&account, "Is billing open?").await;
+    run(&account, "And on Sundays?").await;
 
     let wanted = json!({"content": [{"text": "And on Mondays?"}]});
     let said =
@@ -203,8 +203,8 @@ nearest miss: 2 POST /v1/runner/YOUR_DEPLOYMENT_ID → 200
 
     let forgetful = Mynah::builder().journal_max(1).await.unwrap();
     let account = forgetful.account().await.unwrap();
-    say(&account, "Hi").await;
-    say(&account, "Hi").await;
+    run(&account, "Hi").await;
+    run(&account, "Hi").await;
     let said = failure(|| account.expect_request_count(1, |any| any));
     assert!(said.starts_with("1 requests were like this, but 1 are no longer"), "{said}");
 }
@@ -218,7 +218,7 @@ async fn requests_are_picked_by_everything_that_the_log_knows() {
     list.send().await.unwrap().error_for_status().unwrap();
     assert_eq!(account.request_log().last(), 1);
     account.replies().queue("Yes.").unwrap();
-    say(&account, "Order 17, please").await;
+    run(&account, "Order 17, please").await;
 
     account.expect_request(|request| {
         request
@@ -252,8 +252,8 @@ async fn requests_are_picked_by_everything_that_the_log_knows() {
 async fn conditions_are_compared_as_by_the_control_plane_and_predicates_where_they_hold() {
     let mynah = Mynah::start().await.unwrap();
     let account = mynah.account().await.unwrap();
-    say(&account, "Order 17").await;
-    say(&account, "Order 18, please").await;
+    run(&account, "Order 17").await;
+    run(&account, "Order 18, please").await;
 
     let text = |text: Value| json!({"content": [{"text": text}]});
     let please =
@@ -299,7 +299,7 @@ async fn conditions_that_can_never_hold_fail_by_name() {
     let wrong = "match.status must be a status, or 2xx, 4xx and so on";
     assert_eq!(failure(|| account.expect_no_request(|request| request.status("ok"))), wrong);
     assert_eq!(failure(|| account.requests_like(|request| request.status("ok"))), wrong);
-    let waited = account.wait_for_like(1, PATIENCE, |request| request.status("ok")).await;
+    let waited = account.wait_for_like(1, WAIT, |request| request.status("ok")).await;
     assert_eq!(waited.unwrap_err().to_string(), wrong);
     let regex = failure(|| account.expect_request(|request| request.body(json!({"regex": "("}))));
     assert!(regex.starts_with("match.body.regex: regex parse error"), "{regex}");
@@ -312,11 +312,12 @@ async fn requests_of_the_background_are_waited_for_in_real_time() {
     let of_background = account.clone();
     // Where time is paused, a client's limit is over at once. The wait below has a real one.
     let client = client_without_timeout();
-    let background = tokio::spawn(async move { say_by(&client, &of_background, "Order 17").await });
-    let came = account.wait_for_like(1, PATIENCE, |request| request.body("Order 17")).await;
+    let background =
+        tokio::spawn(async move { run_with(&client, &of_background, "Order 17").await });
+    let came = account.wait_for_like(1, WAIT, |request| request.body("Order 17")).await;
     assert_eq!(came.unwrap()[0].number(), 1);
     background.await.unwrap();
-    assert_eq!(account.wait_for(1, PATIENCE).await.unwrap().len(), 1);
+    assert_eq!(account.wait_for(1, WAIT).await.unwrap().len(), 1);
 
     let in_vain = account.wait_for(2, Duration::from_millis(10)).await.unwrap_err();
     let said = format!("{in_vain:?}");
@@ -341,7 +342,7 @@ async fn states_are_taken_restored_copied_and_reset() {
     assert_eq!((account.clock().now(), account.requests().len()), (began, 0));
     assert_eq!(answer_to(&fork, "Hi").await, "Hi");
     fork.remove().await.unwrap();
-    assert_eq!(say(&fork, "Hi").await.status(), 401);
+    assert_eq!(run(&fork, "Hi").await.status(), 401);
     assert!(matches!(fork.reset().await.unwrap_err(), Error::Refused(_)));
 }
 
@@ -353,12 +354,12 @@ async fn servers_of_one_process_share_nothing_and_draw_the_same() {
     assert_eq!((mine.id(), mine.key()), (theirs.id(), theirs.key()));
     mine.replies().queue("Mine.").unwrap();
     mine.clock().freeze();
-    say(&theirs, "Hi").await;
+    run(&theirs, "Hi").await;
     assert_eq!(answer_to(&mine, "Hi").await, "Mine.");
     assert_eq!((mine.requests().len(), theirs.requests().len()), (1, 1));
     assert!(!theirs.clock().is_frozen());
     drop(one);
-    assert_eq!(say(&theirs, "Hi").await.status(), 200);
+    assert_eq!(run(&theirs, "Hi").await.status(), 200);
 }
 
 #[tokio::test]
@@ -371,14 +372,14 @@ async fn a_server_is_gone_when_it_has_been_dropped() {
     drop(mynah);
     TcpStream::connect(address).unwrap_err();
     assert!(matches!(account.balance().await.unwrap_err(), Error::Stopped));
-    let in_vain = account.wait_for(1, PATIENCE).await.unwrap_err();
+    let in_vain = account.wait_for(1, WAIT).await.unwrap_err();
     assert_eq!(in_vain.to_string(), "the server has stopped");
     account.expect_no_request(|any| any);
 }
 
 #[tokio::test]
 async fn a_server_that_is_stopped_lets_running_answers_finish() {
-    let mynah = Mynah::builder().grace(PATIENCE).await.unwrap();
+    let mynah = Mynah::builder().grace(WAIT).await.unwrap();
     let account = mynah.account().await.unwrap();
     let reply = json!({"text": "one two three", "pace": {"word_ms": 100}});
     account.replies().queue(reply).unwrap();
@@ -400,8 +401,8 @@ async fn a_server_that_is_stopped_lets_running_answers_finish() {
 fn it_serves_clients_that_block_and_tests_without_a_runtime() {
     let mynah = block_on(Mynah::start()).unwrap();
     let account = block_on(mynah.account().make()).unwrap();
-    assert!(ask_and_block(mynah.address(), "/_mynah/health").starts_with("HTTP/1.1 200"));
-    let refused = ask_and_block(mynah.address(), "/api/v1/models");
+    assert!(request_and_block(mynah.address(), "/_mynah/health").starts_with("HTTP/1.1 200"));
+    let refused = request_and_block(mynah.address(), "/api/v1/models");
     assert!(refused.starts_with("HTTP/1.1 401"), "{refused}");
     block_on(account.remove()).unwrap();
     block_on(mynah.stop());

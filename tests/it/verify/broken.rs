@@ -1,54 +1,54 @@
-//! Servers that break something: the facts about it fail, and no others.
+//! Servers with one fault each: the checks about it fail, and no others.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
-use super::meddler::{Answered, Asked, Meddler, OnAnswered, OnAsked};
+use super::proxy::{ChangeRequest, ChangeResponse, ProxiedRequest, ProxiedResponse, Proxy};
 use super::{failing, failing_ids, not_run, report, target, with_choices};
 use crate::support::TestApp;
 
-fn as_it_is(_: &mut Asked) {}
+fn unchanged_request(_: &mut ProxiedRequest) {}
 
-fn as_it_was(_: &Asked, _: &mut Answered) {}
+fn unchanged_response(_: &ProxiedRequest, _: &mut ProxiedResponse) {}
 
-/// What is meddled with, and what fails for it.
-type Case = (&'static str, OnAsked, OnAnswered, &'static [&'static str]);
+/// The name of a case, the changes, and the ids of the checks that fail.
+type Case = (&'static str, ChangeRequest, ChangeResponse, &'static [&'static str]);
 
 const CASES: &[Case] = &[
-    ("nothing", as_it_is, as_it_was, &[]),
+    ("nothing", unchanged_request, unchanged_response, &[]),
     (
         "streams come in one piece",
-        as_it_is,
-        |_, answered| answered.pieces = vec![answered.pieces.concat().into()],
+        unchanged_request,
+        |_, response| response.pieces = vec![response.pieces.concat().into()],
         &["runner.stream.pieces"],
     ),
     (
         "streams are framed",
-        as_it_is,
-        |asked, answered| {
-            if asked.path.ends_with("/stream") && answered.status == 200 {
-                answered.pieces.insert(0, "data: ".into());
+        unchanged_request,
+        |request, response| {
+            if request.path.ends_with("/stream") && response.status == 200 {
+                response.pieces.insert(0, "data: ".into());
             }
         },
         &["runner.stream.no_framing", "runner.conversation.stream_is_whole"],
     ),
     (
         "a run tells no tokens",
-        as_it_is,
-        |asked, answered| {
-            if asked.path == "/v1/runner/YOUR_DEPLOYMENT_ID" {
-                answered.edit(|body| drop(body.as_object_mut().unwrap().remove("input_tokens")));
+        unchanged_request,
+        |request, response| {
+            if request.path == "/v1/runner/YOUR_DEPLOYMENT_ID" {
+                response.edit(|body| drop(body.as_object_mut().unwrap().remove("input_tokens")));
             }
         },
         &["runner.run.answer"],
     ),
     (
         "messages stand newest first",
-        as_it_is,
-        |asked, answered| {
-            if asked.path.ends_with("/messages") {
-                answered.edit(|body| {
+        unchanged_request,
+        |request, response| {
+            if request.path.ends_with("/messages") {
+                response.edit(|body| {
                     let list = if body.is_array() { body } else { &mut body["items"] };
                     if let Some(list) = list.as_array_mut() {
                         list.reverse();
@@ -65,32 +65,32 @@ const CASES: &[Case] = &[
     ),
     (
         "history_limit is not looked at",
-        |asked| {
-            asked.edit(|body| {
+        |request| {
+            request.edit(|body| {
                 if let Some(body) = body.as_object_mut() {
                     body.remove("history_limit");
                 }
             });
         },
-        as_it_was,
+        unchanged_response,
         &["runner.conversation.history_limit", "runner.conversation.history_limit_range"],
     ),
     (
         "there is never more",
-        as_it_is,
-        |_, answered| answered.edit(|body| replace(body, "/has_more", &json!(false))),
+        unchanged_request,
+        |_, response| response.edit(|body| replace(body, "/has_more", &json!(false))),
         &["runner.messages.paging", "runner.list.paging"],
     ),
     (
         "filters are not looked at",
-        |asked| {
+        |request| {
             let kept: Vec<&str> =
-                asked.query.split('&').filter(|pair| pair.starts_with("page")).collect();
-            if asked.path.ends_with("/conversations") {
-                asked.query = kept.join("&");
+                request.query.split('&').filter(|pair| pair.starts_with("page")).collect();
+            if request.path.ends_with("/conversations") {
+                request.query = kept.join("&");
             }
         },
-        as_it_was,
+        unchanged_response,
         &[
             "runner.list.filter",
             "runner.list.filter_all",
@@ -103,20 +103,20 @@ const CASES: &[Case] = &[
     ),
     (
         "refusals have another status",
-        as_it_is,
-        |asked, answered| {
-            if asked.path.starts_with("/v1") && answered.status == 401 {
-                answered.status = 403;
+        unchanged_request,
+        |request, response| {
+            if request.path.starts_with("/v1") && response.status == 401 {
+                response.status = 403;
             }
         },
         &["runner.key.missing", "runner.key.unknown", "runner.key.before_body"],
     ),
     (
         "errors come in another envelope",
-        as_it_is,
-        |_, answered| {
-            if answered.status >= 400 {
-                answered.say(r#"{"message": "content: no"}"#);
+        unchanged_request,
+        |_, response| {
+            if response.status >= 400 {
+                response.set_body(r#"{"message": "content: no"}"#);
             }
         },
         &[
@@ -155,16 +155,17 @@ const CASES: &[Case] = &[
     ),
     (
         "one account sees the other's",
-        |asked| {
+        |request| {
             let own = [("x-api-key", "YOUR_API_KEY"), ("authorization", "Bearer YOUR_API_KEY")];
             for (name, own) in own {
-                let sent = asked.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+                let sent =
+                    request.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
                 if sent.is_some_and(|value| value.ends_with("other_api_key")) {
-                    asked.headers.insert(name, own.parse().unwrap());
+                    request.headers.insert(name, own.parse().unwrap());
                 }
             }
         },
-        as_it_was,
+        unchanged_response,
         &[
             "runner.messages.other_account",
             "runner.list.other_account",
@@ -175,10 +176,10 @@ const CASES: &[Case] = &[
     ),
     (
         "nothing is said of limits",
-        as_it_is,
-        |_, answered| {
+        unchanged_request,
+        |_, response| {
             for name in ["x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"] {
-                answered.headers.remove(name);
+                response.headers.remove(name);
             }
         },
         &[
@@ -191,17 +192,17 @@ const CASES: &[Case] = &[
     ),
     (
         "the limit is no limit",
-        |asked| {
+        |request| {
             let free =
-                asked.headers.get("authorization").is_some_and(|v| v == "Bearer free_api_key");
+                request.headers.get("authorization").is_some_and(|v| v == "Bearer free_api_key");
             if free {
-                asked.headers.insert("authorization", "Bearer broke_api_key".parse().unwrap());
+                request.headers.insert("authorization", "Bearer broke_api_key".parse().unwrap());
             }
         },
-        |_, answered| {
-            if answered.headers.contains_key("x-ratelimit-limit") {
-                answered.headers.insert("x-ratelimit-limit", "5".parse().unwrap());
-                answered.headers.insert("x-ratelimit-remaining", "4".parse().unwrap());
+        |_, response| {
+            if response.headers.contains_key("x-ratelimit-limit") {
+                response.headers.insert("x-ratelimit-limit", "5".parse().unwrap());
+                response.headers.insert("x-ratelimit-remaining", "4".parse().unwrap());
             }
         },
         &[
@@ -212,29 +213,29 @@ const CASES: &[Case] = &[
     ),
     (
         "pictures are none",
-        as_it_is,
-        |asked, answered| {
-            if asked.path.starts_with("/images/") {
-                answered.say("<html>");
+        unchanged_request,
+        |request, response| {
+            if request.path.starts_with("/images/") {
+                response.set_body("<html>");
             }
         },
         &["characters.agents.avatar", "characters.images.picture"],
     ),
     (
         "the age is left out",
-        as_it_is,
-        |asked, answered| {
-            if asked.path.starts_with("/api/v1/agents") {
+        unchanged_request,
+        |request, response| {
+            if request.path.starts_with("/api/v1/agents") {
                 let plain = json!("Professional, suit and tie");
-                answered.edit(|body| replace(body, "/appearance_prompt", &plain));
+                response.edit(|body| replace(body, "/appearance_prompt", &plain));
             }
         },
         &["characters.agents.create"],
     ),
     (
         "there is never a next page",
-        as_it_is,
-        |_, answered| answered.edit(|body| replace(body, "/pagination/next_page", &Value::Null)),
+        unchanged_request,
+        |_, response| response.edit(|body| replace(body, "/pagination/next_page", &Value::Null)),
         &["characters.images.list", "characters.images.pages"],
     ),
 ];
@@ -246,11 +247,11 @@ fn replace(body: &mut Value, pointer: &str, value: &Value) {
 }
 
 #[tokio::test]
-async fn who_breaks_a_promise_fails_its_facts_and_no_others() {
-    for (name, on_asked, on_answered, expected) in CASES {
+async fn a_server_with_one_fault_fails_the_checks_about_it_and_no_others() {
+    for (name, change_request, change_response, expected) in CASES {
         let app = TestApp::start().await;
-        let meddler = Meddler::before(app.address, *on_asked, *on_answered).await;
-        let report = report(target(meddler.address), &with_choices()).await;
+        let proxy = Proxy::start(app.address, *change_request, *change_response).await;
+        let report = report(target(proxy.address), &with_choices()).await;
         let mut expected = expected.to_vec();
         let mut failing_ids = failing_ids(&report);
         expected.sort_unstable();
@@ -262,18 +263,18 @@ async fn who_breaks_a_promise_fails_its_facts_and_no_others() {
 }
 
 #[tokio::test]
-async fn what_builds_on_something_broken_is_not_run_and_says_on_what() {
+async fn a_check_that_depends_on_a_failed_one_is_not_run_and_names_it() {
     let app = TestApp::start().await;
-    let on_answered: OnAnswered = |asked, answered| {
-        if asked.path.ends_with("/conversation") && answered.status == 200 {
-            answered.edit(|body| drop(body.as_object_mut().unwrap().remove("conversation_id")));
+    let change_response: ChangeResponse = |request, response| {
+        if request.path.ends_with("/conversation") && response.status == 200 {
+            response.edit(|body| drop(body.as_object_mut().unwrap().remove("conversation_id")));
         }
-        if answered.status == 402 {
-            answered.status = 403;
+        if response.status == 402 {
+            response.status = 403;
         }
     };
-    let meddler = Meddler::before(app.address, as_it_is, on_answered).await;
-    let report = report(target(meddler.address), &with_choices()).await;
+    let proxy = Proxy::start(app.address, unchanged_request, change_response).await;
+    let report = report(target(proxy.address), &with_choices()).await;
     let broken = [
         "runner.conversation.start",
         "runner.conversation.variables",
@@ -290,58 +291,57 @@ async fn what_builds_on_something_broken_is_not_run_and_says_on_what() {
 }
 
 #[tokio::test]
-async fn a_server_that_answers_nonsense_fails_facts_and_breaks_nothing() {
+async fn a_server_with_invalid_responses_fails_checks_and_the_report_is_valid() {
     let app = TestApp::start().await;
-    let nonsense: [OnAnswered; 3] = [
-        |_, answered| {
-            answered.status = 500;
-            answered.say("<h1>Internal Server Error</h1>\u{0}");
+    let nonsense: [ChangeResponse; 3] = [
+        |_, response| {
+            response.status = 500;
+            response.set_body("<h1>Internal Server Error</h1>\u{0}");
         },
-        |_, answered| {
-            answered.status = 200;
-            answered.say("[[[[");
+        |_, response| {
+            response.status = 200;
+            response.set_body("[[[[");
         },
-        |_, answered| {
-            answered.status = 200;
-            answered.say(r#"{"items": [1, null, {}], "data": {}, "id": 3, "pagination": []}"#);
+        |_, response| {
+            response.status = 200;
+            response.set_body(r#"{"items": [1, null, {}], "data": {}, "id": 3, "pagination": []}"#);
         },
     ];
-    for on_answered in nonsense {
-        let meddler = Meddler::before(app.address, as_it_is, on_answered).await;
-        let report = report(target(meddler.address), &with_choices()).await;
-        let (held, failed, _) = report.counts();
-        assert!(failed > 40 && held < 20, "{held} hold, {failed} fail");
+    for change_response in nonsense {
+        let proxy = Proxy::start(app.address, unchanged_request, change_response).await;
+        let report = report(target(proxy.address), &with_choices()).await;
+        let (passed, failed, _) = report.counts();
+        assert!(failed > 40 && passed < 20, "{passed} pass, {failed} fail");
         assert_eq!(report.exit_code(), 1);
         let xml = String::from_utf8(report.junit().unwrap()).unwrap();
         roxmltree::Document::parse(&xml).expect("the document is well-formed");
     }
 }
 
-/// How often the models were asked for.
-static MET: AtomicU32 = AtomicU32::new(0);
+/// The number of requests for models.
+static MODEL_REQUESTS: AtomicU32 = AtomicU32::new(0);
 
 #[tokio::test]
-async fn a_limit_that_is_met_by_the_way_is_waited_for() {
+async fn a_reached_rate_limit_is_waited_for() {
     let app = TestApp::start().await;
-    let on_answered: OnAnswered = |asked, answered| {
-        let models = asked.path.ends_with("/models");
-        if models && MET.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
-            answered.status = 429;
-            answered.headers.insert("retry-after", "0".parse().unwrap());
+    let change_response: ChangeResponse = |request, response| {
+        let models = request.path.ends_with("/models");
+        if models && MODEL_REQUESTS.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+            response.status = 429;
+            response.headers.insert("retry-after", "0".parse().unwrap());
         }
     };
-    let meddler = Meddler::before(app.address, as_it_is, on_answered).await;
-    let report = report(target(meddler.address), &super::only("characters.models.llm")).await;
+    let proxy = Proxy::start(app.address, unchanged_request, change_response).await;
+    let report = report(target(proxy.address), &super::only("characters.models.llm")).await;
     assert_eq!(failing(&report), Vec::<String>::new());
     assert_eq!((report.counts(), report.requests), ((1, 0, 0), 3));
-    let on_answered: OnAnswered = |_, answered| {
-        answered.status = 429;
-        answered.headers.insert("retry-after", "0".parse().unwrap());
+    let change_response: ChangeResponse = |_, response| {
+        response.status = 429;
+        response.headers.insert("retry-after", "0".parse().unwrap());
     };
-    let meddler = Meddler::before(app.address, as_it_is, on_answered).await;
-    let report =
-        super::report(target(meddler.address), &super::only("characters.models.llm")).await;
+    let proxy = Proxy::start(app.address, unchanged_request, change_response).await;
+    let report = super::report(target(proxy.address), &super::only("characters.models.llm")).await;
     let reason = "the target's rate limit is reached (GET /api/v1/models?type=llm)";
     assert_eq!(not_run(&report), [("characters.models.llm", reason)]);
-    assert_eq!((report.requests, report.exit_code()), (4, 2), "asked three times, and given up");
+    assert_eq!((report.requests, report.exit_code()), (4, 2), "requested three times in all");
 }

@@ -4,28 +4,28 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use super::meddler::{Meddler, OnAnswered};
+use super::proxy::{ChangeResponse, Proxy};
 use crate::support::TestApp;
 use crate::support::binary::{Binary, command, output};
 use crate::support::process;
 
 const DOCUMENT: &str = include_str!("../../../docs/verify.md");
 
-fn said(output: &Output) -> String {
+fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
 /// Exit code 2 with one sentence, and nothing on standard output.
 #[track_caller]
 fn could_not_run(output: &Output) -> String {
-    let said = String::from_utf8(output.stderr.clone()).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert_eq!(said.lines().count(), 1, "{said}");
-    said
+    let stderr = String::from_utf8(output.stderr.clone()).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    stderr
 }
 
 #[tokio::test]
-async fn a_fresh_mynah_needs_no_flag_but_the_target() {
+async fn a_new_server_needs_no_option_except_the_target() {
     let server = Binary::start(&[]).await;
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -34,7 +34,7 @@ async fn a_fresh_mynah_needs_no_flag_but_the_target() {
     let output =
         output(&["verify", "--target", &url, "--choices", "--junit", &junit, "--json", &json])
             .await;
-    let text = said(&output);
+    let text = stdout(&output);
     assert!(output.status.success(), "{text}");
     assert!(text.contains("holds    runner.conversation.memory"), "{text}");
     assert!(text.contains(r#"D  characters.txt, "Images""#), "{text}");
@@ -58,24 +58,24 @@ async fn a_fresh_mynah_needs_no_flag_but_the_target() {
 }
 
 #[tokio::test]
-async fn what_fails_is_told_with_request_source_and_no_key() {
+async fn a_failed_check_is_reported_with_request_and_source_and_without_keys() {
     let app = TestApp::start().await;
-    // Repeats the key it was sent, as no server should.
-    let on_answered: OnAnswered = |asked, answered| {
-        if let Some(key) = asked.headers.get("x-api-key") {
+    // Repeats the key of the request.
+    let change_response: ChangeResponse = |request, response| {
+        if let Some(key) = request.headers.get("x-api-key") {
             let key = key.to_str().unwrap();
-            answered.say(format!("<b>{key}</b> & more of {key}"));
+            response.set_body(format!("<b>{key}</b> & more of {key}"));
         }
     };
-    let meddler = Meddler::before(app.address, |_| {}, on_answered).await;
+    let proxy = Proxy::start(app.address, |_| {}, change_response).await;
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (junit, json) = (path("report.xml"), path("report.json"));
-    let url = format!("http://{}", meddler.address);
+    let url = format!("http://{}", proxy.address);
     let arguments =
         ["verify", "--runner-url", &url, "--choices", "--junit", &junit, "--json", &json];
     let output = output(&arguments).await;
-    let text = said(&output);
+    let text = stdout(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     let failure =
         "FAILS    runner.run.answer  a run answers with content, model and both token counts
@@ -91,23 +91,23 @@ async fn what_fails_is_told_with_request_source_and_no_key() {
     let failures: Vec<_> = failures.collect();
     assert!(failures.iter().any(|failure| failure.text().unwrap().contains("<b>…</b> & more")));
     let skipped = document.descendants().filter(|node| node.has_tag_name("skipped"));
-    assert!(skipped.count() > 5, "what builds on what fails");
+    assert!(skipped.count() > 5, "checks that depend on failed ones");
     let json = std::fs::read_to_string(json).unwrap();
     for key in ["YOUR_API_KEY", "other_api_key"] {
-        assert!(![&text, &xml, &json].iter().any(|said| said.contains(key)), "{key} is shown");
+        assert!(![&text, &xml, &json].iter().any(|text| text.contains(key)), "{key} is shown");
     }
 }
 
 #[tokio::test]
-async fn what_cannot_be_run_is_exit_code_2() {
-    // A port that was free a moment ago, and that nobody listens on.
+async fn a_run_without_any_check_has_exit_code_2() {
+    // A port on which nothing listens.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let nobody = format!("http://{}", listener.local_addr().unwrap());
+    let closed = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let unreachable = could_not_run(&output(&["verify", "--target", &nobody]).await);
-    assert!(unreachable.starts_with(&format!("mynah: cannot reach {nobody}/: ")), "{unreachable}");
+    let unreachable = could_not_run(&output(&["verify", "--target", &closed]).await);
+    assert!(unreachable.starts_with(&format!("mynah: cannot reach {closed}/: ")), "{unreachable}");
     assert!(could_not_run(&output(&["verify"]).await).contains("--target"));
-    let none = output(&["verify", "--target", &nobody, "--only", "poems"]).await;
+    let none = output(&["verify", "--target", &closed, "--only", "poems"]).await;
     assert_eq!(could_not_run(&none), "mynah: no check matches the selection\n");
     for wrong in [&["--target", "nowhere"][..], &["--target", "ftp://a.b"], &["--pause", "long"]] {
         let output = output(&[&["verify"], wrong].concat()).await;
@@ -118,7 +118,7 @@ async fn what_cannot_be_run_is_exit_code_2() {
     let arguments = ["verify", "--target", &url, "--no-defaults", "--only", "runner.run"];
     let nothing = output(&arguments).await;
     assert_eq!(nothing.status.code(), Some(2), "nothing was run");
-    assert!(said(&nothing).contains("reason    there is no key (--key, --characters-key)"));
+    assert!(stdout(&nothing).contains("reason    there is no key (--key, --characters-key)"));
     let nowhere = ["verify", "--target", &url, "--only", "runner.run", "--json", "/no/such/f"];
     let nowhere = could_not_run(&output(&nowhere).await);
     assert!(nowhere.contains("cannot write /no/such/f"), "{nowhere}");
@@ -132,16 +132,16 @@ async fn options_are_environment_variables_too() {
     command.env("MYNAH_VERIFY_ONLY", "characters.models,characters.agents.of_age");
     let output = process::output(&mut command).await;
     assert!(output.status.success());
-    let text = said(&output);
-    let held = text.lines().filter(|line| line.starts_with("holds "));
-    assert_eq!(held.count(), 4, "{text}");
+    let text = stdout(&output);
+    let passed = text.lines().filter(|line| line.starts_with("holds "));
+    assert_eq!(passed.count(), 4, "{text}");
 }
 
 #[tokio::test]
-async fn the_list_has_the_facts_and_asks_nothing() {
-    let listed = said(&output(&["verify", "--list", "--choices"]).await);
+async fn the_list_has_every_check_and_sends_no_request() {
+    let listed = stdout(&output(&["verify", "--list", "--choices"]).await);
     assert_eq!(listed.lines().count(), mynah_verify::checks().count());
-    let documented = said(&output(&["verify", "--list", "--api", "runner"]).await);
+    let documented = stdout(&output(&["verify", "--list", "--api", "runner"]).await);
     let line = "runner.run.answer  a run answers with content, model and both token counts  \
                 [D runner-overview.txt, \"Standard API\"]";
     assert_eq!(documented.lines().next(), Some(line));
@@ -150,7 +150,7 @@ async fn the_list_has_the_facts_and_asks_nothing() {
 
 #[tokio::test]
 async fn the_document_has_every_option_and_no_other() {
-    let help = said(&output(&["verify", "--help"]).await);
+    let help = stdout(&output(&["verify", "--help"]).await);
     let options = |text: &str, before: &str, after: &[char]| -> Vec<String> {
         let rows = text.lines().filter_map(|line| line.trim().strip_prefix(before));
         rows.map(|rest| rest.split(after).next().unwrap().to_owned()).collect()

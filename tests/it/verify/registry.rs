@@ -31,7 +31,7 @@ fn of_api(api: Api) -> &'static str {
 }
 
 #[test]
-fn every_source_is_one_that_the_ledger_names() {
+fn every_source_is_a_section_of_the_contract() {
     for fact in checks() {
         let source = fact.source;
         let (document, section) = (source.document, source.section);

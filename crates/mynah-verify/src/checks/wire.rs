@@ -127,9 +127,9 @@ async fn unknown_path(context: &TestContext, api: Api) -> Result<(), CheckFailur
 async fn post(
     context: &TestContext,
     api: Api,
-    ask: RequestOptions,
+    options: RequestOptions,
 ) -> Result<Response, CheckFailure> {
-    context.send(api, Method::POST, &post_path(context, api), ask).await
+    context.send(api, Method::POST, &post_path(context, api), options).await
 }
 
 async fn broken_json(context: &TestContext, api: Api) -> Result<(), CheckFailure> {
@@ -143,26 +143,26 @@ async fn broken_json(context: &TestContext, api: Api) -> Result<(), CheckFailure
 }
 
 async fn wrong_method(context: &TestContext, api: Api) -> Result<(), CheckFailure> {
-    let ask = context.signed(api, Credential::Main)?;
-    let response = context.send(api, Method::DELETE, list_path(api), ask).await?;
+    let options = context.signed(api, Credential::Main)?;
+    let response = context.send(api, Method::DELETE, list_path(api), options).await?;
     let allow = response.status(&[405])?.header("allow");
     response.check(allow.contains("GET"), "Allow: GET", allow)
 }
 
 async fn content_type(context: &TestContext, api: Api) -> Result<(), CheckFailure> {
-    let ask = context.signed(api, Credential::Main)?.text("{}");
-    post(context, api, ask).await?.status(&[415]).map(|_| ())
+    let options = context.signed(api, Credential::Main)?.text("{}");
+    post(context, api, options).await?.status(&[415]).map(|_| ())
 }
 
 async fn request_id(context: &TestContext, api: Api) -> Result<(), CheckFailure> {
     let own = format!("verify-{}", context.run);
-    let ask = context.signed(api, Credential::Main)?.header("x-request-id", &own);
-    let response = context.send(api, Method::GET, list_path(api), ask).await?;
+    let options = context.signed(api, Credential::Main)?.header("x-request-id", &own);
+    let response = context.send(api, Method::GET, list_path(api), options).await?;
     let kept = response.header("x-request-id");
     response.check(kept == own, format!("x-request-id: {own}"), kept)?;
     let response = context.get(api, Credential::Main, list_path(api)).await?;
-    let made = response.header("x-request-id");
-    response.check(made.starts_with("req_"), "x-request-id: req_…", made)
+    let generated = response.header("x-request-id");
+    response.check(generated.starts_with("req_"), "x-request-id: req_…", generated)
 }
 
 async fn preflight(context: &TestContext, api: Api) -> Result<(), CheckFailure> {
@@ -170,11 +170,11 @@ async fn preflight(context: &TestContext, api: Api) -> Result<(), CheckFailure> 
         Api::Runner => "x-api-key",
         Api::Characters => "authorization",
     };
-    let ask = RequestOptions::default()
+    let options = RequestOptions::default()
         .header("origin", "https://app.example.com")
         .header("access-control-request-method", "GET")
         .header("access-control-request-headers", format!("{wanted}, content-type"));
-    let response = context.send(api, Method::OPTIONS, list_path(api), ask).await?;
+    let response = context.send(api, Method::OPTIONS, list_path(api), options).await?;
     response.status(&[200, 204])?;
     let origin = response.header("access-control-allow-origin");
     let open = origin == "*" || origin == "https://app.example.com";

@@ -7,10 +7,10 @@ use super::{Finding, Outcome, Report, Section};
 impl Report {
     /// `{"summary", "facts", "sections"}`, as described in `docs/verify.md`.
     pub fn json(&self) -> Value {
-        let (held, failed, not_run) = self.counts();
+        let (passed, failed, not_run) = self.counts();
         json!({
             "summary": {
-                "held": held,
+                "held": passed,
                 "failed": failed,
                 "not_run": not_run,
                 "requests": self.requests,
@@ -56,7 +56,7 @@ fn section(row: &Section) -> Value {
         "kind": row.kind.letter(),
         "document": row.document,
         "section": row.section,
-        "held": row.held,
+        "held": row.passed,
         "run": row.run,
         "not_run": row.not_run,
     })

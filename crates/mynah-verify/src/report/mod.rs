@@ -60,7 +60,7 @@ pub struct Section {
     /// Its section.
     pub section: &'static str,
     /// Checks that passed.
-    pub held: usize,
+    pub passed: usize,
     /// Checks that ran.
     pub run: usize,
     /// Checks that did not run.
@@ -70,11 +70,11 @@ pub struct Section {
 impl Report {
     /// Number of checks that passed, failed, did not run.
     pub fn counts(&self) -> (usize, usize, usize) {
-        self.findings.iter().fold((0, 0, 0), |(held, failed, not_run), finding| {
+        self.findings.iter().fold((0, 0, 0), |(passed, failed, not_run), finding| {
             match finding.outcome {
-                Outcome::Passed => (held + 1, failed, not_run),
-                Outcome::Failed { .. } => (held, failed + 1, not_run),
-                Outcome::NotRun(_) => (held, failed, not_run + 1),
+                Outcome::Passed => (passed + 1, failed, not_run),
+                Outcome::Failed { .. } => (passed, failed + 1, not_run),
+                Outcome::NotRun(_) => (passed, failed, not_run + 1),
             }
         })
     }
@@ -97,18 +97,18 @@ impl Report {
                 (section.kind, section.document, section.section)
                     == (source.kind, source.document, source.section)
             };
-            let (held, run, not_run) = match finding.outcome {
+            let (passed, run, not_run) = match finding.outcome {
                 Outcome::Passed => (1, 1, 0),
                 Outcome::Failed { .. } => (0, 1, 0),
                 Outcome::NotRun(_) => (0, 0, 1),
             };
             if let Some(section) = sections.iter_mut().find(same) {
-                section.held += held;
+                section.passed += passed;
                 section.run += run;
                 section.not_run += not_run;
             } else {
                 let (kind, document, section) = (source.kind, source.document, source.section);
-                sections.push(Section { kind, document, section, held, run, not_run });
+                sections.push(Section { kind, document, section, passed, run, not_run });
             }
         }
         sections

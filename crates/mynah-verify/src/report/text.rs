@@ -44,14 +44,14 @@ impl fmt::Display for Report {
                 f,
                 "  {}  {name:<width$}  {} of {} held{rest}",
                 row.kind.letter(),
-                row.held,
+                row.passed,
                 row.run
             )?;
         }
-        let (held, failed, not_run) = self.counts();
+        let (passed, failed, not_run) = self.counts();
         writeln!(
             f,
-            "\n{held} hold, {failed} fail, {not_run} not run; {} requests in {:.1} s",
+            "\n{passed} hold, {failed} fail, {not_run} not run; {} requests in {:.1} s",
             self.requests,
             self.took.as_secs_f64()
         )

@@ -153,7 +153,7 @@ async fn a_stream_fault_waits_for_a_stream() {
 }
 
 #[tokio::test]
-async fn chance_is_drawn_from_the_seed() {
+async fn random_choices_depend_on_the_seed() {
     let mut seen = Vec::new();
     for seed in [1, 1, 2] {
         let app = TestApp::with(|config| config.seed = seed).await;
@@ -176,7 +176,7 @@ async fn chance_is_drawn_from_the_seed() {
 }
 
 #[tokio::test]
-async fn bursts_come_and_go_on_the_accounts_clock() {
+async fn the_clock_of_the_account_drives_faults_in_bursts() {
     let app = TestApp::start().await;
     add_fault(&app, json!({"when": {"burst": {"every": 30, "for": 5}}, "effect": {"status": 503}}))
         .await;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::support::{ACCOUNTS, DEPLOYMENTS, ECHO, KEY, PUBLIC, TestApp, TestResponse, text_body};
 
-async fn demanding(app: &TestApp, path: &str, fault: &str) -> TestResponse {
+async fn request_with_fault(app: &TestApp, path: &str, fault: &str) -> TestResponse {
     let body = if path == MESSAGES { hi() } else { text_body("one two") };
     let request = app.request(Method::POST, path).key(KEY).bearer(KEY);
     let request = request.header("x-mynah-fault", fault).json(&body).undocumented();
@@ -21,15 +21,15 @@ async fn demanding(app: &TestApp, path: &str, fault: &str) -> TestResponse {
 async fn a_request_may_ask_for_its_own_fault_where_that_is_allowed() {
     let app = TestApp::with(|config| config.fault_header = FaultHeader::Obeyed).await;
     for path in [RUN, MESSAGES] {
-        let refused = demanding(&app, path, "status=503, retry_after=5").await;
+        let refused = request_with_fault(&app, path, "status=503, retry_after=5").await;
         assert_eq!(refused.status, 503);
         assert_eq!(refused.header("retry-after"), Some("5"));
-        assert_eq!(demanding(&app, path, "body=empty").await.body, "");
-        let typed = demanding(&app, path, "content_type=text/html").await;
+        assert_eq!(request_with_fault(&app, path, "body=empty").await.body, "");
+        let typed = request_with_fault(&app, path, "content_type=text/html").await;
         assert_eq!(typed.header("content-type"), Some("text/html"));
     }
-    assert_eq!(demanding(&app, STREAM, "end_after=1").await.body, "one ");
-    assert_eq!(demanding(&app, STREAM, "split_character").await.body, "one two");
+    assert_eq!(request_with_fault(&app, STREAM, "end_after=1").await.body, "one ");
+    assert_eq!(request_with_fault(&app, STREAM, "split_character").await.body, "one two");
     assert_eq!(statuses(&app, 1).await, [200]);
 }
 
@@ -44,11 +44,12 @@ async fn what_a_request_asks_for_in_the_wrong_way_is_refused_in_its_apis_envelop
         (STREAM, "body=empty", "body is for answers in one piece"),
         (RUN, "status=503, status=504", "status is given more than once"),
     ] {
-        let said =
-            demanding(&app, path, asked).await.invalid_request("invalid_value", "x-mynah-fault");
+        let said = request_with_fault(&app, path, asked)
+            .await
+            .invalid_request("invalid_value", "x-mynah-fault");
         assert!(said.starts_with(&format!("x-mynah-fault: {message}")), "{said}");
     }
-    let refused = demanding(&app, MESSAGES, "status=200").await;
+    let refused = request_with_fault(&app, MESSAGES, "status=200").await;
     assert_eq!(refused.status, 400);
     assert!(refused.json()["error"].as_str().unwrap().starts_with("x-mynah-fault: status must"));
 }
@@ -57,7 +58,7 @@ async fn what_a_request_asks_for_in_the_wrong_way_is_refused_in_its_apis_envelop
 async fn the_header_means_nothing_unless_it_is_allowed() {
     let app = TestApp::start().await;
     for path in [RUN, STREAM, MESSAGES] {
-        assert!(demanding(&app, path, "status=503").await.status.is_success());
+        assert!(request_with_fault(&app, path, "status=503").await.status.is_success());
     }
 }
 

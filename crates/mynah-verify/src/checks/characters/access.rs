@@ -54,7 +54,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 async fn bearer(context: &TestContext) -> Result<(), CheckFailure> {
-    context.look("/models?type=llm").await?.status(&[200]).map(|_| ())
+    context.get_own("/models?type=llm").await?.status(&[200]).map(|_| ())
 }
 
 async fn required(context: &TestContext) -> Result<(), CheckFailure> {
@@ -72,20 +72,21 @@ async fn challenge(context: &TestContext) -> Result<(), CheckFailure> {
 }
 
 async fn ids_of_another(context: &TestContext) -> Result<(), CheckFailure> {
-    let path = format!("/conversations/{}", escape_segment(&context.dialogue().await?));
+    let path =
+        format!("/conversations/{}", escape_segment(&context.characters_conversation_id().await?));
     refused(&context.get(API, Credential::Second, &path).await?, 404)
 }
 
 async fn lists_of_another(context: &TestContext) -> Result<(), CheckFailure> {
-    let id = context.dialogue().await?;
+    let id = context.characters_conversation_id().await?;
     let response = context.get(API, Credential::Second, "/conversations").await?;
     let list = response.ok_json()?;
-    let stranger = super::item(&list, &id)?;
-    response.check(stranger.is_none(), "no items of another account", id)
+    let foreign = super::item(&list, &id)?;
+    response.check(foreign.is_none(), "no items of another account", id)
 }
 
 async fn envelope(context: &TestContext) -> Result<(), CheckFailure> {
-    let response = context.look("/conversations/no-such-conversation").await?;
+    let response = context.get_own("/conversations/no-such-conversation").await?;
     let body = response.status(&[404])?.json()?;
     body.non_empty_text("/error")?;
     let fields = body.value.as_object().map(serde_json::Map::len);

@@ -71,7 +71,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 async fn create(context: &TestContext) -> Result<(), CheckFailure> {
-    let response = context.agent_made().await?;
+    let response = context.created_agent().await?;
     let body = response.created_json()?;
     body.non_empty_text("/id")?;
     body.is("/name", &json!(context.title("agent")))?;
@@ -81,26 +81,26 @@ async fn create(context: &TestContext) -> Result<(), CheckFailure> {
 }
 
 async fn avatar(context: &TestContext) -> Result<(), CheckFailure> {
-    context.agent().await?;
-    let response = context.agent_made().await?;
+    context.agent_id().await?;
+    let response = context.created_agent().await?;
     let url = response.created_json()?.non_empty_text("/avatar_url")?.to_owned();
     is_picture(&context.fetch(&url).await?)
 }
 
 async fn get(context: &TestContext) -> Result<(), CheckFailure> {
-    let id = context.agent().await?;
-    let made = context.agent_made().await?.created_json()?.value;
-    let response = context.look(&format!("/agents/{}", escape_segment(&id))).await?;
+    let id = context.agent_id().await?;
+    let created = context.created_agent().await?.created_json()?.value;
+    let response = context.get_own(&format!("/agents/{}", escape_segment(&id))).await?;
     let body = response.ok_json()?;
     for field in ["id", "name", "appearance_prompt", "personality_prompt", "description"] {
-        body.is(&format!("/{field}"), made.get(field).unwrap_or(&Value::Null))?;
+        body.is(&format!("/{field}"), created.get(field).unwrap_or(&Value::Null))?;
     }
     Ok(())
 }
 
 async fn list(context: &TestContext) -> Result<(), CheckFailure> {
-    let id = context.agent().await?;
-    let response = context.look("/agents").await?;
+    let id = context.agent_id().await?;
+    let response = context.get_own("/agents").await?;
     let list = response.ok_json()?;
     list.check(item(&list, &id)?.is_some(), format!("the agent {id}"))
 }
@@ -108,26 +108,26 @@ async fn list(context: &TestContext) -> Result<(), CheckFailure> {
 async fn of_age(context: &TestContext) -> Result<(), CheckFailure> {
     let body =
         json!({"name": context.title("minor"), "sd_model_id": context.sd_model(), "age": 17});
-    refused(&context.make("/agents", &body).await?, 400)
+    refused(&context.post_own("/agents", &body).await?, 400)
 }
 
 async fn required(context: &TestContext) -> Result<(), CheckFailure> {
     for body in
         [json!({"sd_model_id": context.sd_model()}), json!({"name": context.title("nobody")})]
     {
-        refused(&context.make("/agents", &body).await?, 400)?;
+        refused(&context.post_own("/agents", &body).await?, 400)?;
     }
     Ok(())
 }
 
 async fn unknown(context: &TestContext) -> Result<(), CheckFailure> {
-    refused(&context.look("/agents/no-such-agent").await?, 404)
+    refused(&context.get_own("/agents/no-such-agent").await?, 404)
 }
 
 async fn unknown_sd_model(context: &TestContext) -> Result<(), CheckFailure> {
     for (model, status) in [("no-such-model", 404), (context.model(), 400)] {
         let body = json!({"name": context.title("nobody"), "sd_model_id": model});
-        refused(&context.make("/agents", &body).await?, status)?;
+        refused(&context.post_own("/agents", &body).await?, status)?;
     }
     Ok(())
 }

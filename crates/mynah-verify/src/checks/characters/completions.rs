@@ -46,7 +46,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-fn asked(context: &TestContext) -> Value {
+fn completion_body(context: &TestContext) -> Value {
     json!({
         "messages": [
             {"role": "system", "content": "You answer in one short sentence."},
@@ -65,17 +65,17 @@ pub(super) fn is_answer(body: &Json<'_>) -> Result<(), CheckFailure> {
 }
 
 async fn answer(context: &TestContext) -> Result<(), CheckFailure> {
-    let response = context.make("/completions", &asked(context)).await?;
+    let response = context.post_own("/completions", &completion_body(context)).await?;
     is_answer(&response.created_json()?)
 }
 
 async fn agent(context: &TestContext) -> Result<(), CheckFailure> {
-    let agent = context.agent().await?;
-    let mut body = asked(context);
+    let agent = context.agent_id().await?;
+    let mut body = completion_body(context);
     if let Some(body) = body.as_object_mut() {
         body.insert("agent_id".to_owned(), json!(agent));
     }
-    let response = context.make("/completions", &body).await?;
+    let response = context.post_own("/completions", &body).await?;
     is_answer(&response.created_json()?)
 }
 
@@ -86,7 +86,7 @@ async fn required(context: &TestContext) -> Result<(), CheckFailure> {
         json!({"llm_id": model, "messages": "Hello?"}),
         json!({"messages": [{"role": "user", "content": QUESTION}]}),
     ] {
-        refused(&context.make("/completions", &body).await?, 400)?;
+        refused(&context.post_own("/completions", &body).await?, 400)?;
     }
     Ok(())
 }
@@ -94,7 +94,7 @@ async fn required(context: &TestContext) -> Result<(), CheckFailure> {
 async fn unknown_model(context: &TestContext) -> Result<(), CheckFailure> {
     for (model, status) in [("no-such-model", 404), (context.sd_model(), 400)] {
         let body = json!({"llm_id": model, "messages": [{"role": "user", "content": QUESTION}]});
-        refused(&context.make("/completions", &body).await?, status)?;
+        refused(&context.post_own("/completions", &body).await?, status)?;
     }
     Ok(())
 }
@@ -102,5 +102,5 @@ async fn unknown_model(context: &TestContext) -> Result<(), CheckFailure> {
 async fn unknown_role(context: &TestContext) -> Result<(), CheckFailure> {
     let messages = json!([{"role": "poet", "content": QUESTION}]);
     let body = json!({"llm_id": context.model(), "messages": messages});
-    refused(&context.make("/completions", &body).await?, 400)
+    refused(&context.post_own("/completions", &body).await?, 400)
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::completions::is_answer;
-use super::{ANSWERED, CONVERSATION, INITIAL, QUESTION, item, refused};
+use super::{ANSWERED, CONVERSATION, INITIAL_MESSAGES, QUESTION, item, refused};
 use crate::check::{Check, characters, choice};
 use crate::context::{TestContext, escape_segment};
 use crate::expect::{CheckFailure, Response};
@@ -90,7 +90,7 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 async fn create(context: &TestContext) -> Result<(), CheckFailure> {
-    let response = context.begun().await?;
+    let response = context.created_conversation().await?;
     let body = response.created_json()?;
     body.non_empty_text("/id")?;
     body.is("/title", &json!(context.title("conversation")))?;
@@ -100,25 +100,25 @@ async fn create(context: &TestContext) -> Result<(), CheckFailure> {
 }
 
 async fn created(context: &TestContext) -> Result<(), CheckFailure> {
-    context.dialogue().await?;
-    let response = context.begun().await?;
+    context.characters_conversation_id().await?;
+    let response = context.created_conversation().await?;
     response.status(&[201])?.json()?.is("/agent_id", &Value::Null)
 }
 
 async fn get(context: &TestContext) -> Result<(), CheckFailure> {
-    let id = context.dialogue().await?;
-    let made = context.begun().await?.created_json()?.value;
-    let response = context.look(&format!("/conversations/{}", escape_segment(&id))).await?;
+    let id = context.characters_conversation_id().await?;
+    let created = context.created_conversation().await?.created_json()?.value;
+    let response = context.get_own(&format!("/conversations/{}", escape_segment(&id))).await?;
     let body = response.ok_json()?;
     for field in ["id", "title", "system_prompt", "llm_id"] {
-        body.is(&format!("/{field}"), made.get(field).unwrap_or(&Value::Null))?;
+        body.is(&format!("/{field}"), created.get(field).unwrap_or(&Value::Null))?;
     }
     body.time("/last_message_at").map(|_| ())
 }
 
 async fn list(context: &TestContext) -> Result<(), CheckFailure> {
-    let id = context.dialogue().await?;
-    let response = context.look("/conversations").await?;
+    let id = context.characters_conversation_id().await?;
+    let response = context.get_own("/conversations").await?;
     let list = response.ok_json()?;
     list.check(item(&list, &id)?.is_some(), format!("the conversation {id}"))
 }
@@ -128,36 +128,39 @@ async fn required(context: &TestContext) -> Result<(), CheckFailure> {
     for body in
         [json!({"llm_id": model}), json!({"title": "T"}), json!({"title": "", "llm_id": model})]
     {
-        refused(&context.make("/conversations", &body).await?, 400)?;
+        refused(&context.post_own("/conversations", &body).await?, 400)?;
     }
     Ok(())
 }
 
 async fn unknown(context: &TestContext) -> Result<(), CheckFailure> {
     let path = "/conversations/no-such-conversation";
-    refused(&context.look(path).await?, 404)?;
-    refused(&context.look(&format!("{path}/messages")).await?, 404)
+    refused(&context.get_own(path).await?, 404)?;
+    refused(&context.get_own(&format!("{path}/messages")).await?, 404)
 }
 
 async fn answer(context: &TestContext) -> Result<(), CheckFailure> {
-    let response = context.said().await?;
+    let response = context.sent_message().await?;
     is_answer(&response.created_json()?)
 }
 
 /// The shared conversation's messages.
 async fn messages(context: &TestContext) -> Result<Response, CheckFailure> {
     context
-        .look(&format!("/conversations/{}/messages", escape_segment(&context.dialogue().await?)))
+        .get_own(&format!(
+            "/conversations/{}/messages",
+            escape_segment(&context.characters_conversation_id().await?)
+        ))
         .await
 }
 
 async fn alternate(context: &TestContext) -> Result<(), CheckFailure> {
-    let said = context.said().await.map_err(CheckFailure::into_blocked)?;
-    let said = said.created_json().map_err(CheckFailure::into_blocked)?;
-    let answer = said.text("/content").map_err(CheckFailure::into_blocked)?;
+    let sent = context.sent_message().await.map_err(CheckFailure::into_blocked)?;
+    let sent = sent.created_json().map_err(CheckFailure::into_blocked)?;
+    let answer = sent.text("/content").map_err(CheckFailure::into_blocked)?;
     let response = messages(context).await?;
     let list = response.ok_json()?;
-    let expected = INITIAL.into_iter().chain([("user", QUESTION), ("agent", answer)]);
+    let expected = INITIAL_MESSAGES.into_iter().chain([("user", QUESTION), ("agent", answer)]);
     for (place, (role, content)) in expected.enumerate() {
         list.is(&format!("/{place}/role"), &json!(role))?;
         list.is(&format!("/{place}/content"), &json!(content))?;
@@ -168,26 +171,35 @@ async fn alternate(context: &TestContext) -> Result<(), CheckFailure> {
 }
 
 async fn content_required(context: &TestContext) -> Result<(), CheckFailure> {
-    let path = format!("/conversations/{}/messages", escape_segment(&context.dialogue().await?));
-    refused(&context.make(&path, &json!({})).await?, 400)
+    let path = format!(
+        "/conversations/{}/messages",
+        escape_segment(&context.characters_conversation_id().await?)
+    );
+    refused(&context.post_own(&path, &json!({})).await?, 400)
 }
 
 async fn last_message_at(context: &TestContext) -> Result<(), CheckFailure> {
-    let path = format!("/conversations/{}/messages", escape_segment(&context.dialogue().await?));
-    let said = context.make(&path, &json!({"content": QUESTION})).await?;
-    let said = said.created_json().map_err(CheckFailure::into_blocked)?;
-    let response = context.look("/conversations").await?;
+    let path = format!(
+        "/conversations/{}/messages",
+        escape_segment(&context.characters_conversation_id().await?)
+    );
+    let sent = context.post_own(&path, &json!({"content": QUESTION})).await?;
+    let sent = sent.created_json().map_err(CheckFailure::into_blocked)?;
+    let response = context.get_own("/conversations").await?;
     let list = response.ok_json()?;
-    list.is("/0/id", &json!(context.dialogue().await?))?;
-    list.is("/0/last_message_at", said.at("/created_at")?)
+    list.is("/0/id", &json!(context.characters_conversation_id().await?))?;
+    list.is("/0/last_message_at", sent.at("/created_at")?)
 }
 
 async fn verbose(context: &TestContext) -> Result<(), CheckFailure> {
-    let path = format!("/conversations/{}/messages", escape_segment(&context.dialogue().await?));
+    let path = format!(
+        "/conversations/{}/messages",
+        escape_segment(&context.characters_conversation_id().await?)
+    );
     let body = json!({"content": QUESTION, "verbose": true, "llm_id": context.model()});
-    let response = context.make(&path, &body).await?;
+    let response = context.post_own(&path, &body).await?;
     response.created_json()?.text("/thoughts")?;
-    let response = context.said().await.map_err(CheckFailure::into_blocked)?;
+    let response = context.sent_message().await.map_err(CheckFailure::into_blocked)?;
     let body = response.created_json().map_err(CheckFailure::into_blocked)?;
     body.check(!body.has("/thoughts"), "no thoughts without verbose")
 }

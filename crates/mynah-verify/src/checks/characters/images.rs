@@ -89,24 +89,24 @@ impl TestContext {
     }
 
     /// The response that created the shared image, in the shared conversation if there is one.
-    async fn image_made(&self) -> Result<Response, CheckFailure> {
-        let make = async || {
+    async fn created_image(&self) -> Result<Response, CheckFailure> {
+        let post = async || {
             let mut body = json!({"prompt": self.prompt(), "sd_model_id": self.sd_model()});
             let conversation = match self.target.model {
-                Some(_) => self.dialogue().await.ok(),
+                Some(_) => self.characters_conversation_id().await.ok(),
                 None => None,
             };
             if let (Some(id), Some(body)) = (conversation, body.as_object_mut()) {
                 body.insert("conversation_id".to_owned(), json!(id));
             }
-            self.make("/images", &body).await
+            self.post_own("/images", &body).await
         };
-        self.shared.image.get_or_init(make).await.clone()
+        self.shared.image.get_or_init(post).await.clone()
     }
 
     /// The response that created the shared image, for checks that need the image.
     async fn image(&self) -> Result<Response, CheckFailure> {
-        let response = self.image_made().await.map_err(CheckFailure::into_blocked)?;
+        let response = self.created_image().await.map_err(CheckFailure::into_blocked)?;
         response
             .created_json()
             .map_err(CheckFailure::into_blocked)?
@@ -128,7 +128,7 @@ pub(super) fn is_picture(response: &Response) -> Result<(), CheckFailure> {
 }
 
 async fn create(context: &TestContext) -> Result<(), CheckFailure> {
-    let response = context.image_made().await?;
+    let response = context.created_image().await?;
     let body = response.created_json()?;
     body.non_empty_text("/id")?;
     body.is("/prompt", &json!(context.prompt()))?;
@@ -157,7 +157,7 @@ async fn png(context: &TestContext) -> Result<(), CheckFailure> {
 }
 
 /// Fails unless the numbers of a page are consistent and match the request.
-fn agrees(body: &Json<'_>, page: u64, page_size: u64) -> Result<(), CheckFailure> {
+fn check_page(body: &Json<'_>, page: u64, page_size: u64) -> Result<(), CheckFailure> {
     let total = body.integer("/pagination/total_items")?;
     let pages = total.div_ceil(page_size);
     let here = total.saturating_sub((page - 1) * page_size).min(page_size);
@@ -173,9 +173,9 @@ fn agrees(body: &Json<'_>, page: u64, page_size: u64) -> Result<(), CheckFailure
 }
 
 async fn list(context: &TestContext) -> Result<(), CheckFailure> {
-    let response = context.look("/images?page=1&page_size=10").await?;
+    let response = context.get_own("/images?page=1&page_size=10").await?;
     let body = response.ok_json()?;
-    agrees(&body, 1, 10)?;
+    check_page(&body, 1, 10)?;
     for item in 0..body.list("/data")?.len() {
         body.non_empty_text(&format!("/data/{item}/id"))?;
         body.text(&format!("/data/{item}/prompt"))?;
@@ -186,15 +186,15 @@ async fn list(context: &TestContext) -> Result<(), CheckFailure> {
 }
 
 async fn pages(context: &TestContext) -> Result<(), CheckFailure> {
-    let first = context.look("/images?page=1&page_size=2").await?;
+    let first = context.get_own("/images?page=1&page_size=2").await?;
     let first = first.ok_json()?;
-    agrees(&first, 1, 2)?;
+    check_page(&first, 1, 2)?;
     if first.integer("/pagination/total_pages")? < 2 {
         return Err(CheckFailure::Blocked("not enough images for a second page".to_owned()));
     }
-    let second = context.look("/images?page=2&page_size=2").await?;
+    let second = context.get_own("/images?page=2&page_size=2").await?;
     let second = second.ok_json()?;
-    agrees(&second, 2, 2)?;
+    check_page(&second, 2, 2)?;
     let before = first.ids("/data")?;
     let overlap = second.ids("/data")?.iter().any(|id| before.contains(id));
     second.check(!overlap, format!("images other than {before:?}"))
@@ -202,14 +202,14 @@ async fn pages(context: &TestContext) -> Result<(), CheckFailure> {
 
 async fn newest_first(context: &TestContext) -> Result<(), CheckFailure> {
     let id = context.image().await?.created_json()?.at("/id")?.clone();
-    let response = context.look("/images?page_size=1").await?;
+    let response = context.get_own("/images?page_size=1").await?;
     response.ok_json()?.is("/data/0/id", &id)
 }
 
 async fn in_conversation(context: &TestContext) -> Result<(), CheckFailure> {
-    let dialogue = escape_segment(&context.dialogue().await?);
+    let conversation = escape_segment(&context.characters_conversation_id().await?);
     context.image().await?;
-    let response = context.look(&format!("/conversations/{dialogue}/messages")).await?;
+    let response = context.get_own(&format!("/conversations/{conversation}/messages")).await?;
     let list = response.ok_json()?;
     let blank = |content: Option<&Value>| {
         content.is_none_or(|content| content.is_null() || content.as_str() == Some(""))
@@ -220,13 +220,13 @@ async fn in_conversation(context: &TestContext) -> Result<(), CheckFailure> {
 
 async fn required(context: &TestContext) -> Result<(), CheckFailure> {
     for body in [json!({"sd_model_id": context.sd_model()}), json!({"prompt": context.prompt()})] {
-        refused(&context.make("/images", &body).await?, 400)?;
+        refused(&context.post_own("/images", &body).await?, 400)?;
     }
     Ok(())
 }
 
 async fn past_the_end(context: &TestContext) -> Result<(), CheckFailure> {
-    let response = context.look("/images?page=99999&page_size=100").await?;
+    let response = context.get_own("/images?page=99999&page_size=100").await?;
     let body = response.ok_json()?;
     body.is("/data", &json!([]))?;
     body.is("/pagination/next_page", &Value::Null)
@@ -234,7 +234,7 @@ async fn past_the_end(context: &TestContext) -> Result<(), CheckFailure> {
 
 async fn page_range(context: &TestContext) -> Result<(), CheckFailure> {
     for query in ["page=0", "page_size=0", "page_size=101"] {
-        refused(&context.look(&format!("/images?{query}")).await?, 400)?;
+        refused(&context.get_own(&format!("/images?{query}")).await?, 400)?;
     }
     Ok(())
 }

@@ -11,9 +11,9 @@ use crate::need::Need;
 /// The limits of the documented plans, in requests a minute.
 const PLANS: [u64; 2] = [5, 100];
 /// The highest limit that is tested by exceeding it.
-const TRIED: u64 = 20;
+const MAX_TESTED_LIMIT: u64 = 20;
 /// How often a burst is repeated that was interrupted by the end of a window.
-const BURSTS: u32 = 2;
+const MAX_BURSTS: u32 = 2;
 
 const KEY: &[Need] = &[Need::Key];
 const LIMITED: &[Need] = &[Need::LimitedKey];
@@ -71,7 +71,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-fn numbers(response: &Response) -> Result<[u64; 3], CheckFailure> {
+fn rate_limit_headers(response: &Response) -> Result<[u64; 3], CheckFailure> {
     let number = |name: &str| {
         let value = response.header(name);
         value.parse().map_err(|_| {
@@ -84,22 +84,22 @@ fn numbers(response: &Response) -> Result<[u64; 3], CheckFailure> {
 }
 
 async fn headers(context: &TestContext) -> Result<(), CheckFailure> {
-    let response = context.look("/models?type=llm").await?;
-    let [limit, remaining, _] = numbers(&response)?;
+    let response = context.get_own("/models?type=llm").await?;
+    let [limit, remaining, _] = rate_limit_headers(&response)?;
     response.check(remaining <= limit, format!("at most {limit} remaining"), remaining)
 }
 
 async fn plan(context: &TestContext) -> Result<(), CheckFailure> {
-    let response = context.look("/models?type=llm").await?;
-    let [limit, ..] = numbers(&response)?;
+    let response = context.get_own("/models?type=llm").await?;
+    let [limit, ..] = rate_limit_headers(&response)?;
     response.check(PLANS.contains(&limit), "a limit of 5 or 100", limit)
 }
 
 async fn count_down(context: &TestContext) -> Result<(), CheckFailure> {
-    let mut before = numbers(&context.look("/models?type=llm").await?)?;
+    let mut before = rate_limit_headers(&context.get_own("/models?type=llm").await?)?;
     for last in [false, true] {
-        let response = context.look("/models?type=llm").await?;
-        let [_, remaining, reset] = numbers(&response)?;
+        let response = context.get_own("/models?type=llm").await?;
+        let [_, remaining, reset] = rate_limit_headers(&response)?;
         let [_, remained, reset_before] = before;
         // Where a window ended in between, the next pair lies in one.
         if remaining <= remained || last || reset == reset_before {
@@ -116,9 +116,9 @@ impl TestContext {
     async fn beyond_the_limit(&self) -> Result<Response, CheckFailure> {
         let burst = async || {
             let mut last = self.limited().await?;
-            for _ in 0..BURSTS {
-                let Ok([limit, ..]) = numbers(&last) else { break };
-                if limit > TRIED {
+            for _ in 0..MAX_BURSTS {
+                let Ok([limit, ..]) = rate_limit_headers(&last) else { break };
+                if limit > MAX_TESTED_LIMIT {
                     let reason = format!("a limit of {limit} is too high to be tested");
                     return Err(CheckFailure::Blocked(reason));
                 }
@@ -135,17 +135,17 @@ impl TestContext {
     }
 
     async fn limited(&self) -> Result<Response, CheckFailure> {
-        let ask = self.signed(API, Credential::Limited)?.accept_rate_limit();
-        self.send(API, reqwest::Method::GET, "/models?type=llm", ask).await
+        let options = self.signed(API, Credential::Limited)?.accept_rate_limit();
+        self.send(API, reqwest::Method::GET, "/models?type=llm", options).await
     }
 
     /// The conversation of an account without money, and the response to a message in it.
-    async fn without_money(&self) -> Result<(String, Response), CheckFailure> {
+    async fn message_without_money(&self) -> Result<(String, Response), CheckFailure> {
         let body = json!({"title": self.title("broke"), "llm_id": self.model()});
         let begin = async || self.post(API, Credential::Broke, "/conversations", &body).await;
-        let made = self.shared.broke.get_or_init(begin).await.clone();
-        let made = made.map_err(CheckFailure::into_blocked)?;
-        let id = made
+        let created = self.shared.conversation_without_money.get_or_init(begin).await.clone();
+        let created = created.map_err(CheckFailure::into_blocked)?;
+        let id = created
             .created_json()
             .map_err(CheckFailure::into_blocked)?
             .non_empty_text("/id")?
@@ -159,7 +159,7 @@ impl TestContext {
 
 async fn enforced(context: &TestContext) -> Result<(), CheckFailure> {
     let response = context.beyond_the_limit().await?;
-    numbers(&response)?;
+    rate_limit_headers(&response)?;
     let refused = (400..500).contains(&response.status);
     response.check(refused, "a refusal beyond the limit", format!("status {}", response.status))
 }
@@ -169,17 +169,17 @@ async fn too_many(context: &TestContext) -> Result<(), CheckFailure> {
     refused(&response, 429)?;
     let wait = response.header("retry-after");
     response.check(wait.parse::<u64>().is_ok(), "seconds in Retry-After", wait)?;
-    let [_, remaining, _] = numbers(&response)?;
+    let [_, remaining, _] = rate_limit_headers(&response)?;
     response.check(remaining == 0, "0 remaining", remaining)
 }
 
 async fn insufficient(context: &TestContext) -> Result<(), CheckFailure> {
-    let (_, response) = context.without_money().await?;
+    let (_, response) = context.message_without_money().await?;
     refused(&response, 402)
 }
 
 async fn nothing_kept(context: &TestContext) -> Result<(), CheckFailure> {
-    let (path, response) = context.without_money().await?;
+    let (path, response) = context.message_without_money().await?;
     response.status(&[402]).map_err(CheckFailure::into_blocked)?;
     let response = context.get(API, Credential::Broke, &path).await?;
     response.ok_json()?.is("", &json!([]))

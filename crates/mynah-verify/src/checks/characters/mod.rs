@@ -36,19 +36,19 @@ const CONVERSATION: &[Need] = &[Need::Key, Need::Model];
 const IMAGE: &[Need] = &[Need::Key, Need::SdModel, Need::Spending];
 
 /// Messages that a conversation is created with.
-const INITIAL: [(&str, &str); 2] =
+const INITIAL_MESSAGES: [(&str, &str); 2] =
     [("user", "Please call me Ada."), ("agent", "Gladly, Ada. What can I do for you?")];
 /// The message sent to it.
 const QUESTION: &str = "What is a lighthouse for? One short sentence, please.";
 
 impl TestContext {
     /// A `GET` with the account's own key.
-    async fn look(&self, path: &str) -> Result<Response, CheckFailure> {
+    async fn get_own(&self, path: &str) -> Result<Response, CheckFailure> {
         self.get(API, Credential::Main, path).await
     }
 
     /// A `POST` with the account's own key.
-    async fn make(&self, path: &str, body: &Value) -> Result<Response, CheckFailure> {
+    async fn post_own(&self, path: &str, body: &Value) -> Result<Response, CheckFailure> {
         self.post(API, Credential::Main, path, body).await
     }
 
@@ -58,33 +58,34 @@ impl TestContext {
     }
 
     /// The response that created the shared conversation.
-    async fn begun(&self) -> Result<Response, CheckFailure> {
-        let messages = INITIAL.map(|(role, content)| json!({"role": role, "content": content}));
+    async fn created_conversation(&self) -> Result<Response, CheckFailure> {
+        let messages =
+            INITIAL_MESSAGES.map(|(role, content)| json!({"role": role, "content": content}));
         let body = json!({
             "title": self.title("conversation"),
             "system_prompt": "You answer in one short sentence.",
             "llm_id": self.model(),
             "messages": messages,
         });
-        let make = async || self.make("/conversations", &body).await;
-        self.shared.dialogue.get_or_init(make).await.clone()
+        let post = async || self.post_own("/conversations", &body).await;
+        self.shared.conversation.get_or_init(post).await.clone()
     }
 
     /// The shared conversation's id.
-    async fn dialogue(&self) -> Result<String, CheckFailure> {
-        id_of(self.begun().await).map_err(CheckFailure::into_blocked)
+    async fn characters_conversation_id(&self) -> Result<String, CheckFailure> {
+        id_of(self.created_conversation().await).map_err(CheckFailure::into_blocked)
     }
 
     /// The response to the message sent to the shared conversation.
-    async fn said(&self) -> Result<Response, CheckFailure> {
-        let path = format!("/conversations/{}/messages", self.dialogue().await?);
+    async fn sent_message(&self) -> Result<Response, CheckFailure> {
+        let path = format!("/conversations/{}/messages", self.characters_conversation_id().await?);
         let body = json!({"content": QUESTION});
-        let make = async || self.make(&path, &body).await;
-        self.shared.said.get_or_init(make).await.clone()
+        let post = async || self.post_own(&path, &body).await;
+        self.shared.message.get_or_init(post).await.clone()
     }
 
     /// The response that created the shared agent.
-    async fn agent_made(&self) -> Result<Response, CheckFailure> {
+    async fn created_agent(&self) -> Result<Response, CheckFailure> {
         let body = json!({
             "name": self.title("agent"),
             "appearance_prompt": "Professional, suit and tie",
@@ -93,18 +94,18 @@ impl TestContext {
             "sd_model_id": self.sd_model(),
             "age": 35,
         });
-        let make = async || self.make("/agents", &body).await;
-        self.shared.agent.get_or_init(make).await.clone()
+        let post = async || self.post_own("/agents", &body).await;
+        self.shared.agent.get_or_init(post).await.clone()
     }
 
     /// The shared agent's id.
-    async fn agent(&self) -> Result<String, CheckFailure> {
-        id_of(self.agent_made().await).map_err(CheckFailure::into_blocked)
+    async fn agent_id(&self) -> Result<String, CheckFailure> {
+        id_of(self.created_agent().await).map_err(CheckFailure::into_blocked)
     }
 }
 
-fn id_of(made: Result<Response, CheckFailure>) -> Result<String, CheckFailure> {
-    Ok(made?.created_json()?.non_empty_text("/id")?.to_owned())
+fn id_of(created: Result<Response, CheckFailure>) -> Result<String, CheckFailure> {
+    Ok(created?.created_json()?.non_empty_text("/id")?.to_owned())
 }
 
 /// Fails unless the response is the documented error with this status.

@@ -45,7 +45,7 @@ fn each(
 }
 
 async fn llm(context: &TestContext) -> Result<(), CheckFailure> {
-    let response = context.look("/models?type=llm").await?;
+    let response = context.get_own("/models?type=llm").await?;
     let list = response.ok_json()?;
     each(&list, |model| {
         list.non_empty_text(&format!("{model}/id"))?;
@@ -57,7 +57,7 @@ async fn llm(context: &TestContext) -> Result<(), CheckFailure> {
 }
 
 async fn sd(context: &TestContext) -> Result<(), CheckFailure> {
-    let response = context.look("/models?type=sd").await?;
+    let response = context.get_own("/models?type=sd").await?;
     let list = response.ok_json()?;
     each(&list, |model| {
         list.non_empty_text(&format!("{model}/id"))?;
@@ -66,12 +66,12 @@ async fn sd(context: &TestContext) -> Result<(), CheckFailure> {
 }
 
 async fn sd_price(context: &TestContext) -> Result<(), CheckFailure> {
-    let response = context.look("/models?type=sd").await?;
+    let response = context.get_own("/models?type=sd").await?;
     let list = response.ok_json()?;
     each(&list, |model| list.number(&format!("{model}/cost_per_image")).map(|_| ()))
 }
 
 async fn type_required(context: &TestContext) -> Result<(), CheckFailure> {
-    refused(&context.look("/models").await?, 400)?;
-    refused(&context.look("/models?type=poem").await?, 400)
+    refused(&context.get_own("/models").await?, 400)?;
+    refused(&context.get_own("/models?type=poem").await?, 400)
 }

@@ -105,18 +105,18 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// The messages on the first page of 100 of a conversation.
-pub(super) async fn kept(
+pub(super) async fn stored_messages(
     context: &TestContext,
-    thread: &str,
+    conversation: &str,
 ) -> Result<(Response, Vec<Value>), CheckFailure> {
-    let path = format!("/conversation/{thread}/messages?page=1&page_size=100");
+    let path = format!("/conversation/{conversation}/messages?page=1&page_size=100");
     let response = context.get(Api::Runner, Credential::Main, &path).await?;
     let items = response.ok_json()?.list("/items")?.to_vec();
     Ok((response, items))
 }
 
 /// Role and trimmed text of a stored message.
-fn spoken(message: &Value) -> (String, String) {
+fn role_and_text(message: &Value) -> (String, String) {
     let role = message.get("role").and_then(Value::as_str).unwrap_or_default().to_owned();
     let text = message.get("content").map(text_of).unwrap_or_default();
     (role, text.trim().to_owned())
@@ -133,13 +133,13 @@ async fn start(context: &TestContext) -> Result<(), CheckFailure> {
 }
 
 async fn uuid(context: &TestContext) -> Result<(), CheckFailure> {
-    let thread = context.thread().await?;
+    let conversation = context.runner_conversation_id().await?;
     let response = context.started().await?;
-    response.check(uuid::Uuid::parse_str(&thread).is_ok(), "a UUID", thread)
+    response.check(uuid::Uuid::parse_str(&conversation).is_ok(), "a UUID", conversation)
 }
 
 async fn more_fields(context: &TestContext) -> Result<(), CheckFailure> {
-    context.thread().await?;
+    context.runner_conversation_id().await?;
     let response = context.started().await?;
     let body = response.ok_json()?;
     for field in ["/model", "/request_id"].into_iter().filter(|field| body.has(field)) {
@@ -157,10 +157,10 @@ async fn variables(context: &TestContext) -> Result<(), CheckFailure> {
 }
 
 async fn continues(context: &TestContext) -> Result<(), CheckFailure> {
-    let thread = context.thread().await?;
+    let conversation = context.runner_conversation_id().await?;
     let response = context.continued().await?;
     let body = response.ok_json()?;
-    body.is("/conversation_id", &json!(thread))?;
+    body.is("/conversation_id", &json!(conversation))?;
     body.non_empty_text("/content").map(|_| ())
 }
 
@@ -171,8 +171,10 @@ async fn streams(context: &TestContext) -> Result<(), CheckFailure> {
 async fn stream_is_whole(context: &TestContext) -> Result<(), CheckFailure> {
     let stream = context.streamed().await.map_err(CheckFailure::into_blocked)?;
     is_plain_text(&stream).map_err(CheckFailure::into_blocked)?;
-    let (response, messages) = kept(context, &context.thread().await?).await?;
-    let mut after = messages.iter().map(spoken).skip_while(|(_, text)| text != THIRD).skip(1);
+    let (response, messages) =
+        stored_messages(context, &context.runner_conversation_id().await?).await?;
+    let mut after =
+        messages.iter().map(role_and_text).skip_while(|(_, text)| text != THIRD).skip(1);
     let answer = after.next().map(|(_, text)| text).unwrap_or_default();
     let streamed = stream.text();
     response.check(
@@ -183,27 +185,30 @@ async fn stream_is_whole(context: &TestContext) -> Result<(), CheckFailure> {
 }
 
 async fn memory(context: &TestContext) -> Result<(), CheckFailure> {
-    let thread = context.thread_of_two().await?;
+    let conversation = context.conversation_of_two_turns().await?;
     let (first, second) = (context.started().await?, context.continued().await?);
     let (first, second) = (first.ok_json()?, second.ok_json()?);
-    let said = [
+    let expected = [
         ("user", FIRST),
         ("assistant", first.text("/content")?),
         ("user", SECOND),
         ("assistant", second.text("/content")?),
     ];
-    let said = said.map(|(role, text)| (role.to_owned(), text.trim().to_owned()));
-    let (response, messages) = kept(context, &thread).await?;
-    let kept: Vec<(String, String)> = messages.iter().take(said.len()).map(spoken).collect();
-    response.check(kept == said, format!("{said:?}"), format!("{kept:?}"))
+    let expected = expected.map(|(role, text)| (role.to_owned(), text.trim().to_owned()));
+    let (response, messages) = stored_messages(context, &conversation).await?;
+    let kept: Vec<(String, String)> =
+        messages.iter().take(expected.len()).map(role_and_text).collect();
+    response.check(kept == expected, format!("{expected:?}"), format!("{kept:?}"))
 }
 
 async fn history_limit(context: &TestContext) -> Result<(), CheckFailure> {
-    let thread = context.thread_of_two().await?;
+    let conversation = context.conversation_of_two_turns().await?;
     let question = "How many things were on my list? One word will do.";
     // In this order, a server that ignores the limit shows more the second time, not less.
-    let many = context.go_on("/conversation", &thread, question, Some(5)).await?;
-    let one = context.go_on("/conversation", &thread, question, Some(1)).await?;
+    let many =
+        context.continue_conversation("/conversation", &conversation, question, Some(5)).await?;
+    let one =
+        context.continue_conversation("/conversation", &conversation, question, Some(1)).await?;
     let with_one = one.ok_json()?.integer("/input_tokens")?;
     let with_many = many.ok_json()?.integer("/input_tokens")?;
     // The list in the first message alone is longer than this.
@@ -215,30 +220,30 @@ async fn history_limit(context: &TestContext) -> Result<(), CheckFailure> {
 }
 
 async fn refused_on_continuation(context: &TestContext, field: &str) -> Result<(), CheckFailure> {
-    let thread = context.thread().await?;
+    let conversation = context.runner_conversation_id().await?;
     let mut body = text_body(SECOND);
-    set(&mut body, "conversation_id", json!(thread));
+    set(&mut body, "conversation_id", json!(conversation));
     set(&mut body, field, json!({"userId": "user_123"}));
-    let response = context.ask_deployment("/conversation", &body).await?;
+    let response = context.post_to_deployment("/conversation", &body).await?;
     super::refusals::invalid(&response)
 }
 
 async fn history_limit_range(context: &TestContext) -> Result<(), CheckFailure> {
-    let thread = context.thread().await?;
+    let conversation = context.runner_conversation_id().await?;
     for limit in [json!(-1), json!(1001), json!(1.5), json!("five")] {
         let mut body = text_body(SECOND);
-        set(&mut body, "conversation_id", json!(thread));
+        set(&mut body, "conversation_id", json!(conversation));
         set(&mut body, "history_limit", limit);
-        let response = context.ask_deployment("/conversation", &body).await?;
+        let response = context.post_to_deployment("/conversation", &body).await?;
         response.status(&[400])?.json()?.is("/error/param", &json!("history_limit"))?;
     }
     Ok(())
 }
 
 async fn other_deployment(context: &TestContext) -> Result<(), CheckFailure> {
-    let thread = context.thread().await?;
+    let conversation = context.runner_conversation_id().await?;
     let mut body = text_body(SECOND);
-    set(&mut body, "conversation_id", json!(thread));
+    set(&mut body, "conversation_id", json!(conversation));
     let path = format!("/{}/conversation", context.json_deployment());
     let response = context.post(Api::Runner, Credential::Main, &path, &body).await?;
     response.status(&[409])?.json()?.is("/error/code", &json!("deployment_mismatch"))

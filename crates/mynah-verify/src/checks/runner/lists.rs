@@ -98,7 +98,7 @@ async fn list(
 }
 
 /// Fails unless the list has exactly these conversations, in any order, and the right total.
-fn has_just(body: &Json<'_>, expected: &[&String]) -> Result<(), CheckFailure> {
+fn has_exactly(body: &Json<'_>, expected: &[&String]) -> Result<(), CheckFailure> {
     let mut ids = body.ids("/items")?;
     let mut expected: Vec<String> = expected.iter().map(|&id| id.clone()).collect();
     ids.sort();
@@ -108,7 +108,7 @@ fn has_just(body: &Json<'_>, expected: &[&String]) -> Result<(), CheckFailure> {
 }
 
 async fn fields(context: &TestContext) -> Result<(), CheckFailure> {
-    context.two_threads().await?;
+    context.two_conversation_ids().await?;
     let response = list(context, Credential::Main, "").await?;
     let body = response.ok_json()?;
     let items = body.list("/items")?.len();
@@ -124,46 +124,46 @@ async fn fields(context: &TestContext) -> Result<(), CheckFailure> {
 }
 
 async fn meta(context: &TestContext) -> Result<(), CheckFailure> {
-    let thread = context.thread().await?;
+    let conversation = context.runner_conversation_id().await?;
     let response = list(context, Credential::Main, "").await?;
     let body = response.ok_json()?;
     let items = body.list("/items")?;
-    let item = items.iter().find(|item| item.get("id") == Some(&json!(thread)));
+    let item = items.iter().find(|item| item.get("id") == Some(&json!(conversation)));
     let meta = item.and_then(|item| item.get("meta")).unwrap_or(&Value::Null);
     let expected = json!({LABEL: context.run, "part": "a", "n": 1});
     response.check(*meta == expected, &expected, meta)
 }
 
 async fn filter(context: &TestContext) -> Result<(), CheckFailure> {
-    let [first, second] = context.two_threads().await?;
+    let [first, second] = context.two_conversation_ids().await?;
     let response = list(context, Credential::Main, "").await?;
-    has_just(&response.ok_json()?, &[&first, &second])
+    has_exactly(&response.ok_json()?, &[&first, &second])
 }
 
 async fn filter_all(context: &TestContext) -> Result<(), CheckFailure> {
-    let [first, _] = context.two_threads().await?;
+    let [first, _] = context.two_conversation_ids().await?;
     let response = list(context, Credential::Main, "&part=a").await?;
-    has_just(&response.ok_json()?, &[&first])?;
+    has_exactly(&response.ok_json()?, &[&first])?;
     let response = list(context, Credential::Main, "&part=c").await?;
-    has_just(&response.ok_json()?, &[])
+    has_exactly(&response.ok_json()?, &[])
 }
 
 async fn filter_none(context: &TestContext) -> Result<(), CheckFailure> {
     let path = format!("/conversations?{LABEL}=none-{}", context.run);
     let response = context.get(API, Credential::Main, &path).await?;
     let body = response.ok_json()?;
-    has_just(&body, &[])?;
+    has_exactly(&body, &[])?;
     body.is("/has_more", &json!(false))
 }
 
 async fn filter_number(context: &TestContext) -> Result<(), CheckFailure> {
-    let [_, second] = context.two_threads().await?;
+    let [_, second] = context.two_conversation_ids().await?;
     let response = list(context, Credential::Main, "&n=2").await?;
-    has_just(&response.ok_json()?, &[&second])
+    has_exactly(&response.ok_json()?, &[&second])
 }
 
 async fn paging(context: &TestContext) -> Result<(), CheckFailure> {
-    let mut threads = context.two_threads().await?.to_vec();
+    let mut threads = context.two_conversation_ids().await?.to_vec();
     let mut joined = Vec::new();
     for (page, more) in [(1, true), (2, false)] {
         let response =
@@ -185,29 +185,29 @@ async fn paging(context: &TestContext) -> Result<(), CheckFailure> {
 }
 
 async fn order(context: &TestContext) -> Result<(), CheckFailure> {
-    context.two_threads().await?;
+    context.two_conversation_ids().await?;
     let before = list(context, Credential::Main, "").await?;
     let ids = before.ok_json()?.ids("/items")?;
     let Some(last) = ids.last() else {
         return Err(before.differs("the conversations of this run", "none"));
     };
     let text = "Thank you. One word will do.";
-    let said = context.go_on("/conversation", last, text, None).await?;
-    said.ok_json().map_err(CheckFailure::into_blocked)?;
+    let sent = context.continue_conversation("/conversation", last, text, None).await?;
+    sent.ok_json().map_err(CheckFailure::into_blocked)?;
     let response = list(context, Credential::Main, "").await?;
     let body = response.ok_json()?;
     body.is("/items/0/id", &json!(last))
 }
 
 async fn of_deployment(context: &TestContext) -> Result<(), CheckFailure> {
-    let [first, second] = context.two_threads().await?;
+    let [first, second] = context.two_conversation_ids().await?;
     let path = format!("/{}/conversations?{LABEL}={}", context.deployment(), context.run);
     let response = context.get(API, Credential::Main, &path).await?;
-    has_just(&response.ok_json()?, &[&first, &second])
+    has_exactly(&response.ok_json()?, &[&first, &second])
 }
 
 async fn message_count(context: &TestContext) -> Result<(), CheckFailure> {
-    context.two_threads().await?;
+    context.two_conversation_ids().await?;
     let response = list(context, Credential::Main, "&part=b").await?;
     let body = response.ok_json()?;
     let count = body.integer("/items/0/message_count")?;
@@ -215,7 +215,7 @@ async fn message_count(context: &TestContext) -> Result<(), CheckFailure> {
 }
 
 async fn other_account(context: &TestContext) -> Result<(), CheckFailure> {
-    context.two_threads().await?;
+    context.two_conversation_ids().await?;
     let response = list(context, Credential::Second, "").await?;
-    has_just(&response.ok_json()?, &[])
+    has_exactly(&response.ok_json()?, &[])
 }

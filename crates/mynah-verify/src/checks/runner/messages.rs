@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::conversation::kept;
+use super::conversation::stored_messages;
 use super::{ANSWERED, API, REFUSED};
 use crate::check::{Check, choice, notes, rest};
 use crate::context::{Credential, TestContext};
@@ -72,7 +72,8 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 async fn fields(context: &TestContext) -> Result<(), CheckFailure> {
-    let (response, messages) = kept(context, &context.thread_of_two().await?).await?;
+    let (response, messages) =
+        stored_messages(context, &context.conversation_of_two_turns().await?).await?;
     let body = response.ok_json()?;
     for item in 0..messages.len() {
         let role = body.text(&format!("/items/{item}/role"))?;
@@ -86,7 +87,7 @@ async fn fields(context: &TestContext) -> Result<(), CheckFailure> {
 }
 
 async fn defaults(context: &TestContext) -> Result<(), CheckFailure> {
-    let path = format!("/conversation/{}/messages", context.thread().await?);
+    let path = format!("/conversation/{}/messages", context.runner_conversation_id().await?);
     let response = context.get(API, Credential::Main, &path).await?;
     let body = response.ok_json()?;
     body.is("/page", &json!(1))?;
@@ -94,12 +95,12 @@ async fn defaults(context: &TestContext) -> Result<(), CheckFailure> {
 }
 
 async fn paging(context: &TestContext) -> Result<(), CheckFailure> {
-    let thread = context.thread_of_two().await?;
-    let (response, all) = kept(context, &thread).await?;
+    let conversation = context.conversation_of_two_turns().await?;
+    let (response, all) = stored_messages(context, &conversation).await?;
     let all_ids = response.ok_json()?.ids("/items")?;
     let mut joined: Vec<String> = Vec::new();
     for page in 1..=all.len() {
-        let path = format!("/conversation/{thread}/messages?page={page}&page_size=3");
+        let path = format!("/conversation/{conversation}/messages?page={page}&page_size=3");
         let response = context.get(API, Credential::Main, &path).await?;
         let body = response.ok_json()?;
         body.is("/page", &json!(page))?;
@@ -129,12 +130,14 @@ async fn unknown(context: &TestContext) -> Result<(), CheckFailure> {
 }
 
 async fn unknown_continued(context: &TestContext) -> Result<(), CheckFailure> {
-    let response = context.go_on("/conversation", NO_CONVERSATION, "Hello?", None).await?;
+    let response =
+        context.continue_conversation("/conversation", NO_CONVERSATION, "Hello?", None).await?;
     response.status(&[404]).map(|_| ())
 }
 
 async fn past_the_end(context: &TestContext) -> Result<(), CheckFailure> {
-    let path = format!("/conversation/{}/messages?page=999", context.thread().await?);
+    let path =
+        format!("/conversation/{}/messages?page=999", context.runner_conversation_id().await?);
     let response = context.get(API, Credential::Main, &path).await?;
     let body = response.ok_json()?;
     body.is("/items", &json!([]))?;
@@ -142,15 +145,15 @@ async fn past_the_end(context: &TestContext) -> Result<(), CheckFailure> {
 }
 
 async fn page_range(context: &TestContext) -> Result<(), CheckFailure> {
-    let thread = context.thread().await?;
+    let conversation = context.runner_conversation_id().await?;
     for query in ["page=0", "page_size=0", "page_size=101", "page=two"] {
-        let path = format!("/conversation/{thread}/messages?{query}");
+        let path = format!("/conversation/{conversation}/messages?{query}");
         context.get(API, Credential::Main, &path).await?.status(&[400])?;
     }
     Ok(())
 }
 
 async fn other_account(context: &TestContext) -> Result<(), CheckFailure> {
-    let path = format!("/conversation/{}/messages", context.thread().await?);
+    let path = format!("/conversation/{}/messages", context.runner_conversation_id().await?);
     context.get(API, Credential::Second, &path).await?.status(&[404]).map(|_| ())
 }

@@ -47,67 +47,71 @@ const THIRD: &str = "And which would you leave at home? One short sentence, plea
 
 impl TestContext {
     /// A request to the deployment, with the account's own key.
-    async fn ask_deployment(&self, rest: &str, body: &Value) -> Result<Response, CheckFailure> {
+    async fn post_to_deployment(&self, rest: &str, body: &Value) -> Result<Response, CheckFailure> {
         self.post(API, Credential::Main, &format!("/{}{rest}", self.deployment()), body).await
     }
 
     /// The response that started the shared conversation.
     async fn started(&self) -> Result<Response, CheckFailure> {
-        let make = async || {
+        let post = async || {
             let mut body = text_body(FIRST);
             set(&mut body, "meta", json!({LABEL: self.run, "part": "a", "n": 1}));
-            self.ask_deployment("/conversation", &body).await
+            self.post_to_deployment("/conversation", &body).await
         };
-        self.shared.started.get_or_init(make).await.clone()
+        self.shared.started.get_or_init(post).await.clone()
     }
 
     /// The response that started another conversation, with variables.
     async fn second_started(&self) -> Result<Response, CheckFailure> {
-        let make = async || {
+        let post = async || {
             let mut body = text_body("Good morning! Please answer in one short sentence.");
             set(&mut body, "meta", json!({LABEL: self.run, "part": "b", "n": 2}));
             set(&mut body, "variables", json!({"customer_name": "Ada", "CUSTOMER_TIER": "pro"}));
-            self.ask_deployment("/conversation", &body).await
+            self.post_to_deployment("/conversation", &body).await
         };
-        self.shared.second_started.get_or_init(make).await.clone()
+        self.shared.second_started.get_or_init(post).await.clone()
     }
 
     /// The shared conversation's id.
-    async fn thread(&self) -> Result<String, CheckFailure> {
+    async fn runner_conversation_id(&self) -> Result<String, CheckFailure> {
         id_of(self.started().await).map_err(CheckFailure::into_blocked)
     }
 
     /// The response that continued the shared conversation without a stream.
     async fn continued(&self) -> Result<Response, CheckFailure> {
-        let thread = self.thread().await?;
-        let make = async || self.go_on("/conversation", &thread, SECOND, Some(5)).await;
-        self.shared.continued.get_or_init(make).await.clone()
+        let conversation = self.runner_conversation_id().await?;
+        let post = async || {
+            self.continue_conversation("/conversation", &conversation, SECOND, Some(5)).await
+        };
+        self.shared.continued.get_or_init(post).await.clone()
     }
 
     /// The shared conversation's id, when it has two turns.
-    async fn thread_of_two(&self) -> Result<String, CheckFailure> {
-        let thread = self.thread().await?;
+    async fn conversation_of_two_turns(&self) -> Result<String, CheckFailure> {
+        let conversation = self.runner_conversation_id().await?;
         let continued = self.continued().await.map_err(CheckFailure::into_blocked)?;
         continued.ok_json().map_err(CheckFailure::into_blocked)?;
-        Ok(thread)
+        Ok(conversation)
     }
 
     /// The stream that continued the shared conversation.
     async fn streamed(&self) -> Result<Response, CheckFailure> {
-        let thread = self.thread_of_two().await?;
-        let make = async || self.go_on("/conversation/stream", &thread, THIRD, Some(5)).await;
-        self.shared.streamed.get_or_init(make).await.clone()
+        let conversation = self.conversation_of_two_turns().await?;
+        let post = async || {
+            self.continue_conversation("/conversation/stream", &conversation, THIRD, Some(5)).await
+        };
+        self.shared.streamed.get_or_init(post).await.clone()
     }
 
     /// Both conversations' ids.
-    async fn two_threads(&self) -> Result<[String; 2], CheckFailure> {
-        let first = self.thread().await?;
+    async fn two_conversation_ids(&self) -> Result<[String; 2], CheckFailure> {
+        let first = self.runner_conversation_id().await?;
         let second = id_of(self.second_started().await).map_err(CheckFailure::into_blocked)?;
         Ok([first, second])
     }
 
     /// Sends `text` to a conversation.
-    async fn go_on(
+    async fn continue_conversation(
         &self,
         rest: &str,
         conversation: &str,
@@ -119,7 +123,7 @@ impl TestContext {
         if let Some(limit) = history_limit {
             set(&mut body, "history_limit", json!(limit));
         }
-        self.ask_deployment(rest, &body).await
+        self.post_to_deployment(rest, &body).await
     }
 }
 

@@ -122,7 +122,7 @@ fn is_envelope(status: u16, body: &Value) -> bool {
     first || detail.is_some_and(|d| d.is_string() || d.as_array().is_some_and(third))
 }
 
-fn in_envelope(response: &Response) -> Result<(), CheckFailure> {
+fn check_envelope(response: &Response) -> Result<(), CheckFailure> {
     let body = response.json()?;
     body.check(is_envelope(response.status, &body.value), "one of the documented envelopes")
 }
@@ -130,7 +130,7 @@ fn in_envelope(response: &Response) -> Result<(), CheckFailure> {
 /// Fails unless the request was refused as invalid, with any of the documented statuses.
 pub(super) fn invalid(response: &Response) -> Result<(), CheckFailure> {
     response.status(&[400, 422])?;
-    in_envelope(response)
+    check_envelope(response)
 }
 
 async fn run_as(context: &TestContext, who: Credential) -> Result<Response, CheckFailure> {
@@ -155,8 +155,8 @@ async fn other_project(context: &TestContext) -> Result<(), CheckFailure> {
 
 async fn before_body(context: &TestContext) -> Result<(), CheckFailure> {
     let path = format!("/{}", context.deployment());
-    let ask = context.signed(API, Credential::Unknown)?.body("{\"content\": [");
-    context.send(API, reqwest::Method::POST, &path, ask).await?.status(&[401]).map(|_| ())
+    let options = context.signed(API, Credential::Unknown)?.body("{\"content\": [");
+    context.send(API, reqwest::Method::POST, &path, options).await?.status(&[401]).map(|_| ())
 }
 
 async fn unknown_deployment(context: &TestContext) -> Result<(), CheckFailure> {
@@ -169,7 +169,7 @@ async fn unknown_deployment(context: &TestContext) -> Result<(), CheckFailure> {
 }
 
 async fn content_required(context: &TestContext) -> Result<(), CheckFailure> {
-    let response = context.ask_deployment("", &json!({})).await?;
+    let response = context.post_to_deployment("", &json!({})).await?;
     invalid(&response)?;
     let named = response.text().contains("content");
     response.check(named, "an error that names content", response.text())
@@ -177,7 +177,7 @@ async fn content_required(context: &TestContext) -> Result<(), CheckFailure> {
 
 async fn content_empty(context: &TestContext) -> Result<(), CheckFailure> {
     for content in [json!([]), json!("Hello?")] {
-        invalid(&context.ask_deployment("", &json!({"content": content})).await?)?;
+        invalid(&context.post_to_deployment("", &json!({"content": content})).await?)?;
     }
     Ok(())
 }
@@ -188,22 +188,22 @@ async fn content_parts(context: &TestContext) -> Result<(), CheckFailure> {
         json!({"type": "image", "mime_type": "image/jpeg"}),
         json!({"type": "video", "file_uri": "https://example.com/video.mp4"}),
     ] {
-        invalid(&context.ask_deployment("", &json!({"content": [part]})).await?)?;
+        invalid(&context.post_to_deployment("", &json!({"content": [part]})).await?)?;
     }
     Ok(())
 }
 
 async fn stream_without_id(context: &TestContext) -> Result<(), CheckFailure> {
-    invalid(&context.ask_deployment("/conversation/stream", &text_body("Hello?")).await?)
+    invalid(&context.post_to_deployment("/conversation/stream", &text_body("Hello?")).await?)
 }
 
 async fn stream_refused(context: &TestContext) -> Result<(), CheckFailure> {
-    invalid(&context.ask_deployment("/stream", &json!({"content": []})).await?)
+    invalid(&context.post_to_deployment("/stream", &json!({"content": []})).await?)
 }
 
 async fn envelope(context: &TestContext) -> Result<(), CheckFailure> {
-    in_envelope(&run_as(context, Credential::Unknown).await?)?;
-    in_envelope(&context.ask_deployment("", &json!({})).await?)
+    check_envelope(&run_as(context, Credential::Unknown).await?)?;
+    check_envelope(&context.post_to_deployment("", &json!({})).await?)
 }
 
 async fn codes(context: &TestContext) -> Result<(), CheckFailure> {
@@ -224,7 +224,7 @@ async fn codes(context: &TestContext) -> Result<(), CheckFailure> {
         (json!({"content": [{"type": "poem"}]}), "content[0].type", "invalid_value"),
         (json!({"content": [{"type": "text"}]}), "content[0].text", "missing_required_field"),
     ] {
-        same(&context.ask_deployment("", &body).await?, [invalid, param, code])?;
+        same(&context.post_to_deployment("", &body).await?, [invalid, param, code])?;
     }
     let broken = context.signed(API, Credential::Main)?.body("{");
     let path = format!("/{}", context.deployment());

@@ -59,8 +59,8 @@ pub(super) const CHECKS: &[Check] = &[
 impl TestContext {
     /// The response to a run.
     async fn run_once(&self) -> Result<Response, CheckFailure> {
-        let ask = async || self.ask_deployment("", &text_body(QUESTION)).await;
-        self.shared.run.get_or_init(ask).await.clone()
+        let post = async || self.post_to_deployment("", &text_body(QUESTION)).await;
+        self.shared.run.get_or_init(post).await.clone()
     }
 }
 
@@ -103,12 +103,12 @@ async fn multimodal(context: &TestContext) -> Result<(), CheckFailure> {
         {"type": "image", "mime_type": "image/jpeg", "file_uri": "https://example.com/image.jpg"},
         {"type": "video", "mime_type": "video/mp4", "file_uri": "https://example.com/video.mp4"},
     ]});
-    let response = context.ask_deployment("", &body).await?;
+    let response = context.post_to_deployment("", &body).await?;
     response.ok_json()?.non_empty_text("/content").map(|_| ())
 }
 
 async fn unknown_fields(context: &TestContext) -> Result<(), CheckFailure> {
     let mut body = text_body(QUESTION);
     set(&mut body, "mynah_verify_unknown", json!(true));
-    context.ask_deployment("", &body).await?.ok_json().map(|_| ())
+    context.post_to_deployment("", &body).await?.ok_json().map(|_| ())
 }

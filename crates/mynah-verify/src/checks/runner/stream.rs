@@ -47,8 +47,8 @@ impl TestContext {
     /// A run's stream.
     async fn stream_once(&self) -> Result<Response, CheckFailure> {
         let story = "Tell me a story of about fifty words about a lighthouse keeper in Reykjavík.";
-        let ask = async || self.ask_deployment("/stream", &text_body(story)).await;
-        self.shared.stream.get_or_init(ask).await.clone()
+        let post = async || self.post_to_deployment("/stream", &text_body(story)).await;
+        self.shared.stream.get_or_init(post).await.clone()
     }
 
     /// The same response, for checks that need a successful stream.

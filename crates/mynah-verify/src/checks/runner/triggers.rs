@@ -78,7 +78,7 @@ async fn created(
     if let Some((field, value)) = more {
         set(&mut body, field, value);
     }
-    context.ask_deployment("/trigger", &body).await
+    context.post_to_deployment("/trigger", &body).await
 }
 
 /// Fails unless the response is a success with JSON; gives the id in it.
@@ -142,7 +142,7 @@ async fn start(context: &TestContext) -> Result<(), CheckFailure> {
     let id = id_of(&created).map_err(CheckFailure::into_blocked)?;
     let mut body = text_body("What can I do about it? One short sentence, please.");
     set(&mut body, "trigger_id", json!(id));
-    let started = context.ask_deployment("/conversation", &body).await?;
+    let started = context.post_to_deployment("/conversation", &body).await?;
     let conversation = started.ok_json()?.non_empty_text("/conversation_id")?.to_owned();
     let used = read(context, &id).await?;
     let used = used.ok_json()?;
@@ -155,20 +155,20 @@ async fn unknown(context: &TestContext) -> Result<(), CheckFailure> {
     read(context, &id).await?.status(&[404])?;
     let mut body = text_body("Hello?");
     set(&mut body, "trigger_id", json!(id));
-    context.ask_deployment("", &body).await?.status(&[404]).map(|_| ())
+    context.post_to_deployment("", &body).await?.status(&[404]).map(|_| ())
 }
 
 async fn on_continuation(context: &TestContext) -> Result<(), CheckFailure> {
-    let thread = context.thread().await?;
+    let conversation = context.runner_conversation_id().await?;
     let created = created(context, None).await?;
     let mut body = text_body("Hello?");
-    set(&mut body, "conversation_id", json!(thread));
+    set(&mut body, "conversation_id", json!(conversation));
     set(&mut body, "trigger_id", json!(id_of(&created).map_err(CheckFailure::into_blocked)?));
-    invalid(&context.ask_deployment("/conversation", &body).await?)
+    invalid(&context.post_to_deployment("/conversation", &body).await?)
 }
 
 async fn fields(context: &TestContext) -> Result<(), CheckFailure> {
-    invalid(&context.ask_deployment("/trigger", &json!({})).await?)?;
-    invalid(&context.ask_deployment("/trigger", &json!({"content": []})).await?)?;
+    invalid(&context.post_to_deployment("/trigger", &json!({})).await?)?;
+    invalid(&context.post_to_deployment("/trigger", &json!({"content": []})).await?)?;
     invalid(&created(context, Some(("ttl_hours", json!(0)))).await?)
 }
