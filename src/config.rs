@@ -1,4 +1,4 @@
-//! What a server is built from; the command line parses into it.
+//! The configuration of a server; the command line parses into it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,20 +12,20 @@ pub use crate::http::apis::runner::{ErrorStyle, MessageContent, Style as RunnerS
 pub use crate::http::extract::Strictness;
 pub use crate::http::{FaultHeader, ResetStyle};
 
-/// What a server is built from.
+/// The configuration of a server.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `sqlite://FILE` or `sqlite::memory:`.
     pub database: String,
-    /// A folder of fixtures; the built-in ones without.
+    /// A folder of fixtures; the built-in ones if `None`.
     pub fixtures: Option<PathBuf>,
     /// Overrides every deployment's own backend.
     pub backend: Option<BackendName>,
-    /// How fast words are streamed where a rule does not say.
+    /// The time between two words of a stream, unless a rule sets it.
     pub pace: Duration,
-    /// Where ids and chance come from.
+    /// The seed of ids and random numbers.
     pub seed: u64,
-    /// Where every clock stands still; without, clocks run with the system's.
+    /// The time at which every clock is frozen; clocks run with the system's if `None`.
     pub clock: Option<DateTime<Utc>>,
     /// Whether unknown fields are refused.
     pub strictness: Strictness,
@@ -33,18 +33,18 @@ pub struct Config {
     pub runner: RunnerStyle,
     /// Who may use the control plane.
     pub control: ControlAccess,
-    /// Whether requests may ask for faults of their own.
+    /// Whether requests can cause a fault by a header.
     pub fault_header: FaultHeader,
-    /// What `X-RateLimit-Reset` holds.
+    /// The value of `X-RateLimit-Reset`.
     pub reset: ResetStyle,
     /// The most entries in an account's request log; 0 for none.
     pub journal_max: usize,
-    /// The URL that clients reach the server under, if it is not what they send as `Host`.
+    /// The URL under which clients reach the server, if it differs from the `Host` that they send.
     pub public_url: Option<Url>,
 }
 
-/// A server for tests: in memory, with the built-in fixtures, streams without pause and ids from
-/// seed 1; in all else as the command is without options.
+/// A server for tests: data in memory, streams without pauses, seed 1. Other values are the defaults of
+/// the command line.
 impl Default for Config {
     fn default() -> Self {
         Self {

@@ -25,7 +25,7 @@ use crate::http::route_table;
 use crate::http::{ExchangeLog, Metrics, Pipeline, PublicUrl, Secrets, Services};
 use crate::storage::{self, Storage, StorageError};
 
-/// How long a stop may take beyond the time that running answers get.
+/// How long a stop may take in addition to the grace.
 pub const STOP_MARGIN: Duration = Duration::from_millis(1300);
 
 /// The part of [`STOP_MARGIN`] in which tasks of closed connections may end.
@@ -39,7 +39,7 @@ pub const KEPT: &str = "a database file has all that was acknowledged";
 pub enum Shutdown {
     /// The database was closed. Work that did not stop in time may have been abandoned.
     Complete,
-    /// The database could not be closed in time. What was acknowledged is in its log.
+    /// The database could not be closed in time. Acknowledged writes are in its log.
     Incomplete,
 }
 
@@ -62,7 +62,7 @@ pub struct Server {
     storage: Arc<dyn Storage>,
     registry: Arc<AccountRegistry>,
     fixtures: FixtureHandle,
-    /// The fixtures' folder, where they are not the built-in ones.
+    /// Watches the folder of the fixtures; `None` for the built-in ones.
     watch: Option<FixtureWatch>,
 }
 
@@ -134,7 +134,6 @@ impl Server {
         &self.storage
     }
 
-    /// Answers requests to models, and stores the turns of streams.
     #[cfg(any(test, feature = "internals"))]
     pub fn generation(&self) -> &Generation {
         &self.generation
@@ -174,7 +173,7 @@ impl Server {
     ) -> Shutdown {
         let sweeping = tokio::spawn(sweep(Arc::clone(&self.registry)));
         let registry = Arc::clone(&self.registry);
-        // A client that follows a request log would keep its connection busy for the whole grace.
+        // A client that follows a request log would keep its connection for the whole grace.
         let stop = async move {
             let grace = stop.await;
             registry.close_request_logs();

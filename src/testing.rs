@@ -151,7 +151,7 @@ pub type Time = chrono::DateTime<chrono::Utc>;
 /// A server in this process. It stops when it is dropped.
 #[derive(Debug)]
 pub struct Mynah {
-    core: ServerHandle,
+    server: ServerHandle,
     running: RunningServer,
 }
 
@@ -168,33 +168,33 @@ impl Mynah {
 
     /// The address of the listener.
     pub fn address(&self) -> SocketAddr {
-        self.core.address
+        self.server.address
     }
 
     /// `http://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
-        self.core.url("")
+        self.server.url("")
     }
 
     /// The base URL of the Runner API: `http://127.0.0.1:PORT/v1/runner`.
     pub fn runner_url(&self) -> String {
-        self.core.url(Api::Runner.prefix())
+        self.server.url(Api::Runner.prefix())
     }
 
     /// The base URL of the Characters API: `http://127.0.0.1:PORT/api/v1`.
     pub fn characters_url(&self) -> String {
-        self.core.url(Api::Characters.prefix())
+        self.server.url(Api::Characters.prefix())
     }
 
     /// Creates an account. It exists until [`Account::remove`] or the end of the server.
     pub fn account(&self) -> AccountBuilder {
-        AccountBuilder::new(self.core.clone())
+        AccountBuilder::new(self.server.clone())
     }
 
     /// An existing account: of the fixtures (`demo`), or created before.
     pub fn existing(&self, id: &str) -> Result<Account, Error> {
-        let account = self.core.registry.require(&AccountId::from(id))?;
-        Ok(Account::new(self.core.clone(), account))
+        let account = self.server.registry.require(&AccountId::from(id))?;
+        Ok(Account::new(self.server.clone(), account))
     }
 
     /// Stops the server gracefully: it accepts no new connections, running responses and streams finish

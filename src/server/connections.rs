@@ -1,5 +1,5 @@
-//! Accepts connections, serves HTTP/1.1 on them, and closes them: after their responses, or at once
-//! if a error says so.
+//! Accepts connections, serves HTTP/1.1 on them, and closes them: after their responses, or at once if
+//! a fault or the end of an account aborts them.
 
 mod accept_errors;
 mod account_end;
@@ -36,11 +36,11 @@ use self::unframed::Unframed;
 use crate::clock::Stopwatch;
 use crate::http::{ConnectionAbort, Pipeline};
 
-/// How long a client may take to send the head of a request, the first or a further one. Slow and
-/// idle connections are closed then. Most clients keep idle connections for a shorter time.
-const HEAD_PATIENCE: Duration = Duration::from_secs(75);
-/// The pause in accepting after the system had no more sockets.
-const OUT_OF_SOCKETS: Duration = Duration::from_millis(50);
+/// How long a client may take to send the head of a request, from the end of the response before it. Slow
+/// and idle connections are closed then. Most clients keep idle connections for a shorter time.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
+/// The pause after a failure to accept a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// The state when the grace is over.
 pub(super) struct Stopped {
@@ -75,7 +75,7 @@ pub(super) async fn serve(
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     accept_errors.note(&error, tokio::time::Instant::now());
-                    rest().await;
+                    pause().await;
                 }
             },
         }
@@ -90,30 +90,30 @@ pub(super) async fn serve(
     Stopped { busy: connections, grace, since }
 }
 
-/// Serves one connection until it ends or is aborted by a error.
+/// Serves one connection until it ends or is aborted.
 async fn serve_connection(socket: TcpStream, pipeline: Pipeline, watcher: Watcher) {
-    let line = ConnectionAbort::default();
-    let ending = AccountEndWatch::default();
+    let abort = ConnectionAbort::default();
+    let account_end = AccountEndWatch::default();
     let service = service_fn(async |request: hyper::Request<Incoming>| {
         let framed = request.version() >= Version::HTTP_11 || request.method() == Method::HEAD;
-        let answer = ending.of(pipeline.answer(&line, request).await);
-        if line.is_cut() {
+        let response = account_end.of(pipeline.answer(&abort, request).await);
+        if abort.is_cut() {
             // The response is logged and not sent.
             std::future::pending::<()>().await;
         }
-        if framed || answer.body().size_hint().exact().is_some() {
-            return Ok::<_, Infallible>(answer);
+        if framed || response.body().size_hint().exact().is_some() {
+            return Ok::<_, Infallible>(response);
         }
-        Ok(answer.map(|body| Body::new(Unframed::new(body, line.clone()))))
+        Ok(response.map(|body| Body::new(Unframed::new(body, abort.clone()))))
     });
-    let refusals = Refusals::new(pipeline.clone(), line.clone());
-    let socket = Socket { stream: prepared(socket), line: line.clone(), refusals };
+    let refusals = Refusals::new(pipeline.clone(), abort.clone());
+    let socket = Socket { stream: without_delay(socket), abort: abort.clone(), refusals };
     let mut served = std::pin::pin!(watcher.watch(connection(socket, service)));
     // An aborted connection ends here, although its service is still pending.
     let outcome = poll_fn(|context| match served.as_mut().poll(context) {
-        Poll::Pending if line.is_cut() => Poll::Ready(Ok(())),
-        Poll::Pending if ending.poll(context).is_ready() => {
-            line.cut();
+        Poll::Pending if abort.is_cut() => Poll::Ready(Ok(())),
+        Poll::Pending if account_end.poll(context).is_ready() => {
+            abort.cut();
             Poll::Ready(Ok(()))
         }
         polled => polled,
@@ -123,7 +123,7 @@ async fn serve_connection(socket: TcpStream, pipeline: Pipeline, watcher: Watche
     }
 }
 
-fn prepared(socket: TcpStream) -> TcpStream {
+fn without_delay(socket: TcpStream) -> TcpStream {
     // Otherwise each chunk waits for the acknowledgement of the one before it, which clients delay by
     // up to 40 ms.
     if let Err(error) = socket.set_nodelay(true) {
@@ -140,16 +140,16 @@ where
 {
     http1::Builder::new()
         .timer(CoalescedTimer::new())
-        .header_read_timeout(HEAD_PATIENCE)
+        .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(StallTimeout::new(socket)), service)
 }
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the wire's own waiting; no account's clock is meant"
+    reason = "not on the clock of an account"
 )]
-async fn rest() {
-    tokio::time::sleep(OUT_OF_SOCKETS).await;
+async fn pause() {
+    tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
 #[cfg(test)]
@@ -166,42 +166,42 @@ mod tests {
 
     use super::*;
 
-    /// A server on the other end of a pipe that holds `room` bytes.
-    fn greeter(room: usize) -> (DuplexStream, tokio::task::JoinHandle<hyper::Result<()>>) {
+    /// A server on the other end of a pipe that holds `capacity` bytes.
+    fn start_server(capacity: usize) -> (DuplexStream, tokio::task::JoinHandle<hyper::Result<()>>) {
         let endless = || stream::repeat_with(|| Ok::<_, Infallible>(Bytes::from_static(b"word ")));
         let router = Router::new()
             .route("/", get(async || "hello"))
             .route("/endless", get(async move || Body::from_stream(endless())));
-        let (client, server) = duplex(room);
+        let (client, server) = duplex(capacity);
         (client, tokio::spawn(connection(server, TowerToHyperService::new(router))))
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_never_finishes_its_head_is_let_go() {
-        let (mut client, server) = greeter(4096);
+    async fn a_client_that_does_not_finish_a_head_is_disconnected() {
+        let (mut client, server) = start_server(4096);
         let start = Instant::now();
         client.write_all(b"GET / HTTP/1.1\r\nhost: ").await.unwrap();
         assert!(server.await.unwrap().unwrap_err().is_timeout());
-        assert_eq!((Instant::now() - start).as_secs(), HEAD_PATIENCE.as_secs());
+        assert_eq!((Instant::now() - start).as_secs(), HEAD_TIMEOUT.as_secs());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_has_nothing_more_to_ask_is_let_go() {
-        let (mut client, server) = greeter(4096);
+    async fn an_idle_client_is_disconnected() {
+        let (mut client, server) = start_server(4096);
         for _ in 0..3 {
-            tokio::time::advance(HEAD_PATIENCE / 2).await;
+            tokio::time::advance(HEAD_TIMEOUT / 2).await;
             client.write_all(b"GET / HTTP/1.1\r\nhost: mynah\r\n\r\n").await.unwrap();
             let read = client.read(&mut [0; 4096]).await.unwrap();
             assert!(read > 0);
         }
         let idle_since = Instant::now();
         let _ = server.await.unwrap();
-        assert_eq!((Instant::now() - idle_since).as_secs(), HEAD_PATIENCE.as_secs());
+        assert_eq!((Instant::now() - idle_since).as_secs(), HEAD_TIMEOUT.as_secs());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_does_not_read_cannot_hold_a_stream_for_ever() {
-        let (mut client, server) = greeter(4096);
+    async fn a_stream_to_a_client_that_does_not_read_ends() {
+        let (mut client, server) = start_server(4096);
         client.write_all(b"GET /endless HTTP/1.1\r\nhost: mynah\r\n\r\n").await.unwrap();
         assert!(server.await.unwrap().is_err());
     }
@@ -212,8 +212,8 @@ mod tests {
         let client = TcpStream::connect(listener.local_addr().unwrap());
         let (client, accepted) = tokio::join!(client, listener.accept());
         let (socket, _) = accepted.unwrap();
-        assert!(!socket.nodelay().unwrap(), "the system's own default");
-        assert!(prepared(socket).nodelay().unwrap());
+        assert!(!socket.nodelay().unwrap(), "the default of the system");
+        assert!(without_delay(socket).nodelay().unwrap());
         drop(client);
     }
 }

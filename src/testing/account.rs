@@ -17,9 +17,9 @@ use crate::ids::AccountId;
 /// Creates an account when it is awaited: [`Mynah::account`](super::Mynah::account),
 /// [`Account::fork`]. Values that are not set are those of the account that is copied.
 #[derive(Debug, Clone)]
-#[must_use = "it is made when it is awaited"]
+#[must_use = "it is created when it is awaited"]
 pub struct AccountBuilder {
-    core: ServerHandle,
+    server: ServerHandle,
     new: accounts::NewAccount,
     /// The account that is forked; a fixture account if `None`.
     fork_of: Option<AccountId>,
@@ -28,9 +28,9 @@ pub struct AccountBuilder {
 }
 
 impl AccountBuilder {
-    pub(super) fn new(core: ServerHandle) -> Self {
+    pub(super) fn new(server: ServerHandle) -> Self {
         Self {
-            core,
+            server,
             new: accounts::NewAccount::default(),
             fork_of: None,
             with: Section::ALL.to_vec(),
@@ -89,16 +89,16 @@ impl AccountBuilder {
 
     /// Creates the account; awaiting the builder does the same.
     pub async fn make(self) -> Result<Account, Error> {
-        let Self { core, new, fork_of, with } = self;
-        let (registry, snapshots) = (Arc::clone(&core.registry), core.snapshots.clone());
-        let making = async move {
+        let Self { server, new, fork_of, with } = self;
+        let (registry, snapshots) = (Arc::clone(&server.registry), server.snapshots.clone());
+        let create = async move {
             match fork_of {
                 Some(id) => snapshots.fork(&id, new, &with).await,
                 None => Ok(registry.create(new).await?),
             }
         };
-        let account = core.run(making).await??;
-        Ok(Account::new(core, account))
+        let account = server.run(create).await??;
+        Ok(Account::new(server, account))
     }
 }
 
@@ -114,15 +114,15 @@ impl IntoFuture for AccountBuilder {
 /// An account. The client under test gets its URL and key. Clones are the same account.
 #[derive(Debug, Clone)]
 pub struct Account {
-    pub(super) core: ServerHandle,
+    pub(super) server: ServerHandle,
     pub(super) state: Arc<AccountState>,
     key: Option<ApiKey>,
 }
 
 impl Account {
-    pub(super) fn new(core: ServerHandle, account: Arc<AccountState>) -> Self {
+    pub(super) fn new(server: ServerHandle, account: Arc<AccountState>) -> Self {
         let key = account.keys().into_iter().next();
-        Self { core, state: account, key }
+        Self { server, state: account, key }
     }
 
     /// The id.
@@ -135,24 +135,24 @@ impl Account {
     /// # Panics
     ///
     /// If the fixtures give the account no key.
-    #[expect(clippy::expect_used, reason = "a test that needs a key cannot go on without one")]
+    #[expect(clippy::expect_used, reason = "a test that needs a key has to fail without one")]
     pub fn key(&self) -> &str {
         self.key.as_ref().expect("the fixtures give the account a key").reveal()
     }
 
     /// The base URL of the Runner API: `http://127.0.0.1:PORT/v1/runner`.
     pub fn runner_url(&self) -> String {
-        self.core.url(Api::Runner.prefix())
+        self.server.url(Api::Runner.prefix())
     }
 
     /// The base URL of the Characters API: `http://127.0.0.1:PORT/api/v1`.
     pub fn characters_url(&self) -> String {
-        self.core.url(Api::Characters.prefix())
+        self.server.url(Api::Characters.prefix())
     }
 
     /// The clock, to read, set, freeze and advance it.
     pub fn clock(&self) -> AccountClock<'_> {
-        AccountClock { server: &self.core, state: &self.state }
+        AccountClock { server: &self.server, state: &self.state }
     }
 
     /// The replies of its models.
@@ -167,60 +167,60 @@ impl Account {
 
     /// The triggers of the Runner API.
     pub fn triggers(&self) -> AccountTriggers<'_> {
-        AccountTriggers { server: &self.core, state: &self.state }
+        AccountTriggers { server: &self.server, state: &self.state }
     }
 
-    /// The present plan with its limits.
+    /// The current plan with its limits.
     pub fn plan(&self) -> Plan {
         self.state.plan()
     }
 
     /// The balance.
     pub async fn balance(&self) -> Result<Credits, Error> {
-        let (registry, account) = (Arc::clone(&self.core.registry), Arc::clone(&self.state));
-        Ok(self.core.run(async move { registry.balance(&account).await }).await??)
+        let (registry, account) = (Arc::clone(&self.server.registry), Arc::clone(&self.state));
+        Ok(self.server.run(async move { registry.balance(&account).await }).await??)
     }
 
     /// Changes the plan, limits or balance. A change of plan or limits starts a new window.
     pub async fn change(&self, changes: AccountChanges) -> Result<(), Error> {
-        let (registry, id) = (Arc::clone(&self.core.registry), self.state.id.clone());
-        self.core.run(async move { registry.change(&id, changes).await }).await??;
+        let (registry, id) = (Arc::clone(&self.server.registry), self.state.id.clone());
+        self.server.run(async move { registry.change(&id, changes).await }).await??;
         Ok(())
     }
 
     /// Resets it to its state at creation: data, balance, ids, replies, faults, limits, clock, request
     /// log.
     pub async fn reset(&self) -> Result<(), Error> {
-        let (registry, id) = (Arc::clone(&self.core.registry), self.state.id.clone());
-        self.core.run(async move { registry.reset(&id).await }).await??;
+        let (registry, id) = (Arc::clone(&self.server.registry), self.state.id.clone());
+        self.server.run(async move { registry.reset(&id).await }).await??;
         Ok(())
     }
 
     /// Removes it with its data; its key becomes unknown. The request log can still be read. Accounts
     /// of the fixtures cannot be removed.
     pub async fn remove(&self) -> Result<(), Error> {
-        let (registry, id) = (Arc::clone(&self.core.registry), self.state.id.clone());
-        Ok(self.core.run(async move { registry.remove(&id).await }).await??)
+        let (registry, id) = (Arc::clone(&self.server.registry), self.state.id.clone());
+        Ok(self.server.run(async move { registry.remove(&id).await }).await??)
     }
 
     /// All its state as a document that can be serialised as JSON.
     pub async fn snapshot(&self) -> Result<Snapshot, Error> {
-        let (snapshots, id) = (self.core.snapshots.clone(), self.state.id.clone());
-        Ok(self.core.run(async move { snapshots.take(&id, &Section::ALL).await }).await??)
+        let (snapshots, id) = (self.server.snapshots.clone(), self.state.id.clone());
+        Ok(self.server.run(async move { snapshots.take(&id, &Section::ALL).await }).await??)
     }
 
     /// Replaces its state by `snapshot`, except sections that the snapshot does not have
     /// ([`Snapshot::only`]).
     pub async fn restore(&self, snapshot: Snapshot) -> Result<(), Error> {
-        let (snapshots, id) = (self.core.snapshots.clone(), self.state.id.clone());
-        Ok(self.core.run(async move { snapshots.restore(&id, snapshot).await }).await??)
+        let (snapshots, id) = (self.server.snapshots.clone(), self.state.id.clone());
+        Ok(self.server.run(async move { snapshots.restore(&id, snapshot).await }).await??)
     }
 
-    /// Creates an account with the present state of this one.
+    /// Creates an account with the current state of this one.
     pub fn fork(&self) -> AccountBuilder {
         AccountBuilder {
             fork_of: Some(self.state.id.clone()),
-            ..AccountBuilder::new(self.core.clone())
+            ..AccountBuilder::new(self.server.clone())
         }
     }
 }

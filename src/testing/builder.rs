@@ -160,8 +160,9 @@ impl Builder {
     pub async fn start(self) -> Result<Mynah, StartError> {
         let Self { port, config, further, grace } = self;
         let fixtures = fixtures::read_with(config.fixtures.as_deref(), further, route_table())?;
-        let (core, running) = thread::start(StartRequest { port, config, fixtures, grace }).await?;
-        Ok(Mynah { core, running })
+        let (server, running) =
+            thread::start(StartRequest { port, config, fixtures, grace }).await?;
+        Ok(Mynah { server, running })
     }
 }
 

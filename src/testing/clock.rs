@@ -45,13 +45,13 @@ impl AccountClock<'_> {
         self.save();
     }
 
-    /// Lets the clock run from its time.
+    /// Makes a frozen clock run from its time.
     pub fn run(self) {
         self.state.clock.run();
         self.save();
     }
 
-    /// Moves the clock forward by `by` and ends every wait that this passes over.
+    /// Moves the clock forward by `by` and shortens every wait by as much.
     pub fn advance(self, by: Duration) {
         self.state.clock.advance(by);
         self.save();

@@ -38,8 +38,8 @@ pub enum StartError {
 }
 
 impl From<FixturesError> for StartError {
-    fn from(fault: FixturesError) -> Self {
-        Self::App(fault.into())
+    fn from(error: FixturesError) -> Self {
+        Self::App(error.into())
     }
 }
 
@@ -55,41 +55,17 @@ pub enum Error {
     Stopped,
 }
 
-impl From<FieldError> for Error {
-    fn from(error: FieldError) -> Self {
-        Self::Refused(error.into())
-    }
+macro_rules! refusals {
+    ($($error:ident)*) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::Refused(error.into())
+            }
+        }
+    )*};
 }
 
-impl From<AccountError> for Error {
-    fn from(error: AccountError) -> Self {
-        Self::Refused(error.into())
-    }
-}
-
-impl From<SnapshotError> for Error {
-    fn from(error: SnapshotError) -> Self {
-        Self::Refused(error.into())
-    }
-}
-
-impl From<AccountTriggerError> for Error {
-    fn from(error: AccountTriggerError) -> Self {
-        Self::Refused(error.into())
-    }
-}
-
-impl From<UnknownFault> for Error {
-    fn from(error: UnknownFault) -> Self {
-        Self::Refused(error.into())
-    }
-}
-
-impl From<UnknownRule> for Error {
-    fn from(error: UnknownRule) -> Self {
-        Self::Refused(error.into())
-    }
-}
+refusals! { FieldError AccountError SnapshotError AccountTriggerError UnknownFault UnknownRule }
 
 /// The expected requests did not come in time. `Display` and `Debug` report what came instead, so that
 /// `unwrap` shows it.

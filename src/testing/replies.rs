@@ -22,9 +22,9 @@ impl Replies<'_> {
     }
 
     fn enqueue(self, reply: Reply, api: Option<Api>) -> Result<(), Error> {
-        self.0.epoch().rules.enqueue(&[reply], api).map_err(|faults| {
-            let faults: Vec<RuleError> = faults.into_iter().map(|(_, fault)| fault).collect();
-            RuleError::refusal(&faults).into()
+        self.0.epoch().rules.enqueue(&[reply], api).map_err(|errors| {
+            let errors: Vec<RuleError> = errors.into_iter().map(|(_, error)| error).collect();
+            RuleError::refusal(&errors).into()
         })
     }
 
@@ -33,7 +33,7 @@ impl Replies<'_> {
         self.0.epoch().rules.queue()
     }
 
-    /// Empties the queue.
+    /// Clears the queue.
     pub fn clear_queue(&self) {
         self.0.epoch().rules.clear_queue();
     }
@@ -51,7 +51,7 @@ impl Replies<'_> {
         rule: impl Form<ReplyRule>,
     ) -> Result<RuleListItem, Error> {
         let added = self.0.epoch().rules.add(&rule.form()?, at);
-        added.map_err(|faults| RuleError::refusal(&faults).into())
+        added.map_err(|errors| RuleError::refusal(&errors).into())
     }
 
     /// The rules that were added, in order, with their counts.
@@ -62,7 +62,7 @@ impl Replies<'_> {
     /// Replaces the rules that were added by this list.
     pub fn replace_rules(&self, list: &[RuleDefinition]) -> Result<(), Error> {
         let replaced = self.0.epoch().rules.replace(list);
-        replaced.map_err(|faults| RuleError::refusal(&faults).into())
+        replaced.map_err(|errors| RuleError::refusal(&errors).into())
     }
 
     /// Removes a rule.

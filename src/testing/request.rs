@@ -10,7 +10,7 @@ use crate::http::apis::control::{headline, number, text};
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoggedExchange(Value);
 
-const NOTHING: &Value = &Value::Null;
+const NULL: &Value = &Value::Null;
 
 impl LoggedExchange {
     pub(super) fn new(entry: Value) -> Self {
@@ -18,7 +18,7 @@ impl LoggedExchange {
     }
 
     fn field(&self, name: &str) -> &Value {
-        self.0.get(name).unwrap_or(NOTHING)
+        self.0.get(name).unwrap_or(NULL)
     }
 
     /// The entry as JSON.
@@ -77,7 +77,7 @@ impl LoggedExchange {
         text(&self.0, "end")
     }
 
-    /// The prompt and the rule that answered; `None` if no model was asked.
+    /// The prompt and the rule that answered; `None` if no model was used.
     pub fn model(&self) -> Option<&Value> {
         Some(self.field("model")).filter(|model| !model.is_null())
     }

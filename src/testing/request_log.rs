@@ -107,17 +107,18 @@ impl Account {
         let account = self.clone();
         let waiting = async move {
             let mut found = Vec::new();
-            let enough = account.collect(count, &pattern, &mut found);
-            let late = tokio::time::timeout(timeout, enough).await.is_err();
+            let collecting = account.collect(count, &pattern, &mut found);
+            let timed_out = tokio::time::timeout(timeout, collecting).await.is_err();
             if found.len() >= count {
                 return Ok(found);
             }
-            let until = if late { format!("within {timeout:?}") } else { "in time".to_owned() };
+            let until =
+                if timed_out { format!("within {timeout:?}") } else { "in time".to_owned() };
             let head =
                 format!("{} of {count} requests came {until}, of {}", found.len(), account.id());
             Err(ExpectationTimeout(account.received().failure(&head, &pattern)))
         };
-        self.core
+        self.server
             .wait(waiting)
             .await
             .unwrap_or_else(|error| Err(ExpectationTimeout(error.to_string())))
@@ -172,12 +173,12 @@ impl Account {
         if found.len() == count && dropped == 0 {
             return found;
         }
-        let were = if found.len() == count {
+        let reason = if found.len() == count {
             format!("{count} requests were like this, but {dropped} are no longer in the log")
         } else {
             format!("{} requests were like this, {count} were wanted", found.len())
         };
-        fail(&received.failure(&format!("{were}, of {}", self.id()), &pattern))
+        fail(&received.failure(&format!("{reason}, of {}", self.id()), &pattern))
     }
 
     /// Panics if a matching request came; with `|any| any`, if any request came.
@@ -205,7 +206,7 @@ fn compiled(like: impl FnOnce(RequestPattern) -> RequestPattern) -> CompiledPatt
 }
 
 #[track_caller]
-#[expect(clippy::panic, reason = "an assertion of a test fails as assertions do")]
+#[expect(clippy::panic, reason = "assertions panic")]
 fn fail(report: &str) -> ! {
     panic!("{report}")
 }

@@ -37,17 +37,17 @@ impl ServerHandle {
         format!("http://{}{path}", self.address)
     }
 
-    /// Runs `act` on the server's runtime, to its end even if the caller stops waiting.
+    /// Runs `work` on the server's runtime, to its end even if the caller stops waiting.
     pub(super) async fn run<T: Send + 'static>(
         &self,
-        act: impl Future<Output = T> + Send + 'static,
+        work: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Error> {
-        outcome(self.runtime.spawn(act).await)
+        outcome(self.runtime.spawn(work).await)
     }
 
-    /// Starts `act` on the server's runtime without waiting for it.
-    pub(super) fn begin(&self, act: impl Future<Output = ()> + Send + 'static) {
-        drop(self.runtime.spawn(act));
+    /// Starts `work` on the server's runtime without waiting for it.
+    pub(super) fn begin(&self, work: impl Future<Output = ()> + Send + 'static) {
+        drop(self.runtime.spawn(work));
     }
 
     /// Waits for `wait` on the server's runtime; stops when the caller stops waiting.
@@ -88,7 +88,6 @@ pub(super) struct RunningServer {
     grace: Duration,
 }
 
-/// The server's thread.
 #[derive(Debug)]
 struct Thread {
     handle: JoinHandle<()>,
@@ -142,27 +141,27 @@ impl Thread {
 
 /// Starts a server and returns when it accepts connections.
 pub(super) async fn start(
-    order: StartRequest,
+    request: StartRequest,
 ) -> Result<(ServerHandle, RunningServer), StartError> {
-    let grace = order.grace;
+    let grace = request.grace;
     let (ready, started) = oneshot::channel();
     let (stop, stopped) = oneshot::channel();
     let (end, ended) = mpsc::channel::<()>();
     let serving = move || {
-        run(order, ready, stopped);
+        run(request, ready, stopped);
         drop(end);
     };
     let thread = std::thread::Builder::new().name("mynah".to_owned()).spawn(serving);
     let handle = thread.map_err(StartError::Thread)?;
     let thread = Some(Thread { handle, ended: Mutex::new(ended) });
     let running = RunningServer { stop: Some(stop), thread, grace };
-    let core = started.await.map_err(|_| StartError::Ended)??;
-    Ok((core, running))
+    let server = started.await.map_err(|_| StartError::Ended)??;
+    Ok((server, running))
 }
 
 type Ready = oneshot::Sender<Result<ServerHandle, StartError>>;
 
-fn run(order: StartRequest, ready: Ready, stopped: oneshot::Receiver<Duration>) {
+fn run(request: StartRequest, ready: Ready, stopped: oneshot::Receiver<Duration>) {
     let runtime = match runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -170,13 +169,13 @@ fn run(order: StartRequest, ready: Ready, stopped: oneshot::Receiver<Duration>) 
             return;
         }
     };
-    runtime.block_on(serve(order, ready, stopped));
+    runtime.block_on(serve(request, ready, stopped));
     // Blocking work is not waited for.
     runtime.shutdown_background();
 }
 
-async fn serve(order: StartRequest, ready: Ready, stopped: oneshot::Receiver<Duration>) {
-    let (app, listener, core) = match prepare(order).await {
+async fn serve(request: StartRequest, ready: Ready, stopped: oneshot::Receiver<Duration>) {
+    let (app, listener, server) = match prepare(request).await {
         Ok(prepared) => prepared,
         Err(error) => {
             let _ = ready.send(Err(error));
@@ -184,12 +183,12 @@ async fn serve(order: StartRequest, ready: Ready, stopped: oneshot::Receiver<Dur
         }
     };
     // If the caller did not wait for the start, the server stops at once.
-    let _ = ready.send(Ok(core));
+    let _ = ready.send(Ok(server));
     app.serve_until(listener, async { stopped.await.unwrap_or_default() }).await;
 }
 
-async fn prepare(order: StartRequest) -> Result<(Server, TcpListener, ServerHandle), StartError> {
-    let StartRequest { port, config, fixtures, grace: _ } = order;
+async fn prepare(request: StartRequest) -> Result<(Server, TcpListener, ServerHandle), StartError> {
+    let StartRequest { port, config, fixtures, grace: _ } = request;
     let listen = |source| StartError::Listen { port, source };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(listen)?;
     let address = listener.local_addr().map_err(listen)?;
@@ -207,14 +206,14 @@ mod tests {
 
     #[test]
     fn a_thread_that_does_not_end_is_not_waited_for_beyond_the_limit() {
-        let (let_go, until_let_go) = mpsc::channel::<()>();
+        let (release, released) = mpsc::channel::<()>();
         let (end, ended) = mpsc::channel::<()>();
         let handle = std::thread::spawn(move || {
-            let _ = until_let_go.recv();
+            let _ = released.recv();
             drop(end);
         });
         let thread = Some(Thread { handle, ended: Mutex::new(ended) });
         drop(RunningServer { stop: None, thread, grace: Duration::ZERO });
-        drop(let_go);
+        drop(release);
     }
 }

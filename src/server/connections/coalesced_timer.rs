@@ -1,8 +1,8 @@
 //! A timer for hyper that keeps one entry in tokio's timer wheel for each connection.
 //!
-//! hyper creates a timer for the head of each request and drops it when the head has come: two
-//! accesses to a lock that all connections share. Here the entry of the connection stays while waits
-//! come and go. It is moved only when it fires and a later wait is still pending.
+//! hyper creates a timer for the head of each request and drops it when the head has arrived, which
+//! takes a lock that all connections share twice. Here each connection keeps one entry. The entry is
+//! moved only when it fires and a later wait is still pending.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,7 +19,6 @@ pub(super) struct CoalescedTimer(Arc<Mutex<Alarm>>);
 /// The entry of the connection in the wheel; `None` before the first wait.
 type Alarm = Option<Pin<Box<tokio::time::Sleep>>>;
 
-/// One wait.
 struct TimerWait {
     alarm: Arc<Mutex<Alarm>>,
     end: Instant,
@@ -76,7 +75,7 @@ mod tests {
     const STEP: Duration = Duration::from_secs(10);
 
     #[tokio::test(start_paused = true)]
-    async fn a_nap_lasts_as_long_as_it_is_to_whatever_came_before() {
+    async fn a_wait_has_its_length_whatever_the_waits_before_it() {
         let timer = CoalescedTimer::new();
         for length in [1, 3, 2, 2, 5, 1] {
             let start = timer.now();
@@ -86,13 +85,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_nap_that_is_cut_short_does_not_shorten_the_next() {
+    async fn a_dropped_wait_does_not_shorten_the_next() {
         let timer = CoalescedTimer::new();
         for _ in 0..5 {
-            let mut cut = timer.sleep(STEP);
-            assert!(futures::poll!(&mut cut).is_pending());
+            let mut dropped = timer.sleep(STEP);
+            assert!(futures::poll!(&mut dropped).is_pending());
             tokio::time::advance(STEP / 2).await;
-            assert!(futures::poll!(&mut cut).is_pending());
+            assert!(futures::poll!(&mut dropped).is_pending());
         }
         let start = timer.now();
         timer.sleep(STEP).await;

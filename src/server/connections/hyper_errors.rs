@@ -13,50 +13,49 @@ use bytes::Buf as _;
 
 use crate::http::{ConnectionAbort, Pipeline};
 
-/// The bytes of a head that are kept to tell method and API.
-const BEGINNING: usize = 64;
-/// hyper's own answers are shorter, Mynah's longer: they have an id.
-const LONGEST: usize = 200;
+/// The bytes of a head that are kept, to find method and API.
+const HEAD_START: usize = 64;
+/// The length of hyper's own responses in bytes; those of Mynah are longer.
+const MAX_LENGTH: usize = 200;
 
 /// Replaces hyper's own responses on one connection.
 pub(super) struct Refusals {
     pipeline: Pipeline,
-    line: ConnectionAbort,
+    abort: ConnectionAbort,
     /// The beginning of the last read that looks like a head.
-    head: [u8; BEGINNING],
+    head: [u8; HEAD_START],
     head_length: usize,
-    /// What is left to write of a replacement.
-    replacing: Option<Bytes>,
+    /// The rest of a replacement that is being written.
+    replacement: Option<Bytes>,
 }
 
 impl Refusals {
-    pub(super) fn new(pipeline: Pipeline, line: ConnectionAbort) -> Self {
-        Self { pipeline, line, head: [0; BEGINNING], head_length: 0, replacing: None }
+    pub(super) fn new(pipeline: Pipeline, abort: ConnectionAbort) -> Self {
+        Self { pipeline, abort, head: [0; HEAD_START], head_length: 0, replacement: None }
     }
 
     /// Keeps the beginning of `data`, which the client sent, if it looks like a head.
     pub(super) fn read(&mut self, data: &[u8]) {
         // A further part of the same head does not look like a head.
         let is_head = data.first().is_some_and(u8::is_ascii_uppercase);
-        if is_head && let Some(beginning) = data.get(..BEGINNING.min(data.len())) {
-            self.head_length = beginning.len();
-            for (kept, byte) in self.head.iter_mut().zip(beginning) {
+        if is_head && let Some(start) = data.get(..HEAD_START.min(data.len())) {
+            self.head_length = start.len();
+            for (kept, byte) in self.head.iter_mut().zip(start) {
                 *kept = *byte;
             }
         }
     }
 
     /// Whether the bytes that hyper writes are a response to be replaced.
-    pub(super) fn concern(&mut self, answer: &[u8]) -> bool {
-        if self.replacing.is_none() && !self.line.is_reset_on_close() {
-            let beginning = self.head.split_at(self.head_length).0;
-            self.replacing = status_of(answer).map(|status| {
-                let (pipeline, line) = (&self.pipeline, &self.line);
-                let better = pipeline.answer_bad_head(line, status, beginning);
-                replaced(answer, &better.headers, &better.body).into()
+    pub(super) fn replaces(&mut self, response: &[u8]) -> bool {
+        if self.replacement.is_none() && !self.abort.is_reset_on_close() {
+            let start = self.head.split_at(self.head_length).0;
+            self.replacement = status_of(response).map(|status| {
+                let refusal = self.pipeline.answer_bad_head(&self.abort, status, start);
+                replaced(response, &refusal.headers, &refusal.body).into()
             });
         }
-        self.replacing.is_some()
+        self.replacement.is_some()
     }
 
     /// Writes the replacement of hyper's response of `length` bytes with `write`. When it is written
@@ -66,9 +65,9 @@ impl Refusals {
         length: usize,
         mut write: impl FnMut(&[u8]) -> Poll<std::io::Result<usize>>,
     ) -> Poll<std::io::Result<usize>> {
-        while let Some(rest) = &mut self.replacing {
+        while let Some(rest) = &mut self.replacement {
             if rest.is_empty() {
-                self.replacing = None;
+                self.replacement = None;
                 break;
             }
             match ready!(write(rest))? {
@@ -81,17 +80,17 @@ impl Refusals {
 }
 
 /// The status of a response that hyper made itself; `None` for all others.
-fn status_of(answer: &[u8]) -> Option<StatusCode> {
-    let status = answer.strip_prefix(b"HTTP/1.1 ")?.get(..3)?;
-    let whole = answer.len() <= LONGEST && answer.ends_with(b"\r\n\r\n");
+fn status_of(response: &[u8]) -> Option<StatusCode> {
+    let status = response.strip_prefix(b"HTTP/1.1 ")?.get(..3)?;
+    let whole = response.len() <= MAX_LENGTH && response.ends_with(b"\r\n\r\n");
     let status = StatusCode::from_bytes(status).ok().filter(|_| whole)?;
-    let has_id = || answer.windows(12).any(|window| window == b"x-request-id");
+    let has_id = || response.windows(12).any(|window| window == b"x-request-id");
     (status.is_client_error() && !has_id()).then_some(status)
 }
 
 /// The response with these headers and body; its `content-length` is corrected.
-fn replaced(answer: &[u8], headers: &str, body: &[u8]) -> Vec<u8> {
-    let head = String::from_utf8_lossy(answer);
+fn replaced(response: &[u8], headers: &str, body: &[u8]) -> Vec<u8> {
+    let head = String::from_utf8_lossy(response);
     let lines = head.split("\r\n").filter(|line| !line.is_empty());
     let mut replaced = String::new();
     for line in lines.filter(|line| !line.to_ascii_lowercase().starts_with("content-length:")) {
@@ -113,7 +112,7 @@ mod tests {
         connection: close\r\ncontent-length: 0\r\ndate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n";
 
     #[test]
-    fn only_what_hyper_answers_by_itself_is_replaced() {
+    fn only_responses_of_hyper_are_replaced() {
         assert_eq!(status_of(OWN), Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
         let ours = b"HTTP/1.1 404 Not Found\r\nx-request-id: req_1\r\ncontent-length: 0\r\n\r\n";
         assert_eq!(status_of(ours), None);

@@ -14,13 +14,13 @@ use crate::http::ConnectionAbort;
 /// end of a response that only the end of the connection delimits. Bytes not yet sent are dropped.
 pub(super) struct Socket {
     pub(super) stream: TcpStream,
-    pub(super) line: ConnectionAbort,
+    pub(super) abort: ConnectionAbort,
     pub(super) refusals: Refusals,
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if self.line.is_reset_on_close()
+        if self.abort.is_reset_on_close()
             && let Err(error) = self.stream.set_zero_linger()
         {
             tracing::debug!(%error, "SO_LINGER could not be set");
@@ -51,7 +51,7 @@ impl AsyncWrite for Socket {
     ) -> Poll<Result<usize>> {
         let Self { stream, refusals, .. } = &mut *self;
         let mut write = |bytes: &[u8]| Pin::new(&mut *stream).poll_write(context, bytes);
-        if refusals.concern(bytes) {
+        if refusals.replaces(bytes) {
             return refusals.poll_write(bytes.len(), write);
         }
         write(bytes)

@@ -13,13 +13,13 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 /// How long a write may make no progress.
-const WRITE_PATIENCE: Duration = Duration::from_mins(1);
+const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// `S` with writes that fail after [`LIMIT`] without progress.
+/// `S` with writes that fail after [`WRITE_TIMEOUT`] without progress.
 #[derive(Debug)]
 pub(super) struct StallTimeout<S> {
     socket: S,
-    patience: Pin<Box<Sleep>>,
+    timer: Pin<Box<Sleep>>,
     /// Whether a write is pending and the timer runs.
     waiting: bool,
 }
@@ -28,7 +28,7 @@ impl<S> StallTimeout<S> {
     pub(super) fn new(socket: S) -> Self {
         Self {
             socket,
-            patience: Box::pin(tokio::time::sleep_until(Instant::now())),
+            timer: Box::pin(tokio::time::sleep_until(Instant::now())),
             waiting: false,
         }
     }
@@ -39,18 +39,18 @@ impl<S: Unpin> StallTimeout<S> {
     fn poll_with_limit<T>(
         &mut self,
         context: &mut Context<'_>,
-        act: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
+        write: impl FnOnce(Pin<&mut S>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        let polled = act(Pin::new(&mut self.socket), context);
+        let polled = write(Pin::new(&mut self.socket), context);
         if polled.is_ready() {
             self.waiting = false;
             return polled;
         }
         if !self.waiting {
             self.waiting = true;
-            self.patience.as_mut().reset(Instant::now() + WRITE_PATIENCE);
+            self.timer.as_mut().reset(Instant::now() + WRITE_TIMEOUT);
         }
-        match self.patience.as_mut().poll(context) {
+        match self.timer.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
         }
@@ -111,16 +111,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_write_that_makes_no_progress_fails_in_the_end() {
+    async fn a_write_without_progress_fails() {
         let (_client, mut server) = pair();
         let start = Instant::now();
         let error = server.write_all(&[0; 100]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        assert_eq!((Instant::now() - start).as_secs(), WRITE_PATIENCE.as_secs());
+        assert_eq!((Instant::now() - start).as_secs(), WRITE_TIMEOUT.as_secs());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_reads_a_little_now_and_then_is_waited_for() {
+    async fn a_write_with_slow_progress_does_not_fail() {
         let (mut client, mut server) = pair();
         let writing = tokio::spawn(async move { server.write_all(&[0; 100]).await });
         let mut read = 0;
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_pause_between_writes_costs_no_patience() {
+    async fn a_pause_between_writes_does_not_count() {
         let (mut client, mut server) = pair();
         for _ in 0..3 {
             server.write_all(&[0; 8]).await.unwrap();
@@ -143,7 +143,7 @@ mod tests {
             tokio::time::advance(ALMOST).await;
             client.read_exact(&mut [0; 16]).await.unwrap();
             server = more.await.unwrap();
-            tokio::time::advance(WRITE_PATIENCE * 2).await;
+            tokio::time::advance(WRITE_TIMEOUT * 2).await;
         }
     }
 }

@@ -12,14 +12,13 @@ use crate::http::ConnectionAbort;
 /// A body whose connection is reset unless the body is read to its end.
 pub(super) struct Unframed {
     body: Body,
-    line: ConnectionAbort,
+    abort: ConnectionAbort,
 }
 
 impl Unframed {
-    /// Wraps `body`, which is sent over `line`.
-    pub(super) fn new(body: Body, line: ConnectionAbort) -> Self {
-        line.reset_on_close(true);
-        Self { body, line }
+    pub(super) fn new(body: Body, abort: ConnectionAbort) -> Self {
+        abort.reset_on_close(true);
+        Self { body, abort }
     }
 }
 
@@ -39,7 +38,7 @@ impl HttpBody for Unframed {
             None => true,
         };
         if ended {
-            this.line.reset_on_close(false);
+            this.abort.reset_on_close(false);
         }
         Poll::Ready(frame)
     }
