@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-macro_rules! id {
-    ($(#[$doc:meta])* $name:ident) => {
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
@@ -41,62 +41,36 @@ macro_rules! id {
                 &self.0
             }
         }
-    };
+    )*};
 }
 
-id!(
+ids! {
     /// An account, as fixtures name it: `demo`.
     AccountId
-);
-id!(
     /// A project: the accounts of one project share its deployments.
     ProjectId
-);
-id!(
     /// A deployment of the Runner API: `YOUR_DEPLOYMENT_ID`.
     DeploymentId
-);
-id!(
     /// A conversation of either API: a UUID for the Runner API, `conv_…` for the Characters API.
     ConversationId
-);
-id!(
     /// A language model of the Characters API: `model_abc123`.
     LlmId
-);
-id!(
     /// A picture model (stable diffusion) of the Characters API: `sd_model_456abc`.
     SdModelId
-);
-id!(
     /// An agent of the Characters API: `agent_…`.
     AgentId
-);
-id!(
     /// An image of the Characters API: `img_…`.
     ImageId
-);
-id!(
     /// A message of either API: `msg_…`.
     MessageId
-);
-id!(
     /// A trigger of the Runner API: `trg_…`.
     TriggerId
-);
-id!(
     /// A fault of an account: `fault_1`.
     FaultId
-);
-id!(
     /// An agent run of the Runner API: `run_…`.
     RunId
-);
-id!(
     /// A call of a client's tool: `call_…`.
     ToolCallId
-);
-id!(
     /// One request and its answer: `req_…`, or what the client sent as `x-request-id`.
     RequestId
-);
+}
