@@ -31,6 +31,30 @@ internal_modules! {
     storage
 }
 
+// rustfmt finds only modules that are declared outside of macros.
+#[cfg(any())]
+mod app;
+#[cfg(any())]
+mod cli;
+#[cfg(any())]
+mod clock;
+#[cfg(any())]
+mod domain;
+#[cfg(any())]
+mod fixtures;
+#[cfg(any())]
+mod http;
+#[cfg(any())]
+mod ids;
+#[cfg(any())]
+mod models;
+#[cfg(any())]
+mod openapi;
+#[cfg(any())]
+mod server;
+#[cfg(any())]
+mod storage;
+
 pub mod config;
 pub mod testing;
 

@@ -51,7 +51,8 @@ impl TriedRules {
         let view = PromptView::new(prompt);
         let is_before = |rule: &&Arc<CompiledRule>| Some(&*rule.name) != answering;
         let own = self.own.rules();
-        let misses = own.iter().take_while(is_before).filter_map(|rule| rule.near_miss(&view, false));
+        let misses =
+            own.iter().take_while(is_before).filter_map(|rule| rule.near_miss(&view, false));
         let mut misses: Vec<NearMiss> = misses.collect();
         if fixtures && own.iter().all(|rule| is_before(&rule)) {
             let rules = self.fixtures.rules().iter().take_while(is_before);
@@ -130,18 +131,28 @@ impl CompiledRule {
         let regex_matches = |regex: &BoundedRegex| regex.is_match(&view.text);
         let of_text = [
             on_text("equals", equals.as_deref(), equals.as_deref() == Some(&*view.text)),
-            on_text("contains", contains.as_deref(), self.contains.as_ref().is_some_and(contains_text)),
+            on_text(
+                "contains",
+                contains.as_deref(),
+                self.contains.as_ref().is_some_and(contains_text),
+            ),
             on_text("regex", regex.as_deref(), self.regex.as_ref().is_some_and(regex_matches)),
         ];
         let of_variables = variables
             .iter()
             .map(|(name, wanted)| on_member("variables", &scene.variables, name, wanted));
-        let of_meta = meta.iter().map(|(name, wanted)| on_member("meta", &scene.meta, name, wanted));
+        let of_meta =
+            meta.iter().map(|(name, wanted)| on_member("meta", &scene.meta, name, wanted));
         let optional = of_scene.into_iter().chain(of_text).flatten();
         let optional = optional.chain(on_capability(capability.as_deref(), view));
         let results = self.tool_result.iter().zip(tool_result);
         let of_results = results.flat_map(|(compiled, source)| on_results(compiled, source, view));
-        optional.chain(of_results).chain(on_parts(parts, view)).chain(of_variables).chain(of_meta).collect()
+        optional
+            .chain(of_results)
+            .chain(on_parts(parts, view))
+            .chain(of_variables)
+            .chain(of_meta)
+            .collect()
     }
 }
 

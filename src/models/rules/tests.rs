@@ -12,8 +12,8 @@ use proptest::sample::select;
 use serde_json::json;
 
 use super::*;
-use crate::domain::conversation::text_of;
 use crate::domain::agent_run::{ClientCapability, ResolvedCall, ToolCall, ToolContext};
+use crate::domain::conversation::text_of;
 use crate::domain::reply_rule::{
     PartKind, Reply, ReplyConditions, ReplyRule, ReplyToolCall, ToolResultCondition,
 };
@@ -63,23 +63,25 @@ fn prompts() -> impl Strategy<Value = Vec<Prompt>> {
     let name = || select(&NAMES[..]);
     let result = (name(), name()).prop_map(|(name, output)| (name, json!({ "B": output })));
     let tools = of((vec(name(), 0..2), vec(result, 0..2)));
-    let tools = tools.prop_map(|tools| tools.map(|(offered, results)| tools_of(&offered, &results)));
+    let tools =
+        tools.prop_map(|tools| tools.map(|(offered, results)| tools_of(&offered, &results)));
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
     let prompt = (flags, of(name()), name(), 1_u64..3, name(), tools);
-    let prompt = prompt.prop_map(|((runner, tone, trigger), deployment, model, turn, text, tools)| {
-        let mut prompt = Prompt { tools, ..prompt_of(deployment, model, text) };
-        prompt.scene.api = if runner { Api::Runner } else { Api::Characters };
-        prompt.scene.turn = turn;
-        if trigger {
-            let used = UsedTrigger { id: "trg_1".into(), ui_surface: None };
-            prompt.scene.trigger = Some(Arc::new(used));
-        }
-        if tone {
-            let tone = json!({"tone": "a"}).as_object().cloned().unwrap();
-            prompt.scene.variables = Arc::new(tone);
-        }
-        prompt
-    });
+    let prompt =
+        prompt.prop_map(|((runner, tone, trigger), deployment, model, turn, text, tools)| {
+            let mut prompt = Prompt { tools, ..prompt_of(deployment, model, text) };
+            prompt.scene.api = if runner { Api::Runner } else { Api::Characters };
+            prompt.scene.turn = turn;
+            if trigger {
+                let used = UsedTrigger { id: "trg_1".into(), ui_surface: None };
+                prompt.scene.trigger = Some(Arc::new(used));
+            }
+            if tone {
+                let tone = json!({"tone": "a"}).as_object().cloned().unwrap();
+                prompt.scene.variables = Arc::new(tone);
+            }
+            prompt
+        });
     vec(prompt, 1..30)
 }
 
@@ -151,7 +153,10 @@ fn holds(rule: &ReplyRule, prompt: &Prompt) -> bool {
     };
     tools_hold(rule, prompt)
         && when.api.is_none_or(|api| api == scene.api)
-        && is_none_or_eq(when.deployment.as_deref(), scene.deployment.as_ref().map(DeploymentId::as_str))
+        && is_none_or_eq(
+            when.deployment.as_deref(),
+            scene.deployment.as_ref().map(DeploymentId::as_str),
+        )
         && is_none_or_eq(when.model.as_deref(), Some(&scene.model))
         && is_none_or_eq(when.equals.as_deref(), Some(&text))
         && when.turn.is_none_or(|turn| turn == scene.turn)
@@ -211,7 +216,8 @@ fn a_released_reply_of_the_queue_returns_to_its_place() {
     let (one, two) = (take(), take());
     rules_of_account.release(two);
     rules_of_account.release(one);
-    let queue: Vec<Reply> = rules_of_account.queue().into_iter().map(|queued| queued.reply).collect();
+    let queue: Vec<Reply> =
+        rules_of_account.queue().into_iter().map(|queued| queued.reply).collect();
     assert_eq!(queue, replies);
     // A reply that was taken before the queue was cleared does not return.
     let one = take();
