@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use thiserror::Error;
 
 use super::accounts::AccountState;
@@ -62,6 +63,16 @@ pub struct Page<T> {
     pub total: u64,
 }
 
+/// A page of the messages of a Runner conversation.
+pub struct RunnerMessages {
+    /// The messages.
+    pub page: Page<Message>,
+    /// The conversation.
+    pub extent: ConversationExtent,
+    /// The time of its account's clock.
+    pub now: DateTime<Utc>,
+}
+
 impl PageRequest {
     /// The items of the list that are on the page.
     pub fn window(self) -> PageWindow {
@@ -103,18 +114,18 @@ impl ConversationQueries {
         reader: ConversationReader,
         id: ConversationId,
         page: PageRequest,
-    ) -> Result<Page<Message>, ReaderError> {
+    ) -> Result<RunnerMessages, ReaderError> {
         if let Some(account) = &reader.account
-            && let Some((_, page)) = self.page_of_messages(account, &id, page).await?
+            && let Some(messages) = self.page_of_messages(account, &id, page).await?
         {
-            return Ok(page);
+            return Ok(messages);
         }
         for public in &reader.public {
             let found = self.page_of_messages(&public.owner, &id, page).await?;
-            if let Some((_, page)) = found.filter(|(extent, _)| extent.target == public.id.as_str())
-            {
+            let found = found.filter(|messages| messages.extent.target == public.id.as_str());
+            if let Some(messages) = found {
                 return if public.origin_allowed {
-                    Ok(page)
+                    Ok(messages)
                 } else {
                     Err(AuthError::OriginNotAllowed(public.id.clone()).into())
                 };
@@ -173,11 +184,11 @@ impl ConversationQueries {
         account: &AccountState,
         id: &ConversationId,
         page: PageRequest,
-    ) -> Result<Option<(ConversationExtent, Page<Message>)>, InternalError> {
+    ) -> Result<Option<RunnerMessages>, InternalError> {
         let found = self.messages_of(account.row, Api::Runner, id.clone(), page.window()).await?;
         Ok(found.map(|(extent, items)| {
-            let total = extent.message_count;
-            (extent, Page { items, total })
+            let page = Page { items, total: extent.message_count };
+            RunnerMessages { page, extent, now: account.clock.now() }
         }))
     }
 

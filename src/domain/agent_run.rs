@@ -4,11 +4,14 @@
 //! resumes it with the result of every call. Each answer of the model is a [`RunStep`]. Steps are never
 //! changed: what happens next is a further step. The status of a run is that of its latest step.
 
+mod summary;
+
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use self::summary::RunSummary;
 use crate::ids::{RunId, ToolCallId};
 
 /// The most capabilities of one request.
@@ -37,7 +40,7 @@ pub struct ClientCapability {
 }
 
 /// A call of a client's tool.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ToolCall {
     /// Unique in the account, and so in the conversation.
     pub call_id: ToolCallId,
@@ -146,7 +149,7 @@ impl RunStatus {
 }
 
 /// An entry of a run's progress (agents-and-triggers.md, 1.4).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgressEntry {
     /// What happened: `message`, `tool_call`, `tool_result` or the status in which the run ended.
     #[serde(rename = "type")]

@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use super::{AccountKey, LargeReadPermit, Listed};
 use crate::domain::Api;
+use crate::domain::agent_run::RunSummary;
 use crate::domain::catalog::Agent;
 use crate::domain::conversation::{Conversation, Part, Role};
 use crate::ids::{ConversationId, DeploymentId, ImageId};
@@ -72,6 +73,10 @@ pub struct ConversationExtent {
     pub message_count: u64,
     /// How many turns it has.
     pub turn_count: u64,
+    /// Its latest agent run.
+    pub run: Option<RunSummary>,
+    /// When a run completed it.
+    pub completed_at: Option<DateTime<Utc>>,
 }
 
 /// A Runner conversation as lists show it.
@@ -89,6 +94,10 @@ pub struct Summary {
     pub updated_at: DateTime<Utc>,
     /// How many messages it has.
     pub message_count: u64,
+    /// Its latest agent run.
+    pub run: Option<RunSummary>,
+    /// When a run completed it.
+    pub completed_at: Option<DateTime<Utc>>,
 }
 
 /// The conditions of a list of Runner conversations.

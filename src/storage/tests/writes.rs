@@ -22,7 +22,9 @@ pub(in crate::storage) async fn a_turn_is_stored_with_its_cost_and_its_counter(
     assert_eq!(account.messages(1).await, ["question 2", "answer 2", "question 3", "answer 3"]);
     let extent = storage.conversation_extent(account.key, Api::Runner, "conversation 1".into());
     let (target, message_count, turn_count) = ("deployment".to_owned(), 4, 2);
-    let expected = ConversationExtent { ordinal: 1, target, message_count, turn_count };
+    let (run, completed_at) = (None, None);
+    let expected =
+        ConversationExtent { ordinal: 1, target, message_count, turn_count, run, completed_at };
     assert_eq!(extent.await.unwrap(), Some(expected));
     let found = storage.find_conversation(account.key, Api::Runner, "conversation 1".into()).await;
     assert_eq!(found.unwrap().unwrap().updated_at, time(9));

@@ -188,9 +188,8 @@ async fn every_pending_call_needs_one_result_and_the_run_goes_on_waiting() {
         (json!([first, second, unknown]), "tool_results[2].call_id", "invalid_value"),
         (json!([unknown]), "tool_results[0].call_id", "invalid_value"),
     ] {
-        let answer = app.runner().run_agent(DEPLOYMENT, &with(results)).await;
-        answer.runner_error(400, "invalid_request_error", code);
-        assert_eq!(answer.json()["error"]["param"], param);
+        let request = app.runner().run_agent(DEPLOYMENT, &with(results)).deliberately_invalid();
+        request.await.invalid_request(code, param);
     }
     for (results, code) in
         [(json!([]), "empty_array"), (json!([{"call_id": "a", "output": "text"}]), "invalid_type")]
@@ -411,7 +410,8 @@ async fn a_trigger_starts_a_run_with_its_content_alone() {
     refused(&app, &body, 404, "trigger_not_found").await;
     advance(&app, 24 * HOUR).await;
     body["trigger_id"] = trigger["id"].clone();
-    refused(&app, &body, 400, "trigger_expired").await;
+    let expired = app.runner().run_agent(DEPLOYMENT, &body).deliberately_invalid().await;
+    expired.invalid_request("trigger_expired", "trigger_id");
 }
 
 #[tokio::test]
@@ -546,4 +546,40 @@ async fn the_current_profile_shows_microseconds_in_runs() {
     let answer =
         app.runner().run_agent(DEPLOYMENT, &message("weather")).undocumented().await.good();
     assert_eq!(answer["created_at"], "2026-05-01T12:00:00.000000");
+}
+
+#[tokio::test]
+async fn version_1_shows_the_latest_run_of_a_conversation() {
+    let app = app().await;
+    let plain = app.runner().start_conversation(DEPLOYMENT, "Hi").await.conversation_id();
+    let waiting = start(&app, "both").await;
+    let id = waiting["conversation_id"].as_str().unwrap();
+    let listed = app.runner().list_conversations("").await.good();
+    let [item, other, ..] = &listed["items"].as_array().unwrap()[..] else { panic!("{listed}") };
+    assert_eq!((&item["id"], &other["id"]), (&json!(id), &json!(plain)));
+    let messages = app.runner().list_messages(id, "").await.good();
+    for (shown, status) in [(item, "status"), (&messages, "conversation_status")] {
+        assert_eq!(shown[status], "active");
+        assert_eq!(shown["completed_at"], Value::Null);
+        assert_eq!(shown["run_id"], waiting["run_id"]);
+        assert_eq!(shown["run_status"], "waiting_for_client_action");
+        assert_eq!(shown["pending_client_actions"], waiting["client_tool_calls"]);
+        assert_eq!(shown["progress"], waiting["progress"]);
+        let tools = json!([
+            {"name": "get_weather", "status": "pending"}, {"name": "ask_user", "status": "pending"},
+        ]);
+        assert_eq!(shown["tool_summary"], tools);
+    }
+    assert_eq!((other.get("run_id"), other.get("status")), (None, None));
+    advance(&app, 24 * HOUR).await;
+    let expired = app.runner().list_messages(id, "").await.good();
+    assert_eq!(
+        (&expired["run_status"], &expired["pending_client_actions"]),
+        (&json!("expired"), &json!([]))
+    );
+    assert_eq!(expired["tool_summary"][0]["status"], "expired");
+    send(&app, &next(&waiting, "bye")).await;
+    let completed = app.runner().list_conversations("").await.good();
+    assert_eq!(completed["items"][0]["status"], "completed");
+    assert_eq!(completed["items"][0]["completed_at"], "2026-05-02T12:00:00.000Z");
 }

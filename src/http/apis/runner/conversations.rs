@@ -5,15 +5,18 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::agent_runs::conversation_status;
 use super::auth::{DeploymentAccess, ReadAccess, RunnerAccount};
 use super::content::{ContentBody, content, history_limit, meta, meta_filter};
 use super::error::RunnerError;
 use super::run::Content;
+use super::run_fields::RunFields;
 use super::{MessageContent, Style};
-use crate::app::conversations::{ConversationFilter, Page, PageRequest, Summary};
+use crate::app::conversations::{ConversationFilter, Page, PageRequest, RunnerMessages, Summary};
 use crate::app::generation::runner::{ConversationReply, RunRequest};
 use crate::app::{ConversationQueries, Generation};
 use crate::domain::Part;
@@ -103,6 +106,10 @@ pub(super) struct ListAnswer<T> {
     page: u64,
     page_size: u64,
     has_more: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation_status: Option<&'static str>,
+    #[serde(flatten)]
+    run: Option<RunFields>,
 }
 
 /// A conversation in a list.
@@ -114,6 +121,10 @@ pub(super) struct ConversationItem {
     created_at: String,
     updated_at: String,
     message_count: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    #[serde(flatten)]
+    run: Option<RunFields>,
 }
 
 /// A message in a list.
@@ -139,19 +150,27 @@ struct Metadata {
     finish_reason: &'static str,
 }
 
-/// A page of a list as an answer.
-fn listed<T: Send + 'static, I: Serialize>(
-    page: PageRequest,
-    Page { items, total }: Page<T>,
-    item: impl FnMut(T) -> I + Send + 'static,
-) -> Response {
-    let (has_more, PageRequest { page, page_size }) = (page.has_more(total), page);
-    lists::listed(items, item, |items| ListAnswer { items, total, page, page_size, has_more })
+/// A page of conversations as an answer.
+fn listed(page: PageRequest, found: Page<Summary>, now: DateTime<Utc>, style: Style) -> Response {
+    let Page { items, total } = found;
+    let item = move |summary| ConversationItem::new(summary, now, style);
+    lists::listed(items, item, move |items| ListAnswer::new(items, total, page))
+}
+
+impl<T> ListAnswer<T> {
+    fn new(items: Vec<T>, total: u64, page: PageRequest) -> Self {
+        let (has_more, PageRequest { page, page_size }) = (page.has_more(total), page);
+        Self { items, total, page, page_size, has_more, conversation_status: None, run: None }
+    }
 }
 
 impl ConversationItem {
-    fn new(conversation: Summary, style: Style) -> Self {
+    fn new(conversation: Summary, now: DateTime<Utc>, style: Style) -> Self {
+        let completed_at = conversation.completed_at;
+        let run = conversation.run.map(|run| RunFields::new(run, completed_at, now, style));
         Self {
+            status: run.as_ref().map(|_| conversation_status(completed_at)),
+            run,
             id: conversation.id,
             name: conversation.name,
             meta: conversation.meta,
@@ -238,9 +257,15 @@ pub(super) async fn list_messages(
     query: ListQuery,
 ) -> Result<Response, RunnerError> {
     let (page, _) = query.page(PAGE_SIZE)?;
-    let found = conversations.list_runner_messages(reader, id, page).await?;
+    let RunnerMessages { page: Page { items, total }, extent, now } =
+        conversations.list_runner_messages(reader, id, page).await?;
     let item = move |message| MessageItem::new(message, style);
-    Ok(listed(page, found, item))
+    Ok(lists::listed(items, item, move |items| {
+        let completed_at = extent.completed_at;
+        let run = extent.run.map(|run| RunFields::new(run, completed_at, now, style));
+        let conversation_status = run.as_ref().map(|_| conversation_status(completed_at));
+        ListAnswer { conversation_status, run, ..ListAnswer::new(items, total, page) }
+    }))
 }
 
 /// `GET /v1/runner/conversations`: those of all deployments, newest activity first.
@@ -253,7 +278,7 @@ pub(super) async fn list_conversations(
     let (page, labels) = query.page(PAGE_SIZE)?;
     let filter = ConversationFilter { deployment: None, meta: meta_filter(labels)? };
     let found = conversations.list_runner_conversations(&session, filter, page).await?;
-    Ok(listed(page, found, move |summary| ConversationItem::new(summary, style)))
+    Ok(listed(page, found, session.clock.now(), style))
 }
 
 /// `GET /v1/runner/{deployment_id}/conversations`: those of one deployment, newest activity first.
@@ -267,5 +292,5 @@ pub(super) async fn list_deployment_conversations(
     let deployment: DeploymentId = caller.deployment.id.clone();
     let filter = ConversationFilter { deployment: Some(deployment), meta: meta_filter(labels)? };
     let found = conversations.list_runner_conversations(&caller.session, filter, page).await?;
-    Ok(listed(page, found, move |summary| ConversationItem::new(summary, style)))
+    Ok(listed(page, found, caller.session.clock.now(), style))
 }

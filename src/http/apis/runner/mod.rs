@@ -7,6 +7,7 @@ mod content;
 mod conversations;
 mod error;
 mod run;
+mod run_fields;
 mod style;
 mod triggers;
 

@@ -3,6 +3,7 @@
 use sqlx::AssertSqlSafe;
 
 use super::rows::{BATCH_LENGTH, listed, texts};
+use super::runs;
 use crate::domain::Api;
 use crate::domain::conversation::{Conversation, Target, Variables};
 use crate::ids::{AgentId, ConversationId};
@@ -48,21 +49,38 @@ pub async fn extent(
     api: Api,
     id: ConversationId,
 ) -> Result<Option<ConversationExtent>, StorageError> {
-    let row: Option<(u64, String, u64, u64)> = sqlx::query_as(
-        "SELECT ordinal, target, message_count, turn_count FROM conversations
-         WHERE account = $1 AND id = $2 AND api = $3",
-    )
-    .bind(owner.0)
-    .bind(id.as_str())
-    .bind(api.name())
-    .fetch_optional(db)
-    .await?;
-    Ok(row.map(|(ordinal, target, message_count, turn_count)| ConversationExtent {
-        ordinal,
-        target,
-        message_count,
-        turn_count,
-    }))
+    let sql = format!(
+        "SELECT c.ordinal, c.target, c.message_count, c.turn_count, c.completed_at, {} AS run
+         FROM conversations c WHERE c.account = $1 AND c.id = $2 AND c.api = $3",
+        runs::SUMMARY
+    );
+    let query = sqlx::query_as(AssertSqlSafe(sql)).bind(owner.0).bind(id.as_str()).bind(api.name());
+    query.fetch_optional(db).await?.map(ExtentRow::into_extent).transpose()
+}
+
+#[derive(sqlx::FromRow)]
+struct ExtentRow {
+    ordinal: u64,
+    target: String,
+    message_count: u64,
+    turn_count: u64,
+    run: Option<String>,
+    completed_at: Option<i64>,
+}
+
+impl ExtentRow {
+    fn into_extent(self) -> Result<ConversationExtent, StorageError> {
+        let wrong = || inconsistent("conversations", "completed_at", &self.ordinal);
+        let completed_at = self.completed_at.map(|micros| from_micros(micros).ok_or_else(wrong));
+        Ok(ConversationExtent {
+            ordinal: self.ordinal,
+            run: runs::summary(self.run.as_deref(), self.ordinal)?,
+            completed_at: completed_at.transpose()?,
+            target: self.target,
+            message_count: self.message_count,
+            turn_count: self.turn_count,
+        })
+    }
 }
 
 /// The account's conversations of `api`, the latest activity first.

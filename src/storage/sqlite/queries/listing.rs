@@ -7,6 +7,7 @@ use sqlx::AssertSqlSafe;
 use serde_json::value::RawValue;
 
 use super::rows::{listed, texts};
+use super::runs;
 use crate::ids::DeploymentId;
 use crate::storage::sqlite::Connection;
 use crate::storage::sqlite::values::{from_micros, inconsistent, to_sql};
@@ -21,6 +22,8 @@ struct SummaryRow {
     created_at: i64,
     updated_at: i64,
     message_count: u64,
+    run: Option<String>,
+    completed_at: Option<i64>,
     long: i64,
 }
 
@@ -28,11 +31,14 @@ impl SummaryRow {
     fn into_listed(self) -> Result<Listed<Summary>, StorageError> {
         let wrong = |column| inconsistent("conversations", column, &self.id);
         let meta = if self.long == 0 { self.meta } else { "{}".to_owned() };
+        let completed_at = |micros| from_micros(micros).ok_or_else(|| wrong("completed_at"));
         let summary = Summary {
             meta: RawValue::from_string(meta).map_err(|_| wrong("meta"))?,
             created_at: from_micros(self.created_at).ok_or_else(|| wrong("created_at"))?,
             updated_at: from_micros(self.updated_at).ok_or_else(|| wrong("updated_at"))?,
             message_count: self.message_count,
+            run: runs::summary(self.run.as_deref(), self.ordinal)?,
+            completed_at: self.completed_at.map(completed_at).transpose()?,
             id: self.id.into(),
             name: self.name,
         };
@@ -43,7 +49,11 @@ impl SummaryRow {
 /// The columns of a conversation, in a query where `conversations` is called `c`.
 fn columns(batch: bool) -> String {
     let texts = texts(&["c.name", "c.meta"], batch);
-    format!("c.ordinal, c.id, {texts}, c.created_at, c.updated_at, c.message_count")
+    format!(
+        "c.ordinal, c.id, {texts}, c.created_at, c.updated_at, c.message_count, c.completed_at,
+         {} AS run",
+        runs::SUMMARY
+    )
 }
 
 /// The owner's conversation `ordinal`, with long texts.

@@ -193,7 +193,7 @@ fn document_of(path: &str) -> Option<(Api, &'static Document)> {
     let is_below = |prefix: &str| {
         path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    if is_below("/v1/runner") {
+    if is_below("/v1/runner") || is_below("/v2/runner") {
         Some((Api::Runner, &RUNNER))
     } else if is_below("/api/v1") || is_below("/images") {
         Some((Api::Characters, &CHARACTERS))
