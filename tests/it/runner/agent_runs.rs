@@ -583,3 +583,16 @@ async fn version_1_shows_the_latest_run_of_a_conversation() {
     assert_eq!(completed["items"][0]["status"], "completed");
     assert_eq!(completed["items"][0]["completed_at"], "2026-05-02T12:00:00.000Z");
 }
+
+#[tokio::test]
+async fn a_fault_can_refuse_a_history_with_409() {
+    let app = app().await;
+    let waiting = start(&app, "weather").await;
+    let route = "/v2/runner/{deployment_id}/conversation/{conversation_id}/history";
+    let fault = json!({"when": {"route": route, "nth": 1}, "effect": {"status": 409}});
+    app.demo().add_fault(&fault).await.json();
+    let id = waiting["conversation_id"].as_str().unwrap();
+    let refused = app.runner().history(DEPLOYMENT, id, "").await;
+    refused.runner_error(409, "invalid_request_error", "conflict");
+    assert_eq!(history(&app, &waiting, "").await["run_status"], "waiting_for_client_action");
+}

@@ -48,6 +48,7 @@ async fn a_missing_key_is_401() {
     let mut answers = at(&app, DEPLOYMENT, None).await;
     answers.push(app.runner_without_key().list_conversations("").await);
     answers.push(app.runner_without_key().list_messages(CONVERSATION, "").await);
+    answers.push(app.runner_without_key().trigger(DEPLOYMENT, "trg_123abc").await);
     for answer in answers {
         let error = answer.runner_error(401, "auth_error", "missing_api_key");
         assert_eq!(error["param"], json!(null));
