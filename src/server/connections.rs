@@ -144,10 +144,7 @@ where
         .serve_connection(TokioIo::new(StallTimeout::new(socket)), service)
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "not on the clock of an account"
-)]
+#[expect(clippy::disallowed_methods, reason = "not on the clock of an account")]
 async fn pause() {
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }

@@ -26,11 +26,7 @@ pub(super) struct StallTimeout<S> {
 
 impl<S> StallTimeout<S> {
     pub(super) fn new(socket: S) -> Self {
-        Self {
-            socket,
-            timer: Box::pin(tokio::time::sleep_until(Instant::now())),
-            waiting: false,
-        }
+        Self { socket, timer: Box::pin(tokio::time::sleep_until(Instant::now())), waiting: false }
     }
 }
 

@@ -3,7 +3,7 @@
 use sqlx::AssertSqlSafe;
 
 use super::rows::{BATCH_LENGTH, listed, texts};
-use super::runs;
+use super::run_summary;
 use crate::domain::Api;
 use crate::domain::conversation::{Conversation, Target, Variables};
 use crate::ids::{AgentId, ConversationId};
@@ -52,7 +52,7 @@ pub async fn extent(
     let sql = format!(
         "SELECT c.ordinal, c.target, c.message_count, c.turn_count, c.completed_at, {} AS run
          FROM conversations c WHERE c.account = $1 AND c.id = $2 AND c.api = $3",
-        runs::SUMMARY
+        run_summary::SUMMARY
     );
     let query = sqlx::query_as(AssertSqlSafe(sql)).bind(owner.0).bind(id.as_str()).bind(api.name());
     query.fetch_optional(db).await?.map(ExtentRow::into_extent).transpose()
@@ -74,7 +74,7 @@ impl ExtentRow {
         let completed_at = self.completed_at.map(|micros| from_micros(micros).ok_or_else(wrong));
         Ok(ConversationExtent {
             ordinal: self.ordinal,
-            run: runs::summary(self.run.as_deref(), self.ordinal)?,
+            run: run_summary::summary(self.run.as_deref(), self.ordinal)?,
             completed_at: completed_at.transpose()?,
             target: self.target,
             message_count: self.message_count,

@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use serde_json::value::RawValue;
 
 use super::rows::{listed, texts};
-use super::runs;
+use super::run_summary;
 use crate::ids::DeploymentId;
 use crate::storage::sqlite::Connection;
 use crate::storage::sqlite::values::{from_micros, inconsistent, to_sql};
@@ -37,7 +37,7 @@ impl SummaryRow {
             created_at: from_micros(self.created_at).ok_or_else(|| wrong("created_at"))?,
             updated_at: from_micros(self.updated_at).ok_or_else(|| wrong("updated_at"))?,
             message_count: self.message_count,
-            run: runs::summary(self.run.as_deref(), self.ordinal)?,
+            run: run_summary::summary(self.run.as_deref(), self.ordinal)?,
             completed_at: self.completed_at.map(completed_at).transpose()?,
             id: self.id.into(),
             name: self.name,
@@ -52,7 +52,7 @@ fn columns(batch: bool) -> String {
     format!(
         "c.ordinal, c.id, {texts}, c.created_at, c.updated_at, c.message_count, c.completed_at,
          {} AS run",
-        runs::SUMMARY
+        run_summary::SUMMARY
     )
 }
 

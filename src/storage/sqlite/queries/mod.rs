@@ -8,6 +8,7 @@ pub mod listing;
 pub mod messages;
 pub mod pictures;
 pub(super) mod rows;
+mod run_summary;
 pub mod runs;
 pub mod snapshots;
 pub mod triggers;

@@ -1,7 +1,7 @@
 //! Agent runs, and the histories of conversations.
 
 use super::messages;
-use crate::domain::agent_run::{RunStep, RunSummary, ToolCall};
+use crate::domain::agent_run::{RunStep, ToolCall};
 use crate::ids::{ConversationId, DeploymentId, RunId, ToolCallId};
 use crate::storage::sqlite::Connection;
 use crate::storage::sqlite::values::{from_micros, inconsistent, parse, to_sql};
@@ -15,23 +15,6 @@ const LONGEST_PAGE: u64 = 8 * 1024 * 1024;
 
 fn step(state: &str, conversation: u64) -> Result<RunStep, StorageError> {
     parse(state).ok_or_else(|| inconsistent("run_steps", "state", &conversation))
-}
-
-/// The latest run of the conversation `c` as a [`RunSummary`], or NULL: a column of queries in which
-/// `conversations` is called `c`.
-pub(super) const SUMMARY: &str = "CASE WHEN c.run_count > 0 THEN (
-    SELECT json_remove(s.state, '$.answer', '$.pending_answer', '$.results', '$.capabilities')
-    FROM run_steps s WHERE s.account = c.account AND s.conversation = c.ordinal
-                       AND s.run = c.run_count
-    ORDER BY s.step DESC LIMIT 1) END";
-
-/// The latest run of conversation `ordinal` as [`SUMMARY`] gives it.
-pub(super) fn summary(
-    state: Option<&str>,
-    ordinal: u64,
-) -> Result<Option<RunSummary>, StorageError> {
-    let wrong = || inconsistent("run_steps", "state", &ordinal);
-    state.map(|state| parse(state).ok_or_else(wrong)).transpose()
 }
 
 /// The latest step of the latest run in conversation `ordinal`.
