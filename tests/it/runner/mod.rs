@@ -10,6 +10,7 @@ mod lists;
 mod profiles;
 mod run;
 mod samples;
+mod sdk_needs;
 mod stream;
 mod triggers;
 mod variables;
