@@ -1,5 +1,6 @@
 //! The documentation and the layout of the sources.
 
+mod agents;
 mod client_generators;
 mod container;
 mod contract;
