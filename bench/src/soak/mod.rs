@@ -4,6 +4,7 @@
 //! The seed is fixed: every run sends the same requests in the same order; how many depends on the
 //! machine.
 
+mod agent_runs;
 mod client;
 mod control;
 mod faults;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::client::{Client, RequestPlan};
 use super::tally::Expectation;
-use super::{Shared, control, faults, hostile, streams, wire};
+use super::{Shared, agent_runs, control, faults, hostile, streams, wire};
 
 /// An account of a round.
 #[derive(Debug, Clone)]
@@ -37,6 +37,7 @@ enum Step {
     Replies,
     Clock,
     Triggers,
+    AgentRuns,
     RequestLog,
     Snapshots,
     Pictures,
@@ -49,13 +50,14 @@ enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Samples,
         Self::Pages,
         Self::Streams,
         Self::Replies,
         Self::Clock,
         Self::Triggers,
+        Self::AgentRuns,
         Self::RequestLog,
         Self::Snapshots,
         Self::Pictures,
@@ -115,6 +117,7 @@ impl<'s> Round<'s> {
             Step::Replies => control::replies(self).await,
             Step::Clock => control::clock(self).await,
             Step::Triggers => control::triggers(self).await,
+            Step::AgentRuns => agent_runs::all(self).await,
             Step::RequestLog => control::request_log(self).await,
             Step::Snapshots => control::snapshots(self).await,
             Step::Pictures => self.pictures().await,
