@@ -114,17 +114,20 @@ impl<'c> StepDraft<'c> {
     ) -> Result<RecordedStep, RunError> {
         let Additions { mut conversation, is_new, mut messages, trigger } = additions;
         let (session, lease) = (&self.caller.session, outcome.lease.clone());
+        // Counted from the latest turn: the first step begins the next one (see `NewMessages`).
+        let turn = u64::from(self.step == 0);
         if self.step == 0 {
             let parts = (*self.pending.prompt.message).clone();
             let message = Message::new(ids.message(), Role::User, parts, self.pending.sent_at);
-            messages.push(Message { turn: 1, ..message });
+            messages.push(Message { turn, ..message });
         }
         let before = conversation.message_count;
         let created = is_new.then(|| conversation.clone());
         let ordinal = conversation.ordinal;
         let (mut step, text) = self.into_step(&mut ids, outcome);
         messages.extend(text.map(|text| {
-            Message::new(ids.message(), Role::Assistant, vec![Part::text(text)], step.at)
+            let parts = vec![Part::text(text)];
+            Message { turn, ..Message::new(ids.message(), Role::Assistant, parts, step.at) }
         }));
         step.messages = messages.iter().fold(before, |count, _| count + 1);
         conversation.updated_at = step.at;

@@ -539,6 +539,19 @@ async fn a_snapshot_keeps_runs_that_wait() {
 }
 
 #[tokio::test]
+async fn a_run_that_is_answered_at_once_is_a_turn() {
+    let app = app().await;
+    let first = start(&app, "Hi").await;
+    send(&app, &next(&first, "Hi again")).await;
+    send(&app, &next(&first, "weather")).await;
+    assert_eq!(app.demo().latest_request().await["model"]["turn"], 3);
+    let snapshot = app.demo().snapshot().await.good();
+    app.demo().restore(&snapshot).await.good();
+    let items = shown(&history(&app, &first, "").await);
+    assert_eq!(items.len(), 6, "{items:?}");
+}
+
+#[tokio::test]
 async fn the_current_profile_shows_microseconds_in_runs() {
     let app =
         TestApp::with_rules_and(RULES, |config| config.runner = RunnerStyle::of(Profile::Current))
