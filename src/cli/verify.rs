@@ -32,6 +32,7 @@ const DEMO_BROKE_KEY: &str = "broke_api_key";
 const DEMO_LIMITED_KEY: &str = "free_api_key";
 const DEMO_DEPLOYMENT: &str = "YOUR_DEPLOYMENT_ID";
 const DEMO_JSON_DEPLOYMENT: &str = "JSON_DEPLOYMENT_ID";
+const DEMO_AGENT_DEPLOYMENT: &str = "AGENT_DEPLOYMENT_ID";
 const DEMO_MODEL: &str = "model_abc123";
 const DEMO_SD_MODEL: &str = "sd_model_456abc";
 
@@ -76,6 +77,9 @@ pub(super) struct VerifyOptions {
     /// A deployment with structured output.
     #[arg(long, env = "MYNAH_VERIFY_JSON_DEPLOYMENT", value_name = "ID")]
     json_deployment: Option<String>,
+    /// A deployment that calls the client's tool get_weather when it is asked about the weather.
+    #[arg(long, env = "MYNAH_VERIFY_AGENT_DEPLOYMENT", value_name = "ID")]
+    agent_deployment: Option<String>,
     /// A language model with a price.
     #[arg(long, env = "MYNAH_VERIFY_MODEL", value_name = "ID")]
     model: Option<String>,
@@ -199,6 +203,11 @@ impl VerifyOptions {
                 self.json_deployment.as_ref(),
                 runner_is_local,
                 DEMO_JSON_DEPLOYMENT,
+            ),
+            agent_deployment: or_demo(
+                self.agent_deployment.as_ref(),
+                runner_is_local,
+                DEMO_AGENT_DEPLOYMENT,
             ),
             model: or_demo(self.model.as_ref(), characters_is_local, DEMO_MODEL),
             sd_model: or_demo(self.sd_model.as_ref(), characters_is_local, DEMO_SD_MODEL),

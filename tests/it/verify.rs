@@ -35,6 +35,7 @@ fn target(address: SocketAddr) -> Target {
         characters_keys: keys,
         deployment: Some("YOUR_DEPLOYMENT_ID".to_owned()),
         json_deployment: Some("JSON_DEPLOYMENT_ID".to_owned()),
+        agent_deployment: Some("AGENT_DEPLOYMENT_ID".to_owned()),
         model: Some("model_abc123".to_owned()),
         sd_model: Some("sd_model_456abc".to_owned()),
         may_spend: true,
@@ -139,6 +140,7 @@ async fn choices_of_mynah_are_checked_only_with_choices() {
         "runner.conversation.history_limit_range",
         "runner.conversation.other_deployment",
         "runner.messages.page_range",
+        "runner.agent_run.codes",
         "runner.errors.codes",
     ];
     assert_eq!(failing_ids(&all), chosen);

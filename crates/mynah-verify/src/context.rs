@@ -14,6 +14,9 @@ use super::client::{Client, RequestOptions};
 use super::expect::{CheckFailure, Response};
 use super::target::{Key, Keys, Target};
 
+/// The prefix of version 2 of the Runner API.
+const RUNNER_V2: &str = "/v2/runner";
+
 /// A response that several checks use.
 type Shared = OnceCell<Result<Response, CheckFailure>>;
 
@@ -32,6 +35,9 @@ pub(super) struct SharedResponses {
     pub(super) image: Shared,
     pub(super) conversation_without_money: Shared,
     pub(super) beyond_the_limit: Shared,
+    pub(super) waiting: Shared,
+    pub(super) called: Shared,
+    pub(super) resumed: Shared,
 }
 
 /// The key that a request carries.
@@ -97,6 +103,29 @@ impl TestContext {
             Api::Runner => "/v1/runner",
             Api::Characters => "/api/v1",
         };
+        self.send_below(prefix, api, method, path, options).await
+    }
+
+    /// Sends a request without a body to version 2 of the Runner API.
+    pub(super) async fn get_v2(&self, path: &str) -> Result<Response, CheckFailure> {
+        let options = self.signed(Api::Runner, Credential::Main)?;
+        self.send_below(RUNNER_V2, Api::Runner, Method::GET, path, options).await
+    }
+
+    /// Sends a `POST` with a JSON body to version 2 of the Runner API.
+    pub(super) async fn post_v2(&self, path: &str, body: &Value) -> Result<Response, CheckFailure> {
+        let options = self.signed(Api::Runner, Credential::Main)?.json(body);
+        self.send_below(RUNNER_V2, Api::Runner, Method::POST, path, options).await
+    }
+
+    async fn send_below(
+        &self,
+        prefix: &str,
+        api: Api,
+        method: Method,
+        path: &str,
+        options: RequestOptions,
+    ) -> Result<Response, CheckFailure> {
         let base = self.target.base(api).map_or("", Url::as_str).trim_end_matches('/');
         let name = format!("{method} {prefix}{path}");
         let url = Url::parse(&format!("{base}{prefix}{path}")).map_err(|error| {
@@ -147,6 +176,11 @@ impl TestContext {
     /// The id of the deployment with structured output, escaped for a path.
     pub(super) fn json_deployment(&self) -> String {
         escape_segment(self.target.json_deployment.as_deref().unwrap_or_default())
+    }
+
+    /// The id of the deployment that calls tools, escaped for a path.
+    pub(super) fn agent_deployment(&self) -> String {
+        escape_segment(self.target.agent_deployment.as_deref().unwrap_or_default())
     }
 
     /// The language model's id.

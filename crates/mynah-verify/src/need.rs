@@ -15,6 +15,8 @@ pub enum Need {
     Deployment,
     /// A deployment with structured output.
     JsonDeployment,
+    /// A deployment that calls the client's tool `get_weather` for the weather.
+    AgentDeployment,
     /// A language model with a price.
     Model,
     /// An image model.
@@ -37,6 +39,7 @@ impl Need {
             Self::JsonDeployment => {
                 "there is no deployment with structured output (--json-deployment)"
             }
+            Self::AgentDeployment => "there is no deployment that calls tools (--agent-deployment)",
             Self::Model => "there is no language model (--model)",
             Self::SdModel => "there is no image model (--sd-model)",
             Self::Spending => "nothing may be spent (--no-spend)",

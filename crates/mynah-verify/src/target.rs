@@ -61,6 +61,8 @@ pub struct Target {
     pub deployment: Option<String>,
     /// A deployment with structured output.
     pub json_deployment: Option<String>,
+    /// A deployment that calls the client's tool `get_weather` when it is asked about the weather.
+    pub agent_deployment: Option<String>,
     /// A language model with a price.
     pub model: Option<String>,
     /// An image model.
@@ -96,6 +98,7 @@ impl Target {
             Need::LimitedKey => keys.limited.is_some(),
             Need::Deployment => self.deployment.is_some(),
             Need::JsonDeployment => self.json_deployment.is_some(),
+            Need::AgentDeployment => self.agent_deployment.is_some(),
             Need::Model => self.model.is_some(),
             Need::SdModel => self.sd_model.is_some(),
             Need::Spending => self.may_spend,
@@ -135,6 +138,7 @@ mod tests {
             characters_keys: Keys { broke: Some(Key::new("zwei")), ..Keys::default() },
             deployment: None,
             json_deployment: None,
+            agent_deployment: None,
             model: None,
             sd_model: None,
             may_spend: true,

@@ -126,6 +126,11 @@ const CASES: &[Case] = &[
             "runner.conversation.other_deployment",
             "runner.trigger.on_continuation",
             "runner.trigger.fields",
+            "runner.agent_run.results",
+            "runner.agent_run.variables_on_continuation",
+            "runner.agent_run.content",
+            "runner.agent_run.codes",
+            "runner.history.range",
             "runner.content.required",
             "runner.content.empty",
             "runner.content.parts",
@@ -152,6 +157,30 @@ const CASES: &[Case] = &[
             "characters.limits.too_many",
             "characters.balance.insufficient",
         ],
+    ),
+    (
+        "conflicts are none",
+        unchanged_request,
+        |asked, answered| {
+            if asked.path.starts_with("/v2") && answered.status == 409 {
+                answered.status = 400;
+            }
+        },
+        &["runner.agent_run.conflict", "runner.agent_run.message"],
+    ),
+    (
+        "histories stand newest first",
+        unchanged_request,
+        |asked, answered| {
+            if asked.path.ends_with("/history") {
+                answered.edit(|body| {
+                    if let Some(items) = body["items"].as_array_mut() {
+                        items.reverse();
+                    }
+                });
+            }
+        },
+        &["runner.history.items", "runner.history.cursor"],
     ),
     (
         "one account sees the other's",
@@ -279,6 +308,7 @@ async fn a_check_that_depends_on_a_failed_one_is_not_run_and_names_it() {
         "runner.conversation.start",
         "runner.conversation.variables",
         "runner.trigger.start",
+        "runner.agent_run.start",
         "characters.balance.insufficient",
     ];
     assert_eq!(failing_ids(&report), broken);

@@ -1,6 +1,8 @@
 //! Checks of the Runner API and the conversations that they share.
 
+mod agent_runs;
 mod conversation;
+mod history;
 mod lists;
 mod messages;
 mod refusals;
@@ -24,6 +26,8 @@ pub(super) const TABLES: &[&[Check]] = &[
     messages::CHECKS,
     lists::CHECKS,
     triggers::CHECKS,
+    agent_runs::CHECKS,
+    history::CHECKS,
     refusals::CHECKS,
 ];
 
