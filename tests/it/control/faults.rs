@@ -11,6 +11,7 @@ use crate::support::control::NewAccount;
 use crate::support::raw::RawConnection;
 use crate::support::{KEY, TestApp, TestRequest, TestResponse, client, text_body};
 
+mod agent_runs;
 mod answers;
 mod conditions;
 mod elsewhere;

@@ -328,7 +328,12 @@ async fn a_connection_is_usable_after_a_stream() {
 #[tokio::test]
 async fn a_preflight_needs_no_key_and_names_every_header_it_was_asked_for() {
     let app = TestApp::start().await;
-    for path in [RUN, "/v1/runner/conversations", "/v1/runner/OTHER_DEPLOYMENT_ID/stream"] {
+    for path in [
+        RUN,
+        "/v1/runner/conversations",
+        "/v1/runner/OTHER_DEPLOYMENT_ID/stream",
+        "/v2/runner/AGENT_DEPLOYMENT_ID/conversation",
+    ] {
         let answer = app
             .request(Method::OPTIONS, path)
             .header("origin", "https://app.example.org")
