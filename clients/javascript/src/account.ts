@@ -8,7 +8,7 @@ import type {
   Snapshot,
 } from './types.js';
 import { Journal, type Patience } from './journal.js';
-import { Clock, Faults, Replies, Triggers, time } from './parts.js';
+import { Clock, Faults, Replies, Runs, Triggers, time } from './parts.js';
 import type { RequestPattern } from './pattern.js';
 
 /** Default timeout of {@link Account.waitFor} in milliseconds. */
@@ -28,6 +28,7 @@ export class Account {
   readonly faults: Faults;
   readonly replies: Replies;
   readonly triggers: Triggers;
+  readonly runs: Runs;
   readonly journal: Journal;
   readonly #control: Control;
   readonly #path: string;
@@ -57,6 +58,7 @@ export class Account {
     this.faults = new Faults(ask);
     this.replies = new Replies(ask);
     this.triggers = new Triggers(ask);
+    this.runs = new Runs(ask);
     const hint = `Does the client speak to ${control.url}, and with this account's key?`;
     this.journal = new Journal(control, id, hint);
   }

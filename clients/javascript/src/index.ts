@@ -1,7 +1,7 @@
 /** Mynah in JavaScript tests. `README.md` shows its use; `docs/control.md` describes the types. */
 export { Mynah } from './mynah.js';
 export { Account } from './account.js';
-export { Clock, Faults, Replies, Triggers } from './parts.js';
+export { Clock, Faults, Replies, Runs, Triggers } from './parts.js';
 export { Journal, RequestAssertionError, type Patience } from './journal.js';
 export { MynahError } from './control.js';
 export type { RequestPattern } from './pattern.js';

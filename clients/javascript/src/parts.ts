@@ -1,5 +1,6 @@
 import { query, type AskOfAccount } from './control.js';
 import type {
+  AgentRun,
   Api,
   ClockState,
   Fault,
@@ -8,6 +9,7 @@ import type {
   Rule,
   StandingFault,
   StandingRule,
+  ToolResult,
   Trigger,
 } from './types.js';
 
@@ -146,5 +148,21 @@ export class Triggers {
   /** Has one expire now. */
   expire(id: string): Promise<Trigger> {
     return this.ask('POST', `/triggers/${encodeURIComponent(id)}/expire`);
+  }
+}
+
+/** An account's agent runs of the Runner API. */
+export class Runs {
+  /** @internal */
+  constructor(private readonly ask: AskOfAccount) {}
+
+  /** The latest 100 runs, those of the latest activity first. */
+  list(): Promise<AgentRun[]> {
+    return this.ask('GET', '/runs');
+  }
+
+  /** Resumes one in the client's place, with a result for each of its pending calls. */
+  resume(id: string, results: ToolResult[]): Promise<AgentRun> {
+    return this.ask('POST', `/runs/${encodeURIComponent(id)}/resume`, { tool_results: results });
   }
 }

@@ -183,6 +183,36 @@ export interface Trigger {
   expired: boolean;
 }
 
+/** A call of a client's tool. */
+export interface ToolCall {
+  call_id: string;
+  name: string;
+  arguments: Record<string, any>;
+}
+
+/** The result of a client's tool. */
+export interface ToolResult {
+  call_id: string;
+  output: Record<string, Json>;
+}
+
+/** An agent run of the Runner API. */
+export interface AgentRun {
+  run_id: string;
+  run_status: 'running' | 'waiting_for_client_action' | 'completed' | 'interrupted' | 'failed' | 'expired';
+  conversation_id: string;
+  deployment_id: string;
+  /** The names of the client's tools. */
+  capabilities: string[];
+  /** The calls that are pending. */
+  client_tool_calls: ToolCall[];
+  progress: { type: string; call_id?: string; name?: string; summary: string }[];
+  content: string | null;
+  updated_at: string;
+  /** When it expires, or ends in the background. */
+  due_at: string | null;
+}
+
 /** A body: an object if it is a JSON object, else its text; `null` if it was not read. */
 interface LoggedBody {
   body: any;

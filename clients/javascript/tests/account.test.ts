@@ -58,6 +58,21 @@ test('a trigger is listed and expires', async ({ account }) => {
   expect(await account.triggers.expire('trg_123abc')).toMatchObject({ expired: true });
 });
 
+test('an agent run is listed and resumed', async ({ account }) => {
+  const url = `${account.runnerUrl.replace('/v1/', '/v2/')}/AGENT_DEPLOYMENT_ID/conversation`;
+  const content = [{ type: 'text', text: 'What is the weather in Oslo?' }];
+  await fetch(url, {
+    method: 'POST',
+    headers: account.runnerHeaders,
+    body: JSON.stringify({ content, client_capabilities: ['get_weather'] }),
+  });
+  const [run] = await account.runs.list();
+  expect(run).toMatchObject({ run_status: 'waiting_for_client_action' });
+  const { call_id } = run!.client_tool_calls[0]!;
+  const resumed = await account.runs.resume(run!.run_id, [{ call_id, output: { sky: 'clear' } }]);
+  expect(resumed).toMatchObject({ run_id: run!.run_id, run_status: 'completed' });
+});
+
 describe('clock', () => {
   test('stands still, is set, advanced, and runs on', async ({ account }) => {
     expect(await account.clock.freeze(MIDNIGHT)).toEqual({ now: MIDNIGHT, frozen: true });

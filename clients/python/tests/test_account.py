@@ -47,6 +47,21 @@ def test_a_trigger_is_listed_and_expires(mynah_account: Account) -> None:
         mynah_account.triggers.expire("trg_0")
 
 
+def test_an_agent_run_is_listed_and_resumed(mynah_account: Account, client: Client) -> None:
+    url = f"{mynah_account.runner_url.replace('/v1/', '/v2/')}/AGENT_DEPLOYMENT_ID/conversation"
+    content = [{"type": "text", "text": "What is the weather in Oslo?"}]
+    body = {"content": content, "client_capabilities": ["get_weather"]}
+    assert client.send("POST", url, body)[0] == 200
+    (run,) = mynah_account.runs.all()
+    assert run["run_status"] == "waiting_for_client_action"
+    (call,) = run["client_tool_calls"]
+    results = [{"call_id": call["call_id"], "output": {"sky": "clear"}}]
+    resumed = mynah_account.runs.resume(run["run_id"], results)
+    assert (resumed["run_id"], resumed["run_status"]) == (run["run_id"], "completed")
+    with pytest.raises(ControlError, match="there is no run"):
+        mynah_account.runs.resume("run_0", results)
+
+
 def test_an_account_of_the_fixtures_is_found(mynah: Server) -> None:
     assert mynah.account("demo", "YOUR_API_KEY").key == "YOUR_API_KEY"
     with pytest.raises(AttributeError, match="key of demo is not known"):

@@ -10,6 +10,7 @@ from mynah_testing.control import ControlError, MynahError
 from mynah_testing.faults import Fault, Faults
 from mynah_testing.journal import Journal, Request
 from mynah_testing.replies import Replies, Rule
+from mynah_testing.runs import Runs
 from mynah_testing.server import Server
 from mynah_testing.triggers import Triggers
 
@@ -27,6 +28,7 @@ __all__ = [
     "Replies",
     "Request",
     "Rule",
+    "Runs",
     "Server",
     "Triggers",
     "__version__",

@@ -10,6 +10,7 @@ from mynah_testing.control import Control, ControlError, segment
 from mynah_testing.faults import Faults
 from mynah_testing.journal import Journal
 from mynah_testing.replies import Replies
+from mynah_testing.runs import Runs
 from mynah_testing.triggers import Triggers
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Changes(TypedDict, total=False):
 class Account:
     """An account of a server, selected by its key.
 
-    `clock`, `replies`, `faults`, `triggers` and `journal` have all operations; the most common ones
+    `clock`, `replies`, `faults`, `triggers`, `runs` and `journal` have all operations; the most common
     are also methods here.
     """
 
@@ -63,6 +64,7 @@ class Account:
         self.replies = Replies(self.call)
         self.faults = Faults(self.call)
         self.triggers = Triggers(self.call)
+        self.runs = Runs(self.call)
         self.journal = Journal(self.call, self.id)
 
     def call(self, method: str, path: str = "", body: Any = None, **more: Any) -> Any:
