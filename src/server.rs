@@ -59,6 +59,7 @@ pub enum ServerError {
 pub struct Server {
     pipeline: Pipeline,
     generation: Generation,
+    agent_runs: AgentRuns,
     storage: Arc<dyn Storage>,
     registry: Arc<AccountRegistry>,
     fixtures: FixtureHandle,
@@ -98,6 +99,7 @@ impl Server {
         let turns = Generation::new(Arc::clone(&storage), fixtures.clone(), settings);
         let metrics = Metrics::default();
         let secrets = Secrets::new(Arc::clone(&registry), config.control.token());
+        let agent_runs = AgentRuns::new(Arc::clone(&storage), turns.clone(), fixtures.clone());
         let pipeline = pipeline(Services {
             authenticator: Authenticator::new(Arc::clone(&registry), fixtures.clone()),
             generation: turns.clone(),
@@ -105,7 +107,7 @@ impl Server {
             agents: Agents::new(Arc::clone(&storage), fixtures.clone()),
             images: Images::new(Arc::clone(&storage), fixtures.clone()),
             triggers: Triggers::new(Arc::clone(&storage)),
-            agent_runs: AgentRuns::new(Arc::clone(&storage), turns.clone(), fixtures.clone()),
+            agent_runs: agent_runs.clone(),
             model_catalog: ModelCatalog::new(fixtures.clone()),
             registry: Arc::clone(&registry),
             snapshots: Snapshots::new(Arc::clone(&storage), Arc::clone(&registry)),
@@ -121,7 +123,9 @@ impl Server {
             seed: config.seed,
             public_url: PublicUrl::new(config.public_url.as_ref()),
         });
-        Ok(Self { pipeline, generation: turns, storage, registry, fixtures, watch: None })
+        let generation = turns;
+        let watch = None;
+        Ok(Self { pipeline, generation, agent_runs, storage, registry, fixtures, watch })
     }
 
     /// The accounts, with their clocks.
@@ -137,6 +141,11 @@ impl Server {
     #[cfg(any(test, feature = "internals"))]
     pub fn generation(&self) -> &Generation {
         &self.generation
+    }
+
+    /// The agent runs; clones share the locks of their conversations.
+    pub(crate) fn agent_runs(&self) -> &AgentRuns {
+        &self.agent_runs
     }
 
     /// The fixtures as they are now.

@@ -67,8 +67,8 @@
 //! # The account
 //!
 //! An [`Account`] is isolated from all others and chosen by the key that a client sends. It has its own
-//! [clock], [replies](Account::replies), [faults](Account::faults), [triggers](Account::triggers) and
-//! request log. Methods that act in
+//! [clock], [replies](Account::replies), [faults](Account::faults), [triggers](Account::triggers),
+//! [agent runs](Account::runs) and request log. Methods that act in
 //! memory are plain calls; those that use the database are futures for any executor. Rules and faults
 //! are given as Rust types or as the JSON of docs/control.md ([`Form`]).
 //!
@@ -109,6 +109,7 @@ mod pattern;
 mod replies;
 mod request;
 mod request_log;
+mod runs;
 mod thread;
 mod triggers;
 
@@ -124,11 +125,15 @@ pub use self::pattern::RequestPattern;
 pub use self::replies::Replies;
 pub use self::request::LoggedExchange;
 pub use self::request_log::AccountRequestLog;
+pub use self::runs::AccountRuns;
 use self::thread::{RunningServer, ServerHandle};
 pub use self::triggers::AccountTriggers;
 pub use crate::app::accounts::{AccountChanges, LimitChange};
+pub use crate::app::agent_runs::StoredRun;
 pub use crate::app::snapshots::{Section, Snapshot};
-pub use crate::domain::agent_run::RunEnd;
+pub use crate::domain::agent_run::{
+    ClientCapability, ProgressEntry, RunEnd, RunStatus, RunStep, ToolCall, ToolResult,
+};
 pub use crate::domain::fault_rule::{
     BodyCorruption, Burst, ConnectionDrop as Dropped, Effect, ErrorEnvelope,
     FaultConditions as FaultWhen, FaultRule as Fault,
@@ -140,7 +145,7 @@ pub use crate::domain::{Api, BackendName, Credits, Part, Plan, Profile, Trigger}
 pub use crate::http::ResetStyle;
 pub use crate::http::apis::runner::{ErrorStyle, MessageContent, TimeFormat};
 use crate::ids::AccountId;
-pub use crate::ids::{ConversationId, DeploymentId, FaultId, TriggerId};
+pub use crate::ids::{ConversationId, DeploymentId, FaultId, RunId, ToolCallId, TriggerId};
 pub use crate::models::rules::account_rules::RuleListItem;
 pub use crate::models::rules::edit::{Position, RuleDefinition};
 pub use crate::models::rules::queue::QueuedReply;

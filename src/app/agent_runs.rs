@@ -8,6 +8,7 @@ mod error;
 mod locks;
 mod new_step;
 
+use std::fmt;
 use std::sync::Arc;
 
 pub use self::error::RunError;
@@ -103,6 +104,12 @@ pub struct ConversationHistory {
     pub page: HistoryPage,
     /// Held until the response is built.
     pub permit: LargeReadPermit,
+}
+
+impl fmt::Debug for AgentRuns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentRuns").finish_non_exhaustive()
+    }
 }
 
 impl AgentRuns {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::thread::ServerHandle;
 use super::{
-    AccountChanges, AccountClock, AccountTriggers, Credits, Error, Faults, Plan, Profile, Replies,
-    Section, Snapshot, Time,
+    AccountChanges, AccountClock, AccountRuns, AccountTriggers, Credits, Error, Faults, Plan,
+    Profile, Replies, Section, Snapshot, Time,
 };
 use crate::app::AccountState;
 use crate::app::accounts;
@@ -168,6 +168,11 @@ impl Account {
     /// The triggers of the Runner API.
     pub fn triggers(&self) -> AccountTriggers<'_> {
         AccountTriggers { server: &self.server, state: &self.state }
+    }
+
+    /// The agent runs of the Runner API.
+    pub fn runs(&self) -> AccountRuns<'_> {
+        AccountRuns { server: &self.server, state: &self.state }
     }
 
     /// The current plan with its limits.

@@ -9,7 +9,7 @@ use crate::app::accounts::AccountError;
 use crate::app::faults::UnknownFault;
 use crate::app::snapshots::SnapshotError;
 use crate::app::triggers::AccountTriggerError;
-use crate::domain::error::FieldError;
+use crate::domain::error::{FieldError, InternalError};
 use crate::fixtures::FixturesError;
 use crate::models::rules::UnknownRule;
 use crate::server::ServerError;
@@ -65,7 +65,7 @@ macro_rules! refusals {
     )*};
 }
 
-refusals! { FieldError AccountError SnapshotError AccountTriggerError UnknownFault UnknownRule }
+refusals! { FieldError AccountError SnapshotError AccountTriggerError InternalError UnknownFault UnknownRule }
 
 /// The expected requests did not come in time. `Display` and `Debug` report what came instead, so that
 /// `unwrap` shows it.

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Error, StartError};
-use crate::app::{AccountRegistry, Snapshots, Triggers};
+use crate::app::{AccountRegistry, AgentRuns, Snapshots, Triggers};
 use crate::config::Config;
 use crate::fixtures::CheckedFixtures;
 use crate::server::{STOP_MARGIN, Server};
@@ -28,6 +28,7 @@ pub(super) struct ServerHandle {
     pub(super) registry: Arc<AccountRegistry>,
     pub(super) snapshots: Snapshots,
     pub(super) triggers: Triggers,
+    pub(super) agent_runs: AgentRuns,
     runtime: Handle,
 }
 
@@ -196,8 +197,9 @@ async fn prepare(request: StartRequest) -> Result<(Server, TcpListener, ServerHa
     let registry = Arc::clone(app.registry());
     let snapshots = Snapshots::new(Arc::clone(app.storage()), Arc::clone(&registry));
     let triggers = Triggers::new(Arc::clone(app.storage()));
-    let runtime = Handle::current();
-    Ok((app, listener, ServerHandle { address, registry, snapshots, triggers, runtime }))
+    let (agent_runs, runtime) = (app.agent_runs().clone(), Handle::current());
+    let handle = ServerHandle { address, registry, snapshots, triggers, agent_runs, runtime };
+    Ok((app, listener, handle))
 }
 
 #[cfg(test)]

@@ -9,9 +9,9 @@ use futures::executor::block_on;
 use mynah::Mynah;
 use mynah::testing::{
     Account, AccountChanges, Api, BackendName, Credits, Effect, Error, Fault, LimitChange,
-    StartError, Time,
+    RunStatus, StartError, Time, ToolResult,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::support::timeout::{TIMEOUT, within};
 use crate::support::{client, client_without_timeout};
@@ -453,4 +453,29 @@ async fn triggers_are_listed_and_expired() {
     assert_eq!(expired.expires_at, Some(account.clock().now()));
     let refused = account.triggers().expire("trg_0").await.unwrap_err();
     assert_eq!(refused.to_string(), "there is no trigger `trg_0`");
+}
+
+#[tokio::test]
+async fn agent_runs_are_listed_and_resumed() {
+    let mynah = Mynah::start().await.unwrap();
+    let account = mynah.account().await.unwrap();
+    let path = account.runner_url().replace("/v1/", "/v2/");
+    let body = json!({
+        "content": [{"type": "text", "text": "What is the weather in Oslo?"}],
+        "client_capabilities": ["get_weather"],
+    });
+    let request = client().post(format!("{path}/AGENT_DEPLOYMENT_ID/conversation")).json(&body);
+    request.header("x-api-key", account.key()).send().await.unwrap().error_for_status().unwrap();
+    let [run] = account.runs().list().await.unwrap().try_into().unwrap();
+    assert_eq!(run.step.status, RunStatus::WaitingForClientAction);
+    let id = run.step.run_id.as_str();
+    let output = Map::from_iter([("sky".to_owned(), json!("clear"))]);
+    let results = vec![ToolResult { call_id: run.step.calls[0].call_id.clone(), output }];
+    let resumed = account.runs().resume(id, results.clone()).await.unwrap();
+    assert_eq!(
+        (&resumed.step.run_id, resumed.step.status),
+        (&run.step.run_id, RunStatus::Completed)
+    );
+    let refused = account.runs().resume("run_0", results).await.unwrap_err();
+    assert_eq!(refused.to_string(), "there is no run `run_0`");
 }
