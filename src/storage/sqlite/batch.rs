@@ -17,14 +17,12 @@ use tokio::sync::oneshot;
 
 use super::Connection;
 use super::queries::accounts;
-use super::rows::Rows;
+use super::rows::{Filled, Rows};
 use crate::domain::Credits;
 use crate::domain::Trigger;
 use crate::domain::catalog::{Agent, Image};
 use crate::domain::conversation::Conversation;
-use crate::storage::{
-    AccountKey, NewMessages, NewRunStep, StorageError, TriggerUpdate, WriteOutcome, WriteScope,
-};
+use crate::storage::{AccountKey, NewMessages, NewRunStep, StorageError, WriteOutcome, WriteScope};
 
 /// The write of a request, stored as a whole or not at all.
 #[derive(Debug)]
@@ -40,9 +38,10 @@ pub(super) struct Write {
     /// An image with its ordinal.
     pub(super) image: Option<(u64, Image)>,
     pub(super) trigger: Option<Trigger>,
-    pub(super) trigger_update: Option<TriggerUpdate>,
     /// A step of a run.
     pub(super) run_step: Option<NewRunStep>,
+    /// Changes of stored rows, after everything else.
+    pub(super) updates: Vec<Filled<'static>>,
 }
 
 impl Write {
@@ -56,8 +55,8 @@ impl Write {
             agent: None,
             image: None,
             trigger: None,
-            trigger_update: None,
             run_step: None,
+            updates: Vec::new(),
         }
     }
 
@@ -79,19 +78,16 @@ impl Write {
         if let Some(trigger) = &self.trigger {
             rows.triggers.add(owner, trigger);
         }
-        if let Some(update) = &self.trigger_update {
-            rows.triggers.update(owner, update);
-        }
         if let Some(new) = &self.run_step {
-            let NewRunStep { conversation, created, messages, trigger, activity, step } = new;
+            let NewRunStep { conversation, created, messages, activity, step, .. } = new;
             if let Some(created) = created {
                 rows.conversations.add(owner, created, *activity);
             }
             rows.messages.add(owner, *conversation, messages, (step.at, *activity));
             rows.runs.add(owner, *conversation, step, *activity);
-            if let Some(trigger) = trigger {
-                rows.triggers.update(owner, trigger);
-            }
+        }
+        for (statement, values) in &self.updates {
+            rows.updates.push((statement, values.clone()));
         }
         rows.accounts.count(owner, &self.scope.made);
     }

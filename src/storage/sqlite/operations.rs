@@ -13,6 +13,7 @@ use super::file::WatchedFile;
 use super::queries::{
     accounts, agents, conversations, images, listing, messages, pictures, runs, snapshots, triggers,
 };
+use super::rows::update_trigger;
 use super::{Readers, SqliteStorage};
 use crate::domain::agent_run::RunStep;
 use crate::domain::catalog::{Agent, Image};
@@ -51,10 +52,11 @@ impl Storage for SqliteStorage {
         trigger: Option<TriggerUpdate>,
     ) -> Result<WriteOutcome, StorageError> {
         let activity = first.activity;
+        let updates = trigger.map(|trigger| update_trigger(scope.owner, trigger));
         let write = Write {
             conversation: Some((conversation, activity)),
             messages: Some(first),
-            trigger_update: trigger,
+            updates: updates.into_iter().collect(),
             ..Write::charge(scope, Credits::default())
         };
         self.writer.write(write).await
@@ -95,17 +97,22 @@ impl Storage for SqliteStorage {
         scope: WriteScope,
         update: TriggerUpdate,
     ) -> Result<WriteOutcome, StorageError> {
-        let write =
-            Write { trigger_update: Some(update), ..Write::charge(scope, Credits::default()) };
+        let updates = vec![update_trigger(scope.owner, update)];
+        let write = Write { updates, ..Write::charge(scope, Credits::default()) };
         self.writer.write(write).await
     }
 
     async fn record_run_step(
         &self,
         scope: WriteScope,
-        new: NewRunStep,
+        mut new: NewRunStep,
     ) -> Result<WriteOutcome, StorageError> {
-        let write = Write { run_step: Some(new), ..Write::charge(scope, Credits::default()) };
+        let updates = new.trigger.take().map(|trigger| update_trigger(scope.owner, trigger));
+        let write = Write {
+            updates: updates.into_iter().collect(),
+            run_step: Some(new),
+            ..Write::charge(scope, Credits::default())
+        };
         self.writer.write(write).await
     }
 

@@ -23,9 +23,10 @@ use self::conversations::ConversationRows;
 use self::images::ImageRows;
 use self::messages::MessageRows;
 use self::runs::RunRows;
-pub(super) use self::statement::values;
+pub(super) use self::statement::{Filled, values};
 use self::statement::{MOST_PARAMETERS, Text};
 use self::triggers::TriggerRows;
+pub(super) use self::triggers::update_trigger;
 use super::Connection;
 
 /// Rows to be inserted.
@@ -38,6 +39,8 @@ pub(super) struct Rows<'r> {
     pub(super) messages: MessageRows<'r>,
     pub(super) triggers: TriggerRows<'r>,
     pub(super) runs: RunRows<'r>,
+    /// Changes of stored rows, after everything else.
+    pub(super) updates: Vec<Filled<'r>>,
 }
 
 impl Rows<'_> {
@@ -66,7 +69,8 @@ impl Rows<'_> {
 
     /// The statements in the order in which they must run: messages need their conversations.
     fn into_texts(self) -> Result<Vec<Text>, sqlx::Error> {
-        let Self { accounts, conversations, agents, images, messages, triggers, runs } = self;
+        let Self { accounts, conversations, agents, images, messages, triggers, runs, updates } =
+            self;
         let statements = accounts
             .filled()
             .into_iter()
@@ -74,7 +78,8 @@ impl Rows<'_> {
             .chain([agents.filled(), images.filled()])
             .chain(messages.filled())
             .chain(triggers.filled())
-            .chain(runs.filled());
+            .chain(runs.filled())
+            .chain(updates);
         Text::of(statements)
     }
 }

@@ -15,14 +15,15 @@ pub(super) const MOST_PARAMETERS: usize = 32_000;
 const MOST_ROWS: usize = 2048;
 
 /// A statement: the text before and after its rows, and the number of columns in a row.
-pub(super) struct Statement {
-    pub(super) before: &'static str,
-    pub(super) width: usize,
-    pub(super) after: &'static str,
+#[derive(Debug)]
+pub(in crate::storage::sqlite) struct Statement {
+    pub(in crate::storage::sqlite) before: &'static str,
+    pub(in crate::storage::sqlite) width: usize,
+    pub(in crate::storage::sqlite) after: &'static str,
 }
 
 /// A statement and the values of all its rows.
-pub(super) type Filled<'r> = (&'static Statement, Vec<Value<'r>>);
+pub(in crate::storage::sqlite) type Filled<'r> = (&'static Statement, Vec<Value<'r>>);
 
 /// `rows` rows of `width` parameters each. The parameters have no numbers: SQLite looks each number up
 /// among all before it.
@@ -32,19 +33,19 @@ pub(in crate::storage::sqlite) fn values(rows: usize, width: usize) -> String {
 }
 
 /// A value in a row.
-#[derive(Clone)]
-pub(super) enum Value<'r> {
+#[derive(Debug, Clone)]
+pub(in crate::storage::sqlite) enum Value<'r> {
     Null,
     Number(i64),
     Text(Cow<'r, str>),
 }
 
 impl<'r> Value<'r> {
-    pub(super) fn text(text: &'r str) -> Self {
+    pub(in crate::storage::sqlite) fn text(text: &'r str) -> Self {
         Self::Text(Cow::Borrowed(text))
     }
 
-    pub(super) fn owned(text: String) -> Self {
+    pub(in crate::storage::sqlite) fn owned(text: String) -> Self {
         Self::Text(Cow::Owned(text))
     }
 

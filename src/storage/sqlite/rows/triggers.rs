@@ -1,6 +1,6 @@
 //! Triggers, what changes about them, and the tallies that bound them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::statement::{Filled, Statement, Value};
 use crate::domain::Trigger;
@@ -25,7 +25,7 @@ const TALLIES: Statement = Statement {
             DO UPDATE SET total = total + excluded.total, bytes = bytes + excluded.bytes;",
 };
 
-const UPDATES: Statement = Statement {
+const UPDATE: Statement = Statement {
     before: "UPDATE triggers
              SET workflow_log = COALESCE(v.column3, workflow_log),
                  conversation = COALESCE(v.column4, conversation),
@@ -35,21 +35,12 @@ const UPDATES: Statement = Statement {
     after: ") v WHERE triggers.account = v.column1 AND triggers.ordinal = v.column2;",
 };
 
-/// New triggers, and changes of triggers.
+/// New triggers.
 #[derive(Default)]
 pub(in crate::storage::sqlite) struct TriggerRows<'r> {
     triggers: Vec<Value<'r>>,
     /// Number and bytes of the new ones.
     tallies: BTreeMap<AccountKey, (u64, u64)>,
-    updates: HashMap<(AccountKey, u64), TriggerChange<'r>>,
-}
-
-/// What changes about one trigger.
-#[derive(Default)]
-struct TriggerChange<'r> {
-    workflow_log: Option<u64>,
-    conversation: Option<&'r ConversationId>,
-    expires_at: Option<i64>,
 }
 
 impl<'r> TriggerRows<'r> {
@@ -76,33 +67,26 @@ impl<'r> TriggerRows<'r> {
         *bytes += trigger.bytes();
     }
 
-    /// Changes a trigger. Later changes of a batch replace earlier ones.
-    pub(in crate::storage::sqlite) fn update(
-        &mut self,
-        owner: AccountKey,
-        update: &'r TriggerUpdate,
-    ) {
-        let TriggerUpdate { ordinal, workflow_log, conversation, expires_at } = update;
-        let change = self.updates.entry((owner, *ordinal)).or_default();
-        change.workflow_log = workflow_log.or(change.workflow_log);
-        change.conversation = conversation.as_ref().or(change.conversation);
-        change.expires_at = expires_at.map(|at| at.timestamp_micros()).or(change.expires_at);
-    }
-
-    pub(super) fn filled(self) -> [Filled<'r>; 3] {
+    pub(super) fn filled(self) -> [Filled<'r>; 2] {
         let tallies = self.tallies.into_iter();
         let tallies =
             tallies.flat_map(|(owner, (total, bytes))| [owner.into(), total.into(), bytes.into()]);
-        let updates = self.updates.into_iter().flat_map(|((owner, ordinal), change)| {
-            let TriggerChange { workflow_log, conversation, expires_at } = change;
-            [
-                owner.into(),
-                ordinal.into(),
-                workflow_log.map_or(Value::Null, Value::from),
-                Value::text_if_any(conversation.map(ConversationId::as_str)),
-                expires_at.map_or(Value::Null, Value::from),
-            ]
-        });
-        [(&TRIGGERS, self.triggers), (&TALLIES, tallies.collect()), (&UPDATES, updates.collect())]
+        [(&TRIGGERS, self.triggers), (&TALLIES, tallies.collect())]
     }
+}
+
+/// The statement that changes a trigger.
+pub(in crate::storage::sqlite) fn update_trigger(
+    owner: AccountKey,
+    update: TriggerUpdate,
+) -> Filled<'static> {
+    let TriggerUpdate { ordinal, workflow_log, conversation, expires_at } = update;
+    let values = vec![
+        owner.into(),
+        ordinal.into(),
+        workflow_log.map_or(Value::Null, Value::from),
+        conversation.map_or(Value::Null, |id| Value::owned(id.as_str().to_owned())),
+        expires_at.map_or(Value::Null, |at| at.timestamp_micros().into()),
+    ];
+    (&UPDATE, values)
 }
