@@ -14,7 +14,7 @@ mod conversations;
 mod images;
 mod messages;
 mod runs;
-mod statement;
+pub(super) mod statement;
 mod triggers;
 
 use self::accounts::AccountRows;
