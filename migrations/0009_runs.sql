@@ -37,7 +37,7 @@ CREATE TABLE tool_results (
     conversation    BIGINT  NOT NULL,
     call            TEXT    NOT NULL,           -- the call's id
     summary         TEXT    NOT NULL,
-    PRIMARY KEY (account, call),
+    PRIMARY KEY (account, conversation, call),
     FOREIGN KEY (account, conversation) REFERENCES conversations (account, ordinal) ON DELETE CASCADE
 );
 

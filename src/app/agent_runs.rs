@@ -167,12 +167,10 @@ impl AgentRuns {
         if let Some(step) = self.answered(&caller.session, found.ordinal, &results).await? {
             return Ok(RecordedStep { conversation: found, step });
         }
-        let waiting = latest.filter(RunStep::is_waiting);
-        let pending_calls = waiting.as_ref().map_or(&[][..], |step| &step.calls);
-        let resolved = match_results(pending_calls, &results)?;
-        let Some(waiting) = waiting else {
-            return Err(BusyError::Completed(id).into());
+        let Some(waiting) = latest.filter(RunStep::is_waiting) else {
+            return Err(RunError::NothingPending(id));
         };
+        let resolved = match_results(&waiting.calls, &results)?;
         let capabilities = capabilities.unwrap_or_else(|| waiting.capabilities.clone());
         let tools = ToolContext { capabilities, resolved };
         let (conversation, pending) =

@@ -24,6 +24,9 @@ pub enum RunError {
     /// The run's deployment is not in the fixtures any more.
     #[error("there is no deployment `{0}`")]
     UnknownDeployment(DeploymentId),
+    /// No run of the conversation waits, and the results are of no call that was resolved.
+    #[error("no run of conversation `{0}` waits for results")]
+    NothingPending(ConversationId),
     /// The calls were resolved with other results.
     #[error("these calls were resolved with other results")]
     ResultsConflict,

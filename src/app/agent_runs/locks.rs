@@ -17,7 +17,7 @@ pub(super) struct ConversationLocks<K>(Arc<Mutex<HashMap<K, SharedMutex>>>);
 pub(super) struct ConversationGuard<K: Hash + Eq> {
     locks: ConversationLocks<K>,
     key: K,
-    /// `None` only while it is dropped.
+    /// `None` while it waits, and while it is dropped.
     held: Option<OwnedMutexGuard<()>>,
 }
 
@@ -36,8 +36,10 @@ impl<K> Clone for ConversationLocks<K> {
 impl<K: Hash + Eq + Copy> ConversationLocks<K> {
     /// Waits for the lock of `key`.
     pub(super) async fn lock(&self, key: K) -> ConversationGuard<K> {
-        let held = self.of(key).lock_owned().await;
-        ConversationGuard { locks: self.clone(), key, held: Some(held) }
+        // Before the wait, so that a wait that is cancelled leaves nothing behind.
+        let mut guard = ConversationGuard { locks: self.clone(), key, held: None };
+        guard.held = Some(self.of(key).lock_owned().await);
+        guard
     }
 
     /// The lock of `key`, unless it is held.
@@ -80,6 +82,17 @@ mod tests {
         tokio::task::yield_now().await;
         drop(guard);
         waiting.await.unwrap();
+        assert!(locks.0.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_is_cancelled_leaves_nothing_behind() {
+        let locks = ConversationLocks::default();
+        let guard = locks.lock(1).await;
+        let mut waiting = Box::pin(locks.lock(1));
+        assert!(futures::poll!(&mut waiting).is_pending());
+        drop(guard);
+        drop(waiting);
         assert!(locks.0.lock().unwrap().is_empty());
     }
 }

@@ -216,6 +216,9 @@ async fn the_same_results_get_the_same_answer_and_others_conflict() {
     assert_eq!(again, answered);
     refused(&app, &results(&waiting, &[json!({"degrees": 13})]), 409, "tool_results_conflict")
         .await;
+    let mut unknown = body.clone();
+    unknown["tool_results"][0]["call_id"] = json!("call_0");
+    refused(&app, &unknown, 409, "no_pending_calls").await;
     assert_eq!(shown(&history(&app, &waiting, "").await).len(), 3);
 }
 

@@ -118,9 +118,10 @@ fn run_status(error: &RunError) -> ErrorStatus {
         RunError::UnknownConversation(_)
         | RunError::UnknownRun(_)
         | RunError::UnknownDeployment(_) => StatusCode::NOT_FOUND.into(),
-        RunError::ResultsConflict | RunError::RunExpired(_) | RunError::Busy(_) => {
-            StatusCode::CONFLICT.into()
-        }
+        RunError::NothingPending(_)
+        | RunError::ResultsConflict
+        | RunError::RunExpired(_)
+        | RunError::Busy(_) => StatusCode::CONFLICT.into(),
         RunError::Start(_) | RunError::Continue(_) => StatusCode::INTERNAL_SERVER_ERROR.into(),
     }
 }

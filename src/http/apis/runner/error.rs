@@ -207,6 +207,7 @@ fn run_details(error: &RunError) -> ErrorDetails {
         RunError::ResultsConflict => {
             details(StatusCode::CONFLICT, INVALID, "tool_results_conflict")
         }
+        RunError::NothingPending(_) => details(StatusCode::CONFLICT, INVALID, "no_pending_calls"),
         RunError::RunExpired(_) => details(StatusCode::CONFLICT, INVALID, "run_expired"),
         RunError::Busy(error) => busy_details(error),
         RunError::Start(error) => start_details(error),

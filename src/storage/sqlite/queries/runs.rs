@@ -242,7 +242,8 @@ async fn calls_from(
         "SELECT t.messages, t.ordinal, t.id, t.name, t.arguments, t.created_at, t.expires_at,
                 r.summary
          FROM tool_calls t
-         LEFT JOIN tool_results r ON r.account = t.account AND r.call = t.id
+         LEFT JOIN tool_results r ON r.account = t.account AND r.conversation = t.conversation
+                                  AND r.call = t.id
          WHERE t.account = $1 AND t.conversation = $2 AND (t.messages, t.ordinal) >= ($3, $4)
            AND (t.messages, t.ordinal) < ($5, $6)",
     )
