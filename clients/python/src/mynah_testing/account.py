@@ -51,8 +51,8 @@ class Changes(TypedDict, total=False):
 class Account:
     """An account of a server, selected by its key.
 
-    `clock`, `replies`, `faults`, `triggers`, `runs` and `journal` have all operations; the most common
-    are also methods here.
+    `clock`, `replies`, `faults`, `triggers`, `runs` and `journal` have all operations; the most
+    common are also methods here.
     """
 
     def __init__(self, control: Control, created: dict[str, Any]) -> None:
