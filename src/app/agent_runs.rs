@@ -148,7 +148,7 @@ impl AgentRuns {
             .unwrap_or_default();
         let tools = ToolContext { capabilities, resolved: Vec::new() };
         let (conversation, pending) =
-            self.generation.next_message(caller, id, parts, history_limit).await?;
+            self.generation.idle_message(caller, id, parts, history_limit).await?;
         let draft = StepDraft::of_run(caller, latest.as_ref(), pending.with_tools(tools));
         let outcome = self.generation.run_outcome(&caller.session, draft.pending()).await?;
         draft.record_next(&*self.storage, conversation, outcome).await

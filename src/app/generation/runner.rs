@@ -171,28 +171,35 @@ impl Generation {
 
     /// Loads the conversation and builds the prompt of its next turn. Fails while an agent run of the
     /// conversation is not finished, and after one has completed it.
-    pub(in crate::app) async fn next_message(
+    async fn next_message(
         &self,
         caller: &Caller,
         id: ConversationId,
         parts: Vec<Part>,
         history_limit: u64,
     ) -> Result<(Conversation, PendingMessage), ContinueError> {
-        let mut loaded = self.load(caller, id.clone(), history_limit).await?;
-        if loaded.conversation.run_count > 0 {
-            let ordinal = loaded.conversation.ordinal;
-            let step = current_step(&*self.storage, &caller.session, ordinal).await;
-            check_idle(&loaded.conversation, step.map_err(ReplyError::from)?.as_ref())?;
-            // A step that was due may have added a message.
-            loaded = self.load(caller, id, history_limit).await?;
+        let loaded = self.load(caller, id.clone(), history_limit).await?;
+        if loaded.conversation.run_count == 0 {
+            return Ok(next_turn(caller, loaded, parts));
         }
+        // A step that is due may add a message, so the conversation is loaded again: not while this task
+        // holds a permit, since that load may wait for one.
         let ConversationPrompt { conversation, history, permit } = loaded;
-        let turn = conversation.turn_count + 1;
-        let (variables, meta) = (conversation.variables.clone(), conversation.meta.clone());
-        let request = RunRequest { parts, variables, trigger: None };
-        let pending = pending_message(caller, request, meta, history, (turn, None));
-        caller.session.epoch().ids.next(IdKind::WorkflowLog);
-        Ok((conversation, PendingMessage { permit, ..pending }))
+        drop((history, permit));
+        let step = current_step(&*self.storage, &caller.session, conversation.ordinal).await;
+        check_idle(&conversation, step.map_err(ReplyError::from)?.as_ref())?;
+        self.idle_message(caller, id, parts, history_limit).await
+    }
+
+    /// The same for a conversation without an unfinished run.
+    pub(in crate::app) async fn idle_message(
+        &self,
+        caller: &Caller,
+        id: ConversationId,
+        parts: Vec<Part>,
+        history_limit: u64,
+    ) -> Result<(Conversation, PendingMessage), ContinueError> {
+        Ok(next_turn(caller, self.load(caller, id, history_limit).await?, parts))
     }
 
     /// Loads the conversation and builds the prompt of its latest turn, whose run is resumed.
@@ -203,16 +210,12 @@ impl Generation {
         history_limit: u64,
     ) -> Result<(Conversation, PendingMessage), ContinueError> {
         let turns = history_limit.saturating_add(1);
-        let ConversationPrompt { conversation, mut history, permit } =
-            self.load(caller, id, turns).await?;
-        let latest = history.iter().rposition(|turn| turn.role == Role::User);
-        let latest = history.drain(latest.unwrap_or(0)..).next();
+        let mut loaded = self.load(caller, id, turns).await?;
+        let latest = loaded.history.iter().rposition(|turn| turn.role == Role::User);
+        let latest = loaded.history.drain(latest.unwrap_or(0)..).next();
         let parts = latest.map(|turn| turn.parts).unwrap_or_default();
-        let turn = conversation.turn_count;
-        let (variables, meta) = (conversation.variables.clone(), conversation.meta.clone());
-        let request = RunRequest { parts, variables, trigger: None };
-        let pending = pending_message(caller, request, meta, history, (turn, None));
-        Ok((conversation, PendingMessage { permit, ..pending }))
+        let turn = loaded.conversation.turn_count;
+        Ok(loaded.pending(caller, parts, turn))
     }
 
     /// Loads a conversation of the caller's deployment with its latest `turns`.
@@ -253,6 +256,33 @@ struct ConversationPrompt {
     conversation: Conversation,
     history: Vec<Turn>,
     permit: Option<LargeReadPermit>,
+}
+
+impl ConversationPrompt {
+    /// The conversation and the prompt of a message in its turn number `turn`.
+    fn pending(
+        self,
+        caller: &Caller,
+        parts: Vec<Part>,
+        turn: u64,
+    ) -> (Conversation, PendingMessage) {
+        let Self { conversation, history, permit } = self;
+        let (variables, meta) = (conversation.variables.clone(), conversation.meta.clone());
+        let request = RunRequest { parts, variables, trigger: None };
+        let pending = pending_message(caller, request, meta, history, (turn, None));
+        (conversation, PendingMessage { permit, ..pending })
+    }
+}
+
+/// The conversation and the prompt of its next turn.
+fn next_turn(
+    caller: &Caller,
+    loaded: ConversationPrompt,
+    parts: Vec<Part>,
+) -> (Conversation, PendingMessage) {
+    caller.session.epoch().ids.next(IdKind::WorkflowLog);
+    let turn = loaded.conversation.turn_count + 1;
+    loaded.pending(caller, parts, turn)
 }
 
 /// The conversation that starts with `pending`, before its first turn.

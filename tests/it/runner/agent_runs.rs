@@ -612,3 +612,14 @@ async fn a_fault_can_refuse_a_history_with_409() {
     refused.runner_error(409, "invalid_request_error", "conflict");
     assert_eq!(history(&app, &waiting, "").await["run_status"], "waiting_for_client_action");
 }
+
+#[tokio::test]
+async fn many_continuations_of_long_conversations_with_runs_do_not_wait_for_each_other_forever() {
+    let app = app().await;
+    let long = "word ".repeat(40_000);
+    let started = send(&app, &message(&long)).await;
+    let id = started["conversation_id"].as_str().unwrap();
+    let continued = (0..16)
+        .map(|_| async { app.runner().continue_conversation(DEPLOYMENT, id, "Hi").await.good() });
+    assert_eq!(futures::future::join_all(continued).await.len(), 16);
+}
