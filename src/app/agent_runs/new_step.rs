@@ -57,10 +57,11 @@ impl<'c> StepDraft<'c> {
         results: Vec<ToolResult>,
         pending: PendingMessage,
     ) -> Self {
-        let RunStep { run_id, run, step, calls, mut progress, .. } = waiting;
-        progress.extend(calls.iter().map(|call| {
+        let entry = |call: &ToolCall| {
             ProgressEntry::of_call("tool_result", call, &format!("result of {}", call.name))
-        }));
+        };
+        let entries: Vec<ProgressEntry> = waiting.calls.iter().map(entry).collect();
+        let RunStep { run_id, run, step, progress, .. } = waiting.with_progress(entries);
         Self { caller, pending, run_id: Some(run_id), run, step: step + 1, results, progress }
     }
 
@@ -129,7 +130,7 @@ impl<'c> StepDraft<'c> {
             let parts = vec![Part::text(text)];
             Message { turn, ..Message::new(ids.message(), Role::Assistant, parts, step.at) }
         }));
-        step.messages = messages.iter().fold(before, |count, _| count + 1);
+        step.messages = before + messages.iter().map(|_| 1).sum::<u64>();
         conversation.updated_at = step.at;
         conversation.completed_at = step.completed_conversation();
         let activity = ids.next(IdKind::Activity);

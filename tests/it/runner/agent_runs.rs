@@ -623,3 +623,25 @@ async fn many_continuations_of_long_conversations_with_runs_do_not_wait_for_each
         .map(|_| async { app.runner().continue_conversation(DEPLOYMENT, id, "Hi").await.good() });
     assert_eq!(futures::future::join_all(continued).await.len(), 16);
 }
+
+#[tokio::test]
+async fn the_progress_of_a_run_of_many_rounds_is_bounded() {
+    let rules = r#"
+        [[rule]]
+        when = { tool_result = { name = "get_weather", contains = "last" } }
+        reply = [{ text = "Done." }]
+        [[rule]]
+        when = { tool_result = { name = "get_weather" } }
+        reply = [{ tool_calls = [{ name = "get_weather" }] }]
+        [[rule]]
+        reply = [{ tool_calls = [{ name = "get_weather" }] }]
+    "#;
+    let app = TestApp::with_rules(rules).await;
+    let mut run = start(&app, "weather").await;
+    for _ in 0..50 {
+        run = send(&app, &results(&run, &[json!({})])).await;
+    }
+    let done = send(&app, &results(&run, &[json!({"this": "last"})])).await;
+    assert_eq!(done["content"], "Done.");
+    assert_eq!(done["progress"].as_array().unwrap().len(), 100);
+}
