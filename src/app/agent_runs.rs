@@ -189,13 +189,15 @@ impl AgentRuns {
         limit: u64,
     ) -> Result<ConversationHistory, RunError> {
         let session = &caller.session;
-        let ordinal = self.find(caller, &id).await?.ordinal;
+        let mut conversation = self.find(caller, &id).await?;
+        let ordinal = conversation.ordinal;
         let step = current_step(&*self.storage, session, ordinal).await?;
         let permit = self.storage.large_read().await;
         let page = self.storage.history(session.row, ordinal, before, limit).await;
         let page = page.map_err(InternalError::new)?;
-        // Read again: a step that was due may have changed it.
-        let conversation = self.find(caller, &id).await?;
+        // A step that was due may have completed it.
+        let completed = step.as_ref().and_then(RunStep::completed_conversation);
+        conversation.completed_at = conversation.completed_at.or(completed);
         Ok(ConversationHistory { conversation, step, page, permit })
     }
 
