@@ -136,21 +136,30 @@ impl WholeNumber {
     }
 }
 
-/// The segment of the path that the route calls `name`, percent-decoded.
-pub(super) fn segment(parts: &Parts, name: &str) -> String {
-    first_segment(parts, |parameter| parameter == name)
+/// The parameters of the route with the segments of the path that they stand for, percent-decoded. Every
+/// parameter is a whole segment. A segment that is not UTF-8 once decoded is read as empty: it names
+/// nothing.
+fn path_parameters(parts: &Parts) -> impl Iterator<Item = (&str, String)> {
+    let route = RequestContext::of(&parts.extensions).taken_route();
+    let segments = route.split('/').zip(parts.uri.path().split('/'));
+    segments.filter_map(|(part, sent)| {
+        let name = part.strip_prefix('{')?.strip_suffix('}')?;
+        let decoded = percent_decode_str(sent).decode_utf8();
+        Some((name, decoded.map_or_else(|_| String::new(), Cow::into_owned)))
+    })
 }
 
-/// The first segment of the path whose name in the route is `wanted`. Every parameter of a route is a
-/// whole segment. A segment that is not UTF-8 once decoded is read as empty: it names nothing.
+/// The segment of the path that the route calls `name`.
 #[expect(clippy::expect_used, reason = "handlers ask for parameters of their routes")]
-fn first_segment(parts: &Parts, wanted: impl Fn(&str) -> bool) -> String {
-    let route = RequestContext::of(&parts.extensions).taken_route();
-    let parameter = |part: &str| part.strip_prefix('{')?.strip_suffix('}').map(&wanted);
-    let mut segments = route.split('/').zip(parts.uri.path().split('/'));
-    let segment = segments.find(|(part, _)| parameter(part) == Some(true));
-    let (_, sent) = segment.expect("the route has this parameter");
-    percent_decode_str(sent).decode_utf8().map_or_else(|_| String::new(), Cow::into_owned)
+pub(super) fn segment(parts: &Parts, name: &str) -> String {
+    let found = path_parameters(parts).find(|(parameter, _)| *parameter == name);
+    found.expect("the route has this parameter").1
+}
+
+/// The next of `parameters` as a `T`.
+#[expect(clippy::expect_used, reason = "handlers ask for parameters of their routes")]
+fn next_as<'p, T: From<String>>(parameters: &mut impl Iterator<Item = (&'p str, String)>) -> T {
+    T::from(parameters.next().expect("the route has this parameter").1)
 }
 
 /// The first parameter of the route, which is the only one of most routes.
@@ -161,6 +170,19 @@ impl<S: Send + Sync, T: From<String>> FromRequestParts<S> for InPath<T> {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(T::from(first_segment(parts, |_| true))))
+        Ok(Self(next_as(&mut path_parameters(parts))))
+    }
+}
+
+/// The first two parameters of the route.
+#[derive(Debug)]
+pub(super) struct PairInPath<A, B>(pub(super) A, pub(super) B);
+
+impl<S: Send + Sync, A: From<String>, B: From<String>> FromRequestParts<S> for PairInPath<A, B> {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let mut parameters = path_parameters(parts);
+        Ok(Self(next_as(&mut parameters), next_as(&mut parameters)))
     }
 }

@@ -1,11 +1,9 @@
 //! An account's faults (docs/control.md, "Faults"): listed, added, removed.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use serde::Serialize;
 
 use super::body::ControlBody;
@@ -14,7 +12,7 @@ use crate::app::AccountRegistry;
 use crate::app::faults::ActiveFault;
 use crate::domain::error::FieldError;
 use crate::domain::fault_rule::{FaultRule, FaultScope};
-use crate::http::extract::{InPath, segment};
+use crate::http::extract::{InPath, PairInPath};
 use crate::http::response::json::Json;
 use crate::ids::{AccountId, FaultId};
 
@@ -34,21 +32,6 @@ impl From<ActiveFault> for FaultAnswer {
     fn from(fault: ActiveFault) -> Self {
         let ActiveFault { id, compiled, hits } = fault;
         Self { id, rule: compiled.rule, matched: hits.matched, fired: hits.fired }
-    }
-}
-
-/// The account and the fault in the path.
-pub(super) struct FaultPath {
-    account: AccountId,
-    fault: FaultId,
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for FaultPath {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let account = AccountId::from(segment(parts, "id"));
-        Ok(Self { account, fault: FaultId::from(segment(parts, "fault_id")) })
     }
 }
 
@@ -86,8 +69,8 @@ pub(super) async fn clear_faults(
 /// `DELETE /_mynah/accounts/{id}/faults/{fault_id}`.
 pub(super) async fn delete_fault(
     State(registry): State<Arc<AccountRegistry>>,
-    path: FaultPath,
+    PairInPath(account, fault): PairInPath<AccountId, FaultId>,
 ) -> Result<StatusCode, ControlError> {
-    registry.require(&path.account)?.epoch().faults.remove(&path.fault)?;
+    registry.require(&account)?.epoch().faults.remove(&fault)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,12 +1,10 @@
 //! Scripted replies (docs/control.md, "Replies"): an account's own rules and its queue.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, State};
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
@@ -18,7 +16,7 @@ use crate::app::replies::{AccountReplies, Position, RuleDefinition, RuleListItem
 use crate::domain::Api;
 use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::domain::reply_rule::{Reply, ReplyRule};
-use crate::http::extract::{AnyBody, InPath, segment};
+use crate::http::extract::{AnyBody, InPath, PairInPath};
 use crate::http::response::json::Json;
 use crate::http::response::pages::ListQuery;
 use crate::ids::AccountId;
@@ -131,22 +129,6 @@ impl RuleAnswer {
     }
 }
 
-/// The account and the rule that a path names.
-#[derive(Debug)]
-pub(super) struct RuleInPath {
-    account: AccountId,
-    rule: String,
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for RuleInPath {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let account = AccountId::from(segment(parts, "id"));
-        Ok(Self { account, rule: segment(parts, "rule") })
-    }
-}
-
 /// The position that `?at=` or `?before=` gives a new rule.
 fn position(query: ListQuery) -> Result<Position, ControlError> {
     let bad = |message| {
@@ -217,7 +199,7 @@ pub(super) async fn clear_replies(
 /// `DELETE /_mynah/accounts/{id}/replies/{rule}`.
 pub(super) async fn delete_reply(
     State(registry): State<Arc<AccountRegistry>>,
-    RuleInPath { account, rule }: RuleInPath,
+    PairInPath(account, rule): PairInPath<AccountId, String>,
 ) -> Result<StatusCode, ControlError> {
     registry.require(&account)?.replies().remove(&rule)?;
     Ok(StatusCode::NO_CONTENT)

@@ -1,10 +1,8 @@
 //! An account's agent runs (docs/control.md, "Agent runs"): listed, resumed.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -14,7 +12,7 @@ use crate::app::agent_runs::StoredRun;
 use crate::app::{AccountRegistry, AgentRuns};
 use crate::clock::exact_rfc3339;
 use crate::domain::agent_run::{ProgressEntry, ToolResult};
-use crate::http::extract::{InPath, Object, segment};
+use crate::http::extract::{InPath, Object, PairInPath};
 use crate::http::response::json::Json;
 use crate::ids::{AccountId, ConversationId, DeploymentId, RunId, ToolCallId};
 
@@ -79,21 +77,6 @@ struct ResultBody {
     output: Map<String, Value>,
 }
 
-/// The account and the run in the path.
-pub(super) struct RunPath {
-    account: AccountId,
-    run: RunId,
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for RunPath {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let account = AccountId::from(segment(parts, "id"));
-        Ok(Self { account, run: RunId::from(segment(parts, "run_id")) })
-    }
-}
-
 /// `GET /_mynah/accounts/{id}/runs`: the latest activity first.
 pub(super) async fn list_runs(
     State(registry): State<Arc<AccountRegistry>>,
@@ -108,11 +91,11 @@ pub(super) async fn list_runs(
 pub(super) async fn resume_run(
     State(registry): State<Arc<AccountRegistry>>,
     State(runs): State<AgentRuns>,
-    path: RunPath,
+    PairInPath(account, run): PairInPath<AccountId, RunId>,
     ControlBody(body): ControlBody<ResumeBody>,
 ) -> Result<Json<AccountRunAnswer>, ControlError> {
-    let account = registry.require(&path.account)?;
+    let account = registry.require(&account)?;
     let result = |Object(ResultBody { call_id, output })| ToolResult { call_id, output };
     let results = body.tool_results.into_iter().map(result).collect();
-    Ok(Json(runs.resume_run(account, path.run, results).await?.into()))
+    Ok(Json(runs.resume_run(account, run, results).await?.into()))
 }

@@ -1,10 +1,8 @@
 //! An account's triggers (docs/control.md, "Triggers"): listed, expired.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
+use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -15,7 +13,7 @@ use crate::app::{AccountRegistry, Triggers};
 use crate::clock::rfc3339;
 use crate::domain::conversation::Variables;
 use crate::domain::{Part, Trigger};
-use crate::http::extract::{InPath, segment};
+use crate::http::extract::{InPath, PairInPath};
 use crate::http::response::json::Json;
 use crate::http::response::lists;
 use crate::ids::{AccountId, ConversationId, DeploymentId, TriggerId};
@@ -52,21 +50,6 @@ impl AccountTriggerAnswer {
     }
 }
 
-/// The account and the trigger in the path.
-pub(super) struct TriggerPath {
-    account: AccountId,
-    trigger: TriggerId,
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for TriggerPath {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let account = AccountId::from(segment(parts, "id"));
-        Ok(Self { account, trigger: TriggerId::from(segment(parts, "trigger_id")) })
-    }
-}
-
 /// `GET /_mynah/accounts/{id}/triggers`: of all deployments, in the order of their creation.
 pub(super) async fn list_triggers(
     State(registry): State<Arc<AccountRegistry>>,
@@ -83,10 +66,10 @@ pub(super) async fn list_triggers(
 pub(super) async fn expire_trigger(
     State(registry): State<Arc<AccountRegistry>>,
     State(triggers): State<Triggers>,
-    path: TriggerPath,
+    PairInPath(account, trigger): PairInPath<AccountId, TriggerId>,
     OptionalBody(NoFields {}): OptionalBody<NoFields>,
 ) -> Result<Json<AccountTriggerAnswer>, ControlError> {
-    let account = registry.require(&path.account)?;
-    let trigger = triggers.expire(&account, path.trigger).await?;
+    let account = registry.require(&account)?;
+    let trigger = triggers.expire(&account, trigger).await?;
     Ok(Json(AccountTriggerAnswer::new(trigger, account.clock.now())))
 }

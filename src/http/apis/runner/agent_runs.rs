@@ -5,11 +5,9 @@
 mod body;
 mod history;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
+use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
@@ -28,11 +26,11 @@ use crate::domain::agent_run::{ProgressEntry, RunStep, ToolCall};
 use crate::domain::error::InternalError;
 use crate::http::Shared;
 use crate::http::context::KnownRequestId;
-use crate::http::extract::{Body, segment};
+use crate::http::extract::{Body, PairInPath};
 use crate::http::response::json::Json;
 use crate::http::response::pages::ListQuery;
 use crate::http::routes::{Routes, get, post};
-use crate::ids::{ConversationId, RequestId, RunId, ToolCallId};
+use crate::ids::{ConversationId, DeploymentId, RequestId, RunId, ToolCallId};
 
 pub(super) fn routes() -> Routes<Shared> {
     Routes::new().route("/v2/runner/{deployment_id}/conversation", post(run_agent)).route(
@@ -126,17 +124,6 @@ fn legacy_status(step: &RunStep) -> &'static str {
     if step.is_waiting() { "requires_client_action" } else { "completed" }
 }
 
-/// The conversation that a path names.
-pub(crate) struct ConversationInPath(ConversationId);
-
-impl<S: Send + Sync> FromRequestParts<S> for ConversationInPath {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(ConversationId::from(segment(parts, "conversation_id"))))
-    }
-}
-
 /// `POST /v2/runner/{deployment_id}/conversation`: a first message, with `conversation_id` a further
 /// one, with `tool_results` the results of the client's tools.
 pub(super) async fn run_agent(
@@ -158,7 +145,7 @@ pub(super) async fn run_agent(
 /// items of a page oldest first.
 pub(super) async fn get_history(
     DeploymentAccess(caller): DeploymentAccess,
-    ConversationInPath(id): ConversationInPath,
+    PairInPath(_, id): PairInPath<DeploymentId, ConversationId>,
     style: Style,
     State(runs): State<AgentRuns>,
     query: ListQuery,

@@ -1,10 +1,7 @@
 //! Triggers: `POST /v1/runner/{deployment_id}/trigger` and `GET …/trigger/{trigger_id}`. The API's
 //! documents do not know them; docs/contract.md names the source.
 
-use std::convert::Infallible;
-
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
+use axum::extract::State;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -19,7 +16,7 @@ use crate::domain::conversation::Variables;
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::domain::{Part, Trigger};
 use crate::http::Shared;
-use crate::http::extract::{Body, segment};
+use crate::http::extract::{Body, PairInPath};
 use crate::http::response::json::Json;
 use crate::http::routes::{Routes, get, post};
 use crate::ids::{ConversationId, DeploymentId, TriggerId, assistant_number};
@@ -129,17 +126,6 @@ impl TriggerAnswer {
     }
 }
 
-/// The trigger that a path names.
-pub(crate) struct TriggerInPath(TriggerId);
-
-impl<S: Send + Sync> FromRequestParts<S> for TriggerInPath {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(TriggerId::from(segment(parts, "trigger_id"))))
-    }
-}
-
 /// `POST /v1/runner/{deployment_id}/trigger`: stores what an assistant is to start from.
 pub(super) async fn create_trigger(
     DeploymentAccess(caller): DeploymentAccess,
@@ -154,7 +140,7 @@ pub(super) async fn create_trigger(
 /// `GET /v1/runner/{deployment_id}/trigger/{trigger_id}`: a trigger of the deployment.
 pub(super) async fn get_trigger(
     DeploymentAccess(caller): DeploymentAccess,
-    TriggerInPath(id): TriggerInPath,
+    PairInPath(_, id): PairInPath<DeploymentId, TriggerId>,
     style: Style,
     State(triggers): State<Triggers>,
 ) -> Result<Json<TriggerAnswer>, RunnerError> {
