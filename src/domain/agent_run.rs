@@ -237,7 +237,7 @@ impl RunStep {
         !matches!(self.status, RunStatus::Running | RunStatus::WaitingForClientAction)
     }
 
-    /// Whether the run waits for results, or did so until it expired.
+    /// Whether the run waits for results.
     pub fn is_waiting(&self) -> bool {
         self.status == RunStatus::WaitingForClientAction
     }

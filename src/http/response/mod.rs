@@ -7,3 +7,5 @@ pub(crate) mod lists;
 pub(crate) mod pages;
 pub(crate) mod plain;
 pub(crate) mod text_stream;
+pub(crate) mod tool_call;
+pub(crate) mod trigger;

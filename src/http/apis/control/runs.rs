@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::body::ControlBody;
 use super::error::ControlError;
@@ -14,7 +13,8 @@ use crate::clock::exact_rfc3339;
 use crate::domain::agent_run::{ProgressEntry, ToolResult};
 use crate::http::extract::{InPath, Object, PairInPath};
 use crate::http::response::json::Json;
-use crate::ids::{AccountId, ConversationId, DeploymentId, RunId, ToolCallId};
+use crate::http::response::tool_call::ToolCallAnswer;
+use crate::ids::{AccountId, ConversationId, DeploymentId, RunId};
 
 /// A run; the names are those of the Runner API.
 #[derive(Serialize)]
@@ -25,7 +25,7 @@ pub(super) struct AccountRunAnswer {
     deployment_id: DeploymentId,
     /// The tools that the client offers.
     capabilities: Vec<String>,
-    client_tool_calls: Vec<PendingCallAnswer>,
+    client_tool_calls: Vec<ToolCallAnswer>,
     progress: Vec<ProgressEntry>,
     content: Option<String>,
     updated_at: String,
@@ -33,30 +33,16 @@ pub(super) struct AccountRunAnswer {
     due_at: Option<String>,
 }
 
-#[derive(Serialize)]
-struct PendingCallAnswer {
-    call_id: ToolCallId,
-    name: String,
-    arguments: Map<String, Value>,
-}
-
 impl From<StoredRun> for AccountRunAnswer {
     fn from(run: StoredRun) -> Self {
         let StoredRun { conversation, deployment, step, .. } = run;
-        let calls = step.calls.into_iter();
         Self {
             run_id: step.run_id,
             run_status: step.status.name(),
             conversation_id: conversation,
             deployment_id: deployment,
             capabilities: step.capabilities.into_iter().map(|tool| tool.name).collect(),
-            client_tool_calls: calls
-                .map(|call| PendingCallAnswer {
-                    call_id: call.call_id,
-                    name: call.name,
-                    arguments: call.arguments,
-                })
-                .collect(),
+            client_tool_calls: step.calls.into_iter().map(Into::into).collect(),
             progress: step.progress,
             content: step.answer,
             updated_at: exact_rfc3339(step.at),
@@ -68,13 +54,7 @@ impl From<StoredRun> for AccountRunAnswer {
 /// Results in the client's place.
 #[derive(Debug, Deserialize)]
 pub(super) struct ResumeBody {
-    tool_results: Vec<Object<ResultBody>>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ResultBody {
-    call_id: ToolCallId,
-    output: Map<String, Value>,
+    tool_results: Vec<Object<ToolResult>>,
 }
 
 /// `GET /_mynah/accounts/{id}/runs`: the latest activity first.
@@ -95,7 +75,6 @@ pub(super) async fn resume_run(
     ControlBody(body): ControlBody<ResumeBody>,
 ) -> Result<Json<AccountRunAnswer>, ControlError> {
     let account = registry.require(&account)?;
-    let result = |Object(ResultBody { call_id, output })| ToolResult { call_id, output };
-    let results = body.tool_results.into_iter().map(result).collect();
+    let results = body.tool_results.into_iter().map(|Object(result)| result).collect();
     Ok(Json(runs.resume_run(account, run, results).await?.into()))
 }

@@ -11,7 +11,6 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
-use serde_json::Value;
 
 use self::body::{RunBody, RunInput};
 use self::history::{HistoryAnswer, HistoryQuery};
@@ -22,15 +21,16 @@ use super::{Style, TimeFormat};
 use crate::app::AgentRuns;
 use crate::app::agent_runs::RecordedStep;
 use crate::domain::Deployment;
-use crate::domain::agent_run::{ProgressEntry, RunStep, ToolCall};
+use crate::domain::agent_run::{ProgressEntry, RunStep};
 use crate::domain::error::InternalError;
 use crate::http::Shared;
 use crate::http::context::KnownRequestId;
 use crate::http::extract::{Body, PairInPath};
 use crate::http::response::json::Json;
 use crate::http::response::pages::ListQuery;
+use crate::http::response::tool_call::ToolCallAnswer;
 use crate::http::routes::{Routes, get, post};
-use crate::ids::{ConversationId, DeploymentId, RequestId, RunId, ToolCallId};
+use crate::ids::{ConversationId, DeploymentId, RequestId, RunId};
 
 pub(super) fn routes() -> Routes<Shared> {
     Routes::new().route("/v2/runner/{deployment_id}/conversation", post(run_agent)).route(
@@ -59,20 +59,6 @@ pub(super) struct RunStepAnswer {
     request_id: RequestId,
     created_at: String,
     updated_at: String,
-}
-
-/// A pending call.
-#[derive(Serialize)]
-pub(super) struct ToolCallAnswer {
-    call_id: ToolCallId,
-    name: String,
-    arguments: serde_json::Map<String, Value>,
-}
-
-impl From<ToolCall> for ToolCallAnswer {
-    fn from(call: ToolCall) -> Self {
-        Self { call_id: call.call_id, name: call.name, arguments: call.arguments }
-    }
 }
 
 /// The status of a conversation.

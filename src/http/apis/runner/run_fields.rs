@@ -4,8 +4,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::Style;
-use super::agent_runs::{ToolCallAnswer, precise_time};
+use super::agent_runs::precise_time;
 use crate::domain::agent_run::{ProgressEntry, RunSummary};
+use crate::http::response::tool_call::ToolCallAnswer;
 use crate::ids::RunId;
 
 /// Fields of conversations that have had a run.

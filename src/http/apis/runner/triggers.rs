@@ -2,24 +2,24 @@
 //! documents do not know them; docs/contract.md names the source.
 
 use axum::extract::State;
-use chrono::{DateTime, Utc};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::Style;
 use super::auth::DeploymentAccess;
 use super::content::{ContentBody, content};
 use super::error::RunnerError;
-use crate::app::Triggers;
 use crate::app::triggers::NewTrigger;
+use crate::app::{Caller, Triggers};
+use crate::domain::Trigger;
 use crate::domain::conversation::Variables;
 use crate::domain::error::{FieldError, FieldErrorKind};
-use crate::domain::{Part, Trigger};
 use crate::http::Shared;
 use crate::http::extract::{Body, PairInPath};
 use crate::http::response::json::Json;
+use crate::http::response::trigger::TriggerAnswer;
 use crate::http::routes::{Routes, get, post};
-use crate::ids::{ConversationId, DeploymentId, TriggerId, assistant_number};
+use crate::ids::{DeploymentId, TriggerId, assistant_number};
 
 pub(super) fn routes() -> Routes<Shared> {
     Routes::new()
@@ -92,38 +92,10 @@ impl TtlBody {
     }
 }
 
-/// A trigger.
-#[derive(Serialize)]
-pub(super) struct TriggerAnswer {
-    id: TriggerId,
-    deployment_id: DeploymentId,
-    workflow_id: u64,
-    ui_surface: Option<String>,
-    content: Vec<Part>,
-    variables: Option<Variables>,
-    conversation_id: Option<ConversationId>,
-    workflow_log_id: Option<u64>,
-    created_at: String,
-    expires_at: Option<String>,
-    expired: bool,
-}
-
-impl TriggerAnswer {
-    fn new(trigger: Trigger, now: DateTime<Utc>, style: Style) -> Self {
-        Self {
-            expired: trigger.has_expired(now),
-            workflow_id: assistant_number(&trigger.deployment),
-            id: trigger.id,
-            deployment_id: trigger.deployment,
-            ui_surface: trigger.ui_surface,
-            content: trigger.content,
-            variables: trigger.variables,
-            conversation_id: trigger.conversation,
-            workflow_log_id: trigger.workflow_log,
-            created_at: style.time(trigger.created_at),
-            expires_at: trigger.expires_at.map(|at| style.time(at)),
-        }
-    }
+/// The answer to `caller` with `trigger`.
+fn answer(caller: &Caller, trigger: Trigger, style: Style) -> Json<TriggerAnswer> {
+    let (assistant, now) = (assistant_number(&trigger.deployment), caller.session.clock.now());
+    Json(TriggerAnswer::new(trigger, Some(assistant), now, |time| style.time(time)))
 }
 
 /// `POST /v1/runner/{deployment_id}/trigger`: stores what an assistant is to start from.
@@ -134,7 +106,7 @@ pub(super) async fn create_trigger(
     Body(body): Body<TriggerBody>,
 ) -> Result<Json<TriggerAnswer>, RunnerError> {
     let trigger = triggers.create(&caller, body.checked()?).await?;
-    Ok(Json(TriggerAnswer::new(trigger, caller.session.clock.now(), style)))
+    Ok(answer(&caller, trigger, style))
 }
 
 /// `GET /v1/runner/{deployment_id}/trigger/{trigger_id}`: a trigger of the deployment.
@@ -145,5 +117,5 @@ pub(super) async fn get_trigger(
     State(triggers): State<Triggers>,
 ) -> Result<Json<TriggerAnswer>, RunnerError> {
     let trigger = triggers.get(&caller, id).await?;
-    Ok(Json(TriggerAnswer::new(trigger, caller.session.clock.now(), style)))
+    Ok(answer(&caller, trigger, style))
 }

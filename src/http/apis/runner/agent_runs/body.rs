@@ -11,7 +11,7 @@ use crate::domain::agent_run::{ClientCapability, MAX_CAPABILITIES, ToolResult, i
 use crate::domain::conversation::{Meta, Variables};
 use crate::domain::error::{FieldError, FieldErrorKind};
 use crate::http::extract::{Object, WholeNumber};
-use crate::ids::{ConversationId, ToolCallId, TriggerId};
+use crate::ids::{ConversationId, TriggerId};
 
 /// The longest `input_schema` as JSON, in bytes.
 const LONGEST_SCHEMA: usize = 16 * 1024;
@@ -21,7 +21,7 @@ const LONGEST_SCHEMA: usize = 16 * 1024;
 pub(in super::super) struct RunBody {
     conversation_id: Option<ConversationId>,
     content: Option<ContentBody>,
-    tool_results: Option<Vec<Object<ToolResultBody>>>,
+    tool_results: Option<Vec<Object<ToolResult>>>,
     history_limit: Option<WholeNumber>,
     client_capabilities: Option<Vec<Value>>,
     variables: Option<Variables>,
@@ -30,13 +30,6 @@ pub(in super::super) struct RunBody {
     /// Sent by versions 1.3 and 1.4 of the SDK with results, which name their run by their calls.
     #[serde(rename = "run_id")]
     _run_id: Option<IgnoredAny>,
-}
-
-/// The result of a tool.
-#[derive(Debug, Deserialize)]
-struct ToolResultBody {
-    call_id: ToolCallId,
-    output: Map<String, Value>,
 }
 
 /// What a body asks for.
@@ -94,13 +87,12 @@ impl RunBody {
     }
 }
 
-fn tool_results(body: Vec<Object<ToolResultBody>>) -> Result<Vec<ToolResult>, FieldError> {
+fn tool_results(body: Vec<Object<ToolResult>>) -> Result<Vec<ToolResult>, FieldError> {
     if body.is_empty() {
         let message = "tool_results must be a non-empty array";
         return Err(FieldError::new("tool_results", FieldErrorKind::EmptyArray, message));
     }
-    let result = |Object(ToolResultBody { call_id, output })| ToolResult { call_id, output };
-    Ok(body.into_iter().map(result).collect())
+    Ok(body.into_iter().map(|Object(result)| result).collect())
 }
 
 /// Checks `client_capabilities`: names, or objects with a name and a schema.

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{ToolCallAnswer, conversation_status, precise_time};
+use super::{conversation_status, precise_time};
 use crate::app::agent_runs::{ConversationHistory, HistoryCall, HistoryItem, HistoryPosition};
 use crate::domain::Part;
 use crate::domain::agent_run::RunStep;
@@ -13,6 +13,7 @@ use crate::domain::error::{FieldError, FieldErrorKind, FieldLocation};
 use crate::http::apis::runner::Style;
 use crate::http::response::json::Json;
 use crate::http::response::pages::ListQuery;
+use crate::http::response::tool_call::ToolCallAnswer;
 use crate::ids::{ConversationId, RunId, ToolCallId};
 
 /// The most items on a page, and the default.
