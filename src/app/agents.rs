@@ -24,7 +24,7 @@ pub struct Agents {
 /// An agent to be created.
 #[derive(Debug, Clone)]
 pub struct NewAgent {
-    /// Its name.
+    /// The name, a part of the avatar's prompt.
     pub name: String,
     /// Its appearance, beginning with the age.
     pub appearance_prompt: String,

@@ -1,6 +1,6 @@
 //! Bounds the nesting of a template, on its tokens, before it is parsed.
 //!
-//! The engine's parser, its code generator and the drop of its syntax tree recurse for every level, and
+//! The engine's parser, its code generator and the drop of its syntax tree recurse once per level, and
 //! the engine bounds only some kinds of nesting. Each operator of `----1`, `1+1+1`, `a.b.b` and `1|e|e`
 //! and each `elif` is a level.
 
@@ -47,7 +47,7 @@ pub(super) fn check(source: &str, syntax: &SyntaxConfig) -> Result<(), u16> {
     Ok(())
 }
 
-/// The open blocks: for each the levels that it adds, one and one for every `elif`.
+/// The levels that each open block adds: one for the block, and one more per `elif`.
 #[derive(Default)]
 struct Blocks {
     open: Vec<usize>,
