@@ -1,4 +1,4 @@
-//! Triggers of the Runner API: what an assistant is to start from.
+//! Triggers of the Runner API: content that runs and conversations start from.
 
 mod error;
 

@@ -1,4 +1,4 @@
-//! What a request starts from: loads the trigger that it names, and records the start.
+//! Starts from triggers: loads the trigger that a request names, and records the start.
 
 use std::sync::Arc;
 

@@ -63,7 +63,7 @@ impl<'p> PromptView<'p> {
 
     /// Whether the request resumes an agent run.
     pub(super) fn is_resume(&self) -> bool {
-        !self.resolved().is_empty()
+        self.prompt.tools.as_ref().is_some_and(|tools| tools.is_resume())
     }
 
     /// Whether the client offers the tool `name`.

@@ -1,4 +1,4 @@
-//! Runner API, triggers: what an assistant is to start from.
+//! Runner API, triggers: content that runs and conversations start from.
 
 use mynah::config::{Profile, RunnerStyle};
 use serde_json::{Value, json};

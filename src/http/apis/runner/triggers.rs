@@ -98,7 +98,7 @@ fn answer(caller: &Caller, trigger: Trigger, style: Style) -> Json<TriggerAnswer
     Json(TriggerAnswer::new(trigger, Some(assistant), now, |time| style.time(time)))
 }
 
-/// `POST /v1/runner/{deployment_id}/trigger`: stores what an assistant is to start from.
+/// `POST /v1/runner/{deployment_id}/trigger`: stores content to start from later.
 pub(super) async fn create_trigger(
     DeploymentAccess(caller): DeploymentAccess,
     style: Style,
